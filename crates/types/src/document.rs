@@ -1,0 +1,39 @@
+//! A document as the corpus gives it, and the number the engine gives it.
+
+use serde::{Deserialize, Serialize};
+
+/// Fields of a corpus record that the engine does not interpret, in their order.
+pub type Metadata = serde_json::Map<String, serde_json::Value>;
+
+/// The engine's number of a document: assigned in order of arrival from 0, never reused.
+///
+/// It is the last word on ties: of two equal scores the lower `DocId` ranks first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DocId(pub u32);
+
+/// One record of a corpus.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// The corpus's own name for it, unique within an index.
+    pub id: String,
+    /// May be empty; `title` and `text` are never both empty.
+    pub title: String,
+    /// The body.
+    pub text: String,
+    /// Everything else the record held.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
+}
+
+impl Document {
+    /// Title and body as one text, the form that encoders read: `title text`,
+    /// joined by one space, or the one that is not empty.
+    pub fn full_text(&self) -> String {
+        match (self.title.is_empty(), self.text.is_empty()) {
+            (true, _) => self.text.clone(),
+            (_, true) => self.title.clone(),
+            _ => format!("{} {}", self.title, self.text),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! A query and what is known of it.
+
+use serde::{Deserialize, Serialize};
+
+/// One query. Its text is words, never query syntax.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Query {
+    /// The query set's own name for it; empty for a query typed by hand.
+    pub id: String,
+    /// What is searched for.
+    pub text: String,
+    /// What the query tests, for breaking an evaluation down; often empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+}
+
+impl Query {
+    /// A query typed by hand: no id, no tags.
+    pub fn text(text: impl Into<String>) -> Self {
+        Query {
+            text: text.into(),
+            ..Query::default()
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The borders behind which the heavy crates stand. No type of candle, tantivy
+//! or hnsw_rs crosses them.
+
+use crate::model::{Fingerprint, ModelSpec};
+
+/// An error of whatever stands behind a seam, kept as the source of the caller's own.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// One text as a unit vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    /// Euclidean length 1; as long as [`Embedder::dimension`] says.
+    pub vector: Vec<f32>,
+    /// Tokens beyond the model's maximal length, not read.
+    pub tokens_cut: u32,
+}
+
+/// A bi-encoder: texts to unit vectors, with query and passage sides told apart.
+pub trait Embedder: Send + Sync {
+    /// What the model is.
+    fn spec(&self) -> &ModelSpec;
+
+    /// Identity of the model as loaded.
+    fn fingerprint(&self) -> &Fingerprint;
+
+    /// Length of every vector.
+    fn dimension(&self) -> usize;
+
+    /// One embedding per query, in order. The query prefix is added here.
+    ///
+    /// # Errors
+    /// If the model cannot be run.
+    fn embed_queries(&self, queries: &[&str]) -> Result<Vec<Embedding>, BoxError>;
+
+    /// One embedding per passage, in order. The passage prefix is added here. A
+    /// text's embedding does not depend on the texts beside it.
+    ///
+    /// # Errors
+    /// If the model cannot be run.
+    fn embed_passages(&self, passages: &[&str]) -> Result<Vec<Embedding>, BoxError>;
+}
+
+/// What a cross-encoder says of one pair.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PairScore {
+    /// Raw and unbounded: never squashed, so that no two good pairs round to the
+    /// same value. For a head with several classes, the expected grade.
+    pub logit: f32,
+    /// Tokens of the passage that were cut to fit the pair; the query is never cut
+    /// unless it alone leaves no room.
+    pub tokens_cut: u32,
+}
+
+/// A cross-encoder: a query and passages to raw logits.
+pub trait PairScorer: Send + Sync {
+    /// What the model is.
+    fn spec(&self) -> &ModelSpec;
+
+    /// Identity of the model as loaded.
+    fn fingerprint(&self) -> &Fingerprint;
+
+    /// One score per passage, in order. A pair's score does not depend on the
+    /// pairs beside it.
+    ///
+    /// # Errors
+    /// If the model cannot be run.
+    fn score_pairs(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, BoxError>;
+}
+
+/// How long work reports itself, and how it is told to stop. Libraries never print.
+pub trait Progress: Send + Sync {
+    /// A new step begins. `total` is in `unit`s, `None` if unknown.
+    fn begin(&self, step: &str, total: Option<u64>, unit: &str);
+
+    /// `done` more units of the current step are done.
+    fn advance(&self, done: u64);
+
+    /// The current step is over.
+    fn end(&self);
+
+    /// Whether the work should stop at the next safe point.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Reports nothing and never stops.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoProgress;
+
+impl Progress for NoProgress {
+    fn begin(&self, _step: &str, _total: Option<u64>, _unit: &str) {}
+    fn advance(&self, _done: u64) {}
+    fn end(&self) {}
+}
