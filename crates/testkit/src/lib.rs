@@ -1,1 +1,32 @@
-//! Placeholder.
+//! Tiny deterministic fakes for tests: no model, no network, no clock. The same
+//! input gives the same output on every platform.
+//!
+//! [`FakeEmbedder`] and [`FakeScorer`] stand in for the two models, [`corpus`]
+//! makes random documents and queries, [`RecordingProgress`] listens to long work.
+//!
+//! ```
+//! use treffer_testkit::{FakeEmbedder, FakeScorer};
+//! use treffer_types::{Embedder, PairScorer};
+//!
+//! let embeddings = FakeEmbedder::new().embed_passages(&["a cold box", "A COLD BOX"]).unwrap();
+//! assert_eq!(embeddings[0], embeddings[1]);
+//!
+//! let scorer = FakeScorer::new();
+//! let reads = scorer.reads();
+//! let scores = scorer.score_pairs("cold box", &["a cold box", "a warm box"]).unwrap();
+//! assert!(scores[0].logit > scores[1].logit);
+//! assert_eq!(reads.pairs(), 2);
+//! ```
+
+pub mod corpus;
+mod embedder;
+mod progress;
+mod random;
+mod scorer;
+mod words;
+
+pub use corpus::{random_corpus, random_queries};
+pub use embedder::FakeEmbedder;
+pub use progress::{RecordedStep, RecordingProgress};
+pub use random::Random;
+pub use scorer::{FakeScorer, Reads};

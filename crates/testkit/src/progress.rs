@@ -1,0 +1,127 @@
+//! A listener to long work that remembers what it heard and can interrupt.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use treffer_types::Progress;
+
+/// Records the steps of some work and, if told to, cancels it.
+#[derive(Debug, Default)]
+pub struct RecordingProgress {
+    record: Mutex<Record>,
+    cancel_after: Option<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Record {
+    steps: Vec<RecordedStep>,
+    advances: usize,
+}
+
+/// One step as it was reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedStep {
+    /// The name it began under.
+    pub name: String,
+    /// What it was said to add up to, if known.
+    pub total: Option<u64>,
+    /// What is counted.
+    pub unit: String,
+    /// Sum of what was reported done.
+    pub done: u64,
+    /// Whether its end was reported.
+    pub ended: bool,
+}
+
+impl RecordingProgress {
+    /// Records, never cancels.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the work to stop once `advance` has been called `n` times over all
+    /// steps; 0 asks from the start.
+    pub fn cancelling_after(n: usize) -> Self {
+        RecordingProgress {
+            cancel_after: Some(n),
+            ..Self::default()
+        }
+    }
+
+    /// The steps so far, in the order in which they began.
+    pub fn steps(&self) -> Vec<RecordedStep> {
+        self.lock().steps.clone()
+    }
+
+    /// How often `advance` was called.
+    pub fn advances(&self) -> usize {
+        self.lock().advances
+    }
+
+    // A test that panics elsewhere should fail for its own reason, not for a
+    // poisoned lock.
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Progress for RecordingProgress {
+    fn begin(&self, step: &str, total: Option<u64>, unit: &str) {
+        self.lock().steps.push(RecordedStep {
+            name: step.to_owned(),
+            total,
+            unit: unit.to_owned(),
+            done: 0,
+            ended: false,
+        });
+    }
+
+    fn advance(&self, done: u64) {
+        let mut record = self.lock();
+        record.advances += 1;
+        if let Some(step) = record.steps.last_mut() {
+            step.done += done;
+        }
+    }
+
+    fn end(&self) {
+        if let Some(step) = self.lock().steps.last_mut() {
+            step.ended = true;
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.cancel_after.is_some_and(|n| self.advances() >= n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_recorded_in_order_with_their_sums() {
+        let progress = RecordingProgress::new();
+        progress.begin("read", None, "documents");
+        progress.advance(3);
+        progress.advance(4);
+        progress.end();
+        progress.begin("encode", Some(9), "passages");
+        let steps = progress.steps();
+        assert_eq!(steps[0].name, "read");
+        assert_eq!((steps[0].done, steps[0].ended), (7, true));
+        assert_eq!((steps[1].total, steps[1].ended), (Some(9), false));
+        assert_eq!(progress.advances(), 2);
+        assert!(!progress.cancelled());
+    }
+
+    #[test]
+    fn work_is_cancelled_after_so_many_advances() {
+        let progress = RecordingProgress::cancelling_after(2);
+        progress.begin("read", None, "documents");
+        progress.advance(100);
+        assert!(!progress.cancelled());
+        progress.advance(1);
+        assert!(progress.cancelled());
+        assert!(RecordingProgress::cancelling_after(0).cancelled());
+    }
+}

@@ -1,0 +1,184 @@
+//! A cross-encoder without a model: the share of the query's words that occur.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use treffer_types::{BoxError, Fingerprint, ModelRole, ModelSpec, PairScore, PairScorer, Pooling};
+
+use crate::words::{fingerprint, words};
+
+/// Scores a pair by
+///
+/// ```text
+/// logit = 12 * |distinct query words in the passage| / |distinct query words| - 6 + 1 / (1 + n)
+/// ```
+///
+/// where `n` is the number of passage words read, so that of two equal passages
+/// the shorter wins. A query without words gets `-6 + 1 / (1 + n)`.
+#[derive(Clone, Debug)]
+pub struct FakeScorer {
+    spec: ModelSpec,
+    fingerprint: Fingerprint,
+    reads: Arc<Reads>,
+}
+
+/// How much a [`FakeScorer`] and its clones have read. Keep a handle from
+/// [`FakeScorer::reads`] before giving the scorer away.
+#[derive(Debug, Default)]
+pub struct Reads {
+    calls: AtomicUsize,
+    pairs: AtomicUsize,
+}
+
+impl Reads {
+    /// Calls of `score_pairs`.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Pairs scored, over all calls.
+    pub fn pairs(&self) -> usize {
+        self.pairs.load(Ordering::SeqCst)
+    }
+}
+
+impl FakeScorer {
+    /// Called `fake-scorer`, reads 256 words of a passage.
+    pub fn new() -> Self {
+        Self::with_spec(ModelSpec {
+            name: "fake-scorer".to_owned(),
+            role: ModelRole::CrossEncoder,
+            pooling: Pooling::Cls,
+            query_prefix: String::new(),
+            passage_prefix: String::new(),
+            max_length: 256,
+            license: "unknown".to_owned(),
+        })
+    }
+
+    /// Any name and maximal length (in words of the passage; the query is never
+    /// cut). The fingerprint follows from the spec, as a real model's does.
+    pub fn with_spec(spec: ModelSpec) -> Self {
+        FakeScorer {
+            fingerprint: fingerprint(&spec),
+            spec,
+            reads: Arc::default(),
+        }
+    }
+
+    /// The same scorer under another name, and so another fingerprint.
+    pub fn named(self, name: &str) -> Self {
+        let spec = ModelSpec {
+            name: name.to_owned(),
+            ..self.spec
+        };
+        FakeScorer {
+            reads: self.reads,
+            ..Self::with_spec(spec)
+        }
+    }
+
+    /// The same scorer reading at most `max_length` words; another fingerprint too.
+    pub fn reading(self, max_length: usize) -> Self {
+        let spec = ModelSpec {
+            max_length,
+            ..self.spec
+        };
+        FakeScorer {
+            reads: self.reads,
+            ..Self::with_spec(spec)
+        }
+    }
+
+    /// The same scorer claiming `fingerprint`, whatever its spec says.
+    pub fn with_fingerprint(self, fingerprint: &str) -> Self {
+        FakeScorer {
+            fingerprint: Fingerprint(fingerprint.to_owned()),
+            ..self
+        }
+    }
+
+    /// What this scorer and its clones have read so far, and go on reading.
+    pub fn reads(&self) -> Arc<Reads> {
+        Arc::clone(&self.reads)
+    }
+
+    fn score(&self, query: &BTreeSet<String>, passage: &str) -> PairScore {
+        let mut read = words(passage);
+        let cut = read.len().saturating_sub(self.spec.max_length);
+        read.truncate(self.spec.max_length);
+        let shorter = 1.0 / (1.0 + read.len() as f64);
+        let read: BTreeSet<String> = read.into_iter().collect();
+        let found = query.intersection(&read).count() as f64;
+        let share = found / query.len().max(1) as f64;
+        PairScore {
+            logit: (12.0 * share - 6.0 + shorter) as f32,
+            tokens_cut: u32::try_from(cut).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+impl Default for FakeScorer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl PairScorer for FakeScorer {
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    fn score_pairs(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, BoxError> {
+        self.reads.calls.fetch_add(1, Ordering::SeqCst);
+        self.reads.pairs.fetch_add(passages.len(), Ordering::SeqCst);
+        let query: BTreeSet<String> = words(query).into_iter().collect();
+        Ok(passages
+            .iter()
+            .map(|passage| self.score(&query, passage))
+            .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn logits(query: &str, passages: &[&str]) -> Vec<f32> {
+        let scores = FakeScorer::new().score_pairs(query, passages).unwrap();
+        scores.iter().map(|score| score.logit).collect()
+    }
+
+    #[test]
+    fn the_logit_follows_its_formula() {
+        assert_eq!(
+            logits("cold box", &["Box, cold!", "a box 7", "coat", ""]),
+            [6.0 + 1.0 / 3.0, 0.25, -5.5, -5.0]
+        );
+        assert_eq!(logits("?!", &["coat"]), [-5.5]);
+    }
+
+    #[test]
+    fn a_word_beyond_the_maximal_length_is_not_found() {
+        let scorer = FakeScorer::new().reading(2);
+        let scores = scorer.score_pairs("cold", &["a b cold", "a cold"]).unwrap();
+        assert_eq!(scores[0].tokens_cut, 1);
+        assert!(scores[0].logit < -5.0);
+        assert!(scores[1].logit > 5.0);
+    }
+
+    #[test]
+    fn reads_are_counted_over_clones_and_after_the_scorer_is_given_away() {
+        let scorer = FakeScorer::new();
+        let reads = scorer.reads();
+        scorer.clone().score_pairs("a", &["b", "c"]).unwrap();
+        let given_away: Box<dyn PairScorer> = Box::new(scorer.reading(3).named("x"));
+        given_away.score_pairs("a", &[]).unwrap();
+        assert_eq!((reads.calls(), reads.pairs()), (2, 2));
+    }
+}

@@ -1,0 +1,54 @@
+//! What both fakes take for a word, and the hash they share.
+
+use treffer_types::{Fingerprint, ModelSpec};
+
+/// Lower-cased runs of letters and digits, in order.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
+        .collect()
+}
+
+/// 64-bit FNV-1a, followed by the finaliser of MurmurHash3: FNV alone leaves the
+/// high bits of short words alike.
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for &byte in bytes {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ (hash >> 33)
+}
+
+/// A fingerprint of 64 hexadecimal digits that changes with every field of `spec`,
+/// as a real model's does.
+pub(crate) fn fingerprint(spec: &ModelSpec) -> Fingerprint {
+    let described = format!("{spec:?}");
+    let digits = (0..4)
+        .map(|part| format!("{:016x}", hash(format!("{part} {described}").as_bytes())))
+        .collect();
+    Fingerprint(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_lower_cased_runs_of_letters_and_digits() {
+        assert_eq!(
+            words("  DIN-13277: Kühlschrank, 280 L!"),
+            ["din", "13277", "kühlschrank", "280", "l"]
+        );
+        assert!(words(" \u{0} ?! ").is_empty());
+    }
+
+    #[test]
+    fn the_hash_is_the_same_on_every_platform() {
+        // From an independent computation of the two published functions.
+        assert_eq!(hash(b""), 0xefd0_1f60_ba99_2926);
+        assert_eq!(hash(b"treffer"), 0x11ae_b393_8990_3ce3);
+    }
+}
