@@ -1,0 +1,211 @@
+//! From raw scores to a common scale, one stage at a time.
+
+use serde::{Deserialize, Serialize};
+use treffer_types::Score;
+
+use crate::error::Error;
+
+/// How one stage's raw scores are brought to the scale on which stages are added.
+///
+/// Each looks only at the scores that the stage gave to the pool, and none ever
+/// ranks a lower raw score above a higher one. A candidate that the stage has not
+/// scored, while it scored others, gets the smallest of their normalized scores,
+/// or 0 if that is smaller: never the pool's average, which is what 0 would mean
+/// among z-scores.
+///
+/// Raising one raw score never worsens that candidate's fused rank, except under
+/// `ZScore`: raising a low outlier shrinks the deviation, which can widen its gap
+/// to the others.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", try_from = "Unchecked")]
+pub enum Normalizer {
+    /// `(s - min) / (max - min)` over the pool, in 0..=1. If all scores are equal,
+    /// one score alone included, each is 0.5: nothing is known of which is better.
+    MinMax,
+    /// `(s - mean) / deviation` over the pool, with the population's standard
+    /// deviation; unbounded. If all scores are equal, each is 0.
+    ZScore,
+    /// `1 / (k + rank)`, rank from 1: one term of reciprocal rank fusion (Cormack,
+    /// Clarke and Büttcher, SIGIR 2009, who used k = 60). Equal scores share the
+    /// better rank (1, 2, 2, 4), so that their order does not matter. In 0..=1.
+    Rank {
+        /// Larger values flatten the difference between first and later ranks.
+        k: u32,
+    },
+    /// `(s - low) / (high - low)` with fixed bounds, theoretical (-1 and 1 for a
+    /// cosine) or calibrated on the index. Comparable from query to query. Not
+    /// clipped: a score outside the bounds lands outside 0..=1, because clipping
+    /// would make the best candidates of a good query equal.
+    Bounds {
+        /// What becomes 0.
+        low: f64,
+        /// What becomes 1; above `low`.
+        high: f64,
+    },
+    /// `1 / (1 + exp(-(slope * s + offset)))`, in 0..=1: a probability of relevance
+    /// once slope and offset are fitted on judged queries (Platt, Advances in Large
+    /// Margin Classifiers, 1999). Computed in `f64`, so that logits below about 35
+    /// stay apart. Comparable from query to query.
+    Sigmoid {
+        /// Above 0.
+        slope: f64,
+        /// Any number.
+        offset: f64,
+    },
+}
+
+impl Normalizer {
+    /// Whether the settings make sense. Configuration is checked as it is read;
+    /// this is for a normalizer made in code.
+    ///
+    /// # Errors
+    /// If bounds are not finite or `low` is not below `high`, or if a sigmoid does
+    /// not rise.
+    pub fn check(self) -> Result<Self, Error> {
+        match self {
+            Normalizer::Bounds { low, high } => {
+                if !(low.is_finite() && high.is_finite() && low < high) {
+                    return Err(Error::EmptyBounds { low, high });
+                }
+            }
+            Normalizer::Sigmoid { slope, offset } => {
+                if !(slope.is_finite() && offset.is_finite() && slope > 0.0) {
+                    return Err(Error::FlatSigmoid { slope, offset });
+                }
+            }
+            Normalizer::MinMax | Normalizer::ZScore | Normalizer::Rank { .. } => {}
+        }
+        Ok(self)
+    }
+
+    /// One stage's column, normalized. `None` if the stage scored nothing.
+    pub(crate) fn normalize(self, raw: &[Option<Score>]) -> Option<Column> {
+        let map = self.fit(raw)?;
+        let ranks = ranks(raw);
+        let normalized: Vec<Option<f64>> = raw
+            .iter()
+            .zip(&ranks)
+            .map(|(score, rank)| Some(map.apply((*score)?, (*rank)?)))
+            .collect();
+        let floor = normalized.iter().flatten().copied().fold(0.0, f64::min);
+        Some(Column {
+            values: normalized
+                .iter()
+                .map(|value| value.unwrap_or(floor))
+                .collect(),
+            ranks,
+            floor,
+        })
+    }
+
+    /// Settles whatever depends on the pool.
+    fn fit(self, raw: &[Option<Score>]) -> Option<Map> {
+        let scores = || raw.iter().flatten().map(|score| f64::from(score.value()));
+        let min = scores().reduce(f64::min)?;
+        let max = scores().reduce(f64::max)?;
+        Some(match self {
+            Normalizer::MinMax if min == max => Map::Constant(0.5),
+            Normalizer::MinMax => Map::Linear {
+                zero: min,
+                unit: max - min,
+            },
+            Normalizer::ZScore if min == max => Map::Constant(0.0),
+            Normalizer::ZScore => {
+                let n = scores().count() as f64;
+                let mean = scores().sum::<f64>() / n;
+                let variance = scores().map(|s| (s - mean) * (s - mean)).sum::<f64>() / n;
+                Map::Linear {
+                    zero: mean,
+                    unit: variance.sqrt(),
+                }
+            }
+            Normalizer::Rank { k } => Map::Rank { k },
+            Normalizer::Bounds { low, high } => Map::Linear {
+                zero: low,
+                unit: high - low,
+            },
+            Normalizer::Sigmoid { slope, offset } => Map::Sigmoid { slope, offset },
+        })
+    }
+}
+
+/// One stage's scores of a pool on the common scale.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    /// One per candidate, `floor` where the stage did not look.
+    pub(crate) values: Vec<f64>,
+    /// Rank from 1 among the candidates that the stage scored; equal scores share one.
+    pub(crate) ranks: Vec<Option<u32>>,
+    /// What a candidate gets that the stage did not score.
+    pub(crate) floor: f64,
+}
+
+/// A normalizer that knows its pool.
+enum Map {
+    Constant(f64),
+    Linear { zero: f64, unit: f64 },
+    Rank { k: u32 },
+    Sigmoid { slope: f64, offset: f64 },
+}
+
+/// Far beyond any score and far from overflow, even when weighted and summed.
+const LARGEST: f64 = 1e150;
+
+impl Map {
+    fn apply(&self, score: Score, rank: u32) -> f64 {
+        let score = f64::from(score.value());
+        let value = match *self {
+            Map::Constant(value) => value,
+            Map::Linear { zero, unit } => (score - zero) / unit,
+            Map::Rank { k } => 1.0 / (f64::from(k) + f64::from(rank)),
+            Map::Sigmoid { slope, offset } => 1.0 / (1.0 + (-(slope * score + offset)).exp()),
+        };
+        // Only settings that `check` refuses give NaN; fusing stays total even then.
+        if value.is_nan() {
+            0.5
+        } else {
+            value.clamp(-LARGEST, LARGEST)
+        }
+    }
+}
+
+/// Rank from 1 by score; equal scores share the better rank.
+fn ranks(raw: &[Option<Score>]) -> Vec<Option<u32>> {
+    let mut order: Vec<usize> = (0..raw.len()).filter(|&i| raw[i].is_some()).collect();
+    order.sort_unstable_by(|&a, &b| raw[b].cmp(&raw[a]));
+    let mut ranks = vec![None; raw.len()];
+    let mut shared = 0;
+    for (place, &i) in (1_u32..).zip(&order) {
+        if place == 1 || raw[i] != raw[order[place as usize - 2]] {
+            shared = place;
+        }
+        ranks[i] = Some(shared);
+    }
+    ranks
+}
+
+/// A normalizer as it stands in configuration, before its settings are checked.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum Unchecked {
+    MinMax,
+    ZScore,
+    Rank { k: u32 },
+    Bounds { low: f64, high: f64 },
+    Sigmoid { slope: f64, offset: f64 },
+}
+
+impl TryFrom<Unchecked> for Normalizer {
+    type Error = Error;
+
+    fn try_from(unchecked: Unchecked) -> Result<Self, Error> {
+        match unchecked {
+            Unchecked::MinMax => Normalizer::MinMax,
+            Unchecked::ZScore => Normalizer::ZScore,
+            Unchecked::Rank { k } => Normalizer::Rank { k },
+            Unchecked::Bounds { low, high } => Normalizer::Bounds { low, high },
+            Unchecked::Sigmoid { slope, offset } => Normalizer::Sigmoid { slope, offset },
+        }
+        .check()
+    }
+}
