@@ -1,0 +1,140 @@
+//! A run held against judgements: values by query, averages, and what was missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use treffer_types::Qrels;
+
+use crate::error::Error;
+use crate::measure::Topic;
+use crate::metric::Metric;
+use crate::run::Run;
+
+/// The values of some metrics for every judged query.
+///
+/// As with `ir_measures`, and with `trec_eval -c`, every query of the judgements
+/// counts: one without results has 0, and so has one without a relevant document.
+/// Queries without judgements are left out. [`Coverage`] names all of these.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// What was measured.
+    pub metrics: Vec<Metric>,
+    /// By query id, one value per metric. Never empty.
+    pub queries: BTreeMap<String, Vec<f64>>,
+}
+
+impl Evaluation {
+    /// Measures every judged query.
+    ///
+    /// # Errors
+    /// If there are no judged queries.
+    pub fn new(run: &Run, qrels: &Qrels, metrics: &[Metric]) -> Result<Self, Error> {
+        if qrels.0.is_empty() {
+            return Err(Error::NoQueries);
+        }
+        let values = |query: &str| -> Vec<f64> {
+            let judgements = qrels.query(query);
+            let score = |metric: &Metric| metric.score(run.ranking(query), judgements);
+            metrics.iter().map(score).collect()
+        };
+        Ok(Evaluation {
+            metrics: metrics.to_vec(),
+            queries: qrels
+                .0
+                .keys()
+                .map(|query| (query.clone(), values(query)))
+                .collect(),
+        })
+    }
+
+    /// One number per metric over all queries: the mean, or the sum of a count.
+    pub fn summary(&self) -> Vec<f64> {
+        let summarize = |(i, metric): (usize, &Metric)| {
+            let sum: f64 = self.queries.values().map(|values| values[i]).sum();
+            if metric.is_count() {
+                sum
+            } else {
+                sum / self.queries.len() as f64
+            }
+        };
+        self.metrics.iter().enumerate().map(summarize).collect()
+    }
+
+    /// The values of one metric in the order of query ids, for a paired comparison;
+    /// `None` if it was not measured.
+    pub fn values(&self, metric: &Metric) -> Option<Vec<f64>> {
+        let i = self
+            .metrics
+            .iter()
+            .position(|measured| measured == metric)?;
+        Some(self.queries.values().map(|values| values[i]).collect())
+    }
+
+    /// The same for the queries that `keep` accepts, such as those with one tag or of
+    /// one fold; `None` if it accepts none.
+    pub fn restricted_to(&self, keep: impl Fn(&str) -> bool) -> Option<Evaluation> {
+        let kept = self.queries.iter().filter(|(query, _)| keep(query));
+        let queries: BTreeMap<_, _> = kept
+            .map(|(q, values)| (q.clone(), values.clone()))
+            .collect();
+        (!queries.is_empty()).then(|| Evaluation {
+            metrics: self.metrics.clone(),
+            queries,
+        })
+    }
+}
+
+/// How well a run and judgements fit together, as query ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// Judged: what an evaluation averages over.
+    pub evaluated: BTreeSet<String>,
+    /// Judged, but the run has no results. They count as 0.
+    pub without_results: BTreeSet<String>,
+    /// Judged, but no document has a grade above 0. They count as 0 whatever the run.
+    pub without_relevant: BTreeSet<String>,
+    /// In the run, but not judged. They do not count.
+    pub without_judgements: BTreeSet<String>,
+}
+
+impl Coverage {
+    /// Compares the queries of a run with those of the judgements.
+    pub fn new(run: &Run, qrels: &Qrels) -> Self {
+        let has_results = |query: &str| run.ranking(query).next().is_some();
+        let judged = |keep: &dyn Fn(&str) -> bool| -> BTreeSet<String> {
+            qrels
+                .0
+                .keys()
+                .filter(|query| keep(query))
+                .cloned()
+                .collect()
+        };
+        let is_relevant = |query: &str| {
+            qrels
+                .query(query)
+                .is_some_and(|j| Topic::new(j).n_relevant(1) > 0)
+        };
+        Coverage {
+            evaluated: judged(&|_| true),
+            without_results: judged(&|query| !has_results(query)),
+            without_relevant: judged(&|query| !is_relevant(query)),
+            without_judgements: (run.0.keys())
+                .filter(|query| qrels.query(query).is_none())
+                .cloned()
+                .collect(),
+        }
+    }
+}
+
+/// The judged documents that a collection does not hold, by id. Relevant ones among
+/// them can never be found and hold the metrics down.
+pub fn unknown_documents(qrels: &Qrels, is_known: impl Fn(&str) -> bool) -> BTreeSet<&str> {
+    let judged = qrels
+        .0
+        .values()
+        .flat_map(BTreeMap::keys)
+        .map(String::as_str);
+    judged.filter(|doc| !is_known(doc)).collect()
+}
+
+#[cfg(test)]
+mod tests;

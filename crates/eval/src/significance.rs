@@ -1,0 +1,172 @@
+//! Whether the difference between two systems is more than the luck of the queries.
+
+use crate::draws::Draws;
+use crate::error::Error;
+
+/// The outcome of a paired randomization test.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Randomization {
+    /// Mean of `a - b`.
+    pub difference: f64,
+    /// Two-sided: how often a difference at least as large, up or down, comes about
+    /// if the two systems' values are exchanged at random.
+    pub p_value: f64,
+    /// How many exchanges were looked at.
+    pub permutations: u64,
+    /// Whether these were all there are.
+    pub is_exact: bool,
+}
+
+/// Fisher's paired randomization test (Smucker, Allan and Carterette, CIKM 2007) of
+/// two systems' values for the same queries in the same order.
+///
+/// If the `2^n` ways of exchanging n pairs are no more than `permutations`, all are
+/// looked at and the p-value is exact. Otherwise as many are drawn by `seed`, and the
+/// observed one counts as one more, so that p is never 0 (Phipson and Smyth, 2010).
+///
+/// # Errors
+/// If the two are not as long as each other, are empty or hold a value that is not
+/// finite, or if `permutations` is 0.
+pub fn randomization_test(
+    a: &[f64],
+    b: &[f64],
+    permutations: u32,
+    seed: u64,
+) -> Result<Randomization, Error> {
+    let differences = paired_differences(a, b)?;
+    check_draws("the number of permutations", permutations)?;
+    let observed: f64 = differences.iter().sum();
+    // Sums of the same terms in another order differ by rounding and still count as equal.
+    let size: f64 = differences.iter().map(|difference| difference.abs()).sum();
+    let threshold = observed.abs() - 1e-12 * size;
+    let is_extreme = |sum: f64| sum.abs() >= threshold;
+
+    let n_ways = 1_u64
+        .checked_shl(differences.len() as u32)
+        .unwrap_or(u64::MAX);
+    let is_exact = n_ways <= u64::from(permutations);
+    let (hits, looked_at) = if is_exact {
+        let hits = (0..n_ways).filter(|&signs| is_extreme(signed_sum(&differences, || signs)));
+        (hits.count() as u64, n_ways)
+    } else {
+        let mut draws = Draws::new(seed);
+        let hits = (0..permutations)
+            .filter(|_| is_extreme(signed_sum(&differences, || draws.bits())))
+            .count();
+        (hits as u64 + 1, u64::from(permutations) + 1)
+    };
+    Ok(Randomization {
+        difference: observed / differences.len() as f64,
+        p_value: hits as f64 / looked_at as f64,
+        permutations: if is_exact {
+            n_ways
+        } else {
+            u64::from(permutations)
+        },
+        is_exact,
+    })
+}
+
+/// An interval for the mean difference.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Interval {
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// The share of such intervals that should hold the true difference.
+    pub confidence: f64,
+}
+
+/// The percentile bootstrap interval of the mean of `a - b` (Efron, 1979): queries
+/// are drawn with replacement `resamples` times, and the ends are quantiles of the
+/// means, interpolated linearly.
+///
+/// # Errors
+/// As [`randomization_test`], or if `confidence` is not between 0 and 1.
+pub fn bootstrap_interval(
+    a: &[f64],
+    b: &[f64],
+    resamples: u32,
+    confidence: f64,
+    seed: u64,
+) -> Result<Interval, Error> {
+    let differences = paired_differences(a, b)?;
+    check_draws("the number of resamples", resamples)?;
+    if !(confidence > 0.0 && confidence < 1.0) {
+        return Err(Error::BadSetting {
+            what: "the confidence",
+            value: confidence,
+            allowed: "above 0 and below 1, such as 0.95",
+        });
+    }
+    let n = differences.len();
+    let mut draws = Draws::new(seed);
+    let mut means: Vec<f64> = (0..resamples)
+        .map(|_| (0..n).map(|_| differences[draws.below(n)]).sum::<f64>() / n as f64)
+        .collect();
+    means.sort_by(f64::total_cmp);
+    let tail = (1.0 - confidence) / 2.0;
+    Ok(Interval {
+        low: quantile(&means, tail),
+        high: quantile(&means, 1.0 - tail),
+        confidence,
+    })
+}
+
+fn paired_differences(a: &[f64], b: &[f64]) -> Result<Vec<f64>, Error> {
+    if a.len() != b.len() || a.is_empty() {
+        return Err(Error::NotPaired {
+            a: a.len(),
+            b: b.len(),
+        });
+    }
+    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    match differences
+        .iter()
+        .position(|difference| !difference.is_finite())
+    {
+        Some(position) => Err(Error::NotFinite { position }),
+        None => Ok(differences),
+    }
+}
+
+fn check_draws(what: &'static str, draws: u32) -> Result<(), Error> {
+    if draws == 0 {
+        return Err(Error::BadSetting {
+            what,
+            value: 0.0,
+            allowed: "at least 1",
+        });
+    }
+    Ok(())
+}
+
+/// The sum with the sign of each difference turned where its bit is set. Each 64
+/// differences take the next word of signs.
+fn signed_sum(differences: &[f64], mut signs: impl FnMut() -> u64) -> f64 {
+    let mut sum = 0.0;
+    for chunk in differences.chunks(64) {
+        let mut signs = signs();
+        for difference in chunk {
+            sum += if signs & 1 == 1 {
+                -difference
+            } else {
+                *difference
+            };
+            signs >>= 1;
+        }
+    }
+    sum
+}
+
+/// The quantile `q` of sorted values, interpolated between the two nearest.
+fn quantile(sorted: &[f64], q: f64) -> f64 {
+    let place = q * (sorted.len() - 1) as f64;
+    let below = place.floor() as usize;
+    let above = (below + 1).min(sorted.len() - 1);
+    sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
+}
+
+#[cfg(test)]
+mod tests;
