@@ -1,0 +1,75 @@
+//! The two numbers that shape a graph when it is built.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// How the graph is built (Malkov and Yashunin, "Efficient and robust approximate
+/// nearest neighbor search using Hierarchical Navigable Small World graphs", 2018).
+///
+/// There is no default: presets name both numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GraphConfig {
+    /// Most links of a vector in each layer above the lowest, which has twice as many;
+    /// 2 to 255. More links find more and cost memory and time.
+    pub m: usize,
+    /// Candidates kept while looking for a new vector's neighbors; at least `m`, at
+    /// most 65535. More make a better graph and a slower build.
+    pub ef_construction: usize,
+}
+
+impl GraphConfig {
+    const M_RANGE: std::ops::RangeInclusive<usize> = 2..=255;
+    const MOST_EF: usize = 65_535;
+
+    /// Checks both numbers.
+    ///
+    /// # Errors
+    /// [`Error::Config`] names the key that is out of range, its value and the range.
+    pub fn validate(&self) -> Result<(), Error> {
+        let GraphConfig { m, ef_construction } = *self;
+        if !Self::M_RANGE.contains(&m) {
+            return Err(Error::Config {
+                key: "m",
+                value: m,
+                least: *Self::M_RANGE.start(),
+                most: *Self::M_RANGE.end(),
+            });
+        }
+        if !(m..=Self::MOST_EF).contains(&ef_construction) {
+            return Err(Error::Config {
+                key: "ef_construction",
+                value: ef_construction,
+                least: m,
+                most: Self::MOST_EF,
+            });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(m: usize, ef_construction: usize) -> String {
+        match (GraphConfig { m, ef_construction }).validate() {
+            Ok(()) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_named_with_their_range() {
+        assert_eq!(message(2, 2), "");
+        assert_eq!(message(255, 65_535), "");
+        assert_eq!(message(1, 100), "`m` is 1; it must be from 2 to 255");
+        assert_eq!(message(256, 300), "`m` is 256; it must be from 2 to 255");
+        assert_eq!(
+            message(16, 15),
+            "`ef_construction` is 15; it must be from 16 to 65535"
+        );
+        assert_ne!(message(16, usize::MAX), "");
+    }
+}

@@ -1,0 +1,173 @@
+//! Everything that can go wrong with a dense index, as the caller can tell it apart.
+
+use std::io;
+use std::path::PathBuf;
+
+use treffer_types::{BoxError, PassageId};
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A number of the configuration is out of range.
+    #[error("`{key}` is {value}; it must be from {least} to {most}")]
+    Config {
+        /// The configuration key.
+        key: &'static str,
+        /// What it was set to.
+        value: usize,
+        /// The least value allowed.
+        least: usize,
+        /// The greatest value allowed.
+        most: usize,
+    },
+
+    /// Vectors of this length cannot be indexed.
+    #[error("vectors of {dimension} dimensions cannot be indexed; 2 to 65536 can")]
+    Dimension {
+        /// The dimension asked for.
+        dimension: usize,
+    },
+
+    /// A search that would look at fewer candidates than it is to return.
+    #[error(
+        "`ef_search` is {ef_search} and the dense depth {depth}; `ef_search` must be at \
+         least the depth: raise it or ask for fewer passages"
+    )]
+    EfBelowDepth {
+        /// Candidates that the search would keep.
+        ef_search: usize,
+        /// Passages asked for.
+        depth: usize,
+    },
+
+    /// A vector of another length than the index's.
+    #[error("the vector of {owner} has {found} dimensions, the index has {expected}")]
+    WrongDimension {
+        /// What the vector stands for.
+        owner: Owner,
+        /// Dimensions of the index.
+        expected: usize,
+        /// Dimensions of the vector.
+        found: usize,
+    },
+
+    /// A vector that is not of length 1, or not a number.
+    #[error(
+        "the vector of {owner} has the length {length}; it must be finite and of length 1, \
+         so normalize it first"
+    )]
+    NotUnit {
+        /// What the vector stands for.
+        owner: Owner,
+        /// Its Euclidean length.
+        length: f64,
+    },
+
+    /// Passages must be added in increasing order, each once.
+    #[error("{passage} was added after {last}; add passages in increasing order, each once", passage = Owner::Passage(*.passage), last = Owner::Passage(*.last))]
+    Order {
+        /// The passage that came too late.
+        passage: PassageId,
+        /// The one before it.
+        last: PassageId,
+    },
+
+    /// More vectors than the format can number.
+    #[error("the index is full: it holds {most} vectors at most")]
+    Full {
+        /// How many it holds.
+        most: usize,
+    },
+
+    /// A passage that the index holds no vector of.
+    #[error("the index has no vector of {}", Owner::Passage(*.passage))]
+    UnknownPassage {
+        /// The passage asked for.
+        passage: PassageId,
+    },
+
+    /// A dense index is there already.
+    #[error("{} holds a dense index already; remove it or choose another directory", .path.display())]
+    Exists {
+        /// Its directory.
+        path: PathBuf,
+    },
+
+    /// No complete dense index is there.
+    #[error("{} holds no complete dense index: {file} is missing; build the index again", .path.display())]
+    Missing {
+        /// The directory.
+        path: PathBuf,
+        /// The file that is not there.
+        file: &'static str,
+    },
+
+    /// A file is not what was written.
+    #[error("{} is damaged: {reason}; build the index again", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How it was noticed.
+        reason: String,
+    },
+
+    /// A file of another version of this format.
+    #[error(
+        "{} has dense index version {found}, this program reads version {expected}; build the \
+         index again", .path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version read here.
+        expected: u32,
+        /// The version found.
+        found: u32,
+    },
+
+    /// The file system refused.
+    #[error("could not {action} {}", .path.display())]
+    Io {
+        /// What was being done, as a verb.
+        action: &'static str,
+        /// To which file or directory.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+
+    /// The graph library failed or panicked.
+    #[error("could not {action} the HNSW graph")]
+    Graph {
+        /// What was being done, as a verb.
+        action: &'static str,
+        /// What the library said.
+        #[source]
+        source: BoxError,
+    },
+
+    /// The caller asked the work to stop; what was written is no index.
+    #[error("building the HNSW graph was cancelled")]
+    Cancelled,
+}
+
+/// What a vector stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// A query.
+    Query,
+    /// A passage of the corpus.
+    Passage(PassageId),
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Owner::Query => f.write_str("the query"),
+            Owner::Passage(PassageId { doc, passage }) => {
+                write!(f, "document {}, passage {passage}", doc.0)
+            }
+        }
+    }
+}

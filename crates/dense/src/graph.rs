@@ -1,0 +1,183 @@
+//! The wall around `hnsw_rs`.
+//!
+//! The library exits the process on some bad files and configurations, panics on
+//! others, prints to standard output, and borrows a loaded graph from its loader.
+//! Nothing of that gets out: configurations are checked before they come here, dumps
+//! are read through by [`crate::dump`] before the library sees them, calls run under
+//! `catch_unwind`, and the loader is kept beside the graph.
+//!
+//! The graph does not hold the vectors. A point's data is its row number alone, and
+//! [`RowDistance`] looks the row up, so that each vector is once in memory and once on
+//! disk.
+//!
+//! Levels are drawn from a generator that the library seeds with a constant, and
+//! vectors are inserted one after the other in the order of their passages: the same
+//! vectors give the same graph, byte for byte.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use hnsw_rs::anndists::dist::distances::Distance;
+use hnsw_rs::api::AnnT;
+use hnsw_rs::hnsw::Hnsw;
+use hnsw_rs::hnswio::HnswIo;
+use self_cell::self_cell;
+use treffer_types::{BoxError, Progress};
+
+use crate::config::GraphConfig;
+use crate::dump::Dump;
+use crate::error::Error;
+use crate::files::{create, io_error};
+use crate::vectors::{Vectors, cosine};
+
+/// The files of a dumped graph: links and points.
+pub(crate) const FILES: [&str; 2] = ["graph.hnsw.graph", "graph.hnsw.data"];
+const BASENAME: &str = "graph";
+
+/// The number of layers without which the library refuses to dump.
+pub(crate) const LAYERS: usize = 16;
+
+/// Vectors between two reports of progress.
+const REPORT_EVERY: usize = 64;
+
+/// A graph read from disk.
+pub(crate) struct Graph(LoadedGraph);
+
+self_cell!(
+    struct LoadedGraph {
+        owner: HnswIo,
+        #[not_covariant]
+        dependent: Borrowed,
+    }
+);
+
+type Borrowed<'loader> = Hnsw<'loader, f32, RowDistance>;
+
+impl Graph {
+    /// Loads the dump in `dir` of a graph over `vectors`, of which there is one at least.
+    pub(crate) fn load(
+        dir: &Path,
+        vectors: &Arc<Vectors>,
+        config: &GraphConfig,
+    ) -> Result<Self, Error> {
+        Dump::new(dir, vectors.len(), config).check()?;
+        let distance = RowDistance(Arc::clone(vectors));
+        guarded("load", || {
+            LoadedGraph::try_new(HnswIo::new(dir, BASENAME), |loader| {
+                loader.load_hnsw_with_dist(distance)
+            })
+            .map(Graph)
+            .map_err(BoxError::from)
+        })
+    }
+
+    /// Rows near `query`, at most `ef_search`, in no order that means anything.
+    pub(crate) fn near(&self, query: &[f32], ef_search: usize) -> Result<Vec<u32>, Error> {
+        let found = guarded("search", || {
+            Ok(self
+                .0
+                .with_dependent(|_, graph| graph.search(query, ef_search, ef_search)))
+        })?;
+        Ok(found.iter().map(|point| point.d_id as u32).collect())
+    }
+}
+
+/// Builds the graph over `vectors`, of which there is one at least, and dumps it to
+/// `dir`.
+pub(crate) fn build(
+    dir: &Path,
+    vectors: &Arc<Vectors>,
+    config: &GraphConfig,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    let graph = guarded("build", || {
+        Ok(Hnsw::new(
+            config.m,
+            vectors.len(),
+            LAYERS,
+            config.ef_construction,
+            RowDistance(Arc::clone(vectors)),
+        ))
+    })?;
+    for row in 0..vectors.len() as u32 {
+        guarded("build", || {
+            graph.insert((&[f32::from_bits(row)], row as usize));
+            Ok(())
+        })?;
+        let done = row as usize + 1;
+        if done.is_multiple_of(REPORT_EVERY) {
+            progress.advance(REPORT_EVERY as u64);
+            if progress.cancelled() {
+                return Err(Error::Cancelled);
+            }
+        }
+    }
+    progress.advance((vectors.len() % REPORT_EVERY) as u64);
+    dump(dir, &graph)?;
+    // A full disk can go unnoticed by the library, so the dump is read through at once.
+    Dump::new(dir, vectors.len(), config).check()
+}
+
+fn dump(dir: &Path, graph: &Hnsw<'_, f32, RowDistance>) -> Result<(), Error> {
+    // The library panics when it cannot create a file; creating them first gives the reason.
+    for name in FILES {
+        create(&dir.join(name), |_| Ok(()))?;
+    }
+    guarded("write", || {
+        let basename = graph.file_dump(dir, BASENAME)?;
+        if basename == BASENAME {
+            Ok(())
+        } else {
+            Err(format!("it was written as {basename} instead of {BASENAME}").into())
+        }
+    })?;
+    for name in FILES {
+        let path = dir.join(name);
+        std::fs::File::open(&path)
+            .and_then(|file| file.sync_all())
+            .map_err(io_error("sync", &path))?;
+    }
+    Ok(())
+}
+
+/// Runs a call into the library; a panic becomes an error.
+fn guarded<T>(
+    action: &'static str,
+    call: impl FnOnce() -> Result<T, BoxError>,
+) -> Result<T, Error> {
+    // What the call may leave half-changed is dropped with the error or only ever read.
+    let outcome = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
+        let said = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no message");
+        Err(format!("hnsw_rs panicked: {said}").into())
+    });
+    outcome.map_err(|source| Error::Graph { action, source })
+}
+
+/// The distance that the graph goes by, `1 - cosine`, from 0 to 2.
+///
+/// An operand of one value is a stored point, the bits of its row number; any other is
+/// a query. There are no vectors of one dimension, so the two cannot be confused.
+///
+/// The library writes this type's path into the dump and compares it when loading:
+/// moving or renaming the type changes the format.
+pub(crate) struct RowDistance(Arc<Vectors>);
+
+impl RowDistance {
+    fn vector<'a>(&'a self, operand: &'a [f32]) -> &'a [f32] {
+        match operand {
+            [row] => self.0.row(row.to_bits()),
+            query => query,
+        }
+    }
+}
+
+impl Distance<f32> for RowDistance {
+    fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
+        1.0 - cosine(self.vector(a), self.vector(b))
+    }
+}

@@ -1,0 +1,1 @@
+//! Building, searching, reloading and refusing.
