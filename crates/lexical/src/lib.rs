@@ -1,1 +1,82 @@
-//! Placeholder.
+//! BM25 over an inverted index: the only crate that knows tantivy.
+//!
+//! tantivy keeps dictionary and postings. Scoring is this crate's own, because tantivy
+//! has `k1` and `b` as constants and rounds document lengths to one byte. Here both are
+//! settings, and lengths are exact.
+//!
+//! # Formula
+//!
+//! For a document of a collection of `N`, summed over the distinct terms of the query:
+//!
+//! ```text
+//! score = sum  query_tf * idf * tf' / (k1 + tf')
+//! idf   = ln(1 + (N - df + 0.5) / (df + 0.5))
+//! tf'   = sum over fields  weight * tf / (1 - b + b * length / average_length)
+//! ```
+//!
+//! With one field of weight 1 this is BM25 (Robertson and Zaragoza, The Probabilistic
+//! Relevance Framework: BM25 and Beyond, 2009), `idf * tf / (tf + k1 * norm)`, as Lucene
+//! has computed it since version 8: without the factor `k1 + 1`, which changes no
+//! ranking. With title and text apart it is BM25F with a norm per field and one `b`
+//! (Zaragoza, Craswell, Taylor, Saria and Robertson, Microsoft Cambridge at TREC 13,
+//! 2004, after Robertson, Zaragoza and Taylor, Simple BM25 Extension to Multiple
+//! Weighted Fields, 2004); `df` counts documents that hold the term in any searched
+//! field. A term that the query repeats counts as often as it is repeated (`query_tf`).
+//! Lengths count terms after stop words are gone.
+//!
+//! Sums are made in double precision, rarest term first, and rounded to single precision
+//! once. So the scores of [`LexicalIndex::search`] and [`LexicalIndex::score`] are equal
+//! bit for bit and do not depend on the order of the query's words.
+//!
+//! # Queries are words
+//!
+//! A query has no syntax: it goes through the analyzer, and its terms are looked up. A
+//! query without terms (empty, or stop words only) finds nothing. Texts in scripts that
+//! are written without spaces are cut at punctuation only.
+//!
+//! ```
+//! use treffer_lexical::{Analyzer, Fields, LexicalConfig, LexicalIndex, LexicalWriter};
+//! use treffer_types::DocId;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let temporary = tempfile::tempdir()?;
+//! # let dir = temporary.path();
+//! let config = LexicalConfig {
+//!     analyzer: Analyzer::English,
+//!     k1: 0.9,
+//!     b: 0.4,
+//!     fields: Fields::Concatenated,
+//! };
+//! let mut writer = LexicalWriter::create(dir, &config)?;
+//! writer.add(DocId(0), "Refrigerators", "A laboratory refrigerator cools to 5 degrees.")?;
+//! writer.add(DocId(1), "Freezers", "A freezer cools much further.")?;
+//! writer.finish()?;
+//!
+//! let index = LexicalIndex::open(dir, &config)?;
+//! let hits = index.search("laboratory refrigerators", 10)?;
+//! assert_eq!(hits[0].0, DocId(0));
+//! assert_eq!(index.score("laboratory refrigerators", &[DocId(0)])?, [hits[0].1]);
+//! # Ok(())
+//! # }
+//! ```
+
+mod analysis;
+mod config;
+mod cursor;
+mod error;
+mod explain;
+mod formula;
+mod guard;
+mod index;
+mod layout;
+mod search;
+mod segment;
+mod stop_words;
+mod top;
+mod writer;
+
+pub use config::{Analyzer, Fields, LexicalConfig};
+pub use error::Error;
+pub use explain::{FieldScore, TermScore};
+pub use index::LexicalIndex;
+pub use writer::LexicalWriter;

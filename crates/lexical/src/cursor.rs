@@ -1,0 +1,162 @@
+//! Walks the documents that hold one query term, and scores the term in each.
+
+use tantivy::TERMINATED;
+use tantivy::postings::BlockSegmentPostings;
+
+use crate::formula::{LengthNorm, normalized_tf, saturated};
+
+/// One field as scoring sees it.
+pub(crate) struct FieldScoring {
+    /// Above 0.
+    pub(crate) weight: f64,
+    /// Number of tokens of each document's field.
+    pub(crate) lengths: Vec<u32>,
+    /// Over all documents.
+    pub(crate) norm: LengthNorm,
+}
+
+/// A query term in one field.
+pub(crate) struct FieldCursor<'a> {
+    postings: BlockSegmentPostings,
+    /// Position within the loaded block. At its end no document is left.
+    at: usize,
+    name: &'static str,
+    field: &'a FieldScoring,
+}
+
+impl<'a> FieldCursor<'a> {
+    pub(crate) fn new(
+        postings: BlockSegmentPostings,
+        name: &'static str,
+        field: &'a FieldScoring,
+    ) -> Self {
+        FieldCursor {
+            postings,
+            at: 0,
+            name,
+            field,
+        }
+    }
+
+    /// The field's name.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The current document, [`TERMINATED`] after the last.
+    pub(crate) fn doc(&self) -> u32 {
+        self.postings
+            .docs()
+            .get(self.at)
+            .copied()
+            .unwrap_or(TERMINATED)
+    }
+
+    /// Moves to the first document that is not before `target`.
+    fn seek(&mut self, target: u32) {
+        if self.doc() < target {
+            self.at = self.postings.seek(target);
+        }
+    }
+
+    fn advance(&mut self) {
+        self.at += 1;
+        self.load_next_block_at_end();
+    }
+
+    fn load_next_block_at_end(&mut self) {
+        if self.at == self.postings.docs().len() && self.at > 0 {
+            self.postings.advance();
+            self.at = 0;
+        }
+    }
+
+    /// Frequency in the current document.
+    pub(crate) fn tf(&self) -> u32 {
+        self.postings.freq(self.at)
+    }
+
+    /// Normalised frequency in the current document.
+    pub(crate) fn normalized_tf(&self) -> f64 {
+        let field = self.field;
+        let norm = field.norm.of(field.lengths[self.doc() as usize]);
+        normalized_tf(field.weight, self.tf(), norm)
+    }
+
+    /// Visits every document before `end` that is still to come.
+    fn for_each_before(&mut self, end: u32, mut visit: impl FnMut(u32, f64)) {
+        let FieldScoring {
+            weight,
+            lengths,
+            norm,
+        } = self.field;
+        while self.doc() < end {
+            let docs = &self.postings.docs()[self.at..];
+            let freqs = &self.postings.freqs()[self.at..];
+            let mut n_visited = 0;
+            for (&doc, &tf) in docs.iter().zip(freqs).take_while(|&(&doc, _)| doc < end) {
+                visit(
+                    doc,
+                    normalized_tf(*weight, tf, norm.of(lengths[doc as usize])),
+                );
+                n_visited += 1;
+            }
+            self.at += n_visited;
+            self.load_next_block_at_end();
+        }
+    }
+}
+
+/// A query term in every field that is searched, fields in the order of the layout.
+///
+/// Documents only ascend: neither method may be asked of one that was passed.
+pub(crate) struct TermCursor<'a> {
+    /// Those in which the term occurs.
+    pub(crate) fields: Vec<FieldCursor<'a>>,
+    /// Times the term's frequency in the query: no document's score is above it.
+    pub(crate) weighted_idf: f64,
+    pub(crate) k1: f64,
+}
+
+impl TermCursor<'_> {
+    /// The current document, [`TERMINATED`] after the last.
+    pub(crate) fn doc(&self) -> u32 {
+        self.fields
+            .iter()
+            .map(FieldCursor::doc)
+            .min()
+            .unwrap_or(TERMINATED)
+    }
+
+    /// The term's score in `doc`, `None` if it does not occur there.
+    pub(crate) fn score_of(&mut self, doc: u32) -> Option<f64> {
+        let mut tf = None;
+        for field in &mut self.fields {
+            field.seek(doc);
+            if field.doc() == doc {
+                tf = Some(tf.unwrap_or(0.0) + field.normalized_tf());
+            }
+        }
+        Some(saturated(self.weighted_idf, self.k1, tf?))
+    }
+
+    /// Visits every document before `end` that is still to come, with the term's score.
+    pub(crate) fn for_each_before(&mut self, end: u32, mut visit: impl FnMut(u32, f64)) {
+        let (idf, k1) = (self.weighted_idf, self.k1);
+        if let [field] = self.fields.as_mut_slice() {
+            return field.for_each_before(end, |doc, tf| visit(doc, saturated(idf, k1, tf)));
+        }
+        loop {
+            let doc = self.doc();
+            if doc >= end {
+                return;
+            }
+            let mut tf = 0.0;
+            for field in self.fields.iter_mut().filter(|field| field.doc() == doc) {
+                tf += field.normalized_tf();
+                field.advance();
+            }
+            visit(doc, saturated(idf, k1, tf));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Everything that can go wrong in the lexical index.
+
+use std::io;
+use std::path::PathBuf;
+
+use treffer_types::{BoxError, DocId};
+
+/// A failure of the lexical index.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A configured value is out of its range.
+    #[error("lexical setting `{key}` is {value}, but must be {allowed}")]
+    Config {
+        /// The key, dotted.
+        key: &'static str,
+        /// What it was set to.
+        value: f32,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// The directory to build in already holds an index.
+    #[error("could not create a lexical index in `{dir}`: there is one already; remove it first")]
+    Exists {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The directory to open holds no finished index.
+    #[error("no finished lexical index in `{dir}`: `{record}` is missing; build the index again")]
+    Missing {
+        /// The directory.
+        dir: PathBuf,
+        /// The file that a finished index has.
+        record: &'static str,
+    },
+    /// The index was built with another setting than the one it is opened with.
+    #[error(
+        "the lexical index in `{dir}` was built with {setting} `{built}` and cannot be opened \
+         with `{asked}`; use `{built}` or build the index again"
+    )]
+    Mismatch {
+        /// The directory.
+        dir: PathBuf,
+        /// What differs.
+        setting: &'static str,
+        /// The index's value.
+        built: String,
+        /// The caller's value.
+        asked: String,
+    },
+    /// The files are there but are not what the writer wrote.
+    #[error("the lexical index in `{dir}` is damaged: {reason}; build the index again")]
+    Damaged {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Documents did not arrive in ascending order.
+    #[error("could not index document {doc} after document {last}: numbers must ascend", doc = doc.0, last = last.0)]
+    DocOrder {
+        /// The document that came too late.
+        doc: DocId,
+        /// The one before it.
+        last: DocId,
+    },
+    /// A score was asked of a document that the index does not hold.
+    #[error("the lexical index in `{dir}` holds no document {doc}", doc = doc.0)]
+    UnknownDoc {
+        /// The directory.
+        dir: PathBuf,
+        /// The document.
+        doc: DocId,
+    },
+    /// A file could not be read or written.
+    #[error("could not {action} `{path}`")]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// The inverted index failed.
+    #[error("could not {action} the lexical index in `{dir}`")]
+    Backend {
+        /// What was being done.
+        action: &'static str,
+        /// The directory.
+        dir: PathBuf,
+        /// Why not.
+        #[source]
+        source: BoxError,
+    },
+}

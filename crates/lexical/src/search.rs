@@ -1,0 +1,122 @@
+//! The best documents of a query, without an accumulator for every document.
+//!
+//! Documents are taken in windows, as Lucene's boolean scorer does: each term adds its
+//! scores to a small array, then the documents seen are offered to the best. Once
+//! enough documents are found, terms that are together too weak to bring in a further
+//! one no longer bring any, they only add to those that stronger terms bring
+//! (MaxScore: Turtle and Flood, Query Evaluation: Strategies and Optimizations, 1995).
+//! The ranking is exactly that of scoring everything.
+
+use tantivy::TERMINATED;
+
+use crate::cursor::TermCursor;
+use crate::top::Top;
+
+/// Documents in a window: an array of this many doubles stays in the first-level cache.
+const WINDOW: u32 = 2048;
+
+/// Bounds are sums in another order than scores; this is far above the difference.
+const ROUNDING: f64 = 1.0 + 1e-9;
+
+/// The best `depth` documents, best first, ties in ascending order. `depth` is at least
+/// 1. Terms are in the order in which their scores are summed, strongest idf first.
+pub(crate) fn best(mut terms: Vec<TermCursor<'_>>, depth: usize) -> Vec<(f32, u32)> {
+    let bounds = bounds_from(&terms);
+    let mut top = Top::new(depth);
+    let mut window = Window::new();
+    let mut n_essential = terms.len();
+    loop {
+        let (essential, others) = terms.split_at_mut(n_essential);
+        let start = essential
+            .iter()
+            .map(TermCursor::doc)
+            .min()
+            .unwrap_or(TERMINATED);
+        if start == TERMINATED {
+            return top.into_ranking();
+        }
+        window.fill(start, essential);
+        window.drain(|doc, score| {
+            if let Some(score) = completed(doc, score, others, &bounds[n_essential..], &top) {
+                top.offer(doc, score as f32);
+            }
+        });
+        while n_essential > 0 && cannot_enter(bounds[n_essential - 1], &top) {
+            n_essential -= 1;
+        }
+    }
+}
+
+/// For each term, the most that it and all after it can add to a score; 0 at the end.
+fn bounds_from(terms: &[TermCursor<'_>]) -> Vec<f64> {
+    let mut bounds = vec![0.0; terms.len() + 1];
+    for (i, term) in terms.iter().enumerate().rev() {
+        bounds[i] = bounds[i + 1] + term.weighted_idf;
+    }
+    bounds
+}
+
+/// Whether no document scoring at most `bound` is among the best.
+fn cannot_enter(bound: f64, top: &Top) -> bool {
+    bound * ROUNDING <= f64::from(top.threshold())
+}
+
+/// Adds what `others` score in `doc`; `None` as soon as it cannot be among the best.
+fn completed(
+    doc: u32,
+    mut score: f64,
+    others: &mut [TermCursor<'_>],
+    bounds: &[f64],
+    top: &Top,
+) -> Option<f64> {
+    for (term, &bound) in others.iter_mut().zip(bounds) {
+        if cannot_enter(score + bound, top) {
+            return None;
+        }
+        score += term.score_of(doc).unwrap_or(0.0);
+    }
+    Some(score)
+}
+
+/// Scores of the documents from `start` on, and which of them have one.
+struct Window {
+    start: u32,
+    scores: Box<[f64; WINDOW as usize]>,
+    seen: [u64; WINDOW as usize / 64],
+}
+
+impl Window {
+    fn new() -> Self {
+        Window {
+            start: 0,
+            scores: Box::new([0.0; WINDOW as usize]),
+            seen: [0; WINDOW as usize / 64],
+        }
+    }
+
+    /// Sums the scores of `terms`, term by term, from document `start` on.
+    fn fill(&mut self, start: u32, terms: &mut [TermCursor<'_>]) {
+        self.start = start;
+        for term in terms {
+            term.for_each_before(
+                start.saturating_add(WINDOW).min(TERMINATED),
+                |doc, score| {
+                    let i = (doc - start) as usize;
+                    self.scores[i] += score;
+                    self.seen[i / 64] |= 1 << (i % 64);
+                },
+            );
+        }
+    }
+
+    /// Visits the documents that have a score, ascending, and forgets them.
+    fn drain(&mut self, mut visit: impl FnMut(u32, f64)) {
+        for (word, seen) in self.seen.iter_mut().enumerate() {
+            while *seen != 0 {
+                let i = 64 * word + seen.trailing_zeros() as usize;
+                *seen &= *seen - 1;
+                visit(self.start + i as u32, std::mem::take(&mut self.scores[i]));
+            }
+        }
+    }
+}

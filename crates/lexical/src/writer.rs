@@ -1,0 +1,183 @@
+//! Builds an index: one thread, bounded memory, one segment in order of arrival.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tantivy::index::SegmentId;
+use tantivy::indexer::{IndexWriterOptions, NoMergePolicy};
+use tantivy::store::Compressor;
+use tantivy::{Index, IndexSettings, IndexWriter, SegmentReader, TantivyDocument};
+use treffer_types::DocId;
+
+use crate::analysis::Analysis;
+use crate::config::LexicalConfig;
+use crate::error::Error;
+use crate::guard::{backend, guard};
+use crate::layout::{BEGUN, DOC, Layout, RECORD, Record};
+
+/// What tantivy may buffer before it writes a segment, in bytes.
+const BUFFER: usize = 64 << 20;
+
+/// Builds an index in an empty directory.
+///
+/// Nothing counts until [`LexicalWriter::finish`] returned: a directory left behind by
+/// a writer that was dropped is refused by [`LexicalIndex::open`](crate::LexicalIndex::open).
+pub struct LexicalWriter {
+    dir: PathBuf,
+    config: LexicalConfig,
+    index: Index,
+    writer: IndexWriter,
+    layout: Layout,
+    analysis: Analysis,
+    last: Option<DocId>,
+    n_docs: u32,
+}
+
+impl LexicalWriter {
+    /// Begins an index in `dir`, which is created if it is missing.
+    ///
+    /// # Errors
+    /// If `config` is not valid, if `dir` already holds an index, finished or not, or
+    /// if it cannot be written.
+    pub fn create(dir: &Path, config: &LexicalConfig) -> Result<Self, Error> {
+        config.validate()?;
+        fs::create_dir_all(dir).map_err(|source| Error::Io {
+            action: "create",
+            path: dir.to_owned(),
+            source,
+        })?;
+        if dir.join(RECORD).exists() || dir.join(BEGUN).exists() {
+            return Err(Error::Exists {
+                dir: dir.to_owned(),
+            });
+        }
+        let layout = Layout::new(config.fields);
+        let (index, writer) = guard("create", dir, || {
+            begin(dir, &layout).map_err(backend("create", dir))
+        })?;
+        Ok(LexicalWriter {
+            dir: dir.to_owned(),
+            config: config.clone(),
+            index,
+            writer,
+            layout,
+            analysis: Analysis::new(config.analyzer),
+            last: None,
+            n_docs: 0,
+        })
+    }
+
+    /// Adds a document. Numbers ascend but may have gaps. Title and text may be empty; a
+    /// document without any term is never found, but counts as a document.
+    ///
+    /// # Errors
+    /// If `doc` is not above the last one, or if the index cannot be written.
+    pub fn add(&mut self, doc: DocId, title: &str, text: &str) -> Result<(), Error> {
+        if let Some(last) = self.last.filter(|last| doc <= *last) {
+            return Err(Error::DocOrder { doc, last });
+        }
+        let mut document = TantivyDocument::new();
+        document.add_u64(self.layout.doc, u64::from(doc.0));
+        let parts: &[&[&str]] = match self.layout.fields.len() {
+            1 => &[&[title, text]],
+            _ => &[&[title], &[text]],
+        };
+        let mut all = String::new();
+        for (field, parts) in self.layout.fields.iter().zip(parts) {
+            let (terms, length) = joined_terms(&mut self.analysis, parts);
+            document.add_u64(field.length, length);
+            if self.layout.either.is_some() {
+                all.push_str(&terms);
+            }
+            document.add_text(field.postings, terms);
+        }
+        if let Some(either) = self.layout.either {
+            document.add_text(either, all);
+        }
+        let (dir, writer) = (&self.dir, &self.writer);
+        guard("write", dir, || {
+            writer.add_document(document).map_err(backend("write", dir))
+        })?;
+        self.last = Some(doc);
+        self.n_docs += 1;
+        Ok(())
+    }
+
+    /// Completes the index and makes it durable.
+    ///
+    /// # Errors
+    /// If the index cannot be written; it is unusable then.
+    pub fn finish(self) -> Result<(), Error> {
+        let LexicalWriter {
+            dir,
+            config,
+            index,
+            writer,
+            n_docs,
+            ..
+        } = self;
+        guard("finish", &dir, || {
+            complete(&index, writer).map_err(backend("finish", &dir))
+        })?;
+        Record::new(&config, n_docs).write(&dir)
+    }
+}
+
+fn begin(dir: &Path, layout: &Layout) -> tantivy::Result<(Index, IndexWriter)> {
+    let settings = IndexSettings {
+        // Nothing is stored, so there is nothing to compress.
+        docstore_compression: Compressor::None,
+        docstore_compress_dedicated_thread: false,
+        ..IndexSettings::default()
+    };
+    let index = Index::builder()
+        .schema(layout.schema.clone())
+        .settings(settings)
+        .create_in_dir(dir)?;
+    let options = IndexWriterOptions::builder()
+        .num_worker_threads(1)
+        .num_merge_threads(1)
+        .memory_budget_per_thread(BUFFER)
+        .build();
+    let writer = index.writer_with_options(options)?;
+    // Merges while writing would put segments out of the order of arrival.
+    writer.set_merge_policy(Box::new(NoMergePolicy));
+    Ok((index, writer))
+}
+
+/// Commits and merges everything into one segment.
+fn complete(index: &Index, mut writer: IndexWriter) -> tantivy::Result<()> {
+    writer.commit()?;
+    let segments = segments_in_order(index)?;
+    if segments.len() > 1 {
+        writer.merge(&segments).wait()?;
+        writer.garbage_collect_files().wait()?;
+    }
+    writer.wait_merging_threads()
+}
+
+/// tantivy lists segments in no particular order; documents ascend, so the first
+/// document of each tells.
+fn segments_in_order(index: &Index) -> tantivy::Result<Vec<SegmentId>> {
+    let mut segments = Vec::new();
+    for segment in index.searchable_segments()? {
+        let docs = SegmentReader::open(&segment)?.fast_fields().u64(DOC)?;
+        segments.push((docs.first(0), segment.id()));
+    }
+    segments.sort_unstable();
+    Ok(segments.into_iter().map(|(_, id)| id).collect())
+}
+
+/// The terms of all `parts`, a space after each, and their number.
+fn joined_terms(analysis: &mut Analysis, parts: &[&str]) -> (String, u64) {
+    let mut joined = String::new();
+    let mut n_terms = 0;
+    for part in parts {
+        analysis.for_each_term(part, |term| {
+            joined.push_str(term);
+            joined.push(' ');
+            n_terms += 1;
+        });
+    }
+    (joined, n_terms)
+}
