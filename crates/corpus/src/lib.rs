@@ -1,1 +1,48 @@
-//! Placeholder.
+//! Files to documents, queries and judgements: one record at a time, each bad record
+//! reported with its file and line and skipped.
+//!
+//! Reading order: [`read_documents`] and what it gives, [`read_queries`],
+//! [`read_qrels`]. A [`Problem`] is a bad record and never ends the reading; an
+//! [`Error`] does.
+//!
+//! ```
+//! use std::path::Path;
+//! use treffer_corpus::{DocumentReader, Format, ReadOptions, Record};
+//!
+//! let lines = "{\"_id\": 1, \"text\": \"a document\"}\n{\"text\": \"no id\"}\n";
+//! let options = ReadOptions::default();
+//! let reader =
+//!     DocumentReader::from_reader(lines.as_bytes(), Path::new("my.jsonl"), Format::Jsonl, &options)?;
+//! for record in reader {
+//!     match record? {
+//!         Record::Document { document, .. } => assert_eq!(document.id, "1"),
+//!         Record::Problem(problem) => assert_eq!(
+//!             problem.to_string(),
+//!             "my.jsonl:2: no id: neither `_id` nor `id` holds anything"
+//!         ),
+//!     }
+//! }
+//! # Ok::<(), treffer_corpus::Error>(())
+//! ```
+
+mod documents;
+mod error;
+mod files;
+mod format;
+mod html;
+mod json;
+mod lines;
+mod markdown;
+mod problem;
+mod prose;
+mod qrels;
+mod queries;
+mod source;
+mod table;
+
+pub use documents::{Columns, DocumentReader, ReadOptions, Record, read_documents};
+pub use error::Error;
+pub use format::{Format, QueryFormat};
+pub use problem::{Origin, Problem, Reason};
+pub use qrels::read_qrels;
+pub use queries::read_queries;

@@ -1,0 +1,183 @@
+//! Formats of documents and queries, and how a file's name tells them.
+
+use std::path::Path;
+
+use crate::error::Error;
+
+/// What a corpus file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object a line: `.jsonl`, `.ndjson`, `.json`.
+    Jsonl,
+    /// A table with a header, fields quoted as in RFC 4180: `.csv`.
+    Csv,
+    /// A table with a header, one record a line, fields separated by tabs and never
+    /// quoted, as the collections of the field have it: `.tsv`, `.tab`.
+    Tsv,
+    /// Each file is a document: `.txt`, `.md`, `.html`, or a folder of them.
+    Files,
+}
+
+impl Format {
+    /// The format that the name tells, `.gz` and `.zst` set aside.
+    ///
+    /// # Errors
+    /// If the name ends in nothing that is known.
+    pub fn from_name(path: &Path) -> Result<Format, Error> {
+        if path == Path::new("-") {
+            return Ok(Format::Jsonl);
+        }
+        match extension(path).as_deref() {
+            Some("jsonl" | "ndjson" | "json") => Ok(Format::Jsonl),
+            Some("csv") => Ok(Format::Csv),
+            Some("tsv" | "tab") => Ok(Format::Tsv),
+            Some(_) if Markup::from_name(path).is_some() => Ok(Format::Files),
+            _ => Err(Error::UnknownFormat {
+                path: path.to_owned(),
+                expected: ".jsonl, .csv, .tsv, .txt, .md or .html (.gz or .zst may follow)",
+            }),
+        }
+    }
+
+    /// The name in messages and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Format::Jsonl => "jsonl",
+            Format::Csv => "csv",
+            Format::Tsv => "tsv",
+            Format::Files => "files",
+        }
+    }
+}
+
+/// What a file of queries holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryFormat {
+    /// One JSON object a line: `.jsonl`, `.ndjson`, `.json`.
+    Jsonl,
+    /// A table with a header: `.csv`.
+    Csv,
+    /// Tab-separated, with or without a header: `.tsv`, `.tab`.
+    Tsv,
+    /// One query a line: `.txt`.
+    Lines,
+}
+
+impl QueryFormat {
+    /// The format that the name tells, `.gz` and `.zst` set aside.
+    ///
+    /// # Errors
+    /// If the name ends in nothing that is known.
+    pub fn from_name(path: &Path) -> Result<QueryFormat, Error> {
+        if path == Path::new("-") {
+            return Ok(QueryFormat::Jsonl);
+        }
+        match extension(path).as_deref() {
+            Some("jsonl" | "ndjson" | "json") => Ok(QueryFormat::Jsonl),
+            Some("csv") => Ok(QueryFormat::Csv),
+            Some("tsv" | "tab") => Ok(QueryFormat::Tsv),
+            Some("txt") => Ok(QueryFormat::Lines),
+            _ => Err(Error::UnknownFormat {
+                path: path.to_owned(),
+                expected: ".jsonl, .csv, .tsv or .txt (.gz or .zst may follow)",
+            }),
+        }
+    }
+}
+
+/// How the text of a file is marked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Markup {
+    Plain,
+    Markdown,
+    Html,
+}
+
+impl Markup {
+    /// `None` for a file that is not read as text.
+    pub(crate) fn from_name(path: &Path) -> Option<Markup> {
+        match extension(path)?.as_str() {
+            "txt" | "text" => Some(Markup::Plain),
+            "md" | "markdown" => Some(Markup::Markdown),
+            "html" | "htm" | "xhtml" => Some(Markup::Html),
+            _ => None,
+        }
+    }
+}
+
+/// How bytes are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compression {
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// What the name promises.
+    pub(crate) fn from_name(path: &Path) -> Option<Compression> {
+        let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+        match extension.as_str() {
+            "gz" => Some(Compression::Gzip),
+            "zst" | "zstd" => Some(Compression::Zstd),
+            _ => None,
+        }
+    }
+
+    /// What the first bytes say. No text begins with them: they are not UTF-8.
+    pub(crate) fn from_content(start: &[u8]) -> Option<Compression> {
+        match start {
+            [0x1f, 0x8b, ..] => Some(Compression::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Compression::Zstd),
+            // A skippable frame, with which parallel compressors begin.
+            [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Compression::Zstd),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        }
+    }
+}
+
+/// The file's name without the ending of its compression.
+pub(crate) fn uncompressed_name(path: &Path) -> &Path {
+    match (Compression::from_name(path), path.file_stem()) {
+        (Some(_), Some(stem)) => Path::new(stem),
+        _ => path,
+    }
+}
+
+fn extension(path: &Path) -> Option<String> {
+    let extension = uncompressed_name(path).extension()?;
+    Some(extension.to_str()?.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_tells_the_format_whatever_the_compression() {
+        for (name, format) in [
+            ("corpus.jsonl", Format::Jsonl),
+            ("a.b/corpus.JSONL.GZ", Format::Jsonl),
+            ("-", Format::Jsonl),
+            ("x.csv.zst", Format::Csv),
+            ("x.tsv", Format::Tsv),
+            ("notes.md", Format::Files),
+            ("page.html.gz", Format::Files),
+        ] {
+            assert_eq!(
+                Format::from_name(Path::new(name)).unwrap(),
+                format,
+                "{name}"
+            );
+        }
+        for name in ["corpus", "corpus.gz", ".jsonl", "corpus.pdf", ""] {
+            assert!(Format::from_name(Path::new(name)).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! HTML to readable text. Tags are followed as they come, without a tree, which is
+//! enough to tell words, lines and what is not for reading.
+
+use html5gum::emitters::default::DefaultEmitter;
+use html5gum::{Token, Tokenizer};
+
+use crate::prose::{Prose, Readable};
+
+/// The text that a reader would see. The title is that of `<title>`, else the first
+/// `<h1>`; scripts, styles, templates, drawings and comments are left out.
+pub(crate) fn readable(html: &str) -> Readable {
+    let mut emitter = DefaultEmitter::default();
+    emitter.naively_switch_states(true);
+    let mut page = Page::default();
+    for token in Tokenizer::new_with_emitter(html, emitter) {
+        let Ok(token) = token;
+        match token {
+            Token::StartTag(tag) => page.start(&tag.name, tag.self_closing),
+            Token::EndTag(tag) => page.end(&tag.name),
+            Token::String(text) => page.text(&String::from_utf8_lossy(&text)),
+            Token::Comment(_) | Token::Doctype(_) | Token::Error(_) => {}
+        }
+    }
+    page.close_title();
+    Readable {
+        title: page.title,
+        text: page.body.into_text(),
+    }
+}
+
+#[derive(Default)]
+struct Page {
+    title: Option<String>,
+    body: Prose,
+    /// The title while it is being read.
+    heading: Option<Prose>,
+    /// The element that is left out, and how many of its name are open.
+    hidden: Option<(Vec<u8>, usize)>,
+}
+
+impl Page {
+    fn start(&mut self, name: &[u8], self_closing: bool) {
+        if let Some((hidden, depth)) = &mut self.hidden {
+            if hidden == name && !self_closing {
+                *depth += 1;
+            }
+            return;
+        }
+        match role(name) {
+            Role::Hidden if !self_closing => self.hidden = Some((name.to_vec(), 1)),
+            Role::Hidden | Role::Inline => {}
+            Role::Cell => self.prose().end_word(),
+            Role::Break | Role::Box => self.prose().end_line(),
+            Role::Block => {
+                self.close_title();
+                self.body.end_line();
+            }
+            Role::Title => {
+                self.close_title();
+                self.body.end_line();
+                if self.title.is_none() {
+                    self.heading = Some(Prose::default());
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, name: &[u8]) {
+        if let Some((hidden, depth)) = &mut self.hidden {
+            if hidden == name {
+                *depth -= 1;
+                if *depth == 0 {
+                    self.hidden = None;
+                }
+            }
+            return;
+        }
+        match role(name) {
+            Role::Hidden | Role::Inline => {}
+            Role::Cell => self.prose().end_word(),
+            Role::Break | Role::Box => self.prose().end_line(),
+            Role::Block | Role::Title => {
+                self.close_title();
+                self.body.end_line();
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        if self.hidden.is_none() {
+            self.prose().push(text);
+        }
+    }
+
+    fn prose(&mut self) -> &mut Prose {
+        self.heading.as_mut().unwrap_or(&mut self.body)
+    }
+
+    /// Ends the title that is being read. An empty one does not count, and a title
+    /// is one line.
+    fn close_title(&mut self) {
+        if let Some(heading) = self.heading.take() {
+            let title = heading.into_text().replace('\n', " ");
+            self.title = Some(title).filter(|title| !title.is_empty());
+        }
+    }
+}
+
+/// What an element does to the text around it.
+enum Role {
+    /// Holds the title, unless there is one already.
+    Title,
+    /// Stands on its own lines, and never within a title: it closes one left open.
+    Block,
+    /// Stands on its own lines.
+    Box,
+    /// Ends a line.
+    Break,
+    /// Ends a word.
+    Cell,
+    /// Is not for reading.
+    Hidden,
+    /// Everything else: does not even end a word.
+    Inline,
+}
+
+fn role(name: &[u8]) -> Role {
+    match name {
+        b"title" | b"h1" => Role::Title,
+        b"script" | b"style" | b"template" | b"noscript" | b"iframe" | b"noembed" | b"noframes"
+        | b"svg" | b"canvas" | b"object" => Role::Hidden,
+        b"h2" | b"h3" | b"h4" | b"h5" | b"h6" | b"p" | b"ul" | b"ol" | b"dl" | b"table"
+        | b"pre" | b"blockquote" | b"section" | b"article" | b"main" | b"nav" | b"form"
+        | b"body" | b"html" | b"head" => Role::Block,
+        b"address" | b"aside" | b"caption" | b"center" | b"dd" | b"details" | b"dialog"
+        | b"div" | b"dt" | b"fieldset" | b"figcaption" | b"figure" | b"footer" | b"header"
+        | b"legend" | b"li" | b"menu" | b"option" | b"search" | b"select" | b"summary"
+        | b"tbody" | b"textarea" | b"tfoot" | b"thead" | b"tr" => Role::Box,
+        b"br" | b"hr" => Role::Break,
+        b"td" | b"th" | b"button" | b"img" | b"input" => Role::Cell,
+        _ => Role::Inline,
+    }
+}
