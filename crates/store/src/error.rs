@@ -1,0 +1,135 @@
+//! Everything that can go wrong with a store, as the caller can tell it apart.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use treffer_types::DocId;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A document of this external id was added before. Nothing was written, and the
+    /// writer can go on.
+    #[error("the document id `{id}` occurs twice, first as document {}", .first.0)]
+    DuplicateId {
+        /// The external id.
+        id: String,
+        /// The document that has it.
+        first: DocId,
+    },
+
+    /// A document is too large to be stored. Nothing was written, and the writer can go on.
+    #[error(
+        "document `{id}` takes {bytes} bytes; at most {most} can be stored: split it or leave \
+         it out"
+    )]
+    TooLarge {
+        /// The external id.
+        id: String,
+        /// Its size as JSON.
+        bytes: usize,
+        /// The most that is allowed.
+        most: usize,
+    },
+
+    /// A document's metadata is nested so deep that it could not be read again. Nothing
+    /// was written, and the writer can go on.
+    #[error(
+        "the metadata of document `{id}` is nested more than {most} levels deep: flatten it or \
+         leave it out"
+    )]
+    TooDeep {
+        /// The external id.
+        id: String,
+        /// The most levels that are allowed.
+        most: usize,
+    },
+
+    /// More documents than a [`DocId`] can number.
+    #[error("the store is full: it holds {} documents at most", u32::MAX)]
+    Full,
+
+    /// An earlier error left the writer in the middle of a document.
+    #[error("the store in {} cannot be written on after an earlier error; start again", .path.display())]
+    Broken {
+        /// The store's directory.
+        path: PathBuf,
+    },
+
+    /// No document has this number.
+    #[error("there is no document {}; the store holds {len}", .doc.0)]
+    UnknownDoc {
+        /// The number asked for.
+        doc: DocId,
+        /// How many documents there are.
+        len: usize,
+    },
+
+    /// A store is there already.
+    #[error("{} holds documents already; remove it or choose another directory", .path.display())]
+    Exists {
+        /// Its directory.
+        path: PathBuf,
+    },
+
+    /// No complete store is there.
+    #[error("{} holds no complete store: {file} is missing; build the index again", .path.display())]
+    Missing {
+        /// The directory.
+        path: PathBuf,
+        /// The file that is not there.
+        file: &'static str,
+    },
+
+    /// A file is not what was written.
+    #[error("{} is damaged: {reason}; build the index again", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How it was noticed.
+        reason: String,
+    },
+
+    /// A file of another version of this format.
+    #[error(
+        "{} has store version {found}, this program reads version {expected}; build the index \
+         again", .path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version read here.
+        expected: u32,
+        /// The version found.
+        found: u32,
+    },
+
+    /// The file system refused.
+    #[error("could not {action} {}", .path.display())]
+    Io {
+        /// What was being done, as a verb.
+        action: &'static str,
+        /// To which file or directory.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// For `map_err` on the file system's answers.
+pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Io {
+        action,
+        path,
+        source,
+    }
+}
+
+pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
+    Error::Damaged {
+        path: path.to_owned(),
+        reason: reason.into(),
+    }
+}

@@ -1,0 +1,105 @@
+//! Writes a store, one document at a time.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use treffer_types::{DocId, Document};
+
+use crate::blocks::{BLOCKS, BlockWriter};
+use crate::error::{Error, io_error};
+use crate::ids::IdWriter;
+
+/// Writes a store. Nothing can be opened until [`finish`](Self::finish) has returned.
+///
+/// Memory grows by less than 60 bytes per document and 24 per block of 32 KiB, whatever
+/// the documents hold, and by 16 more per document while finishing. The largest document
+/// is held a few times over.
+pub struct StoreWriter {
+    dir: PathBuf,
+    blocks: BlockWriter,
+    ids: IdWriter,
+    /// Blocks and ids may disagree after an error while writing.
+    broken: bool,
+}
+
+impl StoreWriter {
+    /// Begins a store in `dir`, which is created if it is not there.
+    ///
+    /// # Errors
+    /// If `dir` holds a store already, or if it cannot be written to.
+    pub fn create(dir: &Path) -> Result<Self, Error> {
+        fs::create_dir_all(dir).map_err(io_error("create", dir))?;
+        let last = dir.join(BLOCKS.name);
+        if last.try_exists().map_err(io_error("look for", &last))? {
+            return Err(Error::Exists {
+                path: dir.to_owned(),
+            });
+        }
+        Ok(StoreWriter {
+            dir: dir.to_owned(),
+            blocks: BlockWriter::create(dir)?,
+            ids: IdWriter::create(dir)?,
+            broken: false,
+        })
+    }
+
+    /// Adds a document and returns its number: 0, 1, 2, ... in order of arrival.
+    ///
+    /// # Errors
+    /// [`Error::DuplicateId`], [`Error::TooLarge`] or [`Error::TooDeep`]: nothing was written and the next
+    /// document can be added. [`Error::Io`]: the writer is of no more use.
+    pub fn add(&mut self, document: &Document) -> Result<DocId, Error> {
+        self.check_whole()?;
+        if self.ids.len() == u32::MAX {
+            return Err(Error::Full);
+        }
+        let json = BlockWriter::encode(document)?;
+        if let Some(first) = self.ids.find(&document.id)? {
+            return Err(Error::DuplicateId {
+                id: document.id.clone(),
+                first,
+            });
+        }
+        self.broken = true;
+        self.blocks.push(&json)?;
+        let doc = self.ids.push(&document.id)?;
+        self.broken = false;
+        Ok(doc)
+    }
+
+    /// Completes the store: when this returns without error, everything is on disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if something cannot be written, [`Error::Broken`] after an earlier
+    /// such error. The directory then holds no store.
+    pub fn finish(self) -> Result<(), Error> {
+        self.check_whole()?;
+        self.ids.finish(&self.dir)?;
+        self.blocks.finish()?;
+        // Only Unix lets a directory be opened as a file, to put its names on disk.
+        if cfg!(unix) {
+            File::open(&self.dir)
+                .and_then(|dir| dir.sync_all())
+                .map_err(io_error("sync", &self.dir))?;
+        }
+        Ok(())
+    }
+
+    fn check_whole(&self) -> Result<(), Error> {
+        if self.broken {
+            return Err(Error::Broken {
+                path: self.dir.clone(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for StoreWriter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StoreWriter")
+            .field("dir", &self.dir)
+            .field("len", &self.ids.len())
+            .finish_non_exhaustive()
+    }
+}
