@@ -1,0 +1,242 @@
+//! What an experiment is: a file in `configs/reproduce/`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+/// A collection, the indexes made of it, and what is measured on each.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Experiment {
+    /// The file's name without its ending.
+    #[serde(skip)]
+    pub(super) name: String,
+    /// What is measured, in a few words.
+    pub(super) title: String,
+    /// Folder below the collections, in BEIR's layout.
+    pub(super) collection: String,
+    /// How one gets the collection: the end of a sentence.
+    pub(super) obtain: String,
+    /// The indexes, in the order in which they are built.
+    pub(super) index: Vec<Index>,
+}
+
+/// One index and its evaluations.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Index {
+    pub(super) name: String,
+    /// A shipped preset; else `config` says everything.
+    pub(super) preset: Option<String>,
+    /// A whole configuration.
+    pub(super) config: Option<toml::Table>,
+    /// Single keys on top, as `key=value`.
+    #[serde(default)]
+    pub(super) set: Vec<String>,
+    /// Models to pull first.
+    #[serde(default)]
+    pub(super) models: Vec<String>,
+    /// In their order: a later one sees what an earlier one has tuned.
+    pub(super) eval: Vec<Evaluation>,
+}
+
+/// One run of `treffer eval`, after `treffer tune` where that is said.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Evaluation {
+    /// Which judgements: `qrels/SPLIT.tsv`.
+    pub(super) split: String,
+    /// Stages to evaluate; empty for all that the index has.
+    #[serde(default)]
+    pub(super) stages: Vec<String>,
+    /// Queries at most.
+    pub(super) limit: Option<usize>,
+    /// Tune the default profile first.
+    pub(super) tune: Option<Tuning>,
+    /// What to print of every row.
+    #[serde(default = "default_metrics")]
+    pub(super) metrics: Vec<String>,
+    /// Figures to compare with; other figures are only printed.
+    #[serde(default)]
+    pub(super) expect: Vec<Expectation>,
+}
+
+/// Queries to tune on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tuning {
+    pub(super) split: String,
+    pub(super) limit: Option<usize>,
+}
+
+/// A figure that somebody has published or that we have recorded.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Expectation {
+    pub(super) row: String,
+    pub(super) metric: String,
+    pub(super) value: f64,
+    /// Largest difference, either way, that is no drift.
+    pub(super) tolerance: f64,
+    /// Who says so.
+    pub(super) source: String,
+}
+
+fn default_metrics() -> Vec<String> {
+    vec!["nDCG@10".to_owned()]
+}
+
+impl Experiment {
+    /// Names of the definitions in `folder`, in order.
+    pub(super) fn names_in(folder: &Path) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        let listing = fs::read_dir(folder)
+            .with_context(|| format!("could not list the experiments in {}", folder.display()))?;
+        for entry in listing {
+            let path = entry?.path();
+            if path.extension().is_some_and(|ending| ending == "toml")
+                && let Some(name) = path.file_stem()
+            {
+                names.push(name.to_string_lossy().into_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Reads and checks one definition.
+    pub(super) fn read(folder: &Path, name: &str) -> Result<Self> {
+        let path = folder.join(format!("{name}.toml"));
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("could not read {}", path.display()))?;
+        Self::parse(name, &text).with_context(|| format!("could not use {}", path.display()))
+    }
+
+    fn parse(name: &str, text: &str) -> Result<Self> {
+        let experiment: Experiment = toml::from_str(text)?;
+        let mut names = BTreeSet::new();
+        for index in &experiment.index {
+            ensure!(
+                index.preset.is_some() != index.config.is_some(),
+                "index `{}` needs either `preset` or `config`",
+                index.name
+            );
+            ensure!(
+                names.insert(&index.name),
+                "two indexes are called `{}`",
+                index.name
+            );
+            for evaluation in &index.eval {
+                evaluation.check()?;
+            }
+        }
+        Ok(Experiment {
+            name: name.to_owned(),
+            ..experiment
+        })
+    }
+
+    /// Every split that some evaluation or tuning needs.
+    pub(super) fn splits(&self) -> BTreeSet<&str> {
+        let evaluations = self.index.iter().flat_map(|index| &index.eval);
+        evaluations
+            .flat_map(|evaluation| {
+                let tuned_on = evaluation.tune.iter().map(|tune| tune.split.as_str());
+                tuned_on.chain([evaluation.split.as_str()])
+            })
+            .collect()
+    }
+}
+
+impl Evaluation {
+    /// Split and stages, to tell it from its neighbours.
+    pub(super) fn name(&self) -> String {
+        let mut name = self.split.clone();
+        if self.tune.is_some() {
+            name += " (tuned)";
+        }
+        if let Some(limit) = self.limit {
+            name += &format!(" first {limit}");
+        }
+        name
+    }
+
+    fn check(&self) -> Result<()> {
+        if let Some(tune) = &self.tune {
+            ensure!(
+                tune.split != self.split,
+                "nothing is reported on the queries that chose it: tune on another split than `{}`",
+                self.split
+            );
+        }
+        for expectation in &self.expect {
+            ensure!(
+                expectation.tolerance > 0.0 && expectation.value.is_finite(),
+                "row `{}` needs a finite value and a tolerance above 0",
+                expectation.row
+            );
+            ensure!(
+                !expectation.source.trim().is_empty(),
+                "row `{}` does not say where its value comes from",
+                expectation.row
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: &str = r#"
+        title = "A collection"
+        collection = "some"
+        obtain = "ask its makers"
+
+        [[index]]
+        name = "bm25"
+        config.lexical.analyzer = "english"
+
+        [[index.eval]]
+        split = "test"
+        tune = { split = "train" }
+    "#;
+
+    #[test]
+    fn every_shipped_experiment_can_be_read() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/reproduce");
+        let names = Experiment::names_in(&folder).unwrap();
+        assert!(names.contains(&"scifact".to_owned()), "{names:?}");
+        for name in names {
+            let experiment = Experiment::read(&folder, &name).unwrap();
+            assert_eq!(experiment.name, name);
+            assert!(!experiment.index.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_short_definition_has_sensible_defaults() {
+        let experiment = Experiment::parse("short", SHORT).unwrap();
+        let evaluation = &experiment.index[0].eval[0];
+        assert_eq!(evaluation.metrics, ["nDCG@10"]);
+        assert_eq!(evaluation.name(), "test (tuned)");
+        assert_eq!(Vec::from_iter(experiment.splits()), ["test", "train"]);
+    }
+
+    #[test]
+    fn definitions_that_mislead_are_refused() {
+        let refused = |text: &str| format!("{:#}", Experiment::parse("x", text).unwrap_err());
+        let same_split = SHORT.replace("\"train\"", "\"test\"");
+        assert!(refused(&same_split).contains("queries that chose it"));
+        let neither = SHORT.replace("config.lexical.analyzer = \"english\"", "");
+        assert!(refused(&neither).contains("either `preset` or `config`"));
+        let unsourced = SHORT.to_owned()
+            + "expect = [{ row = \"bm25\", metric = \"MAP\", value = 0.5, tolerance = 0.1, source = \"\" }]";
+        assert!(refused(&unsourced).contains("where its value comes from"));
+        assert!(refused(&SHORT.replace("title", "titel")).contains("titel"));
+    }
+}

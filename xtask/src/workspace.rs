@@ -1,0 +1,135 @@
+//! Where the workspace is, what it consists of, and how commands are run in it.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+/// What `cargo metadata --no-deps` says; only the parts that the chores look at.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Workspace {
+    /// Folder of the root manifest.
+    #[serde(rename = "workspace_root")]
+    pub(crate) root: PathBuf,
+    /// Where cargo builds, as the environment and configuration have it.
+    #[serde(rename = "target_directory")]
+    pub(crate) target: PathBuf,
+    /// The members.
+    pub(crate) packages: Vec<Package>,
+}
+
+/// A member of the workspace.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) manifest_path: PathBuf,
+    pub(crate) dependencies: Vec<Dependency>,
+    pub(crate) targets: Vec<Target>,
+}
+
+/// A dependency as a manifest declares it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Dependency {
+    pub(crate) name: String,
+    /// `None` for a normal one, else "dev" or "build".
+    pub(crate) kind: Option<String>,
+}
+
+/// A library, binary, test or benchmark of a member.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Target {
+    pub(crate) kind: Vec<String>,
+    pub(crate) src_path: PathBuf,
+}
+
+impl Workspace {
+    /// The workspace that this program was run in.
+    pub(crate) fn find() -> Result<Self> {
+        let mut command = Command::new(cargo());
+        command.args(["metadata", "--format-version=1", "--no-deps"]);
+        let json = output(&mut command)?;
+        serde_json::from_str(&json).context("could not understand what cargo metadata printed")
+    }
+
+    /// A cargo command in the root of the workspace.
+    pub(crate) fn cargo(&self) -> Command {
+        let mut command = Command::new(cargo());
+        command.current_dir(&self.root);
+        command
+    }
+
+    /// Files under version control and new files that are not ignored, relative to
+    /// the root with `/` between parts, in order. Deleted files are left out.
+    pub(crate) fn files(&self) -> Result<Vec<String>> {
+        let mut command = Command::new("git");
+        command.current_dir(&self.root).args([
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ]);
+        let listing = output(&mut command)?;
+        let mut files: Vec<String> = listing
+            .split_terminator('\0')
+            .filter(|file| self.root.join(file).is_file())
+            .map(str::to_owned)
+            .collect();
+        files.sort();
+        files.dedup();
+        Ok(files)
+    }
+
+    /// `path` as seen from the root, for messages.
+    pub(crate) fn relative<'a>(&self, path: &'a Path) -> &'a Path {
+        path.strip_prefix(&self.root).unwrap_or(path)
+    }
+}
+
+/// The cargo that runs this program, so that a chosen toolchain stays chosen.
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Runs a command whose output goes where ours goes.
+///
+/// # Errors
+/// If it cannot be started or does not succeed; the message holds the command.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("could not start `{}`", words(command)))?;
+    if !status.success() {
+        bail!("`{}` failed: {status}", words(command));
+    }
+    Ok(())
+}
+
+/// Runs a command and returns what it printed; its messages go where ours go.
+///
+/// # Errors
+/// As [`run`], and if the output is no UTF-8.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("could not start `{}`", words(command)))?;
+    if !output.status.success() {
+        bail!("`{}` failed: {}", words(command), output.status);
+    }
+    String::from_utf8(output.stdout)
+        .with_context(|| format!("`{}` printed something that is no UTF-8", words(command)))
+}
+
+/// The command as one would type it, with the program's bare name.
+pub(crate) fn words(command: &Command) -> String {
+    let program = Path::new(command.get_program());
+    let name = program.file_stem().unwrap_or(program.as_os_str());
+    std::iter::once(name)
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
