@@ -1,0 +1,335 @@
+//! The cache on disk: one folder per model, complete or absent.
+//!
+//! ```text
+//! <cache>/NAME-0123456789ab/       a model; the digits are a hash over its pins
+//! <cache>/.NAME-0123456789ab.lock  held while it is pulled
+//! <cache>/.NAME-0123456789ab.*.tmp the next folder while it is being filled
+//! <cache>/.NAME-0123456789ab.part/ files downloaded in part, to be resumed
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use treffer_types::Progress;
+
+use crate::entry::{Entry, Pin};
+use crate::error::Error;
+use crate::hash::{hex, is_sha256};
+
+/// Size and hash by file name; `/` separates folders.
+pub(crate) type Pins = BTreeMap<String, Pin>;
+
+/// Where the hashes of a model that the registry does not pin are recorded.
+const PINS_FILE: &str = "pins.json";
+
+/// How often a lock held by another process is tried again.
+const LOCK_POLL: Duration = Duration::from_millis(50);
+
+/// What was pulled from a repository, as recorded in `pins.json`.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Record {
+    /// `organization/name`.
+    pub(crate) repo: String,
+    /// As asked for.
+    pub(crate) revision: String,
+    /// What the revision was at the time.
+    pub(crate) commit: String,
+    /// Every file of the folder but this one.
+    pub(crate) files: Pins,
+}
+
+/// The place of one model in the cache.
+#[derive(Clone, Debug)]
+pub(crate) struct Slot {
+    cache: PathBuf,
+    name: String,
+}
+
+impl Slot {
+    /// The place of a registered model. One that is not pinned shares the place
+    /// of its repository.
+    pub(crate) fn of_entry(cache: &Path, entry: &Entry) -> Slot {
+        match entry.hub() {
+            Some((repo, revision)) if !entry.is_pinned() => Slot::of_hub(cache, repo, revision),
+            _ => {
+                let lines = entry.files.iter();
+                let lines = lines.map(|(name, pin)| format!("{name} {}\n", pin.sha256));
+                Slot::new(cache, entry.name(), &lines.collect::<String>())
+            }
+        }
+    }
+
+    /// The place of a hub model.
+    pub(crate) fn of_hub(cache: &Path, repo: &str, revision: &str) -> Slot {
+        Slot::new(
+            cache,
+            &repo.replace('/', "--"),
+            &format!("{repo}@{revision}"),
+        )
+    }
+
+    fn new(cache: &Path, name: &str, identity: &str) -> Slot {
+        Slot {
+            cache: cache.to_owned(),
+            name: format!("{name}-{}", &hex(identity.as_bytes())[..12]),
+        }
+    }
+
+    /// The model's folder, whether it exists or not.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.cache.join(&self.name)
+    }
+
+    /// What the files must be: `pinned`, or what was recorded when the model was
+    /// pulled if that is empty. `None` if there is no readable record.
+    pub(crate) fn pins(&self, pinned: &Pins) -> Option<Pins> {
+        if !pinned.is_empty() {
+            return Some(pinned.clone());
+        }
+        let bytes = fs::read(self.folder().join(PINS_FILE)).ok()?;
+        let record: Record = serde_json::from_slice(&bytes).ok()?;
+        let sound = |(name, pin): (&String, &Pin)| is_below(name) && is_sha256(&pin.sha256);
+        (!record.files.is_empty() && record.files.iter().all(sound)).then_some(record.files)
+    }
+
+    /// The pins, if every file is there with its size.
+    pub(crate) fn ready(&self, pinned: &Pins) -> Option<Pins> {
+        let folder = self.folder();
+        self.pins(pinned).filter(|pins| {
+            pins.iter().all(|(name, pin)| {
+                fs::metadata(folder.join(name)).is_ok_and(|m| m.is_file() && m.len() == pin.size)
+            })
+        })
+    }
+
+    /// Waits until no other process pulls this model, then removes what a killed
+    /// one has left.
+    pub(crate) fn lock(&self, model: &str, progress: &dyn Progress) -> Result<Locked<'_>, Error> {
+        fs::create_dir_all(&self.cache).map_err(Error::io("create the cache", &self.cache))?;
+        let path = self.hidden("lock");
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(Error::io("create the lock", &path))?;
+        let mut waiting = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => {
+                    return Err(Error::io("lock", &path)(error));
+                }
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if !waiting {
+                progress.begin(&format!("waiting for another pull of {model}"), None, "");
+                waiting = true;
+            }
+            if progress.cancelled() {
+                progress.end();
+                return Err(Error::Cancelled {
+                    name: model.to_owned(),
+                });
+            }
+            std::thread::sleep(LOCK_POLL);
+        }
+        if waiting {
+            progress.end();
+        }
+        let locked = Locked {
+            slot: self,
+            _lock: file,
+        };
+        locked.clear()?;
+        Ok(locked)
+    }
+
+    fn hidden(&self, suffix: &str) -> PathBuf {
+        self.cache.join(format!(".{}.{suffix}", self.name))
+    }
+}
+
+/// A model's place while no other process may change it.
+#[derive(Debug)]
+pub(crate) struct Locked<'a> {
+    slot: &'a Slot,
+    /// Unlocked when closed, also when the process dies.
+    _lock: File,
+}
+
+impl Locked<'_> {
+    /// A new empty folder beside the model's.
+    pub(crate) fn scratch(&self) -> Result<Scratch, Error> {
+        // The lock leaves one puller at a time, so that the process is name enough.
+        let path = self.slot.hidden(&format!("{}.tmp", std::process::id()));
+        fs::create_dir(&path).map_err(Error::io("create", &path))?;
+        Ok(Scratch { path })
+    }
+
+    /// The folder for files downloaded in part of one revision of the model.
+    /// Those of other revisions are removed: nothing can be made of them.
+    pub(crate) fn partial(&self, commit: &str) -> Result<PathBuf, Error> {
+        let all = self.slot.hidden("part");
+        let path = all.join(&hex(commit.as_bytes())[..12]);
+        if !path.is_dir() {
+            remove(&all)?;
+        }
+        fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
+        Ok(path)
+    }
+
+    /// Puts the files of `scratch` named in `pins` in the model's place, in the
+    /// stead of what may be there.
+    pub(crate) fn publish(&self, scratch: Scratch, pins: &Pins) -> Result<(), Error> {
+        let files = scratch.path.join(Scratch::FILES);
+        for name in pins.keys() {
+            sync(&files.join(name))?;
+        }
+        sync_folder(&files)?;
+        let folder = self.slot.folder();
+        if folder.exists() {
+            // A folder cannot be renamed over another. Between the two renames
+            // there is none; a kill at this point costs a download, no harm.
+            let old = scratch.path.join("old");
+            fs::rename(&folder, &old).map_err(Error::io("move away", &folder))?;
+        }
+        fs::rename(&files, &folder).map_err(Error::io("move into place", &folder))?;
+        sync_folder(&self.slot.cache)?;
+        remove(&self.slot.hidden("part"))
+    }
+
+    /// Records where the model came from, beside its files.
+    pub(crate) fn write_record(&self, scratch: &Scratch, record: &Record) -> Result<(), Error> {
+        let path = scratch.files()?.join(PINS_FILE);
+        let text = serde_json::to_vec_pretty(record).expect("a record is plain data");
+        fs::write(&path, text).map_err(Error::io("write", &path))?;
+        sync(&path)
+    }
+
+    /// Removes the scratch folders of pulls that were killed.
+    fn clear(&self) -> Result<(), Error> {
+        let cache = &self.slot.cache;
+        let prefix = format!(".{}.", self.slot.name);
+        for item in fs::read_dir(cache).map_err(Error::io("list", cache))? {
+            let item = item.map_err(Error::io("list", cache))?;
+            let name = item.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with(&prefix) && name.ends_with(".tmp") {
+                remove(&item.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A folder to fill, removed with all that is in it when dropped.
+#[derive(Debug)]
+pub(crate) struct Scratch {
+    path: PathBuf,
+}
+
+impl Scratch {
+    const FILES: &str = "files";
+
+    /// The folder that becomes the model's.
+    pub(crate) fn files(&self) -> Result<PathBuf, Error> {
+        self.below(Self::FILES)
+    }
+
+    /// A new empty folder for whatever is needed on the way.
+    pub(crate) fn workshop(&self) -> Result<PathBuf, Error> {
+        remove(&self.path.join("work"))?;
+        self.below("work")
+    }
+
+    fn below(&self, name: &str) -> Result<PathBuf, Error> {
+        let path = self.path.join(name);
+        fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
+        Ok(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now, the next pull removes.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Whether `name` leads to a file below a folder and nowhere else.
+fn is_below(name: &str) -> bool {
+    let mut components = Path::new(name).components().peekable();
+    components.peek().is_some() && components.all(|part| matches!(part, Component::Normal(_)))
+}
+
+/// Removes a folder if it is there.
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("remove", path)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Has the file's bytes written to the disk.
+fn sync(path: &Path) -> Result<(), Error> {
+    let file = File::options().append(true).open(path);
+    file.and_then(|file| file.sync_all())
+        .map_err(Error::io("write to the disk", path))
+}
+
+/// Has the folder's list of names written to the disk, where folders can be opened.
+fn sync_folder(path: &Path) -> Result<(), Error> {
+    if cfg!(windows) {
+        return Ok(());
+    }
+    let folder = File::open(path);
+    folder
+        .and_then(|folder| folder.sync_all())
+        .map_err(Error::io("write to the disk", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_recorded_name_stays_below_the_folder() {
+        assert!(is_below("config.json") && is_below("1_Pooling/config.json"));
+        for name in ["", "..", "/etc/passwd", "a/../../b", "./"] {
+            assert!(!is_below(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn places_differ_by_pins_and_by_revision() {
+        let entries = crate::entry::built_in();
+        let cache = Path::new("cache");
+        let mut other = entries[0].clone();
+        other.files.get_mut("config.json").unwrap().sha256 = "0".repeat(64);
+        assert_ne!(
+            Slot::of_entry(cache, &entries[0]).folder(),
+            Slot::of_entry(cache, &other).folder()
+        );
+        let of = |revision| Slot::of_hub(cache, "a/b", revision).folder();
+        assert_ne!(of("main"), of("v1"));
+        assert!(of("main").starts_with("cache/"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_foreign_record_is_refused_without_panic(bytes in any::<Vec<u8>>()) {
+            let cache = tempfile::tempdir().unwrap();
+            let slot = Slot::of_hub(cache.path(), "a/b", "main");
+            fs::create_dir(slot.folder()).unwrap();
+            fs::write(slot.folder().join(PINS_FILE), bytes).unwrap();
+            prop_assert_eq!(slot.ready(&Pins::new()), None);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! sha256 as hexadecimal text.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+/// The sha256 of `bytes`, lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let mut hasher = Hasher::default();
+    hasher.update(bytes);
+    hasher.finish()
+}
+
+/// Whether `text` is a lower-case hexadecimal sha256.
+pub(crate) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// A sha256 being computed.
+#[derive(Clone, Default)]
+pub(crate) struct Hasher(Sha256);
+
+impl Hasher {
+    /// Takes more bytes in.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The hash, lower-case hexadecimal.
+    pub(crate) fn finish(self) -> String {
+        self.0
+            .finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+}
+
+/// Why a file was not hashed.
+pub(crate) enum Unhashed {
+    /// It could not be read.
+    Unread(io::Error),
+    /// `advance` said to stop.
+    Stopped,
+}
+
+/// Hashes the file at `path`. `advance` hears of every block read and says
+/// whether to go on.
+pub(crate) fn hash_file(
+    path: &Path,
+    mut advance: impl FnMut(u64) -> bool,
+) -> Result<String, Unhashed> {
+    let mut file = File::open(path).map_err(Unhashed::Unread)?;
+    let mut hasher = Hasher::default();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let n = match file.read(&mut buffer) {
+            Ok(0) => return Ok(hasher.finish()),
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(Unhashed::Unread(error)),
+        };
+        hasher.update(&buffer[..n]);
+        if !advance(n as u64) {
+            return Err(Unhashed::Stopped);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_of_nothing_and_of_abc_is_the_standards() {
+        let (nothing, abc) = (hex(b""), hex(b"abc"));
+        assert_eq!(
+            nothing,
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+        assert_eq!(
+            abc,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert!(is_sha256(&abc) && !is_sha256("ba78") && !is_sha256(&abc.to_uppercase()));
+    }
+}

@@ -1,0 +1,394 @@
+//! Downloads over HTTP that resume, can be canceled, and never hang.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use treffer_types::Progress;
+use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
+
+use crate::entry::Pin;
+use crate::error::{Error, Failure, SourceError};
+use crate::hash::{Unhashed, hash_file};
+use crate::meter::Meter;
+
+/// How long to wait for a connection. Short: many machines reach no hub.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a server may send nothing.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How often to look whether the user wants to stop.
+const CANCEL_POLL: Duration = Duration::from_millis(100);
+
+/// Bytes read at once.
+const BLOCK: usize = 1 << 17;
+
+/// Most bytes of an answer that is kept in memory.
+const MOST_IN_MEMORY: usize = 16 << 20;
+
+/// A client for the downloads of one model.
+pub(crate) struct Client<'a> {
+    agent: Agent,
+    model: &'a str,
+    progress: &'a dyn Progress,
+}
+
+/// What the thread that talks to the server says.
+enum Event {
+    /// The server has begun to answer.
+    Head(Head),
+    /// The next bytes of the body.
+    Block(Vec<u8>),
+    /// The body is complete.
+    End,
+    /// The connection is no more.
+    Broken(ureq::Error),
+}
+
+/// The part of an answer's head that matters here.
+struct Head {
+    status: u16,
+    /// Of this answer's body.
+    length: Option<u64>,
+    /// First byte of the file that the body holds, if the server says so.
+    first: Option<u64>,
+}
+
+/// How one request ended that was not refused.
+struct Round {
+    /// Bytes of the file now on disk.
+    have: u64,
+    /// Why there are no more, if the body was not complete.
+    broken: Option<SourceError>,
+}
+
+impl<'a> Client<'a> {
+    /// A client that speaks for the pull of `model`. It trusts the certificates
+    /// that the system trusts and honours the usual proxy variables.
+    pub(crate) fn new(model: &'a str, progress: &'a dyn Progress) -> Self {
+        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
+        let config = Agent::config_builder()
+            .tls_config(tls.build())
+            .timeout_resolve(Some(CONNECT_TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(STALL_TIMEOUT))
+            .http_status_as_error(false)
+            .user_agent(concat!("treffer/", env!("CARGO_PKG_VERSION")));
+        Client {
+            agent: config.build().new_agent(),
+            model,
+            progress,
+        }
+    }
+
+    /// A small answer, whole.
+    pub(crate) fn read(&self, url: &str, step: &str) -> Result<Vec<u8>, Failure> {
+        let meter = Meter::begin(self.progress, step, None);
+        let events = self.request(url, 0);
+        let mut bytes = Vec::new();
+        loop {
+            match self.next(&events, url, &meter)? {
+                Event::Head(head) if head.status != 200 => return Err(refused(url, head.status)),
+                Event::Head(_) => {}
+                Event::Block(block) if bytes.len() + block.len() > MOST_IN_MEMORY => {
+                    let (url, why) = (url.to_owned(), "it is far too long".to_owned());
+                    return Err(SourceError::Answer { url, why }.into());
+                }
+                Event::Block(block) => bytes.extend_from_slice(&block),
+                Event::End => return Ok(bytes),
+                Event::Broken(error) => return Err(broken(url, error).into()),
+            }
+        }
+    }
+
+    /// Downloads `url` to the file `part`, which may hold its beginning already,
+    /// and checks it against `wanted`. The file is left for a later try when the
+    /// connection breaks, and removed when its bytes are wrong.
+    pub(crate) fn download(
+        &self,
+        url: &str,
+        name: &str,
+        wanted: Option<&Pin>,
+        part: &Path,
+    ) -> Result<Pin, Failure> {
+        let resumed = fs::metadata(part).is_ok_and(|part| part.len() > 0);
+        let result = self.attempt(url, name, wanted, part);
+        let wrong_bytes = |failure: &Failure| {
+            matches!(
+                failure,
+                Failure::Source(SourceError::WrongHash { .. } | SourceError::WrongSize { .. })
+            )
+        };
+        match result {
+            // The beginning may have been another file's; once more without it.
+            Err(failure) if resumed && wrong_bytes(&failure) => {
+                self.attempt(url, name, wanted, part)
+            }
+            result => result,
+        }
+    }
+
+    /// Requests the rest of the file as long as every request brings some of it.
+    fn attempt(
+        &self,
+        url: &str,
+        name: &str,
+        wanted: Option<&Pin>,
+        part: &Path,
+    ) -> Result<Pin, Failure> {
+        let total = wanted.map(|pin| pin.size);
+        let mut meter = Meter::begin(self.progress, &format!("downloading {name}"), total);
+        let mut have = fs::metadata(part).map_or(0, |part| part.len());
+        if total.is_some_and(|total| have > total) {
+            have = 0;
+        }
+        while total != Some(have) || have == 0 {
+            let round = self.round(url, have, part, &mut meter)?;
+            match round.broken {
+                None => break,
+                Some(error) if round.have <= have => return Err(error.into()),
+                Some(_) => have = round.have,
+            }
+        }
+        drop(meter);
+        self.check(name, wanted, part)
+    }
+
+    /// One request, for everything from byte `have` on, appended to `part`.
+    fn round(
+        &self,
+        url: &str,
+        have: u64,
+        part: &Path,
+        meter: &mut Meter<'_>,
+    ) -> Result<Round, Failure> {
+        let mut events = self.request(url, have);
+        let mut head = self.head(&events, url, meter)?;
+        let mut at = have;
+        // A range that the server cannot satisfy, or another than was asked for.
+        let unusable = head.status == 416 || (head.status == 206 && head.first != Some(have));
+        if have > 0 && unusable {
+            events = self.request(url, 0);
+            head = self.head(&events, url, meter)?;
+        }
+        match head.status {
+            206 if head.first == Some(have) => {}
+            200 => at = 0,
+            status => return Err(refused(url, status)),
+        }
+        let end = head.length.map(|length| at + length);
+        let mut file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(part)
+            .map_err(Error::io("open", part))?;
+        let cut = file
+            .set_len(at)
+            .and_then(|()| io::Seek::seek(&mut file, io::SeekFrom::Start(at)));
+        cut.map_err(Error::io("write", part))?;
+        loop {
+            meter.reach(at);
+            let broken = match self.next(&events, url, meter)? {
+                Event::Head(_) => continue,
+                Event::Block(block) => {
+                    file.write_all(&block).map_err(Error::io("write", part))?;
+                    at += block.len() as u64;
+                    continue;
+                }
+                Event::End if end.is_some_and(|end| at < end) => {
+                    let error = io::Error::from(io::ErrorKind::UnexpectedEof);
+                    Some(broken(url, ureq::Error::Io(error)))
+                }
+                Event::End => None,
+                Event::Broken(error) => Some(broken(url, error)),
+            };
+            return Ok(Round { have: at, broken });
+        }
+    }
+
+    /// Says what the complete file is; removes it if it is not what was wanted.
+    fn check(&self, name: &str, wanted: Option<&Pin>, part: &Path) -> Result<Pin, Failure> {
+        let hashed = hash_file(part, |_| !self.progress.cancelled());
+        let sha256 = hashed.map_err(|unhashed| match unhashed {
+            Unhashed::Unread(error) => Error::io("read", part)(error),
+            Unhashed::Stopped => self.cancelled(),
+        })?;
+        let size = fs::metadata(part).map_err(Error::io("read", part))?.len();
+        let Some(wanted) = wanted.filter(|pin| pin.size != size || pin.sha256 != sha256) else {
+            return Ok(Pin { size, sha256 });
+        };
+        fs::remove_file(part).map_err(Error::io("remove", part))?;
+        let file = name.to_owned();
+        Err(Failure::Source(if wanted.size == size {
+            SourceError::WrongHash {
+                file,
+                expected: wanted.sha256.clone(),
+                found: sha256,
+            }
+        } else {
+            SourceError::WrongSize {
+                file,
+                expected: wanted.size,
+                found: size,
+            }
+        }))
+    }
+
+    /// Starts a request for everything from byte `from` on, in a thread of its
+    /// own: a read from a socket cannot be interrupted, but it can be abandoned.
+    fn request(&self, url: &str, from: u64) -> Receiver<Event> {
+        let (sender, receiver) = sync_channel(4);
+        let (agent, url) = (self.agent.clone(), url.to_owned());
+        std::thread::spawn(move || {
+            let event = match converse(&agent, &url, from, &sender) {
+                Ok(()) => Event::End,
+                Err(error) => Event::Broken(error),
+            };
+            // Nobody listens any more: then nobody minds.
+            let _ = sender.send(event);
+        });
+        receiver
+    }
+
+    fn head(
+        &self,
+        events: &Receiver<Event>,
+        url: &str,
+        meter: &Meter<'_>,
+    ) -> Result<Head, Failure> {
+        match self.next(events, url, meter)? {
+            Event::Head(head) => Ok(head),
+            Event::Broken(error) => Err(broken(url, error).into()),
+            Event::Block(_) | Event::End => Err(SourceError::Answer {
+                url: url.to_owned(),
+                why: "it has no head".to_owned(),
+            }
+            .into()),
+        }
+    }
+
+    /// The next event, unless the user stops or the server stalls first.
+    fn next(
+        &self,
+        events: &Receiver<Event>,
+        url: &str,
+        meter: &Meter<'_>,
+    ) -> Result<Event, Failure> {
+        let since = Instant::now();
+        loop {
+            if meter.cancelled() {
+                return Err(self.cancelled().into());
+            }
+            match events.recv_timeout(CANCEL_POLL) {
+                Ok(event) => return Ok(event),
+                // The thread sends an ending before it ends, unless it panicked.
+                Err(RecvTimeoutError::Disconnected) => {
+                    let error = io::Error::other("the download's thread ended early");
+                    return Err(broken(url, ureq::Error::Io(error)).into());
+                }
+                Err(RecvTimeoutError::Timeout) if since.elapsed() > STALL_TIMEOUT => {
+                    return Err(SourceError::Stalled {
+                        url: url.to_owned(),
+                        seconds: STALL_TIMEOUT.as_secs(),
+                    }
+                    .into());
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    fn cancelled(&self) -> Error {
+        Error::Cancelled {
+            name: self.model.to_owned(),
+        }
+    }
+}
+
+/// Sends the head and the blocks of one answer, until nobody listens.
+fn converse(
+    agent: &Agent,
+    url: &str,
+    from: u64,
+    sender: &SyncSender<Event>,
+) -> Result<(), ureq::Error> {
+    let mut request = agent.get(url);
+    if from > 0 {
+        request = request.header("Range", format!("bytes={from}-"));
+    }
+    let response = request.call()?;
+    let header = |name: &str| {
+        response
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let head = Head {
+        status: response.status().as_u16(),
+        length: header("content-length").and_then(|length| length.parse().ok()),
+        first: header("content-range").and_then(first_byte),
+    };
+    let wants_body = matches!(head.status, 200 | 206);
+    if sender.send(Event::Head(head)).is_err() || !wants_body {
+        return Ok(());
+    }
+    let mut body = response.into_body().into_reader();
+    loop {
+        let mut block = vec![0; BLOCK];
+        let n = match body.read(&mut block) {
+            Ok(0) => return Ok(()),
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.into()),
+        };
+        block.truncate(n);
+        if sender.send(Event::Block(block)).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// The first number of `bytes 100-199/200`.
+fn first_byte(content_range: &str) -> Option<u64> {
+    let range = content_range.strip_prefix("bytes ")?;
+    range.split_once('-')?.0.trim().parse().ok()
+}
+
+fn broken(url: &str, error: ureq::Error) -> SourceError {
+    SourceError::Connection {
+        url: url.to_owned(),
+        source: Box::new(error),
+    }
+}
+
+fn refused(url: &str, status: u16) -> Failure {
+    Failure::Source(SourceError::Status {
+        url: url.to_owned(),
+        status,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_first_byte_of_a_range_is_read() {
+        assert_eq!(first_byte("bytes 100-199/200"), Some(100));
+        assert_eq!(first_byte("bytes */200"), None);
+        assert_eq!(first_byte("100-199"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_content_range_makes_reading_panic(text in "(bytes )?[-0-9*/ ]{0,30}") {
+            let _ = first_byte(&text);
+        }
+    }
+}

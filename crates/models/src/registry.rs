@@ -1,0 +1,409 @@
+//! The registry as callers use it: list, find, fetch, verify.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use treffer_types::{ModelFolder, ModelRole, Progress};
+
+use crate::cache::{Pins, Slot};
+use crate::entry::{Entry, built_in};
+use crate::error::Error;
+use crate::hash::{Unhashed, hash_file};
+use crate::hub::DEFAULT_ENDPOINT;
+use crate::meter::Meter;
+use crate::pull::Pull;
+use crate::reference::Reference;
+
+/// The known models and the folder in which pulled ones are kept.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    pub(crate) cache: PathBuf,
+    entries: Vec<Entry>,
+    pub(crate) endpoint: String,
+    pub(crate) pip: Option<Vec<OsString>>,
+    pub(crate) offline: bool,
+}
+
+/// Whether a model is in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is not, or not all of it is.
+    NotPulled,
+    /// Its folder. Every file is there with the right size; hashes were checked
+    /// when it was pulled and are again by [`Registry::verify`] and by the loader.
+    Pulled(PathBuf),
+}
+
+/// How to pull.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PullOptions {
+    /// Pull even if the model is in the cache, and replace it: heals a damaged
+    /// one. A hub model is recorded anew, at the revision's present commit.
+    pub force: bool,
+}
+
+/// A model on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// An entry of the registry, ready to be loaded.
+    Ready(ModelFolder),
+    /// A hub model or a user's own folder: its files are there, but nobody has
+    /// said what kind of model it is. The caller finds out from the files.
+    Undescribed {
+        /// The folder.
+        path: PathBuf,
+        /// Lower-case hexadecimal sha256 by file name as recorded at the first
+        /// pull; empty for a user's own folder.
+        sha256: BTreeMap<String, String>,
+    },
+}
+
+/// What checking one file found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileCheck {
+    /// Name of the file within the model's folder.
+    pub file: String,
+    /// Whether it is as pinned.
+    pub outcome: FileOutcome,
+}
+
+/// A file against its pinned hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileOutcome {
+    /// The hash is the pinned one.
+    Ok,
+    /// There is no such file.
+    Missing,
+    /// The file's bytes are not those that were pinned.
+    Differs {
+        /// Pinned lower-case hexadecimal sha256.
+        expected: String,
+        /// Computed from the file.
+        found: String,
+    },
+}
+
+impl Registry {
+    /// The built-in entries, pulled into and looked up in the folder `cache`,
+    /// which is created when first needed.
+    pub fn new(cache: PathBuf) -> Self {
+        Registry {
+            cache,
+            entries: built_in(),
+            endpoint: DEFAULT_ENDPOINT.to_owned(),
+            pip: None,
+            offline: false,
+        }
+    }
+
+    /// The usual cache folder: `$TREFFER_MODELS`, else
+    /// `$XDG_CACHE_HOME/treffer/models`, else `treffer/models` in the platform's
+    /// own place: `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows,
+    /// `~/.cache` elsewhere.
+    ///
+    /// # Errors
+    /// [`Error::NoCacheFolder`] if no variable tells where that is.
+    pub fn default_cache() -> Result<PathBuf, Error> {
+        let home = std::env::home_dir();
+        cache_folder(|name| std::env::var_os(name), home.as_deref()).ok_or(Error::NoCacheFolder)
+    }
+
+    /// With `entries` in place of the built-in ones.
+    #[must_use]
+    pub fn with_entries(mut self, entries: Vec<Entry>) -> Self {
+        self.entries = entries;
+        self
+    }
+
+    /// With another hub than huggingface.co: a mirror that answers in the same way.
+    #[must_use]
+    pub fn with_hub(mut self, endpoint: &str) -> Self {
+        self.endpoint = endpoint.trim_end_matches('/').to_owned();
+        self
+    }
+
+    /// With `command` (a program and its first arguments, as in `python3 -m pip`)
+    /// in place of the first pip that is found.
+    #[must_use]
+    pub fn with_pip<I>(mut self, command: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<OsString>,
+    {
+        self.pip = Some(command.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Whether to do without the network: then only what is in the cache can be had.
+    #[must_use]
+    pub fn offline(mut self, offline: bool) -> Self {
+        self.offline = offline;
+        self
+    }
+
+    /// The cache folder.
+    pub fn cache(&self) -> &Path {
+        &self.cache
+    }
+
+    /// All entries, in the registry's order.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Whether the model of `entry` is in the cache. Looks at names and sizes only.
+    pub fn state(&self, entry: &Entry) -> State {
+        let slot = Slot::of_entry(&self.cache, entry);
+        match slot.ready(&entry.files) {
+            Some(_) => State::Pulled(slot.folder()),
+            None => State::NotPulled,
+        }
+    }
+
+    /// Reads a reference as users write it. With `role`, a registered model must
+    /// have it; of the others the role is not known here.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`], [`Error::NoFolder`], [`Error::BadHubId`] or
+    /// [`Error::WrongRole`].
+    pub fn find(&self, reference: &str, role: Option<ModelRole>) -> Result<Reference, Error> {
+        let found = Reference::parse(reference, &self.entries)?;
+        if let (Reference::Registered(entry), Some(wanted)) = (&found, role)
+            && entry.spec.role != wanted
+        {
+            return Err(Error::WrongRole {
+                name: entry.name().to_owned(),
+                is: entry.spec.role,
+                wanted,
+            });
+        }
+        Ok(found)
+    }
+
+    /// The model that `reference` names, pulled if it is not in the cache yet.
+    ///
+    /// # Errors
+    /// As [`Registry::fetch_with`].
+    pub fn fetch(&self, reference: &str, progress: &dyn Progress) -> Result<Fetched, Error> {
+        self.fetch_with(reference, PullOptions::default(), progress)
+    }
+
+    /// As [`Registry::fetch`], with options. A user's own folder is left as it is.
+    ///
+    /// # Errors
+    /// As [`Registry::find`]; [`Error::Unobtainable`] if the model is not in the
+    /// cache and no source gave it; [`Error::Cancelled`]; [`Error::Io`] if the
+    /// cache cannot be written.
+    pub fn fetch_with(
+        &self,
+        reference: &str,
+        options: PullOptions,
+        progress: &dyn Progress,
+    ) -> Result<Fetched, Error> {
+        match self.find(reference, None)? {
+            Reference::Registered(entry) => {
+                Ok(Fetched::Ready(self.pull_entry(&entry, options, progress)?))
+            }
+            Reference::Hub { repo, revision } => {
+                let pull = Pull::new(self, reference, options, progress);
+                let slot = Slot::of_hub(&self.cache, &repo, &revision);
+                let pins = pull.unpinned(&slot, &repo, &revision)?;
+                Ok(Fetched::Undescribed {
+                    path: slot.folder(),
+                    sha256: hashes(&pins),
+                })
+            }
+            Reference::Folder(path) => Ok(Fetched::Undescribed {
+                path,
+                sha256: BTreeMap::new(),
+            }),
+        }
+    }
+
+    /// Pulls the entry called `name`, unless it is in the cache already.
+    ///
+    /// # Errors
+    /// As [`Registry::fetch_with`]; [`Error::NotRegistered`] for a hub id or a path.
+    pub fn pull(
+        &self,
+        name: &str,
+        options: PullOptions,
+        progress: &dyn Progress,
+    ) -> Result<ModelFolder, Error> {
+        match self.find(name, None)? {
+            Reference::Registered(entry) => self.pull_entry(&entry, options, progress),
+            Reference::Hub { .. } | Reference::Folder(_) => Err(Error::NotRegistered {
+                reference: name.to_owned(),
+            }),
+        }
+    }
+
+    /// Hashes every file of a pulled model, given by name or hub id.
+    ///
+    /// # Errors
+    /// As [`Registry::find`]; [`Error::NotPulled`]; [`Error::NotRegistered`] for a
+    /// path; [`Error::Cancelled`]; [`Error::Io`] if a file cannot be read.
+    pub fn verify(
+        &self,
+        reference: &str,
+        progress: &dyn Progress,
+    ) -> Result<Vec<FileCheck>, Error> {
+        let (slot, pinned) = match self.find(reference, None)? {
+            Reference::Registered(entry) => {
+                (Slot::of_entry(&self.cache, &entry), entry.files.clone())
+            }
+            Reference::Hub { repo, revision } => {
+                (Slot::of_hub(&self.cache, &repo, &revision), Pins::new())
+            }
+            Reference::Folder(_) => {
+                return Err(Error::NotRegistered {
+                    reference: reference.to_owned(),
+                });
+            }
+        };
+        let pins = slot.pins(&pinned).filter(|_| slot.folder().is_dir());
+        let Some(pins) = pins else {
+            return Err(Error::NotPulled {
+                name: reference.to_owned(),
+                cache: self.cache.clone(),
+            });
+        };
+        let total = pins.values().map(|pin| pin.size).sum();
+        let mut meter = Meter::begin(progress, &format!("checking {reference}"), Some(total));
+        let check = |(file, pin): (&String, &crate::entry::Pin)| {
+            check_file(
+                reference,
+                &slot.folder().join(file),
+                &pin.sha256,
+                &mut meter,
+            )
+            .map(|outcome| FileCheck {
+                file: file.clone(),
+                outcome,
+            })
+        };
+        pins.iter().map(check).collect()
+    }
+
+    fn pull_entry(
+        &self,
+        entry: &Entry,
+        options: PullOptions,
+        progress: &dyn Progress,
+    ) -> Result<ModelFolder, Error> {
+        let pull = Pull::new(self, entry.name(), options, progress);
+        let slot = Slot::of_entry(&self.cache, entry);
+        let pins = match entry.hub() {
+            Some((repo, revision)) if !entry.is_pinned() => pull.unpinned(&slot, repo, revision)?,
+            _ => pull.pinned(&slot, entry)?,
+        };
+        Ok(ModelFolder {
+            path: slot.folder(),
+            spec: entry.spec.clone(),
+            sha256: hashes(&pins),
+        })
+    }
+}
+
+impl Fetched {
+    /// The model's folder.
+    pub fn path(&self) -> &Path {
+        match self {
+            Fetched::Ready(folder) => &folder.path,
+            Fetched::Undescribed { path, .. } => path,
+        }
+    }
+}
+
+fn hashes(pins: &Pins) -> BTreeMap<String, String> {
+    pins.iter()
+        .map(|(file, pin)| (file.clone(), pin.sha256.clone()))
+        .collect()
+}
+
+/// Compares the file at `path` with its pinned hash.
+fn check_file(
+    name: &str,
+    path: &Path,
+    expected: &str,
+    meter: &mut Meter<'_>,
+) -> Result<FileOutcome, Error> {
+    let hashed = hash_file(path, |more| {
+        meter.advance(more);
+        !meter.cancelled()
+    });
+    match hashed {
+        Ok(found) if found == expected => Ok(FileOutcome::Ok),
+        Ok(found) => Ok(FileOutcome::Differs {
+            expected: expected.to_owned(),
+            found,
+        }),
+        Err(Unhashed::Unread(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            Ok(FileOutcome::Missing)
+        }
+        Err(Unhashed::Unread(error)) => Err(Error::io("read model file", path)(error)),
+        Err(Unhashed::Stopped) => Err(Error::Cancelled {
+            name: name.to_owned(),
+        }),
+    }
+}
+
+/// The cache folder that an environment of `variable`s and a `home` folder asks for.
+fn cache_folder(
+    variable: impl Fn(&str) -> Option<OsString>,
+    home: Option<&Path>,
+) -> Option<PathBuf> {
+    let set = |name: &str| {
+        variable(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    if let Some(folder) = set("TREFFER_MODELS") {
+        return Some(folder);
+    }
+    // The XDG specification: a relative path is to be ignored.
+    let base = set("XDG_CACHE_HOME")
+        .filter(|path| path.is_absolute())
+        .or_else(|| {
+            if cfg!(windows) {
+                return set("LOCALAPPDATA");
+            }
+            let below_home = if cfg!(target_os = "macos") {
+                "Library/Caches"
+            } else {
+                ".cache"
+            };
+            Some(home?.join(below_home))
+        })?;
+    Some(base.join("treffer").join("models"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(variables: &[(&str, &str)], home: Option<&str>) -> Option<PathBuf> {
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| OsString::from(value))
+        };
+        cache_folder(variable, home.map(Path::new))
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_cache_is_where_the_environment_says() {
+        let path = |text: &str| Some(PathBuf::from(text));
+        let all = [("TREFFER_MODELS", "/m"), ("XDG_CACHE_HOME", "/x")];
+        assert_eq!(folder(&all, Some("/h")), path("/m"));
+        assert_eq!(folder(&all[1..], Some("/h")), path("/x/treffer/models"));
+        assert_eq!(folder(&[], Some("/h")), path("/h/.cache/treffer/models"));
+        let useless = [("TREFFER_MODELS", ""), ("XDG_CACHE_HOME", "relative")];
+        assert_eq!(
+            folder(&useless, Some("/h")),
+            path("/h/.cache/treffer/models")
+        );
+        assert_eq!(folder(&[], None), None);
+    }
+}
