@@ -39,11 +39,11 @@ pub(crate) fn query(line: &str) -> Result<Query, Reason> {
     if text.trim().is_empty() {
         return Err(Reason::EmptyText);
     }
-    let tags = match record.get("tags") {
-        Some(tags) => tags,
-        None => &record["metadata"]["tags"],
+    let in_metadata = || record.get("metadata").and_then(|value| value.get("tags"));
+    let tags = match record.get("tags").or_else(in_metadata) {
+        Some(tags) => tags_of(tags)?,
+        None => Vec::new(),
     };
-    let tags = tags_of(tags)?;
     Ok(Query { id, text, tags })
 }
 
