@@ -30,6 +30,8 @@ pub mod error;
 pub mod fusion;
 pub mod normalizer;
 pub mod prepared;
+#[cfg(test)]
+mod testing;
 pub mod weights;
 
 pub use error::Error;

@@ -209,3 +209,6 @@ impl TryFrom<Unchecked> for Normalizer {
         .check()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -135,11 +135,11 @@ const DECIMAL_DENOMINATOR: u32 = 1_000_000_000;
 
 /// Whether `value` is a whole number of `total`ths, up to the rounding of an `f64`.
 ///
-/// Two different fractions with denominators 10^6 and 1000 are at least 10^-9
+/// Different fractions with denominators 10^9 and up to 1000 are at least 10^-12
 /// apart, so a decimal is never mistaken for a neighboring fraction.
 fn is_fraction(value: f64, total: u32) -> bool {
     let parts = value * f64::from(total);
-    (parts - parts.round()).abs() <= 1e-12 * f64::from(total)
+    (parts - parts.round()).abs() <= 1e-14 * f64::from(total)
 }
 
 fn sum_not_one(decimals: StageMap<f64>, sum: f64) -> Error {
