@@ -180,7 +180,10 @@ fn configuration_is_read_as_it_is_written() {
             "{ sigmoid = { slope = -1.0, offset = 0.0 } }",
             "does not rise",
         ),
-        ("{ rank = { k = 60, j = 1 } }", "unexpected keys in table: j"),
+        (
+            "{ rank = { k = 60, j = 1 } }",
+            "unexpected keys in table: j",
+        ),
         (r#""min_max""#, "unknown variant `min_max`"),
     ] {
         let refusal = toml::from_str::<Profile>(&format!("normalizer = {text}")).unwrap_err();

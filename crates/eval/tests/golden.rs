@@ -1,0 +1,72 @@
+//! Every metric against trec_eval, query by query, on made-up judgements and a run with
+//! ties, negative grades, missing queries and lines that are no results.
+//! `golden/make.py` makes the files and says with which version of the original.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use treffer_eval::{Evaluation, Metric, Run, read_run, write_run};
+use treffer_types::Qrels;
+
+const QRELS: &str = include_str!("golden/qrels.txt");
+const RUN: &str = include_str!("golden/run.txt");
+const EXPECTED: &str = include_str!("golden/expected.tsv");
+
+fn qrels() -> Qrels {
+    let mut qrels = Qrels::default();
+    for line in QRELS.lines() {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let judged = qrels.0.entry(columns[0].to_owned()).or_default();
+        judged.insert(columns[2].to_owned(), columns[3].parse().unwrap());
+    }
+    qrels
+}
+
+fn run() -> Run {
+    let (run, problems) = read_run(RUN.as_bytes(), Path::new("run.txt")).unwrap();
+    let lines: Vec<u64> = problems.iter().map(|problem| problem.line).collect();
+    assert_eq!(lines, [41, 61, 81]);
+    run
+}
+
+/// By metric and query.
+fn expected() -> BTreeMap<String, BTreeMap<String, f64>> {
+    let mut expected: BTreeMap<String, BTreeMap<String, f64>> = BTreeMap::new();
+    for line in EXPECTED.lines() {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let values = expected.entry(columns[0].to_owned()).or_default();
+        values.insert(columns[1].to_owned(), columns[2].parse().unwrap());
+    }
+    expected
+}
+
+fn check(run: &Run) {
+    for (name, expected) in expected() {
+        let metric: Metric = name.parse().unwrap();
+        assert_eq!(metric.to_string(), name);
+        let evaluation = Evaluation::new(run, &qrels(), &[metric]).unwrap();
+        assert!(evaluation.queries.keys().eq(expected.keys()), "{name}");
+        for (query, expected) in expected {
+            let value = evaluation.queries[&query][0];
+            let gap = (value - expected).abs();
+            assert!(
+                gap < 1e-12,
+                "{name} of {query}: {value}, trec_eval {expected}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_value_is_that_of_trec_eval() {
+    check(&run());
+}
+
+#[test]
+fn a_run_written_and_read_again_has_the_same_values() {
+    let mut bytes = Vec::new();
+    write_run(&mut bytes, &run(), "made-up").unwrap();
+    let (again, problems) = read_run(bytes.as_slice(), Path::new("again.txt")).unwrap();
+    assert!(problems.is_empty());
+    check(&again);
+}
