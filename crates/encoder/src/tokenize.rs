@@ -1,0 +1,202 @@
+//! Text to token ids, with the special tokens, segments and cuts a model expects.
+
+use std::path::Path;
+
+use tokenizers::{Encoding, Tokenizer};
+use treffer_types::BoxError;
+
+use crate::error::Error;
+
+/// One sequence as a model reads it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sequence {
+    /// Token ids, special tokens included; never empty.
+    pub(crate) ids: Vec<u32>,
+    /// The segment of each token: 0, or 1 for the second text of a pair.
+    pub(crate) segments: Vec<u32>,
+    /// Tokens of the text, or of a pair's second text, that were left out.
+    pub(crate) tokens_cut: u32,
+}
+
+/// A tokenizer whose truncation and padding are its own.
+///
+/// Texts are tokenised whole, however long, so that the number of tokens cut is
+/// the truth. Special tokens written out in a text count as such, as they do in
+/// Transformers.
+pub(crate) struct TextReader {
+    tokenizer: Tokenizer,
+    single: Template,
+    pair: Template,
+    max_length: usize,
+    vocab_size: usize,
+}
+
+impl TextReader {
+    /// From the bytes of the `tokenizer.json` at `path`, for a model of
+    /// `vocab_size` word pieces; sequences hold at most `max_length` tokens.
+    pub(crate) fn parse(
+        path: &Path,
+        bytes: &[u8],
+        vocab_size: usize,
+        max_length: usize,
+    ) -> Result<Self, Error> {
+        let unusable = |source: BoxError| Error::Tokenizer {
+            path: path.to_owned(),
+            source,
+        };
+        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(unusable)?;
+        // Many files carry the padding and the cut of whoever saved them.
+        tokenizer.with_padding(None);
+        tokenizer.with_truncation(None).map_err(unusable)?;
+        let single = Template::probe(&tokenizer, false).map_err(unusable)?;
+        let pair = Template::probe(&tokenizer, true).map_err(unusable)?;
+        if max_length < pair.specials() + 2 {
+            return Err(Error::Config {
+                path: path.to_owned(),
+                key: "max_length",
+                reason: format!(
+                    "is {max_length}, too short for a pair and its {} special tokens",
+                    pair.specials()
+                ),
+            });
+        }
+        Ok(TextReader {
+            tokenizer,
+            single,
+            pair,
+            max_length,
+            vocab_size,
+        })
+    }
+
+    /// The token ids of `text` alone, without special tokens, uncut.
+    pub(crate) fn tokens(&self, text: &str) -> Result<Vec<u32>, BoxError> {
+        let ids = self.tokenizer.encode_fast(text, false)?.get_ids().to_vec();
+        match ids.iter().find(|&&id| id as usize >= self.vocab_size) {
+            None => Ok(ids),
+            Some(id) => Err(format!(
+                "tokenizer.json knows a token {id}, but config.json says that there are only {}",
+                self.vocab_size
+            )
+            .into()),
+        }
+    }
+
+    /// The sequence of one text, cut at its end.
+    pub(crate) fn single(&self, text: &str) -> Result<Sequence, BoxError> {
+        let tokens = self.tokens(text)?;
+        let kept = tokens.len().min(self.max_length - self.single.specials());
+        let mut sequence = self.single.fill(&tokens[..kept], &[]);
+        sequence.tokens_cut = count(tokens.len() - kept);
+        Ok(sequence)
+    }
+
+    /// The sequence of a query, tokenised once for many passages, and a passage.
+    ///
+    /// Only the passage is cut. A query that would leave it no room at all is cut
+    /// to half of the room, so that something of the passage is always read.
+    pub(crate) fn pair(&self, query: &[u32], passage: &str) -> Result<Sequence, BoxError> {
+        let passage = self.tokens(passage)?;
+        let room = self.max_length - self.pair.specials();
+        let query = if query.len() >= room && query.len() + passage.len() > room {
+            &query[..room / 2]
+        } else {
+            query
+        };
+        let kept = passage.len().min(room - query.len());
+        let mut sequence = self.pair.fill(query, &passage[..kept]);
+        sequence.tokens_cut = count(passage.len() - kept);
+        Ok(sequence)
+    }
+}
+
+fn count(tokens: usize) -> u32 {
+    u32::try_from(tokens).unwrap_or(u32::MAX)
+}
+
+/// Where the special tokens stand, as found out by asking the tokenizer's own
+/// post-processor: `[CLS] a [SEP] b [SEP]`, `<s> a </s></s> b </s>` and so on.
+struct Template(Vec<Slot>);
+
+enum Slot {
+    Special { id: u32, segment: u32 },
+    First { segment: u32 },
+    Second { segment: u32 },
+}
+
+// No vocabulary is so large.
+const FIRST: u32 = u32::MAX;
+const SECOND: u32 = u32::MAX - 1;
+
+impl Template {
+    /// Sends one token through for each text and looks where it comes out.
+    fn probe(tokenizer: &Tokenizer, pair: bool) -> Result<Self, BoxError> {
+        let second = pair.then(|| one_token(SECOND));
+        let probed = tokenizer.post_process(one_token(FIRST), second, true)?;
+        let slots: Vec<Slot> = probed
+            .get_ids()
+            .iter()
+            .zip(probed.get_type_ids())
+            .map(|(&id, &segment)| match id {
+                FIRST => Slot::First { segment },
+                SECOND => Slot::Second { segment },
+                _ => Slot::Special { id, segment },
+            })
+            .collect();
+        let texts = slots.len() - Template::count_specials(&slots);
+        if texts != 1 + usize::from(pair) {
+            return Err("its post-processor drops or repeats a text".into());
+        }
+        Ok(Template(slots))
+    }
+
+    fn specials(&self) -> usize {
+        Template::count_specials(&self.0)
+    }
+
+    fn count_specials(slots: &[Slot]) -> usize {
+        let special = |slot: &&Slot| matches!(slot, Slot::Special { .. });
+        slots.iter().filter(special).count()
+    }
+
+    fn fill(&self, first: &[u32], second: &[u32]) -> Sequence {
+        let mut ids = Vec::with_capacity(self.0.len() + first.len() + second.len());
+        let mut segments = Vec::with_capacity(ids.capacity());
+        for slot in &self.0 {
+            let segment = match *slot {
+                Slot::Special { id, segment } => {
+                    ids.push(id);
+                    segment
+                }
+                Slot::First { segment } => {
+                    ids.extend_from_slice(first);
+                    segment
+                }
+                Slot::Second { segment } => {
+                    ids.extend_from_slice(second);
+                    segment
+                }
+            };
+            segments.resize(ids.len(), segment);
+        }
+        Sequence {
+            ids,
+            segments,
+            tokens_cut: 0,
+        }
+    }
+}
+
+fn one_token(id: u32) -> Encoding {
+    Encoding::new(
+        vec![id],
+        vec![0],
+        vec!["a".to_owned()],
+        vec![Some(0)],
+        vec![(0, 1)],
+        vec![0],
+        vec![1],
+        Vec::new(),
+        Default::default(),
+    )
+}

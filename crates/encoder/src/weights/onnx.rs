@@ -1,0 +1,352 @@
+//! The weights inside an ONNX graph, under the names they had in PyTorch.
+//!
+//! The exporter keeps the names of embeddings, norms and biases, but turns the
+//! matrices of linear layers into anonymous constants: such a matrix is named
+//! after the bias that is added to its product, and transposed. onnxruntime's
+//! dynamic quantiser replaces a constant `X` by `X_quantized`, `X_scale` and
+//! `X_zero_point`, so that X = (quantized - zero_point) * scale, per tensor or
+//! per column.
+//! <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>
+
+use std::collections::{HashMap, HashSet};
+
+use super::protobuf::{Fields, Value, varint};
+use super::{Tensors, Values};
+
+/// Every weight that can be named.
+pub(super) fn read(bytes: &[u8]) -> Result<Tensors, String> {
+    let graph = Graph::parse(bytes)?;
+    let mut tensors = Tensors::new();
+    let mut anonymous = HashSet::new();
+    for node in &graph.nodes {
+        let Some(layer) = graph.linear_layer(node)? else {
+            continue;
+        };
+        anonymous.insert(layer.matrix);
+        let name = format!("{}.weight", layer.stem);
+        // Gemm with transB already holds the matrix as PyTorch does.
+        let matrix = graph.dequantized(layer.matrix)?;
+        let matrix = if layer.transposed {
+            matrix
+        } else {
+            transpose(matrix, &name)?
+        };
+        tensors.insert(name, matrix);
+    }
+    for name in graph.initializers.keys() {
+        let base = match quantized_base(name) {
+            Some((base, "_quantized")) => base,
+            // Scales and zero points are not weights themselves.
+            Some((base, _)) if graph.is_quantized(base) => continue,
+            _ => name,
+        };
+        let named = !base.contains("::") && !anonymous.contains(base);
+        if named && !tensors.contains_key(base) && graph.is_number(name) {
+            tensors.insert(base.to_owned(), graph.dequantized(base)?);
+        }
+    }
+    Ok(tensors)
+}
+
+/// `X` and the suffix if `name` is one of the three parts of a quantised `X`.
+fn quantized_base(name: &str) -> Option<(&str, &'static str)> {
+    ["_quantized", "_scale", "_zero_point"]
+        .into_iter()
+        .find_map(|suffix| Some((name.strip_suffix(suffix)?, suffix)))
+}
+
+struct Graph<'a> {
+    nodes: Vec<Node<'a>>,
+    initializers: HashMap<&'a str, Initializer<'a>>,
+    /// The nodes that read a value, as places in `nodes`.
+    readers: HashMap<&'a str, Vec<usize>>,
+}
+
+#[derive(Default)]
+struct Node<'a> {
+    op: &'a str,
+    inputs: Vec<&'a str>,
+    outputs: Vec<&'a str>,
+    trans_b: bool,
+}
+
+/// A linear layer found in the graph.
+struct LinearLayer<'a> {
+    /// The constant, without `_quantized`.
+    matrix: &'a str,
+    /// Its bias's name without `.bias`.
+    stem: &'a str,
+    /// Whether the matrix is stored as PyTorch stores it.
+    transposed: bool,
+}
+
+/// How many nodes may stand between a product and its bias (a cast and two
+/// multiplications in what the quantiser writes).
+const MAX_STEPS: usize = 6;
+
+impl<'a> Graph<'a> {
+    fn parse(model: &'a [u8]) -> Result<Self, String> {
+        let mut graph = Graph {
+            nodes: Vec::new(),
+            initializers: HashMap::new(),
+            readers: HashMap::new(),
+        };
+        let mut found = false;
+        for field in Fields::new(model) {
+            if let (7, Value::Bytes(message)) = field? {
+                found = true;
+                graph.add(message)?;
+            }
+        }
+        if !found {
+            return Err("it holds no ONNX graph".to_owned());
+        }
+        for (place, node) in graph.nodes.iter().enumerate() {
+            for &input in &node.inputs {
+                graph.readers.entry(input).or_default().push(place);
+            }
+        }
+        Ok(graph)
+    }
+
+    fn add(&mut self, graph: &'a [u8]) -> Result<(), String> {
+        for field in Fields::new(graph) {
+            match field? {
+                (1, Value::Bytes(message)) => self.nodes.push(Node::parse(message)?),
+                (5, Value::Bytes(message)) => {
+                    let tensor = Initializer::parse(message)?;
+                    self.initializers.insert(tensor.name, tensor);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn is_quantized(&self, base: &str) -> bool {
+        self.initializers
+            .contains_key(format!("{base}_quantized").as_str())
+    }
+
+    fn is_number(&self, name: &str) -> bool {
+        self.initializers
+            .get(name)
+            .is_some_and(|tensor| matches!(tensor.kind, FLOAT | FLOAT16 | UINT8 | INT8))
+    }
+
+    /// The layer whose product `node` is, if it is one with a constant matrix and
+    /// a named bias.
+    fn linear_layer(&self, node: &Node<'a>) -> Result<Option<LinearLayer<'a>>, String> {
+        if !matches!(node.op, "MatMul" | "MatMulInteger" | "Gemm") {
+            return Ok(None);
+        }
+        let Some(&constant) = node.inputs.get(1) else {
+            return Ok(None);
+        };
+        if !self.initializers.contains_key(constant) {
+            return Ok(None);
+        }
+        let matrix = constant.strip_suffix("_quantized").unwrap_or(constant);
+        let bias = match node.op {
+            "Gemm" => node.inputs.get(2).and_then(|&input| self.bias_stem(input)),
+            _ => self.bias_after(node),
+        };
+        // A named matrix needs no bias to be named after.
+        let stem = bias
+            .or_else(|| matrix.strip_suffix(".weight"))
+            .ok_or_else(|| format!("no named bias follows the product with `{constant}`"))?;
+        Ok(Some(LinearLayer {
+            matrix,
+            stem,
+            transposed: node.trans_b,
+        }))
+    }
+
+    /// The stem of the first named bias added downstream of `node`.
+    fn bias_after(&self, node: &Node<'a>) -> Option<&'a str> {
+        let mut output = *node.outputs.first()?;
+        for _ in 0..MAX_STEPS {
+            let reader = &self.nodes[*self.readers.get(output)?.first()?];
+            if reader.op == "Add"
+                && let Some(stem) = reader
+                    .inputs
+                    .iter()
+                    .find_map(|&input| self.bias_stem(input))
+            {
+                return Some(stem);
+            }
+            output = reader.outputs.first()?;
+        }
+        None
+    }
+
+    fn bias_stem(&self, input: &'a str) -> Option<&'a str> {
+        let stem = input.strip_suffix(".bias")?;
+        self.initializers.contains_key(input).then_some(stem)
+    }
+
+    /// The constant `base` in f32, whether it is quantised or not.
+    fn dequantized(&self, base: &str) -> Result<Values, String> {
+        if let Some(plain) = self.initializers.get(base) {
+            return plain.numbers();
+        }
+        let part = |suffix: &str| {
+            let name = format!("{base}{suffix}");
+            self.initializers
+                .get(name.as_str())
+                .ok_or_else(|| format!("there is no constant `{name}`"))?
+                .numbers()
+        };
+        let mut quantized = part("_quantized")?;
+        let (scale, zero) = (part("_scale")?.values, part("_zero_point")?.values);
+        let columns = quantized.shape.last().copied().unwrap_or(1);
+        let fits = |length: usize| length == 1 || length == columns;
+        if !fits(scale.len()) || !fits(zero.len()) {
+            return Err(format!(
+                "`{base}` has {columns} columns, but {} scales and {} zero points",
+                scale.len(),
+                zero.len()
+            ));
+        }
+        for (place, value) in quantized.values.iter_mut().enumerate() {
+            let column = place % columns;
+            let zero = zero[if zero.len() == 1 { 0 } else { column }];
+            let scale = scale[if scale.len() == 1 { 0 } else { column }];
+            *value = (*value - zero) * scale;
+        }
+        Ok(quantized)
+    }
+}
+
+impl<'a> Node<'a> {
+    fn parse(message: &'a [u8]) -> Result<Self, String> {
+        let mut node = Node::default();
+        for field in Fields::new(message) {
+            match field? {
+                (1, Value::Bytes(name)) => node.inputs.push(text(name)?),
+                (2, Value::Bytes(name)) => node.outputs.push(text(name)?),
+                (4, Value::Bytes(op)) => node.op = text(op)?,
+                (5, Value::Bytes(attribute)) => node.trans_b |= is_trans_b(attribute)?,
+                _ => {}
+            }
+        }
+        Ok(node)
+    }
+}
+
+/// Whether this is the attribute `transB`, set.
+fn is_trans_b(attribute: &[u8]) -> Result<bool, String> {
+    let (mut named, mut set) = (false, false);
+    for field in Fields::new(attribute) {
+        match field? {
+            (1, Value::Bytes(name)) => named = name == b"transB",
+            (3, Value::Varint(value)) => set = value != 0,
+            _ => {}
+        }
+    }
+    Ok(named && set)
+}
+
+/// A constant, undecoded.
+#[derive(Default)]
+struct Initializer<'a> {
+    name: &'a str,
+    shape: Vec<usize>,
+    kind: u64,
+    /// The tensor as bytes, if it is stored so.
+    raw: Option<&'a [u8]>,
+    /// Its numbers, if they are stored one by one.
+    listed: Vec<f32>,
+    external: bool,
+}
+
+// The data types of ONNX that weights come in.
+const FLOAT: u64 = 1;
+const UINT8: u64 = 2;
+const INT8: u64 = 3;
+const FLOAT16: u64 = 10;
+
+impl<'a> Initializer<'a> {
+    fn parse(message: &'a [u8]) -> Result<Self, String> {
+        let mut tensor = Initializer::default();
+        for field in Fields::new(message) {
+            match field? {
+                (1, Value::Varint(extent)) => tensor.shape.push(extent_of(extent)?),
+                (1, Value::Bytes(mut packed)) => {
+                    while !packed.is_empty() {
+                        tensor.shape.push(extent_of(varint(&mut packed)?)?);
+                    }
+                }
+                (2, Value::Varint(kind)) => tensor.kind = kind,
+                (4, Value::Fixed32(bits)) => tensor.listed.push(f32::from_bits(bits)),
+                (4, Value::Bytes(packed)) => tensor.listed.extend(floats(packed)),
+                (5, Value::Varint(value)) => tensor.listed.push(value as i32 as f32),
+                (5, Value::Bytes(mut packed)) => {
+                    while !packed.is_empty() {
+                        tensor.listed.push(varint(&mut packed)? as i32 as f32);
+                    }
+                }
+                (8, Value::Bytes(name)) => tensor.name = text(name)?,
+                (9, Value::Bytes(raw)) => tensor.raw = Some(raw),
+                (14, Value::Varint(location)) => tensor.external = location == 1,
+                _ => {}
+            }
+        }
+        Ok(tensor)
+    }
+
+    /// Its numbers as f32, integers as they are.
+    fn numbers(&self) -> Result<Values, String> {
+        let name = self.name;
+        if self.external {
+            return Err(format!(
+                "`{name}` lies in another file; save the model as one file"
+            ));
+        }
+        let values = match (self.raw, self.kind) {
+            (Some(raw), FLOAT) => floats(raw).collect(),
+            (Some(raw), FLOAT16) => {
+                let widen = |&b: &[u8; 2]| half::f16::from_le_bytes(b).to_f32();
+                raw.as_chunks().0.iter().map(widen).collect()
+            }
+            (Some(raw), UINT8) => raw.iter().map(|&byte| f32::from(byte)).collect(),
+            (Some(raw), INT8) => raw.iter().map(|&byte| f32::from(byte as i8)).collect(),
+            (None, FLOAT | UINT8 | INT8) => self.listed.clone(),
+            (_, kind) => return Err(format!("`{name}` has the unreadable data type {kind}")),
+        };
+        super::check_count(name, &self.shape, values.len())?;
+        Ok(Values {
+            shape: self.shape.clone(),
+            values,
+        })
+    }
+}
+
+fn transpose(matrix: Values, name: &str) -> Result<Values, String> {
+    let [rows, columns] = matrix.shape[..] else {
+        return Err(format!(
+            "`{name}` is no matrix but has shape {:?}",
+            matrix.shape
+        ));
+    };
+    let mut values = Vec::with_capacity(matrix.values.len());
+    for column in 0..columns {
+        values.extend((0..rows).map(|row| matrix.values[row * columns + column]));
+    }
+    Ok(Values {
+        shape: vec![columns, rows],
+        values,
+    })
+}
+
+fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    bytes.as_chunks().0.iter().map(|&b| f32::from_le_bytes(b))
+}
+
+fn extent_of(value: u64) -> Result<usize, String> {
+    usize::try_from(value).map_err(|_| format!("a tensor has the extent {value}"))
+}
+
+fn text(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|_| "a name is not UTF-8".to_owned())
+}
