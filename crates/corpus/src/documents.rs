@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::Value;
-use treffer_types::{Document, Metadata};
+use treffer_types::Document;
 
+use crate::columns::{Columns, Header};
 use crate::error::Error;
 use crate::files::Files;
 use crate::format::Format;
 use crate::json;
-use crate::lines::{Line, Lines};
-use crate::problem::{Origin, Problem, Reason};
+use crate::lines::Lines;
+use crate::problem::{Origin, Problem};
 use crate::source::Source;
 use crate::table::{Dialect, Table};
 
@@ -38,17 +38,6 @@ impl Default for ReadOptions {
             max_record_bytes: 256 << 20,
         }
     }
-}
-
-/// Names of a table's columns. Columns that are not named here become metadata.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Columns {
-    /// `None`: `_id` or `id`.
-    pub id: Option<String>,
-    /// `None`: `title`, which then need not be there.
-    pub title: Option<String>,
-    /// `None`: `text` or `contents`.
-    pub text: Option<String>,
 }
 
 /// What a reader gives.
@@ -231,15 +220,15 @@ impl DocumentReader {
                 self.bytes_read.store(files.bytes_read(), Ordering::Relaxed);
                 return Ok(record);
             }
-            Input::Jsonl(lines) => match next_json(lines, json::document) {
+            Input::Jsonl(lines) => match json::next(lines, json::document) {
                 Ok(Some(record)) => record,
                 Ok(None) => return Ok(None),
-                Err(source) => return Err(failed(&self.path, lines.number(), source)),
+                Err(source) => return Err(Error::read(&self.path, lines.number(), source)),
             },
             Input::Table { table, header } => match table.next() {
                 Ok(Some((line, row))) => (line, row.and_then(|row| header.document(row))),
                 Ok(None) => return Ok(None),
-                Err(source) => return Err(failed(&self.path, table.line_number(), source)),
+                Err(source) => return Err(Error::read(&self.path, table.line_number(), source)),
             },
         };
         let origin = Origin {
@@ -266,119 +255,5 @@ impl Iterator for DocumentReader {
     }
 }
 
-pub(crate) fn failed(path: &Path, line: u64, source: std::io::Error) -> Error {
-    Error::Read {
-        path: path.to_owned(),
-        line,
-        source,
-    }
-}
-
-/// A line's number, and what it holds.
-pub(crate) type Numbered<T> = (u64, Result<T, Reason>);
-
-/// The next line that is not blank, as `parse` reads it.
-pub(crate) fn next_json<R: BufRead, T>(
-    lines: &mut Lines<R>,
-    parse: impl Fn(&str) -> Result<T, Reason>,
-) -> std::io::Result<Option<Numbered<T>>> {
-    let limit = lines.limit();
-    while let Some((number, line)) = lines.next()? {
-        let result = match line {
-            Line::TooLarge => Err(Reason::TooLarge { limit }),
-            Line::Bytes(bytes) if bytes.trim_ascii().is_empty() => continue,
-            Line::Bytes(bytes) => utf8(bytes).and_then(&parse),
-        };
-        return Ok(Some((number, result)));
-    }
-    Ok(None)
-}
-
-pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Reason> {
-    std::str::from_utf8(bytes).map_err(|error| Reason::InvalidUtf8 {
-        byte: error.valid_up_to() + 1,
-    })
-}
-
-/// Which column of a table is what.
-struct Header {
-    names: Vec<String>,
-    id: usize,
-    title: Option<usize>,
-    text: usize,
-}
-
-impl Header {
-    fn read<R: BufRead>(
-        table: &mut Table<R>,
-        path: &Path,
-        columns: &Columns,
-    ) -> Result<Header, Error> {
-        let row = match table.next() {
-            Ok(row) => row,
-            Err(source) => return Err(failed(path, 0, source)),
-        };
-        let names: Vec<String> = match row {
-            Some((_, Ok(names))) => names.iter().map(|name| name.trim().to_owned()).collect(),
-            Some((_, Err(_))) | None => Vec::new(),
-        };
-        let column = |given: &Option<String>, usual: &[&str]| {
-            let named = |wanted: &str| names.iter().position(|name| name == wanted);
-            match given {
-                Some(name) => named(name).ok_or_else(|| format!("`{name}`")),
-                None => usual.iter().find_map(|name| named(name)).ok_or_else(|| {
-                    let usual: Vec<String> = usual.iter().map(|name| format!("`{name}`")).collect();
-                    usual.join(" or ")
-                }),
-            }
-        };
-        let missing = |wanted| Error::MissingColumn {
-            path: path.to_owned(),
-            wanted,
-            found: match names.as_slice() {
-                [] => "no columns".to_owned(),
-                names => names.join(", "),
-            },
-        };
-        let title = column(&columns.title, &["title"]);
-        Ok(Header {
-            id: column(&columns.id, &["_id", "id"]).map_err(missing)?,
-            title: match columns.title {
-                Some(_) => Some(title.map_err(missing)?),
-                None => title.ok(),
-            },
-            text: column(&columns.text, &["text", "contents"]).map_err(missing)?,
-            names,
-        })
-    }
-
-    fn document(&self, row: Vec<String>) -> Result<Document, Reason> {
-        if row.len() != self.names.len() {
-            return Err(Reason::NotAsHeader {
-                found: row.len(),
-                header: self.names.len(),
-            });
-        }
-        let mut document = Document::default();
-        let mut metadata = Metadata::new();
-        for (column, value) in row.into_iter().enumerate() {
-            if column == self.id {
-                document.id = value;
-            } else if column == self.text {
-                document.text = value;
-            } else if self.title == Some(column) {
-                document.title = value;
-            } else if !value.is_empty() {
-                metadata.insert(self.names[column].clone(), Value::String(value));
-            }
-        }
-        if document.id.trim().is_empty() {
-            return Err(Reason::MissingId);
-        }
-        if document.title.trim().is_empty() && document.text.trim().is_empty() {
-            return Err(Reason::EmptyText);
-        }
-        document.metadata = metadata;
-        Ok(document)
-    }
-}
+#[cfg(test)]
+mod tests;

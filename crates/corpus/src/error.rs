@@ -1,7 +1,7 @@
 //! What ends the reading of a file. A bad record does not: see [`Problem`](crate::Problem).
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::problem::shown;
 
@@ -19,7 +19,7 @@ pub enum Error {
     },
     /// Reading stopped in the middle: the device failed, or a compressed file is
     /// cut short or corrupted.
-    #[error("could not read on in {} after line {line}", shown(.path))]
+    #[error("could not read {} beyond line {line}", shown(.path))]
     Read {
         /// Which.
         path: PathBuf,
@@ -53,7 +53,7 @@ pub enum Error {
     },
     /// A table's header lacks a column.
     #[error(
-        "could not find the column {wanted} in the header of {}, which has: {found}; name the columns to read",
+        "could not find the column {wanted} in the header of {}, which has: {found}; rename the column, or name the one to read",
         shown(.path)
     )]
     MissingColumn {
@@ -74,4 +74,14 @@ pub enum Error {
         /// What stands against it.
         why: &'static str,
     },
+}
+
+impl Error {
+    pub(crate) fn read(path: &Path, line: u64, source: io::Error) -> Error {
+        Error::Read {
+            path: path.to_owned(),
+            line,
+            source,
+        }
+    }
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use treffer_types::{Document, Metadata};
 
-use crate::documents::{Record, utf8};
+use crate::documents::Record;
 use crate::error::Error;
 use crate::format::{Markup, uncompressed_name};
 use crate::html;
+use crate::lines::utf8;
 use crate::markdown;
 use crate::problem::{Origin, Reason};
 use crate::prose::Readable;

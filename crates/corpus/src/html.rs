@@ -141,3 +141,144 @@ fn role(name: &[u8]) -> Role {
         _ => Role::Inline,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(html: &str, expect: Expect) {
+        let Readable { title, text } = readable(html);
+        expect.assert_eq(&format!(
+            "{}\n{text}\n",
+            title.as_deref().unwrap_or("(none)")
+        ));
+    }
+
+    #[test]
+    fn a_page_reads_as_it_looks() {
+        check(
+            "<!DOCTYPE html><html><head><meta charset=utf-8><title> K&uuml;hl&shy;schrank\n280&nbsp;L </title>\
+             <style>p { color: red }</style><script>if (a < b) { \"</p>\" }</script></head>\
+             <body><!-- not <b>this</b> --><h1>Kühlschrank</h1><p>Nach <b>DIN</b>&#8239;13277,\n   <i>un</i>teilbar\
+             <ul><li>eins<li>zwei</ul><table><tr><td>Volumen<td>280 L<tr><th>T</th><td>+5&deg;C</td></table>\
+             Zeile<br>Umbruch<div>kasten</div>a &lt; b &amp;amp; c &notanentity; &</body></html>",
+            expect![[r#"
+                Kühlschrank 280 L
+                Kühlschrank
+                Nach DIN 13277, unteilbar
+                eins
+                zwei
+                Volumen 280 L
+                T +5°C
+                Zeile
+                Umbruch
+                kasten
+                a < b &amp; c ¬anentity; &
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_first_heading_is_the_title_where_there_is_no_other() {
+        check(
+            "<div>before</div><h1>The <em>one</em></h1><h1>another</h1>",
+            expect![[r#"
+                The one
+                before
+                another
+            "#]],
+        );
+        check(
+            "<title> </title><h1>heading</h1>",
+            expect![[r#"
+            heading
+
+        "#]],
+        );
+        check(
+            "<h1>never closed<p>text</p>",
+            expect![[r#"
+            never closed
+            text
+        "#]],
+        );
+        check(
+            "<h1><div>boxed</div></h1><p>text",
+            expect![[r#"
+            boxed
+            text
+        "#]],
+        );
+        check(
+            "<h2>no title</h2><p>text",
+            expect![[r#"
+            (none)
+            no title
+            text
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_is_not_for_reading_is_left_out() {
+        check(
+            "a<noscript>enable</noscript><template>x<template>y</template>z</template>b\
+             <svg><title>t</title><text>drawn</text><svg/></svg>c<iframe>f</iframe>d",
+            expect![[r#"
+                (none)
+                abcd
+            "#]],
+        );
+    }
+
+    #[test]
+    fn broken_pages_give_what_they_can() {
+        check(
+            "<p>a <b>b</p> </div> c < d <",
+            expect![[r#"
+            (none)
+            a b
+            c < d <
+        "#]],
+        );
+        check(
+            "text<script>never closed <p>x",
+            expect![[r#"
+            (none)
+            text
+        "#]],
+        );
+        check(
+            "text <!-- never closed <p>x",
+            expect![[r#"
+            (none)
+            text
+        "#]],
+        );
+        check(
+            "",
+            expect![[r#"
+            (none)
+
+        "#]],
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_reads_without_failing(html in "(<[a-z/!]{1,9}>?|&[a-z#0-9]{0,4};?|\\PC{0,3}|[ \n\0])*") {
+            let Readable { text, .. } = readable(&html);
+            prop_assert_eq!(text.trim(), &text);
+        }
+
+        #[test]
+        fn text_without_marks_keeps_its_words(text in "[^<&\0\u{ad}]{0,3000}") {
+            let words: Vec<&str> = text.split_whitespace().collect();
+            let page = readable(&text);
+            prop_assert_eq!(page.text.split_whitespace().collect::<Vec<_>>(), words);
+        }
+    }
+}

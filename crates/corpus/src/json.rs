@@ -1,9 +1,29 @@
 //! One line of JSON as a document or a query, in the form of BEIR and its relatives.
 
+use std::io::{self, BufRead};
+
 use serde_json::{Map, Value};
 use treffer_types::{Document, Query};
 
+use crate::lines::{Line, Lines, Numbered, utf8};
 use crate::problem::Reason;
+
+/// The next line that is not blank, as `parse` reads it.
+pub(crate) fn next<R: BufRead, T>(
+    lines: &mut Lines<R>,
+    parse: impl Fn(&str) -> Result<T, Reason>,
+) -> io::Result<Option<Numbered<T>>> {
+    let limit = lines.limit();
+    while let Some((number, line)) = lines.next()? {
+        let result = match line {
+            Line::TooLarge => Err(Reason::TooLarge { limit }),
+            Line::Bytes(bytes) if bytes.trim_ascii().is_empty() => continue,
+            Line::Bytes(bytes) => utf8(bytes).and_then(&parse),
+        };
+        return Ok(Some((number, result)));
+    }
+    Ok(None)
+}
 
 /// `_id` or `id` (a string or an integer), `title`, and `text` or `contents`. The
 /// rest becomes metadata in its order, an empty `metadata` object excepted. Where

@@ -18,13 +18,14 @@
 //!         Record::Document { document, .. } => assert_eq!(document.id, "1"),
 //!         Record::Problem(problem) => assert_eq!(
 //!             problem.to_string(),
-//!             "my.jsonl:2: no id: neither `_id` nor `id` holds anything"
+//!             "my.jsonl:2: the id is missing or empty"
 //!         ),
 //!     }
 //! }
 //! # Ok::<(), treffer_corpus::Error>(())
 //! ```
 
+mod columns;
 mod documents;
 mod error;
 mod files;
@@ -40,7 +41,8 @@ mod queries;
 mod source;
 mod table;
 
-pub use documents::{Columns, DocumentReader, ReadOptions, Record, read_documents};
+pub use columns::Columns;
+pub use documents::{DocumentReader, ReadOptions, Record, read_documents};
 pub use error::Error;
 pub use format::{Format, QueryFormat};
 pub use problem::{Origin, Problem, Reason};

@@ -3,6 +3,8 @@
 
 use std::io::{self, BufRead, Read};
 
+use crate::problem::Reason;
+
 /// One line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Line<'a> {
@@ -73,5 +75,74 @@ impl<R: BufRead> Lines<R> {
             return Ok(Some((self.number, Line::TooLarge)));
         }
         Ok(Some((self.number, Line::Bytes(&self.buffer[start..end]))))
+    }
+}
+
+/// A line's number, and what it holds.
+pub(crate) type Numbered<T> = (u64, Result<T, Reason>);
+
+/// The bytes as text.
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Reason> {
+    std::str::from_utf8(bytes).map_err(|error| Reason::InvalidUtf8 {
+        byte: error.valid_up_to() + 1,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(input: impl BufRead, limit: u64) -> Vec<(u64, Option<String>)> {
+        let mut lines = Lines::new(input, limit);
+        let mut found = Vec::new();
+        while let Some((number, line)) = lines.next().unwrap() {
+            found.push(match line {
+                Line::Bytes(bytes) => (number, Some(String::from_utf8(bytes.to_vec()).unwrap())),
+                Line::TooLarge => (number, None),
+            });
+        }
+        found
+    }
+
+    #[test]
+    fn the_limit_is_of_the_line_without_its_end_and_mark() {
+        let exact = Some("abcd".to_owned());
+        for input in ["abcd", "abcd\n", "abcd\r\n", "\u{feff}abcd\r\n"] {
+            assert_eq!(numbered(input.as_bytes(), 4), [(1, exact.clone())]);
+            assert_eq!(numbered(input.as_bytes(), 3), [(1, None)]);
+        }
+        let mixed = "abcd\nabcde\r\n\nabcdefghijklmnopqrst\nabcd";
+        let empty = Some(String::new());
+        assert_eq!(
+            numbered(mixed.as_bytes(), 4),
+            [
+                (1, exact.clone()),
+                (2, None),
+                (3, empty),
+                (4, None),
+                (5, exact)
+            ],
+        );
+    }
+
+    #[test]
+    fn an_endless_line_is_passed_over_without_being_held() {
+        let endless = io::repeat(b'x').take(64 << 20).chain(&b"\nnext"[..]);
+        let mut lines = Lines::new(io::BufReader::new(endless), 1000);
+        assert_eq!(lines.next().unwrap(), Some((1, Line::TooLarge)));
+        assert!(lines.buffer.capacity() < 4096);
+        assert_eq!(lines.next().unwrap(), Some((2, Line::Bytes(b"next"))));
+        assert_eq!(lines.next().unwrap(), None);
+    }
+
+    #[test]
+    fn a_carriage_return_or_mark_elsewhere_is_a_character() {
+        assert_eq!(
+            numbered("a\rb\r\r\n\u{feff}c\r".as_bytes(), 100),
+            [
+                (1, Some("a\rb\r".to_owned())),
+                (2, Some("\u{feff}c\r".to_owned()))
+            ],
+        );
     }
 }

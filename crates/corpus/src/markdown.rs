@@ -118,3 +118,98 @@ fn is_inline(tag: &TagEnd) -> bool {
             | TagEnd::Image
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(markdown: &str, expect: Expect) {
+        let Readable { title, text } = readable(markdown);
+        expect.assert_eq(&format!(
+            "{}\n{text}\n",
+            title.as_deref().unwrap_or("(none)")
+        ));
+    }
+
+    #[test]
+    fn a_page_reads_as_it_looks() {
+        check(
+            "---\ntitle: front\n---\n\nIntro.\n\nThe `one`\n=========\n\nSome *emph*asis and\na [link](http://x \"t\"),\n\
+             ![picture of a fridge](x.png)  \nbroken &amp; line.\n\n## Second\n\n- one\n  - two\n- [x] three\n\n\
+             | a | b |\n|---|---|\n| c | d |\n\n```rust\nlet x = 1;\n```\n\n> quote[^1]\n\n[^1]: note\n\n***\nend",
+            expect![[r#"
+                The one
+                Intro.
+                Some emphasis and a link, picture of a fridge
+                broken & line.
+                Second
+                one
+                two
+                three
+                a b
+                c d
+                let x = 1;
+                quote
+                note
+                end
+            "#]],
+        );
+    }
+
+    #[test]
+    fn embedded_html_keeps_its_text_only() {
+        check(
+            "# T\n\n<div class=\"x\">\n<b>bold</b> box\n</div>\n\na<br>b <kbd>k</kbd> <!-- c -->\n\n<script>\nx\n</script>\n\nz",
+            expect![[r#"
+                T
+                bold box
+                a
+                b k
+                z
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_page_without_a_heading_has_no_title() {
+        check(
+            "just text\n\n#\n\n#hashtag",
+            expect![[r#"
+            (none)
+            just text
+            #hashtag
+        "#]],
+        );
+        check(
+            "#\n\n## Second heading first\n",
+            expect![[r#"
+            Second heading first
+
+        "#]],
+        );
+        check(
+            "",
+            expect![[r#"
+            (none)
+
+        "#]],
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_reads_without_failing(markdown in "([#>*`~|\\[\\]()<!\\-+=:\n ]|[a-z0-9]{1,3}|\\PC)*") {
+            let Readable { text, .. } = readable(&markdown);
+            prop_assert_eq!(text.trim(), &text);
+        }
+
+        #[test]
+        fn plain_words_are_kept(words in proptest::collection::vec("[a-zäöü]{1,8}", 1..50)) {
+            let text = words.join("\n");
+            prop_assert_eq!(readable(&text).text, words.join(" "));
+        }
+    }
+}

@@ -27,11 +27,8 @@ impl fmt::Display for Problem {
     }
 }
 
-impl std::error::Error for Problem {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.reason.source()
-    }
-}
+// The reason is in the message, causes and all, so that a problem is always one line.
+impl std::error::Error for Problem {}
 
 /// Where a record stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +68,7 @@ pub enum Reason {
         found: &'static str,
     },
     /// The record has no id, or an empty one.
-    #[error("no id: neither `_id` nor `id` holds anything")]
+    #[error("the id is missing or empty")]
     MissingId,
     /// A field holds a value of the wrong kind.
     #[error("`{field}` is {found}, {expected} is expected")]
@@ -93,7 +90,7 @@ pub enum Reason {
         byte: usize,
     },
     /// The record does not have the columns of its file.
-    #[error("{found} columns where {expected} are expected")]
+    #[error("columns found: {found}, expected: {expected}")]
     WrongColumns {
         /// As many as the record has.
         found: usize,
@@ -101,7 +98,7 @@ pub enum Reason {
         expected: &'static str,
     },
     /// The record does not have the columns of its file's header.
-    #[error("{found} columns where the header has {header}")]
+    #[error("columns found: {found}, in the header: {header}")]
     NotAsHeader {
         /// As many as the record has.
         found: usize,
@@ -145,7 +142,7 @@ pub enum Reason {
     },
     /// A file of a folder could not be read.
     #[error("could not be read: {0}")]
-    Unreadable(#[source] io::Error),
+    Unreadable(io::Error),
     /// A file's name cannot be an id, because it is not Unicode.
     #[error("the file name is not valid Unicode; rename the file")]
     FileName,
@@ -153,6 +150,15 @@ pub enum Reason {
 
 fn at_line(line: Option<u64>) -> String {
     line.map_or_else(String::new, |line| format!(" (first seen at line {line})"))
+}
+
+/// The beginning of a text that may be long.
+pub(crate) fn excerpt(text: &str) -> String {
+    const MOST: usize = 100;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// A path as messages name it.

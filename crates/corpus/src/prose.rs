@@ -1,6 +1,8 @@
 //! Text gathered from marked-up text: words kept apart, white space collapsed, one
 //! line for each block.
 
+const SOFT_HYPHEN: char = '\u{ad}';
+
 /// What a marked-up file reads as.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Readable {
@@ -27,7 +29,13 @@ enum Gap {
 
 impl Prose {
     /// Adds text of which any white space is as good as one space.
+    ///
+    /// Soft hyphens are left out: they say where a word may be broken, and would
+    /// break it for a search too.
     pub(crate) fn push(&mut self, text: &str) {
+        if text.contains(SOFT_HYPHEN) {
+            return self.push(&text.replace(SOFT_HYPHEN, ""));
+        }
         for piece in text.split_inclusive(char::is_whitespace) {
             let word = piece.trim_end();
             if !word.is_empty() {

@@ -6,10 +6,9 @@ use std::path::Path;
 
 use treffer_types::{Grade, Qrels};
 
-use crate::documents::{failed, utf8};
 use crate::error::Error;
-use crate::lines::{Line, Lines};
-use crate::problem::{Origin, Problem, Reason};
+use crate::lines::{Line, Lines, utf8};
+use crate::problem::{Origin, Problem, Reason, excerpt};
 use crate::source::Source;
 
 /// Most bytes of one judgement.
@@ -36,7 +35,7 @@ fn from_reader(reader: impl BufRead, path: &Path) -> Result<(Qrels, Vec<Problem>
     loop {
         let next = match lines.next() {
             Ok(next) => next,
-            Err(source) => return Err(failed(path, lines.number(), source)),
+            Err(source) => return Err(Error::read(path, lines.number(), source)),
         };
         let Some((number, line)) = next else {
             return Ok((qrels, problems));
@@ -87,8 +86,8 @@ fn add(qrels: &mut Qrels, layout: &mut Option<Layout>, line: &str) -> Result<(),
                 found: fields.len(),
                 expected: match layout {
                     None => "3 (query, document, grade) or 4 (TREC)",
-                    Some(Layout::Beir) => "3 (query, document, grade), as in the lines before,",
-                    Some(Layout::Trec) => "4 (query, 0, document, grade), as in the lines before,",
+                    Some(Layout::Beir) => "3 (query, document, grade), as in the lines before",
+                    Some(Layout::Trec) => "4 (query, 0, document, grade), as in the lines before",
                 },
             });
         }
@@ -100,7 +99,7 @@ fn add(qrels: &mut Qrels, layout: &mut Option<Layout>, line: &str) -> Result<(),
         Ok(grade) => judge(qrels, query, doc, grade),
         Err(_) if is_first && is_header(query) => Ok(()),
         Err(_) => Err(Reason::BadGrade {
-            grade: grade.to_owned(),
+            grade: excerpt(grade),
         }),
     }
 }
@@ -124,3 +123,6 @@ fn judge(qrels: &mut Qrels, query: &str, doc: &str, grade: Grade) -> Result<(), 
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

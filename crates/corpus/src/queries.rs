@@ -6,11 +6,11 @@ use std::path::Path;
 
 use treffer_types::Query;
 
-use crate::documents::{Numbered, failed, next_json, utf8};
+use crate::columns::{alternatives, missing_column};
 use crate::error::Error;
 use crate::format::QueryFormat;
 use crate::json;
-use crate::lines::{Line, Lines};
+use crate::lines::{Line, Lines, Numbered, utf8};
 use crate::problem::{Origin, Problem, Reason};
 use crate::source::Source;
 use crate::table::{Dialect, Row, Table};
@@ -55,15 +55,15 @@ fn from_reader(
     let mut found = Found::new(path);
     match format {
         QueryFormat::Jsonl => {
-            while let Some(query) = next_json(&mut lines, json::query)
-                .map_err(|source| failed(path, lines.number(), source))?
+            while let Some(query) = json::next(&mut lines, json::query)
+                .map_err(|source| Error::read(path, lines.number(), source))?
             {
                 found.add(query);
             }
         }
         QueryFormat::Lines => {
             while let Some(query) =
-                next_line(&mut lines).map_err(|source| failed(path, lines.number(), source))?
+                next_line(&mut lines).map_err(|source| Error::read(path, lines.number(), source))?
             {
                 found.add(query);
             }
@@ -147,7 +147,7 @@ fn read_table<R: BufRead>(
     loop {
         let row = table
             .next()
-            .map_err(|source| failed(path, table.line_number(), source))?;
+            .map_err(|source| Error::read(path, table.line_number(), source))?;
         let Some((line, fields)) = row else {
             return Ok(());
         };
@@ -179,8 +179,10 @@ impl QueryColumns {
         const IDS: [&str; 5] = ["_id", "id", "qid", "query-id", "query_id"];
         const TEXTS: [&str; 3] = ["text", "query", "title"];
         let fields = fields.as_deref().unwrap_or_default();
-        let names: Vec<&str> = fields.iter().map(|name| name.trim()).collect();
-        let is_header = names.first().is_some_and(|name| IDS.contains(name));
+        let names: Vec<String> = fields.iter().map(|name| name.trim().to_owned()).collect();
+        let is_header = names
+            .first()
+            .is_some_and(|name| IDS.contains(&name.as_str()));
         if table.dialect() == Dialect::Tsv && !is_header {
             return Ok(None);
         }
@@ -189,11 +191,7 @@ impl QueryColumns {
                 .iter()
                 .find_map(|wanted| names.iter().position(|name| name == wanted))
         };
-        let missing = |usual: &[&str]| Error::MissingColumn {
-            path: path.to_owned(),
-            wanted: usual.join(" or "),
-            found: names.join(", "),
-        };
+        let missing = |usual: &[&str]| missing_column(path, alternatives(usual), &names);
         Ok(Some(QueryColumns {
             n: names.len(),
             id: column(&IDS).ok_or_else(|| missing(&IDS))?,
@@ -246,3 +244,6 @@ fn query_of((line, fields): Row, columns: Option<&QueryColumns>) -> Numbered<Que
     });
     (line, query)
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,9 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
 
-use csv_core::ReadRecordResult;
+use csv_core::{ReadRecordResult, ReaderBuilder, Terminator};
 
-use crate::lines::{Line, Lines};
+use crate::lines::{Line, Lines, Numbered, utf8};
 use crate::problem::Reason;
 
 /// How fields are set apart.
@@ -19,7 +19,7 @@ pub(crate) enum Dialect {
 }
 
 /// One record: its first line and its fields, or what is wrong with it.
-pub(crate) type Row = (u64, Result<Vec<String>, Reason>);
+pub(crate) type Row = Numbered<Vec<String>>;
 
 /// Reads records. Blank lines are skipped.
 pub(crate) struct Table<R> {
@@ -140,9 +140,7 @@ impl State {
 impl Dialect {
     /// The fields of one complete record.
     fn fields(self, record: &[u8]) -> Result<Vec<String>, Reason> {
-        let text = std::str::from_utf8(record).map_err(|error| Reason::InvalidUtf8 {
-            byte: error.valid_up_to() + 1,
-        })?;
+        let text = utf8(record)?;
         Ok(match self {
             Dialect::Tsv => text.split('\t').map(str::to_owned).collect(),
             Dialect::Csv => csv_fields(text),
@@ -154,7 +152,10 @@ fn csv_fields(record: &str) -> Vec<String> {
     // Fields are never longer than what they were read from, nor more than its commas tell.
     let mut fields = vec![0; record.len() + 1];
     let mut ends = vec![0; record.bytes().filter(|&byte| byte == b',').count() + 2];
-    let mut reader = csv_core::Reader::new();
+    // The record ends where its bytes do; a lone `\r` is a character.
+    let mut reader = ReaderBuilder::new()
+        .terminator(Terminator::Any(b'\n'))
+        .build();
     let (mut n_read, mut n_written, mut n_ends) = (0, 0, 0);
     loop {
         // An empty input says that the record is over.
@@ -183,4 +184,91 @@ fn csv_fields(record: &str) -> Vec<String> {
             String::from_utf8_lossy(field).into_owned()
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn rows(input: &str, limit: u64) -> Vec<Row> {
+        let mut table = Table::new(Lines::new(input.as_bytes(), limit), Dialect::Csv);
+        std::iter::from_fn(|| table.next().unwrap()).collect()
+    }
+
+    /// The same by the csv crate, which reads an unclosed field to the end.
+    fn oracle(input: &str) -> Vec<(u64, Vec<String>)> {
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .terminator(csv::Terminator::Any(b'\n'))
+            .from_reader(input.as_bytes());
+        let records = reader.records().map(|record| {
+            let record = record.unwrap();
+            let fields = record.iter().map(str::to_owned).collect();
+            (record.position().unwrap().line(), fields)
+        });
+        records.collect()
+    }
+
+    #[test]
+    fn a_large_field_is_one_field_and_many_fields_are_many() {
+        let text = "word, \"\" ".repeat(10_000);
+        let input = format!("1,\"{text}\"\n{}\n", ",".repeat(5_000));
+        let rows = rows(&input, 1 << 20);
+        let (_, first) = &rows[0];
+        assert_eq!(first.as_ref().unwrap()[1], text.replace("\"\"", "\""));
+        assert_eq!(rows[1].1.as_ref().unwrap().len(), 5_001);
+        assert_eq!(rows.len(), 2);
+    }
+
+    #[test]
+    fn lines_after_an_unclosed_quote_are_read_although_the_field_is_beyond_the_limit() {
+        let input = format!("1,\"a\n{}", "2,b\n".repeat(100));
+        let rows = rows(&input, 50);
+        assert!(matches!(rows[0], (1, Err(Reason::UnclosedQuote))));
+        assert_eq!(rows.len(), 101);
+        assert!(rows[1..].iter().all(|(_, row)| row.is_ok()));
+    }
+
+    proptest! {
+        #[test]
+        fn records_are_those_of_the_csv_crate(input in "[ab,\"\n é]{0,40}") {
+            let rows = rows(&input, 1 << 20);
+            // Where a quote is never closed the two differ on purpose.
+            let good: Result<Vec<_>, Reason> =
+                rows.into_iter().map(|(line, row)| row.map(|row| (line, row))).collect();
+            if let Ok(good) = good {
+                // The csv crate puts a record's line before the blank lines above it.
+                let fields: Vec<_> = good.iter().map(|(_, fields)| fields.clone()).collect();
+                let expected: Vec<_> = oracle(&input).into_iter().map(|(_, fields)| fields).collect();
+                prop_assert_eq!(fields, expected);
+                let without_blanks = !input.starts_with('\n') && !input.contains("\n\n");
+                if without_blanks {
+                    let lines: Vec<u64> = good.iter().map(|(line, _)| *line).collect();
+                    let expected: Vec<u64> =
+                        oracle(&input).into_iter().map(|(line, _)| line).collect();
+                    prop_assert_eq!(lines, expected);
+                }
+            }
+        }
+
+        #[test]
+        fn what_the_csv_crate_writes_is_read(
+            table in proptest::collection::vec(("[ab,\"\n\t é]{0,6}", "[x\"]{1,2}"), 0..8),
+        ) {
+            let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+            for (a, b) in &table {
+                writer.write_record([a, b]).unwrap();
+            }
+            let written = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+            let read: Vec<_> = rows(&written, 1 << 20)
+                .into_iter()
+                .map(|(_, row)| row.unwrap())
+                .collect();
+            let table: Vec<_> = table.into_iter().map(|(a, b)| vec![a, b]).collect();
+            prop_assert_eq!(read, table);
+        }
+    }
 }

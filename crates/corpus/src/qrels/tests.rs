@@ -1,0 +1,107 @@
+//! What good and bad judgements read as.
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+
+use super::*;
+
+fn check(input: impl AsRef<[u8]>, expect: Expect) {
+    let (qrels, problems) = from_reader(input.as_ref(), Path::new("in")).unwrap();
+    let judgements = qrels.0.iter().flat_map(|(query, judgements)| {
+        judgements
+            .iter()
+            .map(move |(doc, grade)| format!("{query} / {doc} = {grade}\n"))
+    });
+    let problems = problems.iter().map(|problem| format!("{problem}\n"));
+    expect.assert_eq(&judgements.chain(problems).collect::<String>());
+}
+
+#[test]
+fn beir_has_three_columns_and_a_header() {
+    check(
+        "\u{feff}query-id\tcorpus-id\tscore\r\nq1\td1\t1\r\nq 2\ta doc.txt\t0\r\n\nq1\td2\t-1\n",
+        expect![[r#"
+            q 2 / a doc.txt = 0
+            q1 / d1 = 1
+            q1 / d2 = -1
+        "#]],
+    );
+    check(
+        "q1\td1\t2\n",
+        expect![[r#"
+        q1 / d1 = 2
+    "#]],
+    );
+}
+
+#[test]
+fn trec_has_four_columns_of_any_white_space() {
+    check(
+        "1 0 d1 3\n1\t0\td2\t0\n  2  Q0  d1   1  \n",
+        expect![[r#"
+        1 / d1 = 3
+        1 / d2 = 0
+        2 / d1 = 1
+    "#]],
+    );
+}
+
+#[test]
+fn bad_judgements_are_problems_and_of_duplicates_the_first_is_kept() {
+    check(
+        [
+            b"alone\nq1 0 d1 1\nq1 0 d1 1\nq1 0 d1 2\nq1 0 d2 1.0\nq1 0 d3 high\n".as_slice(),
+            b"q1\td4\t1\nq1 0 d5 1 extra\nq1 0 d6 99999999999\nq1 0 \xff 1\nq1 0 d7 1\n",
+        ]
+        .concat(),
+        expect![[r#"
+            q1 / d1 = 1
+            q1 / d7 = 1
+            in:1: columns found: 1, expected: 3 (query, document, grade) or 4 (TREC)
+            in:3: document `d1` was already judged for query `q1`; the first grade, 1, is kept
+            in:4: document `d1` was already judged for query `q1`; the first grade, 1, is kept
+            in:5: the grade `1.0` is not an integer
+            in:6: the grade `high` is not an integer
+            in:7: columns found: 3, expected: 4 (query, 0, document, grade), as in the lines before
+            in:8: columns found: 5, expected: 4 (query, 0, document, grade), as in the lines before
+            in:9: the grade `99999999999` is not an integer
+            in:10: not valid UTF-8 (from byte 6 of the record); convert the file to UTF-8
+        "#]],
+    );
+    check(
+        "q1\td1\t1\nquery-id\tcorpus-id\tscore\n\td\t1\nq2 0 d 1\n",
+        expect![[r#"
+            q1 / d1 = 1
+            in:2: the grade `score` is not an integer
+            in:3: columns found: 2, expected: 3 (query, document, grade), as in the lines before
+            in:4: columns found: 4, expected: 3 (query, document, grade), as in the lines before
+        "#]],
+    );
+    check("", expect![[""]]);
+}
+
+proptest! {
+    #[test]
+    fn every_line_is_a_judgement_a_problem_or_the_header(
+        lines in proptest::collection::vec("[qd0-9\t ]{0,8}|q[0-9]\td[0-9]\t[0-9]", 0..20),
+    ) {
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let (qrels, problems) = from_reader(text.as_bytes(), Path::new("in")).unwrap();
+        let n_lines = lines.iter().filter(|line| !line.trim().is_empty()).count();
+        prop_assert_eq!(qrels.n_judgements() + problems.len(), n_lines);
+    }
+
+    #[test]
+    fn both_layouts_say_the_same(
+        judgements in proptest::collection::btree_map(("[a-z]{1,3}", "[a-z0-9]{1,3}"), -2..4, 0..20),
+    ) {
+        let beir: String = judgements.iter().map(|((q, d), g)| format!("{q}\t{d}\t{g}\n")).collect();
+        let beir = format!("query-id\tcorpus-id\tscore\n{beir}");
+        let trec: String = judgements.iter().map(|((q, d), g)| format!("{q} 0 {d} {g}\n")).collect();
+        let (beir, no_problems) = from_reader(beir.as_bytes(), Path::new("in")).unwrap();
+        prop_assert_eq!(no_problems.len(), 0);
+        prop_assert_eq!(beir.n_judgements(), judgements.len());
+        prop_assert!(judgements.iter().all(|((q, d), g)| beir.grade(q, d) == Some(*g)));
+        prop_assert_eq!(beir, from_reader(trec.as_bytes(), Path::new("in")).unwrap().0);
+    }
+}

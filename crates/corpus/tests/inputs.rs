@@ -1,0 +1,207 @@
+//! Corpora as they lie on disk: folders, compressed files, and what is none of these.
+
+// The whole file is tests.
+#![allow(clippy::unwrap_used)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+#[cfg(unix)]
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use expect_test::expect;
+use treffer_corpus::{DocumentReader, Error, Format, ReadOptions, Record, read_documents};
+
+/// Every record on a line of its own.
+fn shown(reader: Result<DocumentReader, Error>) -> String {
+    let reader = match reader {
+        Ok(reader) => reader,
+        Err(error) => return format!("error: {error}\n"),
+    };
+    let mut out = String::new();
+    for record in reader {
+        match record {
+            Ok(Record::Document { document, origin }) => {
+                let line = origin.line.map_or("-".to_owned(), |line| line.to_string());
+                write!(out, "{line} [{}] {:?}", document.id, document.title).unwrap();
+                writeln!(out, " {:?}", document.text).unwrap();
+            }
+            Ok(Record::Problem(problem)) => writeln!(out, "{problem}").unwrap(),
+            Err(error) => writeln!(out, "error: {error}").unwrap(),
+        }
+    }
+    out
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// `shown` with the folder's own path taken out.
+fn read_path(folder: &Path, name: &str) -> String {
+    let read = shown(read_documents(&folder.join(name), &ReadOptions::default()));
+    read.replace(folder.to_str().unwrap(), "DIR")
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_reads_its_text_files_in_the_order_of_their_paths() {
+    let dir = folder();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    };
+    write("b.txt", "\u{feff}plain\r\ntext\n".as_bytes());
+    write("a/page.html", b"<title>A &amp; B</title><p>one<p>two");
+    write("a/z.md.gz", &gzip(b"# Head\n\nbody\n"));
+    write("a-b.htm", b"<h1>First</h1>rest");
+    write("empty.txt", b" \n");
+    write("bare.md", b"no heading");
+    write("latin1.txt", b"ok\nK\xfchlschrank\n");
+    write("cut.txt.gz", &gzip(&[b'x'; 1000])[..20]);
+    write("image.png", b"\x89PNG");
+    write("no_extension", b"x");
+    write(".hidden.txt", b"x");
+    write(".git/x.txt", b"x");
+    symlink(dir.path(), dir.path().join("a/loop")).unwrap();
+    symlink(dir.path().join("b.txt"), dir.path().join("link.txt")).unwrap();
+    symlink("nowhere", dir.path().join("dangling.txt")).unwrap();
+    expect![[r#"
+        - [a/page.html] "A & B" "one\ntwo"
+        - [a/z.md.gz] "Head" "body"
+        - [a-b.htm] "First" "rest"
+        - [b.txt] "b" "plain\r\ntext"
+        - [bare.md] "bare" "no heading"
+        DIR/cut.txt.gz: could not be read: incomplete deflate stream
+        DIR/dangling.txt: could not be read: No such file or directory (os error 2)
+        DIR/empty.txt: empty text: nothing to search in
+        DIR/latin1.txt:2: not valid UTF-8 (from byte 5 of the record); convert the file to UTF-8
+        - [link.txt] "link" "plain\r\ntext"
+    "#]]
+    .assert_eq(&read_path(dir.path(), ""));
+    let mut reader = read_documents(dir.path(), &ReadOptions::default()).unwrap();
+    assert_eq!(reader.bytes_read(), 0);
+    assert_eq!(reader.by_ref().count(), 10);
+    assert_eq!(Some(reader.bytes_read()), reader.bytes_total());
+    // image.png, no_extension and the link to a folder.
+    assert_eq!(reader.n_files_skipped(), 3);
+}
+
+#[test]
+fn a_beir_folder_stands_for_its_corpus_in_any_compression() {
+    let lines = b"{\"_id\": \"a\", \"text\": \"b\"}\n";
+    for (name, bytes) in [
+        ("corpus.jsonl", lines.to_vec()),
+        ("corpus.jsonl.gz", gzip(lines)),
+        ("corpus.jsonl.zst", zstd::encode_all(&lines[..], 1).unwrap()),
+    ] {
+        let dir = folder();
+        fs::write(dir.path().join(name), &bytes).unwrap();
+        fs::write(dir.path().join("readme.txt"), "not read").unwrap();
+        assert_eq!(read_path(dir.path(), ""), "1 [a] \"\" \"b\"\n", "{name}");
+        let mut reader = read_documents(dir.path(), &ReadOptions::default()).unwrap();
+        assert_eq!(reader.by_ref().count(), 1);
+        assert_eq!(reader.bytes_read(), bytes.len() as u64);
+        assert_eq!(reader.bytes_total(), Some(bytes.len() as u64));
+    }
+}
+
+#[test]
+fn compression_goes_by_content_and_a_name_that_promises_it_is_held_to_it() {
+    let dir = folder();
+    let line = b"{\"_id\": \"a\", \"text\": \"b\"}\n";
+    let two_members = [gzip(line), gzip(line)].concat();
+    fs::write(dir.path().join("packed.jsonl"), two_members).unwrap();
+    fs::write(dir.path().join("plain.jsonl.gz"), line).unwrap();
+    fs::write(dir.path().join("empty.jsonl.zst"), b"").unwrap();
+    fs::write(dir.path().join("empty.jsonl"), b"").unwrap();
+    expect![[r#"
+        1 [a] "" "b"
+        2 [a] "" "b"
+    "#]]
+    .assert_eq(&read_path(dir.path(), "packed.jsonl"));
+    expect![[r#"
+        error: could not decompress DIR/plain.jsonl.gz: its name says gzip and its content is something else; rename or fetch it again
+    "#]].assert_eq(&read_path(dir.path(), "plain.jsonl.gz"));
+    expect![[r#"
+        error: could not decompress DIR/empty.jsonl.zst: its name says zstd and its content is something else; rename or fetch it again
+    "#]].assert_eq(&read_path(dir.path(), "empty.jsonl.zst"));
+    expect![[""]].assert_eq(&read_path(dir.path(), "empty.jsonl"));
+}
+
+#[test]
+fn a_compressed_file_that_is_cut_short_gives_what_it_holds_and_then_an_error() {
+    let dir = folder();
+    let n = 20_000;
+    let lines: String = (0..n)
+        .map(|id| format!("{{\"_id\": {id}, \"text\": \"{}\"}}\n", id * 7919))
+        .collect();
+    let packed = [
+        ("x.jsonl.gz", gzip(lines.as_bytes())),
+        (
+            "x.jsonl.zst",
+            zstd::encode_all(lines.as_bytes(), 1).unwrap(),
+        ),
+    ];
+    for (name, bytes) in packed {
+        let path = dir.path().join(name);
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let mut reader = read_documents(&path, &ReadOptions::default()).unwrap();
+        let mut n_good = 0;
+        let error = loop {
+            match reader.next().expect("the cut is reported before the end") {
+                Ok(Record::Document { document, .. }) => {
+                    assert_eq!(document.id, n_good.to_string());
+                    n_good += 1;
+                }
+                Ok(Record::Problem(problem)) => panic!("{problem}"),
+                Err(error) => break error.to_string(),
+            }
+        };
+        assert!((n / 4..n).contains(&n_good), "{name}: {n_good}");
+        assert!(
+            error.contains(name) && error.contains(&format!("line {n_good}")),
+            "{error}"
+        );
+        assert!(reader.next().is_none());
+    }
+}
+
+#[test]
+fn what_cannot_be_opened_or_told_is_an_error_that_says_what_to_do() {
+    let dir = folder();
+    fs::write(dir.path().join("corpus.dat"), b"x").unwrap();
+    expect![[r#"
+        error: could not open DIR/missing.jsonl
+    "#]]
+    .assert_eq(&read_path(dir.path(), "missing.jsonl"));
+    expect![[r#"
+        error: could not tell the format of DIR/corpus.dat from its name; name the format, or rename the file to end in .jsonl, .csv, .tsv, .txt, .md or .html (.gz or .zst may follow)
+    "#]].assert_eq(&read_path(dir.path(), "corpus.dat"));
+    let as_format = |path: &Path, format| {
+        let options = ReadOptions {
+            format: Some(format),
+            ..ReadOptions::default()
+        };
+        shown(read_documents(path, &options)).replace(dir.path().to_str().unwrap(), "DIR")
+    };
+    expect![[r#"
+        error: could not read standard input as files: standard input is one stream, not files with names
+    "#]].assert_eq(&as_format(Path::new("-"), Format::Files));
+    expect![[r#"
+        error: could not read DIR as csv: it is a folder; name the file in it
+    "#]]
+    .assert_eq(&as_format(dir.path(), Format::Csv));
+    expect![[r#"
+        - [corpus.dat] "corpus" "x"
+    "#]]
+    .assert_eq(&as_format(&dir.path().join("corpus.dat"), Format::Files));
+}
