@@ -220,7 +220,8 @@ impl Bench<'_> {
     fn evaluate(&self, evaluation: &Evaluation, files: &Files, folder: &Path) -> Result<Output> {
         if let Some(tune) = &evaluation.tune {
             let mut command = self.over_queries("tune", folder, files, &tune.split, tune.limit);
-            self.timed(&mut command, run_command)?;
+            // stdout is for the one table at the end.
+            eprint!("{}", self.timed(&mut command, output)?);
         }
         let mut command =
             self.over_queries("eval", folder, files, &evaluation.split, evaluation.limit);
@@ -272,4 +273,4 @@ impl Bench<'_> {
 }
 
 /// The environment variable by which the program is told of another model cache.
-const CACHE_VARIABLE: &str = "TREFFER_CACHE";
+const CACHE_VARIABLE: &str = "TREFFER_MODELS";
