@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use treffer_types::Qrels;
 
 use crate::error::Error;
-use crate::measure::Topic;
+use crate::measure::{Topic, grades};
 use crate::metric::Metric;
 use crate::run::Run;
 
@@ -31,18 +31,16 @@ impl Evaluation {
         if qrels.0.is_empty() {
             return Err(Error::NoQueries);
         }
-        let values = |query: &str| -> Vec<f64> {
-            let judgements = qrels.query(query);
-            let score = |metric: &Metric| metric.score(run.ranking(query), judgements);
-            metrics.iter().map(score).collect()
-        };
+        let mut queries = BTreeMap::new();
+        for (query, judgements) in &qrels.0 {
+            let grades = grades(run.ranking(query), Some(judgements));
+            let topic = Topic::new(judgements);
+            let score = |metric: &Metric| metric.score_grades(&grades, &topic);
+            queries.insert(query.clone(), metrics.iter().map(score).collect());
+        }
         Ok(Evaluation {
             metrics: metrics.to_vec(),
-            queries: qrels
-                .0
-                .keys()
-                .map(|query| (query.clone(), values(query)))
-                .collect(),
+            queries,
         })
     }
 

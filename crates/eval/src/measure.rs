@@ -16,13 +16,8 @@ impl Metric {
         ranking: impl IntoIterator<Item = &'a str>,
         judgements: Option<&BTreeMap<String, Grade>>,
     ) -> f64 {
-        let mut seen = HashSet::new();
-        let grades: Vec<Option<Grade>> = ranking
-            .into_iter()
-            .filter(|doc| seen.insert(*doc))
-            .map(|doc| judgements?.get(doc).copied())
-            .collect();
-        self.score_grades(&grades, &judgements.map(Topic::new).unwrap_or_default())
+        let topic = judgements.map(Topic::new).unwrap_or_default();
+        self.score_grades(&grades(ranking, judgements), &topic)
     }
 
     /// The value for a ranking given as grades, `None` for a document that was not
@@ -50,6 +45,19 @@ impl Metric {
             Metric::NumRel { rel } => topic.n_relevant(rel) as f64,
         }
     }
+}
+
+/// The grade of each document in its first place, `None` where there is no judgement.
+pub(crate) fn grades<'a>(
+    ranking: impl IntoIterator<Item = &'a str>,
+    judgements: Option<&BTreeMap<String, Grade>>,
+) -> Vec<Option<Grade>> {
+    let mut seen = HashSet::new();
+    ranking
+        .into_iter()
+        .filter(|doc| seen.insert(*doc))
+        .map(|doc| judgements?.get(doc).copied())
+        .collect()
 }
 
 /// What there was to be found for one query.

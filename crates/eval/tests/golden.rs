@@ -2,6 +2,8 @@
 //! ties, negative grades, missing queries and lines that are no results.
 //! `golden/make.py` makes the files and says with which version of the original.
 
+#![allow(clippy::unwrap_used, reason = "the files are the test's own")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
