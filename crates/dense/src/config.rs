@@ -12,7 +12,8 @@ use crate::error::Error;
 #[serde(deny_unknown_fields)]
 pub struct GraphConfig {
     /// Most links of a vector in each layer above the lowest, which has twice as many;
-    /// 2 to 255. More links find more and cost memory and time.
+    /// 4 to 255, usually 16. More links find more and cost memory and time; below 8 some
+    /// vectors may be left without a link that leads to them, and no search finds those.
     pub m: usize,
     /// Candidates kept while looking for a new vector's neighbors; at least `m`, at
     /// most 65535. More make a better graph and a slower build.
@@ -20,7 +21,7 @@ pub struct GraphConfig {
 }
 
 impl GraphConfig {
-    const M_RANGE: std::ops::RangeInclusive<usize> = 2..=255;
+    const M_RANGE: std::ops::RangeInclusive<usize> = 4..=255;
     const MOST_EF: usize = 65_535;
 
     /// Checks both numbers.
@@ -62,10 +63,10 @@ mod tests {
 
     #[test]
     fn numbers_out_of_range_are_named_with_their_range() {
-        assert_eq!(message(2, 2), "");
+        assert_eq!(message(4, 4), "");
         assert_eq!(message(255, 65_535), "");
-        assert_eq!(message(1, 100), "`m` is 1; it must be from 2 to 255");
-        assert_eq!(message(256, 300), "`m` is 256; it must be from 2 to 255");
+        assert_eq!(message(3, 100), "`m` is 3; it must be from 4 to 255");
+        assert_eq!(message(256, 300), "`m` is 256; it must be from 4 to 255");
         assert_eq!(
             message(16, 15),
             "`ef_construction` is 15; it must be from 16 to 65535"

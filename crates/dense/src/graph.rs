@@ -11,8 +11,8 @@
 //! disk.
 //!
 //! Levels are drawn from a generator that the library seeds with a constant, and
-//! vectors are inserted one after the other in the order of their passages: the same
-//! vectors give the same graph, byte for byte.
+//! vectors are inserted one after the other in an order that depends on their number
+//! alone ([`insertion_order`]): the same vectors give the same graph, byte for byte.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -100,13 +100,15 @@ pub(crate) fn build(
             RowDistance(Arc::clone(vectors)),
         ))
     })?;
-    for row in 0..vectors.len() as u32 {
+    for (before, row) in insertion_order(vectors.len() as u32)
+        .into_iter()
+        .enumerate()
+    {
         guarded("build", || {
             graph.insert((&[f32::from_bits(row)], row as usize));
             Ok(())
         })?;
-        let done = row as usize + 1;
-        if done.is_multiple_of(REPORT_EVERY) {
+        if (before + 1).is_multiple_of(REPORT_EVERY) {
             progress.advance(REPORT_EVERY as u64);
             if progress.cancelled() {
                 return Err(Error::Cancelled);
@@ -117,6 +119,27 @@ pub(crate) fn build(
     dump(dir, &graph)?;
     // A full disk can go unnoticed by the library, so the dump is read through at once.
     Dump::new(dir, vectors.len(), config).check()
+}
+
+/// The rows `0..n`, shuffled, always the same way.
+///
+/// A corpus usually comes in order of topic. Inserted in that order, a topic's vectors
+/// link to one another before there is anything else to link to, and later ones crowd out
+/// the few links that lead in: whole topics are lost to searches. In a shuffled order the
+/// first vectors span all topics.
+fn insertion_order(n: u32) -> Vec<u32> {
+    let mut rows: Vec<u32> = (0..n).collect();
+    let mut state = 0u64;
+    for last in (1..rows.len()).rev() {
+        // SplitMix64 (Steele, Lea and Flood, 2014), then Fisher and Yates's shuffle.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut random = state;
+        random = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        random = (random ^ (random >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        random ^= random >> 31;
+        rows.swap(last, (random % (last as u64 + 1)) as usize);
+    }
+    rows
 }
 
 fn dump(dir: &Path, graph: &Hnsw<'_, f32, RowDistance>) -> Result<(), Error> {
