@@ -26,7 +26,7 @@ pub struct ReadOptions {
     /// Which columns of a table are which. JSON has its fixed fields.
     pub columns: Columns,
     /// Most bytes of one record: a line, or a file of a folder. A longer one is a
-    /// problem and is never held in memory.
+    /// problem, and no more of it than this is ever held.
     pub max_record_bytes: u64,
 }
 

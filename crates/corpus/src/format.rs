@@ -1,6 +1,7 @@
 //! Formats of documents and queries, and how a file's name tells them.
 
 use std::path::Path;
+use std::str::FromStr;
 
 use crate::error::Error;
 
@@ -19,6 +20,9 @@ pub enum Format {
 }
 
 impl Format {
+    /// Every format.
+    pub const ALL: [Format; 4] = [Format::Jsonl, Format::Csv, Format::Tsv, Format::Files];
+
     /// The format that the name tells, `.gz` and `.zst` set aside.
     ///
     /// # Errors
@@ -50,6 +54,19 @@ impl Format {
     }
 }
 
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        Format::ALL
+            .into_iter()
+            .find(|format| format.as_str() == name)
+            .ok_or_else(|| {
+                format!("unknown format `{name}`; formats are jsonl, csv, tsv and files")
+            })
+    }
+}
+
 /// What a file of queries holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueryFormat {
@@ -64,6 +81,24 @@ pub enum QueryFormat {
 }
 
 impl QueryFormat {
+    /// Every format.
+    pub const ALL: [QueryFormat; 4] = [
+        QueryFormat::Jsonl,
+        QueryFormat::Csv,
+        QueryFormat::Tsv,
+        QueryFormat::Lines,
+    ];
+
+    /// The name in messages and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            QueryFormat::Jsonl => "jsonl",
+            QueryFormat::Csv => "csv",
+            QueryFormat::Tsv => "tsv",
+            QueryFormat::Lines => "lines",
+        }
+    }
+
     /// The format that the name tells, `.gz` and `.zst` set aside.
     ///
     /// # Errors
@@ -82,6 +117,19 @@ impl QueryFormat {
                 expected: ".jsonl, .csv, .tsv or .txt (.gz or .zst may follow)",
             }),
         }
+    }
+}
+
+impl FromStr for QueryFormat {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        QueryFormat::ALL
+            .into_iter()
+            .find(|format| format.as_str() == name)
+            .ok_or_else(|| {
+                format!("unknown format `{name}`; formats are jsonl, csv, tsv and lines")
+            })
     }
 }
 
@@ -179,5 +227,17 @@ mod tests {
         for name in ["corpus", "corpus.gz", ".jsonl", "corpus.pdf", ""] {
             assert!(Format::from_name(Path::new(name)).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn formats_parse_as_they_are_named() {
+        for format in Format::ALL {
+            assert_eq!(format.as_str().parse(), Ok(format));
+        }
+        for format in QueryFormat::ALL {
+            assert_eq!(format.as_str().parse(), Ok(format));
+        }
+        assert!("pdf".parse::<Format>().is_err());
+        assert!("files".parse::<QueryFormat>().is_err());
     }
 }
