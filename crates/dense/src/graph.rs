@@ -14,6 +14,7 @@
 //! vectors are inserted one after the other in an order that depends on their number
 //! alone ([`insertion_order`]): the same vectors give the same graph, byte for byte.
 
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use treffer_types::{BoxError, Progress};
 use crate::config::GraphConfig;
 use crate::dump::Dump;
 use crate::error::Error;
-use crate::files::{create, io_error};
+use crate::files::io_error;
 use crate::vectors::{Vectors, cosine};
 
 /// The files of a dumped graph: links and points.
@@ -145,7 +146,8 @@ fn insertion_order(n: u32) -> Vec<u32> {
 fn dump(dir: &Path, graph: &Hnsw<'_, f32, RowDistance>) -> Result<(), Error> {
     // The library panics when it cannot create a file; creating them first gives the reason.
     for name in FILES {
-        create(&dir.join(name), |_| Ok(()))?;
+        let path = dir.join(name);
+        File::create(&path).map_err(io_error("create", &path))?;
     }
     guarded("write", || {
         let basename = graph.file_dump(dir, BASENAME)?;
@@ -157,7 +159,7 @@ fn dump(dir: &Path, graph: &Hnsw<'_, f32, RowDistance>) -> Result<(), Error> {
     })?;
     for name in FILES {
         let path = dir.join(name);
-        std::fs::File::open(&path)
+        File::open(&path)
             .and_then(|file| file.sync_all())
             .map_err(io_error("sync", &path))?;
     }

@@ -229,3 +229,48 @@ fn read_hashes(dir: &Path) -> Result<Vec<(u64, u32)>, Error> {
     }
     Ok(hashes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_that_share_a_hash_are_still_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = IdWriter::with_hash(dir.path(), |_| 7).unwrap();
+        for (i, id) in ["a", "", "b", "ab", "ba"].into_iter().enumerate() {
+            assert_eq!(writer.find(id).unwrap(), None);
+            assert_eq!(writer.push(id).unwrap(), DocId(i as u32));
+            assert_eq!(writer.find(id).unwrap(), Some(DocId(i as u32)));
+        }
+        assert_eq!(writer.find("a").unwrap(), Some(DocId(0)));
+        assert_eq!(writer.find("c").unwrap(), None);
+        writer.finish(dir.path()).unwrap();
+        // Read with the real hash, ids are there by number; those that hash to 7 by chance, none.
+        let ids = Ids::open(dir.path()).unwrap();
+        assert_eq!(ids.get(DocId(3)), Some("ab"));
+        assert_eq!(ids.hashes.iter().map(|pair| pair.1).max(), Some(4));
+    }
+
+    #[test]
+    fn a_reader_tells_ids_of_one_hash_apart() {
+        let hash = hash("b");
+        let ids = Ids {
+            text: "ab".to_owned(),
+            ends: vec![1, 2],
+            hashes: vec![(hash, 0), (hash, 1)],
+        };
+        assert_eq!(ids.find("b"), Some(DocId(1)));
+        assert_eq!(ids.find("a"), None);
+    }
+
+    /// The hash is part of the format.
+    #[test]
+    fn the_hash_does_not_change() {
+        assert_eq!(hash(""), 0xf52a_15e9_a9b5_e89b);
+        assert_eq!(hash("doc-1"), 0xf013_4868_2ab2_8e14);
+        let hashes: std::collections::HashSet<u64> =
+            (0..10_000).map(|i| hash(&format!("doc-{i}"))).collect();
+        assert_eq!(hashes.len(), 10_000);
+    }
+}

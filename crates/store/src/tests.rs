@@ -1,1 +1,450 @@
-//! Round trips, duplicates and damage.
+//! Round trips, duplicates, damage.
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use treffer_types::{DocId, Document, Metadata};
+
+use crate::{Error, Store, StoreWriter};
+
+const FILES: [&str; 4] = ["documents.zst", "blocks.table", "ids.table", "hashes.table"];
+
+fn document(id: &str, text: &str) -> Document {
+    Document {
+        id: id.to_owned(),
+        text: text.to_owned(),
+        ..Document::default()
+    }
+}
+
+/// Documents of very different lengths, several blocks of them.
+fn many(n: usize) -> Vec<Document> {
+    (0..n)
+        .map(|i| {
+            let words = (0..i * 37 % 400).map(|w| format!("word{}", w * i));
+            document(&format!("doc-{i}"), &words.collect::<Vec<_>>().join(" "))
+        })
+        .collect()
+}
+
+fn write(dir: &Path, documents: &[Document]) {
+    let mut writer = StoreWriter::create(dir).unwrap();
+    for (i, document) in documents.iter().enumerate() {
+        assert_eq!(writer.add(document).unwrap(), DocId(i as u32));
+    }
+    writer.finish().unwrap();
+}
+
+fn store(documents: &[Document]) -> (TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), documents);
+    let store = Store::open(dir.path()).unwrap();
+    (dir, store)
+}
+
+/// Everything a store can be asked, as text.
+fn everything(store: &Store, ids: &[&str]) -> Result<String, Error> {
+    let mut text = String::new();
+    for doc in 0..store.len() as u32 {
+        text += &format!(
+            "{:?} {:?}\n",
+            store.id(DocId(doc))?,
+            store.document(DocId(doc))?
+        );
+    }
+    for id in ids {
+        text += &format!("{:?}\n", store.find(id)?);
+    }
+    Ok(text)
+}
+
+#[test]
+fn documents_come_back_in_any_order() {
+    let documents = many(300);
+    let (_dir, store) = store(&documents);
+    assert_eq!(store.len(), 300);
+    for i in (0..300).map(|i| i * 77 % 300) {
+        let doc = DocId(i as u32);
+        assert_eq!(store.document(doc).unwrap(), documents[i]);
+        assert_eq!(store.id(doc).unwrap(), documents[i].id);
+        assert_eq!(store.find(&documents[i].id).unwrap(), Some(doc));
+    }
+    assert_eq!(store.find("doc-300").unwrap(), None);
+    assert_eq!(store.find("").unwrap(), None);
+}
+
+#[test]
+fn threads_may_read_one_store_at_once() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Store>();
+    shared::<StoreWriter>();
+    let documents = many(100);
+    let (_dir, store) = store(&documents);
+    std::thread::scope(|scope| {
+        for start in 0..4 {
+            let (store, documents) = (&store, &documents);
+            scope.spawn(move || {
+                for i in (start..100).step_by(3) {
+                    assert_eq!(&store.document(DocId(i as u32)).unwrap(), &documents[i]);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn an_empty_store_answers_every_call() {
+    let (_dir, store) = store(&[]);
+    assert!(store.is_empty());
+    assert_eq!(store.find("a").unwrap(), None);
+    let error = store.document(DocId(0)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "there is no document 0; the store holds 0"
+    );
+    assert!(store.id(DocId(0)).is_err());
+}
+
+#[test]
+fn a_number_that_was_not_assigned_is_an_error() {
+    let (_dir, store) = store(&many(3));
+    for doc in [3, 4, u32::MAX] {
+        assert!(matches!(
+            store.document(DocId(doc)),
+            Err(Error::UnknownDoc { len: 3, .. })
+        ));
+        assert!(store.id(DocId(doc)).is_err());
+    }
+}
+
+#[test]
+fn a_second_document_of_one_id_is_refused_and_nothing_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = StoreWriter::create(dir.path()).unwrap();
+    for id in ["a", "b"] {
+        writer.add(&document(id, "first")).unwrap();
+    }
+    for (id, number) in [("b", 1), ("a", 0)] {
+        let error = writer.add(&document(id, "second")).unwrap_err();
+        assert!(
+            matches!(&error, Error::DuplicateId { id: i, first } if i == id && first.0 == number)
+        );
+    }
+    assert_eq!(writer.add(&document("c", "first")).unwrap(), DocId(2));
+    writer.finish().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.len(), 3);
+    for doc in 0..3 {
+        assert_eq!(store.document(DocId(doc)).unwrap().text, "first");
+    }
+}
+
+#[test]
+fn a_million_words_are_one_document_like_any_other() {
+    let long = "ein Wort und ".repeat(350_000);
+    let documents = [
+        document("before", "short"),
+        document("long", &long),
+        document("after", "short"),
+    ];
+    let (_dir, store) = store(&documents);
+    for (i, document) in documents.iter().enumerate() {
+        assert!(store.document(DocId(i as u32)).unwrap() == *document);
+    }
+}
+
+#[test]
+fn metadata_is_kept_as_it_was() {
+    let Value::Object(metadata) = json!({
+        "zebra": 1, "apple": [1.5, -0.0, 1e300, 18_446_744_073_709_551_615u64, -1],
+        "nested": {"b": null, "a": {"id": "x", "text": "\u{0}\u{1f9ca}"}}, "": false,
+    }) else {
+        unreachable!("it is an object")
+    };
+    let keys: Vec<_> = metadata.keys().cloned().collect();
+    let document = Document {
+        metadata,
+        ..document("with \"quotes\" and \u{202e}", "")
+    };
+    let (_dir, store) = store(std::slice::from_ref(&document));
+    let read = store.document(DocId(0)).unwrap();
+    assert_eq!(read, document);
+    assert_eq!(read.metadata.keys().cloned().collect::<Vec<_>>(), keys);
+}
+
+#[test]
+fn metadata_is_as_deep_as_a_record_can_be_or_refused() {
+    let nested = |levels: usize| {
+        let text = format!(
+            "{{\"deep\":{}{}}}",
+            "[".repeat(levels - 1),
+            "]".repeat(levels - 1)
+        );
+        serde_json::from_str::<Metadata>(&text)
+    };
+    // The deepest that the JSON library reads.
+    let deepest = Document {
+        metadata: nested(127).unwrap(),
+        ..document("deep", "text")
+    };
+    assert!(nested(128).is_err());
+    let (_dir, store) = store(std::slice::from_ref(&deepest));
+    assert_eq!(store.document(DocId(0)).unwrap(), deepest);
+
+    let mut deeper = deepest;
+    deeper.metadata = Metadata::from_iter([("more".to_owned(), Value::Object(deeper.metadata))]);
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = StoreWriter::create(dir.path()).unwrap();
+    let error = writer.add(&deeper).unwrap_err();
+    assert!(matches!(error, Error::TooDeep { most: 127, .. }), "{error}");
+    assert_eq!(writer.add(&document("b", "")).unwrap(), DocId(0));
+}
+
+#[test]
+fn a_store_is_not_written_over() {
+    let (dir, _) = store(&many(2));
+    let error = StoreWriter::create(dir.path()).unwrap_err();
+    assert!(matches!(error, Error::Exists { .. }), "{error}");
+}
+
+#[test]
+fn a_store_that_was_not_finished_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = StoreWriter::create(dir.path()).unwrap();
+    for document in many(50) {
+        writer.add(&document).unwrap();
+    }
+    drop(writer);
+    let error = Store::open(dir.path()).unwrap_err();
+    assert!(matches!(error, Error::Missing { .. }), "{error}");
+    write(dir.path(), &many(2));
+    assert_eq!(Store::open(dir.path()).unwrap().len(), 2);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    for name in FILES {
+        let (dir, _) = store(&many(2));
+        fs::remove_file(dir.path().join(name)).unwrap();
+        let error = Store::open(dir.path()).unwrap_err();
+        assert!(matches!(error, Error::Missing { file, .. } if file == name));
+    }
+    assert!(matches!(
+        Store::open(Path::new("no/such/directory")),
+        Err(Error::Missing { .. })
+    ));
+}
+
+#[test]
+fn every_flipped_byte_is_noticed() {
+    let (dir, _) = store(&many(12));
+    for name in FILES {
+        let path = dir.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        for at in (0..whole.len()).step_by(whole.len() / 600 + 1) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1 << (at % 8);
+            fs::write(&path, &bytes).unwrap();
+            let read = Store::open(dir.path()).and_then(|store| everything(&store, &["doc-1"]));
+            assert!(read.is_err(), "{name} with byte {at} changed was read");
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+    let store = Store::open(dir.path()).unwrap();
+    assert!(everything(&store, &["doc-1"]).is_ok());
+}
+
+#[test]
+fn every_truncation_and_addition_is_noticed_when_opening() {
+    let (dir, _) = store(&many(12));
+    for name in FILES {
+        let path = dir.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        for end in (0..whole.len()).step_by(whole.len() / 200 + 1) {
+            fs::write(&path, &whole[..end]).unwrap();
+            assert!(Store::open(dir.path()).is_err(), "{name} cut at {end}");
+        }
+        fs::write(&path, [&whole[..], b"\0"].concat()).unwrap();
+        assert!(Store::open(dir.path()).is_err(), "{name} with a byte more");
+        fs::write(&path, &whole).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_block_leaves_the_other_documents_readable() {
+    let documents = many(300);
+    let (dir, _) = store(&documents);
+    let path = dir.path().join("documents.zst");
+    let mut bytes = fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.document(DocId(0)).unwrap(), documents[0]);
+    let error = store.document(DocId(299)).unwrap_err();
+    assert!(matches!(&error, Error::Damaged { .. }), "{error}");
+    assert_eq!(store.id(DocId(299)).unwrap(), "doc-299");
+}
+
+#[test]
+fn files_of_two_stores_do_not_mix() {
+    let (small, _) = store(&many(5));
+    let (large, _) = store(&many(6));
+    for name in FILES {
+        let path = large.path().join(name);
+        let own = fs::read(&path).unwrap();
+        fs::copy(small.path().join(name), &path).unwrap();
+        assert!(Store::open(large.path()).is_err(), "{name}");
+        fs::write(&path, own).unwrap();
+    }
+}
+
+#[test]
+fn another_version_is_told_from_damage() {
+    for name in FILES {
+        let (dir, _) = store(&many(2));
+        let path = dir.path().join(name);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[8] = 2;
+        fs::write(&path, bytes).unwrap();
+        let error = Store::open(dir.path()).unwrap_err();
+        assert!(matches!(error, Error::Version { found: 2, .. }), "{error}");
+    }
+}
+
+/// Linux has a file on which every write finds the disk full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error_with_its_cause_and_leaves_no_store() {
+    for name in FILES {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+        let result = StoreWriter::create(dir.path()).and_then(|mut writer| {
+            for document in many(20) {
+                writer.add(&document)?;
+            }
+            writer.finish()
+        });
+        let error = result.unwrap_err();
+        match name {
+            "blocks.table" => assert!(matches!(error, Error::Exists { .. })),
+            _ => {
+                let source = std::error::Error::source(&error).unwrap().to_string();
+                assert!(source.contains("No space left"), "{error}: {source}");
+            }
+        }
+        assert!(error.to_string().contains(name) || name == "blocks.table");
+        fs::remove_file(path).unwrap();
+        assert!(Store::open(dir.path()).is_err());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_writer_is_of_no_use_after_it_failed_to_write() {
+    let dir = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/full", dir.path().join("documents.zst")).unwrap();
+    let mut writer = StoreWriter::create(dir.path()).unwrap();
+    // Text that does not compress, so that blocks reach the disk soon.
+    let mut state = 1u64;
+    let noise: String = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        char::from(b' ' + (state >> 57) as u8 % 90)
+    })
+    .take(40_000)
+    .collect();
+    let failed = (0..10).find_map(|i| writer.add(&document(&i.to_string(), &noise)).err());
+    assert!(matches!(failed, Some(Error::Io { .. })), "{failed:?}");
+    let again = writer.add(&document("more", "text")).unwrap_err();
+    assert!(matches!(again, Error::Broken { .. }), "{again}");
+    assert!(matches!(writer.finish(), Err(Error::Broken { .. })));
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        Just("\0".to_owned()),
+        Just("שלום \u{1f600} \u{0301}".to_owned()),
+        "[a-z ]{0,300}",
+    ]
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((text(), inner), 0..4)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+        ]
+    })
+}
+
+prop_compose! {
+    fn any_document()(
+        id in text(), title in text(), text in text(),
+        metadata in prop::collection::vec((text(), value()), 0..3),
+    ) -> Document {
+        Document { id, title, text, metadata: metadata.into_iter().collect() }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_document_comes_back_unless_its_id_was_there(
+        documents in prop::collection::vec(any_document(), 0..40),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = StoreWriter::create(dir.path()).unwrap();
+        let mut kept: Vec<&Document> = Vec::new();
+        for document in &documents {
+            // The obvious way: compare with every id so far.
+            let first = kept.iter().position(|other| other.id == document.id);
+            match (writer.add(document), first) {
+                (Ok(doc), None) => {
+                    prop_assert_eq!(doc.0 as usize, kept.len());
+                    kept.push(document);
+                }
+                (Err(Error::DuplicateId { first, .. }), Some(expected)) => {
+                    prop_assert_eq!(first.0 as usize, expected);
+                }
+                (other, _) => prop_assert!(false, "unexpected {:?}", other),
+            }
+        }
+        writer.finish().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        prop_assert_eq!(store.len(), kept.len());
+        for (i, document) in kept.into_iter().enumerate() {
+            let doc = DocId(i as u32);
+            prop_assert_eq!(&store.document(doc).unwrap(), document);
+            prop_assert_eq!(store.id(doc).unwrap(), &document.id);
+            prop_assert_eq!(store.find(&document.id).unwrap(), Some(doc));
+        }
+    }
+
+    #[test]
+    fn random_bytes_are_no_store(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let (dir, _) = store(&many(3));
+        for name in FILES {
+            let path = dir.path().join(name);
+            let own = fs::read(&path).unwrap();
+            fs::write(&path, &bytes).unwrap();
+            prop_assert!(Store::open(dir.path()).is_err());
+            fs::write(&path, own).unwrap();
+        }
+    }
+}

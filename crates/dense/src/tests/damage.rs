@@ -182,3 +182,24 @@ fn what_an_unfinished_build_left_is_written_over() {
     write(dir.path(), &Random(2).vectors(N, 4), &CONFIG);
     assert_eq!(DenseIndex::open(dir.path()).unwrap().len(), N);
 }
+
+/// Linux has a file on which every write finds the disk full.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error_with_its_cause_and_leaves_no_index() {
+    for name in &FILES[1..] {
+        let dir = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/dev/full", dir.path().join(name)).unwrap();
+        let mut writer = crate::DenseWriter::create(dir.path(), 4, &CONFIG).unwrap();
+        for (i, vector) in Random(3).vectors(N, 4).iter().enumerate() {
+            writer.add(super::passage(i), vector).unwrap();
+        }
+        let error = writer.finish(&treffer_types::NoProgress).unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(
+            source.contains("No space left"),
+            "{name}: {error}: {source}"
+        );
+        assert!(DenseIndex::open(dir.path()).is_err());
+    }
+}
