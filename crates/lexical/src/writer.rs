@@ -181,3 +181,44 @@ fn joined_terms(analysis: &mut Analysis, parts: &[&str]) -> (String, u64) {
     }
     (joined, n_terms)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Analyzer, Fields};
+    use crate::index::LexicalIndex;
+
+    #[test]
+    fn many_segments_become_one_in_order_of_arrival() {
+        let config = LexicalConfig {
+            analyzer: Analyzer::Plain,
+            k1: 0.9,
+            b: 0.4,
+            fields: Fields::Weighted {
+                title: 1.0,
+                text: 1.0,
+            },
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = LexicalWriter::create(dir.path(), &config).unwrap();
+        for doc in 0..40 {
+            writer.add(DocId(doc), "x", &format!("word{doc}")).unwrap();
+            if doc % 3 == 0 {
+                // As tantivy does by itself when its buffer is full.
+                writer.writer.commit().unwrap();
+            }
+        }
+        assert!(writer.index.searchable_segments().unwrap().len() > 10);
+        writer.finish().unwrap();
+
+        let index = LexicalIndex::open(dir.path(), &config).unwrap();
+        let all: Vec<u32> = index
+            .search("x", 40)
+            .unwrap()
+            .iter()
+            .map(|hit| hit.0.0)
+            .collect();
+        assert_eq!(all, (0..40).collect::<Vec<_>>());
+        assert_eq!(index.search("word17", 40).unwrap()[0].0, DocId(17));
+    }
+}

@@ -1,0 +1,205 @@
+//! BM25 written the obvious way, and rankings by sorting every score.
+
+use proptest::prelude::*;
+use treffer_lexical::{Fields, LexicalConfig, LexicalIndex};
+use treffer_types::{DocId, Score};
+
+use crate::support::{Doc, Sequence, index, large_corpus, plain, weighted};
+
+/// The score of every document, `None` where no term of the query occurs.
+fn naive(
+    config: &LexicalConfig,
+    index: &LexicalIndex,
+    docs: &[Doc],
+    query: &str,
+) -> Vec<Option<f64>> {
+    let weights = match config.fields {
+        Fields::Concatenated => vec![1.0],
+        Fields::Weighted { title, text } => vec![f64::from(title), f64::from(text)],
+    };
+    let fields_of = |(_, title, text): &Doc| match config.fields {
+        Fields::Concatenated => vec![index.terms(&format!("{title} {text}"))],
+        Fields::Weighted { .. } => vec![index.terms(title), index.terms(text)],
+    };
+    let docs: Vec<Vec<Vec<String>>> = docs.iter().map(fields_of).collect();
+    let n_docs = docs.len() as f64;
+    let average =
+        |field: usize| docs.iter().map(|doc| doc[field].len() as f64).sum::<f64>() / n_docs;
+    let averages: Vec<f64> = (0..weights.len()).map(average).collect();
+    let tf = |field: &[String], term: &String| field.iter().filter(|t| *t == term).count() as f64;
+    let (k1, b) = (f64::from(config.k1), f64::from(config.b));
+    let pseudo_tf = |doc: &[Vec<String>], term: &String| -> f64 {
+        let mut sum = 0.0;
+        for (i, field) in doc.iter().enumerate() {
+            if tf(field, term) > 0.0 && weights[i] > 0.0 {
+                let norm = 1.0 - b + b * field.len() as f64 / averages[i];
+                sum += weights[i] * tf(field, term) / norm;
+            }
+        }
+        sum
+    };
+    let score = |doc: &Vec<Vec<String>>| {
+        let mut sum = None;
+        // A repeated term comes by repeatedly.
+        for term in index.terms(query) {
+            let df = docs
+                .iter()
+                .filter(|doc| pseudo_tf(doc, &term) > 0.0)
+                .count() as f64;
+            let idf = (1.0 + (n_docs - df + 0.5) / (df + 0.5)).ln();
+            let tf = pseudo_tf(doc, &term);
+            if tf > 0.0 {
+                sum = Some(sum.unwrap_or(0.0) + idf * tf / (k1 + tf));
+            }
+        }
+        sum
+    };
+    docs.iter().map(score).collect()
+}
+
+/// What `search` must give: the documents that hold a term, by score, then by number.
+fn sorted(
+    docs: &[Doc],
+    scores: &[Score],
+    holds_term: impl Fn(usize) -> bool,
+) -> Vec<(DocId, Score)> {
+    let mut ranking: Vec<(DocId, Score)> = (0..docs.len())
+        .filter(|&i| holds_term(i))
+        .map(|i| (DocId(docs[i].0), scores[i]))
+        .collect();
+    ranking.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    ranking
+}
+
+fn all(docs: &[Doc]) -> Vec<DocId> {
+    docs.iter().map(|doc| DocId(doc.0)).collect()
+}
+
+fn words(max: usize) -> impl Strategy<Value = String> {
+    let word = prop_oneof![4 => "[ab]", 2 => "[c-f]", 1 => "[g-p]"];
+    prop::collection::vec(word, 0..max).prop_map(|words| words.join(" "))
+}
+
+fn corpus() -> impl Strategy<Value = Vec<Doc>> {
+    prop::collection::vec((1u32..4, words(4), words(20)), 0..40).prop_map(|docs| {
+        let mut last = 0;
+        docs.into_iter()
+            .map(|(gap, title, text)| {
+                last += gap;
+                (last, title, text)
+            })
+            .collect()
+    })
+}
+
+fn settings() -> impl Strategy<Value = LexicalConfig> {
+    let fields = prop_oneof![
+        Just(plain()),
+        (0.0f32..3.0, 0.1f32..3.0).prop_map(|(title, text)| weighted(title, text)),
+        Just(weighted(0.0, 1.0)),
+        Just(weighted(2.0, 0.0)),
+    ];
+    (fields, 0.0f32..3.0, 0.0f32..=1.0).prop_map(|(config, k1, b)| LexicalConfig {
+        k1,
+        b,
+        ..config
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn search_and_score_agree_with_the_obvious_bm25(
+        docs in corpus(),
+        queries in prop::collection::vec(words(8), 1..6),
+        config in settings(),
+        depth in 1usize..12,
+    ) {
+        let (_dir, index) = index(&config, &docs);
+        prop_assert_eq!(index.n_docs() as usize, docs.len());
+        for query in &queries {
+            let expected = naive(&config, &index, &docs, query);
+            let scores = index.score(query, &all(&docs)).unwrap();
+            for (score, expected) in scores.iter().zip(&expected) {
+                let expected = expected.unwrap_or(0.0);
+                prop_assert!((f64::from(score.value()) - expected).abs() <= 1e-6 * expected);
+            }
+            let ranking = sorted(&docs, &scores, |i| expected[i].is_some());
+            prop_assert_eq!(&index.search(query, docs.len() + 1).unwrap(), &ranking);
+            let shallow = index.search(query, depth).unwrap();
+            prop_assert_eq!(&shallow[..], &ranking[..depth.min(ranking.len())]);
+        }
+    }
+
+    #[test]
+    fn a_further_query_term_never_lowers_a_score(
+        docs in corpus(),
+        query in words(8),
+        further in "[a-p]",
+        config in settings(),
+    ) {
+        let (_dir, index) = index(&config, &docs);
+        let docs = all(&docs);
+        let before = index.score(&query, &docs).unwrap();
+        let after = index.score(&format!("{query} {further}"), &docs).unwrap();
+        prop_assert!(before.iter().zip(&after).all(|(before, after)| before <= after));
+    }
+
+    #[test]
+    fn the_parts_of_an_explanation_sum_to_the_score(
+        docs in corpus(),
+        query in words(8),
+        config in settings(),
+    ) {
+        let (_dir, index) = index(&config, &docs);
+        let k1 = f64::from(config.k1);
+        for (doc, score) in all(&docs).into_iter().zip(index.score(&query, &all(&docs)).unwrap()) {
+            let terms = index.explain(&query, doc).unwrap();
+            let sum: f64 = terms.iter().map(|term| f64::from(term.score.value())).sum();
+            prop_assert!((sum - f64::from(score.value())).abs() <= 1e-5 * sum);
+            for term in terms {
+                let tf: f64 = term.fields.iter().map(|field| field.normalized_tf).sum();
+                let part = f64::from(term.query_tf) * term.idf * tf / (k1 + tf);
+                prop_assert!((part - f64::from(term.score.value())).abs() <= 1e-6 * part);
+                prop_assert_eq!(term.tf, term.fields.iter().map(|field| field.tf).sum::<u32>());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_depth_of_a_large_index_is_the_head_of_the_sorted_scores() {
+    let docs = large_corpus(9000);
+    for config in [plain(), weighted(2.0, 1.0), weighted(0.0, 1.0)] {
+        let (_dir, index) = index(&config, &docs);
+        let mut sequence = Sequence(11);
+        for n_words in [1, 1, 2, 3, 5, 8, 20, 400] {
+            let query = sequence.words(n_words);
+            let scores = index.score(&query, &all(&docs)).unwrap();
+            let ranking = sorted(&docs, &scores, |i| scores[i] > Score::ZERO);
+            for depth in [1, 2, 10, 100, 1000, 9000, usize::MAX] {
+                let expected = &ranking[..depth.min(ranking.len())];
+                assert_eq!(
+                    index.search(&query, depth).unwrap(),
+                    expected,
+                    "{query} {depth}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_large_index_agrees_with_the_obvious_bm25() {
+    let docs = large_corpus(3000);
+    for config in [plain(), weighted(2.0, 1.0)] {
+        let (_dir, index) = index(&config, &docs);
+        let query = "w3 w0 w150 w3";
+        let scores = index.score(query, &all(&docs)).unwrap();
+        for (score, expected) in scores.iter().zip(naive(&config, &index, &docs, query)) {
+            let expected = expected.unwrap_or(0.0);
+            assert!((f64::from(score.value()) - expected).abs() <= 1e-6 * expected);
+        }
+    }
+}

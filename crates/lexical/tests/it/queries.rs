@@ -1,0 +1,230 @@
+//! Queries and documents as people type them, and what an index promises about itself.
+
+use treffer_lexical::{Analyzer, Error, Fields, LexicalConfig, LexicalIndex, LexicalWriter};
+use treffer_types::{DocId, Score};
+
+use crate::support::{build, config, doc_ids, index, large_corpus, plain, texts, weighted};
+
+#[test]
+fn equal_scores_are_ordered_by_document() {
+    let (_dir, index) = texts(&plain(), &["x y", "y x", "z", "x y"]);
+    assert_eq!(doc_ids(&index.search("x", 10).unwrap()), [0, 1, 3]);
+    assert_eq!(doc_ids(&index.search("x", 2).unwrap()), [0, 1]);
+}
+
+#[test]
+fn queries_without_terms_find_nothing() {
+    let english = config(Analyzer::English, Fields::Concatenated);
+    let (_dir, index) = texts(&english, &["the freezer", "the the", ""]);
+    for query in ["", "  ", "the of and", "\0", "😀", "?!*:()\"", "\u{200f}"] {
+        assert_eq!(index.search(query, 10).unwrap(), [], "{query:?}");
+        assert_eq!(index.score(query, &[DocId(0)]).unwrap(), [Score::ZERO]);
+    }
+    assert_eq!(index.search("freezer", 0).unwrap(), []);
+}
+
+#[test]
+fn query_syntax_is_only_words() {
+    let (_dir, index) = texts(&plain(), &["title and x", "not y", "x"]);
+    assert_eq!(doc_ids(&index.search("title:x", 9).unwrap()), [0, 2]);
+    assert_eq!(
+        doc_ids(&index.search("-x", 9).unwrap()),
+        doc_ids(&index.search("x", 9).unwrap())
+    );
+    assert_eq!(doc_ids(&index.search("\"not y\"~2^5 [", 9).unwrap()), [1]);
+}
+
+#[test]
+fn text_of_any_script_is_found_beside_emoji_and_nul() {
+    let (_dir, index) = texts(
+        &plain(),
+        &[
+            "ثلاجة مختبر 😀",
+            "מקרר\0מעבדה",
+            "Kühl\u{AD}schrank",
+            "ΣΊΣΥΦΟΣ",
+        ],
+    );
+    assert_eq!(doc_ids(&index.search("مختبر", 9).unwrap()), [0]);
+    assert_eq!(
+        doc_ids(&index.search("\u{202b}מעבדה\u{202c}", 9).unwrap()),
+        [1]
+    );
+    assert_eq!(
+        doc_ids(&index.search("😀ku\u{308}hlschrank\0", 9).unwrap()),
+        [2]
+    );
+    assert_eq!(doc_ids(&index.search("σίσυφοσ", 9).unwrap()), [3]);
+}
+
+#[test]
+fn german_words_are_found_in_their_forms() {
+    let german = config(Analyzer::German, Fields::Concatenated);
+    let (_dir, index) = texts(
+        &german,
+        &[
+            "Laborkühlschränke nach DIN 13277",
+            "Kühlschrank ohne Gefrierfach",
+        ],
+    );
+    assert_eq!(doc_ids(&index.search("Laborkühlschrank", 9).unwrap()), [0]);
+    assert_eq!(doc_ids(&index.search("13277", 9).unwrap()), [0]);
+    assert_eq!(doc_ids(&index.search("13271", 9).unwrap()), [0; 0]);
+    assert_eq!(doc_ids(&index.search("KÜHLSCHRÄNKE ohne", 9).unwrap()), [1]);
+}
+
+#[test]
+fn a_query_of_ten_thousand_words_and_a_document_of_a_million_are_searched() {
+    let long: String = (0..1_000_000).map(|i| format!("w{} ", i % 5000)).collect();
+    let (_dir, index) = texts(&plain(), &["w1 short", &long, "other"]);
+    let query: String = (0..10_000).map(|i| format!("w{i} ")).collect();
+    assert_eq!(doc_ids(&index.search(&query, 9).unwrap()), [1, 0]);
+    assert_eq!(doc_ids(&index.search("w1", 9).unwrap()), [0, 1]);
+    let explained = index.explain("w17", DocId(1)).unwrap();
+    assert_eq!(
+        (explained[0].tf, explained[0].fields[0].length),
+        (200, 1_000_000)
+    );
+}
+
+#[test]
+fn a_word_of_a_megabyte_is_found() {
+    let word = "ab".repeat(1 << 19);
+    let (_dir, index) = texts(&plain(), &["short", &word]);
+    assert_eq!(doc_ids(&index.search(&word, 9).unwrap()), [1]);
+}
+
+#[test]
+fn a_repeated_term_counts_as_often_as_it_is_repeated() {
+    let (_dir, index) = texts(&plain(), &["x y", "y"]);
+    let score = |query| index.score(query, &[DocId(0)]).unwrap()[0].value();
+    assert_eq!(score("x x"), 2.0 * score("x"));
+}
+
+#[test]
+fn the_order_of_words_does_not_change_a_bit() {
+    let (_dir, index) = index(&plain(), &large_corpus(500));
+    let search = |query| index.search(query, 100).unwrap();
+    assert_eq!(search("w1 w2 w3 w50 w7"), search("w50 w7 w3 w2 w1"));
+}
+
+#[test]
+fn a_field_of_weight_zero_is_not_searched() {
+    let docs = [
+        (0, "x".to_owned(), "y".to_owned()),
+        (1, "y".to_owned(), "x".to_owned()),
+    ];
+    let (_dir, index) = index(&weighted(1.0, 0.0), &docs);
+    assert_eq!(doc_ids(&index.search("x", 9).unwrap()), [0]);
+}
+
+#[test]
+fn the_weightier_field_ranks_first() {
+    let docs = [
+        (4, "x".to_owned(), "y".to_owned()),
+        (9, "y".to_owned(), "x".to_owned()),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    build(dir.path(), &weighted(1.0, 1.0), &docs);
+    for (weights, expected) in [
+        ((1.0, 1.0), [4, 9]),
+        ((1.0, 2.0), [9, 4]),
+        ((2.0, 1.0), [4, 9]),
+    ] {
+        let index = LexicalIndex::open(dir.path(), &weighted(weights.0, weights.1)).unwrap();
+        assert_eq!(doc_ids(&index.search("x", 9).unwrap()), expected);
+    }
+}
+
+#[test]
+fn an_index_of_no_documents_finds_nothing() {
+    for config in [plain(), weighted(1.0, 1.0)] {
+        let (_dir, index) = index(&config, &[]);
+        assert_eq!(index.n_docs(), 0);
+        assert_eq!(index.search("x", 10).unwrap(), []);
+        assert_eq!(index.score("x", &[]).unwrap(), []);
+    }
+}
+
+#[test]
+fn documents_without_terms_count_but_are_not_found() {
+    let (_dir, index) = texts(&plain(), &["", "...", ""]);
+    assert_eq!(index.n_docs(), 3);
+    assert_eq!(index.search("x", 10).unwrap(), []);
+}
+
+#[test]
+fn given_documents_are_scored_in_their_order_however_often_they_are_given() {
+    let docs = large_corpus(3000);
+    let (_dir, index) = index(&plain(), &docs);
+    let mut given: Vec<DocId> = docs.iter().map(|doc| DocId(doc.0)).rev().collect();
+    given.extend_from_within(..1000);
+    let scores = index.score("w1 w40", &given).unwrap();
+    for i in (0..given.len()).step_by(97) {
+        assert_eq!(index.score("w1 w40", &given[i..=i]).unwrap(), scores[i..=i]);
+    }
+}
+
+#[test]
+fn a_document_that_was_never_added_is_an_error() {
+    let (_dir, index) = index(&plain(), &[(3, String::new(), "x".to_owned())]);
+    for unknown in [0, 2, 4, u32::MAX] {
+        let error = index.score("x", &[DocId(unknown)]).unwrap_err();
+        assert!(matches!(error, Error::UnknownDoc { doc: DocId(doc), .. } if doc == unknown));
+        assert!(index.explain("x", DocId(unknown)).is_err());
+    }
+}
+
+#[test]
+fn documents_out_of_order_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = LexicalWriter::create(dir.path(), &plain()).unwrap();
+    writer.add(DocId(5), "", "x").unwrap();
+    for late in [5, 4] {
+        let error = writer.add(DocId(late), "", "x").unwrap_err();
+        assert!(matches!(error, Error::DocOrder { last: DocId(5), .. }));
+    }
+}
+
+#[test]
+fn two_builds_and_a_reopened_index_rank_alike_to_the_bit() {
+    let docs = large_corpus(2500);
+    for config in [plain(), weighted(2.0, 1.0)] {
+        let (dir, first) = index(&config, &docs);
+        let (_dir, second) = index(&config, &docs);
+        let reopened = LexicalIndex::open(dir.path(), &config).unwrap();
+        for query in ["w0", "w5 w19 w0", "w100 w3 w3 w8 w9"] {
+            let hits = first.search(query, 500).unwrap();
+            assert!(!hits.is_empty());
+            assert_eq!(hits, second.search(query, 500).unwrap());
+            assert_eq!(hits, reopened.search(query, 500).unwrap());
+        }
+    }
+}
+
+#[test]
+fn threads_share_an_index() {
+    let (_dir, index) = index(&plain(), &large_corpus(2500));
+    let expected = index.search("w0 w20", 50).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(index.search("w0 w20", 50).unwrap(), expected));
+        }
+    });
+}
+
+#[test]
+fn k1_and_b_are_free_when_an_index_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let long = format!("x x x {}", "y ".repeat(20));
+    let docs = [
+        (0, String::new(), "x z".to_owned()),
+        (1, String::new(), long),
+    ];
+    build(dir.path(), &plain(), &docs);
+    let open = |k1, b| LexicalIndex::open(dir.path(), &LexicalConfig { k1, b, ..plain() }).unwrap();
+    assert_eq!(doc_ids(&open(1.2, 0.0).search("x", 2).unwrap()), [1, 0]);
+    assert_eq!(doc_ids(&open(1.2, 1.0).search("x", 2).unwrap()), [0, 1]);
+    let scores = open(0.0, 1.0).score("x", &[DocId(0), DocId(1)]).unwrap();
+    assert_eq!(scores[0], scores[1]);
+}
