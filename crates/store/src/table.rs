@@ -4,9 +4,8 @@
 //! magic [u8; 8], version u32, crc32 u32, body bytes u64, body
 //! ```
 //!
-//! Numbers are little-endian. The checksum covers all but itself. It and the length
-//! are filled in at the end, so a file that was not finished has the length
-//! [`UNFINISHED`] and is no table.
+//! Numbers are little-endian. The checksum covers all but itself. A table is written
+//! under another name and renamed when it is on disk: there is a whole one or none.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
@@ -18,7 +17,6 @@ use crate::error::{Error, damaged, io_error};
 pub(crate) const VERSION: u32 = 1;
 
 const PROLOGUE: usize = 24;
-const UNFINISHED: u64 = u64::MAX;
 
 /// A table by its name and its first bytes.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +37,7 @@ pub(crate) struct TableWriter {
 
 impl TableWriter {
     pub(crate) fn create(dir: &Path, kind: Kind) -> Result<Self, Error> {
-        let path = dir.join(kind.name);
+        let path = dir.join(format!("{}.new", kind.name));
         // Read as well: the writer of ids looks back at what it wrote.
         let file = File::options()
             .read(true)
@@ -49,7 +47,8 @@ impl TableWriter {
             .open(&path)
             .map_err(io_error("create", &path))?;
         let mut out = BufWriter::new(file);
-        out.write_all(&prologue(kind, UNFINISHED, 0))
+        // Room for the numbers that are only known at the end.
+        out.write_all(&prologue(kind, 0, 0))
             .map_err(io_error("write", &path))?;
         Ok(TableWriter {
             kind,
@@ -96,6 +95,7 @@ impl TableWriter {
             .and_then(|_| self.out.write_all(&prologue))
             .and_then(|()| self.out.flush())
             .and_then(|()| self.out.get_ref().sync_all())
+            .and_then(|()| fs::rename(&self.path, self.path.with_file_name(self.kind.name)))
             .map_err(io_error("write", &self.path))
     }
 }
