@@ -1,0 +1,105 @@
+//! The command against a program that writes down what it is told.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::report::Verdict;
+use super::*;
+
+const DEFINITION: &str = r#"
+    title = "Two documents"
+    collection = "two"
+    obtain = "write them"
+
+    [[index]]
+    name = "own"
+    config.lexical.k1 = 0.9
+    set = ["device=cpu"]
+    models = ["some-model"]
+
+    [[index.eval]]
+    split = "test"
+    stages = ["bm25", "dense"]
+    limit = 7
+    tune = { split = "train", limit = 9 }
+    expect = [{ row = "bm25", metric = "nDCG@10", value = 0.5, tolerance = 0.01, source = "us" }]
+"#;
+
+/// Writes down what it was told, and measures 0.505 whatever it is told.
+const PROGRAM: &str = "#!/bin/sh\n\
+    echo \"$@\" >>\"$(dirname \"$0\")/told\"\n\
+    if [ \"$1\" = eval ]; then\n\
+    echo '{\"rows\":[{\"name\":\"bm25\",\"metrics\":{\"nDCG@10\":0.505}}]}'\n\
+    fi\n";
+
+fn arguments() -> Arguments {
+    Arguments {
+        names: vec!["two".to_owned()],
+        all: false,
+        collections: None,
+        models_cache: None,
+        limit: None,
+        keep_indexes: false,
+    }
+}
+
+#[test]
+fn the_program_is_told_what_the_definition_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |path: &str| folder.path().join(path);
+    fs::create_dir_all(at("two/qrels")).unwrap();
+    for file in [
+        "corpus.jsonl",
+        "queries.jsonl.gz",
+        "qrels/test.tsv",
+        "qrels/train.tsv",
+    ] {
+        fs::write(at("two").join(file), "").unwrap();
+    }
+    fs::write(at("two.toml"), DEFINITION).unwrap();
+    fs::write(at("treffer"), PROGRAM).unwrap();
+    fs::set_permissions(at("treffer"), fs::Permissions::from_mode(0o755)).unwrap();
+
+    let arguments = arguments();
+    let experiments = chosen(folder.path(), &arguments).unwrap();
+    let bench = Bench {
+        binary: at("treffer"),
+        indexes: at("indexes"),
+        collections: folder.path().to_owned(),
+        arguments: &arguments,
+    };
+    let findings = bench
+        .measure(&experiments[0], &experiments[0].index[0])
+        .unwrap();
+    let verdicts: Vec<Verdict> = findings.iter().map(Finding::verdict).collect();
+    assert_eq!(verdicts, [Verdict::AsExpected]);
+
+    let told = fs::read_to_string(at("told")).unwrap();
+    let told = told.replace(&format!("{}/", folder.path().display()), "");
+    assert_eq!(
+        told.lines().collect::<Vec<_>>(),
+        [
+            "model pull some-model",
+            "index indexes/two/own two/corpus.jsonl --config indexes/two/own.toml --set device=cpu",
+            "tune indexes/two/own --queries two/queries.jsonl.gz --qrels two/qrels/train.tsv --limit 9",
+            "eval indexes/two/own --queries two/queries.jsonl.gz --qrels two/qrels/test.tsv --limit 7 \
+             --format json --stages bm25,dense",
+        ]
+    );
+    let config = fs::read_to_string(at("indexes/two/own.toml")).unwrap();
+    assert_eq!(config, "[lexical]\nk1 = 0.9\n");
+}
+
+#[test]
+fn a_missing_collection_is_named_with_where_to_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("two.toml"), DEFINITION).unwrap();
+    let experiment = Experiment::read(folder.path(), "two").unwrap();
+    let error = files_of(&experiment, folder.path())
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("qrels/test.tsv") && error.ends_with("write them"),
+        "{error}"
+    );
+}
