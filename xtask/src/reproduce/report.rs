@@ -16,7 +16,8 @@ pub(super) struct Output {
 #[derive(Debug, Deserialize)]
 struct Row {
     name: String,
-    metrics: BTreeMap<String, f64>,
+    /// `null` for what is not defined, a mean over no queries for instance.
+    metrics: BTreeMap<String, Option<f64>>,
 }
 
 /// One figure.
@@ -102,7 +103,7 @@ pub(super) fn findings(
         for (metric, &measured) in &row.metrics {
             let expected = expectation(&row.name, metric);
             if expected.is_some() || evaluation.metrics.contains(metric) {
-                findings.push(finding(&row.name, metric, Some(measured), expected));
+                findings.push(finding(&row.name, metric, measured, expected));
             }
         }
     }
@@ -221,6 +222,15 @@ mod tests {
         let verdicts = verdicts(r#"{"rows":[]}"#, true);
         assert_eq!(verdicts.len(), 2);
         assert!(verdicts.iter().all(|(_, verdict)| verdict.is_failure()));
+    }
+
+    #[test]
+    fn an_undefined_figure_is_missing() {
+        let json = r#"{"rows":[{"name":"bm25","metrics":{"nDCG@10":null}}]}"#;
+        assert_eq!(
+            verdicts(json, true)[0],
+            ("bm25".to_owned(), Verdict::Missing)
+        );
     }
 
     #[test]
