@@ -143,6 +143,9 @@ pub enum Reason {
     /// A file of a folder could not be read.
     #[error("could not be read: {0}")]
     Unreadable(io::Error),
+    /// The index cannot hold it.
+    #[error("{0}")]
+    Refused(#[source] treffer_types::BoxError),
     /// A file's name cannot be an id, because it is not Unicode.
     #[error("the file name is not valid Unicode; rename the file")]
     FileName,

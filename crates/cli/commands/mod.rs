@@ -1,0 +1,10 @@
+//! The commands, one file each: from what was typed to what is printed.
+
+pub(crate) mod completions;
+pub(crate) mod eval;
+pub(crate) mod index;
+pub(crate) mod info;
+pub(crate) mod model;
+pub(crate) mod quickstart;
+pub(crate) mod search;
+pub(crate) mod tune;

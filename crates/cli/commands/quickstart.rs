@@ -1,0 +1,133 @@
+//! `treffer quickstart`: the whole journey on the sample corpus, as the commands that
+//! one would type, each shown before it runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::Outcome;
+use crate::args::{Global, Quickstart};
+
+/// The sample, carried in the program so that it works from any folder.
+const SAMPLE: [(&str, &str); 5] = [
+    ("corpus.jsonl", include_str!("../../../data/sample/corpus.jsonl")),
+    ("queries.jsonl", include_str!("../../../data/sample/queries.jsonl")),
+    ("qrels/train.tsv", include_str!("../../../data/sample/qrels/train.tsv")),
+    ("qrels/test.tsv", include_str!("../../../data/sample/qrels/test.tsv")),
+    ("config.toml", include_str!("../../../configs/sample.toml")),
+];
+
+const QUERIES: [&str; 3] = [
+    "Laborkühlschrank nach DIN 13277 mit 280 Liter",
+    "Kühlschrank ohne Gefrierfach",
+    "what causes frost in a laboratory freezer?",
+];
+
+/// Unpacks the sample and runs every step.
+pub(crate) fn run(command: &Quickstart, global: &Global) -> Result<Outcome> {
+    let sample = command.dir.join("sample");
+    let steps = steps(&sample, &command.dir.join("index"));
+    if command.dry_run {
+        eprintln!("would unpack the sample into {} and run:", sample.display());
+        for step in &steps {
+            eprintln!("  {}", step.shown());
+        }
+        return Ok(Outcome::Found);
+    }
+    unpack(&sample)?;
+    eprintln!("unpacked the sample into {}", sample.display());
+    for step in &steps {
+        step.run(global)?;
+    }
+    say_what_next(&sample, &command.dir.join("index"));
+    Ok(Outcome::Found)
+}
+
+/// A step: what it is for, and the arguments of `treffer`.
+struct Step {
+    purpose: &'static str,
+    arguments: Vec<String>,
+}
+
+fn steps(sample: &Path, index: &Path) -> Vec<Step> {
+    let path = |path: PathBuf| path.display().to_string();
+    let index = path(index.to_path_buf());
+    let step = |purpose, words: &[&str]| Step {
+        purpose,
+        arguments: words.iter().map(|word| word.to_string()).collect(),
+    };
+    let (queries, config) = (path(sample.join("queries.jsonl")), path(sample.join("config.toml")));
+    let corpus = path(sample.join("corpus.jsonl"));
+    let (train, test) = (path(sample.join("qrels/train.tsv")), path(sample.join("qrels/test.tsv")));
+    let eval = ["eval", &index, "--queries", &queries, "--qrels", &test];
+    let mut steps = vec![
+        step("Fetch the models, once", &["model", "pull", "multilingual-e5-small", "ms-marco-MiniLM-L-12-v2"]),
+        step("Build the index", &["index", &index, &corpus, "--config", &config, "--replace"]),
+    ];
+    for query in QUERIES {
+        steps.push(step("Search, with every score explained", &["search", &index, query, "-k", "3", "--explain", "--timings"]));
+    }
+    steps.push(step("Measure every stage on the test queries", &eval));
+    steps.push(step("Tune the weights on the training queries", &["tune", &index, "--queries", &queries, "--qrels", &train]));
+    steps.push(step("Measure again on the test queries, which chose nothing", &[&eval[..], &["--by-tag"]].concat()));
+    steps
+}
+
+impl Step {
+    /// The command as one would type it.
+    fn shown(&self) -> String {
+        let quoted = self.arguments.iter().map(|word| match word.contains(' ') {
+            true => format!("'{word}'"),
+            false => word.clone(),
+        });
+        format!("treffer {}", quoted.collect::<Vec<_>>().join(" "))
+    }
+
+    fn run(&self, global: &Global) -> Result<()> {
+        eprintln!("\n# {}\n$ {}", self.purpose, self.shown());
+        let program = std::env::current_exe().context("could not find this program's own file")?;
+        let mut child = Command::new(program);
+        child.args(&self.arguments);
+        if let Some(models) = &global.models {
+            child.arg("--models").arg(models);
+        }
+        if global.offline {
+            child.arg("--offline");
+        }
+        if let Some(threads) = global.threads {
+            child.args(["--threads", &threads.to_string()]);
+        }
+        let status = child.status().with_context(|| format!("could not run `{}`", self.shown()))?;
+        if !status.success() {
+            bail!("`{}` failed; its own message stands above", self.shown());
+        }
+        Ok(())
+    }
+}
+
+fn unpack(sample: &Path) -> Result<()> {
+    for (name, text) in SAMPLE {
+        let path = sample.join(name);
+        let folder = path.parent().unwrap_or(sample);
+        fs::create_dir_all(folder)
+            .with_context(|| format!("could not create {}", folder.display()))?;
+        fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+fn say_what_next(sample: &Path, index: &Path) {
+    let (sample, index) = (sample.display(), index.display());
+    eprintln!(
+        "
+# What next
+Search:        treffer search {index} 'your words'
+Weigh anew:    treffer search {index} 'your words' --weights 0.5,0.5,0 --explain
+Your corpus:   treffer index my-index corpus.jsonl --preset english
+Its format:    head -n 2 {sample}/corpus.jsonl
+Its settings:  {index}/treffer.toml
+More:          treffer help index"
+    );
+}

@@ -1,0 +1,427 @@
+//! The configuration of an index: presets, files and single keys, put together and
+//! checked before anything is built.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+use treffer_dense::GraphConfig;
+use treffer_encoder::Device;
+use treffer_lexical::LexicalConfig;
+use treffer_types::StageName;
+
+use crate::error::Error;
+use crate::keys;
+use crate::profile::Profile;
+
+/// Everything that can be said of an index. `configs/english.toml` explains each key.
+///
+/// What shapes the index ([`Blueprint`]) is fixed when it is built; the rest
+/// ([`Settings`]) lies beside it in `treffer.toml` and can be edited any time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where models run.
+    #[serde(default)]
+    pub device: Device,
+    /// The BM25 stage.
+    pub lexical: LexicalConfig,
+    /// The bi-encoder stage; without it the index has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dense: Option<DenseConfig>,
+    /// The cross-encoder stage; without it the index has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross: Option<CrossConfig>,
+    /// Profiles by name; there is always one called `default`.
+    #[serde(default)]
+    pub profiles: BTreeMap<String, Profile>,
+}
+
+/// The bi-encoder stage of an index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DenseConfig {
+    /// A registry name, `hf:org/name` or a folder.
+    pub model: String,
+    /// The HNSW graph.
+    #[serde(flatten)]
+    pub graph: GraphConfig,
+}
+
+/// The cross-encoder stage of an index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrossConfig {
+    /// A registry name, `hf:org/name` or a folder.
+    pub model: String,
+}
+
+/// What shapes an index and is fixed once it is built.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Blueprint {
+    /// The BM25 stage as built; `k1` and `b` may differ at query time.
+    pub lexical: LexicalConfig,
+    /// The bi-encoder stage.
+    pub dense: Option<DenseConfig>,
+    /// The cross-encoder stage.
+    pub cross: Option<CrossConfig>,
+}
+
+/// What can be changed without building anew: the content of `treffer.toml`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where models run.
+    pub device: Device,
+    /// BM25's term-frequency saturation.
+    pub k1: f32,
+    /// BM25's length normalisation.
+    pub b: f32,
+    /// Profiles by name.
+    pub profiles: BTreeMap<String, Profile>,
+}
+
+/// The name of the profile that is used when none is named.
+pub const DEFAULT_PROFILE: &str = "default";
+
+/// Presets by name, as shipped in `configs/`.
+pub const PRESETS: [(&str, &str); 3] = [
+    ("english", include_str!("../../../configs/english.toml")),
+    ("german", include_str!("../../../configs/german.toml")),
+    ("fast", include_str!("../../../configs/fast.toml")),
+];
+
+impl Config {
+    /// A shipped preset.
+    ///
+    /// # Errors
+    /// If there is none of this name; the message lists them.
+    pub fn preset(name: &str) -> Result<Self, Error> {
+        Source::Preset(name).read().and_then(|table| Config::from_table(table, "preset"))
+    }
+
+    /// `base` with single keys set on top, each as `section.key=value`; `value` is
+    /// TOML, or taken as a string if it is no TOML value.
+    ///
+    /// # Errors
+    /// If the base cannot be read, a key is unknown (the nearest right one is
+    /// named) or a value is out of range.
+    pub fn load(base: Source<'_>, overrides: &[String]) -> Result<Self, Error> {
+        let mut table = base.read()?;
+        for text in overrides {
+            apply_override(&mut table, text)?;
+        }
+        Config::from_table(table, &base.to_string())
+    }
+
+    /// The stages that an index of this configuration has.
+    pub fn stages(&self) -> Vec<StageName> {
+        self.blueprint().stages()
+    }
+
+    /// The part that is fixed once the index is built.
+    pub fn blueprint(&self) -> Blueprint {
+        Blueprint {
+            lexical: self.lexical.clone(),
+            dense: self.dense.clone(),
+            cross: self.cross.clone(),
+        }
+    }
+
+    /// The part that can be changed later.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            device: self.device,
+            k1: self.lexical.k1,
+            b: self.lexical.b,
+            profiles: self.profiles.clone(),
+        }
+    }
+
+    fn from_table(table: Table, origin: &str) -> Result<Self, Error> {
+        refuse_unknown(&table, &known_keys(), origin)?;
+        let mut config: Config = Value::Table(table)
+            .try_into()
+            .map_err(|source: toml::de::Error| config_error(origin, source.message()))?;
+        config.profiles.entry(DEFAULT_PROFILE.into()).or_default();
+        config.check(origin)?;
+        Ok(config)
+    }
+
+    fn check(&self, origin: &str) -> Result<(), Error> {
+        let Config { device: _, lexical, dense, cross: _, profiles } = self;
+        let invalid = |what: &str, source: treffer_types::BoxError| Error::Config {
+            origin: origin.into(),
+            what: format!("section `{what}` cannot be used"),
+            source: Some(source),
+        };
+        lexical.validate().map_err(|e| invalid("lexical", e.into()))?;
+        if let Some(dense) = dense {
+            dense.graph.validate().map_err(|e| invalid("dense", e.into()))?;
+        }
+        check_profiles(profiles, origin)
+    }
+}
+
+impl Blueprint {
+    /// The stages that the index has.
+    pub fn stages(&self) -> Vec<StageName> {
+        StageName::ALL
+            .into_iter()
+            .filter(|stage| match stage {
+                StageName::Bm25 => true,
+                StageName::Dense => self.dense.is_some(),
+                StageName::Cross => self.cross.is_some(),
+            })
+            .collect()
+    }
+}
+
+impl Settings {
+    /// Reads `treffer.toml`.
+    ///
+    /// # Errors
+    /// If it cannot be read, or a key or value is wrong.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        Settings::parse(&read_text(path)?, &path.display().to_string())
+    }
+
+    pub(crate) fn parse(text: &str, origin: &str) -> Result<Self, Error> {
+        let table = parse(text, origin)?;
+        refuse_unknown(&table, &known_settings(), origin)?;
+        let settings: Settings = Value::Table(table)
+            .try_into()
+            .map_err(|source: toml::de::Error| config_error(origin, source.message()))?;
+        check_profiles(&settings.profiles, origin)?;
+        Ok(settings)
+    }
+
+    /// The text of `treffer.toml`.
+    pub fn to_toml(&self) -> String {
+        let body = toml::to_string(self).expect("settings hold only what TOML can");
+        format!("{SETTINGS_HEAD}{body}")
+    }
+
+    /// The named profile.
+    ///
+    /// # Errors
+    /// If there is none of this name; the message lists them.
+    pub fn profile(&self, name: &str) -> Result<&Profile, Error> {
+        self.profiles.get(name).ok_or_else(|| {
+            let names: Vec<&str> = self.profiles.keys().map(String::as_str).collect();
+            Error::Request(format!(
+                "there is no profile `{name}`; this index has {}",
+                names.join(", ")
+            ))
+        })
+    }
+}
+
+const SETTINGS_HEAD: &str = "\
+# Settings of this index that take effect at the next search.
+# `treffer tune` writes weights here; every key may also be edited by hand.
+
+";
+
+/// Where a configuration starts from.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    /// A shipped preset.
+    Preset(&'a str),
+    /// A file of one's own.
+    File(&'a Path),
+}
+
+impl std::fmt::Display for Source<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::Preset(name) => write!(f, "preset {name}"),
+            Source::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl Source<'_> {
+    fn read(self) -> Result<Table, Error> {
+        match self {
+            Source::Preset(name) => {
+                let Some((_, text)) = PRESETS.iter().find(|(preset, _)| *preset == name) else {
+                    let names: Vec<&str> = PRESETS.iter().map(|(preset, _)| *preset).collect();
+                    return Err(config_error(
+                        "--preset",
+                        &format!("there is no preset `{name}`; presets are {}", names.join(", ")),
+                    ));
+                };
+                parse(text, name)
+            }
+            Source::File(path) => parse(&read_text(path)?, &path.display().to_string()),
+        }
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, Error> {
+    use crate::error::IoContext;
+    fs::read_to_string(path).at("read", path)
+}
+
+fn parse(text: &str, origin: &str) -> Result<Table, Error> {
+    text.parse().map_err(|source: toml::de::Error| Error::Config {
+        origin: origin.into(),
+        what: "this is not valid TOML".into(),
+        source: Some(source.into()),
+    })
+}
+
+fn apply_override(table: &mut Table, text: &str) -> Result<(), Error> {
+    let Some((key, value)) = text.split_once('=') else {
+        return Err(config_error("--set", &format!("`{text}` is not of the form key=value")));
+    };
+    let value = format!("value = {value}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut parsed| parsed.remove("value"))
+        .unwrap_or_else(|| Value::String(value.to_string()));
+    keys::set(table, key.trim(), value).map_err(|part| {
+        config_error("--set", &format!("`{part}` in `{key}` is a value, not a section"))
+    })
+}
+
+fn refuse_unknown(table: &Table, known: &Table, origin: &str) -> Result<(), Error> {
+    match keys::first_unknown(table, known) {
+        None => Ok(()),
+        Some((key, nearest)) => Err(config_error(
+            origin,
+            &match nearest {
+                Some(nearest) => format!("unknown key `{key}`; did you mean `{nearest}`?"),
+                None => format!("unknown key `{key}`"),
+            },
+        )),
+    }
+}
+
+impl Profile {
+    /// This profile with single keys set on top, each as `key=value`.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn with_overrides(&self, overrides: &[String]) -> Result<Self, Error> {
+        let mut table = Table::try_from(self).expect("a profile holds only what TOML can");
+        for text in overrides {
+            apply_override(&mut table, text)?;
+        }
+        refuse_unknown(&table, &known_profile(), "--set")?;
+        let profile: Profile = Value::Table(table)
+            .try_into()
+            .map_err(|source: toml::de::Error| config_error("--set", source.message()))?;
+        profile.check().map_err(|what| config_error("--set", &what))?;
+        Ok(profile)
+    }
+}
+
+/// Every key of a configuration, from one that has them all; profile names are free.
+fn known_keys() -> Table {
+    let full: Table = PRESETS[0].1.parse().expect("the shipped presets are tested");
+    with_any_profile(full)
+}
+
+fn known_settings() -> Table {
+    let preset = Config::from_known_preset();
+    with_any_profile(
+        Table::try_from(preset.settings()).expect("settings hold only what TOML can"),
+    )
+}
+
+impl Config {
+    fn from_known_preset() -> Config {
+        toml::from_str(PRESETS[0].1).expect("the shipped presets are tested")
+    }
+}
+
+fn known_profile() -> Table {
+    let mut profile =
+        Table::try_from(Profile::default()).expect("a profile holds only what TOML can");
+    profile.insert("tuned".into(), Value::Boolean(true)); // written by `tune`, checked by serde
+    profile
+}
+
+fn with_any_profile(mut known: Table) -> Table {
+    let any = Table::from_iter([("*".to_string(), Value::Table(known_profile()))]);
+    known.insert("profiles".into(), Value::Table(any));
+    known
+}
+
+fn check_profiles(profiles: &BTreeMap<String, Profile>, origin: &str) -> Result<(), Error> {
+    for (name, profile) in profiles {
+        profile
+            .check()
+            .map_err(|what| config_error(origin, &format!("profile `{name}`: {what}")))?;
+    }
+    Ok(())
+}
+
+fn config_error(origin: &str, what: &str) -> Error {
+    Error::Config { origin: origin.into(), what: what.trim_end().into(), source: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(overrides: &[&str]) -> Result<Config, String> {
+        let overrides: Vec<String> = overrides.iter().map(|text| text.to_string()).collect();
+        Config::load(Source::Preset("english"), &overrides).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_preset_loads_and_survives_a_round_trip() {
+        for (name, _) in PRESETS {
+            let config = Config::preset(name).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let text = toml::to_string(&config).unwrap();
+            assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{name}");
+        }
+    }
+
+    #[test]
+    fn settings_survive_a_round_trip() {
+        let settings = Config::preset("german").unwrap().settings();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("treffer.toml");
+        fs::write(&path, settings.to_toml()).unwrap();
+        assert_eq!(Settings::read(&path).unwrap(), settings);
+    }
+
+    #[test]
+    fn keys_are_set_from_the_command_line() {
+        let config = load(&["lexical.k1=1.2", "dense.model=./mine", "profiles.deep.cross_depth=7"])
+            .unwrap();
+        assert_eq!(config.lexical.k1, 1.2);
+        assert_eq!(config.dense.unwrap().model, "./mine");
+        assert_eq!(config.profiles["deep"].cross_depth, 7);
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest() {
+        let message = load(&["lexical.analyser=german"]).unwrap_err();
+        assert!(message.contains("`lexical.analyser`; did you mean `lexical.analyzer`?"), "{message}");
+        let message = load(&["profiles.default.ef=3"]).unwrap_err();
+        assert!(message.contains("unknown key `profiles.default.ef`"), "{message}");
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        for (key, part) in [
+            ("profiles.default.weights={ bm25 = 0.5, dense = 0.5, cross = 0.5 }", "1.5"),
+            ("profiles.default.weights={ bm25 = -0.5, dense = 1.0, cross = 0.5 }", "-0.5"),
+            ("profiles.default.ef_search=10", "ef_search is 10"),
+            ("lexical.analyzer=klingon", "klingon"),
+            ("device=tpu", "tpu"),
+            ("nokey", "key=value"),
+        ] {
+            let message = load(&[key]).unwrap_err();
+            assert!(message.contains(part), "{key}: {message}");
+        }
+        assert!(load(&["lexical.b=1.5"]).is_err());
+        assert!(load(&["dense.m=1"]).is_err());
+    }
+}

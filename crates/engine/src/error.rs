@@ -1,0 +1,200 @@
+//! What can go wrong between a corpus and a hit list.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use treffer_types::{BoxError, StageName};
+
+/// An error of the engine. Its message says what was being done and to what; the
+/// cause is its source, and [`Error::hint`] says what to do next.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder could not be read or written.
+    #[error("could not {action} {}", path.display())]
+    Io {
+        /// What was being done, as in "read".
+        action: &'static str,
+        /// To which file.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+
+    /// There is no index there.
+    #[error("there is no index in {}: {what}", path.display())]
+    NoIndex {
+        /// The folder.
+        path: PathBuf,
+        /// What was found instead.
+        what: &'static str,
+    },
+
+    /// There is an index already, and nobody said to replace it.
+    #[error("{} already holds an index of {documents} documents", path.display())]
+    IndexExists {
+        /// The folder.
+        path: PathBuf,
+        /// How many documents would be lost.
+        documents: u32,
+    },
+
+    /// Another process is writing this index.
+    #[error("another process is writing the index in {}", path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
+
+    /// A file is not what the index says it is.
+    #[error("{} is damaged: {what}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What differs, with both values.
+        what: String,
+    },
+
+    /// The index was written by another version of the program.
+    #[error("the index in {} has format {found}, this program reads format {expected}", path.display())]
+    Format {
+        /// The folder.
+        path: PathBuf,
+        /// The index's.
+        found: u32,
+        /// Ours.
+        expected: u32,
+    },
+
+    /// The model at hand is not the one that the index was built with.
+    #[error(
+        "the {role} `{name}` is not the one that the index was built with: the index has {what} {expected}, the model at hand has {found}"
+    )]
+    ModelMismatch {
+        /// "bi-encoder" or "cross-encoder".
+        role: &'static str,
+        /// The model's name.
+        name: String,
+        /// What differs: prefix, maximal length, or the fingerprint over everything.
+        what: &'static str,
+        /// The index's value.
+        expected: String,
+        /// The model's value.
+        found: String,
+    },
+
+    /// The configuration cannot be used.
+    #[error("{origin}: {what}")]
+    Config {
+        /// File, preset or flag it came from.
+        origin: String,
+        /// What is wrong, with key and value.
+        what: String,
+        /// The parser's or validator's own error, where there is one.
+        #[source]
+        source: Option<BoxError>,
+    },
+
+    /// A model could not be found, fetched, loaded or run.
+    #[error("could not {action} the model `{name}`")]
+    Model {
+        /// What was being done, as in "load".
+        action: &'static str,
+        /// Which model.
+        name: String,
+        /// Why it failed.
+        #[source]
+        source: BoxError,
+    },
+
+    /// A stage failed on a query.
+    #[error("the {stage} stage failed on query {query}")]
+    Stage {
+        /// Which stage.
+        stage: StageName,
+        /// The query's id, or its text if it has none.
+        query: String,
+        /// Why it failed.
+        #[source]
+        source: BoxError,
+    },
+
+    /// A part of an index could not be written or opened.
+    #[error("could not {action} the {part} of the index in {}", path.display())]
+    Part {
+        /// What was being done, as in "open".
+        action: &'static str,
+        /// Which part, as in "lexical part".
+        part: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// Why it failed.
+        #[source]
+        source: BoxError,
+    },
+
+    /// The corpus could not be read.
+    #[error("could not read the corpus")]
+    Corpus(#[source] treffer_corpus::Error),
+
+    /// Rankings could not be measured.
+    #[error("could not measure the rankings")]
+    Measure(#[from] treffer_eval::Error),
+
+    /// A record was bad, and the caller asked for none to be.
+    #[error("a record is bad, and none may be: {0}")]
+    Strict(treffer_corpus::Problem),
+
+    /// Nothing to index.
+    #[error("no document could be read from the input ({problems} bad records)")]
+    EmptyCorpus {
+        /// How many records were there but bad.
+        problems: u64,
+    },
+
+    /// A request that makes no sense for this index.
+    #[error("{0}")]
+    Request(String),
+
+    /// The caller asked to stop.
+    #[error("stopped on request; nothing was changed")]
+    Cancelled,
+}
+
+impl Error {
+    /// What to do next, where the engine knows it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::NoIndex { path, .. } => {
+                Some(format!("make one with `treffer index {} CORPUS`", path.display()))
+            }
+            Error::IndexExists { .. } => {
+                Some("pass --replace to build it anew; the old one is kept until the new one is complete".into())
+            }
+            Error::Locked { .. } => {
+                Some("wait for it to finish; searching meanwhile is safe".into())
+            }
+            Error::Damaged { .. } => {
+                Some("index the corpus again with --replace, or restore the folder from a copy".into())
+            }
+            Error::Format { .. } => Some("index the corpus again with --replace".into()),
+            Error::ModelMismatch { .. } => Some(
+                "bring the model back that the index was built with, or index again with --replace"
+                    .into(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// Names the file in an I/O error.
+pub(crate) trait IoContext<T> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T, Error>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn at(self, action: &'static str, path: &Path) -> Result<T, Error> {
+        self.map_err(|source| Error::Io { action, path: path.to_path_buf(), source })
+    }
+}

@@ -1,0 +1,99 @@
+//! Unknown configuration keys, found before the typed parser sees them, so that
+//! the message can name the nearest right key.
+
+use toml::{Table, Value};
+
+/// The first key in `given`, as a dotted path, that `known` does not have, with
+/// the nearest key that it has at that place.
+///
+/// Only tables known as tables are entered; a table in `known` whose one key is
+/// `*` allows any key there.
+pub(crate) fn first_unknown(given: &Table, known: &Table) -> Option<(String, Option<String>)> {
+    unknown_below(given, known, "")
+}
+
+fn unknown_below(given: &Table, known: &Table, path: &str) -> Option<(String, Option<String>)> {
+    for (key, value) in given {
+        let here = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let Some(expected) = known.get(key).or_else(|| known.get("*")) else {
+            let nearest = nearest(key, known.keys().map(String::as_str));
+            let nearest = nearest.map(|name| match path {
+                "" => name.to_string(),
+                _ => format!("{path}.{name}"),
+            });
+            return Some((here, nearest));
+        };
+        if let (Value::Table(given), Value::Table(known)) = (value, expected)
+            && let Some(found) = unknown_below(given, known, &here)
+        {
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// The candidate nearest to `word` by edit distance, if one is near enough to be
+/// what was meant.
+pub(crate) fn nearest<'a>(
+    word: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    candidates
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(word.len()) / 2)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+/// Sets a dotted `key` in `table` to `value`, making the tables on the way.
+///
+/// # Errors
+/// The part of the key that is not a table.
+pub(crate) fn set(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
+    match key.split_once('.') {
+        None => {
+            table.insert(key.to_string(), value);
+            Ok(())
+        }
+        Some((head, rest)) => {
+            let inner = table.entry(head).or_insert_with(|| Value::Table(Table::new()));
+            match inner {
+                Value::Table(inner) => set(inner, rest, value),
+                _ => Err(head.to_string()),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(text: &str) -> Table {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_nearest_right_key_is_named() {
+        let known = table("[lexical]\nanalyzer = ''\nk1 = 0.0\n[profiles.'*']\nweights = 0");
+        let found = |text: &str| first_unknown(&table(text), &known);
+        assert_eq!(found("[lexical]\nk1 = 1.0"), None);
+        assert_eq!(
+            found("[lexical]\nanalyser = 'german'"),
+            Some(("lexical.analyser".into(), Some("lexical.analyzer".into())))
+        );
+        assert_eq!(
+            found("[profiles.mine]\nwheights = 1"),
+            Some(("profiles.mine.wheights".into(), Some("profiles.mine.weights".into())))
+        );
+        assert_eq!(found("zzzzzzzzzzzzzzz = 1"), Some(("zzzzzzzzzzzzzzz".into(), None)));
+    }
+
+    #[test]
+    fn a_dotted_key_makes_its_tables() {
+        let mut made = Table::new();
+        set(&mut made, "a.b.c", Value::Integer(3)).unwrap();
+        assert_eq!(made, table("[a.b]\nc = 3"));
+        assert_eq!(set(&mut made, "a.b.c.d", Value::Integer(3)), Err("c".to_string()));
+    }
+}

@@ -1,0 +1,140 @@
+//! From a model's name in the configuration to a model that runs.
+
+use std::path::Path;
+
+use treffer_encoder::{BiEncoder, CrossEncoder, Device, describe};
+use treffer_models::{Fetched, Registry};
+use treffer_types::{BoxError, Embedder, ModelFolder, ModelRole, PairScorer, Progress};
+
+use crate::error::Error;
+use crate::manifest::ModelRecord;
+
+/// Where an index gets its models from. The registry is the usual place; tests and
+/// programs that bring their own models implement this themselves.
+pub trait ModelSource: Send + Sync {
+    /// The bi-encoder of this name.
+    ///
+    /// # Errors
+    /// If it cannot be found, fetched or loaded.
+    fn embedder(&self, name: &str, device: Device) -> Result<Box<dyn Embedder>, BoxError>;
+
+    /// The cross-encoder of this name.
+    ///
+    /// # Errors
+    /// If it cannot be found, fetched or loaded.
+    fn pair_scorer(&self, name: &str, device: Device) -> Result<Box<dyn PairScorer>, BoxError>;
+}
+
+/// Models from the registry, fetched when they are not yet in its cache.
+pub struct RegistryModels<'a> {
+    /// Names, pins and cache.
+    pub registry: Registry,
+    /// Told of downloads.
+    pub progress: &'a dyn Progress,
+}
+
+impl RegistryModels<'_> {
+    /// The folder of the model, fetched if need be, with its description.
+    ///
+    /// # Errors
+    /// If the name is unknown, the model cannot be fetched, is for another role, or
+    /// its folder does not say enough.
+    pub fn folder(&self, name: &str, role: ModelRole) -> Result<ModelFolder, BoxError> {
+        let folder = match self.registry.fetch(name, self.progress)? {
+            Fetched::Ready(folder) => folder,
+            Fetched::Undescribed { path, sha256 } => {
+                let spec = describe(&path, Some(role))?;
+                ModelFolder { path, spec, sha256 }
+            }
+        };
+        if folder.spec.role != role {
+            return Err(format!("it is a {}, a {role} is needed here", folder.spec.role).into());
+        }
+        Ok(folder)
+    }
+}
+
+impl ModelSource for RegistryModels<'_> {
+    fn embedder(&self, name: &str, device: Device) -> Result<Box<dyn Embedder>, BoxError> {
+        let folder = self.folder(name, ModelRole::BiEncoder)?;
+        Ok(Box::new(BiEncoder::load(&folder, device)?))
+    }
+
+    fn pair_scorer(&self, name: &str, device: Device) -> Result<Box<dyn PairScorer>, BoxError> {
+        let folder = self.folder(name, ModelRole::CrossEncoder)?;
+        Ok(Box::new(CrossEncoder::load(&folder, device)?))
+    }
+}
+
+/// A source for indexes that are searched without models.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoModels;
+
+impl ModelSource for NoModels {
+    fn embedder(&self, _name: &str, _device: Device) -> Result<Box<dyn Embedder>, BoxError> {
+        Err("this program loads no models".into())
+    }
+
+    fn pair_scorer(&self, _name: &str, _device: Device) -> Result<Box<dyn PairScorer>, BoxError> {
+        Err("this program loads no models".into())
+    }
+}
+
+pub(crate) fn load_error(name: &str, source: BoxError) -> Error {
+    Error::Model { action: "load", name: name.into(), source }
+}
+
+pub(crate) fn record_embedder(model: &dyn Embedder) -> ModelRecord {
+    ModelRecord { spec: model.spec().clone(), fingerprint: model.fingerprint().clone() }
+}
+
+pub(crate) fn record_scorer(model: &dyn PairScorer) -> ModelRecord {
+    ModelRecord { spec: model.spec().clone(), fingerprint: model.fingerprint().clone() }
+}
+
+impl ModelRecord {
+    /// Whether the model at hand is the one recorded.
+    ///
+    /// # Errors
+    /// Names what differs with both values: the name, a prefix, the pooling, the
+    /// maximal length, or else the fingerprint over all files.
+    pub(crate) fn check(&self, hand: &ModelRecord) -> Result<(), Error> {
+        if self.fingerprint == hand.fingerprint {
+            return Ok(());
+        }
+        let (built, now) = (&self.spec, &hand.spec);
+        let quoted = |text: &str| format!("`{text}`");
+        let differs = [
+            ("name", quoted(&built.name), quoted(&now.name)),
+            ("query prefix", quoted(&built.query_prefix), quoted(&now.query_prefix)),
+            ("passage prefix", quoted(&built.passage_prefix), quoted(&now.passage_prefix)),
+            ("pooling", format!("{:?}", built.pooling), format!("{:?}", now.pooling)),
+            ("maximal length", built.max_length.to_string(), now.max_length.to_string()),
+            ("fingerprint", self.fingerprint.to_string(), hand.fingerprint.to_string()),
+        ];
+        let (what, expected, found) = differs
+            .into_iter()
+            .find(|(_, expected, found)| expected != found)
+            .expect("the fingerprints differ");
+        Err(Error::ModelMismatch {
+            role: match built.role {
+                ModelRole::BiEncoder => "bi-encoder",
+                ModelRole::CrossEncoder => "cross-encoder",
+            },
+            name: now.name.clone(),
+            what,
+            expected,
+            found,
+        })
+    }
+}
+
+/// A folder named in a configuration must be found again from wherever the program
+/// is started next, so relative ones are made absolute when the index is built.
+pub(crate) fn absolute(name: &str) -> String {
+    let looks_like_folder = name.starts_with('.') || Path::new(name).is_dir();
+    match (looks_like_folder, std::path::absolute(name)) {
+        (true, Ok(path)) => path.display().to_string(),
+        _ => name.to_string(),
+    }
+}

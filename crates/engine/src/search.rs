@@ -1,0 +1,97 @@
+//! The second journey: query to hits.
+
+use treffer_fusion::{Fused, fuse};
+use treffer_types::{Hit, Query, StageName, StageTrace};
+
+use crate::build::part;
+use crate::error::Error;
+use crate::gather::{Gathered, Plan};
+use crate::index::Index;
+use crate::profile::Profile;
+
+/// What a search is to do.
+#[derive(Clone, Debug)]
+pub struct SearchRequest<'a> {
+    /// How to gather and fuse.
+    pub profile: &'a Profile,
+    /// The stages to run; `None` for all that the profile runs, but for a
+    /// cross-encoder without weight: reading for it would change nothing.
+    pub stages: Option<&'a [StageName]>,
+    /// Most hits to return.
+    pub top_k: usize,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchResult {
+    /// Best first.
+    pub hits: Vec<Hit>,
+    /// What each stage did.
+    pub traces: Vec<StageTrace>,
+    /// How many candidates were fused.
+    pub n_candidates: usize,
+}
+
+/// Searches of one kind over one index.
+pub struct Searcher<'a> {
+    index: &'a Index,
+    plan: Plan<'a>,
+    request: SearchRequest<'a>,
+}
+
+impl<'a> Searcher<'a> {
+    /// Prepares searches; the work is in [`Searcher::search`].
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn new(index: &'a Index, request: SearchRequest<'a>) -> Result<Self, Error> {
+        let plan = match request.stages {
+            Some(stages) => Plan::new(index, request.profile, Some(stages))?,
+            None => Plan::new(index, request.profile, Some(&request.profile.stages_with_effect(index.stages())))?,
+        };
+        Ok(Searcher { index, plan, request })
+    }
+
+    /// The best documents for a query: `fuse(gather(query), profile)`.
+    ///
+    /// # Errors
+    /// If the query is blank, a stage fails, or a document cannot be read.
+    pub fn search(&self, query: &Query) -> Result<SearchResult, Error> {
+        let Gathered { candidates, traces } = self.plan.gather(query)?;
+        let fusion = self.request.profile.fusion(self.plan.stages());
+        let fused = fuse(&candidates, &fusion);
+        let hits = fused
+            .iter()
+            .take(self.request.top_k)
+            .enumerate()
+            .map(|(at, fused)| {
+                let candidate = &candidates[fused.candidate];
+                self.hit(at, fused, candidate)
+            })
+            .collect::<Result<Vec<Hit>, Error>>()?;
+        Ok(SearchResult { hits, traces, n_candidates: candidates.len() })
+    }
+
+    fn hit(
+        &self,
+        at: usize,
+        fused: &Fused,
+        candidate: &treffer_types::Candidate,
+    ) -> Result<Hit, Error> {
+        let document = self
+            .index
+            .store
+            .document(fused.doc)
+            .map_err(part("read", "store", self.index.dir()))?;
+        Ok(Hit {
+            rank: at as u32 + 1,
+            id: document.id,
+            score: fused.score,
+            passage: candidate.passage,
+            title: document.title,
+            text: document.text,
+            stages: fused.stages,
+            tokens_cut: candidate.tokens_cut,
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! The stages: each adds candidates to the pool or its own score to those in it.
+//!
+//! A stage never drops a candidate and never touches another stage's score.
+
+use std::collections::HashSet;
+
+use treffer_dense::DenseIndex;
+use treffer_fusion::{Normalizer, Prepared, Weights};
+use treffer_lexical::LexicalIndex;
+use treffer_store::Store;
+use treffer_types::{
+    BoxError, Candidate, DocId, Embedder, PairScorer, PassageId, Query, Score, StageMap, StageName,
+};
+
+use crate::profile::CrossOrder;
+
+/// A step of gathering.
+pub trait Stage {
+    /// Whose score it sets.
+    fn name(&self) -> StageName;
+
+    /// The pool with this stage's candidates and scores added.
+    ///
+    /// # Errors
+    /// If the stage cannot be run.
+    fn run(&self, query: &Query, pool: Vec<Candidate>) -> Result<Vec<Candidate>, BoxError>;
+}
+
+/// BM25. Brings in its best documents and scores every candidate that it has not
+/// scored yet.
+pub struct LexicalStage<'a> {
+    /// The inverted index.
+    pub index: &'a LexicalIndex,
+    /// How many documents to bring in; 0 to complete scores only.
+    pub depth: usize,
+}
+
+impl Stage for LexicalStage<'_> {
+    fn name(&self) -> StageName {
+        StageName::Bm25
+    }
+
+    fn run(&self, query: &Query, mut pool: Vec<Candidate>) -> Result<Vec<Candidate>, BoxError> {
+        if self.depth > 0 {
+            let found = self.index.search(&query.text, self.depth)?;
+            let found = found.into_iter().map(|(doc, score)| (PassageId::whole(doc), score));
+            add(&mut pool, self.name(), found);
+        }
+        let missing = without_score(&pool, self.name());
+        let docs: Vec<DocId> = missing.iter().map(|at| pool[*at].doc()).collect();
+        let scores = self.index.score(&query.text, &docs)?;
+        set(&mut pool, self.name(), &missing, &scores);
+        Ok(pool)
+    }
+}
+
+/// The bi-encoder. Brings in its nearest passages and scores every candidate that it
+/// has not scored yet.
+pub struct DenseStage<'a> {
+    /// The vectors.
+    pub index: &'a DenseIndex,
+    /// The model that made them.
+    pub embedder: &'a dyn Embedder,
+    /// How many passages to bring in; 0 to complete scores only.
+    pub depth: usize,
+    /// Beam of the graph search; `None` scans every vector.
+    pub ef_search: Option<usize>,
+}
+
+impl Stage for DenseStage<'_> {
+    fn name(&self) -> StageName {
+        StageName::Dense
+    }
+
+    fn run(&self, query: &Query, mut pool: Vec<Candidate>) -> Result<Vec<Candidate>, BoxError> {
+        let mut embeddings = self.embedder.embed_queries(&[&query.text])?;
+        let vector = embeddings.pop().ok_or("the bi-encoder returned no vector")?.vector;
+        if self.depth > 0 {
+            let found = match self.ef_search {
+                Some(ef_search) => self.index.search(&vector, self.depth, ef_search)?,
+                None => self.index.exact(&vector, self.depth)?,
+            };
+            add(&mut pool, self.name(), found.into_iter());
+        }
+        let missing = without_score(&pool, self.name());
+        let passages: Vec<PassageId> = missing.iter().map(|at| pool[*at].passage).collect();
+        let scores = self.index.score(&vector, &passages)?;
+        set(&mut pool, self.name(), &missing, &scores);
+        Ok(pool)
+    }
+}
+
+/// Every document as a candidate, for mode `exhaustive`. Sets no score itself.
+pub(crate) fn every_document(n_docs: u32) -> Vec<Candidate> {
+    (0..n_docs).map(|doc| Candidate::new(PassageId::whole(DocId(doc)))).collect()
+}
+
+/// The cross-encoder. Brings in nothing; reads the most promising candidates
+/// together with the query.
+pub struct CrossStage<'a> {
+    /// The model.
+    pub scorer: &'a dyn PairScorer,
+    /// Where the texts are.
+    pub store: &'a Store,
+    /// How many candidates to read.
+    pub depth: usize,
+    /// Which first.
+    pub order: CrossOrder,
+    /// How scores are brought to a common scale for [`CrossOrder::Fused`].
+    pub normalizers: &'a StageMap<Normalizer>,
+}
+
+impl Stage for CrossStage<'_> {
+    fn name(&self) -> StageName {
+        StageName::Cross
+    }
+
+    fn run(&self, query: &Query, mut pool: Vec<Candidate>) -> Result<Vec<Candidate>, BoxError> {
+        let promising = promise(&pool, self.order, self.normalizers, self.depth);
+        let texts = promising
+            .iter()
+            .map(|at| Ok(self.store.document(pool[*at].doc())?.full_text()))
+            .collect::<Result<Vec<String>, treffer_store::Error>>()?;
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let scores = self.scorer.score_pairs(&query.text, &texts)?;
+        for (at, pair) in promising.into_iter().zip(scores) {
+            let score = Score::new(pair.logit)
+                .ok_or_else(|| format!("the cross-encoder gave {} for a pair", pair.logit))?;
+            pool[at].scores.set(self.name(), score);
+            pool[at].tokens_cut = pair.tokens_cut;
+        }
+        Ok(pool)
+    }
+}
+
+/// The `depth` candidates that the cross-encoder would read first, best first, as
+/// places in `pool`. An order by a stage that did not run falls back on the other.
+pub(crate) fn promise(
+    pool: &[Candidate],
+    order: CrossOrder,
+    normalizers: &StageMap<Normalizer>,
+    depth: usize,
+) -> Vec<usize> {
+    let ran = |stage: StageName| pool.iter().any(|candidate| candidate.scores.get(stage).is_some());
+    let asked: &[StageName] = match order {
+        CrossOrder::Bm25 if ran(StageName::Bm25) => &[StageName::Bm25],
+        CrossOrder::Dense if ran(StageName::Dense) => &[StageName::Dense],
+        // A stage that scored nothing has no influence on the fusion.
+        _ => &[StageName::Bm25, StageName::Dense],
+    };
+    // The first stages alone decide, whatever the cross-encoder has said.
+    let blind: Vec<Candidate> = pool.iter().map(without_cross).collect();
+    let weights = Weights::equal(asked).expect("one or two stages are asked");
+    Prepared::new(&blind, normalizers).top(&weights, depth)
+}
+
+fn without_cross(candidate: &Candidate) -> Candidate {
+    let mut blind = Candidate::new(candidate.passage);
+    for stage in [StageName::Bm25, StageName::Dense] {
+        if let Some(score) = candidate.scores.get(stage) {
+            blind.scores.set(stage, score);
+        }
+    }
+    blind
+}
+
+/// Adds what a stage found, with its scores, to the pool.
+fn add(
+    pool: &mut Vec<Candidate>,
+    stage: StageName,
+    found: impl Iterator<Item = (PassageId, Score)>,
+) {
+    let known: HashSet<PassageId> = pool.iter().map(|candidate| candidate.passage).collect();
+    for (passage, score) in found.filter(|(passage, _)| !known.contains(passage)) {
+        let mut candidate = Candidate::new(passage);
+        candidate.scores.set(stage, score);
+        pool.push(candidate);
+    }
+}
+
+fn without_score(pool: &[Candidate], stage: StageName) -> Vec<usize> {
+    (0..pool.len()).filter(|at| pool[*at].scores.get(stage).is_none()).collect()
+}
+
+fn set(pool: &mut [Candidate], stage: StageName, places: &[usize], scores: &[Score]) {
+    for (at, score) in places.iter().zip(scores) {
+        pool[*at].scores.set(stage, *score);
+    }
+}

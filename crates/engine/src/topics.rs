@@ -1,0 +1,113 @@
+//! Judged queries: what evaluation and tuning have in common.
+
+use std::collections::BTreeMap;
+
+use treffer_eval::unknown_documents;
+use treffer_types::{Progress, Qrels, Query};
+
+use crate::build::{part, stop_if_asked};
+use crate::error::Error;
+use crate::gather::{Gathered, Plan};
+use crate::index::Index;
+
+/// Queries with their judgements, and what did not fit together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Topics {
+    /// The queries that have judgements, in the order in which they were given.
+    pub queries: Vec<Query>,
+    /// Their judgements.
+    pub qrels: Qrels,
+    /// What was left out, and what counts but cannot be found.
+    pub mismatches: Mismatches,
+}
+
+/// Where queries, judgements and index do not fit together. None of it is an error,
+/// all of it is worth telling.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mismatches {
+    /// Queries without judgements, which are left out.
+    pub queries_not_judged: usize,
+    /// Judged queries whose text was not given, which are left out.
+    pub judged_not_given: usize,
+    /// Queries of which no document is judged relevant. They count, with 0.
+    pub queries_without_relevant: usize,
+    /// Judged documents that the index does not hold. Relevant ones can never be
+    /// found and hold the metrics down.
+    pub documents_unknown: usize,
+}
+
+impl Topics {
+    /// Puts queries and judgements together and compares them with the index. Only
+    /// the first `limit` judged queries are kept, if a limit is given.
+    ///
+    /// # Errors
+    /// If no query is judged, or the index cannot be read.
+    pub fn new(
+        index: &Index,
+        queries: Vec<Query>,
+        qrels: Qrels,
+        limit: Option<usize>,
+    ) -> Result<Self, Error> {
+        let (n_given, n_judged) = (queries.len(), qrels.0.len());
+        let mut queries = queries;
+        queries.retain(|query| qrels.query(&query.id).is_some());
+        let n_both = queries.len();
+        if n_both == 0 {
+            return Err(Error::Request(format!(
+                "no query is judged: {n_given} queries and judgements for {n_judged}, but no id is in both"
+            )));
+        }
+        queries.truncate(limit.unwrap_or(n_both));
+        if queries.is_empty() {
+            return Err(Error::Request("a limit of 0 leaves no query".into()));
+        }
+        let mut qrels = qrels;
+        let kept: std::collections::HashSet<&str> =
+            queries.iter().map(|query| query.id.as_str()).collect();
+        qrels.0.retain(|query, _| kept.contains(query.as_str()));
+        let is_relevant = |grades: &BTreeMap<String, i32>| grades.values().any(|grade| *grade > 0);
+        let mismatches = Mismatches {
+            queries_not_judged: n_given - n_both,
+            judged_not_given: n_judged - n_both,
+            queries_without_relevant: qrels.0.values().filter(|grades| !is_relevant(grades)).count(),
+            documents_unknown: n_unknown(index, &qrels)?,
+        };
+        Ok(Topics { queries, qrels, mismatches })
+    }
+
+    /// Gathers every query, in order.
+    ///
+    /// # Errors
+    /// If a stage fails on a query, or `progress` says to stop.
+    pub fn gather(
+        &self,
+        plan: &Plan<'_>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Gathered>, Error> {
+        progress.begin("gathering", Some(self.queries.len() as u64), "queries");
+        let mut gathered = Vec::with_capacity(self.queries.len());
+        for query in &self.queries {
+            stop_if_asked(progress)?;
+            gathered.push(plan.gather(query)?);
+            progress.advance(1);
+        }
+        progress.end();
+        Ok(gathered)
+    }
+}
+
+fn n_unknown(index: &Index, qrels: &Qrels) -> Result<usize, Error> {
+    let failure = std::cell::Cell::new(None);
+    let unknown = unknown_documents(qrels, |id| match index.store.find(id) {
+        Ok(found) => found.is_some(),
+        Err(error) => {
+            failure.set(Some(error));
+            true
+        }
+    });
+    let n_unknown = unknown.len();
+    match failure.into_inner() {
+        None => Ok(n_unknown),
+        Some(error) => Err(part("read", "store", index.dir())(error)),
+    }
+}
