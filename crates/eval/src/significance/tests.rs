@@ -37,6 +37,15 @@ fn a_drawn_test_comes_close_to_the_exact_one() {
     }
 }
 
+/// In tenths the sums are exact and 50 of the 64 exchanges are as large; added up as
+/// fractions, 6 of them fall short by a rounding error.
+#[test]
+fn a_difference_that_rounding_makes_smaller_still_counts() {
+    let a = [-0.3, 0.5, -0.4, -0.1, -0.4, 0.3];
+    let test = randomization_test(&a, &[0.0; 6], 64, 0).unwrap();
+    assert_eq!(test.p_value, 50.0 / 64.0);
+}
+
 #[test]
 fn equal_systems_do_not_differ() {
     let test = randomization_test(&A, &A, 100, 3).unwrap();
