@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use treffer_types::{DocId, PassageId, Score};
 
+use crate::config::GraphConfig;
 use crate::error::{Error, Owner};
 use crate::files::{Header, PASSAGES, Prologue, VECTORS, damaged};
 use crate::graph::Graph;
@@ -20,6 +21,7 @@ pub(crate) const PASSAGES_MAGIC: [u8; 8] = *b"TRFpass\n";
 /// Rows are in the order of their passages, so the row with the lower number is also
 /// the one that ranks first among equal scores.
 pub struct DenseIndex {
+    config: GraphConfig,
     vectors: Arc<Vectors>,
     passages: Vec<PassageId>,
     /// None if there are no vectors.
@@ -43,10 +45,16 @@ impl DenseIndex {
             false => Some(Graph::load(dir, &vectors, &header.graph)?),
         };
         Ok(DenseIndex {
+            config: header.graph,
             vectors,
             passages,
             graph,
         })
+    }
+
+    /// What the graph was built with.
+    pub fn config(&self) -> &GraphConfig {
+        &self.config
     }
 
     /// Values of each vector.
@@ -69,7 +77,8 @@ impl DenseIndex {
     ///
     /// `ef_search` candidates are kept on the way: more find more of the true best and take
     /// longer. Once it reaches the number of vectors a scan is no more work, so the answer is
-    /// then that of [`exact`](Self::exact).
+    /// then that of [`exact`](Self::exact). Among many equal vectors the graph may come by
+    /// others than the scan does.
     ///
     /// # Errors
     /// [`Error::EfBelowDepth`] if `ef_search` is below `depth`; if the query has another

@@ -228,6 +228,7 @@ fn an_empty_index_answers_every_call() {
     let query = Random(7).vector(8);
     assert!(index.is_empty());
     assert_eq!((index.len(), index.dimension()), (0, 8));
+    assert_eq!(index.config(), &CONFIG);
     assert_eq!(index.search(&query, 10, 10).unwrap(), []);
     assert_eq!(index.exact(&query, 10).unwrap(), []);
     assert_eq!(index.score(&query, &[]).unwrap(), []);
