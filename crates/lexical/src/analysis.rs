@@ -109,9 +109,7 @@ impl TokenStream for WordStream<'_> {
                 if word.len() >= MAX_WORD_BYTES {
                     return true;
                 }
-            } else if is_invisible(c) {
-                continue;
-            } else if word.is_empty() {
+            } else if word.is_empty() || is_invisible(c) {
                 continue;
             } else if self.apostrophes
                 && is_apostrophe(c)

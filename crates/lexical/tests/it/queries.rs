@@ -211,6 +211,7 @@ fn threads_share_an_index() {
             scope.spawn(|| assert_eq!(index.search("w0 w20", 50).unwrap(), expected));
         }
     });
+    std::thread::spawn(move || drop(index)).join().unwrap();
 }
 
 #[test]
