@@ -219,7 +219,9 @@ impl Locked<'_> {
             let name = item.file_name();
             let name = name.to_string_lossy();
             if name.starts_with(&prefix) && name.ends_with(".tmp") {
-                remove(&item.path())?;
+                // A pip that outlived its killed parent may still write here; what
+                // cannot be removed now, the next pull removes.
+                let _ = fs::remove_dir_all(item.path());
             }
         }
         Ok(())

