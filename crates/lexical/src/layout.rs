@@ -18,7 +18,8 @@ pub(crate) const RECORD: &str = "lexical.json";
 /// tantivy's own record, present as soon as an index was begun.
 pub(crate) const BEGUN: &str = "meta.json";
 
-/// To be raised when the schema, the analyzers or their word lists change.
+/// To be raised when the schema, the analyzers or their word lists change, and when a
+/// newer tantivy brings stemmers that stem otherwise.
 const FORMAT: u32 = 1;
 
 /// How an index was built.

@@ -101,7 +101,13 @@ fn try_everything(dir: &Path, config: &LexicalConfig) {
 fn for_each_file(config: &LexicalConfig, damage: impl Fn(&Path, &[u8], &dyn Fn())) {
     let dir = tempfile::tempdir().unwrap();
     // A list of postings in a full block and a rest, and a short one.
-    let text = |doc: u32| if doc.is_multiple_of(5) { "all few few" } else { "all" };
+    let text = |doc: u32| {
+        if doc.is_multiple_of(5) {
+            "all few few"
+        } else {
+            "all"
+        }
+    };
     let docs: Vec<Doc> = (0..150)
         .map(|doc| (doc, "all".to_owned(), text(doc).to_owned()))
         .collect();
