@@ -64,7 +64,10 @@ pub enum Error {
     },
 
     /// Passages must be added in increasing order, each once.
-    #[error("{passage} was added after {last}; add passages in increasing order, each once", passage = Owner::Passage(*.passage), last = Owner::Passage(*.last))]
+    #[error(
+        "{} was added after {}; add passages in increasing order, each once",
+        Owner::Passage(*.passage), Owner::Passage(*.last)
+    )]
     Order {
         /// The passage that came too late.
         passage: PassageId,
@@ -87,14 +90,20 @@ pub enum Error {
     },
 
     /// A dense index is there already.
-    #[error("{} holds a dense index already; remove it or choose another directory", .path.display())]
+    #[error(
+        "{} holds a dense index already; remove it or choose another directory",
+        .path.display()
+    )]
     Exists {
         /// Its directory.
         path: PathBuf,
     },
 
     /// No complete dense index is there.
-    #[error("{} holds no complete dense index: {file} is missing; build the index again", .path.display())]
+    #[error(
+        "{} holds no complete dense index: {file} is missing; build the index again",
+        .path.display()
+    )]
     Missing {
         /// The directory.
         path: PathBuf,

@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `dense.json` | dimension, count, configuration; size and CRC-32 of the others and of itself; written last |
+//! | `dense.json` | what the index is; size and CRC-32 of each file; written last |
 //! | `vectors.f32` | a [`Prologue`], then the vectors, row after row, little-endian |
 //! | `passages.u32` | a [`Prologue`], then document and passage number of each row |
 //! | `graph.hnsw.graph`, `graph.hnsw.data` | as `hnsw_rs` dumps them; none for an empty index |

@@ -1,9 +1,9 @@
 //! Dense retrieval: unit vectors, an exact scan over them, and the HNSW graph.
 //!
 //! The only crate that knows `hnsw_rs`, and it knows neither text nor models.
-//! Vectors come in with the [`PassageId`](treffer_types::PassageId) they stand for; a query vector goes
-//! in and passages with their cosine similarity come out. The distances of the graph
-//! library stay inside.
+//! Vectors come in with the [`PassageId`](treffer_types::PassageId) they stand for; a
+//! query vector goes in and passages with their cosine similarity come out. The
+//! distances of the graph library stay inside.
 //!
 //! Every score, whichever method gives it, is one function of the two vectors with a
 //! fixed order of summation, so that the methods agree bit for bit on every processor.

@@ -50,7 +50,10 @@ pub enum Error {
     Full,
 
     /// An earlier error left the writer in the middle of a document.
-    #[error("the store in {} cannot be written on after an earlier error; start again", .path.display())]
+    #[error(
+        "the store in {} cannot be written on after an earlier error; start again",
+        .path.display()
+    )]
     Broken {
         /// The store's directory.
         path: PathBuf,
@@ -66,14 +69,20 @@ pub enum Error {
     },
 
     /// A store is there already.
-    #[error("{} holds documents already; remove it or choose another directory", .path.display())]
+    #[error(
+        "{} holds documents already; remove it or choose another directory",
+        .path.display()
+    )]
     Exists {
         /// Its directory.
         path: PathBuf,
     },
 
     /// No complete store is there.
-    #[error("{} holds no complete store: {file} is missing; build the index again", .path.display())]
+    #[error(
+        "{} holds no complete store: {file} is missing; build the index again",
+        .path.display()
+    )]
     Missing {
         /// The directory.
         path: PathBuf,

@@ -46,8 +46,8 @@ impl StoreWriter {
     /// Adds a document and returns its number: 0, 1, 2, ... in order of arrival.
     ///
     /// # Errors
-    /// [`Error::DuplicateId`], [`Error::TooLarge`] or [`Error::TooDeep`]: nothing was written and the next
-    /// document can be added. [`Error::Io`]: the writer is of no more use.
+    /// [`Error::DuplicateId`], [`Error::TooLarge`] or [`Error::TooDeep`]: nothing was
+    /// written and the next document can be added. [`Error::Io`]: the writer is of no more use.
     pub fn add(&mut self, document: &Document) -> Result<DocId, Error> {
         self.check_whole()?;
         if self.ids.len() == u32::MAX {
