@@ -33,12 +33,9 @@ pub(crate) fn print_error(error: &Error) {
 }
 
 fn hint(error: &Error) -> Option<String> {
-    error.chain().find_map(|cause| {
-        let from_engine =
-            cause.downcast_ref::<treffer_engine::Error>().and_then(treffer_engine::Error::hint);
-        from_engine
-            .or_else(|| cause.downcast_ref::<treffer_models::Error>().and_then(|e| e.hint()))
-    })
+    error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<treffer_engine::Error>()?.hint())
 }
 
 /// Text in columns, each as wide as its widest cell; numbers to the right.

@@ -224,14 +224,21 @@ impl Bench<'_> {
     fn evaluate(&self, evaluation: &Evaluation, files: &Files, folder: &Path) -> Result<Output> {
         if let Some(tune) = &evaluation.tune {
             let mut command = self.over_queries("tune", folder, files, &tune.split, tune.limit);
+            // What is asked for is the winner's figure, whether or not it is a sure gain.
+            command.arg("--force");
+            add_stages(&mut command, &evaluation.stages);
+            if let Some(profile) = &evaluation.profile {
+                command.args(["--save-as", profile]);
+            }
             // stdout is for the one table at the end.
             eprint!("{}", self.timed(&mut command, output)?);
         }
         let mut command =
             self.over_queries("eval", folder, files, &evaluation.split, evaluation.limit);
         command.args(["--format", "json"]);
-        if !evaluation.stages.is_empty() {
-            command.args(["--stages", &evaluation.stages.join(",")]);
+        add_stages(&mut command, &evaluation.stages);
+        if let Some(profile) = &evaluation.profile {
+            command.args(["--profile", profile]);
         }
         let json = self.timed(&mut command, output)?;
         serde_json::from_str(&json).context("could not understand what `treffer eval` printed")
@@ -273,6 +280,12 @@ impl Bench<'_> {
         let done = run(command)?;
         eprintln!("  {:.1} s", start.elapsed().as_secs_f64());
         Ok(done)
+    }
+}
+
+fn add_stages(command: &mut Command, stages: &[String]) {
+    if !stages.is_empty() {
+        command.args(["--stages", &stages.join(",")]);
     }
 }
 

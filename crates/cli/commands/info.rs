@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::Result;
 use serde_json::json;
-use treffer_engine::config::Settings;
+use treffer_engine::config::{Fields, Settings};
 use treffer_engine::manifest::{Manifest, ModelRecord, SETTINGS};
 
 use crate::args::{Info, ReportFormat};
@@ -37,7 +37,7 @@ fn write_table(out: &mut dyn Write, manifest: &Manifest, settings: &Settings) ->
     table.row(["written by".to_string(), format!("{}, generation {}", manifest.written_by, manifest.generation)]);
     table.row([
         "bm25".to_string(),
-        format!("{} analyzer, {}, k1 {}, b {}", lexical.analyzer, lexical.fields, settings.k1, settings.b),
+        format!("{} analyzer, {}, k1 {}, b {}", lexical.analyzer, fields(lexical.fields), settings.k1, settings.b),
     ]);
     if let (Some(dense), Some(record)) = (&manifest.blueprint.dense, &manifest.models.dense) {
         let graph = format!("m {}, ef_construction {}", dense.graph.m, dense.graph.ef_construction);
@@ -69,4 +69,11 @@ fn write_table(out: &mut dyn Write, manifest: &Manifest, settings: &Settings) ->
 fn model(record: &ModelRecord) -> String {
     let short: String = record.fingerprint.to_string().chars().take(12).collect();
     format!("{}, at most {} tokens, fingerprint {short}", record.spec.name, record.spec.max_length)
+}
+
+fn fields(fields: Fields) -> String {
+    match fields {
+        Fields::Concatenated => "title and text as one field".into(),
+        Fields::Weighted { title, text } => format!("fields weighted: title {title}, text {text}"),
+    }
 }

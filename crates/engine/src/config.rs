@@ -10,6 +10,7 @@ use toml::{Table, Value};
 use treffer_dense::GraphConfig;
 use treffer_encoder::Device;
 use treffer_lexical::LexicalConfig;
+pub use treffer_lexical::Fields;
 use treffer_types::StageName;
 
 use crate::error::Error;

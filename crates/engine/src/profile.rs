@@ -61,6 +61,17 @@ pub enum Mode {
     Exhaustive,
 }
 
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Mode::Cascade => "cascade",
+            Mode::Hybrid => "hybrid",
+            Mode::TwoStage => "two-stage",
+            Mode::Exhaustive => "exhaustive",
+        })
+    }
+}
+
 /// The first stage of mode `two-stage`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

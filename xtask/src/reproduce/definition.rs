@@ -54,7 +54,9 @@ pub(super) struct Evaluation {
     pub(super) stages: Vec<String>,
     /// Queries at most.
     pub(super) limit: Option<usize>,
-    /// Tune the default profile first.
+    /// Profile to evaluate and to write tuned weights to; else the default one.
+    pub(super) profile: Option<String>,
+    /// Tune these stages first, from the default profile.
     pub(super) tune: Option<Tuning>,
     /// What to print of every row.
     #[serde(default = "default_metrics")]
@@ -155,6 +157,9 @@ impl Evaluation {
     /// Split and stages, to tell it from its neighbours.
     pub(super) fn name(&self) -> String {
         let mut name = self.split.clone();
+        if let Some(profile) = &self.profile {
+            name += &format!(" {profile}");
+        }
         if self.tune.is_some() {
             name += " (tuned)";
         }

@@ -20,6 +20,7 @@ const DEFINITION: &str = r#"
     split = "test"
     stages = ["bm25", "dense"]
     limit = 7
+    profile = "own"
     tune = { split = "train", limit = 9 }
     expect = [{ row = "bm25", metric = "nDCG@10", value = 0.5, tolerance = 0.01, source = "us" }]
 "#;
@@ -80,9 +81,10 @@ fn the_program_is_told_what_the_definition_says() {
         [
             "model pull some-model",
             "index indexes/two/own two/corpus.jsonl --config indexes/two/own.toml --set device=cpu",
-            "tune indexes/two/own --queries two/queries.jsonl.gz --qrels two/qrels/train.tsv --limit 9",
+            "tune indexes/two/own --queries two/queries.jsonl.gz --qrels two/qrels/train.tsv --limit 9 \
+             --force --stages bm25,dense --save-as own",
             "eval indexes/two/own --queries two/queries.jsonl.gz --qrels two/qrels/test.tsv --limit 7 \
-             --format json --stages bm25,dense",
+             --format json --stages bm25,dense --profile own",
         ]
     );
     let config = fs::read_to_string(at("indexes/two/own.toml")).unwrap();
