@@ -81,3 +81,19 @@ fn positions_of(config: &Config, ids: &[u32]) -> Vec<u32> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn roberta_skips_the_padding_token_when_it_counts_positions() {
+        let config = json!({
+            "model_type": "roberta", "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 20,
+        });
+        let config = Config::parse("config.json".as_ref(), config.to_string().as_bytes()).unwrap();
+        assert_eq!(positions_of(&config, &[0, 7, 1, 8, 2]), [2, 3, 1, 4, 5]);
+    }
+}

@@ -100,3 +100,71 @@ impl Model {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transformer::Wanted;
+    use std::path::Path;
+    use treffer_types::Pooling;
+
+    fn load(name: &str) -> Model {
+        let role = ModelRole::CrossEncoder;
+        let folder = ModelFolder {
+            path: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/golden").join(name),
+            spec: ModelSpec {
+                name: name.to_owned(),
+                role,
+                pooling: Pooling::Cls,
+                query_prefix: String::new(),
+                passage_prefix: String::new(),
+                max_length: 32,
+                license: "CC0-1.0".to_owned(),
+            },
+            sha256: Default::default(),
+        };
+        Model::load(&folder, Device::Cpu, role).unwrap().0
+    }
+
+    /// The way of a GPU, taken on the CPU.
+    #[test]
+    fn padding_changes_a_result_by_no_more_than_rounding() {
+        for name in ["tiny-bert-cross", "tiny-electra-cross", "tiny-xlmr-cross"] {
+            let model = load(name);
+            let query = model.reader.tokens("how cold").unwrap();
+            let passages = ["the lab fridge is cold", "", "warm <pad> ice [PAD] door"];
+            let sequences = passages.map(|passage| model.reader.pair(&query, passage).unwrap());
+            let rows = |members: &[&Sequence], wanted| -> Vec<Vec<f32>> {
+                let batch = Batch::new(&model.config, members, &model.device).unwrap();
+                let tokens = model.transformer.forward(&batch, wanted).unwrap();
+                let pooled = match wanted {
+                    Wanted::First => tokens,
+                    Wanted::All => batch.shares.matmul(&tokens).unwrap(),
+                };
+                pooled.squeeze(1).unwrap().to_vec2().unwrap()
+            };
+            for wanted in [Wanted::All, Wanted::First] {
+                let together = rows(&sequences.each_ref(), wanted);
+                for (sequence, together) in sequences.iter().zip(together) {
+                    for (alone, padded) in rows(&[sequence], wanted)[0].iter().zip(together) {
+                        assert!((alone - padded).abs() < 1e-5, "{name}: {alone} {padded}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_token_alone_is_what_it_is_among_all() {
+        let model = load("tiny-bert-cross");
+        let sequence = model.reader.single("the lab fridge is cold").unwrap();
+        let batch = Batch::new(&model.config, &[&sequence], &model.device).unwrap();
+        let first = |wanted| -> Vec<f32> {
+            let tokens = model.transformer.forward(&batch, wanted).unwrap();
+            tokens.narrow(1, 0, 1).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+        };
+        for (all, alone) in first(Wanted::All).iter().zip(first(Wanted::First)) {
+            assert!((all - alone).abs() < 1e-5, "{all} {alone}");
+        }
+    }
+}

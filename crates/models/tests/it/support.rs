@@ -205,14 +205,13 @@ fn serve(
     requests.lock().unwrap().push((path.clone(), range.clone()));
     let (answer, drop_at) = {
         let mut answers = answers.lock().unwrap();
-        let missing = Answer {
+        let missing = || Answer {
             status: Some(404),
             ..Answer::default()
         };
-        let answer = answers.get_mut(&path);
-        let drop_at = answer.as_ref().is_some_and(|a| !a.drops.is_empty());
-        let drop_at = drop_at.then(|| answers.get_mut(&path).unwrap().drops.remove(0));
-        (answers.get(&path).cloned().unwrap_or(missing), drop_at)
+        let answer = answers.entry(path).or_insert_with(missing);
+        let drop_at = (!answer.drops.is_empty()).then(|| answer.drops.remove(0));
+        (answer.clone(), drop_at)
     };
     let from = range.filter(|_| !answer.no_ranges).map_or(0, |range| {
         range
