@@ -25,6 +25,7 @@ pub mod bi_encoder;
 pub mod cross_encoder;
 
 mod batch;
+mod bias;
 mod heads;
 mod model;
 mod ops;

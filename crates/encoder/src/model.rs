@@ -111,7 +111,9 @@ mod tests {
     fn load(name: &str) -> Model {
         let role = ModelRole::CrossEncoder;
         let folder = ModelFolder {
-            path: Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/golden").join(name),
+            path: Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../../data/golden")
+                .join(name),
             spec: ModelSpec {
                 name: name.to_owned(),
                 role,
@@ -161,7 +163,13 @@ mod tests {
         let batch = Batch::new(&model.config, &[&sequence], &model.device).unwrap();
         let first = |wanted| -> Vec<f32> {
             let tokens = model.transformer.forward(&batch, wanted).unwrap();
-            tokens.narrow(1, 0, 1).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+            tokens
+                .narrow(1, 0, 1)
+                .unwrap()
+                .flatten_all()
+                .unwrap()
+                .to_vec1()
+                .unwrap()
         };
         for (all, alone) in first(Wanted::All).iter().zip(first(Wanted::First)) {
             assert!((all - alone).abs() < 1e-5, "{all} {alone}");

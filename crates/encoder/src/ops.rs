@@ -1,7 +1,9 @@
-//! The building blocks of a layer.
+//! The building blocks of a layer. On the CPU some work in place, which is for
+//! inference only; every one has a differentiable composition beside it.
 
 use candle_core::Tensor;
 
+use crate::bias;
 use crate::config::Activation;
 use crate::error::Error;
 use crate::weights::Weights;
@@ -41,7 +43,12 @@ impl Linear {
 
     /// Over the last dimension of `x`, whatever stands before it.
     pub(crate) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
-        self.product(x)?.broadcast_add(&self.bias)
+        let product = self.product(x)?;
+        if !product.device().is_cpu() {
+            return product.broadcast_add(&self.bias);
+        }
+        bias::add(&product, &self.bias)?;
+        Ok(product)
     }
 
     /// The same, then the activation.
@@ -50,6 +57,11 @@ impl Linear {
         x: &Tensor,
         activation: Activation,
     ) -> candle_core::Result<Tensor> {
+        if activation == Activation::Gelu && x.device().is_cpu() {
+            let product = self.product(x)?;
+            bias::add_then_gelu(&product, &self.bias)?;
+            return Ok(product);
+        }
         let sum = self.forward(x)?;
         match activation {
             Activation::Gelu => sum.gelu_erf(),
