@@ -188,7 +188,12 @@ pub(crate) struct Eval {
     #[command(flatten)]
     pub(crate) judged: Judged,
     /// What to measure
-    #[arg(long, value_delimiter = ',', default_value = "nDCG@10,MRR@10,MAP,Recall@100,P@10", value_name = "METRICS")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "nDCG@10,MRR@10,MAP,Recall@100,P@10",
+        value_name = "METRICS"
+    )]
     pub(crate) metrics: Vec<Metric>,
     /// Break the first metric down by the queries' tags
     #[arg(long)]

@@ -58,7 +58,9 @@ impl Table {
             widths.map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..n_columns).map(width).collect();
-        let numeric: Vec<bool> = (0..n_columns).map(|column| self.is_numeric(column)).collect();
+        let numeric: Vec<bool> = (0..n_columns)
+            .map(|column| self.is_numeric(column))
+            .collect();
         for row in &self.rows {
             let mut line = String::new();
             for (column, cell) in row.iter().enumerate() {
@@ -76,7 +78,12 @@ impl Table {
     }
 
     fn is_numeric(&self, column: usize) -> bool {
-        let mut cells = self.rows.iter().skip(1).filter_map(|row| row.get(column)).peekable();
+        let mut cells = self
+            .rows
+            .iter()
+            .skip(1)
+            .filter_map(|row| row.get(column))
+            .peekable();
         cells.peek().is_some()
             && cells.all(|cell| {
                 cell == "-"

@@ -18,7 +18,10 @@ pub(crate) struct Bars {
 impl Bars {
     /// Bars that nothing cancels: Ctrl-C ends the program at once.
     pub(crate) fn new() -> Self {
-        Bars { bar: Mutex::new(None), cancelled: Arc::default() }
+        Bars {
+            bar: Mutex::new(None),
+            cancelled: Arc::default(),
+        }
     }
 
     /// Bars that take Ctrl-C as a wish to stop at the next safe point; a second
@@ -65,7 +68,12 @@ impl Progress for Bars {
     }
 
     fn end(&self) {
-        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(bar) = self
+            .bar
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+        {
             bar.finish_and_clear();
         }
     }
@@ -77,9 +85,13 @@ impl Progress for Bars {
 
 fn style(is_bounded: bool, unit: &str) -> ProgressStyle {
     let template = match (is_bounded, unit) {
-        (true, "bytes") => "{msg:.bold} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left".to_string(),
+        (true, "bytes") => {
+            "{msg:.bold} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left".to_string()
+        }
         (false, "bytes") => "{msg:.bold} {spinner} {bytes} {bytes_per_sec}".to_string(),
-        (true, unit) => format!("{{msg:.bold}} {{bar:30}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left"),
+        (true, unit) => {
+            format!("{{msg:.bold}} {{bar:30}} {{pos}}/{{len}} {unit}, {{per_sec}}, {{eta}} left")
+        }
         (false, unit) => format!("{{msg:.bold}} {{spinner}} {{pos}} {unit}, {{per_sec}}"),
     };
     ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar())

@@ -56,8 +56,14 @@ pub(crate) fn open_index(
     global: &Global,
     progress: &dyn Progress,
 ) -> Result<Index> {
-    let source = RegistryModels { registry: registry(global)?, progress };
-    let options = OpenOptions { stages, device: how.device };
+    let source = RegistryModels {
+        registry: registry(global)?,
+        progress,
+    };
+    let options = OpenOptions {
+        stages,
+        device: how.device,
+    };
     Ok(Index::open(dir, &options, &source)?)
 }
 
@@ -75,15 +81,31 @@ pub(crate) fn queries(path: &Path) -> Result<Vec<Query>> {
 /// Judged queries, with everything that does not fit told on standard error.
 pub(crate) fn topics(index: &Index, judged: &Judged) -> Result<Topics> {
     let queries = queries(&judged.queries)?;
-    let (qrels, problems) = read_qrels(&judged.qrels)
-        .with_context(|| format!("could not read the judgements in {}", judged.qrels.display()))?;
+    let (qrels, problems) = read_qrels(&judged.qrels).with_context(|| {
+        format!(
+            "could not read the judgements in {}",
+            judged.qrels.display()
+        )
+    })?;
     report(&problems, "judgement");
     let topics = Topics::new(index, queries, qrels, judged.limit)?;
     let mismatches = &topics.mismatches;
     let notes = [
-        (mismatches.queries_not_judged, "given without judgements", "left out"),
-        (mismatches.judged_not_given, "judged but not given", "left out"),
-        (mismatches.queries_without_relevant, "without a relevant document", "counted as 0"),
+        (
+            mismatches.queries_not_judged,
+            "given without judgements",
+            "left out",
+        ),
+        (
+            mismatches.judged_not_given,
+            "judged but not given",
+            "left out",
+        ),
+        (
+            mismatches.queries_without_relevant,
+            "without a relevant document",
+            "counted as 0",
+        ),
     ];
     for (n, what, so) in notes.into_iter().filter(|(n, _, _)| *n > 0) {
         let queries = if n == 1 { "query" } else { "queries" };
@@ -101,6 +123,9 @@ fn report(problems: &[Problem], noun: &str) {
         eprintln!("skipped: {problem}");
     }
     if !problems.is_empty() {
-        eprintln!("note: {} skipped", output::count(problems.len() as u64, &format!("bad {noun} record")));
+        eprintln!(
+            "note: {} skipped",
+            output::count(problems.len() as u64, &format!("bad {noun} record"))
+        );
     }
 }

@@ -29,7 +29,11 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
     let report = evaluate(&index, &profile, only, &topics, &command.metrics, &bars)?;
     if let Some(dir) = &command.run_dir {
         match command.dry_run {
-            true => eprintln!("would write {} runs to {}", report.rows.len(), dir.display()),
+            true => eprintln!(
+                "would write {} runs to {}",
+                report.rows.len(),
+                dir.display()
+            ),
             false => write_runs(dir, &report)?,
         }
     }
@@ -50,14 +54,27 @@ pub(crate) fn write_table(
 ) -> io::Result<()> {
     let mut table = Table::default();
     let metrics = command.metrics.iter().map(Metric::to_string);
-    table.row(["row".to_string()].into_iter().chain(metrics).chain(["judged hits".into()]));
+    table.row(
+        ["row".to_string()]
+            .into_iter()
+            .chain(metrics)
+            .chain(["judged hits".into()]),
+    );
     for row in &report.rows {
-        let values = row.evaluation.summary().into_iter().map(|value| format!("{value:.4}"));
+        let values = row
+            .evaluation
+            .summary()
+            .into_iter()
+            .map(|value| format!("{value:.4}"));
         let (judged, hits) = row.judged;
         let cells = [row.name.clone()].into_iter().chain(values);
         table.row(cells.chain([format!("{judged}/{hits}")]));
     }
-    writeln!(out, "{} queries; judged hits are among the first ten", topics.queries.len())?;
+    writeln!(
+        out,
+        "{} queries; judged hits are among the first ten",
+        topics.queries.len()
+    )?;
     table.write(out)?;
     if command.by_tag {
         writeln!(out)?;
@@ -69,18 +86,27 @@ pub(crate) fn write_table(
 
 fn tag_table(command: &Eval, report: &Report, topics: &Topics) -> Table {
     let mut table = Table::default();
-    let metric = command.metrics.first().map_or(String::new(), Metric::to_string);
+    let metric = command
+        .metrics
+        .first()
+        .map_or(String::new(), Metric::to_string);
     let names = report.rows.iter().map(|row| row.name.clone());
-    table.row([format!("{metric} by tag"), "queries".into()].into_iter().chain(names));
+    table.row(
+        [format!("{metric} by tag"), "queries".into()]
+            .into_iter()
+            .chain(names),
+    );
     let by_row: Vec<_> = report.rows.iter().map(|row| row.by_tag(topics)).collect();
     let Some(first) = by_row.first() else {
         return table;
     };
     for (tag, (n, _)) in first {
-        let values = by_row.iter().map(|tags| match tags.get(tag).and_then(|(_, v)| v.first()) {
-            Some(value) => format!("{value:.4}"),
-            None => "-".into(),
-        });
+        let values = by_row
+            .iter()
+            .map(|tags| match tags.get(tag).and_then(|(_, v)| v.first()) {
+                Some(value) => format!("{value:.4}"),
+                None => "-".into(),
+            });
         table.row([tag.clone(), n.to_string()].into_iter().chain(values));
     }
     table
@@ -109,8 +135,11 @@ fn percentile(times: &[Duration], percent: usize) -> Duration {
 }
 
 fn to_json(command: &Eval, report: &Report, topics: &Topics) -> Value {
-    let rows: Vec<Value> =
-        report.rows.iter().map(|row| row_json(command, row, topics)).collect();
+    let rows: Vec<Value> = report
+        .rows
+        .iter()
+        .map(|row| row_json(command, row, topics))
+        .collect();
     let mismatches = &topics.mismatches;
     json!({
         "rows": rows,
@@ -143,7 +172,11 @@ fn row_json(command: &Eval, row: &Row, topics: &Topics) -> Value {
 
 fn metrics_json(metrics: &[Metric], values: &[f64]) -> Value {
     let pairs = metrics.iter().zip(values);
-    Value::Object(pairs.map(|(metric, value)| (metric.to_string(), json!(value))).collect::<Map<_, _>>())
+    Value::Object(
+        pairs
+            .map(|(metric, value)| (metric.to_string(), json!(value)))
+            .collect::<Map<_, _>>(),
+    )
 }
 
 fn write_runs(dir: &Path, report: &Report) -> Result<()> {

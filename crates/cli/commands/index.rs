@@ -36,7 +36,10 @@ pub(crate) fn run(command: &Index, global: &Global) -> Result<Outcome> {
         report_survey(command, &config, &survey);
         return Ok(Outcome::Found);
     }
-    let models = RegistryModels { registry: source::registry(global)?, progress: &bars };
+    let models = RegistryModels {
+        registry: source::registry(global)?,
+        progress: &bars,
+    };
     let report = build(&request, &models, &bars, &mut on_problem)?;
     report_build(command, &report);
     Ok(Outcome::Found)
@@ -85,7 +88,10 @@ fn report_build(command: &Index, report: &BuildReport) {
         steps.join(", "),
     );
     if report.problems > 0 {
-        eprintln!("note: {} skipped, each reported above", output::count(report.problems, "bad record"));
+        eprintln!(
+            "note: {} skipped, each reported above",
+            output::count(report.problems, "bad record")
+        );
     }
     if report.documents_cut > 0 {
         eprintln!(

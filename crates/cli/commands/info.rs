@@ -7,9 +7,9 @@ use serde_json::json;
 use treffer_engine::config::{Fields, Settings};
 use treffer_engine::manifest::{Manifest, ModelRecord, SETTINGS};
 
+use crate::Outcome;
 use crate::args::{Info, ReportFormat};
 use crate::output::{Table, bytes, grouped};
-use crate::Outcome;
 
 /// Prints manifest and settings after checking every file. Loads no models.
 pub(crate) fn run(command: &Info) -> Result<Outcome> {
@@ -21,7 +21,11 @@ pub(crate) fn run(command: &Info) -> Result<Outcome> {
     let mut out = io::stdout().lock();
     match command.format {
         ReportFormat::Json => {
-            writeln!(out, "{}", json!({ "manifest": manifest, "settings": settings }))?;
+            writeln!(
+                out,
+                "{}",
+                json!({ "manifest": manifest, "settings": settings })
+            )?;
         }
         ReportFormat::Table => write_table(&mut out, &manifest, &settings)?,
     }
@@ -30,17 +34,45 @@ pub(crate) fn run(command: &Info) -> Result<Outcome> {
 
 fn write_table(out: &mut dyn Write, manifest: &Manifest, settings: &Settings) -> io::Result<()> {
     let lexical = &manifest.blueprint.lexical;
-    let n_files: usize = manifest.segments.iter().map(|segment| segment.files.len()).sum();
+    let n_files: usize = manifest
+        .segments
+        .iter()
+        .map(|segment| segment.files.len())
+        .sum();
     let mut table = Table::default();
-    table.row(["documents".to_string(), grouped(manifest.n_documents().into())]);
-    table.row(["size".to_string(), format!("{}, {n_files} files, all checksums right", bytes(manifest.n_bytes()))]);
-    table.row(["written by".to_string(), format!("{}, generation {}", manifest.written_by, manifest.generation)]);
+    table.row([
+        "documents".to_string(),
+        grouped(manifest.n_documents().into()),
+    ]);
+    table.row([
+        "size".to_string(),
+        format!(
+            "{}, {n_files} files, all checksums right",
+            bytes(manifest.n_bytes())
+        ),
+    ]);
+    table.row([
+        "written by".to_string(),
+        format!(
+            "{}, generation {}",
+            manifest.written_by, manifest.generation
+        ),
+    ]);
     table.row([
         "bm25".to_string(),
-        format!("{} analyzer, {}, k1 {}, b {}", lexical.analyzer, fields(lexical.fields), settings.k1, settings.b),
+        format!(
+            "{} analyzer, {}, k1 {}, b {}",
+            lexical.analyzer,
+            fields(lexical.fields),
+            settings.k1,
+            settings.b
+        ),
     ]);
     if let (Some(dense), Some(record)) = (&manifest.blueprint.dense, &manifest.models.dense) {
-        let graph = format!("m {}, ef_construction {}", dense.graph.m, dense.graph.ef_construction);
+        let graph = format!(
+            "m {}, ef_construction {}",
+            dense.graph.m, dense.graph.ef_construction
+        );
         table.row(["dense".to_string(), format!("{}, {graph}", model(record))]);
     }
     if let Some(record) = &manifest.models.cross {
@@ -52,14 +84,23 @@ fn write_table(out: &mut dyn Write, manifest: &Manifest, settings: &Settings) ->
             None => String::new(),
             Some(tuned) => format!(
                 ", tuned {} on {} queries of {}: {} {:.4} out of fold, {:.4} before",
-                tuned.date, tuned.n_queries, tuned.queries, tuned.metric, tuned.out_of_fold, tuned.before
+                tuned.date,
+                tuned.n_queries,
+                tuned.queries,
+                tuned.metric,
+                tuned.out_of_fold,
+                tuned.before
             ),
         };
         table.row([
             format!("profile {name}"),
             format!(
                 "{}, bm25 {} dense {} cross {}, weights {}{tuned}",
-                profile.mode, profile.bm25_depth, profile.dense_depth, profile.cross_depth, profile.weights
+                profile.mode,
+                profile.bm25_depth,
+                profile.dense_depth,
+                profile.cross_depth,
+                profile.weights
             ),
         ]);
     }
@@ -68,7 +109,10 @@ fn write_table(out: &mut dyn Write, manifest: &Manifest, settings: &Settings) ->
 
 fn model(record: &ModelRecord) -> String {
     let short: String = record.fingerprint.to_string().chars().take(12).collect();
-    format!("{}, at most {} tokens, fingerprint {short}", record.spec.name, record.spec.max_length)
+    format!(
+        "{}, at most {} tokens, fingerprint {short}",
+        record.spec.name, record.spec.max_length
+    )
 }
 
 fn fields(fields: Fields) -> String {

@@ -4,9 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
-use treffer_models::{
-    Entry, Fetched, FileOutcome, PullOptions, Reference, Registry, State,
-};
+use treffer_models::{Entry, Fetched, FileOutcome, PullOptions, Reference, Registry, State};
 
 use crate::args::{Global, Model, ModelCommand, ReportFormat};
 use crate::output::{Table, bytes};
@@ -18,7 +16,11 @@ pub(crate) fn run(command: &Model, global: &Global) -> Result<Outcome> {
     let registry = source::registry(global)?;
     match &command.command {
         ModelCommand::List { format } => list(&registry, *format),
-        ModelCommand::Pull { names, force, dry_run: false } => pull(&registry, names, *force),
+        ModelCommand::Pull {
+            names,
+            force,
+            dry_run: false,
+        } => pull(&registry, names, *force),
         ModelCommand::Pull { names, .. } => would_pull(&registry, names),
         ModelCommand::Verify { names } => verify(&registry, names),
         ModelCommand::Path { name } => path(&registry, name),
@@ -28,9 +30,16 @@ pub(crate) fn run(command: &Model, global: &Global) -> Result<Outcome> {
 fn list(registry: &Registry, format: ReportFormat) -> Result<Outcome> {
     let mut out = io::stdout().lock();
     if format == ReportFormat::Json {
-        let models: Vec<Value> =
-            registry.entries().iter().map(|entry| entry_json(registry, entry)).collect();
-        writeln!(out, "{}", json!({ "cache": registry.cache(), "models": models }))?;
+        let models: Vec<Value> = registry
+            .entries()
+            .iter()
+            .map(|entry| entry_json(registry, entry))
+            .collect();
+        writeln!(
+            out,
+            "{}",
+            json!({ "cache": registry.cache(), "models": models })
+        )?;
         return Ok(Outcome::Found);
     }
     let mut table = Table::default();
@@ -52,7 +61,10 @@ fn list(registry: &Registry, format: ReportFormat) -> Result<Outcome> {
     }
     table.write(&mut out)?;
     writeln!(out, "\ncache: {}", registry.cache().display())?;
-    writeln!(out, "not pinned: from the model hub only; its checksums are recorded at the first pull")?;
+    writeln!(
+        out,
+        "not pinned: from the model hub only; its checksums are recorded at the first pull"
+    )?;
     Ok(Outcome::Found)
 }
 
@@ -75,7 +87,10 @@ fn pull(registry: &Registry, names: &[String], force: bool) -> Result<Outcome> {
     let bars = Bars::cancellable()?;
     for name in names {
         if let Reference::Folder(path) = registry.find(name, None)? {
-            bail!("{} is a folder already; there is nothing to pull", path.display());
+            bail!(
+                "{} is a folder already; there is nothing to pull",
+                path.display()
+            );
         }
         let fetched = registry.fetch_with(name, PullOptions { force }, &bars)?;
         let (Fetched::Ready(treffer_types::ModelFolder { path, .. })
@@ -107,7 +122,12 @@ fn would_pull(registry: &Registry, names: &[String]) -> Result<Outcome> {
 fn verify(registry: &Registry, names: &[String]) -> Result<Outcome> {
     let is_pulled = |entry: &&Entry| matches!(registry.state(entry), State::Pulled(_));
     let names: Vec<String> = match names {
-        [] => registry.entries().iter().filter(is_pulled).map(|e| e.name().to_string()).collect(),
+        [] => registry
+            .entries()
+            .iter()
+            .filter(is_pulled)
+            .map(|e| e.name().to_string())
+            .collect(),
         names => names.to_vec(),
     };
     let bars = Bars::cancellable()?;
@@ -151,7 +171,10 @@ fn path(registry: &Registry, name: &str) -> Result<Outcome> {
         // Looks into the cache only: what is not there is an error that says so.
         Reference::Hub { .. } => {
             let offline = registry.clone().offline(true);
-            offline.fetch(name, &treffer_types::NoProgress)?.path().to_path_buf()
+            offline
+                .fetch(name, &treffer_types::NoProgress)?
+                .path()
+                .to_path_buf()
         }
         Reference::Folder(path) => path,
     };

@@ -12,10 +12,22 @@ use crate::args::{Global, Quickstart};
 
 /// The sample, carried in the program so that it works from any folder.
 const SAMPLE: [(&str, &str); 5] = [
-    ("corpus.jsonl", include_str!("../../../data/sample/corpus.jsonl")),
-    ("queries.jsonl", include_str!("../../../data/sample/queries.jsonl")),
-    ("qrels/train.tsv", include_str!("../../../data/sample/qrels/train.tsv")),
-    ("qrels/test.tsv", include_str!("../../../data/sample/qrels/test.tsv")),
+    (
+        "corpus.jsonl",
+        include_str!("../../../data/sample/corpus.jsonl"),
+    ),
+    (
+        "queries.jsonl",
+        include_str!("../../../data/sample/queries.jsonl"),
+    ),
+    (
+        "qrels/train.tsv",
+        include_str!("../../../data/sample/qrels/train.tsv"),
+    ),
+    (
+        "qrels/test.tsv",
+        include_str!("../../../data/sample/qrels/test.tsv"),
+    ),
     ("config.toml", include_str!("../../../configs/sample.toml")),
 ];
 
@@ -58,20 +70,46 @@ fn steps(sample: &Path, index: &Path) -> Vec<Step> {
         purpose,
         arguments: words.iter().map(|word| word.to_string()).collect(),
     };
-    let (queries, config) = (path(sample.join("queries.jsonl")), path(sample.join("config.toml")));
+    let (queries, config) = (
+        path(sample.join("queries.jsonl")),
+        path(sample.join("config.toml")),
+    );
     let corpus = path(sample.join("corpus.jsonl"));
-    let (train, test) = (path(sample.join("qrels/train.tsv")), path(sample.join("qrels/test.tsv")));
+    let (train, test) = (
+        path(sample.join("qrels/train.tsv")),
+        path(sample.join("qrels/test.tsv")),
+    );
     let eval = ["eval", &index, "--queries", &queries, "--qrels", &test];
     let mut steps = vec![
-        step("Fetch the models, once", &["model", "pull", "multilingual-e5-small", "ms-marco-MiniLM-L-12-v2"]),
-        step("Build the index", &["index", &index, &corpus, "--config", &config, "--replace"]),
+        step(
+            "Fetch the models, once",
+            &[
+                "model",
+                "pull",
+                "multilingual-e5-small",
+                "ms-marco-MiniLM-L-12-v2",
+            ],
+        ),
+        step(
+            "Build the index",
+            &["index", &index, &corpus, "--config", &config, "--replace"],
+        ),
     ];
     for query in QUERIES {
-        steps.push(step("Search, with every score explained", &["search", &index, query, "-k", "3", "--explain", "--timings"]));
+        steps.push(step(
+            "Search, with every score explained",
+            &["search", &index, query, "-k", "3", "--explain", "--timings"],
+        ));
     }
     steps.push(step("Measure every stage on the test queries", &eval));
-    steps.push(step("Tune the weights on the training queries", &["tune", &index, "--queries", &queries, "--qrels", &train]));
-    steps.push(step("Measure again on the test queries, which chose nothing", &[&eval[..], &["--by-tag"]].concat()));
+    steps.push(step(
+        "Tune the weights on the training queries",
+        &["tune", &index, "--queries", &queries, "--qrels", &train],
+    ));
+    steps.push(step(
+        "Measure again on the test queries, which chose nothing",
+        &[&eval[..], &["--by-tag"]].concat(),
+    ));
     steps
 }
 
@@ -99,7 +137,9 @@ impl Step {
         if let Some(threads) = global.threads {
             child.args(["--threads", &threads.to_string()]);
         }
-        let status = child.status().with_context(|| format!("could not run `{}`", self.shown()))?;
+        let status = child
+            .status()
+            .with_context(|| format!("could not run `{}`", self.shown()))?;
         if !status.success() {
             bail!("`{}` failed; its own message stands above", self.shown());
         }

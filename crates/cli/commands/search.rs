@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use treffer_engine::config::{Settings};
+use treffer_engine::config::Settings;
 use treffer_engine::manifest::SETTINGS;
 use treffer_engine::search::{SearchRequest, SearchResult, Searcher};
 use treffer_eval::{Run, RunEntry, write_run};
@@ -63,7 +63,9 @@ fn stages_to_open(command: &Search) -> Result<Option<Vec<StageName>>> {
     let manifest = treffer_engine::manifest::Manifest::read(&command.dir)?;
     let settings = Settings::read(&command.dir.join(SETTINGS))?;
     let profile = source::profile(&settings, &command.how)?;
-    Ok(Some(profile.stages_with_effect(&manifest.blueprint.stages())))
+    Ok(Some(
+        profile.stages_with_effect(&manifest.blueprint.stages()),
+    ))
 }
 
 fn write_table(
@@ -79,8 +81,19 @@ fn write_table(
         writeln!(out, "nothing found")?;
     }
     for hit in &result.hits {
-        let title = if hit.title.is_empty() { &hit.text } else { &hit.title };
-        writeln!(out, "{:>3}  {:.4}  {}  {}", hit.rank, hit.score, hit.id, one_line(title, 80))?;
+        let title = if hit.title.is_empty() {
+            &hit.text
+        } else {
+            &hit.title
+        };
+        writeln!(
+            out,
+            "{:>3}  {:.4}  {}  {}",
+            hit.rank,
+            hit.score,
+            hit.id,
+            one_line(title, 80)
+        )?;
         if command.explain {
             explain(out, hit)?;
         } else if !hit.title.is_empty() && !hit.text.is_empty() {
@@ -99,10 +112,20 @@ fn write_table(
 /// How a hit came to its score, a line for each stage.
 fn explain(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
     let mut table = Table::default();
-    table.row(["             stage", "raw", "normalized", "weighted", "rank"]);
+    table.row([
+        "             stage",
+        "raw",
+        "normalized",
+        "weighted",
+        "rank",
+    ]);
     for (stage, score) in hit.stages.iter() {
         let Some(raw) = score.raw else {
-            let why = if score.weighted == 0.0 { "not run" } else { "not read" };
+            let why = if score.weighted == 0.0 {
+                "not run"
+            } else {
+                "not read"
+            };
             table.row([
                 format!("             {stage}"),
                 "-".into(),
@@ -115,7 +138,9 @@ fn explain(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
         table.row([
             format!("             {stage}"),
             format!("{:.4}", raw.value()),
-            score.normalized.map_or("-".into(), |value| format!("{value:.4}")),
+            score
+                .normalized
+                .map_or("-".into(), |value| format!("{value:.4}")),
             format!("{:.4}", score.weighted),
             score.rank.map_or("-".into(), |rank| rank.to_string()),
         ]);
@@ -125,7 +150,13 @@ fn explain(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
         0 => String::new(),
         n => format!(" (the cross-encoder did not read its last {n} tokens)"),
     };
-    writeln!(out, "{:>13}passage {}{cut}: {}", "", hit.passage.passage, one_line(&hit.text, 100))
+    writeln!(
+        out,
+        "{:>13}passage {}{cut}: {}",
+        "",
+        hit.passage.passage,
+        one_line(&hit.text, 100)
+    )
 }
 
 fn write_timings(out: &mut dyn Write, result: &SearchResult) -> io::Result<()> {
@@ -144,9 +175,16 @@ fn write_timings(out: &mut dyn Write, result: &SearchResult) -> io::Result<()> {
 }
 
 fn to_json(command: &Search, query: &Query, result: &SearchResult) -> Value {
-    let hits: Vec<Value> = result.hits.iter().map(|hit| hit_json(command, hit)).collect();
-    let stages: Vec<Value> =
-        result.traces.iter().map(|trace| trace_json(command, trace)).collect();
+    let hits: Vec<Value> = result
+        .hits
+        .iter()
+        .map(|hit| hit_json(command, hit))
+        .collect();
+    let stages: Vec<Value> = result
+        .traces
+        .iter()
+        .map(|trace| trace_json(command, trace))
+        .collect();
     json!({
         "query": { "id": query.id, "text": query.text },
         "n_candidates": result.n_candidates,
@@ -179,7 +217,14 @@ fn trace_json(command: &Search, trace: &StageTrace) -> Value {
 }
 
 fn to_run(query: &Query, hits: Vec<Hit>) -> Run {
-    let id = if query.id.is_empty() { "1".to_string() } else { query.id.clone() };
-    let entries = hits.into_iter().map(|hit| RunEntry { doc: hit.id, score: hit.score });
+    let id = if query.id.is_empty() {
+        "1".to_string()
+    } else {
+        query.id.clone()
+    };
+    let entries = hits.into_iter().map(|hit| RunEntry {
+        doc: hit.id,
+        score: hit.score,
+    });
     Run::from_rankings([(id, entries.collect())])
 }

@@ -56,7 +56,9 @@ fn steps(step: f64) -> Result<u32> {
     let steps = (1.0 / step).round();
     let is_whole = (steps * step - 1.0).abs() < 1e-9;
     if !(step > 0.0 && is_whole && steps <= 1000.0) {
-        bail!("--step is {step}; it must divide 1 into at most 1000 whole steps, as 0.05, 0.1 or 0.02 do");
+        bail!(
+            "--step is {step}; it must divide 1 into at most 1000 whole steps, as 0.05, 0.1 or 0.02 do"
+        );
     }
     Ok(steps as u32)
 }
@@ -67,7 +69,10 @@ fn decide(
     mut profile: Profile,
     report: &TuneReport,
 ) -> Result<Decision> {
-    let name = command.save_as.as_ref().unwrap_or(&command.judged.how.profile);
+    let name = command
+        .save_as
+        .as_ref()
+        .unwrap_or(&command.judged.how.profile);
     let is_kept = !report.is_gain() && !command.force;
     let text = match () {
         () if is_kept => format!(
@@ -75,7 +80,11 @@ fn decide(
             report.n_queries
         ),
         () if command.dry_run => format!("would write {} to profile `{name}`", report.best),
-        () => format!("wrote {} to profile `{name}` of {}", report.best, index.dir().display()),
+        () => format!(
+            "wrote {} to profile `{name}` of {}",
+            report.best,
+            index.dir().display()
+        ),
     };
     let is_written = !is_kept && !command.dry_run;
     if is_written {
@@ -88,7 +97,8 @@ fn decide(
 
 fn provenance(command: &Tune, index: &Index, report: &TuneReport) -> Provenance {
     let file_name = |path: &Path| {
-        path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+        path.file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     };
     let cross = report.stages.contains(&StageName::Cross);
     let record = index.manifest().models.cross.as_ref().filter(|_| cross);
@@ -115,7 +125,9 @@ fn rounded(value: f64) -> f64 {
 /// The day in UTC, by the civil-from-days algorithm (Hinnant, "chrono-compatible
 /// low-level date algorithms").
 fn today() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs());
     let (year, month, day) = civil(i64::try_from(seconds / 86_400).unwrap_or(0));
     format!("{year:04}-{month:02}-{day:02}")
 }
@@ -129,7 +141,11 @@ fn civil(days_since_1970: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -149,7 +165,14 @@ pub(crate) fn write_table(
         command.folds
     )?;
     let mut table = Table::default();
-    table.row(["weights".to_string(), "bm25".into(), "dense".into(), "cross".into(), metric.to_string(), "measured".into()]);
+    table.row([
+        "weights".to_string(),
+        "bm25".into(),
+        "dense".into(),
+        "cross".into(),
+        metric.to_string(),
+        "measured".into(),
+    ]);
     let mut line = |name: &str, weights: &Weights, mean: f64, how: &str| {
         let weight = |stage| format!("{:.3}", weights.weight(stage));
         table.row([
@@ -162,12 +185,26 @@ pub(crate) fn write_table(
         ]);
     };
     for other in &report.others {
-        let how = if other.name.starts_with("tuned") { "out of fold" } else { "on all" };
+        let how = if other.name.starts_with("tuned") {
+            "out of fold"
+        } else {
+            "on all"
+        };
         line(&other.name, &other.weights, other.mean, how);
     }
-    line("current profile", &report.current, report.current_mean, "on all");
+    line(
+        "current profile",
+        &report.current,
+        report.current_mean,
+        "on all",
+    );
     line("tuned", &report.best, report.out_of_fold, "out of fold");
-    line("tuned", &report.best, report.best_mean, "on the queries that chose it");
+    line(
+        "tuned",
+        &report.best,
+        report.best_mean,
+        "on the queries that chose it",
+    );
     table.write(out)?;
     let chosen: Vec<String> = report.fold_weights.iter().map(Weights::to_string).collect();
     writeln!(out, "chosen by the folds: {}", chosen.join("  "))?;

@@ -77,7 +77,11 @@ pub fn build(
     let workplace = Workplace::create(request.dir, generation)?;
 
     let mut clock = StepClock::default();
-    let reading = Reading { request, progress, on_problem };
+    let reading = Reading {
+        request,
+        progress,
+        on_problem,
+    };
     let (documents, problems) = clock.time("read", || {
         let mut shelf = Shelf::create(&workplace.building, request.config)?;
         let counts = reading.run(&mut |document, origin| shelf.keep(document, origin))?;
@@ -86,13 +90,34 @@ pub fn build(
     })?;
     let mut cut = Cut::default();
     if let Some(embedder) = embedder {
-        let writer = DenseEncoding { workplace: &workplace, blueprint: &blueprint, progress };
+        let writer = DenseEncoding {
+            workplace: &workplace,
+            blueprint: &blueprint,
+            progress,
+        };
         cut = clock.time("encode", || writer.encode(embedder.as_ref()))?;
     }
-    let commit = Commit { request, workplace, generation, blueprint, models, documents };
+    let commit = Commit {
+        request,
+        workplace,
+        generation,
+        blueprint,
+        models,
+        documents,
+    };
     let bytes = clock.time("commit", || commit.run())?;
-    let Cut { documents: documents_cut, tokens: tokens_cut } = cut;
-    Ok(BuildReport { documents, problems, documents_cut, tokens_cut, bytes, steps: clock.steps })
+    let Cut {
+        documents: documents_cut,
+        tokens: tokens_cut,
+    } = cut;
+    Ok(BuildReport {
+        documents,
+        problems,
+        documents_cut,
+        tokens_cut,
+        bytes,
+        steps: clock.steps,
+    })
 }
 
 /// What a build would find in its inputs.
@@ -118,8 +143,16 @@ pub fn survey(
     let mut keep = |document: &Document, origin: Origin| {
         Ok((!ids.insert(document.id.clone())).then(|| duplicate(document, origin)))
     };
-    let (documents, problems) = Reading { request, progress, on_problem }.run(&mut keep)?;
-    Ok(Survey { documents, problems })
+    let (documents, problems) = Reading {
+        request,
+        progress,
+        on_problem,
+    }
+    .run(&mut keep)?;
+    Ok(Survey {
+        documents,
+        problems,
+    })
 }
 
 /// The generation that the build will commit.
@@ -140,7 +173,9 @@ fn check_target(request: &BuildRequest<'_>) -> Result<u64, Error> {
 }
 
 fn next_free_generation(dir: &Path) -> u64 {
-    (1..).find(|generation| !dir.join(segment_name(*generation)).exists()).unwrap_or(u64::MAX)
+    (1..)
+        .find(|generation| !dir.join(segment_name(*generation)).exists())
+        .unwrap_or(u64::MAX)
 }
 
 fn segment_name(generation: u64) -> String {
@@ -189,8 +224,13 @@ impl Workplace {
         fs::create_dir_all(dir).at("create", dir)?;
         let lock = lock(dir)?;
         let building = dir.join(format!(".building-{generation}"));
-        let workplace =
-            Workplace { dir: dir.into(), building, made_dir, committed: false, lock };
+        let workplace = Workplace {
+            dir: dir.into(),
+            building,
+            made_dir,
+            committed: false,
+            lock,
+        };
         // Whoever left one behind does not hold the lock, so it is nobody's.
         remove_if_there(&workplace.building)?;
         fs::create_dir(&workplace.building).at("create", &workplace.building)?;
@@ -218,9 +258,11 @@ impl Drop for Workplace {
 
 fn remove_if_there(path: &Path) -> Result<(), Error> {
     match fs::remove_dir_all(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::Io { action: "remove", path: path.into(), source })
-        }
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(Error::Io {
+            action: "remove",
+            path: path.into(),
+            source,
+        }),
         _ => Ok(()),
     }
 }
@@ -273,7 +315,10 @@ impl Reading<'_> {
 type Keep<'a> = dyn FnMut(&Document, Origin) -> Result<Option<Problem>, Error> + 'a;
 
 fn duplicate(document: &Document, origin: Origin) -> Problem {
-    origin.problem(Reason::DuplicateId { id: document.id.clone(), first_line: None })
+    origin.problem(Reason::DuplicateId {
+        id: document.id.clone(),
+        first_line: None,
+    })
 }
 
 /// Where the first step puts what it reads.
@@ -289,8 +334,11 @@ impl Shelf {
         Ok(Shelf {
             dir: building.into(),
             store: StoreWriter::create(&store).map_err(part("create", "store", &store))?,
-            lexical: LexicalWriter::create(&lexical, &config.lexical)
-                .map_err(part("create", "lexical part", &lexical))?,
+            lexical: LexicalWriter::create(&lexical, &config.lexical).map_err(part(
+                "create",
+                "lexical part",
+                &lexical,
+            ))?,
         })
     }
 
@@ -313,8 +361,12 @@ impl Shelf {
     }
 
     fn finish(self) -> Result<(), Error> {
-        self.store.finish().map_err(part("finish", "store", &self.dir))?;
-        self.lexical.finish().map_err(part("finish", "lexical part", &self.dir))
+        self.store
+            .finish()
+            .map_err(part("finish", "store", &self.dir))?;
+        self.lexical
+            .finish()
+            .map_err(part("finish", "lexical part", &self.dir))
     }
 }
 
@@ -337,21 +389,33 @@ impl DenseEncoding<'_> {
         let store_dir = self.workplace.part("store");
         let store = Store::open(&store_dir).map_err(part("open", "store", &store_dir))?;
         let dir = self.workplace.part("dense");
-        let graph = &self.blueprint.dense.as_ref().expect("there is a bi-encoder").graph;
-        let mut writer = DenseWriter::create(&dir, embedder.dimension(), graph)
-            .map_err(part("create", "dense part", &dir))?;
+        let graph = &self
+            .blueprint
+            .dense
+            .as_ref()
+            .expect("there is a bi-encoder")
+            .graph;
+        let mut writer = DenseWriter::create(&dir, embedder.dimension(), graph).map_err(part(
+            "create",
+            "dense part",
+            &dir,
+        ))?;
         let mut cut = Cut::default();
         let n_docs = store.len() as u32;
-        self.progress.begin("encoding", Some(n_docs.into()), "documents");
+        self.progress
+            .begin("encoding", Some(n_docs.into()), "documents");
         for first in (0..n_docs).step_by(ENCODED_AT_ONCE) {
-            let docs: Vec<DocId> =
-                (first..n_docs.min(first + ENCODED_AT_ONCE as u32)).map(DocId).collect();
+            let docs: Vec<DocId> = (first..n_docs.min(first + ENCODED_AT_ONCE as u32))
+                .map(DocId)
+                .collect();
             self.encode_some(embedder, &store, &docs, &mut writer, &mut cut)?;
             self.progress.advance(docs.len() as u64);
             stop_if_asked(self.progress)?;
         }
         self.progress.end();
-        writer.finish(self.progress).map_err(part("finish", "dense part", &dir))?;
+        writer
+            .finish(self.progress)
+            .map_err(part("finish", "dense part", &dir))?;
         stop_if_asked(self.progress)?;
         Ok(cut)
     }
@@ -370,11 +434,13 @@ impl DenseEncoding<'_> {
             .collect::<Result<Vec<_>, _>>()
             .map_err(part("read", "store", &self.workplace.building))?;
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let embeddings = embedder.embed_passages(&texts).map_err(|source| Error::Model {
-            action: "run",
-            name: embedder.spec().name.clone(),
-            source,
-        })?;
+        let embeddings = embedder
+            .embed_passages(&texts)
+            .map_err(|source| Error::Model {
+                action: "run",
+                name: embedder.spec().name.clone(),
+                source,
+            })?;
         for (doc, embedding) in docs.iter().zip(embeddings) {
             cut.documents += u32::from(embedding.tokens_cut > 0);
             cut.tokens += u64::from(embedding.tokens_cut);
@@ -461,7 +527,12 @@ pub(crate) fn part<E: Into<BoxError>>(
     path: &Path,
 ) -> impl FnOnce(E) -> Error {
     let path = path.to_path_buf();
-    move |source| Error::Part { action, part, path, source: source.into() }
+    move |source| Error::Part {
+        action,
+        part,
+        path,
+        source: source.into(),
+    }
 }
 
 #[derive(Default)]

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use treffer_dense::GraphConfig;
 use treffer_encoder::Device;
-use treffer_lexical::LexicalConfig;
 pub use treffer_lexical::Fields;
+use treffer_lexical::LexicalConfig;
 use treffer_types::StageName;
 
 use crate::error::Error;
@@ -99,7 +99,9 @@ impl Config {
     /// # Errors
     /// If there is none of this name; the message lists them.
     pub fn preset(name: &str) -> Result<Self, Error> {
-        Source::Preset(name).read().and_then(|table| Config::from_table(table, "preset"))
+        Source::Preset(name)
+            .read()
+            .and_then(|table| Config::from_table(table, "preset"))
     }
 
     /// `base` with single keys set on top, each as `section.key=value`; `value` is
@@ -151,15 +153,26 @@ impl Config {
     }
 
     fn check(&self, origin: &str) -> Result<(), Error> {
-        let Config { device: _, lexical, dense, cross: _, profiles } = self;
+        let Config {
+            device: _,
+            lexical,
+            dense,
+            cross: _,
+            profiles,
+        } = self;
         let invalid = |what: &str, source: treffer_types::BoxError| Error::Config {
             origin: origin.into(),
             what: format!("section `{what}` cannot be used"),
             source: Some(source),
         };
-        lexical.validate().map_err(|e| invalid("lexical", e.into()))?;
+        lexical
+            .validate()
+            .map_err(|e| invalid("lexical", e.into()))?;
         if let Some(dense) = dense {
-            dense.graph.validate().map_err(|e| invalid("dense", e.into()))?;
+            dense
+                .graph
+                .validate()
+                .map_err(|e| invalid("dense", e.into()))?;
         }
         check_profiles(profiles, origin)
     }
@@ -251,7 +264,10 @@ impl Source<'_> {
                     let names: Vec<&str> = PRESETS.iter().map(|(preset, _)| *preset).collect();
                     return Err(config_error(
                         "--preset",
-                        &format!("there is no preset `{name}`; presets are {}", names.join(", ")),
+                        &format!(
+                            "there is no preset `{name}`; presets are {}",
+                            names.join(", ")
+                        ),
                     ));
                 };
                 parse(text, name)
@@ -267,16 +283,20 @@ fn read_text(path: &Path) -> Result<String, Error> {
 }
 
 fn parse(text: &str, origin: &str) -> Result<Table, Error> {
-    text.parse().map_err(|source: toml::de::Error| Error::Config {
-        origin: origin.into(),
-        what: "this is not valid TOML".into(),
-        source: Some(source.into()),
-    })
+    text.parse()
+        .map_err(|source: toml::de::Error| Error::Config {
+            origin: origin.into(),
+            what: "this is not valid TOML".into(),
+            source: Some(source.into()),
+        })
 }
 
 fn apply_override(table: &mut Table, text: &str) -> Result<(), Error> {
     let Some((key, value)) = text.split_once('=') else {
-        return Err(config_error("--set", &format!("`{text}` is not of the form key=value")));
+        return Err(config_error(
+            "--set",
+            &format!("`{text}` is not of the form key=value"),
+        ));
     };
     let value = format!("value = {value}")
         .parse::<Table>()
@@ -284,7 +304,10 @@ fn apply_override(table: &mut Table, text: &str) -> Result<(), Error> {
         .and_then(|mut parsed| parsed.remove("value"))
         .unwrap_or_else(|| Value::String(value.to_string()));
     keys::set(table, key.trim(), value).map_err(|part| {
-        config_error("--set", &format!("`{part}` in `{key}` is a value, not a section"))
+        config_error(
+            "--set",
+            &format!("`{part}` in `{key}` is a value, not a section"),
+        )
     })
 }
 
@@ -315,22 +338,25 @@ impl Profile {
         let profile: Profile = Value::Table(table)
             .try_into()
             .map_err(|source: toml::de::Error| config_error("--set", source.message()))?;
-        profile.check().map_err(|what| config_error("--set", &what))?;
+        profile
+            .check()
+            .map_err(|what| config_error("--set", &what))?;
         Ok(profile)
     }
 }
 
 /// Every key of a configuration, from one that has them all; profile names are free.
 fn known_keys() -> Table {
-    let full: Table = PRESETS[0].1.parse().expect("the shipped presets are tested");
+    let full: Table = PRESETS[0]
+        .1
+        .parse()
+        .expect("the shipped presets are tested");
     with_any_profile(full)
 }
 
 fn known_settings() -> Table {
     let preset = Config::from_known_preset();
-    with_any_profile(
-        Table::try_from(preset.settings()).expect("settings hold only what TOML can"),
-    )
+    with_any_profile(Table::try_from(preset.settings()).expect("settings hold only what TOML can"))
 }
 
 impl Config {
@@ -362,7 +388,11 @@ fn check_profiles(profiles: &BTreeMap<String, Profile>, origin: &str) -> Result<
 }
 
 fn config_error(origin: &str, what: &str) -> Error {
-    Error::Config { origin: origin.into(), what: what.trim_end().into(), source: None }
+    Error::Config {
+        origin: origin.into(),
+        what: what.trim_end().into(),
+        source: None,
+    }
 }
 
 #[cfg(test)]
@@ -394,8 +424,12 @@ mod tests {
 
     #[test]
     fn keys_are_set_from_the_command_line() {
-        let config = load(&["lexical.k1=1.2", "dense.model=./mine", "profiles.deep.cross_depth=7"])
-            .unwrap();
+        let config = load(&[
+            "lexical.k1=1.2",
+            "dense.model=./mine",
+            "profiles.deep.cross_depth=7",
+        ])
+        .unwrap();
         assert_eq!(config.lexical.k1, 1.2);
         assert_eq!(config.dense.unwrap().model, "./mine");
         assert_eq!(config.profiles["deep"].cross_depth, 7);
@@ -404,16 +438,28 @@ mod tests {
     #[test]
     fn an_unknown_key_names_the_nearest() {
         let message = load(&["lexical.analyser=german"]).unwrap_err();
-        assert!(message.contains("`lexical.analyser`; did you mean `lexical.analyzer`?"), "{message}");
+        assert!(
+            message.contains("`lexical.analyser`; did you mean `lexical.analyzer`?"),
+            "{message}"
+        );
         let message = load(&["profiles.default.ef=3"]).unwrap_err();
-        assert!(message.contains("unknown key `profiles.default.ef`"), "{message}");
+        assert!(
+            message.contains("unknown key `profiles.default.ef`"),
+            "{message}"
+        );
     }
 
     #[test]
     fn values_out_of_range_are_refused() {
         for (key, part) in [
-            ("profiles.default.weights={ bm25 = 0.5, dense = 0.5, cross = 0.5 }", "1.5"),
-            ("profiles.default.weights={ bm25 = -0.5, dense = 1.0, cross = 0.5 }", "-0.5"),
+            (
+                "profiles.default.weights={ bm25 = 0.5, dense = 0.5, cross = 0.5 }",
+                "1.5",
+            ),
+            (
+                "profiles.default.weights={ bm25 = -0.5, dense = 1.0, cross = 0.5 }",
+                "-0.5",
+            ),
             ("profiles.default.ef_search=10", "ef_search is 10"),
             ("lexical.analyzer=klingon", "klingon"),
             ("device=tpu", "tpu"),

@@ -59,19 +59,33 @@ pub fn evaluate(
 ) -> Result<Report, Error> {
     let plan = Plan::new(index, profile, only)?;
     let gathered = topics.gather(&plan, progress)?;
-    let mut names = Names { index, known: HashMap::new() };
+    let mut names = Names {
+        index,
+        known: HashMap::new(),
+    };
     let mut rows = Vec::new();
     for ranking in rankings(profile, plan.stages()) {
         let mut run = Run::default();
         for (query, gathered) in topics.queries.iter().zip(&gathered) {
             let order = ranking.order(profile, &gathered.candidates);
-            run.0.insert(query.id.clone(), names.entries(&gathered.candidates, &order)?);
+            run.0.insert(
+                query.id.clone(),
+                names.entries(&gathered.candidates, &order)?,
+            );
         }
         let evaluation = Evaluation::new(&run, &topics.qrels, metrics)?;
         let judged = judged_hits(&run, topics);
-        rows.push(Row { name: ranking.name(), run, evaluation, judged });
+        rows.push(Row {
+            name: ranking.name(),
+            run,
+            evaluation,
+            judged,
+        });
     }
-    Ok(Report { rows, times: times(&gathered) })
+    Ok(Report {
+        rows,
+        times: times(&gathered),
+    })
 }
 
 impl Row {
@@ -88,7 +102,9 @@ impl Row {
                     .filter(|query| query.tags.contains(tag))
                     .map(|query| query.id.as_str())
                     .collect();
-                let part = self.evaluation.restricted_to(|query| tagged.contains(query))?;
+                let part = self
+                    .evaluation
+                    .restricted_to(|query| tagged.contains(query))?;
                 Some((tag.clone(), (part.queries.len(), part.summary())))
             })
             .collect()
@@ -146,18 +162,29 @@ fn stage_order(profile: &Profile, candidates: &[Candidate], stage: StageName) ->
         (StageName::Dense, _) => order.truncate(profile.dense_depth),
         _ => order.truncate(profile.bm25_depth),
     }
-    order.into_iter().map(|(at, score)| (at, f64::from(score.value()))).collect()
+    order
+        .into_iter()
+        .map(|(at, score)| (at, f64::from(score.value())))
+        .collect()
 }
 
 fn cross_order(profile: &Profile, candidates: &[Candidate]) -> Vec<(usize, f64)> {
     let mut read = scored(candidates, StageName::Cross);
     sort_by_score(&mut read, candidates);
-    let mut order: Vec<(usize, f64)> =
-        read.into_iter().map(|(at, score)| (at, f64::from(score.value()))).collect();
+    let mut order: Vec<(usize, f64)> = read
+        .into_iter()
+        .map(|(at, score)| (at, f64::from(score.value())))
+        .collect();
     let last = order.last().map_or(0.0, |(_, score)| *score);
-    let promising =
-        promise(candidates, profile.cross_order, &profile.normalizers, candidates.len());
-    let unread = promising.into_iter().filter(|at| is_unread(&candidates[*at]));
+    let promising = promise(
+        candidates,
+        profile.cross_order,
+        &profile.normalizers,
+        candidates.len(),
+    );
+    let unread = promising
+        .into_iter()
+        .filter(|at| is_unread(&candidates[*at]));
     order.extend((1..).zip(unread).map(|(n, at)| (at, last - f64::from(n))));
     order
 }
@@ -167,13 +194,20 @@ fn is_unread(candidate: &Candidate) -> bool {
 }
 
 fn scored(candidates: &[Candidate], stage: StageName) -> Vec<(usize, Score)> {
-    let scores = candidates.iter().map(|candidate| candidate.scores.get(stage)).enumerate();
-    scores.filter_map(|(at, score)| Some((at, score?))).collect()
+    let scores = candidates
+        .iter()
+        .map(|candidate| candidate.scores.get(stage))
+        .enumerate();
+    scores
+        .filter_map(|(at, score)| Some((at, score?)))
+        .collect()
 }
 
 fn sort_by_score(order: &mut [(usize, Score)], candidates: &[Candidate]) {
     order.sort_by(|(a, score_a), (b, score_b)| {
-        score_b.cmp(score_a).then(candidates[*a].passage.cmp(&candidates[*b].passage))
+        score_b
+            .cmp(score_a)
+            .then(candidates[*a].passage.cmp(&candidates[*b].passage))
     });
 }
 
@@ -225,8 +259,12 @@ impl Names<'_> {
         if let Some(name) = self.known.get(&doc) {
             return Ok(name.clone());
         }
-        let name =
-            self.index.store.id(doc).map_err(part("read", "store", self.index.dir()))?.to_string();
+        let name = self
+            .index
+            .store
+            .id(doc)
+            .map_err(part("read", "store", self.index.dir()))?
+            .to_string();
         self.known.insert(doc, name.clone());
         Ok(name)
     }

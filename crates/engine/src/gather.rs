@@ -42,7 +42,11 @@ impl<'a> Plan<'a> {
     ) -> Result<Self, Error> {
         profile.check().map_err(Error::Request)?;
         let stages = choose(index, profile, only)?;
-        let mut plan = Plan { start: Vec::new(), steps: Vec::new(), stages };
+        let mut plan = Plan {
+            start: Vec::new(),
+            steps: Vec::new(),
+            stages,
+        };
         let brings_in = |stage: StageName| plan.stages.contains(&stage);
         let (bm25, dense) = (brings_in(StageName::Bm25), brings_in(StageName::Dense));
         match profile.mode {
@@ -56,7 +60,10 @@ impl<'a> Plan<'a> {
             Mode::Cascade | Mode::Hybrid => {
                 plan.push_first_stages(index, profile, profile.bm25_depth, profile.dense_depth);
                 if bm25 && dense {
-                    plan.steps.push(Box::new(LexicalStage { index: &index.lexical, depth: 0 }));
+                    plan.steps.push(Box::new(LexicalStage {
+                        index: &index.lexical,
+                        depth: 0,
+                    }));
                 }
             }
             Mode::TwoStage => match profile.first_stage {
@@ -122,7 +129,10 @@ impl<'a> Plan<'a> {
         dense_depth: usize,
     ) {
         if self.stages.contains(&StageName::Bm25) {
-            self.steps.push(Box::new(LexicalStage { index: &index.lexical, depth: bm25_depth }));
+            self.steps.push(Box::new(LexicalStage {
+                index: &index.lexical,
+                depth: bm25_depth,
+            }));
         }
         if let (true, Some(dense)) = (self.stages.contains(&StageName::Dense), &index.dense) {
             let scan = dense.index.len() < profile.exact_below;
@@ -151,7 +161,9 @@ fn choose(
                     names(&runs)
                 )));
             }
-            runs.into_iter().filter(|stage| only.contains(stage)).collect()
+            runs.into_iter()
+                .filter(|stage| only.contains(stage))
+                .collect()
         }
     };
     let brings_in = chosen.iter().any(|stage| *stage != StageName::Cross);
@@ -175,7 +187,9 @@ fn refuse_too_many(index: &Index, profile: &Profile) -> Result<(), Error> {
 }
 
 fn n_scored(pool: &[Candidate], stage: StageName) -> usize {
-    pool.iter().filter(|candidate| candidate.scores.get(stage).is_some()).count()
+    pool.iter()
+        .filter(|candidate| candidate.scores.get(stage).is_some())
+        .count()
 }
 
 /// How a message names a query: by id, or by the start of its text.
@@ -183,7 +197,10 @@ fn query_name(query: &Query) -> String {
     const SHOWN: usize = 60;
     match query.id.as_str() {
         "" if query.text.chars().count() > SHOWN => {
-            format!("`{}...`", query.text.chars().take(SHOWN).collect::<String>())
+            format!(
+                "`{}...`",
+                query.text.chars().take(SHOWN).collect::<String>()
+            )
         }
         "" => format!("`{}`", query.text),
         id => format!("`{id}`"),

@@ -101,8 +101,11 @@ impl Index {
         let lexical_dir = place.join("lexical");
         let store_dir = place.join("store");
         Ok(Index {
-            lexical: LexicalIndex::open(&lexical_dir, &lexical_config)
-                .map_err(part("open", "lexical part", &lexical_dir))?,
+            lexical: LexicalIndex::open(&lexical_dir, &lexical_config).map_err(part(
+                "open",
+                "lexical part",
+                &lexical_dir,
+            ))?,
             store: Store::open(&store_dir).map_err(part("open", "store", &store_dir))?,
             dir: dir.into(),
             manifest: manifest.clone(),
@@ -146,7 +149,10 @@ fn stages_to_open(manifest: &Manifest, options: &OpenOptions) -> Result<Vec<Stag
         return Ok(available);
     };
     match wanted.iter().find(|stage| !available.contains(stage)) {
-        None => Ok(available.into_iter().filter(|stage| wanted.contains(stage)).collect()),
+        None => Ok(available
+            .into_iter()
+            .filter(|stage| wanted.contains(stage))
+            .collect()),
         Some(missing) => Err(Error::Request(format!(
             "this index has no {missing} stage; it was built with {}",
             names(&available)

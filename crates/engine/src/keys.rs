@@ -14,7 +14,11 @@ pub(crate) fn first_unknown(given: &Table, known: &Table) -> Option<(String, Opt
 
 fn unknown_below(given: &Table, known: &Table, path: &str) -> Option<(String, Option<String>)> {
     for (key, value) in given {
-        let here = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let here = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
         let Some(expected) = known.get(key).or_else(|| known.get("*")) else {
             let nearest = nearest(key, known.keys().map(String::as_str));
             let nearest = nearest.map(|name| match path {
@@ -56,7 +60,9 @@ pub(crate) fn set(table: &mut Table, key: &str, value: Value) -> Result<(), Stri
             Ok(())
         }
         Some((head, rest)) => {
-            let inner = table.entry(head).or_insert_with(|| Value::Table(Table::new()));
+            let inner = table
+                .entry(head)
+                .or_insert_with(|| Value::Table(Table::new()));
             match inner {
                 Value::Table(inner) => set(inner, rest, value),
                 _ => Err(head.to_string()),
@@ -84,9 +90,15 @@ mod tests {
         );
         assert_eq!(
             found("[profiles.mine]\nwheights = 1"),
-            Some(("profiles.mine.wheights".into(), Some("profiles.mine.weights".into())))
+            Some((
+                "profiles.mine.wheights".into(),
+                Some("profiles.mine.weights".into())
+            ))
         );
-        assert_eq!(found("zzzzzzzzzzzzzzz = 1"), Some(("zzzzzzzzzzzzzzz".into(), None)));
+        assert_eq!(
+            found("zzzzzzzzzzzzzzz = 1"),
+            Some(("zzzzzzzzzzzzzzz".into(), None))
+        );
     }
 
     #[test]
@@ -94,6 +106,9 @@ mod tests {
         let mut made = Table::new();
         set(&mut made, "a.b.c", Value::Integer(3)).unwrap();
         assert_eq!(made, table("[a.b]\nc = 3"));
-        assert_eq!(set(&mut made, "a.b.c.d", Value::Integer(3)), Err("c".to_string()));
+        assert_eq!(
+            set(&mut made, "a.b.c.d", Value::Integer(3)),
+            Err("c".to_string())
+        );
     }
 }

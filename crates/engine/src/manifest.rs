@@ -91,13 +91,19 @@ const SEAL: [&str; 3] = ["{\"crc32\": ", ", \"manifest\": ", "}\n"];
 
 fn seal(manifest: &str) -> String {
     let [head, middle, tail] = SEAL;
-    format!("{head}{}{middle}{manifest}{tail}", crc32fast::hash(manifest.as_bytes()))
+    format!(
+        "{head}{}{middle}{manifest}{tail}",
+        crc32fast::hash(manifest.as_bytes())
+    )
 }
 
 /// The checksum and the manifest within a sealed text.
 fn unseal(text: &str) -> Option<(u32, &str)> {
     let [head, middle, tail] = SEAL;
-    let (crc32, manifest) = text.strip_prefix(head)?.strip_suffix(tail)?.split_once(middle)?;
+    let (crc32, manifest) = text
+        .strip_prefix(head)?
+        .strip_suffix(tail)?
+        .split_once(middle)?;
     Some((crc32.parse().ok()?, manifest))
 }
 
@@ -114,9 +120,18 @@ impl Manifest {
                 .map_err(|_| damaged(&path, "it is not UTF-8".to_string()))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_index(dir)),
             Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(Error::NoIndex { path: dir.into(), what: "it is not a folder" });
+                return Err(Error::NoIndex {
+                    path: dir.into(),
+                    what: "it is not a folder",
+                });
             }
-            Err(source) => return Err(Error::Io { action: "read", path, source }),
+            Err(source) => {
+                return Err(Error::Io {
+                    action: "read",
+                    path,
+                    source,
+                });
+            }
         };
         let (crc32, manifest) =
             unseal(&text).ok_or_else(|| damaged(&path, "it is not a manifest".to_string()))?;
@@ -147,7 +162,11 @@ impl Manifest {
 
     /// Bytes of all files of all segments.
     pub fn n_bytes(&self) -> u64 {
-        self.segments.iter().flat_map(|segment| segment.files.values()).map(|file| file.bytes).sum()
+        self.segments
+            .iter()
+            .flat_map(|segment| segment.files.values())
+            .map(|file| file.bytes)
+            .sum()
     }
 }
 
@@ -162,7 +181,12 @@ impl Segment {
             let name = relative_name(dir, &path);
             files.insert(name, FileRecord::of(&path)?);
         }
-        Ok(Segment { name: name.into(), first_doc: 0, documents, files })
+        Ok(Segment {
+            name: name.into(),
+            first_doc: 0,
+            documents,
+            files,
+        })
     }
 
     /// Compares the files in `dir` with the record: length and checksum of each.
@@ -180,7 +204,10 @@ impl Segment {
                 Err(error) => return Err(error),
             };
             if found.bytes != expected.bytes {
-                let what = format!("it has {} bytes, it was written with {}", found.bytes, expected.bytes);
+                let what = format!(
+                    "it has {} bytes, it was written with {}",
+                    found.bytes, expected.bytes
+                );
                 return Err(damaged(&path, what));
             }
             if found.crc32 != expected.crc32 {
@@ -203,14 +230,23 @@ impl FileRecord {
         let mut buffer = vec![0; 1 << 18];
         loop {
             match file.read(&mut buffer) {
-                Ok(0) => return Ok(FileRecord { bytes, crc32: hasher.finalize() }),
+                Ok(0) => {
+                    return Ok(FileRecord {
+                        bytes,
+                        crc32: hasher.finalize(),
+                    });
+                }
                 Ok(n) => {
                     hasher.update(&buffer[..n]);
                     bytes += n as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => {
-                    return Err(Error::Io { action: "read", path: path.into(), source });
+                    return Err(Error::Io {
+                        action: "read",
+                        path: path.into(),
+                        source,
+                    });
                 }
             }
         }
@@ -231,7 +267,11 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {
         .and_then(|()| fs::rename(&temporary, path));
     if let Err(source) = written {
         let _ = fs::remove_file(&temporary); // the error at hand matters more
-        return Err(Error::Io { action: "write", path: path.into(), source });
+        return Err(Error::Io {
+            action: "write",
+            path: path.into(),
+            source,
+        });
     }
     sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
@@ -239,7 +279,9 @@ pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// Makes renames within `dir` durable. A no-op where folders cannot be synced.
 pub(crate) fn sync_folder(dir: &Path) -> Result<(), Error> {
     if cfg!(unix) {
-        File::open(dir).and_then(|folder| folder.sync_all()).at("sync", dir)?;
+        File::open(dir)
+            .and_then(|folder| folder.sync_all())
+            .at("sync", dir)?;
     }
     Ok(())
 }
@@ -251,10 +293,15 @@ fn check_format(dir: &Path, manifest: &str) -> Result<(), Error> {
     }
     match serde_json::from_str(manifest) {
         Ok(Format { format: FORMAT }) => Ok(()),
-        Ok(Format { format: found }) => {
-            Err(Error::Format { path: dir.into(), found, expected: FORMAT })
-        }
-        Err(error) => Err(damaged(&dir.join(MANIFEST), format!("it has no format ({error})"))),
+        Ok(Format { format: found }) => Err(Error::Format {
+            path: dir.into(),
+            found,
+            expected: FORMAT,
+        }),
+        Err(error) => Err(damaged(
+            &dir.join(MANIFEST),
+            format!("it has no format ({error})"),
+        )),
     }
 }
 
@@ -269,11 +316,17 @@ fn no_index(dir: &Path) -> Error {
             Some(_) => "the folder holds other files but no manifest.json",
         },
     };
-    Error::NoIndex { path: dir.into(), what }
+    Error::NoIndex {
+        path: dir.into(),
+        what,
+    }
 }
 
 fn damaged(path: &Path, what: String) -> Error {
-    Error::Damaged { path: path.into(), what }
+    Error::Damaged {
+        path: path.into(),
+        what,
+    }
 }
 
 fn files_below(dir: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -292,7 +345,9 @@ fn files_below(dir: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 fn relative_name(dir: &Path, path: &Path) -> String {
-    let relative = path.strip_prefix(dir).expect("the file was found below this folder");
+    let relative = path
+        .strip_prefix(dir)
+        .expect("the file was found below this folder");
     let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
     parts.join("/")
 }
@@ -338,9 +393,17 @@ mod tests {
     #[test]
     fn another_format_is_refused_with_both_numbers() {
         let dir = tempfile::tempdir().unwrap();
-        Manifest { format: 7, ..manifest() }.write(dir.path()).unwrap();
+        Manifest {
+            format: 7,
+            ..manifest()
+        }
+        .write(dir.path())
+        .unwrap();
         let message = Manifest::read(dir.path()).unwrap_err().to_string();
-        assert!(message.contains("format 7") && message.contains("format 1"), "{message}");
+        assert!(
+            message.contains("format 7") && message.contains("format 1"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -365,10 +428,28 @@ mod tests {
         let segment = Segment::record(dir.path(), "segment-1", 1).unwrap();
         segment.verify(dir.path()).unwrap();
         fs::write(&path, b"c0ntent").unwrap();
-        assert!(segment.verify(dir.path()).unwrap_err().to_string().contains("checksum"));
+        assert!(
+            segment
+                .verify(dir.path())
+                .unwrap_err()
+                .to_string()
+                .contains("checksum")
+        );
         fs::write(&path, b"content!").unwrap();
-        assert!(segment.verify(dir.path()).unwrap_err().to_string().contains("8 bytes"));
+        assert!(
+            segment
+                .verify(dir.path())
+                .unwrap_err()
+                .to_string()
+                .contains("8 bytes")
+        );
         fs::remove_file(&path).unwrap();
-        assert!(segment.verify(dir.path()).unwrap_err().to_string().contains("missing"));
+        assert!(
+            segment
+                .verify(dir.path())
+                .unwrap_err()
+                .to_string()
+                .contains("missing")
+        );
     }
 }

@@ -81,15 +81,25 @@ impl ModelSource for NoModels {
 }
 
 pub(crate) fn load_error(name: &str, source: BoxError) -> Error {
-    Error::Model { action: "load", name: name.into(), source }
+    Error::Model {
+        action: "load",
+        name: name.into(),
+        source,
+    }
 }
 
 pub(crate) fn record_embedder(model: &dyn Embedder) -> ModelRecord {
-    ModelRecord { spec: model.spec().clone(), fingerprint: model.fingerprint().clone() }
+    ModelRecord {
+        spec: model.spec().clone(),
+        fingerprint: model.fingerprint().clone(),
+    }
 }
 
 pub(crate) fn record_scorer(model: &dyn PairScorer) -> ModelRecord {
-    ModelRecord { spec: model.spec().clone(), fingerprint: model.fingerprint().clone() }
+    ModelRecord {
+        spec: model.spec().clone(),
+        fingerprint: model.fingerprint().clone(),
+    }
 }
 
 impl ModelRecord {
@@ -106,11 +116,31 @@ impl ModelRecord {
         let quoted = |text: &str| format!("`{text}`");
         let differs = [
             ("name", quoted(&built.name), quoted(&now.name)),
-            ("query prefix", quoted(&built.query_prefix), quoted(&now.query_prefix)),
-            ("passage prefix", quoted(&built.passage_prefix), quoted(&now.passage_prefix)),
-            ("pooling", format!("{:?}", built.pooling), format!("{:?}", now.pooling)),
-            ("maximal length", built.max_length.to_string(), now.max_length.to_string()),
-            ("fingerprint", self.fingerprint.to_string(), hand.fingerprint.to_string()),
+            (
+                "query prefix",
+                quoted(&built.query_prefix),
+                quoted(&now.query_prefix),
+            ),
+            (
+                "passage prefix",
+                quoted(&built.passage_prefix),
+                quoted(&now.passage_prefix),
+            ),
+            (
+                "pooling",
+                format!("{:?}", built.pooling),
+                format!("{:?}", now.pooling),
+            ),
+            (
+                "maximal length",
+                built.max_length.to_string(),
+                now.max_length.to_string(),
+            ),
+            (
+                "fingerprint",
+                self.fingerprint.to_string(),
+                hand.fingerprint.to_string(),
+            ),
         ];
         let (what, expected, found) = differs
             .into_iter()

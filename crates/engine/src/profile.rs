@@ -139,8 +139,12 @@ impl Default for Profile {
             cross_depth: 100,
             cross_order: CrossOrder::default(),
             normalizers: StageMap::from_fn(|_| Normalizer::MinMax),
-            weights: Weights::from_decimals(StageMap { bm25: 0.2, dense: 0.3, cross: 0.5 })
-                .expect("three decimals that sum to 1"),
+            weights: Weights::from_decimals(StageMap {
+                bm25: 0.2,
+                dense: 0.3,
+                cross: 0.5,
+            })
+            .expect("three decimals that sum to 1"),
             tuned: None,
         }
     }
@@ -226,19 +230,34 @@ mod tests {
 
     #[test]
     fn a_beam_narrower_than_the_list_is_refused() {
-        let profile = Profile { ef_search: 199, ..Profile::default() };
+        let profile = Profile {
+            ef_search: 199,
+            ..Profile::default()
+        };
         let message = profile.check().unwrap_err();
-        assert!(message.contains("199") && message.contains("200"), "{message}");
+        assert!(
+            message.contains("199") && message.contains("200"),
+            "{message}"
+        );
     }
 
     #[test]
     fn two_stage_runs_one_first_stage() {
         let all = StageName::ALL;
-        let profile = Profile { mode: Mode::TwoStage, ..Profile::default() };
+        let profile = Profile {
+            mode: Mode::TwoStage,
+            ..Profile::default()
+        };
         assert_eq!(profile.stages(&all), [StageName::Bm25, StageName::Cross]);
-        let profile = Profile { first_stage: FirstStage::Dense, ..profile };
+        let profile = Profile {
+            first_stage: FirstStage::Dense,
+            ..profile
+        };
         assert_eq!(profile.stages(&all), [StageName::Dense, StageName::Cross]);
-        let profile = Profile { cross_depth: 0, ..profile };
+        let profile = Profile {
+            cross_depth: 0,
+            ..profile
+        };
         assert_eq!(profile.stages(&all), [StageName::Dense]);
     }
 }

@@ -47,9 +47,17 @@ impl<'a> Searcher<'a> {
     pub fn new(index: &'a Index, request: SearchRequest<'a>) -> Result<Self, Error> {
         let plan = match request.stages {
             Some(stages) => Plan::new(index, request.profile, Some(stages))?,
-            None => Plan::new(index, request.profile, Some(&request.profile.stages_with_effect(index.stages())))?,
+            None => Plan::new(
+                index,
+                request.profile,
+                Some(&request.profile.stages_with_effect(index.stages())),
+            )?,
         };
-        Ok(Searcher { index, plan, request })
+        Ok(Searcher {
+            index,
+            plan,
+            request,
+        })
     }
 
     /// The best documents for a query: `fuse(gather(query), profile)`.
@@ -69,7 +77,11 @@ impl<'a> Searcher<'a> {
                 self.hit(at, fused, candidate)
             })
             .collect::<Result<Vec<Hit>, Error>>()?;
-        Ok(SearchResult { hits, traces, n_candidates: candidates.len() })
+        Ok(SearchResult {
+            hits,
+            traces,
+            n_candidates: candidates.len(),
+        })
     }
 
     fn hit(
@@ -78,11 +90,11 @@ impl<'a> Searcher<'a> {
         fused: &Fused,
         candidate: &treffer_types::Candidate,
     ) -> Result<Hit, Error> {
-        let document = self
-            .index
-            .store
-            .document(fused.doc)
-            .map_err(part("read", "store", self.index.dir()))?;
+        let document = self.index.store.document(fused.doc).map_err(part(
+            "read",
+            "store",
+            self.index.dir(),
+        ))?;
         Ok(Hit {
             rank: at as u32 + 1,
             id: document.id,

@@ -17,12 +17,20 @@ use crate::profile::Profile;
 /// If another process holds it, or the lock file cannot be opened.
 pub(crate) fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join(LOCK);
-    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
     let file = file.at("open", &path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Locked { path: dir.into() }),
-        Err(TryLockError::Error(source)) => Err(Error::Io { action: "lock", path, source }),
+        Err(TryLockError::Error(source)) => Err(Error::Io {
+            action: "lock",
+            path,
+            source,
+        }),
     }
 }
 
@@ -76,12 +84,26 @@ mod tests {
     #[test]
     fn comments_and_other_profiles_survive_a_change() {
         let mut settings = Config::preset("english").unwrap().settings();
-        settings.profiles.insert("mine".into(), Profile { cross_depth: 3, ..Profile::default() });
-        let text = settings.to_toml().replace("k1 =", "# because of the short documents\nk1 =");
+        settings.profiles.insert(
+            "mine".into(),
+            Profile {
+                cross_depth: 3,
+                ..Profile::default()
+            },
+        );
+        let text = settings
+            .to_toml()
+            .replace("k1 =", "# because of the short documents\nk1 =");
         let weights: Weights = "0.1,0.2,0.7".parse().unwrap();
-        let tuned = Profile { weights, ..settings.profiles["default"].clone() };
+        let tuned = Profile {
+            weights,
+            ..settings.profiles["default"].clone()
+        };
         let changed = with_profile(&text, "default", &tuned).unwrap();
-        assert!(changed.contains("# because of the short documents"), "{changed}");
+        assert!(
+            changed.contains("# because of the short documents"),
+            "{changed}"
+        );
         let read = Settings::parse(&changed, "test").unwrap();
         assert_eq!(read.profiles["default"], tuned);
         assert_eq!(read.profiles["mine"], settings.profiles["mine"]);

@@ -43,7 +43,9 @@ impl Stage for LexicalStage<'_> {
     fn run(&self, query: &Query, mut pool: Vec<Candidate>) -> Result<Vec<Candidate>, BoxError> {
         if self.depth > 0 {
             let found = self.index.search(&query.text, self.depth)?;
-            let found = found.into_iter().map(|(doc, score)| (PassageId::whole(doc), score));
+            let found = found
+                .into_iter()
+                .map(|(doc, score)| (PassageId::whole(doc), score));
             add(&mut pool, self.name(), found);
         }
         let missing = without_score(&pool, self.name());
@@ -74,7 +76,10 @@ impl Stage for DenseStage<'_> {
 
     fn run(&self, query: &Query, mut pool: Vec<Candidate>) -> Result<Vec<Candidate>, BoxError> {
         let mut embeddings = self.embedder.embed_queries(&[&query.text])?;
-        let vector = embeddings.pop().ok_or("the bi-encoder returned no vector")?.vector;
+        let vector = embeddings
+            .pop()
+            .ok_or("the bi-encoder returned no vector")?
+            .vector;
         if self.depth > 0 {
             let found = match self.ef_search {
                 Some(ef_search) => self.index.search(&vector, self.depth, ef_search)?,
@@ -92,7 +97,9 @@ impl Stage for DenseStage<'_> {
 
 /// Every document as a candidate, for mode `exhaustive`. Sets no score itself.
 pub(crate) fn every_document(n_docs: u32) -> Vec<Candidate> {
-    (0..n_docs).map(|doc| Candidate::new(PassageId::whole(DocId(doc)))).collect()
+    (0..n_docs)
+        .map(|doc| Candidate::new(PassageId::whole(DocId(doc))))
+        .collect()
 }
 
 /// The cross-encoder. Brings in nothing; reads the most promising candidates
@@ -141,7 +148,10 @@ pub(crate) fn promise(
     normalizers: &StageMap<Normalizer>,
     depth: usize,
 ) -> Vec<usize> {
-    let ran = |stage: StageName| pool.iter().any(|candidate| candidate.scores.get(stage).is_some());
+    let ran = |stage: StageName| {
+        pool.iter()
+            .any(|candidate| candidate.scores.get(stage).is_some())
+    };
     let asked: &[StageName] = match order {
         CrossOrder::Bm25 if ran(StageName::Bm25) => &[StageName::Bm25],
         CrossOrder::Dense if ran(StageName::Dense) => &[StageName::Dense],
@@ -179,7 +189,9 @@ fn add(
 }
 
 fn without_score(pool: &[Candidate], stage: StageName) -> Vec<usize> {
-    (0..pool.len()).filter(|at| pool[*at].scores.get(stage).is_none()).collect()
+    (0..pool.len())
+        .filter(|at| pool[*at].scores.get(stage).is_none())
+        .collect()
 }
 
 fn set(pool: &mut [Candidate], stage: StageName, places: &[usize], scores: &[Score]) {

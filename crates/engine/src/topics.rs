@@ -69,21 +69,25 @@ impl Topics {
         let mismatches = Mismatches {
             queries_not_judged: n_given - n_both,
             judged_not_given: n_judged - n_both,
-            queries_without_relevant: qrels.0.values().filter(|grades| !is_relevant(grades)).count(),
+            queries_without_relevant: qrels
+                .0
+                .values()
+                .filter(|grades| !is_relevant(grades))
+                .count(),
             documents_unknown: n_unknown(index, &qrels)?,
         };
-        Ok(Topics { queries, qrels, mismatches })
+        Ok(Topics {
+            queries,
+            qrels,
+            mismatches,
+        })
     }
 
     /// Gathers every query, in order.
     ///
     /// # Errors
     /// If a stage fails on a query, or `progress` says to stop.
-    pub fn gather(
-        &self,
-        plan: &Plan<'_>,
-        progress: &dyn Progress,
-    ) -> Result<Vec<Gathered>, Error> {
+    pub fn gather(&self, plan: &Plan<'_>, progress: &dyn Progress) -> Result<Vec<Gathered>, Error> {
         progress.begin("gathering", Some(self.queries.len() as u64), "queries");
         let mut gathered = Vec::with_capacity(self.queries.len());
         for query in &self.queries {

@@ -131,7 +131,9 @@ struct Pool {
 
 impl Pool {
     fn measure(&self, weights: &Weights, metric: &Metric) -> f64 {
-        let depth = metric.cutoff().map_or(self.grades.len(), |cutoff| cutoff.get());
+        let depth = metric
+            .cutoff()
+            .map_or(self.grades.len(), |cutoff| cutoff.get());
         let order = self.prepared.top(weights, depth);
         let grades: Vec<Option<Grade>> = order.into_iter().map(|at| self.grades[at]).collect();
         metric.score_grades(&grades, &self.topic)
@@ -182,17 +184,30 @@ impl Grid {
         current: Weights,
     ) -> Self {
         let measure = |weights: &Weights| -> Vec<f64> {
-            pools.iter().map(|pool| pool.measure(weights, &request.metric)).collect()
+            pools
+                .iter()
+                .map(|pool| pool.measure(weights, &request.metric))
+                .collect()
         };
         let points: Vec<Weights> = Weights::simplex(request.steps, stages).collect();
         let values = points.par_iter().map(measure).collect();
-        Grid { points, values, current, current_values: measure(&current) }
+        Grid {
+            points,
+            values,
+            current,
+            current_values: measure(&current),
+        }
     }
 
     /// The best of the points that `allowed` accepts, by the mean over `queries`.
     fn best(&self, queries: &[usize], allowed: &dyn Fn(&Weights) -> bool) -> Option<usize> {
         let mut best: Option<(usize, f64)> = None;
-        for (at, point) in self.points.iter().enumerate().filter(|(_, point)| allowed(point)) {
+        for (at, point) in self
+            .points
+            .iter()
+            .enumerate()
+            .filter(|(_, point)| allowed(point))
+        {
             let mean = mean_over(&self.values[at], queries);
             let is_better = best.is_none_or(|(leader, leading)| {
                 mean > leading
@@ -217,8 +232,9 @@ impl Grid {
         let mut values = vec![0.0; self.current_values.len()];
         let mut chosen = Vec::with_capacity(folds.held_out.len());
         for held_out in &folds.held_out {
-            let others: Vec<usize> =
-                (0..values.len()).filter(|query| !held_out.contains(query)).collect();
+            let others: Vec<usize> = (0..values.len())
+                .filter(|query| !held_out.contains(query))
+                .collect();
             let best = self.best(&others, allowed)?;
             for query in held_out {
                 values[*query] = self.values[best][*query];
@@ -239,7 +255,10 @@ impl Folds {
     fn new(topics: &Topics, folds: &[Vec<String>]) -> Self {
         let place = |id: &String| topics.queries.iter().position(|query| query.id == *id);
         Folds {
-            held_out: folds.iter().map(|fold| fold.iter().filter_map(place).collect()).collect(),
+            held_out: folds
+                .iter()
+                .map(|fold| fold.iter().filter_map(place).collect())
+                .collect(),
             all: (0..topics.queries.len()).collect(),
         }
     }
@@ -283,8 +302,15 @@ fn others(
     let mut others = Vec::new();
     let mut fixed = |name: String, weights: Option<Weights>| {
         if let Some(weights) = weights {
-            let values: Vec<f64> = pools.iter().map(|pool| pool.measure(&weights, metric)).collect();
-            others.push(Other { name, weights, mean: mean_over(&values, &folds.all) });
+            let values: Vec<f64> = pools
+                .iter()
+                .map(|pool| pool.measure(&weights, metric))
+                .collect();
+            others.push(Other {
+                name,
+                weights,
+                mean: mean_over(&values, &folds.all),
+            });
         }
     };
     for stage in stages {
@@ -294,7 +320,9 @@ fn others(
     if stages.len() > 2 {
         for left_out in stages {
             let allowed = |weights: &Weights| weights.weight(*left_out) == 0.0;
-            let tuned = grid.out_of_fold(folds, &allowed).zip(grid.best(&folds.all, &allowed));
+            let tuned = grid
+                .out_of_fold(folds, &allowed)
+                .zip(grid.best(&folds.all, &allowed));
             if let Some(((values, _), best)) = tuned {
                 others.push(Other {
                     name: format!("tuned without {left_out}"),
@@ -313,5 +341,8 @@ fn mean_over(values: &[f64], queries: &[usize]) -> f64 {
 
 /// L1 distance of two weightings.
 fn distance(a: &Weights, b: &Weights) -> f64 {
-    StageName::ALL.into_iter().map(|stage| (a.weight(stage) - b.weight(stage)).abs()).sum()
+    StageName::ALL
+        .into_iter()
+        .map(|stage| (a.weight(stage) - b.weight(stage)).abs())
+        .sum()
 }
