@@ -121,11 +121,14 @@ pub(crate) struct Answer {
     pub(crate) overstated: usize,
 }
 
+/// Path and `Range`.
+type Request = (String, Option<String>);
+
 /// A server on 127.0.0.1, one thread, one request per connection.
 pub(crate) struct Server {
     pub(crate) url: String,
     answers: Arc<Mutex<HashMap<String, Answer>>>,
-    requests: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    requests: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
@@ -162,7 +165,7 @@ impl Server {
     }
 
     /// Path and `Range` of every request so far.
-    pub(crate) fn requests(&self) -> Vec<(String, Option<String>)> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.requests.lock().unwrap().clone()
     }
 
@@ -189,7 +192,7 @@ impl Server {
 fn serve(
     mut stream: TcpStream,
     answers: &Mutex<HashMap<String, Answer>>,
-    requests: &Mutex<Vec<(String, Option<String>)>>,
+    requests: &Mutex<Vec<Request>>,
 ) -> std::io::Result<()> {
     let (mut path, mut range) = (String::new(), None);
     for line in BufReader::new(stream.try_clone()?).lines() {
