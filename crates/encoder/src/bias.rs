@@ -1,0 +1,132 @@
+//! Bias and exact GELU in one pass over memory, in place: on the CPU candle's own
+//! two passes, with a scalar error function, cost as much as a matrix product.
+
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, bail};
+
+/// Adds `bias` to each row of `x`, which nobody else may hold, where it lies.
+pub(crate) fn add(x: &Tensor, bias: &Tensor) -> Result<()> {
+    x.inplace_op2(bias, &AddBias { then: |sum| sum })
+}
+
+/// Adds `bias` to each row of `x` and applies [`gelu`].
+pub(crate) fn add_then_gelu(x: &Tensor, bias: &Tensor) -> Result<()> {
+    x.inplace_op2(bias, &AddBias { then: gelu })
+}
+
+/// x/2 (1 + erf(x / sqrt 2)), Hendrycks and Gimpel 2016,
+/// <https://arxiv.org/abs/1606.08415>.
+#[inline(always)]
+fn gelu(x: f32) -> f32 {
+    0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
+}
+
+/// The error function as x P(x^2) / Q(x^2) on -4..=4, beyond which it is 1 in f32.
+/// The coefficients are a least-squares fit, reweighted towards the largest error:
+/// 2e-8 in exact arithmetic, 4e-7 in f32. Without a branch or a call, so that the
+/// compiler turns loops over it into vector instructions.
+#[inline(always)]
+fn erf(x: f32) -> f32 {
+    let x = x.clamp(-4.0, 4.0);
+    let t = x * x;
+    let p = horner(
+        t,
+        [
+            1.128_379,
+            0.196_248_31,
+            0.053_467_37,
+            4.003_604_7e-3,
+            2.880_382_2e-4,
+            1.974_809_1e-6,
+        ],
+    );
+    let q = horner(
+        t,
+        [
+            1.0,
+            0.507_251_7,
+            0.116_476_13,
+            0.015_444_351,
+            1.216_345_1e-3,
+            3.748_047e-5,
+        ],
+    );
+    x * p / q
+}
+
+#[inline(always)]
+fn horner(t: f32, coefficients: [f32; 6]) -> f32 {
+    coefficients
+        .into_iter()
+        .rev()
+        .fold(0.0, |sum, coefficient| sum * t + coefficient)
+}
+
+struct AddBias<F> {
+    then: F,
+}
+
+impl<F: Fn(f32) -> f32> InplaceOp2 for AddBias<F> {
+    fn name(&self) -> &'static str {
+        "add-bias"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &mut CpuStorage,
+        x_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<()> {
+        let (CpuStorage::F32(x), CpuStorage::F32(bias)) = (x, bias) else {
+            bail!("a bias is added in f32");
+        };
+        let (Some((start, end)), Some((bias_start, bias_end))) = (
+            x_layout.contiguous_offsets(),
+            bias_layout.contiguous_offsets(),
+        ) else {
+            bail!("a bias is added to contiguous rows");
+        };
+        let bias = &bias[bias_start..bias_end];
+        for row in x[start..end].chunks_exact_mut(bias.len()) {
+            for (x, bias) in row.iter_mut().zip(bias) {
+                *x = (self.then)(*x + bias);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_ends_of_gelu_are_zero_and_the_number_itself() {
+        assert_eq!(gelu(0.0), 0.0);
+        assert_eq!(gelu(50.0), 50.0);
+        assert!(gelu(-50.0).abs() < 2e-5, "{}", gelu(-50.0));
+        assert!(gelu(f32::NAN).is_nan());
+    }
+
+    proptest! {
+        #[test]
+        fn in_place_is_what_candle_gives_in_two_steps(
+            values in prop::collection::vec(-8f32..8.0, 12),
+            bias in prop::collection::vec(-1f32..1.0, 4),
+        ) {
+            let bias = Tensor::new(bias, &Device::Cpu).unwrap();
+            let x = || Tensor::from_vec(values.clone(), (3, 4), &Device::Cpu).unwrap();
+            let sum = x().broadcast_add(&bias).unwrap();
+            let (added, activated) = (x(), x());
+            add(&added, &bias).unwrap();
+            add_then_gelu(&activated, &bias).unwrap();
+            let flat = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            prop_assert_eq!(flat(&added), flat(&sum));
+            for (found, expected) in flat(&activated).iter().zip(flat(&sum.gelu_erf().unwrap())) {
+                prop_assert!((found - expected).abs() < 2e-6, "{} {}", found, expected);
+            }
+        }
+    }
+}

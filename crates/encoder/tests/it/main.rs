@@ -1,0 +1,11 @@
+//! The crate from outside, on tiny models with random weights whose outputs the
+//! Python originals computed (`data/golden/make.py`).
+
+#![allow(missing_docs)]
+
+mod damaged;
+mod description;
+mod independent;
+mod invariants;
+mod parity;
+mod support;
