@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use treffer_types::{BoxError, StageName};
+use treffer_types::{BoxError, Progress, StageName};
 
 /// An error of the engine. Its message says what was being done and to what; the
 /// cause is its source, and [`Error::hint`] says what to do next.
@@ -29,6 +29,13 @@ pub enum Error {
         path: PathBuf,
         /// What was found instead.
         what: &'static str,
+    },
+
+    /// The folder for a new index is somebody else's.
+    #[error("{} holds other files and no index", path.display())]
+    ForeignFolder {
+        /// The folder.
+        path: PathBuf,
     },
 
     /// There is an index already, and nobody said to replace it.
@@ -169,6 +176,9 @@ impl Error {
             Error::NoIndex { path, .. } => {
                 Some(format!("make one with `treffer index {} CORPUS`", path.display()))
             }
+            Error::ForeignFolder { .. } => {
+                Some("name a folder that is empty or not there yet: an index has one of its own".into())
+            }
             Error::IndexExists { .. } => {
                 Some("pass --replace to build it anew; the old one is kept until the new one is complete".into())
             }
@@ -200,5 +210,28 @@ impl<T> IoContext<T> for io::Result<T> {
             path: path.to_path_buf(),
             source,
         })
+    }
+}
+
+/// An error if the caller has asked to stop.
+pub(crate) fn stop_if_asked(progress: &dyn Progress) -> Result<(), Error> {
+    match progress.cancelled() {
+        true => Err(Error::Cancelled),
+        false => Ok(()),
+    }
+}
+
+/// Names the part of the index in another crate's error.
+pub(crate) fn part<E: Into<BoxError>>(
+    action: &'static str,
+    part: &'static str,
+    path: &Path,
+) -> impl FnOnce(E) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::Part {
+        action,
+        part,
+        path,
+        source: source.into(),
     }
 }

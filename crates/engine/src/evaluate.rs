@@ -7,8 +7,7 @@ use treffer_eval::{Evaluation, Metric, Run, RunEntry};
 use treffer_fusion::{Fusion, fuse};
 use treffer_types::{Candidate, DocId, Progress, Score, StageName};
 
-use crate::build::part;
-use crate::error::Error;
+use crate::error::{Error, part};
 use crate::gather::{Gathered, Plan};
 use crate::index::Index;
 use crate::profile::{Mode, Profile};

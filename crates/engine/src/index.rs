@@ -8,9 +8,8 @@ use treffer_lexical::LexicalIndex;
 use treffer_store::Store;
 use treffer_types::{Embedder, PairScorer, StageName};
 
-use crate::build::part;
 use crate::config::Settings;
-use crate::error::Error;
+use crate::error::{Error, part};
 use crate::manifest::{Manifest, SETTINGS};
 use crate::models::{self, ModelSource};
 

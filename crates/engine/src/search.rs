@@ -3,8 +3,7 @@
 use treffer_fusion::{Fused, fuse};
 use treffer_types::{Hit, Query, StageName, StageTrace};
 
-use crate::build::part;
-use crate::error::Error;
+use crate::error::{Error, part};
 use crate::gather::{Gathered, Plan};
 use crate::index::Index;
 use crate::profile::Profile;

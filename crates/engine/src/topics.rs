@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use treffer_eval::unknown_documents;
 use treffer_types::{Progress, Qrels, Query};
 
-use crate::build::{part, stop_if_asked};
-use crate::error::Error;
+use crate::error::{Error, part, stop_if_asked};
 use crate::gather::{Gathered, Plan};
 use crate::index::Index;
 

@@ -10,8 +10,7 @@ use treffer_eval::{bootstrap_interval, k_fold, randomization_test};
 use treffer_fusion::{Prepared, Weights};
 use treffer_types::{Grade, Progress, StageName};
 
-use crate::build::part;
-use crate::error::Error;
+use crate::error::{Error, part};
 use crate::gather::{Gathered, Plan};
 use crate::index::Index;
 use crate::profile::Profile;

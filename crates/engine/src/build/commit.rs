@@ -1,0 +1,181 @@
+//! The place where a segment is built, and the step that makes it count.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use crate::config::{Blueprint, Settings};
+use crate::error::{Error, IoContext};
+use crate::manifest::{self, FORMAT, LOCK, MANIFEST, Manifest, Models, SETTINGS, Segment};
+use crate::settings_file::lock;
+
+/// The folder of an index, locked against other writers, and the place in it where
+/// the next segment is built. Dropping it before the commit removes what was built.
+pub(super) struct Workplace {
+    dir: PathBuf,
+    generation: u64,
+    made_dir: bool,
+    committed: bool,
+    lock: File,
+}
+
+impl Workplace {
+    /// Locks the folder, which is made if it is not there, and decides on the
+    /// generation by what it holds.
+    ///
+    /// # Errors
+    /// If the folder holds somebody else's files, another process is writing it, or
+    /// it holds an index and `replace` is not set.
+    pub(super) fn enter(dir: &Path, replace: bool) -> Result<Self, Error> {
+        refuse_foreign(dir)?;
+        let made_dir = !dir.exists();
+        fs::create_dir_all(dir).at("create", dir)?;
+        let lock = lock(dir)?;
+        let mut workplace = Workplace {
+            dir: dir.into(),
+            generation: 0,
+            made_dir,
+            committed: false,
+            lock,
+        };
+        // Under the lock, or another writer could commit in between.
+        workplace.generation = next_generation(dir, replace)?;
+        let building = workplace.building();
+        // Whoever left one behind does not hold the lock, so it is nobody's.
+        remove_if_there(&building)?;
+        fs::create_dir(&building).at("create", &building)?;
+        Ok(workplace)
+    }
+
+    /// Where the segment is built.
+    pub(super) fn building(&self) -> PathBuf {
+        self.dir.join(format!(".building-{}", self.generation))
+    }
+}
+
+/// Refuses a folder that holds files but is not, and never was to be, an index.
+pub(super) fn refuse_foreign(dir: &Path) -> Result<(), Error> {
+    let is_ours = dir.join(MANIFEST).exists() || dir.join(LOCK).exists();
+    let is_empty = fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
+    match is_ours || is_empty {
+        true => Ok(()),
+        false => Err(Error::ForeignFolder { path: dir.into() }),
+    }
+}
+
+/// The generation that a build into `dir` commits.
+pub(super) fn next_generation(dir: &Path, replace: bool) -> Result<u64, Error> {
+    match Manifest::read(dir) {
+        Ok(manifest) if !replace => Err(Error::IndexExists {
+            path: dir.into(),
+            documents: manifest.n_documents(),
+        }),
+        Ok(manifest) => Ok(manifest.generation + 1),
+        Err(Error::NoIndex { .. }) => Ok(1),
+        // A damaged or foreign-format index may be replaced, but only knowingly.
+        Err(Error::Damaged { .. } | Error::Format { .. }) if replace => {
+            let is_free = |generation: &u64| !dir.join(segment_name(*generation)).exists();
+            Ok((1..).find(is_free).unwrap_or(u64::MAX))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn segment_name(generation: u64) -> String {
+    format!("segment-{generation}")
+}
+
+impl Drop for Workplace {
+    fn drop(&mut self) {
+        // Nothing can be done about a failure here; the next build cleans up.
+        if !self.committed {
+            if self.generation > 0 {
+                let _ = fs::remove_dir_all(self.building());
+            }
+            if self.made_dir {
+                let _ = fs::remove_file(self.dir.join(LOCK));
+                let _ = fs::remove_dir(&self.dir);
+            }
+        }
+        let _ = self.lock.unlock();
+    }
+}
+
+fn remove_if_there(path: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(path) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(Error::Io {
+            action: "remove",
+            path: path.into(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// What a finished segment needs to become the index.
+pub(super) struct Commit {
+    pub(super) workplace: Workplace,
+    pub(super) blueprint: Blueprint,
+    pub(super) models: Models,
+    pub(super) settings: Settings,
+    pub(super) documents: u32,
+}
+
+impl Commit {
+    /// Names the segment, writes the manifest, removes what it replaces. Returns the
+    /// size of the index in bytes.
+    pub(super) fn run(mut self) -> Result<u64, Error> {
+        let dir = self.workplace.dir.clone();
+        let building = self.workplace.building();
+        let name = segment_name(self.workplace.generation);
+        let segment = Segment::record(&building, &name, self.documents)?;
+        let manifest = Manifest {
+            format: FORMAT,
+            written_by: concat!("treffer ", env!("CARGO_PKG_VERSION")).into(),
+            generation: self.workplace.generation,
+            blueprint: self.blueprint,
+            models: self.models,
+            segments: vec![segment],
+        };
+        let place = dir.join(&name);
+        remove_if_there(&place)?; // left by a commit that died before its manifest
+        fs::rename(&building, &place).at("rename", &building)?;
+
+        // A new index has no manifest yet, so its settings may come first; an index
+        // being replaced keeps its own until the new manifest stands.
+        let settings = self.settings.to_toml();
+        let is_new = !dir.join(MANIFEST).exists();
+        let committed = manifest::sync_folder(&dir)
+            .and_then(|()| match is_new {
+                true => manifest::write_durably(&dir.join(SETTINGS), settings.as_bytes()),
+                false => Ok(()),
+            })
+            .and_then(|()| manifest.write(&dir));
+        if let Err(error) = committed {
+            // Uncommitted; the error at hand matters more than one in cleaning up.
+            let _ = fs::remove_dir_all(&place);
+            if is_new {
+                let _ = fs::remove_file(dir.join(SETTINGS));
+            }
+            return Err(error);
+        }
+        self.workplace.committed = true;
+        if !is_new {
+            manifest::write_durably(&dir.join(SETTINGS), settings.as_bytes())?;
+        }
+        remove_other_segments(&dir, &name);
+        Ok(manifest.n_bytes())
+    }
+}
+
+/// Removes what the manifest no longer names. A failure leaves files that nobody
+/// reads and that the next build removes.
+fn remove_other_segments(dir: &Path, keep: &str) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let ours = name.starts_with("segment-") || name.starts_with(".building-");
+        if ours && name != keep {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}

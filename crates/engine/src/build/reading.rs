@@ -1,0 +1,121 @@
+//! The first step of a build: every record of every input, one at a time.
+
+use std::path::{Path, PathBuf};
+
+use treffer_corpus::{Origin, Problem, Reason, Record, read_documents};
+use treffer_lexical::LexicalWriter;
+use treffer_store::{Error as StoreError, StoreWriter};
+use treffer_types::{Document, Progress};
+
+use super::BuildRequest;
+use crate::config::Config;
+use crate::error::{Error, part, stop_if_asked};
+
+/// Reads what the request names.
+pub(super) struct Reading<'a> {
+    pub(super) request: &'a BuildRequest<'a>,
+    pub(super) progress: &'a dyn Progress,
+    pub(super) on_problem: &'a mut dyn FnMut(&Problem),
+}
+
+impl Reading<'_> {
+    /// Reads every input; `keep` takes a document or says what is wrong with it.
+    /// Returns how many were kept and how many records were bad.
+    pub(super) fn run(self, keep: &mut Keep<'_>) -> Result<(u32, u64), Error> {
+        let (mut documents, mut problems) = (0, 0);
+        for input in self.request.inputs {
+            let reader = read_documents(input, self.request.reading);
+            let mut reader = reader.map_err(Error::Corpus)?;
+            let step = format!("reading {}", input.display());
+            self.progress.begin(&step, reader.bytes_total(), "bytes");
+            let mut bytes = 0;
+            while let Some(record) = reader.next() {
+                stop_if_asked(self.progress)?;
+                let problem = match record.map_err(Error::Corpus)? {
+                    Record::Problem(problem) => Some(problem),
+                    Record::Document { document, origin } => keep(&document, origin)?,
+                };
+                match problem {
+                    None => documents += 1,
+                    Some(problem) if self.request.strict => return Err(Error::Strict(problem)),
+                    Some(problem) => {
+                        problems += 1;
+                        (self.on_problem)(&problem);
+                    }
+                }
+                let now = reader.bytes_read();
+                self.progress.advance(now.saturating_sub(bytes));
+                bytes = now;
+            }
+            self.progress.end();
+        }
+        match documents {
+            0 => Err(Error::EmptyCorpus { problems }),
+            _ => Ok((documents, problems)),
+        }
+    }
+}
+
+/// Takes a document, or says what is wrong with it.
+pub(super) type Keep<'a> = dyn FnMut(&Document, Origin) -> Result<Option<Problem>, Error> + 'a;
+
+/// The problem of a document whose id is taken.
+pub(super) fn duplicate(document: &Document, origin: Origin) -> Problem {
+    origin.problem(Reason::DuplicateId {
+        id: document.id.clone(),
+        first_line: None,
+    })
+}
+
+/// Where a build puts what it reads: the store and the inverted index.
+pub(super) struct Shelf {
+    dir: PathBuf,
+    store: StoreWriter,
+    lexical: LexicalWriter,
+}
+
+impl Shelf {
+    pub(super) fn create(building: &Path, config: &Config) -> Result<Self, Error> {
+        let (store, lexical) = (building.join("store"), building.join("lexical"));
+        Ok(Shelf {
+            dir: building.into(),
+            store: StoreWriter::create(&store).map_err(part("create", "store", &store))?,
+            lexical: LexicalWriter::create(&lexical, &config.lexical).map_err(part(
+                "create",
+                "lexical part",
+                &lexical,
+            ))?,
+        })
+    }
+
+    /// Keeps one document; a problem if its id is taken.
+    pub(super) fn keep(
+        &mut self,
+        document: &Document,
+        origin: Origin,
+    ) -> Result<Option<Problem>, Error> {
+        let doc = match self.store.add(document) {
+            Ok(doc) => doc,
+            Err(StoreError::DuplicateId { .. }) => {
+                return Ok(Some(duplicate(document, origin)));
+            }
+            Err(error @ (StoreError::TooLarge { .. } | StoreError::TooDeep { .. })) => {
+                return Ok(Some(origin.problem(Reason::Refused(error.into()))));
+            }
+            Err(error) => return Err(part("write", "store", &self.dir)(error)),
+        };
+        self.lexical
+            .add(doc, &document.title, &document.text)
+            .map_err(part("write", "lexical part", &self.dir))?;
+        Ok(None)
+    }
+
+    pub(super) fn finish(self) -> Result<(), Error> {
+        self.store
+            .finish()
+            .map_err(part("finish", "store", &self.dir))?;
+        self.lexical
+            .finish()
+            .map_err(part("finish", "lexical part", &self.dir))
+    }
+}
