@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{FalseyValueParser, RangedU64ValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
 use treffer_engine::Device;
 use treffer_eval::Metric;
@@ -19,17 +20,28 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
 /// Options of every command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Global {
     /// Folder in which pulled models are kept [default: the user's cache folder]
-    #[arg(long, global = true, env = "TREFFER_MODELS", value_name = "DIR")]
+    #[arg(
+        long,
+        global = true,
+        env = "TREFFER_MODELS",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
     pub(crate) models: Option<PathBuf>,
     /// Never use the network: a model that is not in the cache is an error
-    #[arg(long, global = true, env = "TREFFER_OFFLINE")]
+    // Any value but 0, no, false and the like switches it on, as people expect of a variable.
+    #[arg(long, global = true, env = "TREFFER_OFFLINE", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub(crate) offline: bool,
     /// Threads for the models [default: one per core]; results do not depend on it
-    #[arg(long, global = true, value_name = "N")]
+    #[arg(long, global = true, value_name = "N", value_parser = at_least_one())]
     pub(crate) threads: Option<usize>,
 }
 
@@ -112,7 +124,7 @@ pub(crate) struct Search {
     #[command(flatten)]
     pub(crate) how: How,
     /// Most hits per query
-    #[arg(long, short = 'k', default_value_t = 10, value_name = "N")]
+    #[arg(long, short = 'k', default_value = "10", value_name = "N", value_parser = at_least_one())]
     pub(crate) top_k: usize,
     /// Show how each hit came to its score: raw, normalized and weighted score and rank by stage
     #[arg(long)]
@@ -176,7 +188,7 @@ pub(crate) struct Judged {
     #[command(flatten)]
     pub(crate) how: How,
     /// Use only the first N judged queries
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub(crate) limit: Option<usize>,
     /// Form of the output
     #[arg(long, value_enum, default_value = "table")]

@@ -29,9 +29,6 @@ pub(crate) fn limit_threads(global: &Global) -> Result<()> {
     let Some(threads) = global.threads else {
         return Ok(());
     };
-    if threads == 0 {
-        bail!("--threads is 0; it must be at least 1");
-    }
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build_global()

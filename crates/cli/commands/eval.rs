@@ -12,7 +12,7 @@ use treffer_engine::topics::Topics;
 use treffer_eval::{Metric, write_run};
 
 use crate::args::{Eval, Global, ReportFormat};
-use crate::output::Table;
+use crate::output::{Table, count};
 use crate::progress::Bars;
 use crate::{Outcome, source};
 
@@ -25,15 +25,14 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
     let index = source::open_index(&judged.dir, &judged.how, stages, global, &bars)?;
     let profile = source::profile(index.settings(), &judged.how)?;
     let topics = source::topics(&index, judged)?;
+    if command.by_tag && !has_tags(&topics) {
+        eprintln!("note: no query has a tag, so --by-tag has nothing to break down");
+    }
     let only = judged.how.stages.as_deref();
     let report = evaluate(&index, &profile, only, &topics, &command.metrics, &bars)?;
     if let Some(dir) = &command.run_dir {
         match command.dry_run {
-            true => eprintln!(
-                "would write {} runs to {}",
-                report.rows.len(),
-                dir.display()
-            ),
+            true => eprintln!("would write {} to {}", n_runs(&report), dir.display()),
             false => write_runs(dir, &report)?,
         }
     }
@@ -76,12 +75,16 @@ pub(crate) fn write_table(
         topics.queries.len()
     )?;
     table.write(out)?;
-    if command.by_tag {
+    if command.by_tag && has_tags(topics) {
         writeln!(out)?;
         tag_table(command, report, topics).write(out)?;
     }
     writeln!(out)?;
     time_table(report).write(out)
+}
+
+fn has_tags(topics: &Topics) -> bool {
+    topics.queries.iter().any(|query| !query.tags.is_empty())
 }
 
 fn tag_table(command: &Eval, report: &Report, topics: &Topics) -> Table {
@@ -188,8 +191,12 @@ fn write_runs(dir: &Path, report: &Report) -> Result<()> {
         write_run(BufWriter::new(file), &row.run, &row.name)
             .with_context(|| format!("could not write {}", path.display()))?;
     }
-    eprintln!("wrote {} runs to {}", report.rows.len(), dir.display());
+    eprintln!("wrote {} to {}", n_runs(report), dir.display());
     Ok(())
+}
+
+fn n_runs(report: &Report) -> String {
+    count(report.rows.len() as u64, "run")
 }
 
 #[cfg(test)]

@@ -149,7 +149,10 @@ fn verify(registry: &Registry, names: &[String]) -> Result<Outcome> {
         }
     }
     match damaged.as_slice() {
-        [] if names.is_empty() => Ok(Outcome::NothingFound),
+        [] if names.is_empty() => {
+            eprintln!("no model was pulled into {}", registry.cache().display());
+            Ok(Outcome::NothingFound)
+        }
         [] => Ok(Outcome::Found),
         damaged => bail!(
             "damaged: {}; fetch anew with `treffer model pull --force {}`",

@@ -33,7 +33,8 @@ impl Metric {
                 .map_or(0.0, |rank| 1.0 / rank),
             Metric::AveragePrecision { rel, .. } => {
                 let found = (1..).zip(relevant_ranks(grades, rel));
-                let precisions: f64 = found.map(|(n, rank)| f64::from(n) / rank).sum();
+                // `sum` of nothing would be -0.
+                let precisions = found.fold(0.0, |sum, (n, rank)| sum + f64::from(n) / rank);
                 share(precisions, topic.n_relevant(rel))
             }
             Metric::Recall { rel, .. } => share(n_relevant_in(grades, rel), topic.n_relevant(rel)),
@@ -96,7 +97,7 @@ fn dcg(grades: impl Iterator<Item = Grade>) -> f64 {
         .zip(grades)
         .filter(|(_, grade)| *grade > 0)
         .map(|(rank, grade)| f64::from(grade) / f64::from(rank + 1).log2())
-        .sum()
+        .fold(0.0, |sum, gain| sum + gain) // `sum` of nothing would be -0
 }
 
 /// The ranks from 1 that hold a relevant document.

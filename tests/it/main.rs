@@ -1,0 +1,29 @@
+//! The program from outside: what is typed, what is printed, and the exit code.
+//!
+//! Every test has a folder of its own and runs the binary in it. The models are the
+//! tiny random ones of `data/golden`, but for `golden`, which pulls the real ones.
+
+mod hay;
+mod util;
+
+mod config;
+mod index;
+mod records;
+
+mod queries;
+mod repeat;
+mod search;
+
+mod eval;
+mod tune;
+
+mod damage;
+#[cfg(unix)]
+mod interrupt;
+mod mismatch;
+
+mod help;
+mod info;
+mod model;
+
+mod golden;

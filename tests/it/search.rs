@@ -1,0 +1,391 @@
+//! `treffer search`: forms of output, stages, weights, profiles.
+
+use serde_json::Value;
+
+use crate::hay::{indexed, indexed_in_three_stages};
+use crate::util::Place;
+
+#[test]
+fn hits_are_printed_best_first() {
+    let ran = indexed()
+        .treffer("search index cold")
+        .succeeds()
+        .says_nothing();
+    let ids: Vec<&str> = ran
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().nth(2).unwrap())
+        .collect();
+    assert_eq!(ids, ["freezer", "fridge"]);
+}
+
+#[test]
+fn nothing_found_is_said_and_is_exit_code_one() {
+    let here = indexed();
+    here.treffer("search index zebra")
+        .finds_nothing()
+        .prints("nothing found")
+        .says_nothing();
+    assert_eq!(
+        here.treffer("search index zebra --format trec")
+            .finds_nothing()
+            .stdout,
+        ""
+    );
+}
+
+#[test]
+fn json_is_one_object_per_query() {
+    let here = indexed();
+    here.write("queries.tsv", "q1\tcold\nq2\tzebra\nq3\toven\n");
+    let lines = here
+        .treffer("search index --queries queries.tsv --format json")
+        .succeeds()
+        .json_lines();
+    let ids: Vec<&Value> = lines.iter().map(|line| &line["query"]["id"]).collect();
+    assert_eq!(ids, ["q1", "q2", "q3"]);
+    assert_eq!(lines[0]["query"]["text"], "cold");
+    assert_eq!(lines[0]["n_candidates"], 2);
+    assert_eq!(lines[0]["hits"][0]["id"], "freezer");
+    assert_eq!(lines[0]["hits"][0]["rank"], 1);
+    assert_eq!(lines[0]["hits"][0]["text"], "cold cold freezer");
+    assert_eq!(lines[1]["hits"], Value::Array(Vec::new()));
+    assert_eq!(keys(&lines[0]), ["query", "n_candidates", "stages", "hits"]);
+    assert_eq!(
+        keys(&lines[0]["hits"][0]),
+        ["rank", "id", "score", "title", "text"]
+    );
+}
+
+#[track_caller]
+fn keys(value: &Value) -> Vec<&str> {
+    value
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect()
+}
+
+#[test]
+fn a_run_has_the_columns_of_trec() {
+    let here = indexed();
+    here.write("queries.jsonl", "{\"_id\": \"q7\", \"text\": \"cold\"}\n");
+    let run = here
+        .treffer("search index --queries queries.jsonl --format trec")
+        .succeeds()
+        .stdout;
+    let columns: Vec<Vec<&str>> = run
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let told: Vec<_> = columns
+        .iter()
+        .map(|c| (c[0], c[1], c[2], c[3], c[5]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("q7", "Q0", "freezer", "1", "treffer"),
+            ("q7", "Q0", "fridge", "2", "treffer")
+        ]
+    );
+    assert!(columns[0][4].parse::<f64>().unwrap() > columns[1][4].parse::<f64>().unwrap());
+}
+
+#[test]
+fn plain_lines_are_queries_with_their_numbers_as_ids() {
+    let here = indexed();
+    here.write("queries.txt", "cold\n\noven\n");
+    let ran = here
+        .treffer("search index --queries queries.txt --format trec")
+        .succeeds();
+    assert!(
+        ran.stdout
+            .lines()
+            .last()
+            .unwrap()
+            .starts_with("3 Q0 oven 1 "),
+        "{ran}"
+    );
+}
+
+#[test]
+fn top_k_limits_the_hits() {
+    let here = indexed();
+    assert_eq!(
+        here.treffer("search index cold --format json -k 1")
+            .succeeds()
+            .ids(),
+        ["freezer"]
+    );
+    here.treffer("search index cold --top-k 0")
+        .fails_with("invalid value '0' for '--top-k <N>'");
+}
+
+#[test]
+fn an_explanation_adds_up_to_the_score() {
+    let here = indexed_in_three_stages();
+    let value = here
+        .treffer("search index 'cold lab fridge' --explain --format json")
+        .succeeds()
+        .json();
+    for hit in value["hits"].as_array().unwrap() {
+        let stages = hit["stages"].as_object().unwrap();
+        assert_eq!(
+            stages.keys().collect::<Vec<_>>(),
+            ["bm25", "dense", "cross"]
+        );
+        let sum: f64 = stages
+            .values()
+            .map(|stage| stage["weighted"].as_f64().unwrap())
+            .sum();
+        assert!((sum - hit["score"].as_f64().unwrap()).abs() < 1e-9, "{hit}");
+    }
+    let first = &value["hits"][0];
+    assert!(
+        first["stages"]["cross"]["raw"].is_number() && first["passage"].is_object(),
+        "{first}"
+    );
+}
+
+#[test]
+fn an_explanation_is_a_table_of_stages() {
+    let here = indexed_in_three_stages();
+    let ran = here
+        .treffer("search index 'cold lab fridge' --explain -k 2")
+        .succeeds()
+        .says_nothing();
+    let head = "             stage      raw  normalized  weighted  rank\n";
+    let head: Vec<&str> = head.split_whitespace().collect();
+    let is_head = |line: &&str| line.split_whitespace().eq(head.iter().copied());
+    assert_eq!(ran.stdout.lines().filter(is_head).count(), 2, "{ran}");
+    assert!(
+        ran.stdout.lines().all(|line| line.chars().count() <= 130),
+        "{ran}"
+    );
+    ran.prints("             bm25 ")
+        .prints("             dense ")
+        .prints("             cross ")
+        .prints("passage 0");
+}
+
+#[test]
+fn times_are_shown_only_when_asked_for() {
+    let here = indexed_in_three_stages();
+    let query = "search index 'cold fridge' --format json";
+    let without = here.treffer(query).succeeds().json();
+    assert_eq!(
+        keys(&without["stages"][0]),
+        ["stage", "candidates_in", "candidates_out", "scored"]
+    );
+    let with = here
+        .treffer(&format!("{query} --timings"))
+        .succeeds()
+        .json();
+    assert!(with["stages"][0]["ms"].as_f64().unwrap() >= 0.0);
+    here.treffer("search index 'cold fridge' --timings")
+        .succeeds()
+        .prints("candidates before")
+        .prints("\ncross ");
+}
+
+#[test]
+fn stages_report_what_they_did() {
+    let here = indexed_in_three_stages();
+    let value = here
+        .treffer("search index 'cold fridge' --format json")
+        .succeeds()
+        .json();
+    let stages = value["stages"].as_array().unwrap();
+    let names: Vec<&Value> = stages.iter().map(|stage| &stage["stage"]).collect();
+    assert_eq!(names, ["bm25", "dense", "bm25", "cross"]);
+    assert_eq!(stages[3]["scored"], 8, "the cross-encoder's depth");
+    assert_eq!(stages[3]["candidates_out"], value["n_candidates"]);
+}
+
+#[test]
+fn a_search_can_stop_at_any_stage() {
+    let here = indexed_in_three_stages();
+    for (stages, names) in [
+        ("bm25", vec!["bm25"]),
+        ("bm25,dense", vec!["bm25", "dense", "bm25"]),
+    ] {
+        let value = here
+            .treffer(&format!(
+                "search index cold --stages {stages} --format json"
+            ))
+            .succeeds()
+            .json();
+        let ran = value["stages"].as_array().unwrap();
+        assert!(
+            ran.iter().map(|stage| &stage["stage"]).eq(names.iter()),
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn an_unknown_stage_names_the_known_ones() {
+    indexed()
+        .treffer("search index cold --stages bm25,vector")
+        .fails_with("vector")
+        .says("bm25, dense");
+}
+
+#[test]
+fn a_stage_that_the_index_lacks_is_named() {
+    indexed()
+        .treffer("search index cold --stages bm25,dense")
+        .fails_with("no dense stage");
+}
+
+#[test]
+fn the_cross_encoder_alone_has_nothing_to_read() {
+    indexed_in_three_stages()
+        .treffer("search index cold --stages cross")
+        .fails_with("no stage is left to bring in candidates");
+}
+
+#[test]
+fn weights_change_the_order() {
+    let here = indexed_in_three_stages();
+    let ids = |weights: &str| {
+        let query = "search index 'cold lab fridge' -k 5 --format json";
+        here.treffer(&format!("{query} --weights {weights}"))
+            .succeeds()
+            .ids()
+    };
+    let by_stage = [ids("1,0,0"), ids("0,1,0"), ids("0,0,1")];
+    assert_eq!(
+        ids("1,0,0"),
+        here.treffer("search index 'cold lab fridge' -k 5 --stages bm25 --format json")
+            .succeeds()
+            .ids()
+    );
+    assert!(
+        by_stage[0] != by_stage[1] && by_stage[1] != by_stage[2],
+        "{by_stage:?}"
+    );
+}
+
+#[test]
+fn weights_that_are_none_are_refused() {
+    let here = indexed();
+    let refused = |weights: &str| here.treffer(&format!("search index cold --weights {weights}"));
+    refused("-0.2,0.6,0.6").fails_with("the weight of bm25 is -0.2; a weight is between 0 and 1");
+    refused("0.2,0.3,0.6").fails_with("sum to 1.1; they must sum to 1");
+    refused("0.5,0.5").fails_with("found 2 values where three are needed");
+    refused("0.5,0.5,x").fails_with("could not read the weight of cross");
+    refused("NaN,0.5,0.5").fails_with("the weight of bm25");
+}
+
+#[test]
+fn weights_for_stages_that_did_not_run_are_refused_or_shared_out() {
+    // The index has BM25 only: all weight goes to it, whatever the profile says.
+    let here = indexed();
+    let value = here
+        .treffer("search index cold --explain --format json")
+        .succeeds()
+        .json();
+    assert_eq!(value["hits"][0]["score"], 1.0);
+}
+
+#[test]
+fn an_unknown_profile_names_those_of_the_index() {
+    indexed()
+        .treffer("search index cold --profile deep")
+        .fails_with("there is no profile `deep`; this index has default");
+}
+
+#[test]
+fn profiles_written_by_hand_are_used() {
+    let here = indexed_in_three_stages();
+    let settings = here.read("index/treffer.toml");
+    let mine = "\n[profiles.mine]\nmode = \"two-stage\"\nfirst_stage = \"dense\"\ndense_depth = 3\ncross_depth = 2\n";
+    here.write("index/treffer.toml", settings + mine);
+    let value = here
+        .treffer("search index cold --profile mine --format json")
+        .succeeds()
+        .json();
+    assert_eq!(value["n_candidates"], 3);
+    here.edit(
+        "index/treffer.toml",
+        "first_stage = \"dense\"\ndense_depth = 3",
+        "frist_stage = \"dense\"",
+    );
+    here.treffer("search index cold").fails_with(
+        "unknown key `profiles.mine.frist_stage`; did you mean `profiles.mine.first_stage`?",
+    );
+}
+
+#[test]
+fn a_profile_can_be_changed_for_one_run() {
+    let here = indexed_in_three_stages();
+    let query = "search index cold --format json --set";
+    let cascade = here
+        .treffer(&format!("{query} mode=cascade"))
+        .succeeds()
+        .json();
+    assert_eq!(cascade["stages"].as_array().unwrap().len(), 3);
+    here.treffer(&format!("{query} cross_depht=3"))
+        .fails_with("did you mean `cross_depth`?");
+    here.treffer(&format!("{query} ef_search=19"))
+        .fails_with("ef_search")
+        .says("19")
+        .says("20");
+    here.treffer(&format!("{query} mode=waterfall"))
+        .fails_with("waterfall")
+        .says("cascade");
+    here.treffer(&format!("{query} mode=exhaustive"))
+        .fails_with("raise cross_depth");
+    let exhaustive = here
+        .treffer(&format!("{query} mode=exhaustive --set cross_depth=60"))
+        .succeeds()
+        .json();
+    assert_eq!(exhaustive["stages"][2]["scored"], 60);
+}
+
+#[test]
+fn a_cross_encoder_without_weight_is_not_loaded() {
+    let here = indexed_in_three_stages();
+    here.edit("index/treffer.toml", "cross = 0.3", "cross = 0.0");
+    here.edit("index/treffer.toml", "bm25 = 0.4", "bm25 = 0.7");
+    let value = here
+        .treffer("search index cold --format json")
+        .succeeds()
+        .json();
+    assert!(
+        value["stages"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|stage| stage["stage"] != "cross"),
+        "{value}"
+    );
+}
+
+#[test]
+fn cuda_is_an_error_where_it_is_not_built_in() {
+    let here = indexed_in_three_stages();
+    let ran = here.treffer("search index cold --device cuda");
+    if cfg!(not(feature = "cuda")) {
+        ran.fails_with("could not load the model")
+            .says("this build lacks the `cuda` feature");
+    }
+    here.treffer("search index cold --device gpu")
+        .fails_with("devices are cpu, cuda and cuda:N");
+}
+
+#[test]
+fn query_and_file_of_queries_exclude_each_other() {
+    let here: Place = indexed();
+    here.treffer("search index").fails_with("required");
+    here.treffer("search index cold --queries q.tsv")
+        .fails_with("cannot be used with");
+    here.treffer("search index --queries none.tsv")
+        .fails_with("could not read the queries in none.tsv");
+    here.write("empty.tsv", "");
+    here.treffer("search index --queries empty.tsv")
+        .fails_with("there are no queries in empty.tsv");
+}

@@ -1,0 +1,185 @@
+//! `treffer tune`: writes what is a gain, and nothing else.
+
+use serde_json::Value;
+
+use crate::hay::{documents, place, three_stages};
+use crate::util::Place;
+
+const TUNE: &str = "tune index --queries queries.tsv --qrels qrels.tsv";
+
+/// An index on which BM25 is always right and a random bi-encoder seldom is: each
+/// query is the word that only its document holds.
+fn judged(bm25: f64, dense: f64) -> Place {
+    let here = place();
+    here.write("corpus.jsonl", documents(60));
+    let weights = format!("bm25 = {bm25:?}, dense = {dense:?}, cross = 0.0");
+    let config = three_stages().replace("bm25 = 0.4, dense = 0.3, cross = 0.3", &weights);
+    here.write(
+        "two.toml",
+        config.replace("cross_depth = 8", "cross_depth = 0"),
+    );
+    here.treffer("index index corpus.jsonl --config two.toml")
+        .succeeds();
+    let lines = |line: fn(usize) -> String| (0..60).step_by(3).map(line).collect::<String>();
+    here.write("queries.tsv", lines(|at| format!("q{at}\tunique{at}\n")));
+    here.write("qrels.tsv", lines(|at| format!("q{at}\td{at}\t1\n")));
+    here
+}
+
+fn weights(here: &Place, profile: &str) -> Value {
+    here.treffer("info index --format json").succeeds().json()["settings"]["profiles"][profile]["weights"].clone()
+}
+
+#[test]
+fn a_gain_is_written_with_where_it_comes_from() {
+    let here = judged(0.0, 1.0);
+    here.treffer(TUNE)
+        .succeeds()
+        .prints("wrote ")
+        .prints("to profile `default` of index");
+    assert!(weights(&here, "default")["bm25"].as_f64().unwrap() > 0.0);
+    let settings = here.read("index/treffer.toml");
+    for part in [
+        "queries = \"queries.tsv\"",
+        "qrels = \"qrels.tsv\"",
+        "n_queries = 20",
+        "metric = \"nDCG@10\"",
+        "folds = 5",
+        "date = \"20",
+    ] {
+        assert!(settings.contains(part), "no {part} in\n{settings}");
+    }
+    here.treffer("search index unique3 -k 1")
+        .succeeds()
+        .prints(" d3 ");
+    here.treffer("info index")
+        .succeeds()
+        .prints("tuned 20")
+        .prints("on 20 queries of queries.tsv: nDCG@10");
+}
+
+#[test]
+fn what_is_no_gain_is_left_alone() {
+    let here = judged(1.0, 0.0);
+    let before = here.files("index");
+    here.treffer(TUNE)
+        .succeeds()
+        .prints("profile `default` left alone");
+    assert_eq!(here.files("index"), before);
+}
+
+#[test]
+fn force_writes_what_is_no_gain() {
+    let here = judged(1.0, 0.0);
+    here.treffer(&format!("{TUNE} --force"))
+        .succeeds()
+        .prints("wrote ");
+    assert!(here.read("index/treffer.toml").contains("n_queries = 20"));
+}
+
+#[test]
+fn a_dry_run_reports_and_writes_nothing() {
+    let here = judged(0.0, 1.0);
+    let before = here.files("index");
+    here.treffer(&format!("{TUNE} --dry-run"))
+        .succeeds()
+        .prints("would write ");
+    assert_eq!(here.files("index"), before);
+}
+
+#[test]
+fn another_profile_can_take_the_winner() {
+    let here = judged(0.0, 1.0);
+    here.treffer(&format!("{TUNE} --save-as mine"))
+        .succeeds()
+        .prints("to profile `mine`");
+    assert_eq!(weights(&here, "default")["dense"], 1.0);
+    assert!(weights(&here, "mine")["bm25"].as_f64().unwrap() > 0.0);
+    here.treffer("search index unique3 --profile mine -k 1")
+        .succeeds()
+        .prints(" d3 ");
+}
+
+#[test]
+fn comments_and_other_keys_of_the_settings_survive() {
+    let here = judged(0.0, 1.0);
+    here.edit("index/treffer.toml", "k1 = ", "# short documents\nk1 = ");
+    here.edit("index/treffer.toml", "mode = ", "# both bring in\nmode = ");
+    here.treffer(TUNE).succeeds().prints("wrote ");
+    let settings = here.read("index/treffer.toml");
+    assert!(
+        settings.contains("# short documents\nk1 = 0.9")
+            && settings.contains("# both bring in\nmode = "),
+        "{settings}"
+    );
+}
+
+#[test]
+fn tuning_twice_replaces_the_provenance() {
+    let here = judged(0.0, 1.0);
+    here.treffer(TUNE).succeeds();
+    here.treffer(&format!("{TUNE} --force --folds 4"))
+        .succeeds();
+    let settings = here.read("index/treffer.toml");
+    assert_eq!(settings.matches("folds = ").count(), 1, "{settings}");
+    assert!(settings.contains("folds = 4"), "{settings}");
+}
+
+#[test]
+fn the_report_compares_the_winner_with_the_rest() {
+    let ran = judged(0.0, 1.0)
+        .treffer(&format!("{TUNE} --dry-run"))
+        .succeeds();
+    ran.prints("21 weightings of bm25, dense on 20 queries, 5 folds")
+        .prints("bm25 alone ")
+        .prints("dense alone ")
+        .prints("equal weights ")
+        .prints("current profile ")
+        .prints("chosen by the folds: ")
+        .prints("95 % interval");
+}
+
+#[test]
+fn the_report_is_also_json() {
+    let value = judged(0.0, 1.0)
+        .treffer(&format!("{TUNE} --dry-run --format json --step 0.1"))
+        .succeeds()
+        .json();
+    assert_eq!(
+        (value["queries"].as_u64(), value["points"].as_u64()),
+        (Some(20), Some(11))
+    );
+    assert_eq!(value["written"], false);
+    assert!(value["best"]["out_of_fold"].as_f64() > value["current"]["mean"].as_f64());
+    assert!(value["gain"]["interval"][0].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_report() {
+    let here = judged(0.0, 1.0);
+    let report = |threads| {
+        here.treffer(&format!(
+            "{TUNE} --dry-run --format json --threads {threads}"
+        ))
+        .succeeds()
+        .stdout
+    };
+    assert_eq!(report(1), report(2));
+}
+
+#[test]
+fn what_cannot_be_tuned_says_why() {
+    let here = judged(0.0, 1.0);
+    here.treffer(&format!("{TUNE} --folds 21"))
+        .fails_with("could not split 20 queries into 21 folds");
+    here.treffer(&format!("{TUNE} --folds 1"))
+        .fails_with("at least 2 folds");
+    here.treffer(&format!("{TUNE} --step 0.3"))
+        .fails_with("--step is 0.3; it must divide 1");
+    here.treffer(&format!("{TUNE} --stages bm25"))
+        .fails_with("needs two or three of them");
+    here.treffer(&format!("{TUNE} --metric nDGC@10"))
+        .fails_with("did you mean");
+    here.treffer(&format!("{TUNE} --profile deep"))
+        .fails_with("there is no profile `deep`");
+}
