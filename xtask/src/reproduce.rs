@@ -190,7 +190,7 @@ impl Bench<'_> {
     }
 
     fn build(&self, index: &Index, files: &Files, folder: &Path) -> Result<()> {
-        if self.arguments.keep_indexes && folder.exists() {
+        if self.arguments.keep_indexes && folder.join("manifest.json").exists() {
             eprintln!("using the index at {}", folder.display());
             return Ok(());
         }
