@@ -10,6 +10,7 @@ mod config;
 mod index;
 mod records;
 
+mod profiles;
 mod queries;
 mod repeat;
 mod search;

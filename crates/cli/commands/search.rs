@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use treffer_engine::config::Settings;
 use treffer_engine::manifest::SETTINGS;
@@ -31,6 +31,7 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
         global,
         &bars,
     )?;
+    refuse_idle_weights(command, index.stages())?;
     let profile = source::profile(index.settings(), &command.how)?;
     let request = SearchRequest {
         profile: &profile,
@@ -53,6 +54,20 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     }
     out.flush()?;
     Ok(outcome)
+}
+
+/// Weights that were asked for must weigh something that runs.
+fn refuse_idle_weights(command: &Search, stages: &[StageName]) -> Result<()> {
+    match command.how.weights {
+        Some(weights) if stages.iter().all(|stage| weights.weight(*stage) == 0.0) => {
+            let names: Vec<&str> = stages.iter().map(|stage| stage.as_str()).collect();
+            bail!(
+                "--weights {weights} gives nothing to what runs here: {}",
+                names.join(", ")
+            )
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The stages whose models are needed; a cross-encoder without weight is not.
