@@ -33,9 +33,26 @@ pub(crate) fn print_error(error: &Error) {
 }
 
 fn hint(error: &Error) -> Option<String> {
-    error
+    let engine = error
         .chain()
-        .find_map(|cause| cause.downcast_ref::<treffer_engine::Error>()?.hint())
+        .find_map(|cause| cause.downcast_ref::<treffer_engine::Error>())?;
+    engine
+        .hint()
+        .or_else(|| flag_for(engine).map(str::to_string))
+}
+
+/// The flag that helps where a corpus cannot be read: the reader knows no flags.
+fn flag_for(error: &treffer_engine::Error) -> Option<&'static str> {
+    use treffer_corpus::Error as Reading;
+    match error {
+        treffer_engine::Error::Corpus(Reading::UnknownFormat { .. }) => {
+            Some("name the format with --input-format jsonl, csv or tsv")
+        }
+        treffer_engine::Error::Corpus(Reading::MissingColumn { .. }) => {
+            Some("name columns with --id-column, --title-column and --text-column")
+        }
+        _ => None,
+    }
 }
 
 /// Text in columns, each as wide as its widest cell; numbers to the right.

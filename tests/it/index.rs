@@ -53,7 +53,8 @@ fn a_column_that_is_not_there_is_named_with_those_that_are() {
     here.write("c.csv", CSV);
     here.treffer("index index c.csv --config lexical.toml --text-column body")
         .fails_with("`body`")
-        .says("id, title, text");
+        .says("id, title, text")
+        .says("hint: name columns with --id-column");
     assert!(!here.has("index"));
 }
 
@@ -146,7 +147,7 @@ fn a_file_of_unknown_form_says_what_is_known() {
     here.write("corpus.docx", "");
     here.treffer("index index corpus.docx --config lexical.toml")
         .fails_with("could not tell the format of corpus.docx")
-        .says(".jsonl");
+        .says("hint: name the format with --input-format");
 }
 
 #[test]

@@ -3,6 +3,9 @@
 //! Every test has a folder of its own and runs the binary in it. The models are the
 //! tiny random ones of `data/golden`, but for `golden`, which pulls the real ones.
 
+// What a test needs and does not get is a failed test.
+#![allow(clippy::unwrap_used)]
+
 mod hay;
 mod util;
 

@@ -1,5 +1,7 @@
 //! `treffer tune`: writes what is a gain, and nothing else.
 
+use std::fs::File;
+
 use serde_json::Value;
 
 use crate::hay::{documents, place, three_stages};
@@ -152,6 +154,23 @@ fn the_report_is_also_json() {
     assert_eq!(value["written"], false);
     assert!(value["best"]["out_of_fold"].as_f64() > value["current"]["mean"].as_f64());
     assert!(value["gain"]["interval"][0].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn the_report_is_printed_also_where_the_winner_cannot_be_written() {
+    let here = judged(0.0, 1.0);
+    let lock = File::options()
+        .write(true)
+        .open(here.path("index/writer.lock"))
+        .unwrap();
+    lock.lock().unwrap();
+    let before = here.files("index");
+    let ran = here.treffer(TUNE);
+    assert_eq!(ran.code(), Some(2), "{ran}");
+    ran.prints("current profile ")
+        .prints("could not write ")
+        .says("error: another process is writing the index in index");
+    assert_eq!(here.files("index"), before);
 }
 
 #[test]

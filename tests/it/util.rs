@@ -153,24 +153,28 @@ impl Ran {
         ran
     }
 
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// Exit code 0: found or done.
     #[track_caller]
     pub(crate) fn succeeds(self) -> Self {
-        assert_eq!(self.status.code(), Some(0), "{self}");
+        assert_eq!(self.code(), Some(0), "{self}");
         self
     }
 
     /// Exit code 1: the work was done and found nothing.
     #[track_caller]
     pub(crate) fn finds_nothing(self) -> Self {
-        assert_eq!(self.status.code(), Some(1), "{self}");
+        assert_eq!(self.code(), Some(1), "{self}");
         self
     }
 
     /// Exit code 2, nothing on standard output, and an error that says this.
     #[track_caller]
     pub(crate) fn fails_with(self, part: &str) -> Self {
-        assert_eq!(self.status.code(), Some(2), "{self}");
+        assert_eq!(self.code(), Some(2), "{self}");
         assert_eq!(self.stdout, "", "{self}");
         assert_eq!(self.stderr.matches("error: ").count(), 1, "{self}");
         self.says(part)

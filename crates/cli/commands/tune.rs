@@ -37,13 +37,14 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
         seed: command.seed,
     };
     let report = tune(&index, &request, &topics, &bars)?;
-    let decision = decide(command, &index, profile, &report)?;
+    // The report took long; it is printed also where the winner cannot be written.
+    let (decision, written) = decide(command, &index, profile, &report);
     let mut out = io::stdout().lock();
     match judged.format {
         ReportFormat::Table => write_table(&mut out, command, &report, &decision)?,
         ReportFormat::Json => writeln!(out, "{}", to_json(command, &report, &decision))?,
     }
-    Ok(Outcome::Found)
+    written.map(|()| Outcome::Found)
 }
 
 /// What became of the winner, in words, and whether it was written.
@@ -68,31 +69,35 @@ fn decide(
     index: &Index,
     mut profile: Profile,
     report: &TuneReport,
-) -> Result<Decision> {
+) -> (Decision, Result<()>) {
     let name = command
         .save_as
         .as_ref()
         .unwrap_or(&command.judged.how.profile);
     let is_kept = !report.is_gain() && !command.force;
+    let mut written = Ok(());
+    if !is_kept && !command.dry_run {
+        profile.weights = report.best;
+        profile.tuned = Some(provenance(command, index, report));
+        written = save_profile(index.dir(), name, &profile);
+    }
     let text = match () {
         () if is_kept => format!(
             "profile `{name}` left alone: a gain could not be told from chance on {} queries (--force writes the winner all the same)",
             report.n_queries
         ),
         () if command.dry_run => format!("would write {} to profile `{name}`", report.best),
+        () if written.is_err() => {
+            format!("could not write {} to profile `{name}`", report.best)
+        }
         () => format!(
             "wrote {} to profile `{name}` of {}",
             report.best,
             index.dir().display()
         ),
     };
-    let is_written = !is_kept && !command.dry_run;
-    if is_written {
-        profile.weights = report.best;
-        profile.tuned = Some(provenance(command, index, report));
-        save_profile(index.dir(), name, &profile)?;
-    }
-    Ok(Decision { text, is_written })
+    let is_written = !is_kept && !command.dry_run && written.is_ok();
+    (Decision { text, is_written }, written.map_err(Into::into))
 }
 
 fn provenance(command: &Tune, index: &Index, report: &TuneReport) -> Provenance {
