@@ -146,7 +146,7 @@ impl Config {
         refuse_unknown(&table, &known_keys(), origin)?;
         let mut config: Config = Value::Table(table)
             .try_into()
-            .map_err(|source: toml::de::Error| config_error(origin, source.message()))?;
+            .map_err(|source: toml::de::Error| typed_error(origin, &source))?;
         config.profiles.entry(DEFAULT_PROFILE.into()).or_default();
         config.check(origin)?;
         Ok(config)
@@ -206,7 +206,15 @@ impl Settings {
         refuse_unknown(&table, &known_settings(), origin)?;
         let settings: Settings = Value::Table(table)
             .try_into()
-            .map_err(|source: toml::de::Error| config_error(origin, source.message()))?;
+            .map_err(|source: toml::de::Error| typed_error(origin, &source))?;
+        let lexical = LexicalConfig {
+            k1: settings.k1,
+            b: settings.b,
+            ..Config::from_known_preset().lexical
+        };
+        lexical
+            .validate()
+            .map_err(|error| config_error(origin, &error.to_string()))?;
         check_profiles(&settings.profiles, origin)?;
         Ok(settings)
     }
@@ -337,7 +345,7 @@ impl Profile {
         refuse_unknown(&table, &known_profile(), "--set")?;
         let profile: Profile = Value::Table(table)
             .try_into()
-            .map_err(|source: toml::de::Error| config_error("--set", source.message()))?;
+            .map_err(|source: toml::de::Error| typed_error("--set", &source))?;
         profile
             .check()
             .map_err(|what| config_error("--set", &what))?;
@@ -385,6 +393,13 @@ fn check_profiles(profiles: &BTreeMap<String, Profile>, origin: &str) -> Result<
             .map_err(|what| config_error(origin, &format!("profile `{name}`: {what}")))?;
     }
     Ok(())
+}
+
+/// The parser's error with the key that it is about, on one line.
+fn typed_error(origin: &str, source: &toml::de::Error) -> Error {
+    let what = source.to_string();
+    let lines: Vec<&str> = what.trim().lines().collect();
+    config_error(origin, &lines.join(" "))
 }
 
 fn config_error(origin: &str, what: &str) -> Error {

@@ -154,7 +154,7 @@ pub enum Error {
     Strict(treffer_corpus::Problem),
 
     /// Nothing to index.
-    #[error("no document could be read from the input ({problems} bad records)")]
+    #[error("no document could be read from the input; records that are bad: {problems}")]
     EmptyCorpus {
         /// How many records were there but bad.
         problems: u64,

@@ -40,7 +40,8 @@ pub struct Row {
 /// Ranks at which a row's judged hits are counted.
 const JUDGED_DEPTH: usize = 10;
 
-/// Measures `metrics` for each stage that the profile runs and for their fusions.
+/// Measures `metrics` for each stage that the profile runs and for their fusions, as
+/// far as the profile gives the fused stages any weight.
 ///
 /// The rows of one stage hold what that stage alone would have returned: the
 /// candidates it brought in, or those it was given where it only rescored. The row
@@ -120,12 +121,10 @@ fn rankings(profile: &Profile, stages: &[StageName]) -> Vec<Ranking> {
     let first_stages = [StageName::Bm25, StageName::Dense];
     let mut rankings: Vec<Ranking> = stages.iter().map(|stage| Ranking::Stage(*stage)).collect();
     let is_three_way = stages.len() == StageName::ALL.len();
-    if is_three_way {
-        rankings.push(Ranking::Fusion("bm25+dense", profile.fusion(&first_stages)));
-    }
-    if stages.len() > 1 {
-        rankings.push(Ranking::Fusion("hybrid", profile.fusion(stages)));
-    }
+    let two_way = is_three_way.then(|| profile.fusion(&first_stages)).flatten();
+    rankings.extend(two_way.map(|fusion| Ranking::Fusion("bm25+dense", fusion)));
+    let all = (stages.len() > 1).then(|| profile.fusion(stages)).flatten();
+    rankings.extend(all.map(|fusion| Ranking::Fusion("hybrid", fusion)));
     rankings
 }
 

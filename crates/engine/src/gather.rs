@@ -166,6 +166,11 @@ fn choose(
                 .collect()
         }
     };
+    if chosen.is_empty() {
+        return Err(Error::Request(
+            "no stage is left to run; name at least one".into(),
+        ));
+    }
     let brings_in = chosen.iter().any(|stage| *stage != StageName::Cross);
     if !brings_in && profile.mode != Mode::Exhaustive {
         return Err(Error::Request(

@@ -190,9 +190,10 @@ impl Segment {
     }
 
     /// Compares the files in `dir` with the record: length and checksum of each.
+    /// Files that the record does not name are nobody's and are left alone.
     ///
     /// # Errors
-    /// Names the first file that is missing, too many, or differs, with both values.
+    /// Names the first file that is missing or differs, with both values.
     pub fn verify(&self, dir: &Path) -> Result<(), Error> {
         for (name, expected) in &self.files {
             let path = dir.join(name);

@@ -183,17 +183,18 @@ impl Profile {
         Ok(())
     }
 
-    /// The fusion over `stages` only: the other stages' weights are given up and
-    /// the rest scaled to sum to 1, or made equal if none of them has weight.
-    pub fn fusion(&self, stages: &[StageName]) -> Fusion {
-        Fusion {
+    /// The fusion over `stages` only: the other stages' weights are given up and the
+    /// rest scaled to sum to 1. A single stage orders alone, whatever its weight;
+    /// `None` if there are more and none of them has any.
+    pub fn fusion(&self, stages: &[StageName]) -> Option<Fusion> {
+        let weights = match stages {
+            [_] => Weights::equal(stages),
+            _ => self.weights.restricted_to(stages),
+        };
+        Some(Fusion {
             normalizers: self.normalizers,
-            weights: self
-                .weights
-                .restricted_to(stages)
-                .or_else(|| Weights::equal(stages))
-                .unwrap_or(self.weights),
-        }
+            weights: weights?,
+        })
     }
 
     /// The stages that this profile runs, given those that the index has.

@@ -1,6 +1,6 @@
 //! The second journey: query to hits.
 
-use treffer_fusion::{Fused, fuse};
+use treffer_fusion::{Fused, Fusion, fuse};
 use treffer_types::{Hit, Query, StageName, StageTrace};
 
 use crate::error::{Error, part};
@@ -35,6 +35,7 @@ pub struct SearchResult {
 pub struct Searcher<'a> {
     index: &'a Index,
     plan: Plan<'a>,
+    fusion: Fusion,
     request: SearchRequest<'a>,
 }
 
@@ -65,8 +66,7 @@ impl<'a> Searcher<'a> {
     /// If the query is blank, a stage fails, or a document cannot be read.
     pub fn search(&self, query: &Query) -> Result<SearchResult, Error> {
         let Gathered { candidates, traces } = self.plan.gather(query)?;
-        let fusion = self.request.profile.fusion(self.plan.stages());
-        let fused = fuse(&candidates, &fusion);
+        let fused = fuse(&candidates, &self.fusion);
         let hits = fused
             .iter()
             .take(self.request.top_k)

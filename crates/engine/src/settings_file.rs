@@ -4,11 +4,11 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-use toml_edit::{DocumentMut, Item, Table};
+use toml_edit::{DocumentMut, Item, Table, TableLike};
 
 use crate::config::Settings;
 use crate::error::{Error, IoContext};
-use crate::manifest::{LOCK, SETTINGS, write_durably};
+use crate::manifest::{LOCK, Manifest, SETTINGS, write_durably};
 use crate::profile::Profile;
 
 /// Takes the writer's lock of the index in `dir`; dropping the file gives it back.
@@ -37,41 +37,82 @@ pub(crate) fn lock(dir: &Path) -> Result<File, Error> {
 /// Writes `profile` under `name` into the settings of the index in `dir`.
 ///
 /// # Errors
-/// If another process writes the index, or the settings cannot be read or written.
+/// If there is no index, another process writes it, or the settings cannot be read,
+/// are wrong, or cannot be written.
 pub fn save_profile(dir: &Path, name: &str, profile: &Profile) -> Result<(), Error> {
+    Manifest::read(dir)?; // a lock in a folder that is no index would make it look like one
     let _lock = lock(dir)?;
     let path = dir.join(SETTINGS);
     let text = fs::read_to_string(&path).at("read", &path)?;
+    let origin = path.display().to_string();
+    Settings::parse(&text, &origin)?;
     let changed = with_profile(&text, name, profile).map_err(|source| Error::Config {
-        origin: path.display().to_string(),
+        origin: origin.clone(),
         what: "this is not valid TOML".into(),
         source: Some(source.into()),
     })?;
-    Settings::parse(&changed, &path.display().to_string())?;
+    Settings::parse(&changed, &origin)?;
     write_durably(&path, changed.as_bytes())
 }
 
+/// `text` has been read as settings before, so it has a table of profiles.
 fn with_profile(text: &str, name: &str, profile: &Profile) -> Result<String, toml_edit::TomlError> {
     let mut document: DocumentMut = text.parse()?;
     let new = toml_edit::ser::to_document(profile).expect("a profile holds only what TOML can");
     let profiles = document["profiles"].or_insert(Item::Table(Table::new()));
+    let is_inline = profiles.is_inline_table();
+    let profiles = profiles
+        .as_table_like_mut()
+        .expect("profiles were read as a table");
     match profiles.get_mut(name).and_then(Item::as_table_like_mut) {
-        // Key by key, so that the comments above unchanged keys stay.
-        Some(old) => {
-            for (key, value) in new.iter() {
-                if old.get(key).map(|item| item.to_string().trim().to_string())
-                    != Some(value.to_string().trim().to_string())
-                {
-                    old.insert(key, value.clone());
-                }
-            }
-            if profile.tuned.is_none() {
-                old.remove("tuned");
-            }
+        Some(old) => merge(old, new.as_table()),
+        None if is_inline => {
+            let new = new.as_table().clone().into_inline_table();
+            profiles.insert(name, Item::Value(new.into()));
         }
-        None => profiles[name] = Item::Table(new.as_table().clone()),
+        None => {
+            profiles.insert(name, Item::Table(new.as_table().clone()));
+        }
     }
     Ok(document.to_string())
+}
+
+/// Makes `old` say what `new` says, value by value, so that comments stay, those
+/// beside and above changed values too.
+fn merge(old: &mut dyn TableLike, new: &dyn TableLike) {
+    let gone = |key: &String| !new.contains_key(key);
+    let keys: Vec<String> = old.iter().map(|(key, _)| key.to_string()).collect();
+    for key in keys.into_iter().filter(gone) {
+        old.remove(&key);
+    }
+    for (key, new) in new.iter() {
+        match (old.get_mut(key), new.as_table_like()) {
+            (None, _) => {
+                old.insert(key, new.clone());
+            }
+            (Some(old), Some(new)) if old.is_table_like() => {
+                let old = old.as_table_like_mut().expect("it is like a table");
+                merge(old, new);
+            }
+            (Some(old), _) if is_same(old, new) => {}
+            (Some(old), _) => {
+                let decor = old.as_value().map(|value| value.decor().clone());
+                *old = new.clone();
+                if let (Some(value), Some(decor)) = (old.as_value_mut(), decor) {
+                    *value.decor_mut() = decor;
+                }
+            }
+        }
+    }
+}
+
+fn is_same(old: &Item, new: &Item) -> bool {
+    let plain = |item: &Item| {
+        let mut value = item.as_value()?.clone();
+        value.decor_mut().clear();
+        Some(value.to_string())
+    };
+    plain(old) == plain(new)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Judged queries: what evaluation and tuning have in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use treffer_eval::unknown_documents;
 use treffer_types::{Progress, Qrels, Query};
@@ -40,7 +40,7 @@ impl Topics {
     /// the first `limit` judged queries are kept, if a limit is given.
     ///
     /// # Errors
-    /// If no query is judged, or the index cannot be read.
+    /// If no query is judged, two judged ones have one id, or the index cannot be read.
     pub fn new(
         index: &Index,
         queries: Vec<Query>,
@@ -50,6 +50,13 @@ impl Topics {
         let (n_given, n_judged) = (queries.len(), qrels.0.len());
         let mut queries = queries;
         queries.retain(|query| qrels.query(&query.id).is_some());
+        let mut ids = HashSet::new();
+        if let Some(twice) = queries.iter().find(|query| !ids.insert(&query.id)) {
+            return Err(Error::Request(format!(
+                "two queries have the id `{}`; judgements go by id, so each needs its own",
+                twice.id
+            )));
+        }
         let n_both = queries.len();
         if n_both == 0 {
             return Err(Error::Request(format!(
@@ -61,8 +68,7 @@ impl Topics {
             return Err(Error::Request("a limit of 0 leaves no query".into()));
         }
         let mut qrels = qrels;
-        let kept: std::collections::HashSet<&str> =
-            queries.iter().map(|query| query.id.as_str()).collect();
+        let kept: HashSet<&str> = queries.iter().map(|query| query.id.as_str()).collect();
         qrels.0.retain(|query, _| kept.contains(query.as_str()));
         let is_relevant = |grades: &BTreeMap<String, i32>| grades.values().any(|grade| *grade > 0);
         let mismatches = Mismatches {

@@ -42,7 +42,8 @@ pub struct TuneReport {
     pub n_queries: usize,
     /// How many weightings were tried.
     pub n_points: usize,
-    /// The weights of the profile as it was, over the stages that were weighed.
+    /// The weights of the profile as it was, over the stages that were weighed; equal
+    /// ones if it gave those nothing.
     pub current: Weights,
     /// Their mean.
     pub current_mean: f64,
@@ -116,7 +117,10 @@ pub fn tune(
     let gathered = topics.gather(&plan, progress)?;
     let pools = pools(index, request.profile, topics, &gathered)?;
     let folds = Folds::new(topics, &folds);
-    let current = request.profile.fusion(&stages).weights;
+    let current = match request.profile.fusion(&stages) {
+        Some(fusion) => fusion.weights,
+        None => Weights::equal(&stages).expect("there are two or three stages"),
+    };
     let grid = Grid::measure(&stages, request, &pools, current);
     report(&grid, &folds, request, stages, &pools)
 }
@@ -155,7 +159,7 @@ fn pools(
                 .store
                 .id(candidate.doc())
                 .map_err(part("read", "store", index.dir()))?;
-            grades.push(judgements.get(&*id).copied());
+            grades.push(judgements.get(id).copied());
         }
         pools.push(Pool {
             prepared: Prepared::new(&gathered.candidates, &profile.normalizers),

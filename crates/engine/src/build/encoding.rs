@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use treffer_dense::{DenseWriter, GraphConfig};
+use treffer_dense::{DenseWriter, Error as DenseError, GraphConfig};
 use treffer_store::Store;
 use treffer_types::{DocId, Embedder, PassageId, Progress};
 
@@ -46,9 +46,10 @@ impl DenseEncoding<'_> {
             stop_if_asked(self.progress)?;
         }
         self.progress.end();
-        writer
-            .finish(self.progress)
-            .map_err(part("finish", "dense part", &dir))?;
+        writer.finish(self.progress).map_err(|error| match error {
+            DenseError::Cancelled => Error::Cancelled,
+            error => part("finish", "dense part", &dir)(error),
+        })?;
         stop_if_asked(self.progress)?;
         Ok(cut)
     }

@@ -1,0 +1,332 @@
+//! What is wrong with an index is said, with the file and what to do; it never panics.
+
+use std::fs;
+use std::path::Path;
+
+use treffer_engine::Error;
+use treffer_engine::index::{Index, OpenOptions};
+use treffer_engine::manifest::{MANIFEST, Manifest};
+use treffer_engine::models::NoModels;
+use treffer_engine::profile::Profile;
+use treffer_testkit::random_corpus;
+use treffer_types::{Embedder, PairScorer, StageName};
+
+use crate::support::{Fakes, Place, chain, files_below, ids, search};
+
+/// Whether opening fails because of `path`.
+fn is_blamed(place: &Place, path: &Path) -> Result<(), String> {
+    match place.try_open() {
+        Ok(_) => Err("nothing was noticed".into()),
+        Err(Error::Damaged { path: blamed, .. }) if blamed == path => Ok(()),
+        Err(error) => Err(chain(&error)),
+    }
+}
+
+fn every_file(place: &Place) -> Vec<std::path::PathBuf> {
+    let mut files = files_below(&place.segment());
+    files.push(place.dir().join(MANIFEST));
+    files
+}
+
+#[test]
+fn a_flipped_byte_is_noticed_in_every_file() {
+    let place = Place::built(&random_corpus(1, 50));
+    for path in every_file(&place) {
+        let good = fs::read(&path).unwrap();
+        let last = good.len().saturating_sub(1);
+        for at in [0, 1, last / 3, last / 2, last] {
+            let mut bad = good.clone();
+            let Some(byte) = bad.get_mut(at) else {
+                continue;
+            };
+            *byte ^= 0x10;
+            fs::write(&path, &bad).unwrap();
+            is_blamed(&place, &path)
+                .unwrap_or_else(|found| panic!("{}, byte {at}: {found}", path.display()));
+        }
+        fs::write(&path, &good).unwrap();
+    }
+    place.open();
+}
+
+#[test]
+fn a_cut_a_lengthened_and_a_missing_file_are_noticed() {
+    let place = Place::built(&random_corpus(1, 50));
+    for path in every_file(&place) {
+        let good = fs::read(&path).unwrap();
+        let mut longer = good.clone();
+        longer.push(0);
+        let cut = [0, good.len() / 2, good.len().saturating_sub(1)];
+        let cut = cut.into_iter().filter(|length| *length < good.len());
+        for bad in cut.map(|length| &good[..length]).chain([longer.as_slice()]) {
+            fs::write(&path, bad).unwrap();
+            is_blamed(&place, &path)
+                .unwrap_or_else(|found| panic!("{}, {} bytes: {found}", path.display(), bad.len()));
+        }
+        fs::remove_file(&path).unwrap();
+        match path.ends_with(MANIFEST) {
+            true => assert!(
+                place.refusal().contains("never completed"),
+                "{}",
+                place.refusal()
+            ),
+            false => is_blamed(&place, &path).unwrap(),
+        }
+        fs::write(&path, &good).unwrap();
+    }
+    fs::rename(place.segment(), place.dir().join("elsewhere")).unwrap();
+    assert!(
+        place.refusal().contains("is missing"),
+        "{}",
+        place.refusal()
+    );
+}
+
+#[test]
+fn the_hint_of_damage_leads_out_of_it() {
+    let mut place = Place::built(&random_corpus(1, 20));
+    fs::write(place.dir().join(MANIFEST), "{}").unwrap();
+    let error = place.try_open().err().unwrap();
+    assert!(error.hint().unwrap().contains("--replace"));
+    assert!(
+        matches!(place.build(), Err(Error::Damaged { .. })),
+        "not without being asked"
+    );
+    place.replace = true;
+    place.build().unwrap();
+    assert_eq!(place.open().n_docs(), 20);
+}
+
+#[test]
+fn a_foreign_file_is_ignored() {
+    let place = Place::built(&random_corpus(1, 20));
+    fs::write(place.segment().join("letter.txt"), "hello").unwrap();
+    fs::write(place.dir().join("letter.txt"), "hello").unwrap();
+    assert_eq!(place.open().n_docs(), 20);
+}
+
+#[test]
+fn folders_without_an_index_are_told_apart() {
+    let place = Place::empty();
+    assert!(place.refusal().contains("does not exist"));
+    fs::create_dir(place.dir()).unwrap();
+    assert!(place.refusal().contains("is empty"));
+    fs::write(place.dir().join("letter.txt"), "hello").unwrap();
+    assert!(place.refusal().contains("other files"));
+    fs::write(place.dir().join("writer.lock"), "").unwrap();
+    assert!(place.refusal().contains("never completed"));
+    assert!(
+        place
+            .try_open()
+            .err()
+            .unwrap()
+            .hint()
+            .unwrap()
+            .contains("treffer index")
+    );
+}
+
+#[test]
+fn another_format_is_refused_with_both_numbers() {
+    let mut place = Place::built(&random_corpus(1, 20));
+    let manifest = Manifest::read(&place.dir()).unwrap();
+    Manifest {
+        format: 99,
+        ..manifest
+    }
+    .write(&place.dir())
+    .unwrap();
+    let message = place.refusal();
+    assert!(
+        message.contains("format 99") && message.contains("format 1"),
+        "{message}"
+    );
+    assert!(matches!(
+        place.build(),
+        Err(Error::Format {
+            found: 99,
+            expected: 1,
+            ..
+        })
+    ));
+    place.replace = true;
+    place.build().unwrap();
+    place.open();
+}
+
+/// Opens with `from` replaced by `to` in the settings.
+fn with_settings(from: &str, to: &str) -> String {
+    let place = Place::built(&random_corpus(1, 20));
+    let text = fs::read_to_string(place.settings()).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(place.settings(), text.replacen(from, to, 1)).unwrap();
+    let message = place.refusal();
+    assert!(
+        message.contains("treffer.toml"),
+        "the file is named: {message}"
+    );
+    message
+}
+
+#[test]
+fn wrong_settings_are_refused_with_file_and_key() {
+    for (from, to, parts) in [
+        ("k1 =", "k9 =", &["unknown key `k9`", "`k1`"][..]),
+        (
+            "cross_depth =",
+            "cross_deepth =",
+            &["profiles.default.cross_deepth", "cross_depth`?"],
+        ),
+        ("k1 = 0.9", "k1 = -0.9", &["k1", "-0.9"]),
+        ("b = 0.4", "b = 1.4", &["`b`", "1.4"]),
+        (
+            "ef_search = 400",
+            "ef_search = 10",
+            &["ef_search is 10", "dense_depth 200"],
+        ),
+        ("cross = 0.5", "cross = 0.6", &["weights", "1.1"]),
+        ("cross = 0.5", "cross = -0.5", &["weights", "-0.5"]),
+        (
+            "mode = \"hybrid\"",
+            "mode = \"hybird\"",
+            &["mode", "hybird"],
+        ),
+        ("k1 = 0.9", "k1 = \"much\"", &["k1", "much"]),
+        ("k1 = 0.9", "", &["k1"]),
+        ("k1 = 0.9", "k1 = = 0.9", &["TOML"]),
+        ("bm25_depth = 200", "bm25_depth = 0", &["bm25_depth is 0"]),
+    ] {
+        let message = with_settings(from, to);
+        let is_syntax = parts == ["TOML"];
+        assert!(is_syntax || !message.contains('\n'), "one line: {message}");
+        for part in parts {
+            assert!(
+                message.contains(part),
+                "`{to}` should name {part}: {message}"
+            );
+        }
+    }
+}
+
+#[test]
+fn missing_settings_are_an_error_that_names_the_file() {
+    let place = Place::built(&random_corpus(1, 20));
+    fs::remove_file(place.settings()).unwrap();
+    assert!(
+        place.refusal().contains("treffer.toml"),
+        "{}",
+        place.refusal()
+    );
+}
+
+fn refusal_with(change: impl FnOnce(&mut Fakes)) -> String {
+    let mut place = Place::built(&random_corpus(1, 20));
+    change(&mut place.fakes);
+    let error = place.try_open().err().expect("another model is refused");
+    assert!(
+        matches!(error, Error::ModelMismatch { .. }),
+        "{}",
+        chain(&error)
+    );
+    error.to_string()
+}
+
+fn check_parts(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+}
+
+#[test]
+fn another_bi_encoder_is_refused_with_both_values() {
+    let message = refusal_with(|fakes| fakes.embedder = fakes.embedder.clone().named("other"));
+    check_parts(
+        &message,
+        &["bi-encoder", "name", "`fake-embedder`", "`other`"],
+    );
+    let message = refusal_with(|fakes| fakes.embedder = fakes.embedder.clone().reading(77));
+    check_parts(&message, &["maximal length 256", "has 77"]);
+    let message = refusal_with(|fakes| {
+        let built = fakes.embedder.fingerprint().to_string();
+        fakes.embedder = fakes
+            .embedder
+            .clone()
+            .with_fingerprint(&built.replace('0', "1"));
+    });
+    let built = Fakes::default().embedder.fingerprint().to_string();
+    check_parts(&message, &["fingerprint", &built, &built.replace('0', "1")]);
+    for (what, query_prefix, passage_prefix) in [
+        ("query prefix", "query: ", ""),
+        ("passage prefix", "", "passage: "),
+    ] {
+        let message = refusal_with(|fakes| {
+            let mut spec = fakes.embedder.spec().clone();
+            (spec.query_prefix, spec.passage_prefix) = (query_prefix.into(), passage_prefix.into());
+            fakes.embedder = treffer_testkit::FakeEmbedder::with_spec(spec);
+        });
+        check_parts(
+            &message,
+            &[what, "``", &format!("`{query_prefix}{passage_prefix}`")],
+        );
+    }
+}
+
+#[test]
+fn another_cross_encoder_is_refused_with_both_values() {
+    let message = refusal_with(|fakes| fakes.scorer = fakes.scorer.clone().named("other"));
+    check_parts(
+        &message,
+        &["cross-encoder", "name", "`fake-scorer`", "`other`"],
+    );
+    let message = refusal_with(|fakes| fakes.scorer = fakes.scorer.clone().reading(77));
+    check_parts(&message, &["maximal length 256", "has 77"]);
+    let message = refusal_with(|fakes| {
+        fakes.scorer = fakes.scorer.clone().with_fingerprint("abc");
+    });
+    let built = Fakes::default().scorer.fingerprint().to_string();
+    check_parts(&message, &["fingerprint", &built, "abc"]);
+}
+
+#[test]
+fn a_model_of_an_unused_stage_is_not_asked_for() {
+    let mut place = Place::built(&random_corpus(1, 20));
+    let bm25 = OpenOptions {
+        stages: Some(vec![StageName::Bm25]),
+        device: None,
+    };
+    let index = Index::open(&place.dir(), &bm25, &NoModels).unwrap();
+    assert_eq!(index.stages(), [StageName::Bm25]);
+    assert!(!ids(&search(&index, &Profile::default(), "w0")).is_empty());
+
+    place.fakes.scorer = place.fakes.scorer.clone().named("other");
+    let first_stages = OpenOptions {
+        stages: Some(vec![StageName::Dense, StageName::Bm25]),
+        device: None,
+    };
+    let index = Index::open(&place.dir(), &first_stages, &place.fakes).unwrap();
+    assert_eq!(index.stages(), [StageName::Bm25, StageName::Dense]);
+    assert!(matches!(
+        Index::open(&place.dir(), &OpenOptions::default(), &NoModels),
+        Err(Error::Model { .. })
+    ));
+}
+
+#[test]
+fn a_stage_that_the_index_does_not_have_is_an_error() {
+    let mut place = Place::with_corpus(&random_corpus(1, 20));
+    place.config.cross = None;
+    place.build().unwrap();
+    let options = OpenOptions {
+        stages: Some(vec![StageName::Cross]),
+        device: None,
+    };
+    let error = Index::open(&place.dir(), &options, &place.fakes)
+        .err()
+        .unwrap();
+    assert!(
+        error
+            .to_string()
+            .contains("no cross stage; it was built with bm25, dense"),
+        "{error}"
+    );
+}

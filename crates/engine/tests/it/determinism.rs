@@ -1,0 +1,123 @@
+//! The same question gets the same answer, to the byte.
+
+use treffer_engine::evaluate::evaluate;
+use treffer_engine::index::Index;
+use treffer_engine::profile::{Mode, Profile};
+use treffer_engine::topics::Topics;
+use treffer_engine::tune::{TuneRequest, tune};
+use treffer_testkit::{random_corpus, random_queries};
+use treffer_types::NoProgress;
+
+use crate::support::{Place, search};
+use crate::topics::qrels;
+
+/// Every hit of some searches of every mode, scores and all.
+fn answers(index: &Index) -> String {
+    let mut text = String::new();
+    for mode in [
+        Mode::Cascade,
+        Mode::Hybrid,
+        Mode::TwoStage,
+        Mode::Exhaustive,
+    ] {
+        for exact_below in [0, 4096] {
+            let profile = Profile {
+                mode,
+                exact_below,
+                bm25_depth: 30,
+                dense_depth: 30,
+                ef_search: 40,
+                cross_depth: if mode == Mode::Exhaustive { 1000 } else { 10 },
+                ..Profile::default()
+            };
+            for query in random_queries(31, 5) {
+                let hits = search(index, &profile, &query.text).hits;
+                text.push_str(&serde_json::to_string(&hits).unwrap());
+            }
+        }
+    }
+    text
+}
+
+fn in_threads<T: Send>(n: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(n)
+        .build()
+        .unwrap()
+        .install(work)
+}
+
+#[test]
+fn runs_threads_and_restarts_do_not_change_an_answer() {
+    let place = Place::built(&random_corpus(31, 150));
+    let index = place.open();
+    let first = answers(&index);
+    assert!(first.len() > 1000);
+    assert!(
+        first == answers(&index) && first == answers(&index),
+        "over runs"
+    );
+    for threads in [1, 2] {
+        assert!(
+            first == in_threads(threads, || answers(&index)),
+            "in {threads} threads"
+        );
+    }
+    drop(index);
+    assert!(first == answers(&place.open()), "after reopening");
+}
+
+#[test]
+fn two_builds_of_one_corpus_answer_alike() {
+    let documents = random_corpus(32, 150);
+    let one = in_threads(1, || Place::built(&documents));
+    let two = in_threads(2, || Place::built(&documents));
+    assert!(answers(&one.open()) == answers(&two.open()));
+}
+
+#[test]
+fn threads_can_share_an_index() {
+    let place = Place::built(&random_corpus(33, 100));
+    let index = place.open();
+    let alone = answers(&index);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| answers(&index))).collect();
+        for thread in threads {
+            assert!(thread.join().unwrap() == alone);
+        }
+    });
+}
+
+#[test]
+fn tuning_and_evaluating_give_the_same_numbers_in_any_pool() {
+    let place = Place::built(&random_corpus(34, 100));
+    let index = place.open();
+    let queries = random_queries(34, 12);
+    let judged: Vec<(String, String)> = (0..12)
+        .map(|n| (format!("q{n}"), format!("d{}", n * 7 % 100)))
+        .collect();
+    let judged: Vec<_> = judged
+        .iter()
+        .map(|(q, d)| (q.as_str(), d.as_str(), 1))
+        .collect();
+    let topics = Topics::new(&index, queries, qrels(&judged), None).unwrap();
+    let profile = Profile::default();
+    let metric = "nDCG@10".parse().unwrap();
+    let run = || {
+        let request = TuneRequest {
+            profile: &profile,
+            stages: None,
+            metric,
+            steps: 10,
+            folds: 4,
+            seed: 5,
+        };
+        let tuned = tune(&index, &request, &topics, &NoProgress).unwrap();
+        let measured = evaluate(&index, &profile, None, &topics, &[metric], &NoProgress).unwrap();
+        (tuned, measured.rows)
+    };
+    let first = run();
+    for threads in [1, 2] {
+        assert!(first == in_threads(threads, run), "in {threads} threads");
+    }
+}

@@ -1,0 +1,11 @@
+//! The engine from outside, with stand-ins for the models: what is built, what is
+//! refused, what is found, and that all of it agrees with the obvious way.
+
+mod build;
+mod damage;
+mod determinism;
+mod modes;
+mod oracle;
+mod support;
+mod topics;
+mod tune;

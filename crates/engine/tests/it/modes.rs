@@ -1,0 +1,598 @@
+//! What each mode gathers, what the cross-encoder reads, and queries of every kind.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use treffer_dense::DenseIndex;
+use treffer_engine::Error;
+use treffer_engine::gather::{Gathered, Plan};
+use treffer_engine::index::{Index, OpenOptions};
+use treffer_engine::profile::{CrossOrder, FirstStage, Mode, Profile};
+use treffer_engine::search::{SearchRequest, Searcher};
+use treffer_fusion::Weights;
+use treffer_lexical::LexicalIndex;
+use treffer_testkit::{random_corpus, random_queries};
+use treffer_types::{Candidate, Document, Embedder, Query, StageName, StageTrace};
+
+use crate::support::{Place, chain, document, ids, search};
+
+use StageName::{Bm25, Cross, Dense};
+
+const N_DOCS: usize = 120;
+
+struct World {
+    place: Place,
+    index: Index,
+    documents: Vec<Document>,
+    lexical: LexicalIndex,
+    dense: DenseIndex,
+}
+
+fn world() -> World {
+    let documents = random_corpus(11, N_DOCS);
+    let place = Place::built(&documents);
+    let lexical_dir = place.segment().join("lexical");
+    World {
+        index: place.open(),
+        lexical: LexicalIndex::open(&lexical_dir, &place.config.lexical).unwrap(),
+        dense: DenseIndex::open(&place.segment().join("dense")).unwrap(),
+        documents,
+        place,
+    }
+}
+
+impl World {
+    /// What BM25 alone finds.
+    fn bm25(&self, query: &Query, depth: usize) -> Vec<u32> {
+        let found = self.lexical.search(&query.text, depth).unwrap();
+        found.into_iter().map(|(doc, _)| doc.0).collect()
+    }
+
+    /// What the bi-encoder alone finds.
+    fn dense(&self, query: &Query, depth: usize) -> Vec<u32> {
+        let mut embeddings = self
+            .place
+            .fakes
+            .embedder
+            .embed_queries(&[&query.text])
+            .unwrap();
+        let found = self
+            .dense
+            .exact(&embeddings.remove(0).vector, depth)
+            .unwrap();
+        found
+            .into_iter()
+            .map(|(passage, _)| passage.doc.0)
+            .collect()
+    }
+
+    fn gather(&self, profile: &Profile, query: &Query) -> Gathered {
+        Plan::new(&self.index, profile, None)
+            .unwrap()
+            .gather(query)
+            .unwrap()
+    }
+}
+
+fn shallow(mode: Mode) -> Profile {
+    Profile {
+        mode,
+        bm25_depth: 15,
+        dense_depth: 10,
+        cross_depth: 8,
+        ..Profile::default()
+    }
+}
+
+fn docs(candidates: &[Candidate]) -> BTreeSet<u32> {
+    candidates
+        .iter()
+        .map(|candidate| candidate.doc().0)
+        .collect()
+}
+
+fn n_scored(gathered: &Gathered, stage: StageName) -> usize {
+    gathered
+        .candidates
+        .iter()
+        .filter(|candidate| candidate.scores.get(stage).is_some())
+        .count()
+}
+
+fn trace(trace: &StageTrace) -> (StageName, usize, usize, usize) {
+    (
+        trace.stage,
+        trace.candidates_in,
+        trace.candidates_out,
+        trace.scored,
+    )
+}
+
+fn traces(gathered: &Gathered) -> Vec<(StageName, usize, usize, usize)> {
+    gathered.traces.iter().map(trace).collect()
+}
+
+#[test]
+fn a_cascade_reads_and_rescores_what_bm25_found() {
+    let world = world();
+    for query in random_queries(1, 10) {
+        let gathered = world.gather(&shallow(Mode::Cascade), &query);
+        let found = world.bm25(&query, 15);
+        let n = found.len();
+        assert_eq!(docs(&gathered.candidates), found.into_iter().collect());
+        assert_eq!(n_scored(&gathered, Dense), n);
+        let read = n.min(8);
+        assert_eq!(
+            traces(&gathered),
+            [(Bm25, 0, n, n), (Dense, n, n, n), (Cross, n, n, read)]
+        );
+    }
+}
+
+#[test]
+fn a_hybrid_pool_is_the_union_with_both_scores_of_all() {
+    let world = world();
+    for query in random_queries(2, 10) {
+        let gathered = world.gather(&shallow(Mode::Hybrid), &query);
+        let (bm25, dense) = (world.bm25(&query, 15), world.dense(&query, 10));
+        let union: BTreeSet<u32> = bm25.iter().chain(&dense).copied().collect();
+        assert_eq!(docs(&gathered.candidates), union);
+        let (n, n_bm25) = (union.len(), bm25.len());
+        assert_eq!(
+            (n_scored(&gathered, Bm25), n_scored(&gathered, Dense)),
+            (n, n)
+        );
+        let expected = [
+            (Bm25, 0, n_bm25, n_bm25),
+            (Dense, n_bm25, n, n),
+            (Bm25, n, n, n - n_bm25),
+            (Cross, n, n, n.min(8)),
+        ];
+        assert_eq!(traces(&gathered), expected);
+        // A score completed later is the one that a search would have given.
+        let all: HashMap<u32, f32> = world
+            .lexical
+            .search(&query.text, N_DOCS)
+            .unwrap()
+            .into_iter()
+            .map(|(doc, score)| (doc.0, score.value()))
+            .collect();
+        for candidate in &gathered.candidates {
+            let score = candidate.scores.get(Bm25).unwrap().value();
+            assert_eq!(score, all.get(&candidate.doc().0).copied().unwrap_or(0.0));
+        }
+    }
+}
+
+#[test]
+fn two_stages_start_from_either_first_stage() {
+    let world = world();
+    for query in random_queries(3, 10) {
+        let profile = shallow(Mode::TwoStage);
+        let gathered = world.gather(&profile, &query);
+        let found = world.bm25(&query, 15);
+        let n = found.len();
+        assert_eq!(docs(&gathered.candidates), found.into_iter().collect());
+        assert_eq!(
+            traces(&gathered),
+            [(Bm25, 0, n, n), (Cross, n, n, n.min(8))]
+        );
+
+        let profile = Profile {
+            first_stage: FirstStage::Dense,
+            ..profile
+        };
+        let gathered = world.gather(&profile, &query);
+        assert_eq!(
+            docs(&gathered.candidates),
+            world.dense(&query, 10).into_iter().collect()
+        );
+        assert_eq!(traces(&gathered), [(Dense, 0, 10, 10), (Cross, 10, 10, 8)]);
+        assert_eq!(n_scored(&gathered, Bm25), 0);
+    }
+}
+
+#[test]
+fn an_exhaustive_search_reads_every_document() {
+    let world = world();
+    let query = &random_queries(4, 1)[0];
+    let profile = Profile {
+        cross_depth: N_DOCS,
+        ..shallow(Mode::Exhaustive)
+    };
+    let gathered = world.gather(&profile, query);
+    assert_eq!(gathered.candidates.len(), N_DOCS);
+    let n = N_DOCS;
+    assert_eq!(
+        traces(&gathered),
+        [(Bm25, n, n, n), (Dense, n, n, n), (Cross, n, n, n)]
+    );
+    let profile = Profile {
+        cross_depth: N_DOCS - 1,
+        ..profile
+    };
+    let message = Plan::new(&world.index, &profile, None)
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        message.contains("120") && message.contains("119"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_search_can_leave_stages_out() {
+    let world = world();
+    let query = &random_queries(5, 1)[0];
+    let profile = shallow(Mode::Hybrid);
+    let stages_of = |only: &[StageName]| -> Vec<StageName> {
+        let plan = Plan::new(&world.index, &profile, Some(only)).unwrap();
+        let gathered = plan.gather(query).unwrap();
+        for stage in StageName::ALL {
+            assert_eq!(
+                n_scored(&gathered, stage) > 0,
+                only.contains(&stage),
+                "{only:?} {stage}"
+            );
+        }
+        gathered.traces.iter().map(|trace| trace.stage).collect()
+    };
+    assert_eq!(stages_of(&[Bm25]), [Bm25]);
+    assert_eq!(stages_of(&[Dense]), [Dense]);
+    assert_eq!(stages_of(&[Dense, Bm25]), [Bm25, Dense, Bm25]);
+    assert_eq!(stages_of(&[Cross, Bm25]), [Bm25, Cross]);
+    assert_eq!(stages_of(&[Dense, Cross]), [Dense, Cross]);
+
+    let request = SearchRequest {
+        profile: &profile,
+        stages: Some(&[Bm25]),
+        top_k: 3,
+    };
+    let result = Searcher::new(&world.index, request)
+        .unwrap()
+        .search(query)
+        .unwrap();
+    assert!(result.hits.len() <= 3);
+    assert!(result.hits.iter().all(|hit| hit.stages.dense.raw.is_none()));
+}
+
+#[test]
+fn stages_that_cannot_run_are_refused_by_name() {
+    let world = world();
+    let refusal = |index: &Index, profile: &Profile, only: &[StageName]| {
+        Plan::new(index, profile, Some(only))
+            .err()
+            .expect("refused")
+            .to_string()
+    };
+    let hybrid = shallow(Mode::Hybrid);
+    assert!(refusal(&world.index, &hybrid, &[Cross]).contains("no stage is left to bring in"));
+    assert!(refusal(&world.index, &hybrid, &[]).contains("no stage is left"));
+    let exhaustive = Profile {
+        mode: Mode::Exhaustive,
+        cross_depth: N_DOCS,
+        ..hybrid.clone()
+    };
+    assert!(refusal(&world.index, &exhaustive, &[]).contains("no stage is left"));
+    Plan::new(&world.index, &exhaustive, Some(&[Cross])).unwrap();
+    let two_stage = shallow(Mode::TwoStage);
+    let message = refusal(&world.index, &two_stage, &[Dense]);
+    assert!(
+        message.contains("dense stage") && message.contains("bm25, cross"),
+        "{message}"
+    );
+
+    let options = OpenOptions {
+        stages: Some(vec![Bm25]),
+        device: None,
+    };
+    let bm25 = Index::open(&world.place.dir(), &options, &world.place.fakes).unwrap();
+    assert!(refusal(&bm25, &hybrid, &[Bm25, Cross]).contains("cross stage does not run"));
+    let from_dense = Profile {
+        first_stage: FirstStage::Dense,
+        ..two_stage
+    };
+    assert!(Plan::new(&bm25, &from_dense, None).is_err());
+    let narrow = Profile {
+        ef_search: 3,
+        ..hybrid
+    };
+    assert!(refusal(&world.index, &narrow, &[Bm25]).contains("ef_search is 3"));
+}
+
+#[test]
+fn the_cross_encoder_reads_the_most_promising_first_and_no_more() {
+    let world = world();
+    for (order, stage) in [(CrossOrder::Bm25, Bm25), (CrossOrder::Dense, Dense)] {
+        for depth in [1, 8, 1000] {
+            let profile = Profile {
+                cross_order: order,
+                cross_depth: depth,
+                ..shallow(Mode::Hybrid)
+            };
+            for query in random_queries(6, 5) {
+                world.place.fakes.take_read();
+                let gathered = world.gather(&profile, &query);
+                let mut promising = gathered.candidates.clone();
+                promising.sort_by_key(|candidate| {
+                    (
+                        std::cmp::Reverse(candidate.scores.get(stage)),
+                        candidate.passage,
+                    )
+                });
+                let read = world.place.fakes.take_read();
+                assert_eq!(read.len(), depth.min(promising.len()));
+                let expected: Vec<String> = promising
+                    .iter()
+                    .take(depth)
+                    .map(|candidate| world.documents[candidate.doc().0 as usize].full_text())
+                    .collect();
+                assert_eq!(read, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_fused_order_of_promise_is_that_of_a_search_without_the_cross_encoder() {
+    let world = world();
+    let mut profile = shallow(Mode::Hybrid);
+    profile.weights = Weights::equal(&[Bm25, Dense]).unwrap();
+    for query in random_queries(7, 10) {
+        let result = search(&world.index, &profile, &query.text);
+        let by_id: BTreeMap<&str, &Document> = world
+            .documents
+            .iter()
+            .map(|document| (document.id.as_str(), document))
+            .collect();
+        let expected: Vec<String> = ids(&result)
+            .iter()
+            .take(8)
+            .map(|id| by_id[id].full_text())
+            .collect();
+        world.place.fakes.take_read();
+        // Whatever the weights, the same passages are read.
+        let weighted = Profile {
+            weights: "0.1,0.1,0.8".parse().unwrap(),
+            ..profile.clone()
+        };
+        search(&world.index, &weighted, &query.text);
+        assert_eq!(world.place.fakes.take_read(), expected);
+    }
+}
+
+#[test]
+fn a_cross_encoder_without_weight_reads_nothing_in_a_search() {
+    let world = world();
+    let reads = world.place.fakes.scorer.reads();
+    let profile = Profile {
+        weights: "0.5,0.5,0".parse().unwrap(),
+        ..shallow(Mode::Hybrid)
+    };
+    let result = search(&world.index, &profile, "w1 w2 w3");
+    assert_eq!((reads.calls(), reads.pairs()), (0, 0));
+    assert!(result.traces.iter().all(|trace| trace.stage != Cross));
+    let request = SearchRequest {
+        profile: &profile,
+        stages: Some(&StageName::ALL),
+        top_k: 1,
+    };
+    Searcher::new(&world.index, request)
+        .unwrap()
+        .search(&Query::text("w1"))
+        .unwrap();
+    assert_eq!(reads.calls(), 1, "asked for by name, it reads");
+    let off = Profile {
+        cross_depth: 0,
+        ..shallow(Mode::Hybrid)
+    };
+    search(&world.index, &off, "w1");
+    assert_eq!(reads.calls(), 1, "a depth of 0 switches it off");
+}
+
+#[test]
+fn unread_candidates_come_after_read_ones() {
+    let world = world();
+    let profile = Profile {
+        cross_depth: 3,
+        ..shallow(Mode::Hybrid)
+    };
+    for query in random_queries(8, 10) {
+        let result = search(&world.index, &profile, &query.text);
+        let read: Vec<bool> = result
+            .hits
+            .iter()
+            .map(|hit| hit.stages.cross.raw.is_some())
+            .collect();
+        assert_eq!(read, (0..read.len()).map(|at| at < 3).collect::<Vec<_>>());
+        assert!(result.hits.is_sorted_by(|a, b| a.score >= b.score));
+        assert_eq!(result.n_candidates, result.hits.len());
+    }
+}
+
+#[test]
+fn a_blank_query_is_an_error() {
+    let world = world();
+    let profile = shallow(Mode::Hybrid);
+    let plan = Plan::new(&world.index, &profile, None).unwrap();
+    for text in ["", " ", "\t\n\u{3000}"] {
+        let error = plan.gather(&Query::text(text)).unwrap_err();
+        assert!(matches!(error, Error::Request(_)), "{error}");
+        let query = Query {
+            id: "q7".into(),
+            ..Query::text(text)
+        };
+        assert!(plan.gather(&query).unwrap_err().to_string().contains("q7"));
+    }
+}
+
+#[test]
+fn a_query_of_stop_words_is_left_to_the_bi_encoder() {
+    let mut place = Place::with_corpus(&[
+        document("a", "the cold box of the laboratory"),
+        document("b", "a winter coat"),
+    ]);
+    place.config = crate::support::config(&["lexical.analyzer=english"]);
+    place.build().unwrap();
+    let index = place.open();
+    let result = search(&index, &Profile::default(), "the of a");
+    assert_eq!(result.hits.len(), 2);
+    assert_eq!(trace(&result.traces[0]), (Bm25, 0, 0, 0));
+    assert!(
+        result
+            .hits
+            .iter()
+            .all(|hit| hit.stages.bm25.raw.unwrap().value() == 0.0)
+    );
+    let cascade = Profile {
+        mode: Mode::Cascade,
+        ..Profile::default()
+    };
+    let result = search(&index, &cascade, "the of a");
+    assert!(result.hits.is_empty());
+    assert_eq!(result.traces.len(), 3, "every stage runs, on nothing");
+}
+
+#[test]
+fn any_text_is_a_query() {
+    let place = Place::built(&[
+        document("emoji", "party 🎉 time"),
+        document("hebrew", "\u{5e9}\u{5dc}\u{5d5}\u{5dd} world"),
+        document("arabic", "\u{645}\u{631}\u{62d}\u{628}\u{627} world"),
+        document("nul", "before\u{0}after"),
+        document("syntax", "title:\"x\" AND -foo* ~2"),
+    ]);
+    let index = place.open();
+    let long = "w1 world ".repeat(5_000);
+    for mode in [
+        Mode::Cascade,
+        Mode::Hybrid,
+        Mode::TwoStage,
+        Mode::Exhaustive,
+    ] {
+        let profile = Profile {
+            mode,
+            ..Profile::default()
+        };
+        for (text, first) in [
+            ("🎉", None),
+            ("\u{0}", None),
+            ("after\u{0}before", Some("nul")),
+            ("\u{202e}\u{5e9}\u{5dc}\u{5d5}\u{5dd}", Some("hebrew")),
+            ("\u{645}\u{631}\u{62d}\u{628}\u{627}", Some("arabic")),
+            ("title:\"x\" AND (-foo* OR ~", Some("syntax")),
+            (long.as_str(), None),
+            ("+-&&||!(){}[]^\"~*?:\\/", None),
+        ] {
+            let request = SearchRequest {
+                profile: &profile,
+                stages: None,
+                top_k: 10,
+            };
+            let result = Searcher::new(&index, request)
+                .unwrap()
+                .search(&Query::text(text));
+            let result = result.unwrap_or_else(|error| panic!("{text:.40}: {}", chain(&error)));
+            if let Some(first) = first {
+                assert_eq!(result.hits[0].id, first, "{mode} {text:.40}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_failing_stage_names_itself_and_the_query() {
+    let place = Place::built(&random_corpus(1, 20));
+    let index = Index::open(&place.dir(), &OpenOptions::default(), &Failing(&place)).unwrap();
+    let profile = Profile::default();
+    let plan = Plan::new(&index, &profile, None).unwrap();
+    let error = plan
+        .gather(&Query {
+            id: "q3".into(),
+            ..Query::text("w0")
+        })
+        .unwrap_err();
+    assert_eq!(
+        chain(&error),
+        "the cross stage failed on query `q3`: out of memory"
+    );
+    let error = plan.gather(&Query::text("w0 ".repeat(100))).unwrap_err();
+    assert!(error.to_string().ends_with("w0...`") || error.to_string().ends_with("w0 ...`"));
+}
+
+/// A cross-encoder that cannot be run.
+struct Failing<'a>(&'a Place);
+
+impl treffer_engine::models::ModelSource for Failing<'_> {
+    fn embedder(
+        &self,
+        name: &str,
+        device: treffer_engine::Device,
+    ) -> Result<Box<dyn Embedder>, treffer_types::BoxError> {
+        self.0.fakes.embedder(name, device)
+    }
+
+    fn pair_scorer(
+        &self,
+        _name: &str,
+        _device: treffer_engine::Device,
+    ) -> Result<Box<dyn treffer_types::PairScorer>, treffer_types::BoxError> {
+        Ok(Box::new(Broken(self.0.fakes.scorer.clone())))
+    }
+}
+
+struct Broken(treffer_testkit::FakeScorer);
+
+impl treffer_types::PairScorer for Broken {
+    fn spec(&self) -> &treffer_types::ModelSpec {
+        self.0.spec()
+    }
+
+    fn fingerprint(&self) -> &treffer_types::Fingerprint {
+        self.0.fingerprint()
+    }
+
+    fn score_pairs(
+        &self,
+        _query: &str,
+        _passages: &[&str],
+    ) -> Result<Vec<treffer_types::PairScore>, treffer_types::BoxError> {
+        Err("out of memory".into())
+    }
+}
+
+#[test]
+fn the_graph_finds_what_a_scan_finds() {
+    let (mut found, mut wanted) = (0, 0);
+    for seed in [21, 22] {
+        let place = Place::built(&random_corpus(seed, 800));
+        let index = place.open();
+        let scan = Profile {
+            mode: Mode::TwoStage,
+            first_stage: FirstStage::Dense,
+            dense_depth: 20,
+            ef_search: 80,
+            cross_depth: 0,
+            ..Profile::default()
+        };
+        let graph = Profile {
+            exact_below: 0,
+            ..scan.clone()
+        };
+        for query in random_queries(seed, 40) {
+            let truth = search(&index, &scan, &query.text);
+            let near = search(&index, &graph, &query.text);
+            // Among equal scores either is as good as the other.
+            let worst = truth.hits.last().unwrap().stages.dense.raw;
+            wanted += truth.hits.len();
+            found += near
+                .hits
+                .iter()
+                .filter(|hit| hit.stages.dense.raw >= worst)
+                .count();
+            assert_eq!(near.hits.len(), 20);
+        }
+    }
+    let recall = found as f64 / wanted as f64;
+    assert!(recall >= 0.95, "{recall}");
+}

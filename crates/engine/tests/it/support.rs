@@ -1,0 +1,278 @@
+//! An index in a temporary folder, and stand-ins for the models that remember what
+//! they were asked.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use tempfile::TempDir;
+use treffer_corpus::{Problem, ReadOptions};
+use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, survey};
+use treffer_engine::config::{Config, Source};
+use treffer_engine::index::{Index, OpenOptions};
+use treffer_engine::models::ModelSource;
+use treffer_engine::profile::Profile;
+use treffer_engine::search::{SearchRequest, SearchResult, Searcher};
+use treffer_engine::{Device, Error};
+use treffer_testkit::{FakeEmbedder, FakeScorer};
+use treffer_types::{
+    BoxError, Document, Embedder, Fingerprint, ModelSpec, NoProgress, PairScore, PairScorer,
+    Progress, Query,
+};
+
+/// Stand-ins for both models. What the cross-encoder reads is logged.
+#[derive(Clone, Default)]
+pub(crate) struct Fakes {
+    pub(crate) embedder: FakeEmbedder,
+    pub(crate) scorer: FakeScorer,
+    pub(crate) read: Arc<Mutex<Vec<String>>>,
+}
+
+impl Fakes {
+    /// The passages read since the last call, in order.
+    pub(crate) fn take_read(&self) -> Vec<String> {
+        std::mem::take(&mut self.read.lock().unwrap())
+    }
+}
+
+impl ModelSource for Fakes {
+    fn embedder(&self, _name: &str, _device: Device) -> Result<Box<dyn Embedder>, BoxError> {
+        Ok(Box::new(self.embedder.clone()))
+    }
+
+    fn pair_scorer(&self, _name: &str, _device: Device) -> Result<Box<dyn PairScorer>, BoxError> {
+        Ok(Box::new(Logged {
+            scorer: self.scorer.clone(),
+            read: Arc::clone(&self.read),
+        }))
+    }
+}
+
+struct Logged {
+    scorer: FakeScorer,
+    read: Arc<Mutex<Vec<String>>>,
+}
+
+impl PairScorer for Logged {
+    fn spec(&self) -> &ModelSpec {
+        self.scorer.spec()
+    }
+
+    fn fingerprint(&self) -> &Fingerprint {
+        self.scorer.fingerprint()
+    }
+
+    fn score_pairs(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, BoxError> {
+        let mut read = self.read.lock().unwrap();
+        read.extend(passages.iter().map(|passage| passage.to_string()));
+        self.scorer.score_pairs(query, passages)
+    }
+}
+
+/// Three stages over words that are neither stemmed nor stopped, with `overrides`.
+pub(crate) fn config(overrides: &[&str]) -> Config {
+    let plain = [
+        "lexical.analyzer=plain",
+        "dense.model=fake-embedder",
+        "cross.model=fake-scorer",
+    ];
+    let all: Vec<String> = plain
+        .iter()
+        .chain(overrides)
+        .map(|text| text.to_string())
+        .collect();
+    Config::load(Source::Preset("english"), &all).unwrap()
+}
+
+/// A place for an index and its corpus.
+pub(crate) struct Place {
+    pub(crate) folder: TempDir,
+    pub(crate) fakes: Fakes,
+    pub(crate) config: Config,
+    pub(crate) inputs: Vec<PathBuf>,
+    pub(crate) replace: bool,
+    pub(crate) strict: bool,
+}
+
+impl Place {
+    /// With nothing in it.
+    pub(crate) fn empty() -> Self {
+        Place {
+            folder: tempfile::tempdir().unwrap(),
+            fakes: Fakes::default(),
+            config: config(&[]),
+            inputs: Vec::new(),
+            replace: false,
+            strict: false,
+        }
+    }
+
+    /// With a corpus, not yet indexed.
+    pub(crate) fn with_corpus(documents: &[Document]) -> Self {
+        let mut place = Place::empty();
+        place.set_corpus(documents);
+        place
+    }
+
+    /// With a corpus and an index of it.
+    pub(crate) fn built(documents: &[Document]) -> Self {
+        let place = Place::with_corpus(documents);
+        place.build().unwrap();
+        place
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.folder.path().join("index")
+    }
+
+    pub(crate) fn segment(&self) -> PathBuf {
+        self.dir().join("segment-1")
+    }
+
+    pub(crate) fn settings(&self) -> PathBuf {
+        self.dir().join("treffer.toml")
+    }
+
+    pub(crate) fn set_corpus(&mut self, documents: &[Document]) {
+        self.inputs.clear();
+        let lines: Vec<String> = documents.iter().map(json_line).collect();
+        self.add_input("corpus.jsonl", lines.concat().as_bytes());
+    }
+
+    pub(crate) fn add_input(&mut self, name: &str, content: &[u8]) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, content).unwrap();
+        self.inputs.push(path.clone());
+        path
+    }
+
+    pub(crate) fn build(&self) -> Result<BuildReport, Error> {
+        self.build_with(&NoProgress, &mut Vec::new())
+    }
+
+    pub(crate) fn build_with(
+        &self,
+        progress: &dyn Progress,
+        problems: &mut Vec<String>,
+    ) -> Result<BuildReport, Error> {
+        self.build_from(&self.fakes, progress, problems)
+    }
+
+    pub(crate) fn build_from(
+        &self,
+        source: &dyn ModelSource,
+        progress: &dyn Progress,
+        problems: &mut Vec<String>,
+    ) -> Result<BuildReport, Error> {
+        self.request(|request| {
+            build(request, source, progress, &mut |problem: &Problem| {
+                problems.push(problem.to_string());
+            })
+        })
+    }
+
+    pub(crate) fn survey(&self, problems: &mut Vec<String>) -> Result<Survey, Error> {
+        self.request(|request| {
+            survey(request, &NoProgress, &mut |problem: &Problem| {
+                problems.push(problem.to_string());
+            })
+        })
+    }
+
+    fn request<T>(&self, run: impl FnOnce(&BuildRequest<'_>) -> T) -> T {
+        run(&BuildRequest {
+            dir: &self.dir(),
+            inputs: &self.inputs,
+            reading: &ReadOptions::default(),
+            config: &self.config,
+            replace: self.replace,
+            strict: self.strict,
+        })
+    }
+
+    pub(crate) fn try_open(&self) -> Result<Index, Error> {
+        Index::open(&self.dir(), &OpenOptions::default(), &self.fakes)
+    }
+
+    pub(crate) fn open(&self) -> Index {
+        self.try_open()
+            .unwrap_or_else(|error| panic!("{}", chain(&error)))
+    }
+
+    /// The message with which opening fails, causes and all.
+    pub(crate) fn refusal(&self) -> String {
+        chain(&self.try_open().err().expect("opening fails"))
+    }
+}
+
+fn json_line(document: &Document) -> String {
+    let record = serde_json::json!({
+        "_id": document.id, "title": document.title, "text": document.text,
+    });
+    format!("{record}\n")
+}
+
+pub(crate) fn document(id: &str, text: &str) -> Document {
+    Document {
+        id: id.into(),
+        text: text.into(),
+        ..Document::default()
+    }
+}
+
+pub(crate) fn query(id: &str, text: &str) -> Query {
+    Query {
+        id: id.into(),
+        ..Query::text(text)
+    }
+}
+
+/// An error with all its causes, as one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    line
+}
+
+pub(crate) fn search(index: &Index, profile: &Profile, text: &str) -> SearchResult {
+    let request = SearchRequest {
+        profile,
+        stages: None,
+        top_k: usize::MAX,
+    };
+    Searcher::new(index, request)
+        .unwrap()
+        .search(&Query::text(text))
+        .unwrap()
+}
+
+pub(crate) fn ids(result: &SearchResult) -> Vec<&str> {
+    result.hits.iter().map(|hit| hit.id.as_str()).collect()
+}
+
+/// Every file below `dir` with its content, by path.
+pub(crate) fn snapshot(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files: Vec<_> = files_below(dir)
+        .into_iter()
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(files_below(&path)),
+            false => files.push(path),
+        }
+    }
+    files.sort();
+    files
+}

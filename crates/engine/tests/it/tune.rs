@@ -1,0 +1,504 @@
+//! The tuner finds what is there, does not find what is not, and its numbers are
+//! those of searching again with the weights that it names.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use treffer_engine::Error;
+use treffer_engine::config::Settings;
+use treffer_engine::index::Index;
+use treffer_engine::profile::{Mode, Profile, Provenance};
+use treffer_engine::search::{SearchRequest, Searcher};
+use treffer_engine::settings_file::save_profile;
+use treffer_engine::topics::Topics;
+use treffer_engine::tune::{TuneReport, TuneRequest, tune};
+use treffer_eval::{Metric, bootstrap_interval, k_fold, randomization_test};
+use treffer_fusion::Weights;
+use treffer_testkit::{Random, RecordingProgress, random_corpus, random_queries};
+use treffer_types::{NoProgress, Qrels, Query, StageMap, StageName};
+
+use crate::support::{Place, search};
+
+use StageName::{Bm25, Cross, Dense};
+
+const N_DOCS: usize = 60;
+const N_QUERIES: usize = 24;
+
+fn place() -> (Place, Index) {
+    let place = Place::built(&random_corpus(41, N_DOCS));
+    let index = place.open();
+    (place, index)
+}
+
+/// Reads every document, so that each stage has its say on each.
+fn profile(weights: &str) -> Profile {
+    Profile {
+        mode: Mode::Exhaustive,
+        cross_depth: N_DOCS,
+        weights: weights.parse().unwrap(),
+        ..Profile::default()
+    }
+}
+
+fn request<'a>(profile: &'a Profile, steps: u32) -> TuneRequest<'a> {
+    TuneRequest {
+        profile,
+        stages: None,
+        metric: metric(),
+        steps,
+        folds: 4,
+        seed: 7,
+    }
+}
+
+fn metric() -> Metric {
+    "nDCG@10".parse().unwrap()
+}
+
+fn queries() -> Vec<Query> {
+    random_queries(42, N_QUERIES)
+}
+
+/// Judges relevant the three documents that one stage puts first.
+fn judged_by(index: &Index, stage: StageName) -> Qrels {
+    let profile = Profile {
+        weights: Weights::equal(&[stage]).unwrap(),
+        ..profile("0.2,0.3,0.5")
+    };
+    let judge = |query: Query| {
+        let result = search(index, &profile, &query.text);
+        let grades = [3, 2, 1];
+        let best = result
+            .hits
+            .iter()
+            .zip(grades)
+            .map(|(hit, grade)| (hit.id.clone(), grade));
+        (query.id, best.collect())
+    };
+    Qrels(queries().into_iter().map(judge).collect())
+}
+
+fn random_judgements(seed: u64) -> Qrels {
+    let mut random = Random::new(seed);
+    let mut judge = |query: Query| {
+        let draw = |_| (format!("d{}", random.below(N_DOCS as u64)), 1);
+        (query.id, (0..5).map(draw).collect())
+    };
+    Qrels(queries().into_iter().map(&mut judge).collect())
+}
+
+fn topics(index: &Index, qrels: Qrels) -> Topics {
+    Topics::new(index, queries(), qrels, None).unwrap()
+}
+
+fn run(index: &Index, request: &TuneRequest<'_>, topics: &Topics) -> TuneReport {
+    tune(index, request, topics, &NoProgress).unwrap()
+}
+
+#[test]
+fn the_weight_goes_to_the_stage_that_is_right() {
+    let (_place, index) = place();
+    for (stage, others) in [
+        (Bm25, "0,0.5,0.5"),
+        (Dense, "0.5,0,0.5"),
+        (Cross, "0.5,0.5,0"),
+    ] {
+        let profile = profile(others);
+        let topics = topics(&index, judged_by(&index, stage));
+        let report = run(&index, &request(&profile, 10), &topics);
+        assert!(report.best.weight(stage) >= 0.5, "{stage}: {}", report.best);
+        assert!(
+            report.best_mean > report.current_mean + 0.05,
+            "{stage}: {report:?}"
+        );
+        assert!(
+            report.is_gain() && report.test.p_value < 0.01,
+            "{stage}: {report:?}"
+        );
+        let alone = format!("{stage} alone");
+        let alone = report
+            .others
+            .iter()
+            .find(|other| other.name == alone)
+            .unwrap();
+        assert!((alone.mean - 1.0).abs() < 1e-12, "{stage}: {alone:?}");
+        assert!((report.best_mean - 1.0).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn noise_is_not_taken_for_a_gain() {
+    let (_place, index) = place();
+    let profile = profile("0.2,0.3,0.5");
+    let gains = (0..20)
+        .filter(|seed| {
+            let topics = topics(&index, random_judgements(*seed));
+            run(&index, &request(&profile, 10), &topics).is_gain()
+        })
+        .count();
+    assert!(gains <= 3, "{gains} of 20");
+}
+
+#[test]
+fn ties_keep_the_current_weights() {
+    let (_place, index) = place();
+    // No relevant document is there to be found: every weighting is worth 0.
+    let qrels = queries()
+        .into_iter()
+        .map(|query| (query.id, BTreeMap::from([("nowhere".to_string(), 1)])));
+    let topics = topics(&index, Qrels(qrels.collect()));
+    for weights in ["0.2,0.3,0.5", "1,0,0", "0,0,1", "0.3,0.7,0"] {
+        let profile = profile(weights);
+        let report = run(&index, &request(&profile, 10), &topics);
+        assert_eq!(report.current, profile.weights);
+        assert_eq!(report.best, profile.weights);
+        assert!(
+            report
+                .fold_weights
+                .iter()
+                .all(|chosen| *chosen == profile.weights)
+        );
+        assert_eq!(
+            (report.best_mean, report.current_mean, report.out_of_fold),
+            (0.0, 0.0, 0.0)
+        );
+        assert!(!report.is_gain());
+        assert_eq!(report.test.p_value, 1.0);
+    }
+}
+
+/// Each query's value by searching with these weights.
+fn values_of(index: &Index, profile: &Profile, weights: Weights, topics: &Topics) -> Vec<f64> {
+    let profile = Profile {
+        weights,
+        ..profile.clone()
+    };
+    let request = SearchRequest {
+        profile: &profile,
+        stages: None,
+        top_k: 1000,
+    };
+    let searcher = Searcher::new(index, request).unwrap();
+    let value = |query: &Query| {
+        let result = searcher.search(query).unwrap();
+        let ranking = result.hits.iter().map(|hit| hit.id.as_str());
+        metric().score(ranking, topics.qrels.query(&query.id))
+    };
+    topics.queries.iter().map(value).collect()
+}
+
+fn mean(values: impl IntoIterator<Item = f64>) -> f64 {
+    let values: Vec<f64> = values.into_iter().collect();
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// All weightings with so many steps, in the order of the grid.
+fn grid(steps: u32) -> Vec<Weights> {
+    let mut grid = Vec::new();
+    for bm25 in 0..=steps {
+        for dense in 0..=steps - bm25 {
+            let cross = steps - bm25 - dense;
+            grid.push(Weights::new(StageMap { bm25, dense, cross }).unwrap());
+        }
+    }
+    grid
+}
+
+fn distance(a: Weights, b: Weights) -> f64 {
+    StageName::ALL
+        .iter()
+        .map(|stage| (a.weight(*stage) - b.weight(*stage)).abs())
+        .sum()
+}
+
+#[test]
+fn the_report_is_what_searching_again_gives() {
+    let (_place, index) = place();
+    let profile = profile("0.2,0.3,0.5");
+    for qrels in [judged_by(&index, Dense), random_judgements(3)] {
+        let topics = topics(&index, qrels);
+        let report = run(&index, &request(&profile, 5), &topics);
+        let points = grid(5);
+        assert_eq!((report.n_points, report.n_queries), (21, N_QUERIES));
+        let values: Vec<Vec<f64>> = points
+            .iter()
+            .map(|point| values_of(&index, &profile, *point, &topics))
+            .collect();
+        // The best mean over some queries, ties to the nearest to the current weights.
+        let winner = |queries: &[usize]| -> usize {
+            let worth = |at: usize| mean(queries.iter().map(|query| values[at][*query]));
+            let top = (0..points.len()).map(worth).fold(f64::MIN, f64::max);
+            (0..points.len())
+                .filter(|at| top - worth(*at) < 1e-12)
+                .min_by(|x, y| {
+                    let (x, y) = (points[*x], points[*y]);
+                    let near = |point| (distance(point, profile.weights) * 1e6).round() as i64;
+                    near(x).cmp(&near(y))
+                })
+                .unwrap()
+        };
+        let all: Vec<usize> = (0..N_QUERIES).collect();
+        let current = values_of(&index, &profile, profile.weights, &topics);
+        let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
+        close(report.current_mean, mean(current.clone()));
+        assert_eq!(report.best, points[winner(&all)]);
+        close(report.best_mean, mean(values[winner(&all)].clone()));
+
+        let ids = topics.queries.iter().map(|query| query.id.as_str());
+        let folds = k_fold(ids, 4, 7).unwrap();
+        let mut held_out = vec![f64::NAN; N_QUERIES];
+        for (fold, chosen) in folds.iter().zip(&report.fold_weights) {
+            let is_in = |at: &usize| fold.contains(&topics.queries[*at].id);
+            let others: Vec<usize> = all.iter().copied().filter(|at| !is_in(at)).collect();
+            let best = winner(&others);
+            assert_eq!(*chosen, points[best]);
+            for at in all.iter().copied().filter(is_in) {
+                held_out[at] = values[best][at];
+            }
+        }
+        close(report.out_of_fold, mean(held_out.clone()));
+        let interval = bootstrap_interval(&held_out, &current, 10_000, 0.95, 7).unwrap();
+        close(report.gain.low, interval.low);
+        close(report.gain.high, interval.high);
+        let test = randomization_test(&held_out, &current, 10_000, 7).unwrap();
+        close(report.test.p_value, test.p_value);
+        close(
+            report.test.difference,
+            report.out_of_fold - report.current_mean,
+        );
+
+        let names: Vec<&str> = report
+            .others
+            .iter()
+            .map(|other| other.name.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "bm25 alone",
+                "dense alone",
+                "cross alone",
+                "equal weights",
+                "tuned without bm25",
+                "tuned without dense",
+                "tuned without cross",
+            ]
+        );
+        for other in &report.others[..4] {
+            close(
+                other.mean,
+                mean(values_of(&index, &profile, other.weights, &topics)),
+            );
+        }
+        for (other, stage) in report.others[4..].iter().zip(StageName::ALL) {
+            assert_eq!(other.weights.weight(stage), 0.0);
+        }
+    }
+}
+
+#[test]
+fn no_query_has_a_part_in_the_weights_that_it_is_measured_with() {
+    let (_place, index) = place();
+    let profile = profile("0.2,0.3,0.5");
+    let honest = judged_by(&index, Bm25);
+    let before = run(
+        &index,
+        &request(&profile, 10),
+        &topics(&index, honest.clone()),
+    );
+    let queries = queries();
+    let folds = k_fold(queries.iter().map(|query| query.id.as_str()), 4, 7).unwrap();
+    let others = judged_by(&index, Cross);
+    for (at, fold) in folds.iter().enumerate() {
+        // The queries of one fold change their mind; what is chosen for them does not.
+        let mut turned = honest.clone();
+        for id in fold {
+            turned.0.insert(id.clone(), others.0[id].clone());
+        }
+        let after = run(&index, &request(&profile, 10), &topics(&index, turned));
+        assert_eq!(after.fold_weights[at], before.fold_weights[at], "fold {at}");
+        assert_ne!(after.out_of_fold, before.out_of_fold);
+    }
+}
+
+#[test]
+fn two_stages_can_be_tuned_without_the_third() {
+    let (place, index) = place();
+    let profile = profile("0.2,0.3,0.5");
+    let topics = topics(&index, judged_by(&index, Bm25));
+    let pairs_before = place.fakes.scorer.reads().pairs();
+    let two = TuneRequest {
+        stages: Some(&[Bm25, Dense]),
+        ..request(&profile, 20)
+    };
+    let report = run(&index, &two, &topics);
+    assert_eq!(report.stages, [Bm25, Dense]);
+    assert_eq!(report.n_points, 21);
+    assert_eq!(report.current.to_string(), "0.4,0.6,0");
+    assert_eq!(report.best.weight(Cross), 0.0);
+    assert!(report.best.weight(Bm25) > 0.6);
+    assert_eq!(
+        place.fakes.scorer.reads().pairs(),
+        pairs_before,
+        "nothing is read for it"
+    );
+    let names: Vec<&str> = report
+        .others
+        .iter()
+        .map(|other| other.name.as_str())
+        .collect();
+    assert_eq!(names, ["bm25 alone", "dense alone", "equal weights"]);
+
+    let two_stage = Profile {
+        mode: Mode::TwoStage,
+        ..profile.clone()
+    };
+    let report = run(&index, &request(&two_stage, 4), &topics);
+    assert_eq!(report.stages, [Bm25, Cross]);
+    let message = |request: &TuneRequest<'_>| {
+        tune(&index, request, &topics, &NoProgress)
+            .unwrap_err()
+            .to_string()
+    };
+    let one = TuneRequest {
+        stages: Some(&[Bm25]),
+        ..request(&profile, 4)
+    };
+    assert!(message(&one).contains("two or three"));
+    assert!(message(&request(&profile, 0)).contains("at least one step"));
+}
+
+#[test]
+fn fewer_queries_than_folds_is_an_error_before_any_work() {
+    let (place, index) = place();
+    let profile = profile("0.2,0.3,0.5");
+    let qrels = judged_by(&index, Bm25);
+    let topics = Topics::new(&index, queries(), qrels, Some(3)).unwrap();
+    let calls = place.fakes.scorer.reads().calls();
+    let error = tune(&index, &request(&profile, 4), &topics, &NoProgress).unwrap_err();
+    assert!(matches!(error, Error::Measure(_)));
+    let message = crate::support::chain(&error);
+    assert!(message.contains('3') && message.contains('4'), "{message}");
+    assert_eq!(place.fakes.scorer.reads().calls(), calls);
+}
+
+#[test]
+fn tuning_stops_when_asked() {
+    let (_place, index) = place();
+    let profile = profile("0.2,0.3,0.5");
+    let topics = topics(&index, random_judgements(1));
+    let progress = RecordingProgress::cancelling_after(3);
+    let error = tune(&index, &request(&profile, 4), &topics, &progress).unwrap_err();
+    assert!(matches!(error, Error::Cancelled));
+    assert_eq!(progress.advances(), 3);
+}
+
+fn provenance() -> Provenance {
+    Provenance {
+        queries: "queries.jsonl".into(),
+        qrels: "test.tsv".into(),
+        n_queries: 24,
+        metric: "nDCG@10".into(),
+        folds: 4,
+        seed: 7,
+        out_of_fold: 0.5,
+        before: 0.25,
+        gain_interval: [0.125, 0.375],
+        date: "2026-01-31".into(),
+        cross_fingerprint: "abc".into(),
+    }
+}
+
+#[test]
+fn a_saved_profile_is_used_next_and_nothing_else_changes() {
+    let (place, _) = place();
+    save_profile(&place.dir(), "mine", &profile("1,0,0")).unwrap();
+    let text = fs::read_to_string(place.settings()).unwrap();
+    let commented = text
+        .replace("k1 =", "# short documents\nk1 =")
+        .replace(
+            "\n[profiles.default.weights]",
+            "\n# by hand, as we like it\n[profiles.default.weights]",
+        )
+        .replace(
+            "bm25_depth = 200",
+            "# a depth\nbm25_depth = 200 # enough for us",
+        )
+        .replace("[profiles.default]", "# the usual one\n[profiles.default]");
+    fs::write(place.settings(), commented).unwrap();
+    let before = place.open().settings().clone();
+    assert_eq!(before.profiles["mine"], profile("1,0,0"));
+
+    let tuned = Profile {
+        weights: "0.1,0.2,0.7".parse().unwrap(),
+        tuned: Some(provenance()),
+        ..before.profiles["default"].clone()
+    };
+    save_profile(&place.dir(), "default", &tuned).unwrap();
+    let after = place.open().settings().clone();
+    assert_eq!(after.profiles["default"], tuned);
+    assert_eq!(after.profiles["mine"], before.profiles["mine"]);
+    let text = fs::read_to_string(place.settings()).unwrap();
+    for comment in [
+        "# short documents",
+        "# a depth",
+        "# enough for us",
+        "# the usual one",
+        "# by hand",
+    ] {
+        assert!(text.contains(comment), "{comment}:\n{text}");
+    }
+
+    let again = Profile {
+        weights: "0.5,0.5,0".parse().unwrap(),
+        tuned: None,
+        ..tuned
+    };
+    save_profile(&place.dir(), "default", &again).unwrap();
+    assert_eq!(place.open().settings().profiles["default"], again);
+    save_profile(&place.dir(), "default", &again).unwrap();
+    let text_again = fs::read_to_string(place.settings()).unwrap();
+    save_profile(&place.dir(), "default", &again).unwrap();
+    assert_eq!(fs::read_to_string(place.settings()).unwrap(), text_again);
+}
+
+#[test]
+fn profiles_can_be_saved_however_the_settings_are_written() {
+    let (place, _) = place();
+    let settings = Settings::read(&place.settings()).unwrap();
+    let tuned = Profile {
+        tuned: Some(provenance()),
+        ..profile("0.3,0.3,0.4")
+    };
+    for text in [
+        "device = \"cpu\"\nk1 = 0.9\nb = 0.4\nprofiles = { default = { cross_depth = 3 } }\n",
+        "device = \"cpu\"\nk1 = 0.9\nb = 0.4\nprofiles.default.cross_depth = 3\n",
+        "device = \"cpu\"\nk1 = 0.9\nb = 0.4\n[profiles]\ndefault = { cross_depth = 3 }\n",
+        "device = \"cpu\"\nk1 = 0.9\nb = 0.4\n[profiles]\n",
+    ] {
+        for name in ["default", "new", "with.dot and space"] {
+            fs::write(place.settings(), text).unwrap();
+            save_profile(&place.dir(), name, &tuned).unwrap();
+            let read = Settings::read(&place.settings()).unwrap();
+            assert_eq!(read.profiles[name], tuned, "{name} in {text}");
+            assert_eq!(read.k1, settings.k1);
+        }
+    }
+    for broken in ["profiles = 3\n", "= 3\n", "unknown = 1\n"] {
+        fs::write(place.settings(), broken).unwrap();
+        let error = save_profile(&place.dir(), "new", &tuned).unwrap_err();
+        assert!(error.to_string().contains("treffer.toml"), "{error}");
+        assert_eq!(fs::read_to_string(place.settings()).unwrap(), broken);
+    }
+}
+
+#[test]
+fn a_profile_is_not_saved_where_there_is_no_index() {
+    let place = Place::empty();
+    let folder = place.folder.path();
+    for dir in [folder.to_path_buf(), place.dir()] {
+        let error = save_profile(&dir, "new", &Profile::default()).unwrap_err();
+        assert!(matches!(error, Error::NoIndex { .. }), "{error}");
+    }
+    assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
+}
