@@ -121,7 +121,9 @@ fn rankings(profile: &Profile, stages: &[StageName]) -> Vec<Ranking> {
     let first_stages = [StageName::Bm25, StageName::Dense];
     let mut rankings: Vec<Ranking> = stages.iter().map(|stage| Ranking::Stage(*stage)).collect();
     let is_three_way = stages.len() == StageName::ALL.len();
-    let two_way = is_three_way.then(|| profile.fusion(&first_stages)).flatten();
+    let two_way = is_three_way
+        .then(|| profile.fusion(&first_stages))
+        .flatten();
     rankings.extend(two_way.map(|fusion| Ranking::Fusion("bm25+dense", fusion)));
     let all = (stages.len() > 1).then(|| profile.fusion(stages)).flatten();
     rankings.extend(all.map(|fusion| Ranking::Fusion("hybrid", fusion)));

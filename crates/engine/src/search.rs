@@ -5,7 +5,7 @@ use treffer_types::{Hit, Query, StageName, StageTrace};
 
 use crate::error::{Error, part};
 use crate::gather::{Gathered, Plan};
-use crate::index::Index;
+use crate::index::{Index, names};
 use crate::profile::Profile;
 
 /// What a search is to do.
@@ -43,7 +43,8 @@ impl<'a> Searcher<'a> {
     /// Prepares searches; the work is in [`Searcher::search`].
     ///
     /// # Errors
-    /// As [`Plan::new`].
+    /// As [`Plan::new`], or if the profile's weights give nothing to any of several
+    /// stages that run.
     pub fn new(index: &'a Index, request: SearchRequest<'a>) -> Result<Self, Error> {
         let plan = match request.stages {
             Some(stages) => Plan::new(index, request.profile, Some(stages))?,
@@ -53,9 +54,17 @@ impl<'a> Searcher<'a> {
                 Some(&request.profile.stages_with_effect(index.stages())),
             )?,
         };
+        let fusion = request.profile.fusion(plan.stages()).ok_or_else(|| {
+            Error::Request(format!(
+                "the weights {} give nothing to the stages that run: {}",
+                request.profile.weights,
+                names(plan.stages())
+            ))
+        })?;
         Ok(Searcher {
             index,
             plan,
+            fusion,
             request,
         })
     }
