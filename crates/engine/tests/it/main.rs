@@ -1,6 +1,8 @@
 //! The engine from outside, with stand-ins for the models: what is built, what is
 //! refused, what is found, and that all of it agrees with the obvious way.
 
+#![allow(missing_docs, clippy::unwrap_used)]
+
 mod build;
 mod damage;
 mod determinism;
