@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::Result;
 use treffer_corpus::{Columns, Format, Problem, ReadOptions};
 use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, survey};
-use treffer_engine::config::{Config, Source};
+use treffer_engine::config::{Config, Settings, Source};
+use treffer_engine::manifest::SETTINGS;
 use treffer_engine::models::RegistryModels;
 
 use crate::args::{Global, Index, InputFormat};
@@ -36,13 +37,30 @@ pub(crate) fn run(command: &Index, global: &Global) -> Result<Outcome> {
         report_survey(command, &config, &survey);
         return Ok(Outcome::Found);
     }
+    let tuned = tuned_profiles(command);
     let models = RegistryModels {
         registry: source::registry(global)?,
         progress: &bars,
     };
     let report = build(&request, &models, &bars, &mut on_problem)?;
     report_build(command, &report);
+    if !tuned.is_empty() {
+        eprintln!(
+            "note: the weights tuned for the index before are gone with it (profile {}); tune again",
+            tuned.join(", ")
+        );
+    }
     Ok(Outcome::Found)
+}
+
+/// Profiles with tuned weights of the index that is about to be replaced.
+fn tuned_profiles(command: &Index) -> Vec<String> {
+    let settings = Settings::read(&command.dir.join(SETTINGS));
+    let profiles = settings.map_or_else(|_| Default::default(), |settings| settings.profiles);
+    let tuned = profiles
+        .into_iter()
+        .filter(|(_, profile)| profile.tuned.is_some());
+    tuned.map(|(name, _)| name).collect()
 }
 
 fn reading(command: &Index) -> ReadOptions {

@@ -33,7 +33,7 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// If a stage is asked for that the profile does not run or the index has not
     /// opened, if none is left, if neither first stage is left to bring in
-    /// candidates, or if mode `exhaustive` would have to read more than
+    /// candidates, or if mode `exhaustive` would have the cross-encoder read more than
     /// `cross_depth` documents.
     pub fn new(
         index: &'a Index,
@@ -51,7 +51,9 @@ impl<'a> Plan<'a> {
         let (bm25, dense) = (brings_in(StageName::Bm25), brings_in(StageName::Dense));
         match profile.mode {
             Mode::Exhaustive => {
-                refuse_too_many(index, profile)?;
+                if plan.stages.contains(&StageName::Cross) {
+                    refuse_too_many(index, profile)?;
+                }
                 plan.start = every_document(index.n_docs());
                 plan.push_first_stages(index, profile, 0, 0);
             }

@@ -135,7 +135,7 @@ impl Default for Profile {
             bm25_depth: 200,
             dense_depth: 200,
             ef_search: 400,
-            exact_below: 4096,
+            exact_below: 10_000,
             cross_depth: 100,
             cross_order: CrossOrder::default(),
             normalizers: StageMap::from_fn(|_| Normalizer::MinMax),

@@ -170,7 +170,7 @@ fn pools(
     Ok(pools)
 }
 
-/// Every point of the simplex and its value for every query.
+/// Every point of the simplex and the current weights, with their value for every query.
 struct Grid {
     points: Vec<Weights>,
     /// By point, then by query.
@@ -192,7 +192,11 @@ impl Grid {
                 .map(|pool| pool.measure(weights, &request.metric))
                 .collect()
         };
-        let points: Vec<Weights> = Weights::simplex(request.steps, stages).collect();
+        let mut points: Vec<Weights> = Weights::simplex(request.steps, stages).collect();
+        // Weights between two points of the grid may be kept, so they compete.
+        if !points.contains(&current) {
+            points.push(current);
+        }
         let values = points.par_iter().map(measure).collect();
         Grid {
             points,

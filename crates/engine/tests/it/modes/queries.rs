@@ -1,0 +1,190 @@
+//! Queries of every kind, failing stages, and the graph beside the scan.
+
+use super::*;
+
+#[test]
+fn a_blank_query_is_an_error() {
+    let world = world();
+    let profile = shallow(Mode::Hybrid);
+    let plan = Plan::new(&world.index, &profile, None).unwrap();
+    for text in ["", " ", "\t\n\u{3000}"] {
+        let error = plan.gather(&Query::text(text)).unwrap_err();
+        assert!(matches!(error, Error::Request(_)), "{error}");
+        let query = Query {
+            id: "q7".into(),
+            ..Query::text(text)
+        };
+        assert!(plan.gather(&query).unwrap_err().to_string().contains("q7"));
+    }
+}
+
+#[test]
+fn a_query_of_stop_words_is_left_to_the_bi_encoder() {
+    let mut place = Place::with_corpus(&[
+        document("a", "the cold box of the laboratory"),
+        document("b", "a winter coat"),
+    ]);
+    place.config = crate::support::config(&["lexical.analyzer=english"]);
+    place.build().unwrap();
+    let index = place.open();
+    let result = search(&index, &Profile::default(), "the of a");
+    assert_eq!(result.hits.len(), 2);
+    assert_eq!(trace(&result.traces[0]), (Bm25, 0, 0, 0));
+    assert!(
+        result
+            .hits
+            .iter()
+            .all(|hit| hit.stages.bm25.raw.unwrap().value() == 0.0)
+    );
+    let cascade = Profile {
+        mode: Mode::Cascade,
+        ..Profile::default()
+    };
+    let result = search(&index, &cascade, "the of a");
+    assert!(result.hits.is_empty());
+    assert_eq!(result.traces.len(), 3, "every stage runs, on nothing");
+}
+
+#[test]
+fn any_text_is_a_query() {
+    let place = Place::built(&[
+        document("emoji", "party 🎉 time"),
+        document("hebrew", "\u{5e9}\u{5dc}\u{5d5}\u{5dd} world"),
+        document("arabic", "\u{645}\u{631}\u{62d}\u{628}\u{627} world"),
+        document("nul", "before\u{0}after"),
+        document("syntax", "title:\"x\" AND -foo* ~2"),
+    ]);
+    let index = place.open();
+    let long = "w1 world ".repeat(5_000);
+    for mode in [
+        Mode::Cascade,
+        Mode::Hybrid,
+        Mode::TwoStage,
+        Mode::Exhaustive,
+    ] {
+        let profile = Profile {
+            mode,
+            ..Profile::default()
+        };
+        for (text, first) in [
+            ("🎉", None),
+            ("\u{0}", None),
+            ("after\u{0}before", Some("nul")),
+            ("\u{202e}\u{5e9}\u{5dc}\u{5d5}\u{5dd}", Some("hebrew")),
+            ("\u{645}\u{631}\u{62d}\u{628}\u{627}", Some("arabic")),
+            ("title:\"x\" AND (-foo* OR ~", Some("syntax")),
+            (long.as_str(), None),
+            ("+-&&||!(){}[]^\"~*?:\\/", None),
+        ] {
+            let request = SearchRequest {
+                profile: &profile,
+                stages: None,
+                top_k: 10,
+            };
+            let result = Searcher::new(&index, request)
+                .unwrap()
+                .search(&Query::text(text));
+            let result = result.unwrap_or_else(|error| panic!("{text:.40}: {}", chain(&error)));
+            if let Some(first) = first {
+                assert_eq!(result.hits[0].id, first, "{mode} {text:.40}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_failing_stage_names_itself_and_the_query() {
+    let place = Place::built(&random_corpus(1, 20));
+    let index = Index::open(&place.dir(), &OpenOptions::default(), &Failing(&place)).unwrap();
+    let profile = Profile::default();
+    let plan = Plan::new(&index, &profile, None).unwrap();
+    let error = plan
+        .gather(&Query {
+            id: "q3".into(),
+            ..Query::text("w0")
+        })
+        .unwrap_err();
+    assert_eq!(
+        chain(&error),
+        "the cross stage failed on query `q3`: out of memory"
+    );
+    let error = plan.gather(&Query::text("w0 ".repeat(100))).unwrap_err();
+    assert!(error.to_string().ends_with("w0...`") || error.to_string().ends_with("w0 ...`"));
+}
+
+/// A cross-encoder that cannot be run.
+struct Failing<'a>(&'a Place);
+
+impl treffer_engine::models::ModelSource for Failing<'_> {
+    fn embedder(
+        &self,
+        name: &str,
+        device: treffer_engine::Device,
+    ) -> Result<Box<dyn Embedder>, treffer_types::BoxError> {
+        self.0.fakes.embedder(name, device)
+    }
+
+    fn pair_scorer(
+        &self,
+        _name: &str,
+        _device: treffer_engine::Device,
+    ) -> Result<Box<dyn treffer_types::PairScorer>, treffer_types::BoxError> {
+        Ok(Box::new(Broken(self.0.fakes.scorer.clone())))
+    }
+}
+
+struct Broken(treffer_testkit::FakeScorer);
+
+impl treffer_types::PairScorer for Broken {
+    fn spec(&self) -> &treffer_types::ModelSpec {
+        self.0.spec()
+    }
+
+    fn fingerprint(&self) -> &treffer_types::Fingerprint {
+        self.0.fingerprint()
+    }
+
+    fn score_pairs(
+        &self,
+        _query: &str,
+        _passages: &[&str],
+    ) -> Result<Vec<treffer_types::PairScore>, treffer_types::BoxError> {
+        Err("out of memory".into())
+    }
+}
+
+#[test]
+fn the_graph_finds_what_a_scan_finds() {
+    let (mut found, mut wanted) = (0, 0);
+    for seed in [21, 22] {
+        let place = Place::built(&random_corpus(seed, 800));
+        let index = place.open();
+        let scan = Profile {
+            mode: Mode::TwoStage,
+            first_stage: FirstStage::Dense,
+            dense_depth: 20,
+            ef_search: 80,
+            cross_depth: 0,
+            ..Profile::default()
+        };
+        let graph = Profile {
+            exact_below: 0,
+            ..scan.clone()
+        };
+        for query in random_queries(seed, 40) {
+            let truth = search(&index, &scan, &query.text);
+            let near = search(&index, &graph, &query.text);
+            // Among equal scores either is as good as the other.
+            let worst = truth.hits.last().unwrap().stages.dense.raw;
+            wanted += truth.hits.len();
+            found += near
+                .hits
+                .iter()
+                .filter(|hit| hit.stages.dense.raw >= worst)
+                .count();
+            assert_eq!(near.hits.len(), 20);
+        }
+    }
+    let recall = found as f64 / wanted as f64;
+    assert!(recall >= 0.95, "{recall}");
+}
