@@ -6,6 +6,7 @@ use anyhow::Result;
 use treffer_corpus::{Columns, Format, Problem, ReadOptions};
 use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, survey};
 use treffer_engine::config::{Config, Settings, Source};
+use treffer_engine::index::names;
 use treffer_engine::manifest::SETTINGS;
 use treffer_engine::models::RegistryModels;
 
@@ -80,12 +81,11 @@ fn reading(command: &Index) -> ReadOptions {
 }
 
 fn report_survey(command: &Index, config: &Config, survey: &Survey) {
-    let stages: Vec<&str> = config.stages().iter().map(|stage| stage.as_str()).collect();
     eprintln!(
         "would index {} into {} with {}; {} skipped; nothing was written",
         output::count(survey.documents.into(), "document"),
         command.dir.display(),
-        stages.join(", "),
+        names(&config.stages()),
         output::count(survey.problems, "bad record"),
     );
 }

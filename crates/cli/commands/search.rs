@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 use treffer_engine::config::Settings;
+use treffer_engine::index::names;
 use treffer_engine::manifest::SETTINGS;
 use treffer_engine::search::{SearchRequest, SearchResult, Searcher};
 use treffer_eval::{Run, RunEntry, write_run};
@@ -60,10 +61,9 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
 fn refuse_idle_weights(command: &Search, stages: &[StageName]) -> Result<()> {
     match command.how.weights {
         Some(weights) if stages.iter().all(|stage| weights.weight(*stage) == 0.0) => {
-            let names: Vec<&str> = stages.iter().map(|stage| stage.as_str()).collect();
             bail!(
                 "--weights {weights} gives nothing to what runs here: {}",
-                names.join(", ")
+                names(stages)
             )
         }
         _ => Ok(()),

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
-use treffer_engine::index::Index;
+use treffer_engine::index::{Index, names};
 use treffer_engine::profile::{Profile, Provenance};
 use treffer_engine::settings_file::save_profile;
 use treffer_engine::tune::{TuneReport, TuneRequest, tune};
@@ -219,11 +219,6 @@ pub(crate) fn write_table(
         report.test.difference, report.gain.low, report.gain.high, report.test.p_value
     )?;
     writeln!(out, "{}", decision.text)
-}
-
-fn names(stages: &[StageName]) -> String {
-    let names: Vec<&str> = stages.iter().map(|stage| stage.as_str()).collect();
-    names.join(", ")
 }
 
 fn to_json(command: &Tune, report: &TuneReport, decision: &Decision) -> Value {

@@ -160,7 +160,7 @@ fn stages_to_open(manifest: &Manifest, options: &OpenOptions) -> Result<Vec<Stag
 }
 
 /// Stage names for a message, as in "bm25, dense".
-pub(crate) fn names(stages: &[StageName]) -> String {
+pub fn names(stages: &[StageName]) -> String {
     let names: Vec<&str> = stages.iter().map(|stage| stage.as_str()).collect();
     names.join(", ")
 }

@@ -158,20 +158,9 @@ pub(crate) fn promise(
         // A stage that scored nothing has no influence on the fusion.
         _ => &[StageName::Bm25, StageName::Dense],
     };
-    // The first stages alone decide, whatever the cross-encoder has said.
-    let blind: Vec<Candidate> = pool.iter().map(without_cross).collect();
+    // The cross-encoder weighs nothing here, so what it has said does not matter.
     let weights = Weights::equal(asked).expect("one or two stages are asked");
-    Prepared::new(&blind, normalizers).top(&weights, depth)
-}
-
-fn without_cross(candidate: &Candidate) -> Candidate {
-    let mut blind = Candidate::new(candidate.passage);
-    for stage in [StageName::Bm25, StageName::Dense] {
-        if let Some(score) = candidate.scores.get(stage) {
-            blind.scores.set(stage, score);
-        }
-    }
-    blind
+    Prepared::new(pool, normalizers).top(&weights, depth)
 }
 
 /// Adds what a stage found, with its scores, to the pool.

@@ -220,8 +220,9 @@ fn the_report_is_what_searching_again_gives() {
     for qrels in [judged_by(&index, Dense), random_judgements(3)] {
         let topics = topics(&index, qrels);
         let report = run(&index, &request(&profile, 5), &topics);
-        let points = grid(5);
-        assert_eq!((report.n_points, report.n_queries), (21, N_QUERIES));
+        // The current weights lie between the points of the grid and compete too.
+        let points = [grid(5), vec![profile.weights]].concat();
+        assert_eq!((report.n_points, report.n_queries), (22, N_QUERIES));
         let values: Vec<Vec<f64>> = points
             .iter()
             .map(|point| values_of(&index, &profile, *point, &topics))
