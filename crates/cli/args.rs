@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod runs;
+
 use std::path::PathBuf;
 
 use clap::builder::{FalseyValueParser, RangedU64ValueParser};
@@ -8,6 +10,8 @@ use treffer_engine::Device;
 use treffer_eval::Metric;
 use treffer_fusion::Weights;
 use treffer_types::StageName;
+
+pub(crate) use runs::{Compare, Fuse};
 
 /// A multi-stage retrieval engine: BM25, a bi-encoder and a cross-encoder, fused
 /// with weights that are tuned per index.
@@ -55,6 +59,10 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Find the fusion weights for an index on judged queries
     Tune(Tune),
+    /// Tell whether runs differ by more than luck
+    Compare(Compare),
+    /// Fuse runs of any programs into one
+    Fuse(Fuse),
     /// Show what an index holds, and check its files
     Info(Info),
     /// List, fetch and check models

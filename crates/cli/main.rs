@@ -32,6 +32,8 @@ fn main() -> ExitCode {
         Command::Search(command) => commands::search::run(command, &args.global),
         Command::Eval(command) => commands::eval::run(command, &args.global),
         Command::Tune(command) => commands::tune::run(command, &args.global),
+        Command::Compare(command) => commands::compare::run(command),
+        Command::Fuse(command) => commands::fuse::run(command),
         Command::Info(command) => commands::info::run(command),
         Command::Model(command) => commands::model::run(command, &args.global),
         Command::Quickstart(command) => commands::quickstart::run(command, &args.global),

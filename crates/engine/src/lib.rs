@@ -8,7 +8,8 @@
 //! Reading order: [`config`] and [`profile`] say what an index is, [`build`] makes
 //! one and [`manifest`] records it, [`index`] opens it, [`stages`] and [`gather`]
 //! collect candidates and their scores, [`search`] orders them, [`evaluate`]
-//! measures and [`tune`] improves the order on judged [`topics`]. Nothing here prints.
+//! measures and [`tune`] improves the order on judged [`topics`]; [`runs`] fuses what
+//! other programs ranked. Nothing here prints.
 //!
 //! ```
 //! use treffer_engine::config::Config;
@@ -29,6 +30,7 @@ mod keys;
 pub mod manifest;
 pub mod models;
 pub mod profile;
+pub mod runs;
 pub mod search;
 pub mod settings_file;
 pub mod stages;
