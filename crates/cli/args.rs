@@ -59,10 +59,14 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Find the fusion weights for an index on judged queries
     Tune(Tune),
+    /// Tell why a document is found, or why it is not
+    Explain(Explain),
     /// Tell whether runs differ by more than luck
     Compare(Compare),
     /// Fuse runs of any programs into one
     Fuse(Fuse),
+    /// Let the cross-encoder judge queries that nobody has judged
+    Judge(Judge),
     /// Show what an index holds, and check its files
     Info(Info),
     /// List, fetch and check models
@@ -249,6 +253,74 @@ pub(crate) struct Tune {
     #[arg(long)]
     pub(crate) force: bool,
     /// Report, but leave the profile alone
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  treffer explain my-index 'quiet fridge' doc-17
+  Would deeper first stages have found it?
+    treffer explain my-index 'quiet fridge' doc-17 --set bm25_depth=500")]
+pub(crate) struct Explain {
+    /// Folder of the index
+    pub(crate) dir: PathBuf,
+    /// What was searched for
+    pub(crate) query: String,
+    /// Id of the document
+    pub(crate) doc: String,
+    #[command(flatten)]
+    pub(crate) how: How,
+    /// How many hits are good enough
+    #[arg(long, short = 'k', default_value = "10", value_name = "N", value_parser = at_least_one())]
+    pub(crate) top_k: usize,
+    /// Distance of two weights that are tried; 1 must be a multiple of it
+    #[arg(long, default_value_t = 0.05)]
+    pub(crate) step: f64,
+    /// Form of the output
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The second column of the judgements says judge:MODEL, and eval, tune and compare warn of it:
+they measure agreement with that model, not relevance.
+
+Examples:
+  treffer judge my-index --queries queries.jsonl --output pseudo.qrels
+  treffer judge my-index --queries queries.jsonl --depth 20 --thresholds 0.5 > pseudo.qrels")]
+pub(crate) struct Judge {
+    /// Folder of the index
+    pub(crate) dir: PathBuf,
+    /// Queries: BEIR queries.jsonl, TSV (id, text), or plain lines
+    #[arg(long, value_name = "FILE")]
+    pub(crate) queries: PathBuf,
+    /// File to write TREC qrels to [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write over a file that is there
+    #[arg(long, requires = "output")]
+    pub(crate) replace: bool,
+    /// How many candidates of each query are read
+    #[arg(long, default_value = "100", value_name = "N", value_parser = at_least_one())]
+    pub(crate) depth: usize,
+    /// Probabilities (the sigmoid of the logit) from which on the grade is 1, 2, 3
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "0.5,0.9,0.99",
+        value_name = "P,..."
+    )]
+    pub(crate) thresholds: Vec<f64>,
+    /// Profile of the index whose candidates are read
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub(crate) profile: String,
+    /// Where models run: cpu, cuda or cuda:N [default: as the index's settings say]
+    #[arg(long)]
+    pub(crate) device: Option<Device>,
+    /// Say what would be judged
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

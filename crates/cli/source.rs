@@ -146,6 +146,18 @@ pub(crate) fn qrels(path: &Path) -> Result<Qrels> {
 /// No collection known to us has larger ones; they are more likely another column.
 const LARGEST_USUAL_GRADE: i32 = 15;
 
+/// Steps of a weight grid from the distance of two weights.
+pub(crate) fn steps(step: f64) -> Result<u32> {
+    let steps = (1.0 / step).round();
+    let is_whole = (steps * step - 1.0).abs() < 1e-9;
+    if !(step > 0.0 && is_whole && steps <= 1000.0) {
+        bail!(
+            "--step is {step}; it must divide 1 into at most 1000 whole steps, as 0.05, 0.1 or 0.02 do"
+        );
+    }
+    Ok(steps as u32)
+}
+
 /// Reads a TREC run, or standard input for `-`; lines that cannot be used are reported
 /// and left out.
 pub(crate) fn run(path: &Path) -> Result<Run> {
@@ -189,5 +201,19 @@ fn report(problems: &[Problem], noun: &str) {
             "note: {} skipped",
             output::count(problems.len() as u64, &format!("bad {noun} record"))
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_divides_one() {
+        assert_eq!(steps(0.05).unwrap(), 20);
+        assert_eq!(steps(0.02).unwrap(), 50);
+        for step in [0.0, -0.1, 0.3, f64::NAN, 1e-9] {
+            assert!(steps(step).is_err(), "{step}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use treffer_eval::{Comparison, Evaluation, Metric, Run, Settings, holm};
 use treffer_types::Qrels;
 
 use crate::args::{Compare, ReportFormat};
-use crate::output::{Table, count};
+use crate::output::Table;
 use crate::{Outcome, source};
 
 /// Queries of each kind that are shown without `--per-query`.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::{Value, json};
 use treffer_engine::index::{Index, names};
 use treffer_engine::profile::{Profile, Provenance};
@@ -22,7 +22,7 @@ use crate::{Outcome, source};
 pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     source::limit_threads(global)?;
     let judged = &command.judged;
-    let steps = steps(command.step)?;
+    let steps = source::steps(command.step)?;
     let bars = Bars::cancellable()?;
     let stages = judged.how.stages.clone();
     let index = source::open_index(&judged.dir, &judged.how, stages, global, &bars)?;
@@ -51,17 +51,6 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
 pub(crate) struct Decision {
     text: String,
     is_written: bool,
-}
-
-fn steps(step: f64) -> Result<u32> {
-    let steps = (1.0 / step).round();
-    let is_whole = (steps * step - 1.0).abs() < 1e-9;
-    if !(step > 0.0 && is_whole && steps <= 1000.0) {
-        bail!(
-            "--step is {step}; it must divide 1 into at most 1000 whole steps, as 0.05, 0.1 or 0.02 do"
-        );
-    }
-    Ok(steps as u32)
 }
 
 fn decide(
@@ -260,14 +249,5 @@ mod tests {
         assert_eq!(civil(11_016), (2000, 2, 29));
         assert_eq!(civil(20_778), (2026, 11, 21));
         assert_eq!(civil(-1), (1969, 12, 31));
-    }
-
-    #[test]
-    fn a_step_divides_one() {
-        assert_eq!(steps(0.05).unwrap(), 20);
-        assert_eq!(steps(0.02).unwrap(), 50);
-        for step in [0.0, -0.1, 0.3, f64::NAN, 1e-9] {
-            assert!(steps(step).is_err(), "{step}");
-        }
     }
 }

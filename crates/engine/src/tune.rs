@@ -219,8 +219,8 @@ impl Grid {
             let is_better = best.is_none_or(|(leader, leading)| {
                 mean > leading
                     || (mean == leading
-                        && distance(point, &self.current)
-                            < distance(&self.points[leader], &self.current))
+                        && point.distance(&self.current)
+                            < self.points[leader].distance(&self.current))
             });
             if is_better {
                 best = Some((at, mean));
@@ -344,12 +344,4 @@ fn others(
 
 fn mean_over(values: &[f64], queries: &[usize]) -> f64 {
     queries.iter().map(|query| values[*query]).sum::<f64>() / queries.len() as f64
-}
-
-/// L1 distance of two weightings.
-fn distance(a: &Weights, b: &Weights) -> f64 {
-    StageName::ALL
-        .into_iter()
-        .map(|stage| (a.weight(stage) - b.weight(stage)).abs())
-        .sum()
 }

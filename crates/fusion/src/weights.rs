@@ -115,6 +115,12 @@ impl Weights {
         f64::from(self.parts[stage]) / self.total() as f64
     }
 
+    /// How far apart two weightings are: the sum of the stages' differences, in 0..=2.
+    pub fn distance(&self, other: &Weights) -> f64 {
+        let apart = |stage| (self.weight(stage) - other.weight(stage)).abs();
+        StageName::ALL.into_iter().map(apart).sum()
+    }
+
     /// The shares as integers in lowest terms.
     pub fn parts(&self) -> StageMap<u32> {
         self.parts
