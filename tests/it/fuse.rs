@@ -64,18 +64,18 @@ fn min_max_and_equal_weights_are_what_is_meant_without_flags() {
 fn weights_count_in_their_proportion() {
     let here = place();
     let ran = here
-        .treffer("fuse a.trec b.trec --weights 0.2,0.8")
+        .treffer("fuse a.trec b.trec --weights 0.1,0.9")
         .succeeds();
     is(
         &fused(&ran, "q1"),
         &[
-            ("z", 0.8),
-            ("y", 0.2 * 0.5 + 0.8 * 0.875),
-            ("x", 0.2),
+            ("z", 0.9),
+            ("y", 0.1 * 0.5 + 0.9 * 0.875),
+            ("x", 0.1),
             ("w", 0.0),
         ],
     );
-    let again = here.treffer("fuse a.trec b.trec --weights 1,4").succeeds();
+    let again = here.treffer("fuse a.trec b.trec --weights 1,9").succeeds();
     assert_eq!(ran.stdout, again.stdout);
 }
 

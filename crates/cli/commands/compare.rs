@@ -209,7 +209,7 @@ fn write_table(out: &mut dyn Write, command: &Compare, report: &Report) -> io::R
         "run",
         "metric",
         "baseline",
-        "run",
+        "mean",
         "difference",
         "95 % interval",
         "p",
