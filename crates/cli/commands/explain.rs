@@ -127,7 +127,7 @@ fn why_not_brought_in(view: &StageView) -> Option<String> {
             )
         }
         Some(rank) => format!(
-            "{stage}: rank {rank} is below {stage}_depth {depth}; {stage}_depth = {rank} would bring it in"
+            "{stage}: rank {rank} is beyond {stage}_depth {depth}; {stage}_depth = {rank} would bring it in"
         ),
     })
 }

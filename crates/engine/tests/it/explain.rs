@@ -16,6 +16,9 @@ const N_DOCS: usize = 60;
 const TOP_K: usize = 5;
 const STEPS: u32 = 4;
 
+/// Rank and score of every candidate, by id.
+type Ranks = BTreeMap<String, (u32, f64)>;
+
 struct World {
     place: Place,
     index: Index,
@@ -80,8 +83,7 @@ impl World {
         self.try_explain(profile, query, doc).unwrap()
     }
 
-    /// Rank and score of every candidate, by id.
-    fn ranks(&self, profile: &Profile, query: &Query) -> BTreeMap<String, (u32, f64)> {
+    fn ranks(&self, profile: &Profile, query: &Query) -> Ranks {
         let found = search(&self.index, profile, &query.text);
         found
             .hits
@@ -211,17 +213,16 @@ fn weights_that_are_said_to_help_do() {
     let (mut n_helped, mut n_hopeless) = (0, 0);
     for profile in &profiles()[..2] {
         for query in random_queries(6, 2) {
-            let searches: Vec<(Weights, BTreeMap<String, (u32, f64)>)> =
-                Weights::simplex(STEPS, &StageName::ALL)
-                    .map(|weights| {
-                        let weighed = Profile {
-                            weights,
-                            ..profile.clone()
-                        };
-                        // All stages run, whatever they weigh, so that the pool is one.
-                        (weights, world.ranks(&weighed, &query))
-                    })
-                    .collect();
+            let searches: Vec<(Weights, Ranks)> = Weights::simplex(STEPS, &StageName::ALL)
+                .map(|weights| {
+                    let weighed = Profile {
+                        weights,
+                        ..profile.clone()
+                    };
+                    // All stages run, whatever they weigh, so that the pool is one.
+                    (weights, world.ranks(&weighed, &query))
+                })
+                .collect();
             for document in &world.documents {
                 let found = world.explain(profile, &query, &document.id);
                 let Some(rescue) = found.by_weights else {
