@@ -74,7 +74,7 @@ pub fn judge(
     let mut judgements = Vec::new();
     for query in queries {
         stop_if_asked(progress)?;
-        judge_query(index, &plan, query, request.thresholds, &mut judgements)?;
+        judgements.extend(judge_query(index, &plan, query, request.thresholds)?);
         progress.advance(1);
     }
     progress.end();
@@ -86,9 +86,8 @@ fn judge_query(
     plan: &Plan<'_>,
     query: &Query,
     thresholds: &[f64],
-    judgements: &mut Vec<Judgement>,
-) -> Result<(), Error> {
-    let first = judgements.len();
+) -> Result<Vec<Judgement>, Error> {
+    let mut judgements = Vec::new();
     for candidate in plan.gather(query)?.candidates {
         let Some(logit) = candidate.scores.get(StageName::Cross) else {
             continue;
@@ -101,10 +100,9 @@ fn judge_query(
         });
     }
     // A document in several passages is as relevant as its best one.
-    let of_query = &mut judgements[first..];
-    of_query.sort_by(|a, b| a.doc.cmp(&b.doc).then(b.grade.cmp(&a.grade)));
-    judgements.dedup_by(|later, kept| later.query == kept.query && later.doc == kept.doc);
-    Ok(())
+    judgements.sort_by(|a, b| a.doc.cmp(&b.doc).then(b.grade.cmp(&a.grade)));
+    judgements.dedup_by(|later, kept| later.doc == kept.doc);
+    Ok(judgements)
 }
 
 fn grade(logit: f32, thresholds: &[f64]) -> Grade {

@@ -59,16 +59,20 @@ impl Power {
             smallest_p_value(n) <= self.level
                 && gain(n, self.deviation, self.level, self.power) <= wanted
         };
-        // Student's quantiles are the larger, so the normal ones give a lower end.
+        // The fewer degrees of freedom, the larger the quantiles, so these give a lower end,
+        // which is off by a few queries at most.
         let quantiles = quantiles(NEARLY_NORMAL, self.level, self.power);
-        let fewest = (quantiles * self.deviation / wanted).powi(2) * 0.99;
+        let fewest = (quantiles * self.deviation / wanted).powi(2);
         let fewest = (fewest as usize).max(2);
-        if fewest > NEARLY_NORMAL as usize {
+        if fewest > BEYOND_COUNTING {
             return Some(fewest);
         }
         (fewest..).find(|&n| enough(n))
     }
 }
+
+/// A number of queries that nobody has, from which on it need not be exact.
+const BEYOND_COUNTING: usize = 1_000_000_000;
 
 fn gain(n_queries: usize, deviation: f64, level: f64, power: f64) -> f64 {
     let freedom = u32::try_from(n_queries - 1).unwrap_or(u32::MAX);

@@ -36,7 +36,7 @@ fn the_gain_falls_with_the_root_of_the_queries() {
 fn the_number_of_queries_is_the_least_that_suffices() {
     let a: Vec<f64> = (0..40_u8).map(|i| f64::from(i % 5) / 4.0).collect();
     let power = detectable_gain(&a, &[0.0; 40], 0.05, 0.8).unwrap();
-    for wanted in [0.9, 0.4, 0.2, 0.05, 0.01] {
+    for wanted in [0.9, 0.4, 0.2, 0.05, 0.01, 0.0005] {
         let n = power.queries_for(wanted).unwrap();
         assert!(gain(n, power.deviation, 0.05, 0.8) <= wanted, "{wanted}");
         assert!(
@@ -45,6 +45,7 @@ fn the_number_of_queries_is_the_least_that_suffices() {
         );
     }
     assert!(power.queries_for(1e-5).unwrap() > 1_000_000);
+    assert_eq!(power.queries_for(f64::MIN_POSITIVE), Some(usize::MAX));
     assert_eq!(power.queries_for(0.0), None);
     assert_eq!(power.queries_for(f64::NAN), None);
 }
