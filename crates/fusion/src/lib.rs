@@ -5,7 +5,7 @@
 //!
 //! Reading order: [`weights`] holds the stages' shares, [`normalizer`] brings raw
 //! scores to one scale, [`prepared`] orders a normalized pool, [`fusion`] puts the
-//! three together and says what each stage contributed, and [`combine`] does the same
+//! three together and says what each stage contributed, and [`mod@combine`] does the same
 //! for any number of systems that are no stages of ours.
 //!
 //! ```
