@@ -43,7 +43,7 @@ fn oracle(text: &str) -> Vec<f32> {
 #[test]
 fn candle_transformers_gives_the_same_vectors() {
     let (folder, golden) = golden("tiny-bert-bi");
-    let model = BiEncoder::load(&folder, Device::Cpu).unwrap();
+    let model = BiEncoder::load(&folder, Device::CPU).unwrap();
     for text in [
         "the lab fridge is cold",
         "a",

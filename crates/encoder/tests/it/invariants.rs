@@ -8,11 +8,11 @@ use treffer_types::{Embedder, PairScorer};
 use crate::support::golden;
 
 fn bi_encoder() -> BiEncoder {
-    BiEncoder::load(&golden("tiny-bert-bi").0, Device::Cpu).unwrap()
+    BiEncoder::load(&golden("tiny-bert-bi").0, Device::CPU).unwrap()
 }
 
 fn cross_encoder(name: &str) -> CrossEncoder {
-    CrossEncoder::load(&golden(name).0, Device::Cpu).unwrap()
+    CrossEncoder::load(&golden(name).0, Device::CPU).unwrap()
 }
 
 fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {

@@ -7,7 +7,7 @@ use crate::support::{GoldenText, ROUNDING, golden};
 
 fn check_bi_encoder(name: &str) {
     let (folder, golden) = golden(name);
-    let model = BiEncoder::load(&folder, Device::Cpu).unwrap();
+    let model = BiEncoder::load(&folder, Device::CPU).unwrap();
     let check = |rows: &[GoldenText], found: Vec<Embedding>| {
         assert!(!rows.is_empty());
         for (row, found) in rows.iter().zip(found) {
@@ -26,7 +26,7 @@ fn check_bi_encoder(name: &str) {
 
 fn check_cross_encoder(name: &str) {
     let (folder, golden) = golden(name);
-    let model = CrossEncoder::load(&folder, Device::Cpu).unwrap();
+    let model = CrossEncoder::load(&folder, Device::CPU).unwrap();
     let passages: Vec<&str> = golden
         .pairs
         .iter()
