@@ -186,10 +186,11 @@ impl Task<'_> {
 /// What to multiply with before rounding, and the scale that undoes it.
 #[inline(always)]
 fn steps_of(magnitude: f32, largest: f32) -> (f32, f32) {
-    if magnitude > 0.0 {
-        (largest / magnitude, magnitude / largest)
-    } else {
+    if magnitude == 0.0 {
         (0.0, 1.0)
+    } else {
+        // A row without a magnitude keeps none.
+        (largest / magnitude, magnitude / largest)
     }
 }
 
@@ -230,11 +231,14 @@ fn pack_keys<V: Float>(v: V, view: View<'_>, width: usize, panels: &mut Panels) 
 #[inline(always)]
 fn pack_values<V: Float>(v: V, view: View<'_>, width: usize, panels: &mut Panels) {
     shape(panels, width, view.rows);
-    let mut largest = 0f32;
+    let (mut largest, mut finite) = (0f32, 0f32);
     for place in 0..view.rows {
-        largest = largest.max(magnitude(v, view.row(place, width)));
+        let magnitude = magnitude(v, view.row(place, width));
+        largest = largest.max(magnitude);
+        // The largest of two forgets one that is not a number.
+        finite += magnitude * 0.0;
     }
-    let (inverse, scale) = steps_of(largest, LARGEST_VALUE);
+    let (inverse, scale) = steps_of(largest + finite, LARGEST_VALUE);
     let inverse = v.splat(inverse);
     panels.scale.fill(scale);
     let steps = panels.steps;

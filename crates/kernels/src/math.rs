@@ -100,7 +100,6 @@ fn horner<V: Float, const N: usize>(v: V, t: V::F, coefficients: [f32; N]) -> V:
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::simd::scalar::Floats;
     use proptest::prelude::*;
 

@@ -261,7 +261,7 @@ pub(crate) fn scale_sums(
             }
             Then::Sum => {
                 for lane in 0..LANES {
-                    out[lane] = values[lane].mul_add(scales[lane], out[lane]);
+                    out[lane] += values[lane] * scales[lane];
                 }
             }
         }
@@ -271,7 +271,7 @@ pub(crate) fn scale_sums(
         *out = match then {
             Then::Biased(bias) => values[lane].mul_add(scales[lane], bias[at + lane]),
             Then::Plain => values[lane] * scales[lane],
-            Then::Sum => values[lane].mul_add(scales[lane], *out),
+            Then::Sum => *out + values[lane] * scales[lane],
         };
     }
 }

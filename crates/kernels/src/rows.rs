@@ -146,15 +146,20 @@ pub(crate) fn store_words<V: Float>(v: V, from: &[f32], factor: f32, to: &mut [i
     }
 }
 
-/// Largest magnitude of a row.
+/// Largest magnitude of a row; not a number if one of its values is not finite.
 #[inline(always)]
 pub(crate) fn magnitude<V: Float>(v: V, row: &[f32]) -> f32 {
+    let zero = v.splat(0.0);
     let (chunks, rest) = row.as_chunks::<LANES>();
-    let mut largest = absolute(v, v.load_part(rest, 0.0));
+    let last = v.load_part(rest, 0.0);
+    let mut largest = absolute(v, last);
+    let mut finite = v.mul(last, zero);
     for chunk in chunks {
-        largest = v.max(absolute(v, v.load(chunk)), largest);
+        let x = v.load(chunk);
+        largest = v.max(absolute(v, x), largest);
+        finite = v.fma(x, zero, finite);
     }
-    v.largest(largest)
+    v.largest(largest) + v.sum(finite)
 }
 
 /// Without the sign.
