@@ -2,16 +2,16 @@
 //! <https://arxiv.org/abs/1706.03762>.
 //!
 //! Both products run on 16-bit integers, which cost half of f32 and lose next to
-//! nothing: queries and keys keep 12 bits of each row's range, shares and values 15.
+//! nothing: queries and keys keep 12 bits of their range, shares and values 15.
 //! Scores of a few queries at a time stay in the first-level cache; no mask is needed,
 //! since sequences are never padded.
 
 use crate::isa::{Isa, Level};
-use crate::math::exp;
+use crate::math::exp2;
 use crate::memory::words_mut;
 use crate::operand::{Form, Panels, Rows};
 use crate::product::{Then, run};
-use crate::rows::{magnitude, store_words};
+use crate::rows::{absolute, store_words};
 use crate::simd::{Dot, Float, LANES, PanelRow, scalar};
 
 /// Rows of a matrix that begin `stride` apart in `values`.
@@ -194,16 +194,31 @@ fn steps_of(magnitude: f32, largest: f32) -> (f32, f32) {
     }
 }
 
+/// The largest magnitude of all rows; not a number if one of them holds such.
+#[inline(always)]
+fn magnitude<V: Float>(v: V, view: View<'_>, width: usize) -> f32 {
+    let zero = v.splat(0.0);
+    let (mut largest, mut finite) = (zero, zero);
+    for place in 0..view.rows {
+        for part in view.row(place, width).chunks(LANES) {
+            let x = v.load_part(part, 0.0);
+            largest = v.max(absolute(v, x), largest);
+            finite = v.fma(x, zero, finite);
+        }
+    }
+    v.largest(largest) + v.sum(finite)
+}
+
 #[inline(always)]
 fn pack_queries<V: Float>(v: V, view: View<'_>, width: usize, rows: &mut Rows) {
     rows.resize(view.rows, width);
-    let share = 1.0 / (width as f32).sqrt();
+    let (inverse, scale) = steps_of(magnitude(v, view, width), LARGEST_KEY);
+    // Scores are powers of 2 rather than of e.
+    rows.scale
+        .fill(scale * std::f32::consts::LOG2_E / (width as f32).sqrt());
     for place in 0..view.rows {
-        let row = view.row(place, width);
-        let (inverse, scale) = steps_of(magnitude(v, row), LARGEST_KEY);
-        rows.scale[place] = scale * share;
         let words = words_mut(&mut rows.groups[place * rows.steps..][..rows.steps]);
-        store_words(v, row, inverse, words);
+        store_words(v, view.row(place, width), inverse, words);
     }
 }
 
@@ -211,14 +226,13 @@ fn pack_queries<V: Float>(v: V, view: View<'_>, width: usize, rows: &mut Rows) {
 #[inline(always)]
 fn pack_keys<V: Float>(v: V, view: View<'_>, width: usize, panels: &mut Panels) {
     shape(panels, view.rows, width);
+    let (inverse, scale) = steps_of(magnitude(v, view, width), LARGEST_KEY);
+    panels.scale.fill(scale);
     let steps = panels.steps;
     // Zero beyond an odd width.
     let mut words = [0i16; WIDEST_HEAD];
     for key in 0..view.rows {
-        let row = view.row(key, width);
-        let (inverse, scale) = steps_of(magnitude(v, row), LARGEST_KEY);
-        panels.scale[key] = scale;
-        store_words(v, row, inverse, &mut words);
+        store_words(v, view.row(key, width), inverse, &mut words);
         let column = &mut panels.rows[key / LANES * steps..][..steps];
         for ([low, high], row) in words.as_chunks::<2>().0.iter().zip(column) {
             row.0[key % LANES] = u32::from(*low as u16) | u32::from(*high as u16) << 16;
@@ -226,21 +240,13 @@ fn pack_keys<V: Float>(v: V, view: View<'_>, width: usize, panels: &mut Panels) 
     }
 }
 
-/// Values are the rows of the second product: its inner dimension is the sequence,
-/// so that one scale holds for the whole head.
+/// Values are the rows of the second product.
 #[inline(always)]
 fn pack_values<V: Float>(v: V, view: View<'_>, width: usize, panels: &mut Panels) {
     shape(panels, width, view.rows);
-    let (mut largest, mut finite) = (0f32, 0f32);
-    for place in 0..view.rows {
-        let magnitude = magnitude(v, view.row(place, width));
-        largest = largest.max(magnitude);
-        // The largest of two forgets one that is not a number.
-        finite += magnitude * 0.0;
-    }
-    let (inverse, scale) = steps_of(largest + finite, LARGEST_VALUE);
-    let inverse = v.splat(inverse);
+    let (inverse, scale) = steps_of(magnitude(v, view, width), LARGEST_VALUE);
     panels.scale.fill(scale);
+    let inverse = v.splat(inverse);
     let steps = panels.steps;
     for step in 0..steps {
         let even = view.row(2 * step, width);
@@ -300,7 +306,7 @@ fn pack_shares<V: Float>(v: V, scores: &mut [f32], n_keys: usize, shares: &mut R
     }
 }
 
-/// exp(x - max) in place, and the sum of all.
+/// 2^(x - max) in place, and the sum of all.
 #[inline(always)]
 fn exponentials<V: Float>(v: V, row: &mut [f32]) -> f32 {
     let (chunks, rest) = row.as_chunks_mut::<LANES>();
@@ -311,14 +317,14 @@ fn exponentials<V: Float>(v: V, row: &mut [f32]) -> f32 {
     let largest = v.splat(v.largest(largest));
     let mut sums = v.splat(0.0);
     for chunk in chunks {
-        let e = exp(v, v.sub(v.load(chunk), largest));
+        let e = exp2(v, v.sub(v.load(chunk), largest));
         v.store(e, chunk);
         sums = v.add(sums, e);
     }
     if !rest.is_empty() {
-        let e = exp(v, v.sub(v.load_part(rest, f32::NEG_INFINITY), largest));
+        let e = exp2(v, v.sub(v.load_part(rest, f32::NEG_INFINITY), largest));
         v.store_part(e, rest);
-        // e^-87 in place of the filling is too little to count.
+        // 2^-125 in place of the filling is too little to count.
         sums = v.add(sums, e);
     }
     v.sum(sums)

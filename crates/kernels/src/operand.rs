@@ -44,7 +44,7 @@ impl Form {
 #[derive(Clone, Debug)]
 pub struct Rows {
     pub(crate) form: Form,
-    /// Row after row, `steps` groups each.
+    /// Row after row, `steps` groups each; bytes up to whole AMX tiles of 16 rows.
     pub(crate) groups: Vec<u32>,
     pub(crate) steps: usize,
     pub(crate) scale: Vec<f32>,
@@ -68,11 +68,15 @@ impl Rows {
     /// but for the padding at the end of each row, which is zero.
     pub(crate) fn resize(&mut self, rows: usize, depth: usize) {
         self.steps = self.form.steps(depth);
-        self.groups.resize(rows * self.steps, 0);
+        let padded = match self.form {
+            Form::Bytes => rows.next_multiple_of(16),
+            Form::Words => rows,
+        };
+        self.groups.resize(padded * self.steps, 0);
         self.scale.resize(rows, 0.0);
         self.zero.resize(rows, 0);
         let full = depth / self.form.per_group();
-        if full < self.steps {
+        if full < self.steps && self.steps > 0 {
             for row in self.groups.chunks_exact_mut(self.steps) {
                 row[full..].fill(0);
             }

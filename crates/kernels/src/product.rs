@@ -6,7 +6,7 @@
 
 use crate::isa::{Isa, Level};
 use crate::operand::{Form, Panels, Rows};
-use crate::simd::{Dot, LANES, PanelRow, scalar};
+use crate::simd::{Dot, Float, LANES, PanelRow, scalar};
 
 /// What becomes of a product.
 #[derive(Clone, Copy, Debug)]
@@ -94,8 +94,9 @@ mod x86 {
     );
 }
 
-/// Rows of a tile.
+/// Rows of a tile, and of one of at most two panels.
 const TALL: usize = 6;
+const TALLER: usize = 12;
 
 /// The product of the rows from `range.0` to before `range.1`; the first of them
 /// goes to the first row of `out`.
@@ -114,9 +115,15 @@ pub(crate) fn run<D: Dot>(
     let mut panel = 0;
     while panel < n_panels {
         let wide = D::WIDE.min(n_panels - panel);
+        let tallest = if D::WIDE > 1 && wide <= 2 {
+            TALLER
+        } else {
+            TALL
+        };
         let mut first = range.0;
         while first < range.1 {
-            let tall = TALL.min(range.1 - first);
+            let tall = tallest.min(range.1 - first);
+            let out = &mut out[(first - range.0) * stride..];
             let block = Block {
                 rows,
                 panels,
@@ -125,20 +132,26 @@ pub(crate) fn run<D: Dot>(
                 then,
                 stride,
             };
-            let out = &mut out[(first - range.0) * stride..];
-            match (tall, wide) {
-                (6, 4) => block.tile::<D, 6, 4>(dot, out),
-                (6, 3) => block.tile::<D, 6, 3>(dot, out),
-                (6, 2) => block.tile::<D, 6, 2>(dot, out),
-                (6, _) => block.tile::<D, 6, 1>(dot, out),
-                (5, 4) => block.tile::<D, 5, 4>(dot, out),
-                (4, 4) => block.tile::<D, 4, 4>(dot, out),
-                (3, 4) => block.tile::<D, 3, 4>(dot, out),
-                (2, 4) => block.tile::<D, 2, 4>(dot, out),
-                (1, 4) => block.tile::<D, 1, 4>(dot, out),
-                _ => block.rest(dot, tall, wide, out),
-            }
-            first += tall;
+            first += match (tall, wide) {
+                (12, 2) => block.tile::<D, 12, 2>(dot, out),
+                (12, 1) => block.tile::<D, 12, 1>(dot, out),
+                (6.., 4) => block.tile::<D, 6, 4>(dot, out),
+                (6.., 3) => block.tile::<D, 6, 3>(dot, out),
+                (6.., 2) => block.tile::<D, 6, 2>(dot, out),
+                (6.., _) => block.tile::<D, 6, 1>(dot, out),
+                (4.., 4) => block.tile::<D, 4, 4>(dot, out),
+                (4.., 3) => block.tile::<D, 4, 3>(dot, out),
+                (4.., 2) => block.tile::<D, 4, 2>(dot, out),
+                (4.., _) => block.tile::<D, 4, 1>(dot, out),
+                (2.., 4) => block.tile::<D, 2, 4>(dot, out),
+                (2.., 3) => block.tile::<D, 2, 3>(dot, out),
+                (2.., 2) => block.tile::<D, 2, 2>(dot, out),
+                (2.., _) => block.tile::<D, 2, 1>(dot, out),
+                (_, 4) => block.tile::<D, 1, 4>(dot, out),
+                (_, 3) => block.tile::<D, 1, 3>(dot, out),
+                (_, 2) => block.tile::<D, 1, 2>(dot, out),
+                (_, _) => block.tile::<D, 1, 1>(dot, out),
+            };
         }
         panel += wide;
     }
@@ -155,23 +168,9 @@ struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// The odd tiles at the edges, one row and one panel at a time.
+    /// `R` rows by `C` panels; gives `R`.
     #[inline(always)]
-    fn rest<D: Dot>(self, dot: D, tall: usize, wide: usize, out: &mut [f32]) {
-        for row in 0..tall {
-            for panel in 0..wide {
-                let block = Block {
-                    first: self.first + row,
-                    panel: self.panel + panel,
-                    ..self
-                };
-                block.tile::<D, 1, 1>(dot, &mut out[row * self.stride..]);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn tile<D: Dot, const R: usize, const C: usize>(self, dot: D, out: &mut [f32]) {
+    fn tile<D: Dot, const R: usize, const C: usize>(self, dot: D, out: &mut [f32]) -> usize {
         let steps = self.rows.steps;
         let mut a: [&[u32]; R] = [&[]; R];
         for (row, groups) in a.iter_mut().enumerate() {
@@ -181,7 +180,7 @@ impl Block<'_> {
         for (panel, rows) in b.iter_mut().enumerate() {
             *rows = &self.panels.panel(self.panel + panel)[..steps];
         }
-        let mut sums = [[dot.zero(); C]; R];
+        let mut sums = [[dot.floats().splat_int(0); C]; R];
         for step in 0..steps {
             let mut columns = [dot.load(&b[0][step]); C];
             for panel in 1..C {
@@ -194,85 +193,93 @@ impl Block<'_> {
                 }
             }
         }
-        for (row, sums) in sums.iter().enumerate() {
-            let out = &mut out[row * self.stride..];
-            for (panel, sums) in sums.iter().enumerate() {
-                finish::<D>(self, row, panel, dot.lanes(*sums), out);
+        for panel in 0..C {
+            let mut column = [dot.floats().splat_int(0); R];
+            for row in 0..R {
+                column[row] = sums[row][panel];
             }
+            self.finish::<D::Floats, R>(dot.floats(), panel, D::SHIFTED, column, out);
+        }
+        R
+    }
+
+    /// Scales the sums of a panel and puts them where they belong.
+    #[inline(always)]
+    fn finish<V: Float, const R: usize>(
+        self,
+        v: V,
+        panel: usize,
+        shifted: bool,
+        sums: [V::I; R],
+        out: &mut [f32],
+    ) {
+        let at = (self.panel + panel) * LANES;
+        let columns = Columns::load(v, self.panels, at, self.then);
+        for (row, sums) in sums.into_iter().enumerate() {
+            let place = self.first + row;
+            let zero = if shifted { self.rows.zero[place] } else { 0 };
+            let out = &mut out[row * self.stride + at..][..columns.width];
+            columns.put(v, sums, self.rows.scale[place], zero, shifted, out);
         }
     }
 }
 
-/// Scales sixteen sums and puts them where they belong.
-#[inline(always)]
-fn finish<D: Dot>(block: Block<'_>, row: usize, panel: usize, sums: [i32; LANES], out: &mut [f32]) {
-    let zero = if D::SHIFTED {
-        block.rows.zero[block.first + row]
-    } else {
-        0
-    };
-    let at = (block.panel + panel) * LANES;
-    scale_sums(
-        block.panels,
-        at,
-        block.rows.scale[block.first + row],
-        zero,
-        sums,
-        out,
-        block.then,
-    );
+/// What the sums of sixteen columns are scaled with and where they go.
+pub(crate) struct Columns<V: Float> {
+    /// How many of the sixteen there are.
+    pub(crate) width: usize,
+    scale: V::F,
+    sums: V::I,
+    then: Last<V>,
 }
 
-/// The last step of a product for the sixteen columns from `at` on.
-#[inline(always)]
-pub(crate) fn scale_sums(
-    panels: &Panels,
-    at: usize,
-    row_scale: f32,
-    zero: i32,
-    sums: [i32; LANES],
-    out: &mut [f32],
-    then: Then<'_>,
-) {
-    let scale: &[f32; LANES] = lanes(&panels.scale[at..]);
-    let column_sums: &[i32; LANES] = lanes(&panels.sums[at..]);
-    let mut values = [0f32; LANES];
-    let mut scales = [0f32; LANES];
-    for lane in 0..LANES {
-        values[lane] = sums[lane].wrapping_sub(zero.wrapping_mul(column_sums[lane])) as f32;
-        scales[lane] = row_scale * scale[lane];
-    }
-    let width = LANES.min(panels.columns - at);
-    if width == LANES {
-        let out: &mut [f32; LANES] = (&mut out[at..at + LANES])
-            .try_into()
-            .expect("sixteen columns");
-        match then {
-            Then::Biased(bias) => {
-                let bias: &[f32; LANES] = lanes(&bias[at..]);
-                for lane in 0..LANES {
-                    out[lane] = values[lane].mul_add(scales[lane], bias[lane]);
-                }
-            }
-            Then::Plain => {
-                for lane in 0..LANES {
-                    out[lane] = values[lane] * scales[lane];
-                }
-            }
-            Then::Sum => {
-                for lane in 0..LANES {
-                    out[lane] += values[lane] * scales[lane];
-                }
-            }
+enum Last<V: Float> {
+    Biased(V::F),
+    Plain,
+    Sum,
+}
+
+impl<V: Float> Columns<V> {
+    /// The columns from `at` on.
+    #[inline(always)]
+    pub(crate) fn load(v: V, panels: &Panels, at: usize, then: Then<'_>) -> Self {
+        let width = LANES.min(panels.columns - at);
+        Columns {
+            width,
+            scale: v.load(lanes(&panels.scale[at..])),
+            sums: v.load_int(lanes(&panels.sums[at..])),
+            then: match then {
+                Then::Biased(bias) => Last::Biased(v.load_part(&bias[at..at + width], 0.0)),
+                Then::Plain => Last::Plain,
+                Then::Sum => Last::Sum,
+            },
         }
-        return;
     }
-    for (lane, out) in out[at..at + width].iter_mut().enumerate() {
-        *out = match then {
-            Then::Biased(bias) => values[lane].mul_add(scales[lane], bias[at + lane]),
-            Then::Plain => values[lane] * scales[lane],
-            Then::Sum => *out + values[lane] * scales[lane],
+
+    /// The last step for one row.
+    #[inline(always)]
+    pub(crate) fn put(
+        &self,
+        v: V,
+        sums: V::I,
+        row_scale: f32,
+        zero: i32,
+        shifted: bool,
+        out: &mut [f32],
+    ) {
+        let sums = if shifted {
+            v.sub_int(sums, v.mul_int(v.splat_int(zero), self.sums))
+        } else {
+            sums
         };
+        let x = v.to_float(sums);
+        let scale = v.mul(v.splat(row_scale), self.scale);
+        let result = match self.then {
+            Last::Biased(bias) => v.fma(x, scale, bias),
+            Last::Plain => v.mul(x, scale),
+            Last::Sum => v.add(v.load_part(out, 0.0), v.mul(x, scale)),
+        };
+        v.store_part(result, out);
     }
 }
 

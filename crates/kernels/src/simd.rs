@@ -30,24 +30,23 @@ impl PanelRow {
 
 /// A dot product of groups in one instruction set.
 pub(crate) trait Dot: Copy {
-    /// Sixteen 32-bit sums.
-    type Sums: Copy;
-    /// A panel row in registers.
-    type Row: Copy;
+    /// Arithmetic on what comes out.
+    type Floats: Float;
     /// Whether the left side has a zero point.
     const SHIFTED: bool;
     /// Panels of a tile: as many as the registers hold sums for.
     const WIDE: usize;
 
-    /// All sums zero.
-    fn zero(self) -> Self::Sums;
+    /// Arithmetic on what comes out.
+    fn floats(self) -> Self::Floats;
     /// A panel row from memory.
-    fn load(self, row: &PanelRow) -> Self::Row;
+    fn load(self, row: &PanelRow) -> Ints<Self>;
     /// Each sum plus the product of `group` with its column's group.
-    fn add(self, sums: Self::Sums, group: u32, row: Self::Row) -> Self::Sums;
-    /// The sums as integers.
-    fn lanes(self, sums: Self::Sums) -> [i32; LANES];
+    fn add(self, sums: Ints<Self>, group: u32, row: Ints<Self>) -> Ints<Self>;
 }
+
+/// Sixteen 32-bit sums, or a panel row in registers.
+pub(crate) type Ints<D> = <<D as Dot>::Floats as Float>::I;
 
 /// Arithmetic on sixteen floats or 32-bit integers. Every operation rounds as IEEE 754
 /// says, so that all implementors agree to the bit.
@@ -84,8 +83,16 @@ pub(crate) trait Float: Copy {
 
     /// The same integer everywhere.
     fn splat_int(self, x: i32) -> Self::I;
+    /// From memory.
+    fn load_int(self, from: &[i32; LANES]) -> Self::I;
     /// a + b
     fn add_int(self, a: Self::I, b: Self::I) -> Self::I;
+    /// a - b
+    fn sub_int(self, a: Self::I, b: Self::I) -> Self::I;
+    /// a b
+    fn mul_int(self, a: Self::I, b: Self::I) -> Self::I;
+    /// As the nearest float.
+    fn to_float(self, x: Self::I) -> Self::F;
     /// The lower halves of `even` below those of `odd`, as groups.
     fn pair(self, even: Self::I, odd: Self::I, to: &mut [u32; LANES]);
     /// To memory, as the nearest of 0..=255.
@@ -109,6 +116,9 @@ pub(crate) trait Float: Copy {
     /// The first of the sixteen, as many as there is room for.
     #[inline(always)]
     fn store_part(self, x: Self::F, to: &mut [f32]) {
+        if let Ok(all) = (&mut *to).try_into() {
+            return self.store(x, all);
+        }
         let mut all = [0.0; LANES];
         self.store(x, &mut all);
         to.copy_from_slice(&all[..to.len()]);

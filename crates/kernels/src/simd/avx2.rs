@@ -19,26 +19,23 @@ impl Words {
 }
 
 impl Dot for Words {
-    type Sums = [__m256i; 2];
-    type Row = [__m256i; 2];
+    type Floats = Floats;
     const SHIFTED: bool = false;
     const WIDE: usize = 1;
 
     #[inline(always)]
-    fn zero(self) -> Self::Sums {
-        // SAFETY: `new` has promised the instructions.
-        unsafe { [_mm256_setzero_si256(); 2] }
+    fn floats(self) -> Floats {
+        Floats(())
     }
-
     #[inline(always)]
-    fn load(self, row: &PanelRow) -> Self::Row {
+    fn load(self, row: &PanelRow) -> [__m256i; 2] {
         let halves = std::ptr::from_ref(row).cast::<__m256i>();
-        // SAFETY: as above; a panel row is 64 bytes at an address divisible by 64.
+        // SAFETY: `new` has promised the instructions; a panel row is 64 bytes at an
+        // address divisible by 64.
         unsafe { [_mm256_load_si256(halves), _mm256_load_si256(halves.add(1))] }
     }
-
     #[inline(always)]
-    fn add(self, sums: Self::Sums, group: u32, row: Self::Row) -> Self::Sums {
+    fn add(self, sums: [__m256i; 2], group: u32, row: [__m256i; 2]) -> [__m256i; 2] {
         // SAFETY: as above.
         unsafe {
             let group = _mm256_set1_epi32(group as i32);
@@ -47,12 +44,6 @@ impl Dot for Words {
                 _mm256_add_epi32(sums[1], _mm256_madd_epi16(group, row[1])),
             ]
         }
-    }
-
-    #[inline(always)]
-    fn lanes(self, sums: Self::Sums) -> [i32; LANES] {
-        // SAFETY: both are 64 bytes without padding, valid whatever they hold.
-        unsafe { std::mem::transmute(sums) }
     }
 }
 
@@ -147,6 +138,28 @@ impl Float for Floats {
     #[inline(always)]
     fn splat_int(self, x: i32) -> Self::I {
         unsafe { [_mm256_set1_epi32(x); 2] }
+    }
+    #[inline(always)]
+    fn load_int(self, from: &[i32; LANES]) -> Self::I {
+        let from = from.as_ptr().cast::<__m256i>();
+        unsafe { [_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1))] }
+    }
+    #[inline(always)]
+    fn sub_int(self, a: Self::I, b: Self::I) -> Self::I {
+        unsafe { [_mm256_sub_epi32(a[0], b[0]), _mm256_sub_epi32(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn mul_int(self, a: Self::I, b: Self::I) -> Self::I {
+        unsafe {
+            [
+                _mm256_mullo_epi32(a[0], b[0]),
+                _mm256_mullo_epi32(a[1], b[1]),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn to_float(self, x: Self::I) -> Self::F {
+        unsafe { [_mm256_cvtepi32_ps(x[0]), _mm256_cvtepi32_ps(x[1])] }
     }
     #[inline(always)]
     fn add_int(self, a: Self::I, b: Self::I) -> Self::I {

@@ -33,33 +33,24 @@ impl Words {
 macro_rules! dot {
     ($name:ident, $step:ident, $shifted:literal) => {
         impl Dot for $name {
-            type Sums = __m512i;
-            type Row = __m512i;
+            type Floats = Floats;
             const SHIFTED: bool = $shifted;
             const WIDE: usize = 4;
 
             #[inline(always)]
-            fn zero(self) -> __m512i {
-                // SAFETY: `new` has promised the instructions.
-                unsafe { _mm512_setzero_si512() }
+            fn floats(self) -> Floats {
+                Floats(())
             }
-
             #[inline(always)]
             fn load(self, row: &PanelRow) -> __m512i {
-                // SAFETY: as above; a panel row is 64 bytes at an address divisible by 64.
+                // SAFETY: `new` has promised the instructions; a panel row is 64 bytes at
+                // an address divisible by 64.
                 unsafe { _mm512_load_si512(std::ptr::from_ref(row).cast()) }
             }
-
             #[inline(always)]
             fn add(self, sums: __m512i, group: u32, row: __m512i) -> __m512i {
                 // SAFETY: as above.
                 unsafe { $step(sums, _mm512_set1_epi32(group as i32), row) }
-            }
-
-            #[inline(always)]
-            fn lanes(self, sums: __m512i) -> [i32; LANES] {
-                // SAFETY: both are 64 bytes without padding, valid whatever they hold.
-                unsafe { std::mem::transmute(sums) }
             }
         }
     };
@@ -145,6 +136,22 @@ impl Float for Floats {
     #[inline(always)]
     fn splat_int(self, x: i32) -> __m512i {
         unsafe { _mm512_set1_epi32(x) }
+    }
+    #[inline(always)]
+    fn load_int(self, from: &[i32; LANES]) -> __m512i {
+        unsafe { _mm512_loadu_si512(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn sub_int(self, a: __m512i, b: __m512i) -> __m512i {
+        unsafe { _mm512_sub_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn mul_int(self, a: __m512i, b: __m512i) -> __m512i {
+        unsafe { _mm512_mullo_epi32(a, b) }
+    }
+    #[inline(always)]
+    fn to_float(self, x: __m512i) -> __m512 {
+        unsafe { _mm512_cvtepi32_ps(x) }
     }
     #[inline(always)]
     fn add_int(self, a: __m512i, b: __m512i) -> __m512i {

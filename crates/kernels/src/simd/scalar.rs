@@ -7,33 +7,22 @@ use super::{Dot, Float, LANES, PanelRow};
 pub(crate) struct Bytes;
 
 impl Dot for Bytes {
-    type Sums = [i32; LANES];
-    type Row = PanelRow;
+    type Floats = Floats;
     const SHIFTED: bool = true;
     const WIDE: usize = 4;
 
-    #[inline(always)]
-    fn zero(self) -> Self::Sums {
-        [0; LANES]
+    fn floats(self) -> Floats {
+        Floats
     }
-
-    #[inline(always)]
-    fn load(self, row: &PanelRow) -> Self::Row {
-        *row
+    fn load(self, row: &PanelRow) -> [i32; LANES] {
+        row.0.map(|group| group as i32)
     }
-
-    #[inline(always)]
-    fn add(self, mut sums: Self::Sums, group: u32, row: Self::Row) -> Self::Sums {
-        for (sum, column) in sums.iter_mut().zip(row.0) {
+    fn add(self, mut sums: [i32; LANES], group: u32, row: [i32; LANES]) -> [i32; LANES] {
+        for (sum, column) in sums.iter_mut().zip(row) {
             for (a, b) in group.to_le_bytes().into_iter().zip(column.to_le_bytes()) {
                 *sum += i32::from(a) * i32::from(b as i8);
             }
         }
-        sums
-    }
-
-    #[inline(always)]
-    fn lanes(self, sums: Self::Sums) -> [i32; LANES] {
         sums
     }
 }
@@ -43,32 +32,21 @@ impl Dot for Bytes {
 pub(crate) struct Words;
 
 impl Dot for Words {
-    type Sums = [i32; LANES];
-    type Row = PanelRow;
+    type Floats = Floats;
     const SHIFTED: bool = false;
     const WIDE: usize = 4;
 
-    #[inline(always)]
-    fn zero(self) -> Self::Sums {
-        [0; LANES]
+    fn floats(self) -> Floats {
+        Floats
     }
-
-    #[inline(always)]
-    fn load(self, row: &PanelRow) -> Self::Row {
-        *row
+    fn load(self, row: &PanelRow) -> [i32; LANES] {
+        row.0.map(|group| group as i32)
     }
-
-    #[inline(always)]
-    fn add(self, mut sums: Self::Sums, group: u32, row: Self::Row) -> Self::Sums {
-        for (sum, column) in sums.iter_mut().zip(row.0) {
+    fn add(self, mut sums: [i32; LANES], group: u32, row: [i32; LANES]) -> [i32; LANES] {
+        for (sum, column) in sums.iter_mut().zip(row) {
             *sum += i32::from(group as i16) * i32::from(column as i16);
             *sum += i32::from((group >> 16) as i16) * i32::from((column >> 16) as i16);
         }
-        sums
-    }
-
-    #[inline(always)]
-    fn lanes(self, sums: Self::Sums) -> [i32; LANES] {
         sums
     }
 }
@@ -138,6 +116,18 @@ impl Float for Floats {
     }
     fn splat_int(self, x: i32) -> Self::I {
         [x; LANES]
+    }
+    fn load_int(self, from: &[i32; LANES]) -> Self::I {
+        *from
+    }
+    fn sub_int(self, a: Self::I, b: Self::I) -> Self::I {
+        each(a, b, i32::wrapping_sub)
+    }
+    fn mul_int(self, a: Self::I, b: Self::I) -> Self::I {
+        each(a, b, i32::wrapping_mul)
+    }
+    fn to_float(self, x: Self::I) -> Self::F {
+        x.map(|x| x as f32)
     }
     fn add_int(self, a: Self::I, b: Self::I) -> Self::I {
         each(a, b, i32::wrapping_add)
