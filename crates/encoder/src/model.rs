@@ -79,15 +79,24 @@ impl Model {
                 ),
             });
         }
-        let reader = TextReader::parse(
-            &folder.path.join(TOKENIZER),
-            &files.tokenizer,
-            config.vocab_size,
-            spec.max_length,
-        )?;
-        let mut weights = Weights::decode(&files, &opened)?;
+        let read = || {
+            TextReader::parse(
+                &folder.path.join(TOKENIZER),
+                &files.tokenizer,
+                config.vocab_size,
+                spec.max_length,
+            )
+        };
+        let decode = || {
+            let mut weights = Weights::decode(&files, &opened)?;
+            let encoder = Encoder::load(device, &config, &mut weights, &spec.name)?;
+            Ok((encoder, weights))
+        };
+        // Each takes about half of the time that a search waits for its first model.
+        let (reader, decoded) = rayon::join(read, decode);
+        let (reader, (encoder, weights)) = (reader?, decoded?);
         let model = Model {
-            encoder: Encoder::load(device, &config, &mut weights, &spec.name)?,
+            encoder,
             spec,
             fingerprint: files.fingerprint,
             config,

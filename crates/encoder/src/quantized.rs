@@ -8,6 +8,7 @@
 
 use std::sync::Mutex;
 
+use rayon::prelude::*;
 use treffer_kernels::operand::Form;
 use treffer_kernels::{
     Activation, Isa, Norm, Panels, Rows, Then, View, attend, attention, normalize, product,
@@ -49,11 +50,16 @@ impl Quantized {
 
     /// Takes its tensors out of `weights`.
     pub(crate) fn load(isa: Isa, config: &Config, weights: &mut Weights) -> Result<Self, Error> {
+        let parts: Vec<(String, Weights)> = (0..config.layers)
+            .map(|layer| format!("encoder.layer.{layer}."))
+            .map(|stem| (stem.clone(), weights.part(&stem)))
+            .collect();
         Ok(Quantized {
             isa,
             embeddings: Embeddings::load(isa, config, weights)?,
-            layers: (0..config.layers)
-                .map(|layer| Layer::load(isa, config, weights, layer))
+            layers: parts
+                .into_par_iter()
+                .map(|(stem, mut weights)| Layer::load(isa, config, &mut weights, &stem))
                 .collect::<Result<_, Error>>()?,
             config: config.clone(),
             idle: Mutex::default(),
@@ -330,9 +336,9 @@ struct Slice {
 }
 
 impl Layer {
-    fn load(isa: Isa, config: &Config, weights: &mut Weights, layer: usize) -> Result<Self, Error> {
+    fn load(isa: Isa, config: &Config, weights: &mut Weights, stem: &str) -> Result<Self, Error> {
         let (hidden, inner) = (config.hidden_size, config.intermediate_size);
-        let name = |part: &str| format!("encoder.layer.{layer}.{part}");
+        let name = |part: &str| format!("{stem}{part}");
         let square = (hidden, hidden);
         let group = heads_of_group(config) * (hidden / config.heads);
         let mut grouped = |part: &str| {

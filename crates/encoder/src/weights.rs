@@ -130,6 +130,22 @@ impl Weights {
         }
     }
 
+    /// Takes all tensors of the encoder whose names begin with `stem`, which must end
+    /// with a point.
+    pub(crate) fn part(&mut self, stem: &str) -> Weights {
+        let from = format!("{}{stem}", self.prefix);
+        // The character after the point.
+        let to = format!("{}/", &from[..from.len() - 1]);
+        let mut tensors = self.tensors.split_off(&from);
+        self.tensors.append(&mut tensors.split_off(&to));
+        Weights {
+            path: self.path.clone(),
+            tensors,
+            prefix: self.prefix.clone(),
+            device: self.device.clone(),
+        }
+    }
+
     /// Takes a tensor of the encoder, named without its prefix.
     pub(crate) fn encoder(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
         self.take(&format!("{}{name}", self.prefix), shape)
