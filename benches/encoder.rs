@@ -16,7 +16,6 @@
 //! far below a hundredth of their time in Python.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,7 +23,7 @@ use std::time::Instant;
 
 use serde::Deserialize;
 use treffer_encoder::{BiEncoder, CrossEncoder};
-use treffer_types::{Embedder, ModelFolder, ModelRole, ModelSpec, PairScorer, Pooling};
+use treffer_types::{BoxError, Embedder, ModelFolder, ModelRole, ModelSpec, PairScorer, Pooling};
 
 fn main() -> ExitCode {
     // `cargo bench` hands on `--bench`.
@@ -65,7 +64,7 @@ struct Job {
 }
 
 /// Says that it is ready, then answers every line of stdin by a line on stdout.
-fn answer_requests(path: &str) -> Result<(), Box<dyn Error>> {
+fn answer_requests(path: &str) -> Result<(), BoxError> {
     let job: Job = serde_json::from_slice(&std::fs::read(path)?)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(job.threads)
@@ -98,7 +97,7 @@ enum Model {
 }
 
 impl Work {
-    fn load(job: Job) -> Result<Self, Box<dyn Error>> {
+    fn load(job: Job) -> Result<Self, BoxError> {
         let role = match job.query {
             Some(_) => ModelRole::CrossEncoder,
             None => ModelRole::BiEncoder,
@@ -125,7 +124,7 @@ impl Work {
     }
 
     /// One row per text: its logit or its vector.
-    fn results(&self) -> Result<Vec<Vec<f32>>, treffer_types::BoxError> {
+    fn results(&self) -> Result<Vec<Vec<f32>>, BoxError> {
         let texts: Vec<&str> = self.job.texts.iter().map(String::as_str).collect();
         if !self.job.one_by_one {
             return self.rows(&texts);
@@ -137,7 +136,7 @@ impl Work {
         Ok(rows)
     }
 
-    fn rows(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, treffer_types::BoxError> {
+    fn rows(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, BoxError> {
         match &self.model {
             Model::Cross(model) => {
                 let query = self.job.query.as_deref().unwrap_or_default();
@@ -152,7 +151,7 @@ impl Work {
     }
 
     /// Of the whole work, or the median of the texts if they come one by one.
-    fn milliseconds(&self) -> Result<f64, treffer_types::BoxError> {
+    fn milliseconds(&self) -> Result<f64, BoxError> {
         let texts: Vec<&str> = self.job.texts.iter().map(String::as_str).collect();
         let calls: Vec<&[&str]> = match self.job.one_by_one {
             true => texts.chunks(1).collect(),

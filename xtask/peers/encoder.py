@@ -101,7 +101,8 @@ def _timed(work):
 
 def choose(work, variants):
     """Settles on the fastest settings and returns their names."""
-    streams = [1] if work.one_by_one else sorted({1, work.n_threads})
+    # For a single text, as many streams as threads means one thread.
+    streams = sorted({1, work.n_threads})
     sizes = [1] if work.one_by_one else BATCH_SIZES
 
     few = spread(work.texts, 16)

@@ -1,6 +1,7 @@
 //! The throw-away environment in which the peers run.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -31,8 +32,10 @@ pub(super) fn prepare(folder: &Path, requirements: &Path) -> Result<PathBuf> {
          venv module, or name a finished environment with --python",
     )?;
     let mut install = Command::new(&interpreter);
-    install.args(["-m", "pip", "install", "--requirement"]);
-    run_command(install.arg(requirements)).with_context(|| {
+    install.args(["-m", "pip", "install", "--disable-pip-version-check"]);
+    install.arg("--requirement").arg(requirements);
+    // stdout is for the table.
+    run_command(install.stdout(io::stderr())).with_context(|| {
         format!(
             "could not install the peers: check the network and the disk, remove {}, and run this again",
             folder.display()
