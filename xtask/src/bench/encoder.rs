@@ -73,7 +73,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let rows = rows::chosen(&arguments.only)?;
     let collection = Collection::read(&arguments.collections.join("scifact"))?;
     let machine = Machine::look()?;
-    let (peers, notes) = peers(arguments, &machine);
+    let (peers, notes) = peers(&arguments.peers, arguments.isa, &machine);
     let interpreter = match &peers[..] {
         [] => None,
         _ => Some(interpreter(workspace, arguments)?),
@@ -110,23 +110,29 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The peers that take part, and why others do not.
-fn peers(arguments: &Arguments, machine: &Machine) -> (Vec<&'static str>, Vec<String>) {
-    let asked =
-        |peer: &&str| arguments.peers.is_empty() || arguments.peers.iter().any(|name| name == peer);
-    let (mut peers, mut notes) = (
-        PEERS.into_iter().filter(asked).collect::<Vec<_>>(),
-        Vec::new(),
-    );
-    if arguments.isa.is_exceeded_by(machine) {
+/// The peers that take part, of those that are `wanted` or all, and why others do not.
+fn peers(wanted: &[String], isa: Isa, machine: &Machine) -> (Vec<&'static str>, Vec<String>) {
+    let asked = |peer: &&str| wanted.is_empty() || wanted.iter().any(|name| name == peer);
+    let mut peers: Vec<&str> = PEERS.into_iter().filter(asked).collect();
+    let mut notes = Vec::new();
+    let mut leave_out = |prefix: &str, reason: &str| {
         let before = peers.len();
-        peers.retain(|peer| !peer.starts_with("ort"));
+        peers.retain(|peer| !peer.starts_with(prefix));
         if peers.len() < before {
-            notes.push(
-                "ONNX Runtime is left out: nothing holds it down to an older instruction set."
-                    .to_owned(),
-            );
+            notes.push(reason.to_owned());
         }
+    };
+    if isa.is_exceeded_by(machine) {
+        leave_out(
+            "ort",
+            "ONNX Runtime is left out: nothing holds it down to an older instruction set.",
+        );
+    }
+    if isa == Isa::Avx2 {
+        leave_out(
+            "torch-bf16",
+            "PyTorch in bf16 is left out: AVX2 has no instructions for it.",
+        );
     }
     (peers, notes)
 }
@@ -372,6 +378,23 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn peers_that_cannot_be_held_down_are_left_out_and_that_is_said() {
+        let machine = Machine {
+            model: "a processor".to_owned(),
+            features: vec!["avx2", "avx512f"],
+            load: "0.00".to_owned(),
+            n_threads: 2,
+        };
+        let (all, notes) = peers(&[], Isa::Avx512, &machine);
+        assert_eq!((all, notes.len()), (PEERS.to_vec(), 0));
+        let (held_down, notes) = peers(&[], Isa::Avx2, &machine);
+        assert_eq!(held_down, ["torch-f32"]);
+        assert!(notes[0].contains("ONNX Runtime") && notes[1].contains("bf16"));
+        let (chosen, notes) = peers(&["torch-f32".to_owned()], Isa::Avx2, &machine);
+        assert_eq!((chosen, notes.len()), (vec!["torch-f32"], 0));
+    }
 
     #[test]
     fn a_model_is_cut_by_its_configuration_alone() {
