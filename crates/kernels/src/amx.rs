@@ -228,6 +228,39 @@ unsafe fn multiply(
     }
 }
 
+/// [`crate::peak::multiply_in_registers`] for tiles.
+///
+/// # Safety
+/// [`is_available`] must have said so.
+pub(crate) unsafe fn multiply_in_registers(steps: u64) -> u64 {
+    // Four independent sums, as in a block of a product; a tile multiplies 16 by 16 by 64.
+    let loops = (steps * 24 / (4 * 16 * 16)).max(1);
+    // SAFETY: tiles are available, the configuration is a valid one, and zeroed tiles may
+    // be multiplied.
+    unsafe {
+        asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack));
+        asm!(
+            "tilezero tmm4",
+            "tilezero tmm5",
+            "tilezero tmm6",
+            "tilezero tmm7",
+            "2:",
+            "tdpbusd tmm0, tmm4, tmm6",
+            "tdpbusd tmm1, tmm4, tmm7",
+            "tdpbusd tmm2, tmm5, tmm6",
+            "tdpbusd tmm3, tmm5, tmm7",
+            "dec {loops}",
+            "jnz 2b",
+            loops = inout(reg) loops => _,
+            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+            options(nomem, nostack),
+        );
+        asm!("tilerelease", options(nomem, nostack));
+    }
+    loops * 4 * 16 * 16 * 64
+}
+
 /// Scales a tile of sums, of the rows from `first` and the columns from `at` on.
 #[expect(clippy::too_many_arguments, reason = "a tile's place on both sides")]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]

@@ -34,6 +34,7 @@ mod simd;
 
 pub mod attention;
 pub mod operand;
+pub mod peak;
 pub mod product;
 pub mod rows;
 
