@@ -130,7 +130,8 @@ impl Model {
                 })
             }
             Encoder::Quantized(quantized) => schedule::run(Plan::Groups, sequences, |members| {
-                let pooled = quantized.forward(members, wanted);
+                let alone = sequences.len() == 1;
+                let pooled = quantized.forward(members, wanted, alone);
                 let row = |row: Vec<f32>| {
                     let shape = (1, 1, row.len());
                     after(&Tensor::from_vec(row, shape, &self.device)?)?

@@ -5,6 +5,9 @@
 //! through its heads, then through blocks of rows, then through slices of its
 //! feed-forward block, so that what passes from one product to the next stays in the
 //! second-level cache. A token's result depends on its own sequence alone, to the bit.
+//!
+//! Many sequences keep all threads busy, each with its own. A single one, a query that
+//! somebody waits for, spreads its heads and slices over them.
 
 use std::sync::Mutex;
 
@@ -28,8 +31,30 @@ pub(crate) struct Quantized {
     config: Config,
     embeddings: Embeddings,
     layers: Vec<Layer>,
-    /// Memory of forward passes that have ended.
-    idle: Mutex<Vec<Scratch>>,
+    /// Memory of forward passes that have ended, and of their parts.
+    idle: Pool<Scratch>,
+    idle_parts: Pool<Part>,
+}
+
+/// Things that are made when needed and kept for the next who needs one.
+struct Pool<T>(Mutex<Vec<T>>);
+
+impl<T> Default for Pool<T> {
+    fn default() -> Self {
+        Pool(Mutex::default())
+    }
+}
+
+impl<T> Pool<T> {
+    fn take(&self, make: impl FnOnce() -> T) -> T {
+        let kept = self.0.lock().expect("nobody panics while holding it").pop();
+        kept.unwrap_or_else(make)
+    }
+
+    fn put(&self, thing: T) {
+        let mut kept = self.0.lock().expect("nobody panics while holding it");
+        kept.push(thing);
+    }
 }
 
 /// Columns of the feed-forward block at a time. Each slice of a token has its own
@@ -62,21 +87,35 @@ impl Quantized {
                 .map(|(stem, mut weights)| Layer::load(isa, config, &mut weights, &stem))
                 .collect::<Result<_, Error>>()?,
             config: config.clone(),
-            idle: Mutex::default(),
+            idle: Pool::default(),
+            idle_parts: Pool::default(),
         })
     }
 
     /// For each sequence its first token's vector, or the mean of all tokens' vectors.
-    pub(crate) fn forward(&self, sequences: &[&Sequence], wanted: Wanted) -> Vec<Vec<f32>> {
-        let idle = || self.idle.lock().expect("nobody panics while holding it");
-        let mut scratch = idle().pop().unwrap_or_else(|| Scratch::new(self.isa));
+    /// The work is spread over the threads of the current rayon pool or not, with the
+    /// same result.
+    pub(crate) fn forward(
+        &self,
+        sequences: &[&Sequence],
+        wanted: Wanted,
+        spread: bool,
+    ) -> Vec<Vec<f32>> {
+        let mut scratch = self.idle.take(|| Scratch::new(self.isa));
         let tokens = Tokens::of(sequences);
         self.embeddings
             .forward(self.isa, &self.config, sequences, &mut scratch);
         let last = self.layers.len() - 1;
         for (place, layer) in self.layers.iter().enumerate() {
-            let wanted = if place == last { wanted } else { Wanted::All };
-            layer.forward(self.isa, &self.config, &tokens, wanted, &mut scratch);
+            let pass = Pass {
+                isa: self.isa,
+                config: &self.config,
+                tokens: &tokens,
+                wanted: if place == last { wanted } else { Wanted::All },
+                spread,
+                parts: &self.idle_parts,
+            };
+            layer.forward(&pass, &mut scratch);
         }
         let width = self.config.hidden_size;
         let pooled = match wanted {
@@ -90,8 +129,56 @@ impl Quantized {
                 .map(|(start, end)| mean(&scratch.hidden[start * width..end * width], width))
                 .collect(),
         };
-        idle().push(scratch);
+        self.idle.put(scratch);
         pooled
+    }
+}
+
+/// What a layer's forward pass needs to know.
+struct Pass<'a> {
+    isa: Isa,
+    config: &'a Config,
+    tokens: &'a Tokens,
+    wanted: Wanted,
+    spread: bool,
+    parts: &'a Pool<Part>,
+}
+
+impl Pass<'_> {
+    /// Does `work` for each of `all`, in order or over all threads, and hands what each
+    /// leaves in its memory to `after`, in order.
+    fn each<T: Sync>(
+        &self,
+        all: &[T],
+        work: impl Fn(&T, &mut Part) + Sync,
+        mut after: impl FnMut(&T, &Part),
+    ) {
+        if self.spread {
+            let run = |thing| {
+                let mut part = self.parts.take(|| Part::new(self.isa));
+                work(thing, &mut part);
+                part
+            };
+            let done: Vec<Part> = all.par_iter().with_max_len(1).map(run).collect();
+            for (thing, part) in all.iter().zip(done) {
+                after(thing, &part);
+                self.parts.put(part);
+            }
+        } else {
+            self.one_by_one(all, |thing, part| {
+                work(thing, part);
+                after(thing, part);
+            });
+        }
+    }
+
+    /// Does `work` for each of `all`, in order.
+    fn one_by_one<T>(&self, all: &[T], mut work: impl FnMut(&T, &mut Part)) {
+        let mut part = self.parts.take(|| Part::new(self.isa));
+        for thing in all {
+            work(thing, &mut part);
+        }
+        self.parts.put(part);
     }
 }
 
@@ -140,17 +227,10 @@ struct Scratch {
     asking: Vec<f32>,
     /// What the heads found, `[asking, hidden]`.
     context: Vec<f32>,
-    /// A group of heads' queries, keys and values, `[tokens, GROUP]` each.
-    queries: Vec<f32>,
-    keys: Vec<f32>,
-    values: Vec<f32>,
     /// After attention, `[BLOCK, hidden]`.
     attended: Vec<f32>,
-    /// A slice of the feed-forward block, `[BLOCK, SLICE]`.
-    inner: Vec<f32>,
     rows: Rows,
     asking_rows: Rows,
-    attention: attention::Scratch,
 }
 
 impl Scratch {
@@ -160,14 +240,37 @@ impl Scratch {
             hidden: Vec::new(),
             asking: Vec::new(),
             context: Vec::new(),
+            attended: Vec::new(),
+            rows: Rows::new(form),
+            asking_rows: Rows::new(form),
+        }
+    }
+}
+
+/// Memory of a group of heads or of a slice of the feed-forward block.
+struct Part {
+    /// A group's queries, keys and values, `[tokens, GROUP]` each.
+    queries: Vec<f32>,
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    attention: attention::Scratch,
+    /// A slice's columns, `[BLOCK, SLICE]`.
+    inner: Vec<f32>,
+    rows: Rows,
+    /// What comes out: `[asking, GROUP]`, or `[BLOCK, hidden]` of a slice.
+    out: Vec<f32>,
+}
+
+impl Part {
+    fn new(isa: Isa) -> Self {
+        Part {
             queries: Vec::new(),
             keys: Vec::new(),
             values: Vec::new(),
-            attended: Vec::new(),
-            inner: Vec::new(),
-            rows: Rows::new(form),
-            asking_rows: Rows::new(form),
             attention: attention::Scratch::default(),
+            inner: Vec::new(),
+            rows: Rows::new(Form::of_linear(isa)),
+            out: Vec::new(),
         }
     }
 }
@@ -373,42 +476,45 @@ impl Layer {
 
     /// From `hidden` to `hidden`, which for [`Wanted::First`] has one row per sequence
     /// afterwards.
-    fn forward(
-        &self,
-        isa: Isa,
-        config: &Config,
-        tokens: &Tokens,
-        wanted: Wanted,
-        scratch: &mut Scratch,
-    ) {
-        self.attend(isa, config, tokens, wanted, scratch);
-        let width = config.hidden_size;
-        if wanted == Wanted::First {
+    fn forward(&self, pass: &Pass<'_>, scratch: &mut Scratch) {
+        self.attend(pass, scratch);
+        let (isa, width) = (pass.isa, pass.config.hidden_size);
+        let identity = Activation::Identity;
+        if pass.wanted == Wanted::First {
             std::mem::swap(&mut scratch.hidden, &mut scratch.asking);
         }
         let blocks = scratch.hidden.chunks_mut(BLOCK * width);
         for (hidden, context) in blocks.zip(scratch.context.chunks_mut(BLOCK * width)) {
             let count = hidden.len() / width;
-            quantize(isa, context, width, Activation::Identity, &mut scratch.rows);
+            quantize(isa, context, width, identity, &mut scratch.rows);
             let attended = room(&mut scratch.attended, count, width);
             self.attended.forward(isa, &scratch.rows, attended);
             normalize(isa, attended, Some(hidden), &self.attended_norm);
-            quantize(
-                isa,
-                attended,
-                width,
-                Activation::Identity,
-                &mut scratch.asking_rows,
-            );
-            let mut then = Then::Biased(&self.narrow_bias);
-            for slice in &self.slices {
-                let columns = slice.widen.panels.columns();
-                let inner = room(&mut scratch.inner, count, columns);
-                slice.widen.forward(isa, &scratch.asking_rows, inner);
-                let activation = activation(config.activation);
-                quantize(isa, inner, columns, activation, &mut scratch.rows);
-                product(isa, &scratch.rows, &slice.narrow, hidden, width, then);
-                then = Then::Sum;
+            quantize(isa, attended, width, identity, &mut scratch.asking_rows);
+            for row in hidden.chunks_exact_mut(width) {
+                row.copy_from_slice(&self.narrow_bias);
+            }
+            let rows = &scratch.asking_rows;
+            if pass.spread {
+                pass.each(
+                    &self.slices,
+                    |slice, part| {
+                        let mut out = std::mem::take(&mut part.out);
+                        slice.forward(pass, rows, part, room(&mut out, count, width), Then::Plain);
+                        part.out = out;
+                    },
+                    |_, part| {
+                        for (sum, value) in hidden.iter_mut().zip(&part.out) {
+                            *sum += value;
+                        }
+                    },
+                );
+            } else {
+                // The same sums, without a detour.
+                let sum = |slice: &Slice, part: &mut Part| {
+                    slice.forward(pass, rows, part, hidden, Then::Sum);
+                };
+                pass.one_by_one(&self.slices, sum);
             }
             normalize(isa, hidden, Some(attended), &self.norm);
         }
@@ -416,82 +522,100 @@ impl Layer {
 
     /// From `hidden` to `context`, one row per asking token; for [`Wanted::First`] also
     /// to `asking`.
-    fn attend(
-        &self,
-        isa: Isa,
-        config: &Config,
-        tokens: &Tokens,
-        wanted: Wanted,
-        scratch: &mut Scratch,
-    ) {
-        let width = config.hidden_size;
-        let head = width / config.heads;
-        let count = tokens.count();
-        quantize(
-            isa,
-            &mut scratch.hidden,
-            width,
-            Activation::Identity,
-            &mut scratch.rows,
-        );
-        let first_only = wanted == Wanted::First;
-        if first_only {
-            scratch.asking.clear();
-            for (start, _) in tokens.each() {
-                let row = &scratch.hidden[start * width..][..width];
-                scratch.asking.extend_from_slice(row);
-            }
-            let asking = &mut scratch.asking;
-            quantize(
-                isa,
-                asking,
-                width,
-                Activation::Identity,
-                &mut scratch.asking_rows,
-            );
-        }
-        let asking_rows = if first_only {
-            &scratch.asking_rows
-        } else {
-            &scratch.rows
-        };
-        let asking = asking_rows.len();
-        room(&mut scratch.context, asking, width);
-        let mut column = 0;
-        for group in &self.heads {
-            let columns = group.query.panels.columns();
-            let queries = room(&mut scratch.queries, asking, columns);
-            group.query.forward(isa, asking_rows, queries);
-            let keys = room(&mut scratch.keys, count, columns);
-            group.key.forward(isa, &scratch.rows, keys);
-            let values = room(&mut scratch.values, count, columns);
-            group.value.forward(isa, &scratch.rows, values);
-            for (place, (start, end)) in tokens.each().enumerate() {
-                let (first, n) = if first_only {
-                    (place, 1)
-                } else {
-                    (start, end - start)
-                };
-                for offset in (0..columns).step_by(head) {
-                    let view = |values, row, rows| View {
-                        values: &<&[f32]>::from(values)[row * columns + offset..],
-                        stride: columns,
-                        rows,
-                    };
-                    attend(
-                        isa,
-                        view(&scratch.queries, first, n),
-                        view(&scratch.keys, start, end - start),
-                        view(&scratch.values, start, end - start),
-                        head,
-                        &mut scratch.attention,
-                        &mut scratch.context[first * width + column + offset..],
-                        width,
-                    );
+    fn attend(&self, pass: &Pass<'_>, scratch: &mut Scratch) {
+        let (isa, width) = (pass.isa, pass.config.hidden_size);
+        let identity = Activation::Identity;
+        quantize(isa, &mut scratch.hidden, width, identity, &mut scratch.rows);
+        let asking_rows = match pass.wanted {
+            Wanted::All => &scratch.rows,
+            Wanted::First => {
+                let asking = &mut scratch.asking;
+                asking.clear();
+                for (start, _) in pass.tokens.each() {
+                    asking.extend_from_slice(&scratch.hidden[start * width..][..width]);
                 }
+                quantize(isa, asking, width, identity, &mut scratch.asking_rows);
+                &scratch.asking_rows
             }
-            column += columns;
+        };
+        let context = room(&mut scratch.context, asking_rows.len(), width);
+        let mut column = 0;
+        pass.each(
+            &self.heads,
+            |group, part| group.forward(pass, asking_rows, &scratch.rows, part),
+            |group, part| {
+                let columns = group.query.panels.columns();
+                let rows = context.chunks_exact_mut(width);
+                for (context, row) in rows.zip(part.out.chunks_exact(columns)) {
+                    context[column..column + columns].copy_from_slice(row);
+                }
+                column += columns;
+            },
+        );
+    }
+}
+
+impl HeadGroup {
+    /// From the rows that ask and those of all tokens to `out`.
+    fn forward(&self, pass: &Pass<'_>, asking: &Rows, all: &Rows, part: &mut Part) {
+        let isa = pass.isa;
+        let columns = self.query.panels.columns();
+        let queries = room(&mut part.queries, asking.len(), columns);
+        self.query.forward(isa, asking, queries);
+        let keys = room(&mut part.keys, all.len(), columns);
+        self.key.forward(isa, all, keys);
+        let values = room(&mut part.values, all.len(), columns);
+        self.value.forward(isa, all, values);
+        let out = room(&mut part.out, asking.len(), columns);
+        for (place, (start, end)) in pass.tokens.each().enumerate() {
+            let (first, count) = match pass.wanted {
+                Wanted::All => (start, end - start),
+                Wanted::First => (place, 1),
+            };
+            let width = pass.config.hidden_size / pass.config.heads;
+            for column in (0..columns).step_by(width) {
+                let [queries, keys, values] = [
+                    (&*queries, first, count),
+                    (&*keys, start, end - start),
+                    (&*values, start, end - start),
+                ]
+                .map(|(values, row, rows)| View {
+                    values: &values[row * columns + column..],
+                    stride: columns,
+                    rows,
+                });
+                attend(
+                    isa,
+                    queries,
+                    keys,
+                    values,
+                    width,
+                    &mut part.attention,
+                    &mut out[first * columns + column..],
+                    columns,
+                );
+            }
         }
+    }
+}
+
+impl Slice {
+    /// From rows to what these columns add to the block's result.
+    fn forward(
+        &self,
+        pass: &Pass<'_>,
+        rows: &Rows,
+        part: &mut Part,
+        out: &mut [f32],
+        then: Then<'_>,
+    ) {
+        let columns = self.widen.panels.columns();
+        let inner = room(&mut part.inner, rows.len(), columns);
+        self.widen.forward(pass.isa, rows, inner);
+        let activation = activation(pass.config.activation);
+        quantize(pass.isa, inner, columns, activation, &mut part.rows);
+        let width = pass.config.hidden_size;
+        product(pass.isa, &part.rows, &self.narrow, out, width, then);
     }
 }
 
