@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use treffer_encoder::{BiEncoder, CrossEncoder, Device};
+use treffer_encoder::{BiEncoder, CrossEncoder, Device, Forward};
 use treffer_models::{PullOptions, Registry};
 use treffer_types::{Embedder, ModelFolder, NoProgress, PairScorer};
 
@@ -57,16 +57,28 @@ fn pulled(name: &str) -> ModelFolder {
 }
 
 #[track_caller]
-fn close(found: f32, expected: f32, what: &str) {
+fn close(found: f32, expected: f32, tolerance: f32, what: &str) {
     let difference = (found - expected).abs();
-    assert!(
-        difference <= golden().tolerance,
-        "{what}: {found} is not {expected}"
-    );
+    assert!(difference <= tolerance, "{what}: {found} is not {expected}");
+}
+
+/// The reference to the tolerance of the values themselves; the fast way to what its
+/// 8-bit integers cost: `quantized`.
+fn ways(quantized: f32) -> [(Device, f32); 2] {
+    [
+        (Device::Cpu(Forward::Candle), golden().tolerance),
+        (Device::CPU, quantized),
+    ]
 }
 
 fn embeds_as_the_original(name: &str) {
-    let model = BiEncoder::load(&pulled(name), Device::Cpu).unwrap();
+    for (device, tolerance) in ways(5e-3) {
+        embeds_on(name, device, tolerance);
+    }
+}
+
+fn embeds_on(name: &str, device: Device, tolerance: f32) {
+    let model = BiEncoder::load(&pulled(name), device).unwrap();
     let expected: Vec<Embedded> = golden()
         .bi
         .into_iter()
@@ -86,14 +98,21 @@ fn embeds_as_the_original(name: &str) {
         let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
         assert!((length - 1.0).abs() < 1e-5, "{text}: length {length}");
         for (at, (found, expected)) in vector.iter().zip(first).enumerate() {
-            close(*found, expected, &format!("{text}, component {at}"));
+            let what = format!("{device}: {text}, component {at}");
+            close(*found, expected, tolerance, &what);
         }
     }
 }
 
 #[test]
 fn ms_marco_minilm_l12_scores_as_the_original() {
-    let model = CrossEncoder::load(&pulled("ms-marco-MiniLM-L-12-v2"), Device::Cpu).unwrap();
+    for (device, tolerance) in ways(0.1) {
+        scores_on(device, tolerance);
+    }
+}
+
+fn scores_on(device: Device, tolerance: f32) {
+    let model = CrossEncoder::load(&pulled("ms-marco-MiniLM-L-12-v2"), device).unwrap();
     let expected = golden().cross;
     assert!(!expected.is_empty());
     for Pairs {
@@ -106,7 +125,8 @@ fn ms_marco_minilm_l12_scores_as_the_original() {
         let texts: Vec<&str> = passages.iter().map(|(text, _)| text.as_str()).collect();
         let scores = model.score_pairs(&query, &texts).unwrap();
         for (score, (text, logit)) in scores.iter().zip(&passages) {
-            close(score.logit, *logit, &format!("{query} / {text}"));
+            let what = format!("{device}: {query} / {text}");
+            close(score.logit, *logit, tolerance, &what);
         }
     }
 }

@@ -64,7 +64,7 @@ impl Batch {
 
 /// RoBERTa counts from the padding token's id on and gives a padding token that
 /// stands in the text that id itself; the others count from 0.
-fn positions_of(config: &Config, ids: &[u32]) -> Vec<u32> {
+pub(crate) fn positions_of(config: &Config, ids: &[u32]) -> Vec<u32> {
     match config.family {
         Family::Bert | Family::Electra => (0..ids.len() as u32).collect(),
         Family::Roberta => {

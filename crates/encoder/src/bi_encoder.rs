@@ -5,7 +5,6 @@ use treffer_types::{
     BoxError, Embedder, Embedding, Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling,
 };
 
-use crate::batch::Batch;
 use crate::device::Device;
 use crate::error::Error;
 use crate::model::Model;
@@ -40,7 +39,11 @@ impl BiEncoder {
             })
             .collect::<Result<_, _>>()
             .map_err(|source| model.tokenize_error(source))?;
-        let pooled = model.run(&sequences, |batch| self.pool(batch))?;
+        let wanted = match model.spec.pooling {
+            Pooling::Cls => Wanted::First,
+            Pooling::Mean => Wanted::All,
+        };
+        let pooled = model.run(&sequences, wanted, |pooled| pooled.squeeze(1))?;
         let embedding = |(row, sequence): (Vec<f32>, &Sequence)| {
             Ok(Embedding {
                 vector: unit(&row).ok_or_else(|| model.not_finite())?,
@@ -48,17 +51,6 @@ impl BiEncoder {
             })
         };
         pooled.into_iter().zip(&sequences).map(embedding).collect()
-    }
-
-    fn pool(&self, batch: &Batch) -> candle_core::Result<candle_core::Tensor> {
-        let transformer = &self.model.transformer;
-        match self.model.spec.pooling {
-            Pooling::Cls => transformer.forward(batch, Wanted::First)?.squeeze(1),
-            Pooling::Mean => {
-                let tokens = transformer.forward(batch, Wanted::All)?;
-                batch.shares.matmul(&tokens)?.squeeze(1)
-            }
-        }
     }
 }
 

@@ -52,10 +52,7 @@ impl CrossEncoder {
             })
             .collect::<Result<_, _>>()
             .map_err(|source| model.tokenize_error(source))?;
-        let logits = model.run(&sequences, |batch| {
-            self.head
-                .forward(&model.transformer.forward(batch, Wanted::First)?)
-        })?;
+        let logits = model.run(&sequences, Wanted::First, |first| self.head.forward(first))?;
         let score = |(logits, sequence): (Vec<f32>, &Sequence)| {
             let logit = grade(&logits);
             if !logit.is_finite() {

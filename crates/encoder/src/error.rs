@@ -98,6 +98,25 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The CPU lacks the instructions that were asked for.
+    #[error(
+        "device cpu:{level} needs a processor with {}, which this one is not; \
+         `cpu` takes the best there is",
+        level.needs()
+    )]
+    NoInstructions {
+        /// What was asked for.
+        level: treffer_kernels::Level,
+    },
+    /// The model cannot be run in integers.
+    #[error(
+        "model `{name}` has heads wider than the CPU's integer products allow; \
+         use the device cpu:candle"
+    )]
+    Shape {
+        /// The model's name.
+        name: String,
+    },
     /// A weights file that is damaged or not of its format.
     #[error("cannot read weights {}: {reason}; the file is damaged or of another format", path.display())]
     Weights {

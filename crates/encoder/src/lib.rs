@@ -4,7 +4,8 @@
 //! Reading order: [`bi_encoder`] and [`cross_encoder`] are what other crates
 //! load; `tokenize` turns text into token ids, `schedule` spreads sequences over
 //! threads or batches, `transformer` is the one model definition (BERT,
-//! RoBERTa and XLM-RoBERTa, ELECTRA) and `heads` what stands on top of it;
+//! RoBERTa and XLM-RoBERTa, ELECTRA), `quantized` its fast twin on the CPU and `heads`
+//! what stands on top of either;
 //! `config` reads `config.json`, `weights` the three weight formats;
 //! [`fn@fingerprint`] identifies a model and [`fn@describe`] reads a folder that
 //! nobody has registered. No type of candle or tokenizers leaves the crate.
@@ -15,7 +16,7 @@
 //!
 //! let path = std::path::PathBuf::from("models/all-MiniLM-L6-v2");
 //! let folder = ModelFolder { spec: describe(&path, None)?, path, sha256: Default::default() };
-//! let model = BiEncoder::load(&folder, Device::Cpu)?;
+//! let model = BiEncoder::load(&folder, Device::CPU)?;
 //! let embeddings = model.embed_queries(&["how cold is a laboratory refrigerator?"])?;
 //! assert_eq!(embeddings[0].vector.len(), model.dimension());
 //! # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
@@ -29,6 +30,7 @@ mod bias;
 mod heads;
 mod model;
 mod ops;
+mod quantized;
 mod schedule;
 mod tokenize;
 mod transformer;
@@ -45,6 +47,6 @@ pub mod fingerprint;
 pub use bi_encoder::BiEncoder;
 pub use cross_encoder::CrossEncoder;
 pub use describe::describe;
-pub use device::Device;
+pub use device::{Device, Forward};
 pub use error::Error;
 pub use fingerprint::fingerprint;

@@ -9,9 +9,10 @@ use crate::config::Config;
 use crate::device::Device;
 use crate::error::Error;
 use crate::folder::{CONFIG, Files, TOKENIZER};
-use crate::schedule;
+use crate::quantized::Quantized;
+use crate::schedule::{self, Plan};
 use crate::tokenize::{Sequence, TextReader};
-use crate::transformer::Transformer;
+use crate::transformer::{Transformer, Wanted};
 use crate::weights::Weights;
 
 /// A model without its last step.
@@ -20,8 +21,33 @@ pub(crate) struct Model {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) config: Config,
     pub(crate) reader: TextReader,
-    pub(crate) transformer: Transformer,
+    encoder: Encoder,
     device: candle_core::Device,
+}
+
+/// The two ways to run the one architecture.
+enum Encoder {
+    Reference(Transformer),
+    Quantized(Quantized),
+}
+
+impl Encoder {
+    fn load(
+        device: Device,
+        config: &Config,
+        weights: &mut Weights,
+        name: &str,
+    ) -> Result<Self, Error> {
+        match device.isa()? {
+            Some(isa) if Quantized::supports(config) => {
+                Quantized::load(isa, config, weights).map(Encoder::Quantized)
+            }
+            Some(_) if device != Device::CPU => Err(Error::Shape {
+                name: name.to_owned(),
+            }),
+            _ => Transformer::load(config, weights).map(Encoder::Reference),
+        }
+    }
 }
 
 impl Model {
@@ -39,7 +65,7 @@ impl Model {
                 wanted,
             });
         }
-        let device = device.open()?;
+        let opened = device.open()?;
         let files = Files::read(folder)?;
         let config = Config::parse(&folder.path.join(CONFIG), &files.config)?;
         if spec.max_length > config.max_tokens() {
@@ -53,35 +79,69 @@ impl Model {
                 ),
             });
         }
-        let reader = TextReader::parse(
-            &folder.path.join(TOKENIZER),
-            &files.tokenizer,
-            config.vocab_size,
-            spec.max_length,
-        )?;
-        let mut weights = Weights::decode(&files, &device)?;
+        let read = || {
+            TextReader::parse(
+                &folder.path.join(TOKENIZER),
+                &files.tokenizer,
+                config.vocab_size,
+                spec.max_length,
+            )
+        };
+        let decode = || {
+            let mut weights = Weights::decode(&files, &opened)?;
+            let encoder = Encoder::load(device, &config, &mut weights, &spec.name)?;
+            Ok((encoder, weights))
+        };
+        // Each takes about half of the time that a search waits for its first model.
+        let (reader, decoded) = rayon::join(read, decode);
+        let (reader, (encoder, weights)) = (reader?, decoded?);
         let model = Model {
-            transformer: Transformer::load(&config, &mut weights)?,
+            encoder,
             spec,
             fingerprint: files.fingerprint,
             config,
             reader,
-            device,
+            device: opened,
         };
         Ok((model, weights))
     }
 
-    /// One row per sequence, in order; `forward` gives the rows `[size, width]` of
-    /// a batch.
-    pub(crate) fn run<F>(&self, sequences: &[Sequence], forward: F) -> Result<Vec<Vec<f32>>, Error>
+    /// One row per sequence, in order: `after` makes it of the vectors of first tokens
+    /// or means, `[size, 1, hidden]`.
+    pub(crate) fn run<F>(
+        &self,
+        sequences: &[Sequence],
+        wanted: Wanted,
+        after: F,
+    ) -> Result<Vec<Vec<f32>>, Error>
     where
-        F: Fn(&Batch) -> candle_core::Result<Tensor> + Sync,
+        F: Fn(&Tensor) -> candle_core::Result<Tensor> + Sync,
     {
-        schedule::run(&self.device, sequences, |members| {
-            let batch = Batch::new(&self.config, members, &self.device)?;
-            forward(&batch)?.to_vec2()
-        })
-        .map_err(|source| Error::Run {
+        let rows = match &self.encoder {
+            Encoder::Reference(transformer) => {
+                schedule::run(Plan::of(&self.device), sequences, |members| {
+                    let batch = Batch::new(&self.config, members, &self.device)?;
+                    let tokens = transformer.forward(&batch, wanted)?;
+                    let pooled = match wanted {
+                        Wanted::First => tokens,
+                        Wanted::All => batch.shares.matmul(&tokens)?,
+                    };
+                    after(&pooled)?.to_vec2()
+                })
+            }
+            Encoder::Quantized(quantized) => schedule::run(Plan::Groups, sequences, |members| {
+                let alone = sequences.len() == 1;
+                let pooled = quantized.forward(members, wanted, alone);
+                let row = |row: Vec<f32>| {
+                    let shape = (1, 1, row.len());
+                    after(&Tensor::from_vec(row, shape, &self.device)?)?
+                        .squeeze(0)?
+                        .to_vec1()
+                };
+                pooled.into_iter().map(row).collect()
+            }),
+        };
+        rows.map_err(|source| Error::Run {
             name: self.spec.name.clone(),
             source: source.into(),
         })
@@ -104,9 +164,18 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transformer::Wanted;
+    use crate::device::Forward;
     use std::path::Path;
     use treffer_types::Pooling;
+
+    impl Model {
+        fn reference(&self) -> &Transformer {
+            match &self.encoder {
+                Encoder::Reference(transformer) => transformer,
+                Encoder::Quantized(_) => panic!("loaded for candle"),
+            }
+        }
+    }
 
     fn load(name: &str) -> Model {
         let role = ModelRole::CrossEncoder;
@@ -125,7 +194,9 @@ mod tests {
             },
             sha256: Default::default(),
         };
-        Model::load(&folder, Device::Cpu, role).unwrap().0
+        Model::load(&folder, Device::Cpu(Forward::Candle), role)
+            .unwrap()
+            .0
     }
 
     /// The way of a GPU, taken on the CPU.
@@ -138,7 +209,7 @@ mod tests {
             let sequences = passages.map(|passage| model.reader.pair(&query, passage).unwrap());
             let rows = |members: &[&Sequence], wanted| -> Vec<Vec<f32>> {
                 let batch = Batch::new(&model.config, members, &model.device).unwrap();
-                let tokens = model.transformer.forward(&batch, wanted).unwrap();
+                let tokens = model.reference().forward(&batch, wanted).unwrap();
                 let pooled = match wanted {
                     Wanted::First => tokens,
                     Wanted::All => batch.shares.matmul(&tokens).unwrap(),
@@ -162,7 +233,7 @@ mod tests {
         let sequence = model.reader.single("the lab fridge is cold").unwrap();
         let batch = Batch::new(&model.config, &[&sequence], &model.device).unwrap();
         let first = |wanted| -> Vec<f32> {
-            let tokens = model.transformer.forward(&batch, wanted).unwrap();
+            let tokens = model.reference().forward(&batch, wanted).unwrap();
             tokens
                 .narrow(1, 0, 1)
                 .unwrap()

@@ -130,13 +130,46 @@ impl Weights {
         }
     }
 
+    /// Takes all tensors of the encoder whose names begin with `stem`, which must end
+    /// with a point.
+    pub(crate) fn part(&mut self, stem: &str) -> Weights {
+        let from = format!("{}{stem}", self.prefix);
+        // The character after the point.
+        let to = format!("{}/", &from[..from.len() - 1]);
+        let mut tensors = self.tensors.split_off(&from);
+        self.tensors.append(&mut tensors.split_off(&to));
+        Weights {
+            path: self.path.clone(),
+            tensors,
+            prefix: self.prefix.clone(),
+            device: self.device.clone(),
+        }
+    }
+
     /// Takes a tensor of the encoder, named without its prefix.
     pub(crate) fn encoder(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
         self.take(&format!("{}{name}", self.prefix), shape)
     }
 
+    /// The same, as plain values in row-major order.
+    pub(crate) fn encoder_values(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+    ) -> Result<Vec<f32>, Error> {
+        self.take_values(&format!("{}{name}", self.prefix), shape)
+    }
+
     /// Takes a tensor by its whole name.
     pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
+        let values = self.take_values(name, shape)?;
+        Tensor::from_vec(values, shape, &self.device).map_err(|source| Error::Run {
+            name: self.path.display().to_string(),
+            source: source.into(),
+        })
+    }
+
+    fn take_values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
         let found = self.remove(name).ok_or_else(|| Error::NoTensor {
             path: self.path.clone(),
             tensor: name.to_owned(),
@@ -149,10 +182,7 @@ impl Weights {
                 found: found.shape,
             });
         }
-        Tensor::from_vec(found.values, shape, &self.device).map_err(|source| Error::Run {
-            name: self.path.display().to_string(),
-            source: source.into(),
-        })
+        Ok(found.values)
     }
 
     /// The number of rows of the matrix or the length of the vector `name`.

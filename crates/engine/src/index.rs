@@ -87,14 +87,13 @@ impl Index {
         segment.verify(&place)?;
 
         let device = options.device.unwrap_or(settings.device);
-        let dense = match stages.contains(&StageName::Dense) {
-            true => Some(open_dense(manifest, &place.join("dense"), device, source)?),
-            false => None,
-        };
-        let cross = match stages.contains(&StageName::Cross) {
-            true => Some(open_cross(manifest, device, source)?),
-            false => None,
-        };
+        let wanted = |stage| stages.contains(&stage);
+        let dense_dir = place.join("dense");
+        let (dense, cross) = rayon::join(
+            || wanted(StageName::Dense).then(|| open_dense(manifest, &dense_dir, device, source)),
+            || wanted(StageName::Cross).then(|| open_cross(manifest, device, source)),
+        );
+        let (dense, cross) = (dense.transpose()?, cross.transpose()?);
         let mut lexical_config = manifest.blueprint.lexical.clone();
         (lexical_config.k1, lexical_config.b) = (settings.k1, settings.b);
         let lexical_dir = place.join("lexical");

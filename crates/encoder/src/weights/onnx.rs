@@ -8,7 +8,9 @@
 //! per column.
 //! <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use rayon::prelude::*;
 
 use super::protobuf::{Fields, Value, varint};
 use super::{Tensors, Values};
@@ -16,7 +18,8 @@ use super::{Tensors, Values};
 /// Every weight that can be named.
 pub(super) fn read(bytes: &[u8]) -> Result<Tensors, String> {
     let graph = Graph::parse(bytes)?;
-    let mut tensors = Tensors::new();
+    // What each tensor is made of, and whether PyTorch stores it the other way round.
+    let mut plan: BTreeMap<String, (&str, bool)> = BTreeMap::new();
     let mut anonymous = HashSet::new();
     for node in &graph.nodes {
         let Some(layer) = graph.linear_layer(node)? else {
@@ -25,13 +28,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tensors, String> {
         anonymous.insert(layer.matrix);
         let name = format!("{}.weight", layer.stem);
         // Gemm with transB already holds the matrix as PyTorch does.
-        let matrix = graph.dequantized(layer.matrix)?;
-        let matrix = if layer.transposed {
-            matrix
-        } else {
-            transpose(matrix, &name)?
-        };
-        tensors.insert(name, matrix);
+        plan.insert(name, (layer.matrix, !layer.transposed));
     }
     for name in graph.initializers.keys() {
         let base = match quantized_base(name) {
@@ -41,11 +38,24 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tensors, String> {
             _ => name,
         };
         let named = !base.contains("::") && !anonymous.contains(base);
-        if named && !tensors.contains_key(base) && graph.is_number(name) {
-            tensors.insert(base.to_owned(), graph.dequantized(base)?);
+        if named && graph.is_number(name) {
+            plan.entry(base.to_owned()).or_insert((base, false));
         }
     }
-    Ok(tensors)
+    // Most of the time that a model takes to load. Of several errors the first counts.
+    let tensors: Vec<Result<(String, Values), String>> = plan
+        .into_par_iter()
+        .map(|(name, (base, turned))| {
+            let values = graph.dequantized(base)?;
+            let values = if turned {
+                transpose(values, &name)?
+            } else {
+                values
+            };
+            Ok((name, values))
+        })
+        .collect();
+    tensors.into_iter().collect()
 }
 
 /// `X` and the suffix if `name` is one of the three parts of a quantised `X`.
@@ -329,9 +339,15 @@ fn transpose(matrix: Values, name: &str) -> Result<Values, String> {
             matrix.shape
         ));
     };
-    let mut values = Vec::with_capacity(matrix.values.len());
-    for column in 0..columns {
-        values.extend((0..rows).map(|row| matrix.values[row * columns + column]));
+    let mut values = vec![0.0; matrix.values.len()];
+    // A few columns at a time, so that what is written stays in the cache.
+    for first in (0..columns).step_by(16) {
+        let block = first..columns.min(first + 16);
+        for (row, from) in matrix.values.chunks_exact(columns.max(1)).enumerate() {
+            for column in block.clone() {
+                values[column * rows + row] = from[column];
+            }
+        }
     }
     Ok(Values {
         shape: vec![columns, rows],

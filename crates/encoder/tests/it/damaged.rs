@@ -17,8 +17,8 @@ fn error_of(folder: &ModelFolder) -> Error {
 
 fn load(folder: &ModelFolder) -> Result<(), Error> {
     match folder.spec.role {
-        ModelRole::BiEncoder => BiEncoder::load(folder, Device::Cpu).map(drop),
-        ModelRole::CrossEncoder => CrossEncoder::load(folder, Device::Cpu).map(drop),
+        ModelRole::BiEncoder => BiEncoder::load(folder, Device::CPU).map(drop),
+        ModelRole::CrossEncoder => CrossEncoder::load(folder, Device::CPU).map(drop),
     }
 }
 
@@ -93,7 +93,7 @@ fn a_file_that_is_not_the_pinned_one_is_refused_with_both_hashes() {
 #[test]
 fn a_model_is_not_loaded_as_the_other_kind() {
     let (_directory, folder) = copy("tiny-bert-bi");
-    let error = CrossEncoder::load(&folder, Device::Cpu)
+    let error = CrossEncoder::load(&folder, Device::CPU)
         .err()
         .expect("it is a bi-encoder");
     let message = error.to_string();
@@ -198,8 +198,8 @@ proptest! {
         }
         fs::write(&path, bytes).unwrap();
         if folder.spec.role == ModelRole::BiEncoder {
-            let _ = BiEncoder::load(&folder, Device::Cpu);
-        } else if let Ok(model) = CrossEncoder::load(&folder, Device::Cpu)
+            let _ = BiEncoder::load(&folder, Device::CPU);
+        } else if let Ok(model) = CrossEncoder::load(&folder, Device::CPU)
             && let Ok(scores) = model.score_pairs("how cold?", &["the lab fridge", ""])
         {
             prop_assert!(scores.iter().all(|score| score.logit.is_finite()));

@@ -36,7 +36,7 @@ fn a_described_folder_can_be_loaded() {
         path,
         sha256: Default::default(),
     };
-    assert!(BiEncoder::load(&folder, Device::Cpu).is_ok());
+    assert!(BiEncoder::load(&folder, Device::CPU).is_ok());
 }
 
 #[test]

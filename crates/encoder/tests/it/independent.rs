@@ -5,10 +5,10 @@ use candle_core::{DType, Device as Backend, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::bert::{BertModel, Config};
 use tokenizers::Tokenizer;
-use treffer_encoder::{BiEncoder, Device};
+use treffer_encoder::BiEncoder;
 use treffer_types::Embedder;
 
-use crate::support::{ROUNDING, golden};
+use crate::support::{REFERENCE, ROUNDING, golden};
 
 /// The mean of the token vectors of candle-transformers' BERT, at length 1.
 fn oracle(text: &str) -> Vec<f32> {
@@ -43,7 +43,7 @@ fn oracle(text: &str) -> Vec<f32> {
 #[test]
 fn candle_transformers_gives_the_same_vectors() {
     let (folder, golden) = golden("tiny-bert-bi");
-    let model = BiEncoder::load(&folder, Device::Cpu).unwrap();
+    let model = BiEncoder::load(&folder, REFERENCE).unwrap();
     for text in [
         "the lab fridge is cold",
         "a",

@@ -5,14 +5,22 @@ use proptest::prelude::*;
 use treffer_encoder::{BiEncoder, CrossEncoder, Device, fingerprint};
 use treffer_types::{Embedder, PairScorer};
 
-use crate::support::golden;
+use crate::support::{REFERENCE, golden};
 
 fn bi_encoder() -> BiEncoder {
-    BiEncoder::load(&golden("tiny-bert-bi").0, Device::Cpu).unwrap()
+    bi_encoder_on(Device::CPU)
+}
+
+fn bi_encoder_on(device: Device) -> BiEncoder {
+    BiEncoder::load(&golden("tiny-bert-bi").0, device).unwrap()
 }
 
 fn cross_encoder(name: &str) -> CrossEncoder {
-    CrossEncoder::load(&golden(name).0, Device::Cpu).unwrap()
+    cross_encoder_on(name, Device::CPU)
+}
+
+fn cross_encoder_on(name: &str, device: Device) -> CrossEncoder {
+    CrossEncoder::load(&golden(name).0, device).unwrap()
 }
 
 fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
@@ -37,35 +45,44 @@ const TEXTS: [&str; 9] = [
 
 #[test]
 fn a_batch_equals_its_members_bit_for_bit() {
-    let model = bi_encoder();
-    let together = model.embed_passages(&TEXTS).unwrap();
-    for (text, together) in TEXTS.iter().zip(together) {
-        assert_eq!(
-            model.embed_passages(&[text]).unwrap(),
-            [together],
-            "{text:?}"
-        );
-    }
-    for name in ["tiny-bert-cross", "tiny-electra-cross", "tiny-xlmr-cross"] {
-        let model = cross_encoder(name);
-        let together = model.score_pairs("how cold?", &TEXTS).unwrap();
+    for device in [Device::CPU, REFERENCE] {
+        let model = bi_encoder_on(device);
+        let together = model.embed_passages(&TEXTS).unwrap();
         for (text, together) in TEXTS.iter().zip(together) {
-            let alone = model.score_pairs("how cold?", &[text]).unwrap();
-            assert_eq!(alone, [together], "{name} {text:?}");
+            let alone = model.embed_passages(&[text]).unwrap();
+            assert_eq!(alone, [together], "{device} {text:?}");
+        }
+        for name in ["tiny-bert-cross", "tiny-electra-cross", "tiny-xlmr-cross"] {
+            let model = cross_encoder_on(name, device);
+            let together = model.score_pairs("how cold?", &TEXTS).unwrap();
+            for (text, together) in TEXTS.iter().zip(together) {
+                let alone = model.score_pairs("how cold?", &[text]).unwrap();
+                assert_eq!(alone, [together], "{device} {name} {text:?}");
+            }
         }
     }
 }
 
 #[test]
 fn one_thread_equals_several_bit_for_bit() {
-    let (bi, cross) = (bi_encoder(), cross_encoder("tiny-bert-cross"));
-    let both = || {
-        let embeddings = bi.embed_passages(&TEXTS).unwrap();
-        (embeddings, cross.score_pairs("how cold?", &TEXTS).unwrap())
-    };
-    let one = on_threads(1, both);
-    for threads in [2, 3] {
-        assert_eq!(on_threads(threads, both), one);
+    for device in [Device::CPU, REFERENCE] {
+        let (bi, cross) = (
+            bi_encoder_on(device),
+            cross_encoder_on("tiny-bert-cross", device),
+        );
+        let all = || {
+            let embeddings = bi.embed_passages(&TEXTS).unwrap();
+            let alone = bi.embed_queries(&TEXTS[..1]).unwrap();
+            (
+                embeddings,
+                alone,
+                cross.score_pairs("how cold?", &TEXTS).unwrap(),
+            )
+        };
+        let one = on_threads(1, all);
+        for threads in [2, 3] {
+            assert_eq!(on_threads(threads, all), one, "{device}");
+        }
     }
 }
 

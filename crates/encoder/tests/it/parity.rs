@@ -3,15 +3,22 @@
 use treffer_encoder::{BiEncoder, CrossEncoder, Device};
 use treffer_types::{Embedder, Embedding, PairScorer};
 
-use crate::support::{GoldenText, ROUNDING, golden};
+use crate::support::{GoldenText, Tolerance, forwards, golden};
 
 fn check_bi_encoder(name: &str) {
+    for (device, tolerance) in forwards() {
+        check_vectors(name, device, &tolerance);
+    }
+}
+
+fn check_vectors(name: &str, device: Device, tolerance: &Tolerance) {
     let (folder, golden) = golden(name);
-    let model = BiEncoder::load(&folder, Device::Cpu).unwrap();
+    let model = BiEncoder::load(&folder, device).unwrap();
     let check = |rows: &[GoldenText], found: Vec<Embedding>| {
         assert!(!rows.is_empty());
         for (row, found) in rows.iter().zip(found) {
-            ROUNDING.check(&found.vector, &row.vector, &row.text);
+            let what = format!("{device}: {}", row.text);
+            tolerance.check(&found.vector, &row.vector, &what);
             assert_eq!(found.tokens_cut, row.tokens_cut, "{}", row.text);
         }
     };
@@ -25,8 +32,14 @@ fn check_bi_encoder(name: &str) {
 }
 
 fn check_cross_encoder(name: &str) {
+    for (device, tolerance) in forwards() {
+        check_logits(name, device, &tolerance);
+    }
+}
+
+fn check_logits(name: &str, device: Device, tolerance: &Tolerance) {
     let (folder, golden) = golden(name);
-    let model = CrossEncoder::load(&folder, Device::Cpu).unwrap();
+    let model = CrossEncoder::load(&folder, device).unwrap();
     let passages: Vec<&str> = golden
         .pairs
         .iter()
@@ -35,8 +48,29 @@ fn check_cross_encoder(name: &str) {
     let found = model.score_pairs(&golden.query, &passages).unwrap();
     assert!(!found.is_empty());
     for (pair, found) in golden.pairs.iter().zip(found) {
-        ROUNDING.check(&[found.logit], &[pair.logit], &pair.passage);
+        let what = format!("{device}: {}", pair.passage);
+        tolerance.check(&[found.logit], &[pair.logit], &what);
         assert_eq!(found.tokens_cut, pair.tokens_cut, "{}", pair.passage);
+    }
+}
+
+#[test]
+fn every_instruction_set_gives_the_same_bits() {
+    let quantized: Vec<Device> = forwards()
+        .into_iter()
+        .skip(1)
+        .map(|(device, _)| device)
+        .collect();
+    for name in ["tiny-bert-cross", "tiny-electra-cross", "tiny-xlmr-cross"] {
+        let (folder, golden) = golden(name);
+        let passages = golden.pairs.iter().map(|pair| pair.passage.as_str());
+        let passages: Vec<&str> = passages.collect();
+        let score = |device: &Device| {
+            let model = CrossEncoder::load(&folder, *device).unwrap();
+            model.score_pairs(&golden.query, &passages).unwrap()
+        };
+        let scores: Vec<_> = quantized.iter().map(score).collect();
+        assert!(scores.windows(2).all(|pair| pair[0] == pair[1]), "{name}");
     }
 }
 

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use treffer_encoder::{Device, Forward};
+use treffer_kernels::{Isa, Level};
 use treffer_types::{ModelFolder, ModelSpec};
 
 /// How far two floats may lie apart.
@@ -10,6 +12,24 @@ pub(crate) struct Tolerance(pub(crate) f32);
 
 /// What a different order of f32 additions may change.
 pub(crate) const ROUNDING: Tolerance = Tolerance(1e-5);
+
+/// What 8-bit weights and activations may change in the tiny models, whose random
+/// weights have no grid and whose few columns average little.
+const QUANTIZED: Tolerance = Tolerance(0.08);
+
+/// Every way of running a model here, and how exact it is.
+pub(crate) fn forwards() -> Vec<(Device, Tolerance)> {
+    let quantized = [Level::Avx2, Level::Avx512, Level::Amx]
+        .into_iter()
+        .filter(|level| Isa::get(*level).is_some())
+        .map(|level| (Device::Cpu(Forward::Quantized(level)), QUANTIZED));
+    std::iter::once((REFERENCE, ROUNDING))
+        .chain(quantized)
+        .collect()
+}
+
+/// In f32, through candle.
+pub(crate) const REFERENCE: Device = Device::Cpu(Forward::Candle);
 
 impl Tolerance {
     #[track_caller]

@@ -1,0 +1,122 @@
+//! How close the products of a transformer come to what the processor can do.
+//!
+//! Measured: one thread; for each instruction set first the peak, the step of a tile on
+//! operands in registers (`treffer_kernels::peak`), then the products of a layer of 384
+//! columns (MiniLM, bge-small, e5-small) over sequences of several lengths, in billions of
+//! multiplications with addition per second and as a share of that peak, and attention,
+//! exponentials and packing included, against the peak of 16-bit products. Each figure is
+//! the median of nine runs in turn with the peak's.
+//! Caveat: operands are as warm as one layer leaves them; a real pass also fetches each
+//! weight from memory once per group of sequences.
+
+#![allow(missing_docs)]
+
+use std::time::Instant;
+
+use treffer_kernels::attention::Scratch;
+use treffer_kernels::operand::Form;
+use treffer_kernels::peak::multiply_in_registers;
+use treffer_kernels::{
+    Activation, Isa, Level, Panels, Rows, Then, View, attend, product, quantize,
+};
+use treffer_testkit::Random;
+
+const HIDDEN: usize = 384;
+const RUNS: usize = 9;
+
+fn main() {
+    println!("| instructions | product | tokens | GMAC/s | share of the peak |");
+    println!("|---|---|---|---|---|");
+    for isa in [Level::Avx2, Level::Avx512, Level::Amx]
+        .into_iter()
+        .filter_map(Isa::get)
+    {
+        for tokens in [8, 32, 64, 128, 256, 512] {
+            for (name, outputs) in [
+                ("384 to 384", 384),
+                ("384 to 64", 64),
+                ("384 to 1536", 1536),
+            ] {
+                linear(isa, name, tokens, outputs);
+            }
+            attention(isa, tokens);
+        }
+    }
+}
+
+fn linear(isa: Isa, name: &str, tokens: usize, outputs: usize) {
+    let weights = numbers(outputs * HIDDEN);
+    let panels = Panels::of_weights(isa, &weights, HIDDEN, 0..outputs, 0..HIDDEN);
+    let form = Form::of_linear(isa);
+    let mut rows = Rows::new(form);
+    let mut x = numbers(tokens * HIDDEN);
+    quantize(isa, &mut x, HIDDEN, Activation::Identity, &mut rows);
+    let mut out = vec![0.0; tokens * outputs];
+    let bias = vec![0.0; outputs];
+    let work = (tokens * HIDDEN * outputs) as u64;
+    report(isa, name, tokens, form, work, || {
+        product(isa, &rows, &panels, &mut out, outputs, Then::Biased(&bias));
+    });
+}
+
+fn attention(isa: Isa, tokens: usize) {
+    let width = 32;
+    let values = numbers(tokens * 3 * width);
+    let view = |part: usize| View {
+        values: &values[part * width..],
+        stride: 3 * width,
+        rows: tokens,
+    };
+    let mut out = vec![0.0; tokens * width];
+    let mut scratch = Scratch::default();
+    let work = (2 * tokens * tokens * width) as u64;
+    report(isa, "attention of 32", tokens, Form::Words, work, || {
+        attend(
+            isa,
+            view(0),
+            view(1),
+            view(2),
+            width,
+            &mut scratch,
+            &mut out,
+            width,
+        );
+    });
+}
+
+/// `work` counts multiplications with addition.
+fn report(isa: Isa, name: &str, tokens: usize, form: Form, work: u64, mut run: impl FnMut()) {
+    // Long enough for the clock, whatever the shape.
+    let times = (20_000_000 / work).max(1);
+    let (mut found, mut peak) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        found.push(rate(|| {
+            (0..times).for_each(|_| run());
+            times * work
+        }));
+        peak.push(rate(|| multiply_in_registers(isa, form, 50_000)));
+    }
+    let (found, peak) = (median(found), median(peak));
+    let share = 100.0 * found / peak;
+    println!(
+        "| {} | {name} | {tokens} | {found:.0} | {share:.0} % |",
+        isa.level()
+    );
+}
+
+/// Billions per second.
+fn rate(work: impl FnOnce() -> u64) -> f64 {
+    let start = Instant::now();
+    let done = work();
+    done as f64 / start.elapsed().as_secs_f64() / 1e9
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn numbers(count: usize) -> Vec<f32> {
+    let mut random = Random::new(7);
+    (0..count).map(|_| random.unit() as f32 - 0.5).collect()
+}

@@ -1,0 +1,8 @@
+//! What tests share.
+
+use crate::isa::{Isa, Level};
+
+/// Every instruction set that this processor has.
+pub(crate) fn all() -> Vec<Isa> {
+    Level::ALL.into_iter().filter_map(Isa::get).collect()
+}
