@@ -225,7 +225,10 @@ pub(crate) struct Eval {
     /// Write a TREC run for each row into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) run_dir: Option<PathBuf>,
-    /// Measure, but write no runs
+    /// Write a report with plots and every query to this HTML file, which needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Measure, but write no runs and no report
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

@@ -12,6 +12,7 @@ use treffer_eval::{Run, RunEntry, write_run};
 use treffer_types::{Hit, Query, StageName, StageTrace};
 
 use crate::args::{Global, Search, SearchFormat};
+use crate::cuts::Cuts;
 use crate::output::{Table, one_line};
 use crate::progress::Bars;
 use crate::{Outcome, source};
@@ -42,8 +43,10 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     let searcher = Searcher::new(&index, request)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let mut outcome = Outcome::NothingFound;
+    let mut cuts = Cuts::default();
     for query in &queries {
         let result = searcher.search(query)?;
+        cuts.add(&result.traces);
         if !result.hits.is_empty() {
             outcome = Outcome::Found;
         }
@@ -54,6 +57,7 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
         }
     }
     out.flush()?;
+    cuts.tell(&profile);
     Ok(outcome)
 }
 
@@ -225,6 +229,10 @@ fn trace_json(command: &Search, trace: &StageTrace) -> Value {
         "candidates_out": trace.candidates_out,
         "scored": trace.scored,
     });
+    if trace.skipped > 0 {
+        value["to_score"] = json!(trace.scored + trace.skipped);
+        value["cut_by_deadline"] = json!(true);
+    }
     if command.timings {
         value["ms"] = json!(trace.elapsed.as_secs_f64() * 1e3);
     }

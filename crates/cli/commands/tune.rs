@@ -118,7 +118,7 @@ fn rounded(value: f64) -> f64 {
 
 /// The day in UTC, by the civil-from-days algorithm (Hinnant, "chrono-compatible
 /// low-level date algorithms").
-fn today() -> String {
+pub(crate) fn today() -> String {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |time| time.as_secs());

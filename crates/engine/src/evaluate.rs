@@ -21,6 +21,8 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Times of all queries by stage, unsorted, in milliseconds of wall-clock time.
     pub times: Vec<(StageName, Vec<Duration>)>,
+    /// What was measured on, in the order of the queries.
+    pub gathered: Vec<Gathered>,
 }
 
 /// One ranking of every query, measured.
@@ -85,6 +87,7 @@ pub fn evaluate(
     Ok(Report {
         rows,
         times: times(&gathered),
+        gathered,
     })
 }
 

@@ -121,6 +121,7 @@ pub struct Rescue {
 /// Follows `doc` through the stages for one query.
 ///
 /// The stages' own rankings are of the whole index, so this takes longer than a search.
+/// A deadline is not kept: what is explained does not depend on how fast the machine is.
 ///
 /// # Errors
 /// As [`Plan::new`] and [`Plan::gather`]; if the index holds no document of that name,
@@ -137,7 +138,7 @@ pub fn explain(
             "of no hits none can be explained; ask for at least one".into(),
         ));
     }
-    let plan = Plan::new(index, profile, request.stages)?;
+    let plan = Plan::new(index, profile, request.stages)?.without_deadline();
     let fusion = fusion(&plan, profile)?;
     let (id, document) = find(index, doc)?;
     let passage = PassageId::whole(id);

@@ -37,6 +37,10 @@ pub struct Profile {
     pub normalizers: StageMap<Normalizer>,
     /// alpha (bm25), beta (dense) and gamma (cross): at least 0, with sum 1.
     pub weights: Weights,
+    /// Milliseconds after which the cross-encoder stops reading, counted from the start
+    /// of the query and at least 1; `None` lets it read all of `cross_depth`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
     /// Where the weights come from, if they were tuned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuned: Option<Provenance>,
@@ -145,6 +149,7 @@ impl Default for Profile {
                 cross: 0.5,
             })
             .expect("three decimals that sum to 1"),
+            deadline_ms: None,
             tuned: None,
         }
     }
@@ -167,6 +172,7 @@ impl Profile {
             cross_order: _,
             normalizers: _,
             weights: _, // non-negative with sum 1 by construction
+            deadline_ms,
             tuned: _,
         } = self;
         if *bm25_depth == 0 {
@@ -174,6 +180,11 @@ impl Profile {
         }
         if *dense_depth == 0 {
             return Err("dense_depth is 0; it must be at least 1".into());
+        }
+        if *deadline_ms == Some(0) {
+            return Err(
+                "deadline_ms is 0; it must be at least 1, or not be there for no deadline".into(),
+            );
         }
         if ef_search < dense_depth {
             return Err(format!(

@@ -1,7 +1,7 @@
 //! The second journey: query to hits.
 
 use treffer_fusion::{Fused, Fusion, fuse};
-use treffer_types::{Hit, Query, StageName, StageTrace};
+use treffer_types::{Candidate, Clock, Hit, Query, StageName, StageTrace};
 
 use crate::error::{Error, part};
 use crate::gather::{Gathered, Plan};
@@ -69,49 +69,56 @@ impl<'a> Searcher<'a> {
         })
     }
 
+    /// The same searches, their deadline and times by another clock than the system's.
+    pub fn with_clock(mut self, clock: impl Clock + 'a) -> Self {
+        self.plan = self.plan.with_clock(clock);
+        self
+    }
+
     /// The best documents for a query: `fuse(gather(query), profile)`.
     ///
     /// # Errors
     /// If the query is blank, a stage fails, or a document cannot be read.
     pub fn search(&self, query: &Query) -> Result<SearchResult, Error> {
         let Gathered { candidates, traces } = self.plan.gather(query)?;
-        let fused = fuse(&candidates, &self.fusion);
-        let hits = fused
-            .iter()
-            .take(self.request.top_k)
-            .enumerate()
-            .map(|(at, fused)| {
-                let candidate = &candidates[fused.candidate];
-                self.hit(at, fused, candidate)
-            })
-            .collect::<Result<Vec<Hit>, Error>>()?;
+        let hits = hits(self.index, &candidates, &self.fusion, self.request.top_k)?;
         Ok(SearchResult {
             hits,
             traces,
             n_candidates: candidates.len(),
         })
     }
+}
 
-    fn hit(
-        &self,
-        at: usize,
-        fused: &Fused,
-        candidate: &treffer_types::Candidate,
-    ) -> Result<Hit, Error> {
-        let document = self.index.store.document(fused.doc).map_err(part(
-            "read",
-            "store",
-            self.index.dir(),
-        ))?;
-        Ok(Hit {
-            rank: at as u32 + 1,
-            id: document.id,
-            score: fused.score,
-            passage: candidate.passage,
-            title: document.title,
-            text: document.text,
-            stages: fused.stages,
-            tokens_cut: candidate.tokens_cut,
-        })
-    }
+/// The best `top_k` of gathered candidates, with their documents: the second half of a
+/// search, for candidates that are there already.
+///
+/// # Errors
+/// If a document cannot be read.
+pub fn hits(
+    index: &Index,
+    candidates: &[Candidate],
+    fusion: &Fusion,
+    top_k: usize,
+) -> Result<Vec<Hit>, Error> {
+    let fused = fuse(candidates, fusion);
+    let ranked = (1..).zip(fused.iter().take(top_k));
+    ranked
+        .map(|(rank, fused)| hit(index, rank, fused, &candidates[fused.candidate]))
+        .collect()
+}
+
+fn hit(index: &Index, rank: u32, fused: &Fused, candidate: &Candidate) -> Result<Hit, Error> {
+    let document = index.store.document(fused.doc);
+    let document = document.map_err(part("read", "store", index.dir()))?;
+    Ok(Hit {
+        rank,
+        id: document.id,
+        score: fused.score,
+        passage: candidate.passage,
+        title: document.title,
+        text: document.text,
+        stages: fused.stages,
+        tokens_cut: candidate.tokens_cut,
+    })
 }

@@ -102,7 +102,7 @@ pub fn tune(
     topics: &Topics,
     progress: &dyn Progress,
 ) -> Result<TuneReport, Error> {
-    let plan = Plan::new(index, request.profile, request.stages)?;
+    let plan = Plan::new(index, request.profile, request.stages)?.without_deadline();
     let stages = plan.stages().to_vec();
     if stages.len() < 2 {
         return Err(Error::Request(

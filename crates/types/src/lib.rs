@@ -30,5 +30,5 @@ pub use model::{Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling};
 pub use qrels::{Grade, Qrels};
 pub use query::Query;
 pub use score::{Score, StageMap, StageName};
-pub use seam::{BoxError, Embedder, Embedding, NoProgress, PairScore, PairScorer, Progress};
+pub use seam::{BoxError, Clock, Embedder, Embedding, NoProgress, PairScore, PairScorer, Progress};
 pub use trace::StageTrace;

@@ -1,0 +1,227 @@
+//! Query by query: who gained, who lost, and what each was answered.
+
+use treffer_types::{Hit, Query, StageName};
+
+use super::bars::{signed_bar, skyline};
+use super::command::Command;
+use super::markup::{Element, Markup, el};
+use super::page::{Cell, folded, paragraph, remark, table};
+use crate::output::one_line;
+
+/// One query's part in a report.
+#[derive(Clone, Debug)]
+pub(super) struct Story<'a> {
+    /// The query.
+    pub(super) query: &'a Query,
+    /// Its value under what it is compared with.
+    pub(super) before: f64,
+    /// Its value.
+    pub(super) after: f64,
+    /// What it was answered, best first.
+    pub(super) hits: Vec<Answer>,
+    /// Relevant documents that are not among `hits`, the best judged first.
+    pub(super) missed: Vec<Missed>,
+}
+
+/// A hit and its grade; `None` where nobody judged it.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    /// The hit, with every stage's score.
+    pub(super) hit: Hit,
+    /// What people said of it.
+    pub(super) grade: Option<i32>,
+}
+
+/// A relevant document that is not among the hits shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Missed {
+    /// The corpus's name of it.
+    pub(super) id: String,
+    /// What people said of it.
+    pub(super) grade: i32,
+    /// Its rank, if it was a candidate at all.
+    pub(super) rank: Option<usize>,
+}
+
+impl Story<'_> {
+    fn gain(&self) -> f64 {
+        self.after - self.before
+    }
+}
+
+/// Gains and losses in the table before the rest is folded away, each.
+const SHOWN: usize = 12;
+/// Differences up to this are rounding.
+const ROUNDING: f64 = 1e-12;
+
+/// All gains and losses, largest first, with links to the queries. `before` and `after`
+/// name the columns.
+pub(super) fn gains_and_losses(stories: &[Story<'_>], before: &str, after: &str) -> Markup {
+    let mut sorted: Vec<(usize, &Story<'_>)> = stories.iter().enumerate().collect();
+    sorted.sort_by(|(at, a), (other, b)| b.gain().total_cmp(&a.gain()).then(at.cmp(other)));
+    let gains: Vec<f64> = sorted.iter().map(|(_, story)| story.gain()).collect();
+    let n_gains = gains.iter().filter(|gain| **gain > ROUNDING).count();
+    let n_losses = gains.iter().filter(|gain| **gain < -ROUNDING).count();
+    let n_equal = gains.len() - n_gains - n_losses;
+    let counts = format!("{n_gains} queries gain, {n_losses} lose, {n_equal} stay as they are.");
+    let largest = gains
+        .iter()
+        .fold(0.0_f64, |most, gain| most.max(gain.abs()));
+    let rows = |part: &[(usize, &Story<'_>)]| -> Vec<Vec<Cell>> {
+        part.iter()
+            .map(|(at, story)| gain_row(*at, story, largest))
+            .collect()
+    };
+    let heads = ["query", before, after, "difference", ""];
+    let mut body = Markup::new();
+    body.push(paragraph(&counts));
+    body.push(skyline(&gains, &counts));
+    let (best, worst) = (n_gains.min(SHOWN), n_losses.min(SHOWN));
+    if best > 0 {
+        body.push(el("h3").text("Largest gains"));
+        body.push(table(&heads, rows(&sorted[..best])));
+    }
+    if worst > 0 {
+        let mut part = sorted[sorted.len() - worst..].to_vec();
+        part.reverse();
+        body.push(el("h3").text("Largest losses"));
+        body.push(table(&heads, rows(&part)));
+    }
+    let middle = &sorted[best..sorted.len() - worst];
+    if !middle.is_empty() {
+        let summary = match best + worst {
+            0 => format!("all {} queries", middle.len()),
+            _ => format!("the other {} queries", middle.len()),
+        };
+        body.push(folded(summary, table(&heads, rows(middle))));
+    }
+    body
+}
+
+fn gain_row(at: usize, story: &Story<'_>, largest: f64) -> Vec<Cell> {
+    let link = el("a")
+        .attr("href", format!("#{}", anchor(at)))
+        .text(one_line(&story.query.text, 90));
+    let gain = match story.gain().abs() <= ROUNDING {
+        true => 0.0,
+        false => story.gain(),
+    };
+    vec![
+        Cell::markup(link).class("wide"),
+        Cell::number(format!("{:.4}", story.before)),
+        Cell::number(format!("{:.4}", story.after)),
+        Cell::number(format!("{gain:+.4}")),
+        Cell::markup(signed_bar(gain, largest)),
+    ]
+}
+
+/// Every query with its hits, folded.
+pub(super) fn answers(
+    stories: &[Story<'_>],
+    stages: &[StageName],
+    metric: &str,
+    explain: &Command,
+) -> Markup {
+    let mut body = Markup::new();
+    body.push(remark(
+        "Ranked hits with each stage's raw score, its weighted part of the fused score, and its own rank. \u{25cf} is judged relevant, \u{25cb} judged not relevant, a blank not judged.",
+    ));
+    for (at, story) in stories.iter().enumerate() {
+        body.push(answer(at, story, stages, metric, explain));
+    }
+    body
+}
+
+fn answer(
+    at: usize,
+    story: &Story<'_>,
+    stages: &[StageName],
+    metric: &str,
+    explain: &Command,
+) -> Element {
+    let query = story.query;
+    let mut summary = el("summary")
+        .add(el("strong").text(&query.text))
+        .text(format!(
+            "  \u{2014} {metric} {:.4} ({:+.4})",
+            story.after,
+            story.gain()
+        ));
+    if !query.tags.is_empty() {
+        summary = summary.add(
+            el("span")
+                .class("soft")
+                .text(format!("  {}", query.tags.join(", "))),
+        );
+    }
+    let mut details = el("details").attr("id", anchor(at)).add(summary);
+    details = details.add(remark(format!("query {}", query.id)));
+    details = match story.hits.is_empty() {
+        true => details.add(paragraph("Nothing was found.")),
+        false => details.add(hits_table(story, stages)),
+    };
+    if !story.missed.is_empty() {
+        details = details.add(el("h3").text("Relevant, but not among these"));
+        for missed in &story.missed {
+            let place = match missed.rank {
+                Some(rank) => format!("at rank {rank}"),
+                None => "not brought in".to_owned(),
+            };
+            let said = format!("{} (grade {}), {place}:", missed.id, missed.grade);
+            details = details
+                .add(paragraph(said))
+                .add(explain.explaining(&query.text, &missed.id));
+        }
+    }
+    if let Some(first) = story.hits.first() {
+        details = details
+            .add(paragraph("To see how a hit came to its place:"))
+            .add(explain.explaining(&query.text, &first.hit.id));
+    }
+    details
+}
+
+fn hits_table(story: &Story<'_>, stages: &[StageName]) -> Markup {
+    let stage_heads: Vec<String> = stages
+        .iter()
+        .map(|stage| format!("{stage} raw \u{b7} part \u{b7} rank"))
+        .collect();
+    let mut heads = vec!["", "rank", "document", "title", "fused"];
+    heads.extend(stage_heads.iter().map(String::as_str));
+    let rows = story.hits.iter().map(|Answer { hit, grade }| {
+        let judged = match grade {
+            Some(grade) if *grade > 0 => format!("\u{25cf} {grade}"),
+            Some(grade) => format!("\u{25cb} {grade}"),
+            None => String::new(),
+        };
+        let title = match hit.title.is_empty() {
+            true => &hit.text,
+            false => &hit.title,
+        };
+        let mut row = vec![
+            Cell::text(judged).class(""),
+            Cell::number(hit.rank),
+            Cell::text(&hit.id).class(""),
+            Cell::text(one_line(title, 60)),
+            Cell::number(format!("{:.4}", hit.score)),
+        ];
+        row.extend(stages.iter().map(|stage| {
+            let score = &hit.stages[*stage];
+            Cell::number(match (score.raw, score.rank) {
+                (Some(raw), Some(rank)) => format!(
+                    "{:.3} \u{b7} {:.3} \u{b7} {rank}",
+                    raw.value(),
+                    score.weighted
+                ),
+                _ => format!("not read \u{b7} {:.3}", score.weighted),
+            })
+        }));
+        row
+    });
+    table(&heads, rows.collect())
+}
+
+/// Ids of queries may hold anything, so links go by place.
+fn anchor(at: usize) -> String {
+    format!("query-{}", at + 1)
+}
