@@ -234,12 +234,37 @@ pub(crate) struct Eval {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The profile is changed only if its gain, measured on queries that had no part in choosing,
+is above 0 and significant at 0.05 after correction for all comparisons. Scores are gathered
+once and kept in the index's folder, so that tuning again takes seconds.
+
+Examples:
+  treffer tune my-index --queries queries.jsonl --qrels qrels/train.tsv
+  Look, but change nothing, and warn of queries that are also in the test:
+    treffer tune my-index --queries queries.jsonl --qrels qrels/dev.tsv \\
+      --held-out qrels/test.tsv --dry-run
+  The best profile that answers in 200 ms, depths and normalizers included:
+    treffer tune my-index --queries queries.jsonl --qrels qrels/train.tsv \\
+      --search full --budget-ms 200 --save-as fast")]
 pub(crate) struct Tune {
     #[command(flatten)]
     pub(crate) judged: Judged,
     /// What to maximize
     #[arg(long, default_value = "nDCG@10")]
     pub(crate) metric: Metric,
+    /// What to search: the weights alone, or also normalizers, depths and the order of reading
+    #[arg(long, value_enum, default_value = "weights", value_name = "SPACE")]
+    pub(crate) search: SearchSpace,
+    /// Most milliseconds that a query may take; with --search full
+    #[arg(long, value_name = "N")]
+    pub(crate) budget_ms: Option<f64>,
+    /// Judgements of the queries that will be the test: warn of those that also choose
+    #[arg(long, value_name = "QRELS")]
+    pub(crate) held_out: Option<PathBuf>,
+    /// Gather anew, and keep no scores
+    #[arg(long)]
+    pub(crate) no_cache: bool,
     /// Distance of two weights on the grid; 1 must be a multiple of it
     #[arg(long, default_value_t = 0.05)]
     pub(crate) step: f64,
@@ -255,9 +280,20 @@ pub(crate) struct Tune {
     /// Write the winner even if the gain may be chance
     #[arg(long)]
     pub(crate) force: bool,
+    /// Write a report with plots and every query to this HTML file, which needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
     /// Report, but leave the profile alone
     #[arg(long)]
     pub(crate) dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SearchSpace {
+    /// The weights alone
+    Weights,
+    /// Weights, normalizers, depths, and the order in which the cross-encoder reads
+    Full,
 }
 
 #[derive(Debug, clap::Args)]

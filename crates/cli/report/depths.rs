@@ -69,7 +69,12 @@ fn plot(points: &[DepthPoint], front: &[&DepthPoint], winner: &Choice, metric: &
         let y = y(mark);
         plot = plot
             .add(line((left, y), (width - right, y), "grid"))
-            .add(label(left - 8.0, y + 4.0, "end", format!("{mark:.decimals$}")));
+            .add(label(
+                left - 8.0,
+                y + 4.0,
+                "end",
+                format!("{mark:.decimals$}"),
+            ));
     }
     for ms in round_times(fastest / 1.15, slowest * 1.15) {
         plot = plot
@@ -78,8 +83,15 @@ fn plot(points: &[DepthPoint], front: &[&DepthPoint], winner: &Choice, metric: &
     }
     let caption = "milliseconds per query, logarithmic";
     plot = plot
-        .add(label((left + width - right) / 2.0, height - 12.0, "middle", caption))
-        .add(steps(front.iter().map(|point| (x(point.ms), y(point.mean)))));
+        .add(label(
+            (left + width - right) / 2.0,
+            height - 12.0,
+            "middle",
+            caption,
+        ))
+        .add(steps(
+            front.iter().map(|point| (x(point.ms), y(point.mean))),
+        ));
     for point in shown() {
         plot = plot.add(dot(point, x(point.ms), y(point.mean), winner));
     }

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use treffer_engine::evaluate::{Report, Row};
-use treffer_engine::search::hits;
 use treffer_engine::topics::Topics;
 use treffer_eval::{Comparison, Interval, Metric, Settings, bootstrap_interval, holm};
 use treffer_types::StageName;
@@ -13,13 +12,10 @@ use super::forest::{Difference, Reference, forest};
 use super::markup::{Markup, el};
 use super::page::{Cell, Page, paragraph, remark, table};
 use super::provenance::Origin;
-use super::queries::{Answer, Missed, Story, answers, gains_and_losses};
+use super::queries::{Story, answers, gains_and_losses};
 use super::times::times;
 
-/// Hits shown for each query.
-const HITS: usize = 10;
-/// Relevant documents shown for each query that are not among its hits.
-const MISSED: usize = 3;
+/// Of every bootstrap and test in the report.
 const SETTINGS_SEED: u64 = 42;
 
 /// The report as one HTML file.
@@ -291,41 +287,15 @@ fn stories<'a>(
         None => after.clone(),
     };
     let fusion = origin.profile.fusion(&stages(report));
-    let mut stories = Vec::with_capacity(topics.queries.len());
-    for (at, query) in topics.queries.iter().enumerate() {
-        let found = match &fusion {
-            Some(fusion) => hits(origin.index, &report.gathered[at].candidates, fusion, HITS)?,
-            None => Vec::new(),
-        };
-        let ranking: Vec<&str> = last.run.ranking(&query.id).collect();
-        let grade = |id: &str| topics.qrels.grade(&query.id, id);
-        let mut missed: Vec<Missed> = topics
-            .qrels
-            .query(&query.id)
-            .into_iter()
-            .flatten()
-            .filter(|(id, grade)| **grade > 0 && found.iter().all(|hit| hit.id != **id))
-            .map(|(id, grade)| Missed {
-                id: id.clone(),
-                grade: *grade,
-                rank: ranking.iter().position(|doc| doc == id).map(|at| at + 1),
-            })
-            .collect();
-        missed.sort_by(|a, b| b.grade.cmp(&a.grade).then(a.rank.cmp(&b.rank)));
-        missed.truncate(MISSED);
-        stories.push(Story {
-            query,
-            before: before[at],
-            after: after[at],
-            hits: found
-                .into_iter()
-                .map(|hit| Answer {
-                    grade: grade(&hit.id),
-                    hit,
-                })
-                .collect(),
-            missed,
-        });
-    }
-    Ok(stories)
+    (0..topics.queries.len())
+        .map(|at| {
+            Story::new(
+                origin,
+                at,
+                &report.gathered[at],
+                fusion.as_ref(),
+                (before[at], after[at]),
+            )
+        })
+        .collect()
 }

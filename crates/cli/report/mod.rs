@@ -9,13 +9,16 @@
 mod bars;
 mod color;
 mod command;
+mod depths;
 pub(crate) mod eval;
 mod forest;
 mod markup;
 mod page;
 mod provenance;
 mod queries;
+mod simplex;
 pub(crate) mod times;
+pub(crate) mod tune;
 
 use std::fs;
 use std::path::Path;

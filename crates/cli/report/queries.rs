@@ -1,11 +1,16 @@
 //! Query by query: who gained, who lost, and what each was answered.
 
+use anyhow::Result;
+use treffer_engine::gather::Gathered;
+use treffer_engine::search::{hits, ranking};
+use treffer_fusion::Fusion;
 use treffer_types::{Hit, Query, StageName};
 
 use super::bars::{signed_bar, skyline};
 use super::command::Command;
 use super::markup::{Element, Markup, el};
 use super::page::{Cell, folded, paragraph, remark, table};
+use super::provenance::Origin;
 use crate::output::one_line;
 
 /// One query's part in a report.
@@ -43,7 +48,56 @@ pub(super) struct Missed {
     pub(super) rank: Option<usize>,
 }
 
-impl Story<'_> {
+/// Hits shown for each query.
+const HITS: usize = 10;
+/// Relevant documents shown for each query that are not among its hits.
+const MISSED: usize = 3;
+
+impl<'a> Story<'a> {
+    /// The story of the query at a place, from what was gathered for it. Without a
+    /// fusion there are no hits to tell of.
+    pub(super) fn new(
+        origin: &Origin<'a>,
+        at: usize,
+        gathered: &Gathered,
+        fusion: Option<&Fusion>,
+        (before, after): (f64, f64),
+    ) -> Result<Self> {
+        let query = &origin.topics.queries[at];
+        let qrels = &origin.topics.qrels;
+        let mut story = Story {
+            query,
+            before,
+            after,
+            hits: Vec::new(),
+            missed: Vec::new(),
+        };
+        let Some(fusion) = fusion else {
+            return Ok(story);
+        };
+        for hit in hits(origin.index, &gathered.candidates, fusion, HITS)? {
+            let grade = qrels.grade(&query.id, &hit.id);
+            story.hits.push(Answer { hit, grade });
+        }
+        let ranking = ranking(origin.index, &gathered.candidates, fusion)?;
+        let judged = qrels.query(&query.id).into_iter().flatten();
+        for (id, grade) in judged.filter(|(_, grade)| **grade > 0) {
+            let rank = ranking.iter().position(|doc| doc == id);
+            if rank.is_none_or(|at| at >= HITS) {
+                story.missed.push(Missed {
+                    id: id.clone(),
+                    grade: *grade,
+                    rank: rank.map(|at| at + 1),
+                });
+            }
+        }
+        story
+            .missed
+            .sort_by_key(|missed| (-missed.grade, missed.rank.unwrap_or(usize::MAX)));
+        story.missed.truncate(MISSED);
+        Ok(story)
+    }
+
     fn gain(&self) -> f64 {
         self.after - self.before
     }

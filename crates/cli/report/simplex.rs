@@ -145,12 +145,7 @@ impl Landscape<'_> {
         ));
         y += 30.0;
         let outlined = polygon(&hexagon((x + 9.0, y), 9.0), "outline");
-        parts.extend(entry(
-            outlined.into(),
-            y,
-            "within one standard error",
-            None,
-        ));
+        parts.extend(entry(outlined.into(), y, "within one standard error", None));
         parts
     }
 
@@ -174,7 +169,12 @@ impl Landscape<'_> {
             let y = y(tick);
             plot = plot
                 .add(line((left, y), (width - right, y), "grid"))
-                .add(label(left - 8.0, y + 4.0, "end", format!("{tick:.decimals$}")));
+                .add(label(
+                    left - 8.0,
+                    y + 4.0,
+                    "end",
+                    format!("{tick:.decimals$}"),
+                ));
         }
         for at in 0..=5 {
             let weight = f64::from(at) / 5.0;
@@ -198,7 +198,11 @@ impl Landscape<'_> {
                 .attr("cy", num(y))
                 .attr("r", if point.is_near { 4.5 } else { 2.5 })
                 .class(if point.is_near { "dot near" } else { "dot" });
-            let title = format!("{}: {:.4}", in_words(&point.weights, self.stages), point.mean);
+            let title = format!(
+                "{}: {:.4}",
+                in_words(&point.weights, self.stages),
+                point.mean
+            );
             plot = plot.add(dot.add(el("title").text(title)));
         }
         for (weights, is_winner) in [(&self.current, false), (&self.winner, true)] {
@@ -319,7 +323,7 @@ fn edge_labels(to_plot: &Triangle) -> Vec<Markup> {
 }
 
 /// The winner's mark, seen on every color.
-fn star((x, y): (f64, f64)) -> Element {
+pub(super) fn star((x, y): (f64, f64)) -> Element {
     let corner = |at: u32| {
         let angle = f64::from(at) * std::f64::consts::PI / 5.0 - std::f64::consts::FRAC_PI_2;
         let radius = if at.is_multiple_of(2) { 11.0 } else { 4.8 };

@@ -1,7 +1,9 @@
 //! The report of `treffer tune`.
 
 use anyhow::Result;
+use treffer_engine::evaluate::times as all_times;
 use treffer_engine::tune::{Against, Baseline, TuneReport, Verdict};
+use treffer_fusion::Fusion;
 use treffer_types::StageName;
 
 use super::command::Command;
@@ -12,9 +14,14 @@ use super::page::{Cell, Page, paragraph, remark, table};
 use super::provenance::Origin;
 use super::queries::{Story, answers, gains_and_losses};
 use super::simplex::{Landscape, Point, in_words};
+use super::times::times;
 
 /// The report as one HTML file. `decision` says what became of the profile.
-pub(crate) fn page(origin: Origin<'_>, report: &TuneReport, decision: &str, stories: &[Story<'_>]) -> String {
+///
+/// # Errors
+/// If a document cannot be read.
+pub(crate) fn page(origin: Origin<'_>, report: &TuneReport, decision: &str) -> Result<String> {
+    let stories = stories(&origin, report)?;
     let metric = report.metric.to_string();
     let mut page = Page::new(format!("Tuning of {}", origin.index_name()));
     page.lead(el("p").class("verdict").text(verdict(report)));
@@ -29,7 +36,7 @@ pub(crate) fn page(origin: Origin<'_>, report: &TuneReport, decision: &str, stor
     gains.push(paragraph(format!(
         "{metric} of every query under what the other folds chose, against the profile as it was."
     )));
-    gains.push(gains_and_losses(stories, "before", "tuned"));
+    gains.push(gains_and_losses(&stories, "before", "tuned"));
     page.section("gains", "Gains and losses", gains);
     if report.queries.iter().any(|query| !query.tags.is_empty()) {
         page.section("tags", "By tag", tags(report, &metric));
@@ -42,11 +49,15 @@ pub(crate) fn page(origin: Origin<'_>, report: &TuneReport, decision: &str, stor
         body.push(depths(&report.depths, &report.best.choice, &metric));
         page.section("depths", "Quality against time", body);
     }
-    page.section("times", "Times", times(report));
+    page.section("times", "Times", spent(report));
     let command = Command::on(origin.index.dir(), &origin.judged.how);
-    page.section("queries", "Queries", answers(stories, &report.stages, &metric, &command));
+    page.section(
+        "queries",
+        "Queries",
+        answers(&stories, &report.stages, &metric, &command),
+    );
     page.section("provenance", "Provenance", origin.to_markup());
-    page.to_html()
+    Ok(page.to_html())
 }
 
 fn verdict(report: &TuneReport) -> String {
@@ -78,7 +89,11 @@ fn choices(report: &TuneReport) -> Markup {
         vec![
             Cell::text(name).class(""),
             Cell::text(in_words(&of.choice.weights, &report.stages)).class(""),
-            Cell::text(format!("{} / {} / {}", setup.bm25_depth, setup.dense_depth, setup.cross_depth)).class(""),
+            Cell::text(format!(
+                "{} / {} / {}",
+                setup.bm25_depth, setup.dense_depth, setup.cross_depth
+            ))
+            .class(""),
             Cell::number(format!("{mean:.4}")),
             Cell::text(how).class(""),
             Cell::number(ms(of.ms)),
@@ -88,10 +103,22 @@ fn choices(report: &TuneReport) -> Markup {
         row("profile as it was", current, current.mean, "on all queries"),
         row("tuned", best, report.out_of_fold, "out of fold"),
         row("tuned", best, best.mean, "on the queries that chose it"),
-        row("highest of all", highest, highest.mean, "on the queries that chose it"),
+        row(
+            "highest of all",
+            highest,
+            highest.mean,
+            "on the queries that chose it",
+        ),
     ];
     let metric = report.metric.to_string();
-    let heads = ["", "weights", "depths bm25 / dense / cross", &metric, "measured", "ms per query"];
+    let heads = [
+        "",
+        "weights",
+        "depths bm25 / dense / cross",
+        &metric,
+        "measured",
+        "ms per query",
+    ];
     let mut body = table(&heads, rows);
     body.push(remark(
         "Only figures out of fold say what to expect on new queries. Of choices within one standard error of the highest, the simplest is taken.",
@@ -149,7 +176,10 @@ fn steps(points: &[Point], stages: &[StageName]) -> u32 {
             _ => (steps + 1) * (steps + 2) / 2,
         }
     };
-    (1..=1000).rev().find(|steps| size(*steps) <= n).unwrap_or(1)
+    (1..=1000)
+        .rev()
+        .find(|steps| size(*steps) <= n)
+        .unwrap_or(1)
 }
 
 fn differences(report: &TuneReport, metric: &str) -> Markup {
@@ -167,9 +197,17 @@ fn differences(report: &TuneReport, metric: &str) -> Markup {
         rows.len()
     )));
     let alternative = "differences of the tuned profile from each baseline";
-    body.push(forest(&rows, &super::COMPARED, Reference::Zero, alternative));
+    body.push(forest(
+        &rows,
+        &super::COMPARED,
+        Reference::Zero,
+        alternative,
+    ));
     body.push(super::power(
-        report.against.iter().map(|against| against.comparison.power),
+        report
+            .against
+            .iter()
+            .map(|against| against.comparison.power),
     ));
     let rows = report.against.iter().map(|against: &Against| {
         let comparison = &against.comparison;
@@ -192,8 +230,11 @@ fn differences(report: &TuneReport, metric: &str) -> Markup {
 }
 
 fn tags(report: &TuneReport, metric: &str) -> Markup {
-    let all: std::collections::BTreeSet<&String> =
-        report.queries.iter().flat_map(|query| &query.tags).collect();
+    let all: std::collections::BTreeSet<&String> = report
+        .queries
+        .iter()
+        .flat_map(|query| &query.tags)
+        .collect();
     let rows = all.into_iter().map(|tag| {
         let tagged: Vec<_> = report
             .queries
@@ -213,20 +254,49 @@ fn tags(report: &TuneReport, metric: &str) -> Markup {
             Cell::number(format!("{:+.4}", after - before)),
         ]
     });
-    let mut body = table(&["tag", "queries", "before", "tuned", "difference"], rows.collect());
+    let mut body = table(
+        &["tag", "queries", "before", "tuned", "difference"],
+        rows.collect(),
+    );
     body.push(remark(format!(
         "Mean {metric}, tuned out of fold. A tag of few queries says little."
     )));
     body
 }
 
-fn times(report: &TuneReport) -> Markup {
+/// Quantiles over the queries, and what the tuner reckons with.
+fn spent(report: &TuneReport) -> Markup {
+    let mut body = times(&all_times(&report.gathered));
+    body.push(remark(
+        "Milliseconds per query while gathering, in this run or the one whose scores were kept; a full search gathers more than any single profile would.",
+    ));
     let rows = report.times.iter().map(|cost| {
+        let of = if cost.is_per_pair {
+            "pair read"
+        } else {
+            "query"
+        };
         vec![
             Cell::text(cost.stage).class(""),
             Cell::number(format!("{:.2}", cost.ms)),
-            Cell::text(if cost.is_per_pair { "per pair read" } else { "per query" }).class(""),
+            Cell::text(of).class(""),
         ]
     });
-    table(&["stage", "mean ms", ""], rows.collect())
+    body.push(table(&["stage", "mean ms", "per"], rows.collect()));
+    body
+}
+
+fn stories<'a>(origin: &Origin<'a>, report: &TuneReport) -> Result<Vec<Story<'a>>> {
+    let choice = &report.best.choice;
+    let fusion = Fusion {
+        normalizers: choice.setup.normalizers,
+        weights: choice.weights,
+    };
+    let outcomes = report.queries.iter().zip(&report.gathered).enumerate();
+    outcomes
+        .map(|(at, (outcome, gathered))| {
+            let values = (outcome.current, outcome.out_of_fold);
+            Story::new(origin, at, gathered, Some(&fusion), values)
+        })
+        .collect()
 }

@@ -226,7 +226,7 @@ fn judged_hits(run: &Run, topics: &Topics) -> (usize, usize) {
 }
 
 /// All times of each stage over the queries; a stage's two runs on one query are one.
-fn times(gathered: &[Gathered]) -> Vec<(StageName, Vec<Duration>)> {
+pub fn times(gathered: &[Gathered]) -> Vec<(StageName, Vec<Duration>)> {
     let stages = StageName::ALL.into_iter().filter_map(|stage| {
         let of_query = |gathered: &Gathered| {
             let traces = gathered.traces.iter().filter(|trace| trace.stage == stage);

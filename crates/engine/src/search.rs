@@ -108,6 +108,24 @@ pub fn hits(
         .collect()
 }
 
+/// The corpus's names of all candidates in their fused order, without their documents.
+///
+/// # Errors
+/// If the index cannot say what a document is called.
+pub fn ranking(
+    index: &Index,
+    candidates: &[Candidate],
+    fusion: &Fusion,
+) -> Result<Vec<String>, Error> {
+    let fused = fuse(candidates, fusion);
+    let name = |fused: &Fused| {
+        let id = index.store.id(fused.doc);
+        let id = id.map_err(part("read", "store", index.dir()))?;
+        Ok(id.to_owned())
+    };
+    fused.iter().map(name).collect()
+}
+
 fn hit(index: &Index, rank: u32, fused: &Fused, candidate: &Candidate) -> Result<Hit, Error> {
     let document = index.store.document(fused.doc);
     let document = document.map_err(part("read", "store", index.dir()))?;
