@@ -194,10 +194,7 @@ impl Block<'_> {
             }
         }
         for panel in 0..C {
-            let mut column = [dot.floats().splat_int(0); R];
-            for row in 0..R {
-                column[row] = sums[row][panel];
-            }
+            let column = sums.map(|row| row[panel]);
             self.finish::<D::Floats, R>(dot.floats(), panel, D::SHIFTED, column, out);
         }
         R
