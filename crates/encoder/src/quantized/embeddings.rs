@@ -75,7 +75,7 @@ impl Embeddings {
             let tokens = sum.len() / width;
             quantize(isa, sum, width, Activation::Identity, &mut scratch.rows);
             let hidden = room(&mut scratch.hidden, tokens, config.hidden_size);
-            project.forward(isa, &scratch.rows, hidden);
+            project.forward(isa, &scratch.rows, None, hidden);
         }
     }
 }

@@ -100,7 +100,8 @@ impl Layer {
             let count = hidden.len() / width;
             quantize(isa, context, width, identity, &mut scratch.rows);
             let attended = room(&mut scratch.attended, count, width);
-            self.attended.forward(isa, &scratch.rows, attended);
+            let next = Some(&self.slices[0].widen.panels);
+            self.attended.forward(isa, &scratch.rows, next, attended);
             normalize(isa, attended, Some(hidden), &self.attended_norm);
             quantize(isa, attended, width, identity, &mut scratch.asking_rows);
             for row in hidden.chunks_exact_mut(width) {
@@ -110,9 +111,10 @@ impl Layer {
             if pass.spread {
                 pass.each(
                     &self.slices,
-                    |slice, part| {
+                    |slice, next, part| {
                         let mut out = std::mem::take(&mut part.out);
-                        slice.forward(pass, rows, part, room(&mut out, count, width), Then::Plain);
+                        let sum = room(&mut out, count, width);
+                        slice.forward(pass, rows, next, part, sum, Then::Plain);
                         part.out = out;
                     },
                     |_, part| {
@@ -123,8 +125,8 @@ impl Layer {
                 );
             } else {
                 // The same sums, without a detour.
-                let sum = |slice: &Slice, part: &mut Part| {
-                    slice.forward(pass, rows, part, hidden, Then::Sum);
+                let sum = |slice: &Slice, next: Option<&Slice>, part: &mut Part| {
+                    slice.forward(pass, rows, next, part, hidden, Then::Sum);
                 };
                 pass.one_by_one(&self.slices, sum);
             }
@@ -154,7 +156,10 @@ impl Layer {
         let mut column = 0;
         pass.each(
             &self.heads,
-            |group, part| group.forward(pass, asking_rows, &scratch.rows, part),
+            |group, next, part| {
+                let next = next.map_or(&self.attended.panels, |next| &next.query.panels);
+                group.forward(pass, asking_rows, &scratch.rows, next, part);
+            },
             |group, part| {
                 let columns = group.query.panels.columns();
                 let rows = context.chunks_exact_mut(width);
@@ -169,15 +174,16 @@ impl Layer {
 
 impl HeadGroup {
     /// From the rows that ask and those of all tokens to `out`.
-    fn forward(&self, pass: &Pass<'_>, asking: &Rows, all: &Rows, part: &mut Part) {
+    fn forward(&self, pass: &Pass<'_>, asking: &Rows, all: &Rows, next: &Panels, part: &mut Part) {
         let isa = pass.isa;
         let columns = self.query.panels.columns();
         let queries = room(&mut part.queries, asking.len(), columns);
-        self.query.forward(isa, asking, queries);
+        self.query
+            .forward(isa, asking, Some(&self.key.panels), queries);
         let keys = room(&mut part.keys, all.len(), columns);
-        self.key.forward(isa, all, keys);
+        self.key.forward(isa, all, Some(&self.value.panels), keys);
         let values = room(&mut part.values, all.len(), columns);
-        self.value.forward(isa, all, values);
+        self.value.forward(isa, all, Some(next), values);
         let out = room(&mut part.out, asking.len(), columns);
         for (place, (start, end)) in pass.tokens.each().enumerate() {
             let (first, count) = match pass.wanted {
@@ -217,17 +223,20 @@ impl Slice {
         &self,
         pass: &Pass<'_>,
         rows: &Rows,
+        next: Option<&Slice>,
         part: &mut Part,
         out: &mut [f32],
         then: Then<'_>,
     ) {
         let columns = self.widen.panels.columns();
         let inner = room(&mut part.inner, rows.len(), columns);
-        self.widen.forward(pass.isa, rows, inner);
+        self.widen
+            .forward(pass.isa, rows, Some(&self.narrow), inner);
         let activation = activation(pass.config.activation);
         quantize(pass.isa, inner, columns, activation, &mut part.rows);
         let width = pass.config.hidden_size;
-        product(pass.isa, &part.rows, &self.narrow, out, width, then);
+        let next = next.map(|next| &next.widen.panels);
+        product(pass.isa, &part.rows, &self.narrow, next, out, width, then);
     }
 }
 

@@ -47,12 +47,14 @@ impl Linear {
         Ok((0..outputs).step_by(width).map(slice).collect())
     }
 
-    pub(super) fn forward(&self, isa: Isa, rows: &Rows, out: &mut [f32]) {
+    /// `next` are the panels that will be needed after these.
+    pub(super) fn forward(&self, isa: Isa, rows: &Rows, next: Option<&Panels>, out: &mut [f32]) {
         let stride = self.panels.columns();
         product(
             isa,
             rows,
             &self.panels,
+            next,
             out,
             stride,
             Then::Biased(&self.bias),

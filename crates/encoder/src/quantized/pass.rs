@@ -24,13 +24,13 @@ impl Pass<'_> {
     pub(super) fn each<T: Sync>(
         &self,
         all: &[T],
-        work: impl Fn(&T, &mut Part) + Sync,
+        work: impl Fn(&T, Option<&T>, &mut Part) + Sync,
         mut after: impl FnMut(&T, &Part),
     ) {
         if self.spread {
             let run = |thing| {
                 let mut part = self.parts.take(|| Part::new(self.isa));
-                work(thing, &mut part);
+                work(thing, None, &mut part);
                 part
             };
             let done: Vec<Part> = all.par_iter().with_max_len(1).map(run).collect();
@@ -39,18 +39,18 @@ impl Pass<'_> {
                 self.parts.put(part);
             }
         } else {
-            self.one_by_one(all, |thing, part| {
-                work(thing, part);
+            self.one_by_one(all, |thing, next, part| {
+                work(thing, next, part);
                 after(thing, part);
             });
         }
     }
 
-    /// Does `work` for each of `all`, in order.
-    pub(super) fn one_by_one<T>(&self, all: &[T], mut work: impl FnMut(&T, &mut Part)) {
+    /// Does `work` for each of `all`, in order; it is also told which comes next.
+    pub(super) fn one_by_one<T>(&self, all: &[T], mut work: impl FnMut(&T, Option<&T>, &mut Part)) {
         let mut part = self.parts.take(|| Part::new(self.isa));
-        for thing in all {
-            work(thing, &mut part);
+        for (place, thing) in all.iter().enumerate() {
+            work(thing, all.get(place + 1), &mut part);
         }
         self.parts.put(part);
     }
