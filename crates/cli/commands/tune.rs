@@ -320,7 +320,16 @@ fn shares(choice: &Choice) -> String {
 /// The Pareto front: each line is better and slower than the one above.
 fn write_depths(out: &mut dyn Write, depths: &[DepthPoint]) -> io::Result<()> {
     let mut table = Table::default();
-    table.row(["ms per query", "out of fold", "bm25", "dense", "cross depth"].map(String::from));
+    table.row(
+        [
+            "ms per query",
+            "out of fold",
+            "bm25",
+            "dense",
+            "cross depth",
+        ]
+        .map(String::from),
+    );
     for point in depths.iter().filter(|point| point.is_pareto) {
         let setup = &point.choice.setup;
         let reads = point.choice.weights.weight(StageName::Cross) > 0.0;
