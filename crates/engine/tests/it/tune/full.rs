@@ -21,7 +21,7 @@ fn hybrid() -> Profile {
 fn full<'a>(profile: &'a Profile) -> TuneRequest<'a> {
     TuneRequest {
         search: Search::Full,
-        ..request(profile, 10)
+        ..request(profile, 5)
     }
 }
 
@@ -83,7 +83,7 @@ fn the_reading_order_and_the_depth_are_found() {
     let topics = topics(&index, judged_by(&index, Cross));
     let report = run(&index, &full(&profile), &topics);
     assert!(report.best.mean > report.current.mean, "{report:?}");
-    assert!(report.n_measured > 1000);
+    assert!(report.n_measured > 500);
 }
 
 #[test]
@@ -121,7 +121,8 @@ fn depths_and_their_costs_make_a_front() {
         let pairs = (point.ms - first_stages) / cross.ms;
         let depth = point.choice.setup.cross_depth as f64;
         match reads {
-            true => assert!((pairs - depth).abs() < 1e-6, "{pairs} {depth}"),
+            // Some pools hold fewer candidates than may be read.
+            true => assert!(pairs > 0.0 && pairs < depth + 1e-6, "{pairs} {depth}"),
             false => assert!(pairs.abs() < 1e-6, "{pairs}"),
         }
     }
