@@ -84,12 +84,13 @@ fn of_five_hundred_sets_without_a_gain_one_in_twenty_at_most_is_said_to_have_one
 
 #[test]
 fn gains_are_found_as_often_as_the_report_says() {
-    for signal in [1.45, 1.5, 1.55, 1.6, 1.7] {
-        power(signal);
+    // Gains around the detectable one, and one that is surely found.
+    for signal in [1.2, 1.25, 1.5] {
+        found_as_often_as_said(signal);
     }
 }
 
-fn power(signal: f64) {
+fn found_as_often_as_said(signal: f64) {
     const RUNS: u64 = 200;
     // The profile listens to one stage, another one knows more.
     let profile = profile("1,0,0");
@@ -106,7 +107,13 @@ fn power(signal: f64) {
         detectable += report.gain().comparison.power.gain.unwrap() / RUNS as f64;
     }
     let found = found as f64 / RUNS as f64;
-    println!("signal {signal} gain {gain:.4}, detectable {detectable:.4}, found {found:.3}");
+    // The detectable gain is found in four of five cases, others as the normal
+    // distribution says: the first of seven corrected tests has to be 2.69 deviations
+    // out, and 0.84 more make four of five.
+    let away = gain / detectable * (2.69 + 0.84) - 2.69;
+    let expected = 1.0 / (1.0 + (-1.702 * away).exp());
+    println!("gain {gain:.4}, detectable {detectable:.4}, found {found:.3}, said {expected:.3}");
+    assert!((found - expected).abs() < 0.12, "{found} {expected}");
 }
 
 #[test]
