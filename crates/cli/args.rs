@@ -1,5 +1,7 @@
 //! What can be typed.
 
+mod runs;
+
 use std::path::PathBuf;
 
 use clap::builder::{FalseyValueParser, RangedU64ValueParser};
@@ -8,6 +10,8 @@ use treffer_engine::Device;
 use treffer_eval::Metric;
 use treffer_fusion::Weights;
 use treffer_types::StageName;
+
+pub(crate) use runs::{Compare, Fuse};
 
 /// A multi-stage retrieval engine: BM25, a bi-encoder and a cross-encoder, fused
 /// with weights that are tuned per index.
@@ -55,6 +59,14 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Find the fusion weights for an index on judged queries
     Tune(Tune),
+    /// Tell why a document is found, or why it is not
+    Explain(Explain),
+    /// Tell whether runs differ by more than luck
+    Compare(Compare),
+    /// Fuse runs of any programs into one
+    Fuse(Fuse),
+    /// Let the cross-encoder judge queries that nobody has judged
+    Judge(Judge),
     /// Show what an index holds, and check its files
     Info(Info),
     /// List, fetch and check models
@@ -220,12 +232,37 @@ pub(crate) struct Eval {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The profile is changed only if its gain, measured on queries that had no part in choosing,
+is above 0 and significant at 0.05 after correction for all comparisons. Scores are gathered
+once and kept in the index's folder, so that tuning again takes seconds.
+
+Examples:
+  treffer tune my-index --queries queries.jsonl --qrels qrels/train.tsv
+  Look, but change nothing, and warn of queries that are also in the test:
+    treffer tune my-index --queries queries.jsonl --qrels qrels/dev.tsv \\
+      --held-out qrels/test.tsv --dry-run
+  The best profile that answers in 200 ms, depths and normalizers included:
+    treffer tune my-index --queries queries.jsonl --qrels qrels/train.tsv \\
+      --search full --budget-ms 200 --save-as fast")]
 pub(crate) struct Tune {
     #[command(flatten)]
     pub(crate) judged: Judged,
     /// What to maximize
     #[arg(long, default_value = "nDCG@10")]
     pub(crate) metric: Metric,
+    /// What to search: the weights alone, or also normalizers, depths and the order of reading
+    #[arg(long, value_enum, default_value = "weights", value_name = "SPACE")]
+    pub(crate) search: SearchSpace,
+    /// Most milliseconds that a query may take; with --search full
+    #[arg(long, value_name = "N")]
+    pub(crate) budget_ms: Option<f64>,
+    /// Judgements of the queries that will be the test: warn of those that also choose
+    #[arg(long, value_name = "QRELS")]
+    pub(crate) held_out: Option<PathBuf>,
+    /// Gather anew, and keep no scores
+    #[arg(long)]
+    pub(crate) no_cache: bool,
     /// Distance of two weights on the grid; 1 must be a multiple of it
     #[arg(long, default_value_t = 0.05)]
     pub(crate) step: f64,
@@ -242,6 +279,82 @@ pub(crate) struct Tune {
     #[arg(long)]
     pub(crate) force: bool,
     /// Report, but leave the profile alone
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SearchSpace {
+    /// The weights alone
+    Weights,
+    /// Weights, normalizers, depths, and the order in which the cross-encoder reads
+    Full,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  treffer explain my-index 'quiet fridge' doc-17
+  Would deeper first stages have found it?
+    treffer explain my-index 'quiet fridge' doc-17 --set bm25_depth=500")]
+pub(crate) struct Explain {
+    /// Folder of the index
+    pub(crate) dir: PathBuf,
+    /// What was searched for
+    pub(crate) query: String,
+    /// Id of the document
+    pub(crate) doc: String,
+    #[command(flatten)]
+    pub(crate) how: How,
+    /// How many hits are good enough
+    #[arg(long, short = 'k', default_value = "10", value_name = "N", value_parser = at_least_one())]
+    pub(crate) top_k: usize,
+    /// Distance of two weights that are tried; 1 must be a multiple of it
+    #[arg(long, default_value_t = 0.05)]
+    pub(crate) step: f64,
+    /// Form of the output
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: ReportFormat,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The second column of the judgements says judge:MODEL, and eval, tune and compare warn of it:
+they measure agreement with that model, not relevance.
+
+Examples:
+  treffer judge my-index --queries queries.jsonl --output pseudo.qrels
+  treffer judge my-index --queries queries.jsonl --depth 20 --thresholds 0.5 > pseudo.qrels")]
+pub(crate) struct Judge {
+    /// Folder of the index
+    pub(crate) dir: PathBuf,
+    /// Queries: BEIR queries.jsonl, TSV (id, text), or plain lines
+    #[arg(long, value_name = "FILE")]
+    pub(crate) queries: PathBuf,
+    /// File to write TREC qrels to [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Write over a file that is there
+    #[arg(long, requires = "output")]
+    pub(crate) replace: bool,
+    /// How many candidates of each query are read
+    #[arg(long, default_value = "100", value_name = "N", value_parser = at_least_one())]
+    pub(crate) depth: usize,
+    /// Probabilities (the sigmoid of the logit) from which on the grade is 1, 2, 3
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "0.5,0.9,0.99",
+        value_name = "P,..."
+    )]
+    pub(crate) thresholds: Vec<f64>,
+    /// Profile of the index whose candidates are read
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub(crate) profile: String,
+    /// Where models run: cpu, cuda or cuda:N [default: as the index's settings say]
+    #[arg(long)]
+    pub(crate) device: Option<Device>,
+    /// Say what would be judged
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

@@ -1,16 +1,19 @@
-//! What several commands do alike: models, indexes, profiles, judged queries.
+//! What several commands do alike: models, indexes, profiles, judged queries, runs.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader, stdin};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use treffer_corpus::{Problem, read_qrels, read_queries};
+use treffer_corpus::{Judgements, Problem, read_judgements, read_queries};
 use treffer_engine::config::Settings;
 use treffer_engine::index::{Index, OpenOptions};
 use treffer_engine::models::RegistryModels;
 use treffer_engine::profile::Profile;
 use treffer_engine::topics::Topics;
+use treffer_eval::{Run, read_run};
 use treffer_models::Registry;
-use treffer_types::{Progress, Query, StageName};
+use treffer_types::{Progress, Qrels, Query, StageName};
 
 use crate::args::{Global, How, Judged};
 use crate::output;
@@ -78,13 +81,7 @@ pub(crate) fn queries(path: &Path) -> Result<Vec<Query>> {
 /// Judged queries, with everything that does not fit told on standard error.
 pub(crate) fn topics(index: &Index, judged: &Judged) -> Result<Topics> {
     let queries = queries(&judged.queries)?;
-    let (qrels, problems) = read_qrels(&judged.qrels).with_context(|| {
-        format!(
-            "could not read the judgements in {}",
-            judged.qrels.display()
-        )
-    })?;
-    report(&problems, "judgement");
+    let qrels = qrels(&judged.qrels)?;
     let topics = Topics::new(index, queries, qrels, judged.limit)?;
     let mismatches = &topics.mismatches;
     let notes = [
@@ -105,14 +102,94 @@ pub(crate) fn topics(index: &Index, judged: &Judged) -> Result<Topics> {
         ),
     ];
     for (n, what, so) in notes.into_iter().filter(|(n, _, _)| *n > 0) {
-        let queries = if n == 1 { "query" } else { "queries" };
-        eprintln!("note: {} {queries} {what}: {so}", output::grouped(n as u64));
+        eprintln!("note: {} {what}: {so}", queries_counted(n));
     }
     if mismatches.documents_unknown > 0 {
         let documents = output::count(mismatches.documents_unknown as u64, "judged document");
         eprintln!("note: {documents} not in the index, never to be found");
     }
     Ok(topics)
+}
+
+/// Reads judgements; bad ones are reported and left out, and what is unusual is told.
+pub(crate) fn qrels(path: &Path) -> Result<Qrels> {
+    let Judgements {
+        qrels,
+        problems,
+        judges,
+    } = read_judgements(path)
+        .with_context(|| format!("could not read the judgements in {}", path.display()))?;
+    report(&problems, "judgement");
+    for judge in judges {
+        eprintln!(
+            "warning: these judgements are the model `{judge}`'s, not people's: they favor rankings that agree with it, its own above all"
+        );
+    }
+    let grades = || qrels.0.values().flat_map(|judged| judged.values());
+    let n_negative = grades().filter(|grade| **grade < 0).count() as u64;
+    if n_negative > 0 {
+        let judgements = output::count(n_negative, "judgement");
+        eprintln!("note: {judgements} with a grade below 0: not relevant, as 0 is");
+    }
+    let n_large = grades()
+        .filter(|grade| **grade > LARGEST_USUAL_GRADE)
+        .count() as u64;
+    if n_large > 0 {
+        let judgements = output::count(n_large, "judgement");
+        eprintln!(
+            "note: {judgements} with a grade above {LARGEST_USUAL_GRADE}: counted as they stand, since nDCG gains are the grades themselves"
+        );
+    }
+    Ok(qrels)
+}
+
+/// No collection known to us has larger ones; they are more likely another column.
+const LARGEST_USUAL_GRADE: i32 = 15;
+
+/// Steps of a weight grid from the distance of two weights.
+pub(crate) fn steps(step: f64) -> Result<u32> {
+    let steps = (1.0 / step).round();
+    let is_whole = (steps * step - 1.0).abs() < 1e-9;
+    if !(step > 0.0 && is_whole && steps <= 1000.0) {
+        bail!(
+            "--step is {step}; it must divide 1 into at most 1000 whole steps, as 0.05, 0.1 or 0.02 do"
+        );
+    }
+    Ok(steps as u32)
+}
+
+/// Reads a TREC run, or standard input for `-`; lines that cannot be used are reported
+/// and left out.
+pub(crate) fn run(path: &Path) -> Result<Run> {
+    let doing = || format!("could not read the run in {}", path.display());
+    let reader: Box<dyn BufRead> = match path == Path::new("-") {
+        true => Box::new(stdin().lock()),
+        false => Box::new(BufReader::new(File::open(path).with_context(doing)?)),
+    };
+    let (run, problems) = read_run(reader, path).with_context(doing)?;
+    for problem in problems.iter().take(RUN_PROBLEMS_SHOWN) {
+        eprintln!("skipped: {problem}");
+    }
+    if !problems.is_empty() {
+        let lines = output::count(problems.len() as u64, "bad line");
+        eprintln!("note: {lines} of {} skipped", path.display());
+    }
+    if run.0.is_empty() {
+        bail!(
+            "there are no results in {}; a run has lines of query, Q0, document, rank, score and tag",
+            path.display()
+        );
+    }
+    Ok(run)
+}
+
+/// Runs have many lines, and what is wrong with one is often wrong with all.
+const RUN_PROBLEMS_SHOWN: usize = 10;
+
+/// "1 query", "2 queries".
+pub(crate) fn queries_counted(number: usize) -> String {
+    let noun = if number == 1 { "query" } else { "queries" };
+    format!("{} {noun}", output::grouped(number as u64))
 }
 
 fn report(problems: &[Problem], noun: &str) {
@@ -124,5 +201,19 @@ fn report(problems: &[Problem], noun: &str) {
             "note: {} skipped",
             output::count(problems.len() as u64, &format!("bad {noun} record"))
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_divides_one() {
+        assert_eq!(steps(0.05).unwrap(), 20);
+        assert_eq!(steps(0.02).unwrap(), 50);
+        for step in [0.0, -0.1, 0.3, f64::NAN, 1e-9] {
+            assert!(steps(step).is_err(), "{step}");
+        }
     }
 }

@@ -23,6 +23,10 @@ fn the_help_is_one_page() {
           search       Search an index
           eval         Measure every stage and the fusion against relevance judgements
           tune         Find the fusion weights for an index on judged queries
+          explain      Tell why a document is found, or why it is not
+          compare      Tell whether runs differ by more than luck
+          fuse         Fuse runs of any programs into one
+          judge        Let the cross-encoder judge queries that nobody has judged
           info         Show what an index holds, and check its files
           model        List, fetch and check models
           quickstart   Index, search, measure and tune the sample corpus with real models
@@ -48,6 +52,10 @@ fn every_command_has_help() {
         "search",
         "eval",
         "tune",
+        "explain",
+        "compare",
+        "fuse",
+        "judge",
         "info",
         "model",
         "model list",
@@ -65,6 +73,17 @@ fn every_command_has_help() {
         here.treffer(&format!("help {command}"))
             .succeeds()
             .prints(&usage);
+    }
+}
+
+#[test]
+fn commands_for_runs_show_examples() {
+    let here = Place::empty();
+    for command in ["explain", "compare", "fuse", "judge"] {
+        here.treffer(&format!("{command} --help"))
+            .succeeds()
+            .prints("\nExamples:\n")
+            .prints(&format!("  treffer {command} "));
     }
 }
 

@@ -18,7 +18,11 @@ mod queries;
 mod repeat;
 mod search;
 
+mod compare;
 mod eval;
+mod explain;
+mod fuse;
+mod judge;
 mod tune;
 
 mod damage;

@@ -4,16 +4,19 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::{Value, json};
 use treffer_engine::index::{Index, names};
 use treffer_engine::profile::{Profile, Provenance};
 use treffer_engine::settings_file::save_profile;
-use treffer_engine::tune::{TuneReport, TuneRequest, tune};
-use treffer_fusion::Weights;
+use treffer_engine::topics::Topics;
+use treffer_engine::tune::{
+    Against, Baseline, Choice, DRAWS, DepthPoint, ScoresOrigin, Search, TuneReport, TuneRequest,
+    Verdict, tune,
+};
 use treffer_types::StageName;
 
-use crate::args::{Global, ReportFormat, Tune};
+use crate::args::{Global, ReportFormat, SearchSpace, Tune};
 use crate::output::Table;
 use crate::progress::Bars;
 use crate::{Outcome, source};
@@ -22,29 +25,75 @@ use crate::{Outcome, source};
 pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     source::limit_threads(global)?;
     let judged = &command.judged;
-    let steps = steps(command.step)?;
+    let steps = source::steps(command.step)?;
     let bars = Bars::cancellable()?;
     let stages = judged.how.stages.clone();
     let index = source::open_index(&judged.dir, &judged.how, stages, global, &bars)?;
     let profile = source::profile(index.settings(), &judged.how)?;
     let topics = source::topics(&index, judged)?;
+    let held_out = held_out_warning(command, &topics)?;
     let request = TuneRequest {
         profile: &profile,
         stages: judged.how.stages.as_deref(),
         metric: command.metric,
+        search: match command.search {
+            SearchSpace::Weights => Search::Weights,
+            SearchSpace::Full => Search::Full,
+        },
         steps,
         folds: command.folds,
         seed: command.seed,
+        draws: DRAWS,
+        budget_ms: command.budget_ms,
+        cache: !command.no_cache,
     };
-    let report = tune(&index, &request, &topics, &bars)?;
+    let mut report = tune(&index, &request, &topics, &bars)?;
+    report.warnings.extend(held_out);
+    tell_on_the_side(&report);
     // The report took long; it is printed also where the winner cannot be written.
-    let (decision, written) = decide(command, &index, profile, &report);
+    let (decision, written) = decide(command, &index, &profile, &report);
     let mut out = io::stdout().lock();
     match judged.format {
-        ReportFormat::Table => write_table(&mut out, command, &report, &decision)?,
-        ReportFormat::Json => writeln!(out, "{}", to_json(command, &report, &decision))?,
+        ReportFormat::Table => write_table(&mut out, &report, &decision)?,
+        ReportFormat::Json => writeln!(out, "{}", to_json(&report, &decision))?,
     }
     written.map(|()| Outcome::Found)
+}
+
+/// What is wrong with tuning on queries that will also be the test.
+fn held_out_warning(command: &Tune, topics: &Topics) -> Result<Option<String>> {
+    let Some(path) = &command.held_out else {
+        return Ok(None);
+    };
+    let held_out = source::qrels(path)?;
+    let is_shared = |id: &&String| held_out.query(id).is_some();
+    let ids = topics.queries.iter().map(|query| &query.id);
+    let n_shared = ids.filter(is_shared).count();
+    Ok((n_shared > 0).then(|| {
+        format!(
+            "{} of the {} that choose are also in {}: a test on them would flatter the tuned profile",
+            n_shared,
+            source::queries_counted(topics.queries.len()),
+            path.display()
+        )
+    }))
+}
+
+fn tell_on_the_side(report: &TuneReport) {
+    for warning in &report.warnings {
+        eprintln!("warning: {warning}");
+    }
+    if let ScoresOrigin::Gathered { note: Some(note) } = &report.scores {
+        eprintln!("note: {note}");
+    }
+    let origin = match report.scores {
+        ScoresOrigin::Cache => "with scores kept from an earlier run",
+        ScoresOrigin::Gathered { .. } => "with scores gathered now",
+    };
+    eprintln!(
+        "note: searched and tested in {:.1} s, {origin}",
+        report.elapsed.as_secs_f64()
+    );
 }
 
 /// What became of the winner, in words, and whether it was written.
@@ -53,21 +102,10 @@ pub(crate) struct Decision {
     is_written: bool,
 }
 
-fn steps(step: f64) -> Result<u32> {
-    let steps = (1.0 / step).round();
-    let is_whole = (steps * step - 1.0).abs() < 1e-9;
-    if !(step > 0.0 && is_whole && steps <= 1000.0) {
-        bail!(
-            "--step is {step}; it must divide 1 into at most 1000 whole steps, as 0.05, 0.1 or 0.02 do"
-        );
-    }
-    Ok(steps as u32)
-}
-
 fn decide(
     command: &Tune,
     index: &Index,
-    mut profile: Profile,
+    profile: &Profile,
     report: &TuneReport,
 ) -> (Decision, Result<()>) {
     let name = command
@@ -77,22 +115,25 @@ fn decide(
     let is_kept = !report.is_gain() && !command.force;
     let mut written = Ok(());
     if !is_kept && !command.dry_run {
-        profile.weights = report.best;
-        profile.tuned = Some(provenance(command, index, report));
-        written = save_profile(index.dir(), name, &profile);
+        let tuned = Profile {
+            tuned: Some(provenance(command, index, report)),
+            ..report.best.choice.apply(profile)
+        };
+        written = save_profile(index.dir(), name, &tuned);
     }
+    let best = described(&report.best.choice, report);
     let text = match () {
+        () if is_kept && report.verdict == Verdict::Same => {
+            format!("profile `{name}` left alone: it is the winner itself")
+        }
         () if is_kept => format!(
             "profile `{name}` left alone: a gain could not be told from chance on {} queries (--force writes the winner all the same)",
-            report.n_queries
+            report.n_queries()
         ),
-        () if command.dry_run => format!("would write {} to profile `{name}`", report.best),
-        () if written.is_err() => {
-            format!("could not write {} to profile `{name}`", report.best)
-        }
+        () if command.dry_run => format!("would write {best} to profile `{name}`"),
+        () if written.is_err() => format!("could not write {best} to profile `{name}`"),
         () => format!(
-            "wrote {} to profile `{name}` of {}",
-            report.best,
+            "wrote {best} to profile `{name}` of {}",
             index.dir().display()
         ),
     };
@@ -100,23 +141,51 @@ fn decide(
     (Decision { text, is_written }, written.map_err(Into::into))
 }
 
+/// The weights, and whatever else differs from the current profile.
+fn described(choice: &Choice, report: &TuneReport) -> String {
+    let (setup, current) = (&choice.setup, &report.current.choice.setup);
+    let mut text = choice.weights.to_string();
+    for stage in &report.stages {
+        let normalizer = setup.normalizers[*stage];
+        if normalizer != current.normalizers[*stage] {
+            text.push_str(&format!(", {stage} {normalizer}"));
+        }
+    }
+    let depths = [
+        ("bm25_depth", setup.bm25_depth, current.bm25_depth),
+        ("dense_depth", setup.dense_depth, current.dense_depth),
+        ("cross_depth", setup.cross_depth, current.cross_depth),
+    ];
+    for (key, depth, before) in depths {
+        if depth != before {
+            text.push_str(&format!(", {key} {depth}"));
+        }
+    }
+    if setup.cross_order != current.cross_order {
+        let order = serde_json::to_value(setup.cross_order).unwrap_or_default();
+        text.push_str(&format!(", cross_order {}", order.as_str().unwrap_or("")));
+    }
+    text
+}
+
 fn provenance(command: &Tune, index: &Index, report: &TuneReport) -> Provenance {
     let file_name = |path: &Path| {
         path.file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     };
+    let interval = report.gain().comparison.interval;
     let cross = report.stages.contains(&StageName::Cross);
     let record = index.manifest().models.cross.as_ref().filter(|_| cross);
     Provenance {
         queries: file_name(&command.judged.queries),
         qrels: file_name(&command.judged.qrels),
-        n_queries: report.n_queries,
+        n_queries: report.n_queries(),
         metric: command.metric.to_string(),
         folds: command.folds,
         seed: command.seed,
         out_of_fold: rounded(report.out_of_fold),
-        before: rounded(report.current_mean),
-        gain_interval: [rounded(report.gain.low), rounded(report.gain.high)],
+        before: rounded(report.current.mean),
+        gain_interval: [rounded(interval.low), rounded(interval.high)],
         date: today(),
         cross_fingerprint: record.map_or_else(String::new, |model| model.fingerprint.to_string()),
     }
@@ -156,97 +225,187 @@ fn civil(days_since_1970: i64) -> (i64, i64, i64) {
 
 pub(crate) fn write_table(
     out: &mut dyn Write,
-    command: &Tune,
     report: &TuneReport,
     decision: &Decision,
 ) -> io::Result<()> {
-    let metric = command.metric;
-    writeln!(
-        out,
-        "{} weightings of {} on {} queries, {} folds",
-        report.n_points,
-        names(&report.stages),
-        report.n_queries,
-        command.folds
-    )?;
-    let mut table = Table::default();
-    table.row([
-        "weights".to_string(),
-        "bm25".into(),
-        "dense".into(),
-        "cross".into(),
-        metric.to_string(),
-        "measured".into(),
-    ]);
-    let mut line = |name: &str, weights: &Weights, mean: f64, how: &str| {
-        let weight = |stage| format!("{:.3}", weights.weight(stage));
-        table.row([
-            name.to_string(),
-            weight(StageName::Bm25),
-            weight(StageName::Dense),
-            weight(StageName::Cross),
-            format!("{mean:.4}"),
-            how.to_string(),
-        ]);
+    let what = match report.search {
+        Search::Weights => "weightings",
+        Search::Full => "choices",
     };
-    for other in &report.others {
-        let how = if other.name.starts_with("tuned") {
-            "out of fold"
-        } else {
-            "on all"
-        };
-        line(&other.name, &other.weights, other.mean, how);
-    }
-    line(
-        "current profile",
-        &report.current,
-        report.current_mean,
-        "on all",
-    );
-    line("tuned", &report.best, report.out_of_fold, "out of fold");
-    line(
-        "tuned",
-        &report.best,
-        report.best_mean,
-        "on the queries that chose it",
-    );
-    table.write(out)?;
-    let chosen: Vec<String> = report.fold_weights.iter().map(Weights::to_string).collect();
-    writeln!(out, "chosen by the folds: {}", chosen.join("  "))?;
     writeln!(
         out,
-        "gain over the current profile, out of fold: {:+.4}, 95 % interval {:+.4} to {:+.4}, p = {:.4}",
-        report.test.difference, report.gain.low, report.gain.high, report.test.p_value
+        "{} {what} of {} on {} queries, {} folds",
+        report.n_measured,
+        names(&report.stages),
+        report.n_queries(),
+        report.folds
     )?;
+    write_comparisons(out, report)?;
+    if report.search == Search::Full {
+        write_depths(out, &report.depths)?;
+    }
+    let chosen: Vec<String> = report
+        .fold_choices
+        .iter()
+        .map(|choice| described(choice, report))
+        .collect();
+    writeln!(out, "chosen by the folds: {}", chosen.join(" | "))?;
+    writeln!(
+        out,
+        "tuned: {} ({} {:.4} on the queries that chose it)",
+        described(&report.best.choice, report),
+        report.metric,
+        report.best.mean
+    )?;
+    let gain = report.gain();
+    writeln!(
+        out,
+        "gain over the current profile, out of fold: {:+.4}, 95 % interval {:+.4} to {:+.4}, p = {:.4} after correction",
+        gain.comparison.test.difference,
+        gain.comparison.interval.low,
+        gain.comparison.interval.high,
+        gain.adjusted_p
+    )?;
+    if let Some(detectable) = gain.comparison.power.gain {
+        writeln!(
+            out,
+            "so many queries would show a gain of {detectable:.4} in 4 of 5 cases"
+        )?;
+    }
     writeln!(out, "{}", decision.text)
 }
 
-fn to_json(command: &Tune, report: &TuneReport, decision: &Decision) -> Value {
-    let others: Vec<Value> = report
-        .others
-        .iter()
-        .map(|other| json!({ "name": other.name, "weights": other.weights, "mean": other.mean }))
-        .collect();
+/// Every baseline beside the tuned values. Each is one line, whatever was searched.
+fn write_comparisons(out: &mut dyn Write, report: &TuneReport) -> io::Result<()> {
+    let mut table = Table::default();
+    table.row([
+        "against".to_string(),
+        "weights".into(),
+        report.metric.to_string(),
+        "tuned gains".into(),
+        "95 % interval".into(),
+        "p (Holm)".into(),
+    ]);
+    for one in &report.against {
+        let comparison = &one.comparison;
+        table.row([
+            one.baseline.to_string(),
+            shares(&one.choice),
+            format!("{:.4}", comparison.baseline),
+            format!("{:+.4}", comparison.test.difference),
+            format!(
+                "{:+.4} to {:+.4}",
+                comparison.interval.low, comparison.interval.high
+            ),
+            format!("{:.4}", one.adjusted_p),
+        ]);
+    }
+    table.row([
+        "tuned, out of fold".to_string(),
+        shares(&report.best.choice),
+        format!("{:.4}", report.out_of_fold),
+        String::new(),
+        String::new(),
+        String::new(),
+    ]);
+    table.write(out)
+}
+
+/// The weights to two decimals, as in `0.20 0.30 0.50`.
+fn shares(choice: &Choice) -> String {
+    let share = |stage: StageName| format!("{:.2}", choice.weights.weight(stage));
+    StageName::ALL.map(share).join(" ")
+}
+
+/// The Pareto front: each line is better and slower than the one above.
+fn write_depths(out: &mut dyn Write, depths: &[DepthPoint]) -> io::Result<()> {
+    let mut table = Table::default();
+    table.row(
+        [
+            "ms per query",
+            "out of fold",
+            "bm25",
+            "dense",
+            "cross depth",
+        ]
+        .map(String::from),
+    );
+    for point in depths.iter().filter(|point| point.is_pareto) {
+        let setup = &point.choice.setup;
+        let reads = point.choice.weights.weight(StageName::Cross) > 0.0;
+        let cross_depth = if reads { setup.cross_depth } else { 0 };
+        table.row([
+            format!("{:.2}", point.ms),
+            format!("{:.4}", point.mean),
+            setup.bm25_depth.to_string(),
+            setup.dense_depth.to_string(),
+            cross_depth.to_string(),
+        ]);
+    }
+    table.write(out)
+}
+
+/// Everything, but how long it took: the same from run to run.
+fn to_json(report: &TuneReport, decision: &Decision) -> Value {
+    let gain = report.gain();
+    let against: Vec<Value> = report.against.iter().map(against_json).collect();
     json!({
-        "metric": command.metric.to_string(),
-        "queries": report.n_queries,
-        "points": report.n_points,
+        "metric": report.metric.to_string(),
+        "search": report.search,
+        "queries": report.n_queries(),
+        "measured": report.n_measured,
+        "folds": report.folds,
+        "seed": report.seed,
+        "budget_ms": report.budget_ms,
         "stages": report.stages,
-        "current": { "weights": report.current, "mean": report.current_mean },
+        "current": measured_json(&report.current.choice, report.current.mean),
         "best": {
-            "weights": report.best,
+            "choice": report.best.choice,
+            "weights": report.best.choice.weights,
             "out_of_fold": report.out_of_fold,
-            "in_sample": report.best_mean,
+            "in_sample": report.best.mean,
         },
-        "fold_weights": report.fold_weights,
+        "highest": measured_json(&report.highest.choice, report.highest.mean),
+        "fold_choices": report.fold_choices,
         "gain": {
-            "mean": report.test.difference,
-            "interval": [report.gain.low, report.gain.high],
-            "p_value": report.test.p_value,
+            "mean": gain.comparison.test.difference,
+            "interval": [gain.comparison.interval.low, gain.comparison.interval.high],
+            "p_value": gain.comparison.test.p_value,
+            "adjusted_p": gain.adjusted_p,
+            "detectable": gain.comparison.power.gain,
         },
-        "others": others,
+        "against": against,
+        "per_query": report.queries,
+        "surface": report.surface,
+        "depths": report.depths,
+        "times": if report.search == Search::Full { json!(report.times) } else { json!([]) },
+        "verdict": report.verdict,
+        "warnings": report.warnings,
         "written": decision.is_written,
         "decision": decision.text,
+    })
+}
+
+fn measured_json(choice: &Choice, mean: f64) -> Value {
+    json!({ "choice": choice, "weights": choice.weights, "mean": mean })
+}
+
+fn against_json(one: &Against) -> Value {
+    let comparison = &one.comparison;
+    json!({
+        "baseline": one.baseline.to_string(),
+        "is_tuned": one.baseline == Baseline::BestTwoWay,
+        "choice": one.choice,
+        "weights": one.choice.weights,
+        "mean": comparison.baseline,
+        "difference": comparison.test.difference,
+        "interval": [comparison.interval.low, comparison.interval.high],
+        "p_value": comparison.test.p_value,
+        "adjusted_p": one.adjusted_p,
+        "wins": comparison.wins,
+        "ties": comparison.ties,
+        "losses": comparison.losses,
+        "detectable": comparison.power.gain,
     })
 }
 
@@ -260,14 +419,5 @@ mod tests {
         assert_eq!(civil(11_016), (2000, 2, 29));
         assert_eq!(civil(20_778), (2026, 11, 21));
         assert_eq!(civil(-1), (1969, 12, 31));
-    }
-
-    #[test]
-    fn a_step_divides_one() {
-        assert_eq!(steps(0.05).unwrap(), 20);
-        assert_eq!(steps(0.02).unwrap(), 50);
-        for step in [0.0, -0.1, 0.3, f64::NAN, 1e-9] {
-            assert!(steps(step).is_err(), "{step}");
-        }
     }
 }

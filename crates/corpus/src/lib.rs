@@ -2,7 +2,7 @@
 //! reported with its file and line and skipped.
 //!
 //! Reading order: [`read_documents`] and what it gives, [`read_queries`],
-//! [`read_qrels`]. A [`Problem`] is a bad record and never ends the reading; an
+//! [`read_judgements`]. A [`Problem`] is a bad record and never ends the reading; an
 //! [`Error`] does.
 //!
 //! ```
@@ -46,5 +46,5 @@ pub use documents::{DocumentReader, ReadOptions, Record, read_documents};
 pub use error::Error;
 pub use format::{Format, QueryFormat};
 pub use problem::{Origin, Problem, Reason};
-pub use qrels::read_qrels;
+pub use qrels::{Judgements, MODEL_JUDGE, read_judgements, read_qrels};
 pub use queries::read_queries;

@@ -1,5 +1,6 @@
 //! Relevance judgements, in BEIR's layout or TREC's, told apart by their columns.
 
+use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 use std::io::BufRead;
 use std::path::Path;
@@ -14,6 +15,32 @@ use crate::source::Source;
 /// Most bytes of one judgement.
 const LIMIT: u64 = 1 << 20;
 
+/// What in the second column of TREC's layout says that a model has judged: this, and the
+/// model's name. Other readers pass over that column, so such a file stays a plain one.
+pub const MODEL_JUDGE: &str = "judge:";
+
+/// A file of judgements.
+#[derive(Debug, Default)]
+pub struct Judgements {
+    /// Who found what how relevant.
+    pub qrels: Qrels,
+    /// Lines that were left out.
+    pub problems: Vec<Problem>,
+    /// The models that judged, by what stands after [`MODEL_JUDGE`]; empty for the
+    /// judgements of people.
+    pub judges: BTreeSet<String>,
+}
+
+/// Reads a file of judgements, or standard input for `-`: as [`read_judgements`], without
+/// who judged.
+///
+/// # Errors
+/// If the file cannot be opened or read to its end.
+pub fn read_qrels(path: &Path) -> Result<(Qrels, Vec<Problem>), Error> {
+    let judgements = read_judgements(path)?;
+    Ok((judgements.qrels, judgements.problems))
+}
+
 /// Reads a file of judgements, or standard input for `-`.
 ///
 /// The first line that has three or four columns decides: three are BEIR's (query,
@@ -22,15 +49,14 @@ const LIMIT: u64 = 1 << 20;
 ///
 /// # Errors
 /// If the file cannot be opened or read to its end.
-pub fn read_qrels(path: &Path) -> Result<(Qrels, Vec<Problem>), Error> {
+pub fn read_judgements(path: &Path) -> Result<Judgements, Error> {
     let source = Source::open(path)?;
     from_reader(source.reader, path)
 }
 
-fn from_reader(reader: impl BufRead, path: &Path) -> Result<(Qrels, Vec<Problem>), Error> {
+fn from_reader(reader: impl BufRead, path: &Path) -> Result<Judgements, Error> {
     let mut lines = Lines::new(reader, LIMIT);
-    let mut qrels = Qrels::default();
-    let mut problems = Vec::new();
+    let mut judgements = Judgements::default();
     let mut layout = None;
     loop {
         let next = match lines.next() {
@@ -38,18 +64,20 @@ fn from_reader(reader: impl BufRead, path: &Path) -> Result<(Qrels, Vec<Problem>
             Err(source) => return Err(Error::read(path, lines.number(), source)),
         };
         let Some((number, line)) = next else {
-            return Ok((qrels, problems));
+            return Ok(judgements);
         };
         let result = match line {
             Line::TooLarge => Err(Reason::TooLarge { limit: LIMIT }),
-            Line::Bytes(bytes) => utf8(bytes).and_then(|line| add(&mut qrels, &mut layout, line)),
+            Line::Bytes(bytes) => {
+                utf8(bytes).and_then(|line| add(&mut judgements, &mut layout, line))
+            }
         };
         if let Err(reason) = result {
             let origin = Origin {
                 path: path.to_owned(),
                 line: Some(number),
             };
-            problems.push(origin.problem(reason));
+            judgements.problems.push(origin.problem(reason));
         }
     }
 }
@@ -61,7 +89,7 @@ enum Layout {
 }
 
 /// Adds what `line` says; a blank line or the header says nothing.
-fn add(qrels: &mut Qrels, layout: &mut Option<Layout>, line: &str) -> Result<(), Reason> {
+fn add(judgements: &mut Judgements, layout: &mut Option<Layout>, line: &str) -> Result<(), Reason> {
     let line = line.trim();
     if line.is_empty() {
         return Ok(());
@@ -78,9 +106,9 @@ fn add(qrels: &mut Qrels, layout: &mut Option<Layout>, line: &str) -> Result<(),
         _ => None,
     };
     *layout = layout.or(found);
-    let (query, doc, grade) = match (*layout, fields.as_slice()) {
-        (Some(Layout::Beir), &[query, doc, grade])
-        | (Some(Layout::Trec), &[query, _, doc, grade]) => (query, doc, grade),
+    let (query, judge, doc, grade) = match (*layout, fields.as_slice()) {
+        (Some(Layout::Beir), &[query, doc, grade]) => (query, "", doc, grade),
+        (Some(Layout::Trec), &[query, judge, doc, grade]) => (query, judge, doc, grade),
         (layout, _) => {
             return Err(Reason::WrongColumns {
                 found: fields.len(),
@@ -96,7 +124,12 @@ fn add(qrels: &mut Qrels, layout: &mut Option<Layout>, line: &str) -> Result<(),
         return Err(Reason::MissingId);
     }
     match grade.parse::<Grade>() {
-        Ok(grade) => judge(qrels, query, doc, grade),
+        Ok(grade) => {
+            if let Some(judge) = judge.strip_prefix(MODEL_JUDGE) {
+                judgements.judges.insert(judge.to_owned());
+            }
+            keep(&mut judgements.qrels, query, doc, grade)
+        }
         Err(_) if is_first && is_header(query) => Ok(()),
         Err(_) => Err(Reason::BadGrade {
             grade: excerpt(grade),
@@ -109,7 +142,7 @@ fn is_header(first: &str) -> bool {
         .contains(&first.to_ascii_lowercase().as_str())
 }
 
-fn judge(qrels: &mut Qrels, query: &str, doc: &str, grade: Grade) -> Result<(), Reason> {
+fn keep(qrels: &mut Qrels, query: &str, doc: &str, grade: Grade) -> Result<(), Reason> {
     let judgements = qrels.0.entry(query.to_owned()).or_default();
     match judgements.entry(doc.to_owned()) {
         Entry::Vacant(place) => {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use treffer_types::{Candidate, Query, StageName, StageTrace};
+use treffer_types::{Candidate, PassageId, Query, StageName, StageTrace};
 
 use crate::error::Error;
 use crate::index::{Index, names};
@@ -95,6 +95,15 @@ impl<'a> Plan<'a> {
     /// # Errors
     /// If the query is blank, or a stage fails; it is named with the query.
     pub fn gather(&self, query: &Query) -> Result<Gathered, Error> {
+        self.gather_with(query, None)
+    }
+
+    /// As [`Plan::gather`], with `forced` in the pool from the start, as if a first
+    /// stage had brought it in.
+    ///
+    /// # Errors
+    /// As [`Plan::gather`].
+    pub fn gather_with(&self, query: &Query, forced: Option<PassageId>) -> Result<Gathered, Error> {
         if query.text.trim().is_empty() {
             return Err(Error::Request(match query.id.as_str() {
                 "" => "the query is empty".into(),
@@ -102,6 +111,13 @@ impl<'a> Plan<'a> {
             }));
         }
         let mut candidates = self.start.clone();
+        if let Some(forced) = forced
+            && !candidates
+                .iter()
+                .any(|candidate| candidate.passage == forced)
+        {
+            candidates.push(Candidate::new(forced));
+        }
         let mut traces = Vec::with_capacity(self.steps.len());
         for step in &self.steps {
             let stage = step.name();

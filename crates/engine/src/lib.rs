@@ -8,7 +8,9 @@
 //! Reading order: [`config`] and [`profile`] say what an index is, [`build`] makes
 //! one and [`manifest`] records it, [`index`] opens it, [`stages`] and [`gather`]
 //! collect candidates and their scores, [`search`] orders them, [`evaluate`]
-//! measures and [`tune`] improves the order on judged [`topics`]. Nothing here prints.
+//! measures and [`tune`] improves the order on judged [`topics`], [`explain`] says where
+//! a document was lost, [`judge`] makes judgements where there are none, and [`runs`]
+//! fuses what other programs ranked. Nothing here prints.
 //!
 //! ```
 //! use treffer_engine::config::Config;
@@ -23,12 +25,15 @@ pub mod build;
 pub mod config;
 mod error;
 pub mod evaluate;
+pub mod explain;
 pub mod gather;
 pub mod index;
+pub mod judge;
 mod keys;
 pub mod manifest;
 pub mod models;
 pub mod profile;
+pub mod runs;
 pub mod search;
 pub mod settings_file;
 pub mod stages;

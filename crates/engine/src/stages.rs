@@ -124,20 +124,32 @@ impl Stage for CrossStage<'_> {
 
     fn run(&self, query: &Query, mut pool: Vec<Candidate>) -> Result<Vec<Candidate>, BoxError> {
         let promising = promise(&pool, self.order, self.normalizers, self.depth);
-        let texts = promising
-            .iter()
-            .map(|at| Ok(self.store.document(pool[*at].doc())?.full_text()))
-            .collect::<Result<Vec<String>, treffer_store::Error>>()?;
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let scores = self.scorer.score_pairs(&query.text, &texts)?;
-        for (at, pair) in promising.into_iter().zip(scores) {
-            let score = Score::new(pair.logit)
-                .ok_or_else(|| format!("the cross-encoder gave {} for a pair", pair.logit))?;
-            pool[at].scores.set(self.name(), score);
-            pool[at].tokens_cut = pair.tokens_cut;
-        }
+        read_pairs(self.scorer, self.store, query, &mut pool, &promising)?;
         Ok(pool)
     }
+}
+
+/// Has the cross-encoder read the candidates at `places` together with the query.
+pub(crate) fn read_pairs(
+    scorer: &dyn PairScorer,
+    store: &Store,
+    query: &Query,
+    pool: &mut [Candidate],
+    places: &[usize],
+) -> Result<(), BoxError> {
+    let texts = places
+        .iter()
+        .map(|at| Ok(store.document(pool[*at].doc())?.full_text()))
+        .collect::<Result<Vec<String>, treffer_store::Error>>()?;
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let scores = scorer.score_pairs(&query.text, &texts)?;
+    for (at, pair) in places.iter().zip(scores) {
+        let score = Score::new(pair.logit)
+            .ok_or_else(|| format!("the cross-encoder gave {} for a pair", pair.logit))?;
+        pool[*at].scores.set(StageName::Cross, score);
+        pool[*at].tokens_cut = pair.tokens_cut;
+    }
+    Ok(())
 }
 
 /// The `depth` candidates that the cross-encoder would read first, best first, as

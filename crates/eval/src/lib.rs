@@ -6,8 +6,10 @@
 //!
 //! Reading order: [`metric`] names the metrics and [`measure`] computes them for
 //! one ranking, [`run`] holds rankings and their file format, [`evaluation`] puts
-//! a run and judgements together, [`significance`] compares two runs, and
-//! [`folds`] splits queries for cross-validation.
+//! a run and judgements together, [`significance`] tests the difference between two,
+//! [`power`] says what so many queries could show, [`comparison`] puts both together,
+//! [`correction`] is for several tests at once, and [`folds`] splits queries for
+//! cross-validation.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -19,19 +21,25 @@
 //! assert!(metric.score(["x", "b", "a"], Some(&judgements)) < 0.7);
 //! ```
 
+pub mod comparison;
+pub mod correction;
 mod draws;
 pub mod error;
 pub mod evaluation;
 pub mod folds;
 pub mod measure;
 pub mod metric;
+pub mod power;
 pub mod run;
 pub mod significance;
 
+pub use comparison::{Comparison, Settings};
+pub use correction::holm;
 pub use error::Error;
 pub use evaluation::{Coverage, Evaluation, unknown_documents};
 pub use folds::k_fold;
 pub use measure::Topic;
 pub use metric::Metric;
+pub use power::{Power, detectable_gain};
 pub use run::{Problem, Run, RunEntry, read_run, write_run};
 pub use significance::{Interval, Randomization, bootstrap_interval, randomization_test};

@@ -114,7 +114,7 @@ pub fn bootstrap_interval(
     })
 }
 
-fn paired_differences(a: &[f64], b: &[f64]) -> Result<Vec<f64>, Error> {
+pub(crate) fn paired_differences(a: &[f64], b: &[f64]) -> Result<Vec<f64>, Error> {
     if a.len() != b.len() || a.is_empty() {
         return Err(Error::NotPaired {
             a: a.len(),

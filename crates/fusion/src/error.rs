@@ -78,4 +78,39 @@ pub enum Error {
         /// Added to the product.
         offset: f64,
     },
+
+    /// A least score that is no number.
+    #[error(
+        "the least score low = {low} is not a finite number; it is 0 for BM25, -1 for a cosine"
+    )]
+    NoLeastScore {
+        /// What would become 0.
+        low: f64,
+    },
+
+    /// A normalizer that means nothing here.
+    #[error(
+        "unknown normalizer `{text}`; write min-max, z-score, rank:60, linear-rank, \
+         theoretical-min:LOW, bounds:LOW:HIGH or sigmoid:SLOPE:OFFSET"
+    )]
+    UnknownNormalizer {
+        /// As it was given.
+        text: String,
+    },
+
+    /// A share of one of several systems that is negative, infinite or not a number.
+    #[error("weight {place} is {value}; a weight is a number from 0 to a million")]
+    ShareOutOfRange {
+        /// Which one, from 1.
+        place: usize,
+        /// The offending value.
+        value: f64,
+    },
+
+    /// No system has any share.
+    #[error("all {systems} weights are 0; give at least one system a part")]
+    NoShare {
+        /// How many there are.
+        systems: usize,
+    },
 }

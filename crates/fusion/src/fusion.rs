@@ -4,8 +4,9 @@ use treffer_types::{Candidate, DocId, StageMap, StageName, StageScore};
 
 use serde::{Deserialize, Serialize};
 
+use crate::columns::Scored;
 use crate::normalizer::Normalizer;
-use crate::prepared::{Prepared, Scored};
+use crate::prepared::Prepared;
 use crate::weights::Weights;
 
 /// How a pool becomes a ranking: the part of a profile that is tuned.
@@ -16,6 +17,23 @@ pub struct Fusion {
     pub normalizers: StageMap<Normalizer>,
     /// The share of each stage.
     pub weights: Weights,
+}
+
+impl Fusion {
+    /// Reciprocal rank fusion of `stages` (Cormack, Clarke and Büttcher, SIGIR 2009, who
+    /// used k = 60): every stage's score is `1 / (k + rank)`, and all count the same.
+    /// `None` if `stages` is empty.
+    ///
+    /// It is a fusion like any other here, which differs from the original in three
+    /// ways that follow from complete pools: ranks are those among all candidates a
+    /// stage has scored, equal scores share a rank, and what the cross-encoder has not
+    /// read comes after what it has. Scores are the original's over the number of stages.
+    pub fn rrf(k: u32, stages: &[StageName]) -> Option<Self> {
+        Some(Fusion {
+            normalizers: StageMap::from_fn(|_| Normalizer::Rank { k }),
+            weights: Weights::equal(stages)?,
+        })
+    }
 }
 
 /// A candidate in its place.

@@ -4,8 +4,9 @@
 //! gives the same ranking, bit for bit.
 //!
 //! Reading order: [`weights`] holds the stages' shares, [`normalizer`] brings raw
-//! scores to one scale, [`prepared`] orders a normalized pool, and [`fusion`]
-//! puts the three together and says what each stage contributed.
+//! scores to one scale, [`prepared`] orders a normalized pool, [`fusion`] puts the
+//! three together and says what each stage contributed, and [`mod@combine`] does the same
+//! for any number of systems that are no stages of ours.
 //!
 //! ```
 //! use treffer_fusion::{Fusion, Normalizer, fuse};
@@ -26,6 +27,8 @@
 //! assert_eq!(fused[0].stages.dense.weighted, 0.6);
 //! ```
 
+mod columns;
+pub mod combine;
 pub mod error;
 pub mod fusion;
 pub mod normalizer;
@@ -34,6 +37,7 @@ pub mod prepared;
 mod testing;
 pub mod weights;
 
+pub use combine::{Combined, System, combine, shares};
 pub use error::Error;
 pub use fusion::{Fused, Fusion, fuse};
 pub use normalizer::Normalizer;

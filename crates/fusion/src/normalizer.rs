@@ -1,8 +1,9 @@
 //! From raw scores to a common scale, one stage at a time.
 
 use serde::{Deserialize, Serialize};
-use treffer_types::Score;
+use treffer_types::StageName;
 
+use crate::columns::Column;
 use crate::error::Error;
 
 /// How one stage's raw scores are brought to the scale on which stages are added.
@@ -13,9 +14,10 @@ use crate::error::Error;
 /// or 0 if that is smaller: never the pool's average, which is what 0 would mean
 /// among z-scores.
 ///
-/// Raising one raw score never worsens that candidate's fused rank, except under
-/// `ZScore`: raising a low outlier shrinks the deviation, which can widen its gap
-/// to the others.
+/// Raising one raw score never worsens that candidate's fused rank, with two
+/// exceptions. Under `ZScore`, raising a low outlier shrinks the deviation, which can
+/// widen its gap to the others. Under `TheoreticalMin`, scores that lie below the
+/// least possible one come nearer to 0 as the largest rises.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", try_from = "Unchecked")]
 pub enum Normalizer {
@@ -31,6 +33,19 @@ pub enum Normalizer {
     Rank {
         /// Larger values flatten the difference between first and later ranks.
         k: u32,
+    },
+    /// `(n + 1 - rank) / n` over the n scores of the pool: 1 for the best, falling in
+    /// equal steps (the points of Borda's count). Equal scores share the better rank.
+    /// Above 0, up to 1.
+    LinearRank,
+    /// `(s - low) / (max - low)`: min-max with the least score that is possible in the
+    /// place of the least that was found (Bruch, Gai and Ingber, ACM Transactions on
+    /// Information Systems, 2023), so that the worst of a good pool is not 0. Not
+    /// clipped: a score below `low` is negative. If no score is above `low`, the largest
+    /// is 0 and the others are below by what they lack.
+    TheoreticalMin {
+        /// What becomes 0: 0 for BM25, -1 for a cosine.
+        low: f64,
     },
     /// `(s - low) / (high - low)` with fixed bounds, theoretical (-1 and 1 for a
     /// cosine) or calibrated on the index. Comparable from query to query. Not
@@ -55,12 +70,25 @@ pub enum Normalizer {
 }
 
 impl Normalizer {
+    /// What is known of the scores of `stage` without looking at any: BM25 is at least
+    /// 0 and a cosine at least -1. A logit has no bound, but its sigmoid is in 0..=1.
+    pub fn theoretical(stage: StageName) -> Self {
+        match stage {
+            StageName::Bm25 => Normalizer::TheoreticalMin { low: 0.0 },
+            StageName::Dense => Normalizer::TheoreticalMin { low: -1.0 },
+            StageName::Cross => Normalizer::Sigmoid {
+                slope: 1.0,
+                offset: 0.0,
+            },
+        }
+    }
+
     /// Whether the settings make sense. Configuration is checked as it is read;
     /// this is for a normalizer made in code.
     ///
     /// # Errors
-    /// If bounds are not finite or `low` is not below `high`, or if a sigmoid does
-    /// not rise.
+    /// If bounds are not finite or `low` is not below `high`, if a least score is not
+    /// finite, or if a sigmoid does not rise.
     pub fn check(self) -> Result<Self, Error> {
         match self {
             Normalizer::Bounds { low, high } => {
@@ -73,13 +101,21 @@ impl Normalizer {
                     return Err(Error::FlatSigmoid { slope, offset });
                 }
             }
-            Normalizer::MinMax | Normalizer::ZScore | Normalizer::Rank { .. } => {}
+            Normalizer::TheoreticalMin { low } => {
+                if !low.is_finite() {
+                    return Err(Error::NoLeastScore { low });
+                }
+            }
+            Normalizer::MinMax
+            | Normalizer::ZScore
+            | Normalizer::Rank { .. }
+            | Normalizer::LinearRank => {}
         }
         Ok(self)
     }
 
-    /// One stage's column, normalized. `None` if the stage scored nothing.
-    pub(crate) fn normalize(self, raw: &[Option<Score>]) -> Option<Column> {
+    /// One stage's column of finite scores, normalized. `None` if it scored nothing.
+    pub(crate) fn normalize(self, raw: &[Option<f64>]) -> Option<Column> {
         let map = self.fit(raw)?;
         let ranks = ranks(raw);
         let normalized: Vec<Option<f64>> = raw
@@ -99,8 +135,8 @@ impl Normalizer {
     }
 
     /// Settles whatever depends on the pool.
-    fn fit(self, raw: &[Option<Score>]) -> Option<Map> {
-        let scores = || raw.iter().flatten().map(|score| f64::from(score.value()));
+    fn fit(self, raw: &[Option<f64>]) -> Option<Map> {
+        let scores = || raw.iter().flatten().copied();
         let min = scores().reduce(f64::min)?;
         let max = scores().reduce(f64::max)?;
         Some(match self {
@@ -120,6 +156,17 @@ impl Normalizer {
                 }
             }
             Normalizer::Rank { k } => Map::Rank { k },
+            Normalizer::LinearRank => Map::LinearRank {
+                n: scores().count() as f64,
+            },
+            Normalizer::TheoreticalMin { low } if max <= low => Map::Linear {
+                zero: max,
+                unit: 1.0,
+            },
+            Normalizer::TheoreticalMin { low } => Map::Linear {
+                zero: low,
+                unit: max - low,
+            },
             Normalizer::Bounds { low, high } => Map::Linear {
                 zero: low,
                 unit: high - low,
@@ -129,35 +176,25 @@ impl Normalizer {
     }
 }
 
-/// One stage's scores of a pool on the common scale.
-#[derive(Clone, Debug)]
-pub(crate) struct Column {
-    /// One per candidate, `floor` where the stage did not look.
-    pub(crate) values: Vec<f64>,
-    /// Rank from 1 among the candidates that the stage scored; equal scores share one.
-    pub(crate) ranks: Vec<Option<u32>>,
-    /// What a candidate gets that the stage did not score.
-    pub(crate) floor: f64,
-}
-
 /// A normalizer that knows its pool.
 enum Map {
     Constant(f64),
     Linear { zero: f64, unit: f64 },
     Rank { k: u32 },
+    LinearRank { n: f64 },
     Sigmoid { slope: f64, offset: f64 },
 }
 
 /// Far beyond any score and far from overflow, even when weighted and summed.
-const LARGEST: f64 = 1e150;
+pub(crate) const LARGEST: f64 = 1e150;
 
 impl Map {
-    fn apply(&self, score: Score, rank: u32) -> f64 {
-        let score = f64::from(score.value());
+    fn apply(&self, score: f64, rank: u32) -> f64 {
         let value = match *self {
             Map::Constant(value) => value,
             Map::Linear { zero, unit } => (score - zero) / unit,
             Map::Rank { k } => 1.0 / (f64::from(k) + f64::from(rank)),
+            Map::LinearRank { n } => (n + 1.0 - f64::from(rank)) / n,
             Map::Sigmoid { slope, offset } => 1.0 / (1.0 + (-(slope * score + offset)).exp()),
         };
         // Only settings that `check` refuses give NaN; fusing stays total even then.
@@ -170,13 +207,16 @@ impl Map {
 }
 
 /// Rank from 1 by score; equal scores share the better rank.
-fn ranks(raw: &[Option<Score>]) -> Vec<Option<u32>> {
-    let mut order: Vec<usize> = (0..raw.len()).filter(|&i| raw[i].is_some()).collect();
-    order.sort_unstable_by(|&a, &b| raw[b].cmp(&raw[a]));
+fn ranks(raw: &[Option<f64>]) -> Vec<Option<u32>> {
+    let mut order: Vec<(f64, usize)> = (0..)
+        .zip(raw)
+        .filter_map(|(i, score)| Some(((*score)?, i)))
+        .collect();
+    order.sort_unstable_by(|(a, _), (b, _)| b.total_cmp(a));
     let mut ranks = vec![None; raw.len()];
     let mut shared = 0;
-    for (place, &i) in (1_u32..).zip(&order) {
-        if place == 1 || raw[i] != raw[order[place as usize - 2]] {
+    for (place, &(_, i)) in (1_u32..).zip(&order) {
+        if place == 1 || raw[i] != raw[order[place as usize - 2].1] {
             shared = place;
         }
         ranks[i] = Some(shared);
@@ -191,6 +231,8 @@ enum Unchecked {
     MinMax,
     ZScore,
     Rank { k: u32 },
+    LinearRank,
+    TheoreticalMin { low: f64 },
     Bounds { low: f64, high: f64 },
     Sigmoid { slope: f64, offset: f64 },
 }
@@ -203,12 +245,16 @@ impl TryFrom<Unchecked> for Normalizer {
             Unchecked::MinMax => Normalizer::MinMax,
             Unchecked::ZScore => Normalizer::ZScore,
             Unchecked::Rank { k } => Normalizer::Rank { k },
+            Unchecked::LinearRank => Normalizer::LinearRank,
+            Unchecked::TheoreticalMin { low } => Normalizer::TheoreticalMin { low },
             Unchecked::Bounds { low, high } => Normalizer::Bounds { low, high },
             Unchecked::Sigmoid { slope, offset } => Normalizer::Sigmoid { slope, offset },
         }
         .check()
     }
 }
+
+mod text;
 
 #[cfg(test)]
 mod tests;

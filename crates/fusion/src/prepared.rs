@@ -1,10 +1,9 @@
 //! A pool normalized once, to be ordered under many weights.
 
-use std::cmp::Ordering;
-
 use treffer_types::{Candidate, Score, StageMap, StageName};
 
-use crate::normalizer::{Column, Normalizer};
+use crate::columns::{Column, Scored, keep_best, weighted_sum};
+use crate::normalizer::Normalizer;
 use crate::weights::Weights;
 
 /// The normalized scores of one pool, column by column.
@@ -38,9 +37,10 @@ impl Prepared {
         // Sums over a column run in this order, so they do not depend on the pool's.
         origins.sort_by_key(|&i| (candidates[i].passage, scores(&candidates[i])));
         let columns = StageMap::from_fn(|stage| {
-            let raw: Vec<Option<Score>> = origins
+            let score = |&i: &usize| candidates[i].scores.get(stage);
+            let raw: Vec<Option<f64>> = origins
                 .iter()
-                .map(|&i| candidates[i].scores.get(stage))
+                .map(|i| score(i).map(|score| f64::from(score.value())))
                 .collect();
             normalizers[stage].normalize(&raw)
         });
@@ -121,41 +121,10 @@ impl Prepared {
         self.origins[position as usize]
     }
 
-    /// The weighted sum, always in the same order of stages. It starts from
-    /// positive zero, so that it is never negative zero.
+    /// The weighted sum, always in the same order of stages.
     fn sum(&self, shares: &StageMap<f64>, position: u32) -> f64 {
-        let mut sum = 0.0;
-        for stage in StageName::ALL {
-            if let Some(column) = &self.columns[stage]
-                && shares[stage] > 0.0
-            {
-                sum += shares[stage] * column.values[position as usize];
-            }
-        }
-        sum
-    }
-}
-
-/// A candidate in the order of ties, and its weighted sum.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Scored {
-    pub(crate) sum: f64,
-    pub(crate) position: u32,
-}
-
-/// Sorts `order[from..]`, best first, and cuts `order` to its `k` best.
-fn keep_best(order: &mut Vec<Scored>, from: usize, k: usize) {
-    let better_first = |a: &Scored, b: &Scored| -> Ordering {
-        (b.sum.total_cmp(&a.sum)).then(a.position.cmp(&b.position))
-    };
-    if k < order.len() {
-        if k > from {
-            order[from..].select_nth_unstable_by(k - from, better_first);
-        }
-        order.truncate(k);
-    }
-    if let Some(block) = order.get_mut(from..) {
-        block.sort_unstable_by(better_first);
+        let parts = StageName::ALL.map(|stage| (shares[stage], self.columns[stage].as_ref()));
+        weighted_sum(parts.into_iter(), position)
     }
 }
 

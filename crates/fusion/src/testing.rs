@@ -95,6 +95,7 @@ pub(crate) fn weights() -> impl Strategy<Value = Weights> {
 fn bounded() -> impl Strategy<Value = Normalizer> {
     prop_oneof![
         Just(Normalizer::MinMax),
+        Just(Normalizer::LinearRank),
         (0_u32..100).prop_map(|k| Normalizer::Rank { k }),
         (0.1..3.0_f64, -2.0..2.0_f64)
             .prop_map(|(slope, offset)| Normalizer::Sigmoid { slope, offset }),
@@ -106,6 +107,8 @@ fn monotone() -> impl Strategy<Value = Normalizer> {
     prop_oneof![
         3 => bounded(),
         1 => bounds.prop_map(|(low, width)| Normalizer::Bounds { low, high: low + width }),
+        // Not above the lowest score of a pool, as is promised of it.
+        1 => (-9.0..=-2.0_f64).prop_map(|low| Normalizer::TheoreticalMin { low }),
     ]
 }
 
@@ -128,7 +131,11 @@ pub(crate) fn monotone_normalizers() -> impl Strategy<Value = StageMap<Normalize
 }
 
 pub(crate) fn fusions() -> impl Strategy<Value = Fusion> {
-    let normalizers = for_stages(prop_oneof![4 => monotone(), 1 => Just(Normalizer::ZScore)]);
+    let normalizers = for_stages(prop_oneof![
+        4 => monotone(),
+        1 => Just(Normalizer::ZScore),
+        1 => (-1.0..3.0_f64).prop_map(|low| Normalizer::TheoreticalMin { low }),
+    ]);
     (normalizers, weights()).prop_map(|(normalizers, weights)| Fusion {
         normalizers,
         weights,

@@ -57,13 +57,15 @@ impl Weights {
         if (sum - 1.0).abs() > SUM_TOLERANCE {
             return Err(sum_not_one(decimals, sum));
         }
-        let total = (1..=LARGEST_DENOMINATOR)
-            .find(|&total| decimals.iter().all(|(_, &value)| is_fraction(value, total)))
-            .unwrap_or(DECIMAL_DENOMINATOR);
-        // A value is at most 1 + 1e-9 here, so the product fits.
-        Weights::new(StageMap::from_fn(|stage| {
-            (decimals[stage] * f64::from(total)).round() as u32
-        }))
+        let StageMap { bm25, dense, cross } = decimals;
+        let parts = whole_parts(&[bm25, dense, cross]);
+        // A value is at most 1 + 1e-9 here, so a part is not above 10^9 + 1.
+        let part = |at: usize| u32::try_from(parts[at]).unwrap_or(u32::MAX);
+        Weights::new(StageMap {
+            bm25: part(0),
+            dense: part(1),
+            cross: part(2),
+        })
     }
 
     /// The same share for each of `stages` and none for the others; `None` if
@@ -113,6 +115,12 @@ impl Weights {
         f64::from(self.parts[stage]) / self.total() as f64
     }
 
+    /// How far apart two weightings are: the sum of the stages' differences, in 0..=2.
+    pub fn distance(&self, other: &Weights) -> f64 {
+        let apart = |stage| (self.weight(stage) - other.weight(stage)).abs();
+        StageName::ALL.into_iter().map(apart).sum()
+    }
+
     /// The shares as integers in lowest terms.
     pub fn parts(&self) -> StageMap<u32> {
         self.parts
@@ -132,6 +140,16 @@ const LARGEST_DENOMINATOR: u32 = 1000;
 
 /// Denominator of all other decimals: the largest power of ten in a part.
 const DECIMAL_DENOMINATOR: u32 = 1_000_000_000;
+
+/// Values from 0 to 10^6 as whole parts of a common total, exact where the values are
+/// fractions or decimals as [`Weights::from_decimals`] describes.
+pub(crate) fn whole_parts(values: &[f64]) -> Vec<u64> {
+    let total = (1..=LARGEST_DENOMINATOR)
+        .find(|&total| values.iter().all(|&value| is_fraction(value, total)))
+        .unwrap_or(DECIMAL_DENOMINATOR);
+    let part = |value: &f64| (value * f64::from(total)).round() as u64;
+    values.iter().map(part).collect()
+}
 
 /// Whether `value` is a whole number of `total`ths, up to the rounding of an `f64`.
 ///

@@ -6,13 +6,13 @@ use proptest::prelude::*;
 use super::*;
 
 fn check(input: impl AsRef<[u8]>, expect: Expect) {
-    let (qrels, problems) = from_reader(input.as_ref(), Path::new("in")).unwrap();
-    let judgements = qrels.0.iter().flat_map(|(query, judgements)| {
+    let read = from_reader(input.as_ref(), Path::new("in")).unwrap();
+    let judgements = read.qrels.0.iter().flat_map(|(query, judgements)| {
         judgements
             .iter()
             .map(move |(doc, grade)| format!("{query} / {doc} = {grade}\n"))
     });
-    let problems = problems.iter().map(|problem| format!("{problem}\n"));
+    let problems = read.problems.iter().map(|problem| format!("{problem}\n"));
     expect.assert_eq(&judgements.chain(problems).collect::<String>());
 }
 
@@ -86,7 +86,7 @@ proptest! {
         lines in proptest::collection::vec("[qd0-9\t ]{0,8}|q[0-9]\td[0-9]\t[0-9]", 0..20),
     ) {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let (qrels, problems) = from_reader(text.as_bytes(), Path::new("in")).unwrap();
+        let Judgements { qrels, problems, .. } = from_reader(text.as_bytes(), Path::new("in")).unwrap();
         let n_lines = lines.iter().filter(|line| !line.trim().is_empty()).count();
         prop_assert_eq!(qrels.n_judgements() + problems.len(), n_lines);
     }
@@ -98,10 +98,25 @@ proptest! {
         let beir: String = judgements.iter().map(|((q, d), g)| format!("{q}\t{d}\t{g}\n")).collect();
         let beir = format!("query-id\tcorpus-id\tscore\n{beir}");
         let trec: String = judgements.iter().map(|((q, d), g)| format!("{q} 0 {d} {g}\n")).collect();
-        let (beir, no_problems) = from_reader(beir.as_bytes(), Path::new("in")).unwrap();
+        let Judgements { qrels: beir, problems: no_problems, .. } = from_reader(beir.as_bytes(), Path::new("in")).unwrap();
         prop_assert_eq!(no_problems.len(), 0);
         prop_assert_eq!(beir.n_judgements(), judgements.len());
         prop_assert!(judgements.iter().all(|((q, d), g)| beir.grade(q, d) == Some(*g)));
-        prop_assert_eq!(beir, from_reader(trec.as_bytes(), Path::new("in")).unwrap().0);
+        prop_assert_eq!(beir, from_reader(trec.as_bytes(), Path::new("in")).unwrap().qrels);
     }
+}
+
+#[test]
+fn a_model_that_judged_is_named() {
+    let judges = |input: &str| {
+        from_reader(input.as_bytes(), Path::new("in"))
+            .unwrap()
+            .judges
+    };
+    assert!(judges("1 0 d1 3\n1 Q0 d2 0\n").is_empty());
+    assert!(judges("query-id\tcorpus-id\tscore\njudge:m\td1\t1\n").is_empty());
+    let found = judges("1\tjudge:mini\td1\t3\n1\tjudge:mini\td2\t0\n2 judge:large d1 1\n");
+    assert!(found.iter().eq(["large", "mini"]));
+    // A line that is left out has judged nothing.
+    assert!(judges("1 judge:mini d1 very\n").is_empty());
 }

@@ -6,6 +6,8 @@
 mod build;
 mod damage;
 mod determinism;
+mod explain;
+mod judge;
 mod modes;
 mod oracle;
 mod support;

@@ -215,6 +215,12 @@ fn normalize(normalizer: Normalizer, raw: &[f64]) -> Vec<f64> {
                 let rank = 1 + raw.iter().filter(|other| *other > s).count();
                 1.0 / (f64::from(k) + rank as f64)
             }
+            Normalizer::LinearRank => {
+                let better = raw.iter().filter(|other| *other > s).count();
+                (n - better as f64) / n
+            }
+            Normalizer::TheoreticalMin { low } if max <= low => s - max,
+            Normalizer::TheoreticalMin { low } => (s - low) / (max - low),
             Normalizer::Bounds { low, high } => (s - low) / (high - low),
             Normalizer::Sigmoid { slope, offset } => 1.0 / (1.0 + (-(slope * s + offset)).exp()),
         })
@@ -226,6 +232,8 @@ fn normalizer() -> impl Strategy<Value = Normalizer> {
         Just(Normalizer::MinMax),
         Just(Normalizer::ZScore),
         (0_u32..80).prop_map(|k| Normalizer::Rank { k }),
+        Just(Normalizer::LinearRank),
+        (-3.0..1.0).prop_map(|low| Normalizer::TheoreticalMin { low }),
         (-3.0..0.0, 0.5..9.0).prop_map(|(low, high)| Normalizer::Bounds { low, high }),
         (0.1..3.0, -2.0..2.0).prop_map(|(slope, offset)| Normalizer::Sigmoid { slope, offset }),
     ]

@@ -236,3 +236,20 @@ fn a_fusion_is_read_as_it_is_written() {
         fusion
     );
 }
+
+#[test]
+fn reciprocal_rank_fusion_is_the_mean_of_reciprocal_ranks() {
+    let pool = [
+        candidate(0, Some(9.0), Some(0.1), None),
+        candidate(1, Some(7.0), Some(0.9), None),
+        candidate(2, Some(5.0), Some(0.5), None),
+    ];
+    let fusion = Fusion::rrf(60, &[StageName::Bm25, StageName::Dense]).unwrap();
+    let fused = fuse(&pool, &fusion);
+    assert_eq!(docs(&fused), [1, 0, 2]);
+    for (fused, ranks) in fused.iter().zip([[2.0, 1.0], [1.0, 3.0], [3.0, 2.0]]) {
+        let mean = ranks.map(|rank| 1.0 / (60.0 + rank)).iter().sum::<f64>() / 2.0;
+        assert!(close(fused.score, mean));
+    }
+    assert_eq!(Fusion::rrf(60, &[]), None);
+}

@@ -5,7 +5,7 @@ use super::*;
 const RAW: [Option<f32>; 5] = [Some(4.0), None, Some(2.0), Some(4.0), Some(0.0)];
 
 fn column(normalizer: Normalizer, raw: &[Option<f32>]) -> Column {
-    let raw: Vec<Option<Score>> = raw.iter().map(|raw| raw.and_then(Score::new)).collect();
+    let raw: Vec<Option<f64>> = raw.iter().map(|raw| raw.map(f64::from)).collect();
     normalizer.normalize(&raw).unwrap()
 }
 
@@ -22,6 +22,19 @@ fn every_formula_is_as_documented() {
         (
             Normalizer::Rank { k: 60 },
             [1.0 / 61.0, 0.0, 1.0 / 63.0, 1.0 / 61.0, 1.0 / 64.0],
+        ),
+        (Normalizer::LinearRank, [1.0, 0.0, 0.5, 1.0, 0.25]),
+        (
+            Normalizer::TheoreticalMin { low: -1.0 },
+            [1.0, 0.0, 0.6, 1.0, 0.2],
+        ),
+        (
+            Normalizer::TheoreticalMin { low: 1.0 },
+            [1.0, -1.0 / 3.0, 1.0 / 3.0, 1.0, -1.0 / 3.0],
+        ),
+        (
+            Normalizer::TheoreticalMin { low: 4.0 },
+            [0.0, -4.0, -2.0, 0.0, -4.0],
         ),
         (
             Normalizer::Bounds {
@@ -80,6 +93,8 @@ fn the_largest_scores_stay_finite_and_apart() {
         Normalizer::MinMax,
         Normalizer::ZScore,
         Normalizer::Rank { k: 0 },
+        Normalizer::LinearRank,
+        Normalizer::TheoreticalMin { low: -1e38 },
         Normalizer::Bounds {
             low: 0.0,
             high: 1e-300,
@@ -129,6 +144,10 @@ fn settings_that_make_no_sense_are_refused_but_never_panic() {
             },
             "does not rise",
         ),
+        (
+            Normalizer::TheoreticalMin { low: f64::INFINITY },
+            "is not a finite number",
+        ),
     ] {
         let message = normalizer.check().unwrap_err().to_string();
         assert!(message.contains(reason), "{message}");
@@ -151,6 +170,11 @@ fn configuration_is_read_as_it_is_written() {
         (r#""min-max""#, Normalizer::MinMax),
         (r#""z-score""#, Normalizer::ZScore),
         ("{ rank = { k = 60 } }", Normalizer::Rank { k: 60 }),
+        (r#""linear-rank""#, Normalizer::LinearRank),
+        (
+            "{ theoretical-min = { low = -1 } }",
+            Normalizer::TheoreticalMin { low: -1.0 },
+        ),
         (
             "{ bounds = { low = -1, high = 1.0 } }",
             Normalizer::Bounds {
@@ -188,5 +212,48 @@ fn configuration_is_read_as_it_is_written() {
     ] {
         let refusal = toml::from_str::<Profile>(&format!("normalizer = {text}")).unwrap_err();
         assert!(refusal.message().contains(reason), "{refusal}");
+    }
+}
+
+#[test]
+fn a_normalizer_is_typed_as_it_prints() {
+    for text in [
+        "min-max",
+        "z-score",
+        "rank:10",
+        "linear-rank",
+        "theoretical-min:-1",
+        "bounds:0:2.5",
+        "sigmoid:0.5:-3",
+    ] {
+        let normalizer: Normalizer = text.parse().unwrap();
+        assert_eq!(normalizer.to_string(), text);
+    }
+    assert_eq!("rank".parse(), Ok(Normalizer::Rank { k: 60 }));
+    for (text, reason) in [
+        ("minmax", "unknown normalizer `minmax`"),
+        ("", "unknown normalizer ``"),
+        ("rank:-1", "unknown normalizer"),
+        ("min-max:1", "unknown normalizer"),
+        ("bounds:1", "unknown normalizer"),
+        ("bounds:2:1", "low must be below high"),
+        ("sigmoid:-1:0", "does not rise"),
+        ("theoretical-min:NaN", "is not a finite number"),
+    ] {
+        let message = text.parse::<Normalizer>().unwrap_err().to_string();
+        assert!(message.contains(reason), "{text}: {message}");
+    }
+}
+
+#[test]
+fn theoretical_bounds_are_those_of_the_stages() {
+    // No query term, the opposite direction, and a logit of even odds.
+    for (stage, worst, normalized) in [
+        (StageName::Bm25, 0.0, 0.0),
+        (StageName::Dense, -1.0, 0.0),
+        (StageName::Cross, 0.0, 0.5),
+    ] {
+        let column = column(Normalizer::theoretical(stage), &[Some(worst), Some(1.0)]);
+        assert_eq!(column.values[0], normalized);
     }
 }

@@ -40,6 +40,12 @@ fn naive_rank(
                 let better = all.iter().filter(|other| **other > s).count();
                 1.0 / (f64::from(k) + 1.0 + better as f64)
             }
+            Normalizer::LinearRank => {
+                let better = all.iter().filter(|other| **other > s).count();
+                (n - better as f64) / n
+            }
+            Normalizer::TheoreticalMin { low } if max <= low => s - max,
+            Normalizer::TheoreticalMin { low } => (s - low) / (max - low),
             Normalizer::Bounds { low, high } => (s - low) / (high - low),
             Normalizer::Sigmoid { slope, offset } => 1.0 / (1.0 + (-(slope * s + offset)).exp()),
         };

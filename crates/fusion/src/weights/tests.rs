@@ -174,3 +174,15 @@ proptest! {
         prop_assert!((sum - 1.0).abs() < 1e-15 * 4.0);
     }
 }
+
+#[test]
+fn weightings_are_apart_by_what_their_stages_are() {
+    let weights = |text: &str| text.parse::<Weights>().unwrap();
+    let distance = weights("0.5,0.5,0").distance(&weights("0.25,0.5,0.25"));
+    assert!((distance - 0.5).abs() < 1e-15);
+    assert_eq!(weights("1,0,0").distance(&weights("0,0,1")), 2.0);
+    assert_eq!(
+        weights("0.1,0.2,0.7").distance(&weights("0.1,0.2,0.7")),
+        0.0
+    );
+}

@@ -1,0 +1,157 @@
+//! Judging: grades by the cross-encoder, for queries that nobody has judged.
+//!
+//! Such grades are what one model believes. They serve to try things out, and to find
+//! what people should judge; they are no evidence for that model.
+
+use std::collections::HashSet;
+
+use treffer_types::{Grade, Progress, Query, StageName};
+
+use crate::error::{Error, part, stop_if_asked};
+use crate::gather::Plan;
+use crate::index::Index;
+use crate::profile::Profile;
+
+/// Probabilities of relevance from which on a document gets grade 1, 2, 3: a logit of 0,
+/// of about 2.2 and of about 4.6.
+pub const USUAL_THRESHOLDS: [f64; 3] = [0.5, 0.9, 0.99];
+
+/// How to judge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgeRequest<'a> {
+    /// How candidates are gathered.
+    pub profile: &'a Profile,
+    /// How many of each query's candidates are read, in the profile's order of promise.
+    pub depth: usize,
+    /// Rising probabilities of relevance: a document's grade is how many of them the
+    /// sigmoid of its logit reaches.
+    pub thresholds: &'a [f64],
+}
+
+/// What the cross-encoder says of one document for one query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// The query's id.
+    pub query: String,
+    /// The corpus's name of the document.
+    pub doc: String,
+    /// From 0 to the number of thresholds.
+    pub grade: Grade,
+}
+
+/// Judges the most promising documents of every query: all that were read, those of
+/// grade 0 included, in the order of queries and then of document ids.
+///
+/// # Errors
+/// If the index has no cross-encoder or the profile does not run it, if the thresholds
+/// are not rising probabilities, if two queries have one id, if a stage fails, or if
+/// `progress` says to stop.
+pub fn judge(
+    index: &Index,
+    request: &JudgeRequest<'_>,
+    queries: &[Query],
+    progress: &dyn Progress,
+) -> Result<Vec<Judgement>, Error> {
+    check_thresholds(request.thresholds)?;
+    let mut ids = HashSet::new();
+    if let Some(twice) = queries.iter().find(|query| !ids.insert(&query.id)) {
+        return Err(Error::Request(format!(
+            "two queries have the id `{}`; judgements go by id, so each needs its own",
+            twice.id
+        )));
+    }
+    let profile = Profile {
+        cross_depth: request.depth,
+        ..request.profile.clone()
+    };
+    let plan = Plan::new(index, &profile, None)?;
+    if !plan.stages().contains(&StageName::Cross) {
+        return Err(Error::Request(
+            "nobody can judge here: the index has no cross-encoder, or none is read with; build it with one (cross.model) and read at least one document".into(),
+        ));
+    }
+    progress.begin("judging", Some(queries.len() as u64), "queries");
+    let mut judgements = Vec::new();
+    for query in queries {
+        stop_if_asked(progress)?;
+        judgements.extend(judge_query(index, &plan, query, request.thresholds)?);
+        progress.advance(1);
+    }
+    progress.end();
+    Ok(judgements)
+}
+
+fn judge_query(
+    index: &Index,
+    plan: &Plan<'_>,
+    query: &Query,
+    thresholds: &[f64],
+) -> Result<Vec<Judgement>, Error> {
+    let mut judgements = Vec::new();
+    for candidate in plan.gather(query)?.candidates {
+        let Some(logit) = candidate.scores.get(StageName::Cross) else {
+            continue;
+        };
+        let id = index.store.id(candidate.doc());
+        judgements.push(Judgement {
+            query: query.id.clone(),
+            doc: id.map_err(part("read", "store", index.dir()))?.to_owned(),
+            grade: grade(logit.value(), thresholds),
+        });
+    }
+    // A document in several passages is as relevant as its best one.
+    judgements.sort_by(|a, b| a.doc.cmp(&b.doc).then(b.grade.cmp(&a.grade)));
+    judgements.dedup_by(|later, kept| later.doc == kept.doc);
+    Ok(judgements)
+}
+
+fn grade(logit: f32, thresholds: &[f64]) -> Grade {
+    let probability = 1.0 / (1.0 + (-f64::from(logit)).exp());
+    let reached = thresholds
+        .iter()
+        .filter(|threshold| probability >= **threshold);
+    Grade::try_from(reached.count()).unwrap_or(Grade::MAX)
+}
+
+fn check_thresholds(thresholds: &[f64]) -> Result<(), Error> {
+    let are_probabilities = thresholds.iter().all(|t| *t > 0.0 && *t < 1.0);
+    let are_rising = thresholds.windows(2).all(|pair| pair[0] < pair[1]);
+    if !thresholds.is_empty() && are_probabilities && are_rising {
+        return Ok(());
+    }
+    let shown: Vec<String> = thresholds.iter().map(f64::to_string).collect();
+    Err(Error::Request(format!(
+        "the thresholds are {}; they must be probabilities above 0 and below 1, each above the one before, as in 0.5,0.9,0.99",
+        shown.join(",")
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grade_counts_the_thresholds_that_are_reached() {
+        let graded = [-9.0, -0.01, 0.0, 2.19, 2.2, 4.59, 4.6, 11.0]
+            .map(|logit| grade(logit, &USUAL_THRESHOLDS));
+        assert_eq!(graded, [0, 0, 1, 1, 2, 2, 3, 3]);
+        assert_eq!(grade(f32::MIN, &USUAL_THRESHOLDS), 0);
+        assert_eq!(grade(f32::MAX, &USUAL_THRESHOLDS), 3);
+    }
+
+    #[test]
+    fn thresholds_must_rise_between_zero_and_one() {
+        assert!(check_thresholds(&USUAL_THRESHOLDS).is_ok());
+        for thresholds in [
+            &[][..],
+            &[0.0],
+            &[1.0],
+            &[0.9, 0.5],
+            &[0.5, 0.5],
+            &[f64::NAN],
+        ] {
+            let message = check_thresholds(thresholds).unwrap_err().to_string();
+            assert!(message.contains("above the one before"), "{message}");
+        }
+    }
+}

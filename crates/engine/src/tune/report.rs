@@ -1,0 +1,284 @@
+//! What tuning found, whether to believe it, and what is done with it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use treffer_eval::{Comparison, Metric};
+use treffer_fusion::{Normalizer, Weights};
+use treffer_types::{StageMap, StageName};
+
+use crate::profile::{CrossOrder, Profile};
+use crate::tune::Search;
+
+/// What tuning found. Means are of the metric, over all queries.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TuneReport {
+    /// What was maximized.
+    pub metric: Metric,
+    /// What was searched.
+    pub search: Search,
+    /// Folds of the cross-validation.
+    pub folds: usize,
+    /// Seed of the folds, the bootstrap and the randomization tests.
+    pub seed: u64,
+    /// Most milliseconds a query may take, if that was limited.
+    pub budget_ms: Option<f64>,
+    /// The stages that were weighed.
+    pub stages: Vec<StageName>,
+    /// How many choices were measured on every query.
+    pub n_measured: usize,
+    /// How long searching and testing took, without gathering.
+    pub elapsed: Duration,
+    /// Where the scores came from.
+    pub scores: ScoresOrigin,
+    /// The profile as it was, over the stages that were weighed; equal weights if it
+    /// gave those nothing.
+    pub current: Measured,
+    /// The winner of all queries, by the one-standard-error rule. Its mean is over the
+    /// very queries that chose it, which flatters it.
+    pub best: Measured,
+    /// The choice with the largest mean of all, flattered even more.
+    pub highest: Measured,
+    /// Mean of each query under what the other folds chose: what the winner is worth
+    /// on new queries.
+    pub out_of_fold: f64,
+    /// What each fold's others chose.
+    pub fold_choices: Vec<Choice>,
+    /// Every query's values, in the order of the queries.
+    pub queries: Vec<QueryOutcome>,
+    /// The tuned values, out of fold, against every baseline; the current profile is
+    /// the first. Their p-values are corrected for their number.
+    pub against: Vec<Against>,
+    /// Every weighting under the winner's other settings, on all queries.
+    pub surface: Vec<SurfacePoint>,
+    /// Quality and cost of every combination of depths, cheapest first; only of a
+    /// full search.
+    pub depths: Vec<DepthPoint>,
+    /// What each stage took while gathering.
+    pub times: Vec<StageCost>,
+    /// What to do with the profile.
+    pub verdict: Verdict,
+    /// What a reader should know before believing any of it.
+    pub warnings: Vec<String>,
+}
+
+/// A way to gather and fuse: the part of a profile that may be tuned.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Choice {
+    /// What is gathered, and how its scores are brought to a common scale.
+    #[serde(flatten)]
+    pub setup: Setup,
+    /// The share of each stage.
+    pub weights: Weights,
+}
+
+/// A choice but for its weights. Fields are those of a [`Profile`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Setup {
+    /// Candidates that BM25 brings in.
+    pub bm25_depth: usize,
+    /// Candidates that the bi-encoder brings in.
+    pub dense_depth: usize,
+    /// Candidates that the cross-encoder reads.
+    pub cross_depth: usize,
+    /// Which it reads first.
+    pub cross_order: CrossOrder,
+    /// How each stage's scores reach the common scale.
+    pub normalizers: StageMap<Normalizer>,
+}
+
+/// A choice and its worth.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Measured {
+    /// What was measured.
+    pub choice: Choice,
+    /// Its mean over all queries.
+    pub mean: f64,
+    /// Milliseconds that a query takes, as far as gathering told.
+    pub ms: Option<f64>,
+}
+
+/// One query, before and after.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct QueryOutcome {
+    /// Its id.
+    pub id: String,
+    /// Its text.
+    pub text: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// The fold that it was in, from 0.
+    pub fold: usize,
+    /// Its value under the current profile.
+    pub current: f64,
+    /// Its value under what the other folds chose.
+    pub out_of_fold: f64,
+    /// Its value under the winner, which it had a part in choosing.
+    pub best: f64,
+}
+
+/// The tuned values against one baseline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Against {
+    /// Which baseline.
+    pub baseline: Baseline,
+    /// Its settings; for one that was tuned, the winner of all queries.
+    pub choice: Choice,
+    /// Means, interval, test and power of `tuned - baseline`, query by query, where
+    /// both were measured out of fold if they were tuned.
+    pub comparison: Comparison,
+    /// The test's p-value after Holm's correction over all baselines.
+    pub adjusted_p: f64,
+}
+
+/// What the tuned profile is compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Baseline {
+    /// The profile as it was.
+    Current,
+    /// One stage by itself.
+    Alone(StageName),
+    /// All stages weighed the same, normalized as in the current profile.
+    EqualWeights,
+    /// Reciprocal rank fusion with k = 60.
+    Rrf,
+    /// The best fusion of at most two stages, chosen within the same folds.
+    BestTwoWay,
+}
+
+/// A weighting under the winner's other settings.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SurfacePoint {
+    /// The weights.
+    pub weights: Weights,
+    /// Its mean over all queries.
+    pub mean: f64,
+    /// By how much its mean is below the largest of the surface.
+    pub behind: f64,
+    /// Standard error of that difference: up to this, it is luck as well as not.
+    pub standard_error: f64,
+}
+
+/// A combination of depths, with weights tuned for it within the same folds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct DepthPoint {
+    /// Depths, and the current profile's order and normalizers; weights are those that
+    /// all queries choose.
+    pub choice: Choice,
+    /// Milliseconds per query.
+    pub ms: f64,
+    /// Mean out of fold.
+    pub mean: f64,
+    /// Whether no other combination is better without being slower.
+    pub is_pareto: bool,
+}
+
+/// What one stage took while gathering.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct StageCost {
+    /// Which stage.
+    pub stage: StageName,
+    /// Mean milliseconds per query; of the cross-encoder, per pair that it read.
+    pub ms: f64,
+    /// Whether `ms` is per pair.
+    pub is_per_pair: bool,
+}
+
+/// Where the stages' scores came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ScoresOrigin {
+    /// Gathered now. What was said of the cache, if something was wrong with it.
+    Gathered {
+        /// Why kept scores were not used, or could not be kept.
+        note: Option<String>,
+    },
+    /// Kept from an earlier run.
+    Cache,
+}
+
+/// What to do with the profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Change it: the gain over the current profile, out of fold, is above 0 and
+    /// significant at 0.05 after correction.
+    Change,
+    /// Keep it: a gain over it could not be told from chance.
+    NoGain,
+    /// Keep it: it is the winner itself.
+    Same,
+}
+
+/// The level at which a corrected p-value counts as significant.
+pub const LEVEL: f64 = 0.05;
+
+impl TuneReport {
+    /// How many queries it is based on.
+    pub fn n_queries(&self) -> usize {
+        self.queries.len()
+    }
+
+    /// The comparison with the current profile, on which the verdict rests.
+    pub fn gain(&self) -> &Against {
+        &self.against[0]
+    }
+
+    /// Whether the profile should be changed.
+    pub fn is_gain(&self) -> bool {
+        self.verdict == Verdict::Change
+    }
+}
+
+impl Choice {
+    /// What `profile` chooses, with these weights.
+    pub fn of(profile: &Profile, weights: Weights) -> Self {
+        Choice {
+            setup: Setup {
+                bm25_depth: profile.bm25_depth,
+                dense_depth: profile.dense_depth,
+                cross_depth: profile.cross_depth,
+                cross_order: profile.cross_order,
+                normalizers: profile.normalizers,
+            },
+            weights,
+        }
+    }
+
+    /// `profile` with this choice in it.
+    pub fn apply(&self, profile: &Profile) -> Profile {
+        let Setup {
+            bm25_depth,
+            dense_depth,
+            cross_depth,
+            cross_order,
+            normalizers,
+        } = self.setup;
+        Profile {
+            bm25_depth,
+            dense_depth,
+            cross_depth,
+            cross_order,
+            normalizers,
+            weights: self.weights,
+            ..profile.clone()
+        }
+    }
+
+    /// How many stages have a weight.
+    pub fn n_stages(&self) -> usize {
+        let weighs = |stage: &StageName| self.weights.weight(*stage) > 0.0;
+        StageName::ALL.iter().filter(|stage| weighs(stage)).count()
+    }
+}
+
+impl std::fmt::Display for Baseline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Baseline::Current => f.pad("current profile"),
+            Baseline::Alone(stage) => f.pad(&format!("{stage} alone")),
+            Baseline::EqualWeights => f.pad("equal weights"),
+            Baseline::Rrf => f.pad("rrf (k 60)"),
+            Baseline::BestTwoWay => f.pad("best two-way"),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Choosing: the best on some queries, and the simplest that is as good.
+
+use std::cmp::Ordering;
+
+use treffer_fusion::{Normalizer, Weights};
+use treffer_types::{StageMap, StageName};
+
+use crate::tune::Search;
+use crate::tune::report::{Choice, Setup};
+use crate::tune::table::{Block, Grid, Row, Table};
+
+/// What a search may choose, beyond what the space holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Most stages that may have a weight.
+    pub(crate) max_stages: usize,
+    /// Most milliseconds that a query may take.
+    pub(crate) budget_ms: Option<f64>,
+}
+
+/// The outcome of a search: places in the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    /// The largest mean.
+    pub(crate) highest: At,
+    /// The simplest that cannot be told from it.
+    pub(crate) chosen: At,
+}
+
+/// A place in the table: block and row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct At {
+    block: usize,
+    row: usize,
+}
+
+/// Rounds of the descent over orders and normalizers.
+const ROUNDS: usize = 2;
+
+impl Table<'_> {
+    pub(crate) fn row(&self, at: At) -> &Row {
+        &self.blocks[at.block].rows[at.row]
+    }
+
+    pub(crate) fn choice(&self, at: At) -> Choice {
+        Choice {
+            setup: self.blocks[at.block].setup,
+            weights: self.row(at).weights,
+        }
+    }
+
+    /// Searches with `queries` alone. `fitted` is the cross-encoder's sigmoid, fitted
+    /// on them. `None` if the limits leave nothing.
+    ///
+    /// A search for weights looks at every point of the grid. A full search is a
+    /// coordinate descent: all combinations of depths, then the order and each stage's
+    /// normalizer in turn, every one with the best weights of a coarse grid; then the
+    /// fine grid of weights under the best setup. Whatever was looked at competes.
+    pub(crate) fn search(
+        &mut self,
+        queries: &[usize],
+        fitted: Normalizer,
+        limits: &Limits,
+    ) -> Option<Found> {
+        let space = self.space;
+        let first = match space.search {
+            Search::Weights => Grid::Fine,
+            Search::Full => Grid::Coarse,
+        };
+        let mut seen = Vec::new();
+        let mut best: Option<(usize, f64)> = None;
+        let mut setups = vec![space.current];
+        setups.extend(space.depth_setups());
+        self.try_all(&setups, first, queries, limits, &mut seen, &mut best);
+        for _ in 0..ROUNDS {
+            let Some(before) = best else { break };
+            for coordinate in Coordinate::ALL {
+                let (leader, _) = best.unwrap_or(before);
+                let setups = coordinate.variants(self, leader, fitted);
+                self.try_all(&setups, first, queries, limits, &mut seen, &mut best);
+            }
+            if best == Some(before) {
+                break;
+            }
+        }
+        let leader = self.blocks[best?.0].setup;
+        self.try_all(&[leader], Grid::Fine, queries, limits, &mut seen, &mut best);
+        self.choose(&seen, queries, limits)
+    }
+
+    /// Looks at the rows of some setups. A later one must be better to lead.
+    fn try_all(
+        &mut self,
+        setups: &[Setup],
+        grid: Grid,
+        queries: &[usize],
+        limits: &Limits,
+        seen: &mut Vec<usize>,
+        best: &mut Option<(usize, f64)>,
+    ) {
+        for setup in setups {
+            let at = self.block(setup, grid);
+            if seen.contains(&at) {
+                continue;
+            }
+            seen.push(at);
+            let block = &self.blocks[at];
+            let means = block
+                .rows
+                .iter()
+                .filter(|row| self.is_allowed(block, row, limits))
+                .map(|row| mean_over(&row.values, queries));
+            if let Some(mean) = means.reduce(f64::max)
+                && best.is_none_or(|(_, leading)| mean > leading)
+            {
+                *best = Some((at, mean));
+            }
+        }
+    }
+
+    fn is_allowed(&self, block: &Block, row: &Row, limits: &Limits) -> bool {
+        let choice = Choice {
+            setup: block.setup,
+            weights: row.weights,
+        };
+        let is_fast = limits
+            .budget_ms
+            .is_none_or(|budget| self.ms(block, &row.weights).is_none_or(|ms| ms <= budget));
+        is_fast && choice.n_stages() <= limits.max_stages
+    }
+
+    /// The one-standard-error rule (Breiman and others, Classification and Regression
+    /// Trees, 1984), of paired differences: of all rows whose mean is below the largest
+    /// by no more than the standard error of that very difference, the simplest.
+    ///
+    /// Simplest is what gives fewer stages a weight, then what changes fewer settings
+    /// of the current profile, then what has weights nearer to the current ones, then
+    /// nearer to equal ones. But where nothing is better than the current profile, that
+    /// is kept. Ties of the largest mean go to what is nearest to it.
+    pub(crate) fn choose(
+        &self,
+        blocks: &[usize],
+        queries: &[usize],
+        limits: &Limits,
+    ) -> Option<Found> {
+        let mut rows: Vec<(At, f64)> = Vec::new();
+        for block in blocks {
+            for (row, measured) in self.blocks[*block].rows.iter().enumerate() {
+                if self.is_allowed(&self.blocks[*block], measured, limits) {
+                    let at = At { block: *block, row };
+                    rows.push((at, mean_over(&measured.values, queries)));
+                }
+            }
+        }
+        let largest = rows.iter().map(|(_, mean)| *mean).reduce(f64::max)?;
+        let tied = |mean: f64| largest - mean <= ROUNDING;
+        let nearest = |a: &At, b: &At| self.complexity(*a).compare_nearness(&self.complexity(*b));
+        let highest = (rows.iter().filter(|(_, mean)| tied(*mean)))
+            .map(|(at, _)| *at)
+            .min_by(nearest)?;
+        // Nothing is better than the current profile, so nothing else is looked for.
+        if self.choice(highest) == self.space.current_choice() {
+            let chosen = highest;
+            return Some(Found { highest, chosen });
+        }
+        let top = &self.row(highest).values;
+        let is_as_good = |at: At, mean: f64| {
+            let (behind, error) = difference(top, &self.row(at).values, queries);
+            tied(mean) || behind <= error
+        };
+        let chosen = (rows.iter().filter(|(at, mean)| is_as_good(*at, *mean)))
+            .map(|(at, _)| *at)
+            .min_by(|a, b| self.complexity(*a).compare(&self.complexity(*b)))?;
+        Some(Found { highest, chosen })
+    }
+
+    fn complexity(&self, at: At) -> Complexity {
+        let choice = self.choice(at);
+        let current = &self.space.current;
+        let Setup {
+            bm25_depth,
+            dense_depth,
+            cross_depth,
+            cross_order,
+            normalizers,
+        } = choice.setup;
+        let is_changed = [
+            bm25_depth != current.bm25_depth,
+            dense_depth != current.dense_depth,
+            cross_depth != current.cross_depth,
+            cross_order != current.cross_order,
+            normalizers.bm25 != current.normalizers.bm25,
+            normalizers.dense != current.normalizers.dense,
+            normalizers.cross != current.normalizers.cross,
+        ];
+        let equal = Weights::equal(&self.space.stages);
+        Complexity {
+            n_stages: choice.n_stages(),
+            n_changed: is_changed.into_iter().filter(|changed| *changed).count(),
+            from_current: choice.weights.distance(&self.space.current_weights),
+            from_equal: equal.map_or(0.0, |equal| choice.weights.distance(&equal)),
+        }
+    }
+}
+
+/// How simple a choice is; see [`Table::choose`].
+struct Complexity {
+    n_stages: usize,
+    n_changed: usize,
+    from_current: f64,
+    from_equal: f64,
+}
+
+impl Complexity {
+    fn compare(&self, other: &Complexity) -> Ordering {
+        (self.n_stages.cmp(&other.n_stages)).then_with(|| self.compare_nearness(other))
+    }
+
+    /// As [`Complexity::compare`], whatever the number of stages.
+    fn compare_nearness(&self, other: &Complexity) -> Ordering {
+        // Distances are sums of fractions; what differs by rounding is equally far.
+        let near = |a: f64, b: f64| ((a * 1e9).round() as i64).cmp(&((b * 1e9).round() as i64));
+        (self.n_changed.cmp(&other.n_changed))
+            .then_with(|| near(self.from_current, other.from_current))
+            .then_with(|| near(self.from_equal, other.from_equal))
+    }
+}
+
+/// What the descent changes while all else stays.
+#[derive(Clone, Copy, Debug)]
+enum Coordinate {
+    Order,
+    Normalizer(StageName),
+    RankFusion,
+}
+
+impl Coordinate {
+    const ALL: [Coordinate; 5] = [
+        Coordinate::Normalizer(StageName::Cross),
+        Coordinate::Normalizer(StageName::Dense),
+        Coordinate::Normalizer(StageName::Bm25),
+        Coordinate::RankFusion,
+        Coordinate::Order,
+    ];
+
+    fn variants(self, table: &Table<'_>, leader: usize, fitted: Normalizer) -> Vec<Setup> {
+        let (space, setup) = (table.space, table.blocks[leader].setup);
+        let with = |normalizers: StageMap<Normalizer>| Setup {
+            normalizers,
+            ..setup
+        };
+        match self {
+            Coordinate::Order => (space.orders().into_iter())
+                .map(|cross_order| Setup {
+                    cross_order,
+                    ..setup
+                })
+                .collect(),
+            Coordinate::Normalizer(stage) => (space.normalizers(stage, fitted).into_iter())
+                .map(|normalizer| {
+                    let mut normalizers = setup.normalizers;
+                    normalizers[stage] = normalizer;
+                    with(normalizers)
+                })
+                .collect(),
+            Coordinate::RankFusion => space.rank_fusions().into_iter().map(with).collect(),
+        }
+    }
+}
+
+/// Means up to this apart are equal.
+const ROUNDING: f64 = 1e-12;
+
+pub(crate) fn mean_over(values: &[f64], queries: &[usize]) -> f64 {
+    queries.iter().map(|query| values[*query]).sum::<f64>() / queries.len() as f64
+}
+
+/// The mean of `a - b` over some queries, and its standard error; an error of 0 if
+/// there is only one query.
+pub(crate) fn difference(a: &[f64], b: &[f64], queries: &[usize]) -> (f64, f64) {
+    let n = queries.len() as f64;
+    let mean = queries.iter().map(|at| a[*at] - b[*at]).sum::<f64>() / n;
+    if queries.len() < 2 {
+        return (mean, 0.0);
+    }
+    let squares: f64 = queries
+        .iter()
+        .map(|at| (a[*at] - b[*at] - mean).powi(2))
+        .sum();
+    (mean, (squares / (n - 1.0) / n).sqrt())
+}

@@ -1,0 +1,211 @@
+//! Every choice that was measured, with its value for every query.
+
+use rayon::prelude::*;
+use treffer_eval::Metric;
+use treffer_fusion::{Prepared, Weights};
+use treffer_types::{Grade, StageMap, StageName};
+
+use crate::tune::pool::Pool;
+use crate::tune::report::{Choice, Setup, StageCost};
+use crate::tune::space::Space;
+
+/// How close the weights of a grid are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grid {
+    /// Close enough to compare setups.
+    Coarse,
+    /// As close as was asked for.
+    Fine,
+}
+
+/// A weighting and its value for every query.
+pub(crate) struct Row {
+    pub(crate) weights: Weights,
+    pub(crate) values: Vec<f64>,
+}
+
+/// All weightings of one setup.
+pub(crate) struct Block {
+    pub(crate) setup: Setup,
+    grid: Grid,
+    pub(crate) rows: Vec<Row>,
+    /// Mean number of pairs that the cross-encoder reads for a query.
+    pairs: f64,
+}
+
+/// What has been measured so far; nothing is measured twice.
+pub(crate) struct Table<'a> {
+    pub(crate) space: &'a Space,
+    pub(crate) pools: &'a [Pool],
+    metric: Metric,
+    pub(crate) blocks: Vec<Block>,
+    costs: Option<StageMap<f64>>,
+}
+
+impl<'a> Table<'a> {
+    pub(crate) fn new(space: &'a Space, pools: &'a [Pool], metric: Metric) -> Self {
+        Table {
+            space,
+            pools,
+            metric,
+            blocks: Vec::new(),
+            costs: costs(space, pools),
+        }
+    }
+
+    /// The block of a setup, measured if it is not there yet.
+    pub(crate) fn block(&mut self, setup: &Setup, grid: Grid) -> usize {
+        let is_it = |block: &Block| block.setup == *setup && block.grid == grid;
+        if let Some(at) = self.blocks.iter().position(is_it) {
+            return at;
+        }
+        let steps = match grid {
+            Grid::Coarse => self.space.coarse_steps(),
+            Grid::Fine => self.space.steps,
+        };
+        let mut weights = self.space.weights(steps);
+        // Weights between two points of the grid may be kept, so they compete.
+        let current = self.space.current_weights;
+        if !weights.contains(&current) {
+            weights.push(current);
+        }
+        if setup.cross_depth == 0 {
+            weights.retain(|weights| weights.weight(StageName::Cross) == 0.0);
+        }
+        let (rows, pairs) = self.measure(setup, &weights);
+        self.blocks.push(Block {
+            setup: *setup,
+            grid,
+            rows,
+            pairs,
+        });
+        self.blocks.len() - 1
+    }
+
+    /// Every query's value under one choice.
+    pub(crate) fn values(&self, choice: &Choice) -> Vec<f64> {
+        let is_it = |block: &&Block| block.setup == choice.setup;
+        let measured = self.blocks.iter().filter(is_it).find_map(|block| {
+            let row = block.rows.iter().find(|row| row.weights == choice.weights);
+            row.map(|row| row.values.clone())
+        });
+        measured.unwrap_or_else(|| {
+            let (mut rows, _) = self.measure(&choice.setup, &[choice.weights]);
+            rows.pop().map(|row| row.values).unwrap_or_default()
+        })
+    }
+
+    /// How many choices were measured.
+    pub(crate) fn n_measured(&self) -> usize {
+        self.blocks.iter().map(|block| block.rows.len()).sum()
+    }
+
+    /// Milliseconds that a query takes under weights of a block, if gathering told.
+    /// What the weights leave out is not read, but the first stages always run.
+    pub(crate) fn ms(&self, block: &Block, weights: &Weights) -> Option<f64> {
+        let costs = self.costs?;
+        let reads = weights.weight(StageName::Cross) > 0.0;
+        let pairs = if reads { block.pairs } else { 0.0 };
+        Some(costs.bm25 + costs.dense + pairs * costs.cross)
+    }
+
+    /// As [`Table::ms`], of a choice.
+    pub(crate) fn ms_of(&self, choice: &Choice) -> Option<f64> {
+        let block = self
+            .blocks
+            .iter()
+            .find(|block| block.setup == choice.setup)?;
+        self.ms(block, &choice.weights)
+    }
+
+    /// What each stage took, for the report.
+    pub(crate) fn stage_costs(&self) -> Vec<StageCost> {
+        let Some(costs) = self.costs else {
+            return Vec::new();
+        };
+        self.space
+            .stages
+            .iter()
+            .map(|stage| StageCost {
+                stage: *stage,
+                ms: costs[*stage],
+                is_per_pair: *stage == StageName::Cross,
+            })
+            .collect()
+    }
+
+    fn measure(&self, setup: &Setup, weights: &[Weights]) -> (Vec<Row>, f64) {
+        let by_query: Vec<(Vec<f64>, usize)> = self
+            .pools
+            .par_iter()
+            .map(|pool| {
+                let ready = Ready::new(pool, self.space, setup);
+                let values = weights
+                    .iter()
+                    .map(|weights| ready.value(weights, &self.metric))
+                    .collect();
+                (values, ready.n_read)
+            })
+            .collect();
+        let rows = weights
+            .iter()
+            .enumerate()
+            .map(|(at, weights)| Row {
+                weights: *weights,
+                values: by_query.iter().map(|(values, _)| values[at]).collect(),
+            })
+            .collect();
+        let n_read: usize = by_query.iter().map(|(_, n_read)| n_read).sum();
+        (rows, n_read as f64 / by_query.len().max(1) as f64)
+    }
+}
+
+/// A query under one setup, normalized once, to be ordered under many weights.
+struct Ready<'a> {
+    prepared: Prepared,
+    grades: Vec<Option<Grade>>,
+    pool: &'a Pool,
+    n_read: usize,
+}
+
+impl<'a> Ready<'a> {
+    fn new(pool: &'a Pool, space: &Space, setup: &Setup) -> Self {
+        let (candidates, places) = space.derive(&pool.candidates, setup);
+        let is_read = |candidate: &&treffer_types::Candidate| {
+            candidate.scores.get(StageName::Cross).is_some()
+        };
+        Ready {
+            prepared: Prepared::new(&candidates, &setup.normalizers),
+            grades: places.into_iter().map(|at| pool.grades[at]).collect(),
+            n_read: candidates.iter().filter(is_read).count(),
+            pool,
+        }
+    }
+
+    fn value(&self, weights: &Weights, metric: &Metric) -> f64 {
+        let depth = metric
+            .cutoff()
+            .map_or(self.grades.len(), |cutoff| cutoff.get());
+        let order = self.prepared.top(weights, depth);
+        let grades: Vec<Option<Grade>> = order.into_iter().map(|at| self.grades[at]).collect();
+        metric.score_grades(&grades, &self.pool.topic)
+    }
+}
+
+/// Mean milliseconds of each stage: of first stages per query, of the cross-encoder per
+/// pair. `None` if no stage told its time.
+fn costs(space: &Space, pools: &[Pool]) -> Option<StageMap<f64>> {
+    let traces = || pools.iter().flat_map(|pool| &pool.traces);
+    traces().next()?;
+    let mut costs = StageMap::from_fn(|_| 0.0);
+    for stage in &space.stages {
+        let of_stage = || traces().filter(|trace| trace.stage == *stage);
+        let total: f64 = of_stage().map(|trace| trace.elapsed.as_secs_f64()).sum();
+        let per = match stage {
+            StageName::Cross => of_stage().map(|trace| trace.scored).sum(),
+            _ => pools.len(),
+        };
+        costs[*stage] = 1000.0 * total / per.max(1) as f64;
+    }
+    Some(costs)
+}

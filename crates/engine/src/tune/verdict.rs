@@ -1,0 +1,434 @@
+//! Nested cross-validation, and the winner against every baseline.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use treffer_eval::{Comparison, Settings, holm, k_fold};
+use treffer_fusion::{Normalizer, Weights};
+use treffer_types::{StageMap, StageName};
+
+use crate::error::Error;
+use crate::tune::calibrate::platt;
+use crate::tune::pool::Pool;
+use crate::tune::report::{
+    Against, Baseline, Choice, DepthPoint, LEVEL, Measured, QueryOutcome, ScoresOrigin, Setup,
+    SurfacePoint, TuneReport, Verdict,
+};
+use crate::tune::select::{Found, Limits, difference, mean_over};
+use crate::tune::space::Space;
+use crate::tune::table::{Grid, Table};
+use crate::tune::{Search, TuneRequest};
+
+/// How often a gain that counts as detectable would be found.
+const POWER: f64 = 0.8;
+
+/// The constant of reciprocal rank fusion in the paper that proposed it.
+const RRF_CONSTANT: u32 = 60;
+
+/// Whether the request makes sense for so many queries, and their folds if so.
+///
+/// # Errors
+/// If it does not.
+pub(crate) fn check<'a>(
+    request: &TuneRequest<'_>,
+    stages: &[StageName],
+    ids: impl Iterator<Item = &'a str>,
+) -> Result<Vec<Vec<String>>, Error> {
+    if stages.len() < 2 {
+        return Err(Error::Request(
+            "tuning weighs stages against each other and needs two or three of them".into(),
+        ));
+    }
+    if request.steps == 0 {
+        return Err(Error::Request("the grid needs at least one step".into()));
+    }
+    if let Some(budget) = request.budget_ms {
+        if request.search == Search::Weights {
+            return Err(Error::Request(
+                "a budget chooses depths, and only a full search looks at them; pass --search full"
+                    .into(),
+            ));
+        }
+        if !(budget.is_finite() && budget > 0.0) {
+            return Err(Error::Request(format!(
+                "the budget is {budget} ms; it must be a number above 0"
+            )));
+        }
+    }
+    let ids: Vec<&str> = ids.collect();
+    if let [_] = ids.as_slice() {
+        return Err(Error::Request(
+            "there is one judged query, and what it chooses cannot be measured on another; judge some tens of queries".into(),
+        ));
+    }
+    Ok(k_fold(ids, request.folds, request.seed)?)
+}
+
+/// Queries, by place, in folds.
+struct Folds {
+    /// Each with its queries, those of all others, and the sigmoid fitted on the latter.
+    parts: Vec<Part>,
+    all: Vec<usize>,
+}
+
+struct Part {
+    held_out: Vec<usize>,
+    training: Vec<usize>,
+    fitted: Normalizer,
+}
+
+impl Folds {
+    fn new(pools: &[Pool], folds: &[Vec<String>]) -> Self {
+        let places: HashMap<&str, usize> = pools
+            .iter()
+            .enumerate()
+            .map(|(at, pool)| (pool.query.id.as_str(), at))
+            .collect();
+        let mut fold_of = vec![0; pools.len()];
+        for (fold, ids) in folds.iter().enumerate() {
+            for id in ids {
+                if let Some(at) = places.get(id.as_str()) {
+                    fold_of[*at] = fold;
+                }
+            }
+        }
+        let all: Vec<usize> = (0..pools.len()).collect();
+        let part = |fold| {
+            let (held_out, training): (Vec<usize>, Vec<usize>) =
+                all.iter().partition(|query| fold_of[**query] == fold);
+            Part {
+                fitted: platt(training.iter().map(|at| &pools[*at])),
+                held_out,
+                training,
+            }
+        };
+        Folds {
+            parts: (0..folds.len()).map(part).collect(),
+            all,
+        }
+    }
+}
+
+/// What a search chose, fold by fold and on all queries.
+struct Nested {
+    /// Each query's value under what the folds that it is not in chose.
+    out_of_fold: Vec<f64>,
+    fold_choices: Vec<Choice>,
+    on_all: Found,
+}
+
+/// The search is repeated without each fold in turn, and that fold's queries are
+/// measured with what it chose. `None` if the limits leave nothing to choose.
+fn nested(
+    table: &mut Table<'_>,
+    folds: &Folds,
+    on_all: Normalizer,
+    limits: &Limits,
+) -> Option<Nested> {
+    let mut out_of_fold = vec![0.0; folds.all.len()];
+    let mut fold_choices = Vec::with_capacity(folds.parts.len());
+    for part in &folds.parts {
+        let found = table.search(&part.training, part.fitted, limits)?;
+        for query in &part.held_out {
+            out_of_fold[*query] = table.row(found.chosen).values[*query];
+        }
+        fold_choices.push(table.choice(found.chosen));
+    }
+    Some(Nested {
+        out_of_fold,
+        fold_choices,
+        on_all: table.search(&folds.all, on_all, limits)?,
+    })
+}
+
+/// Searches, compares and decides.
+pub(crate) fn report(
+    space: &Space,
+    pools: &[Pool],
+    request: &TuneRequest<'_>,
+    folds: &[Vec<String>],
+) -> Result<TuneReport, Error> {
+    let folds = Folds::new(pools, folds);
+    let fitted = platt(pools.iter());
+    let mut table = Table::new(space, pools, request.metric);
+    let limits = Limits {
+        max_stages: space.stages.len(),
+        budget_ms: request.budget_ms,
+    };
+    let tuned = nested(&mut table, &folds, fitted, &limits).ok_or_else(|| over_budget(&table))?;
+    let depths = match space.search {
+        Search::Weights => Vec::new(),
+        Search::Full => depth_points(&mut table, &folds),
+    };
+    let (best, highest) = (
+        table.choice(tuned.on_all.chosen),
+        table.choice(tuned.on_all.highest),
+    );
+    let surface = surface(&mut table, &folds, &best.setup);
+    let against = against(&mut table, &folds, request, fitted, &tuned)?;
+    let measured = |choice: Choice| Measured {
+        choice,
+        mean: mean_over(&table.values(&choice), &folds.all),
+        ms: table.ms_of(&choice),
+    };
+    let current = space.current_choice();
+    Ok(TuneReport {
+        metric: request.metric,
+        search: request.search,
+        folds: request.folds,
+        seed: request.seed,
+        budget_ms: request.budget_ms,
+        stages: space.stages.clone(),
+        n_measured: table.n_measured(),
+        elapsed: Duration::ZERO,
+        scores: ScoresOrigin::Gathered { note: None },
+        current: measured(current),
+        best: measured(best),
+        highest: measured(highest),
+        out_of_fold: mean_over(&tuned.out_of_fold, &folds.all),
+        queries: outcomes(&table, &folds, &tuned, &best),
+        verdict: verdict(&against[0], &best, &current),
+        warnings: warnings(&table, &against[0]),
+        fold_choices: tuned.fold_choices,
+        against,
+        surface,
+        depths,
+        times: table.stage_costs(),
+    })
+}
+
+/// The rule by which a profile is changed: the gain over the current one, out of fold,
+/// is above 0 and significant after correction, and the winner is another profile.
+fn verdict(gain: &Against, best: &Choice, current: &Choice) -> Verdict {
+    let is_gain = gain.comparison.test.difference > 0.0 && gain.adjusted_p <= LEVEL;
+    match () {
+        () if best == current => Verdict::Same,
+        () if is_gain => Verdict::Change,
+        () => Verdict::NoGain,
+    }
+}
+
+fn over_budget(table: &Table<'_>) -> Error {
+    let fastest = table
+        .blocks
+        .iter()
+        .flat_map(|block| block.rows.iter().map(move |row| (block, row)))
+        .filter_map(|(block, row)| table.ms(block, &row.weights))
+        .reduce(f64::min)
+        .unwrap_or(0.0);
+    Error::Request(format!(
+        "no choice is within the budget: the fastest takes {fastest:.2} ms per query; raise --budget-ms"
+    ))
+}
+
+/// The tuned values against every baseline, the current profile first, their p-values
+/// corrected for their number. Powers are reckoned at the level that the first of so
+/// many corrected tests has to meet.
+fn against(
+    table: &mut Table<'_>,
+    folds: &Folds,
+    request: &TuneRequest<'_>,
+    fitted: Normalizer,
+    tuned: &Nested,
+) -> Result<Vec<Against>, Error> {
+    let baselines = baselines(table, folds, request, fitted);
+    let usual = Settings::usual(request.seed);
+    let settings = Settings {
+        draws: request.draws,
+        power: POWER,
+        ..usual
+    };
+    let mut against = Vec::with_capacity(baselines.len());
+    let level = LEVEL / baselines.len() as f64;
+    for (baseline, choice, values) in baselines {
+        let mut comparison = Comparison::new(&tuned.out_of_fold, &values, &settings)?;
+        comparison.power =
+            treffer_eval::detectable_gain(&tuned.out_of_fold, &values, level, POWER)?;
+        against.push(Against {
+            baseline,
+            choice,
+            adjusted_p: comparison.test.p_value,
+            comparison,
+        });
+    }
+    let p_values: Vec<f64> = against.iter().map(|one| one.adjusted_p).collect();
+    for (one, adjusted) in against.iter_mut().zip(holm(&p_values)?) {
+        one.adjusted_p = adjusted;
+    }
+    Ok(against)
+}
+
+fn baselines(
+    table: &mut Table<'_>,
+    folds: &Folds,
+    request: &TuneRequest<'_>,
+    fitted: Normalizer,
+) -> Vec<(Baseline, Choice, Vec<f64>)> {
+    let space = table.space;
+    let mut fixed = vec![(Baseline::Current, space.current_choice())];
+    let with = |weights| Choice {
+        setup: space.current,
+        weights,
+    };
+    for stage in &space.stages {
+        let alone = Weights::equal(&[*stage]).map(with);
+        fixed.extend(alone.map(|choice| (Baseline::Alone(*stage), choice)));
+    }
+    if let Some(weights) = Weights::equal(&space.stages) {
+        let normalizers = StageMap::from_fn(|_| Normalizer::Rank { k: RRF_CONSTANT });
+        let setup = Setup {
+            normalizers,
+            ..space.current
+        };
+        fixed.push((Baseline::EqualWeights, with(weights)));
+        fixed.push((Baseline::Rrf, Choice { setup, weights }));
+    }
+    let mut all: Vec<(Baseline, Choice, Vec<f64>)> = fixed
+        .into_iter()
+        .map(|(baseline, choice)| (baseline, choice, table.values(&choice)))
+        .collect();
+    let limits = Limits {
+        max_stages: 2,
+        budget_ms: request.budget_ms,
+    };
+    if space.stages.len() > 2
+        && let Some(two_way) = nested(table, folds, fitted, &limits)
+    {
+        let choice = table.choice(two_way.on_all.chosen);
+        all.push((Baseline::BestTwoWay, choice, two_way.out_of_fold));
+    }
+    all
+}
+
+/// Every combination of depths under the current order and normalizers, with weights
+/// chosen within the folds.
+fn depth_points(table: &mut Table<'_>, folds: &Folds) -> Vec<DepthPoint> {
+    let limits = Limits {
+        max_stages: table.space.stages.len(),
+        budget_ms: None,
+    };
+    let mut points = Vec::new();
+    for setup in table.space.depth_setups() {
+        let block = table.block(&setup, Grid::Coarse);
+        let mut values = vec![0.0; folds.all.len()];
+        for part in &folds.parts {
+            if let Some(found) = table.choose(&[block], &part.training, &limits) {
+                for query in &part.held_out {
+                    values[*query] = table.row(found.chosen).values[*query];
+                }
+            }
+        }
+        let Some(found) = table.choose(&[block], &folds.all, &limits) else {
+            continue;
+        };
+        let choice = table.choice(found.chosen);
+        points.push(DepthPoint {
+            choice,
+            ms: table
+                .ms(&table.blocks[block], &choice.weights)
+                .unwrap_or(0.0),
+            mean: mean_over(&values, &folds.all),
+            is_pareto: false,
+        });
+    }
+    points.sort_by(|a, b| a.ms.total_cmp(&b.ms).then(b.mean.total_cmp(&a.mean)));
+    let mut best = f64::NEG_INFINITY;
+    for point in &mut points {
+        point.is_pareto = point.mean > best;
+        best = best.max(point.mean);
+    }
+    points
+}
+
+fn surface(table: &mut Table<'_>, folds: &Folds, setup: &Setup) -> Vec<SurfacePoint> {
+    let block = table.block(setup, Grid::Fine);
+    let rows = &table.blocks[block].rows;
+    let means: Vec<f64> = rows
+        .iter()
+        .map(|row| mean_over(&row.values, &folds.all))
+        .collect();
+    let top = (0..rows.len()).max_by(|a, b| means[*a].total_cmp(&means[*b]).then(b.cmp(a)));
+    let Some(top) = top else {
+        return Vec::new();
+    };
+    rows.iter()
+        .zip(&means)
+        .map(|(row, mean)| {
+            let (behind, standard_error) = difference(&rows[top].values, &row.values, &folds.all);
+            SurfacePoint {
+                weights: row.weights,
+                mean: *mean,
+                behind,
+                standard_error,
+            }
+        })
+        .collect()
+}
+
+fn outcomes(table: &Table<'_>, folds: &Folds, tuned: &Nested, best: &Choice) -> Vec<QueryOutcome> {
+    let current = table.values(&table.space.current_choice());
+    let best = table.values(best);
+    let fold_of = |query: usize| {
+        let holds = |part: &Part| part.held_out.contains(&query);
+        folds.parts.iter().position(holds).unwrap_or(0)
+    };
+    table
+        .pools
+        .iter()
+        .enumerate()
+        .map(|(at, pool)| QueryOutcome {
+            id: pool.query.id.clone(),
+            text: pool.query.text.clone(),
+            tags: pool.query.tags.clone(),
+            fold: fold_of(at),
+            current: current[at],
+            out_of_fold: tuned.out_of_fold[at],
+            best: best[at],
+        })
+        .collect()
+}
+
+fn warnings(table: &Table<'_>, gain: &Against) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let pools = table.pools;
+    for stage in &table.space.stages {
+        let is_scored = |pool: &Pool| {
+            let mut candidates = pool.candidates.iter();
+            candidates.any(|candidate| candidate.scores.get(*stage).is_some())
+        };
+        let n_silent = pools.iter().filter(|pool| !is_scored(pool)).count();
+        if n_silent == pools.len() {
+            warnings.push(format!(
+                "the {stage} stage scored nothing for any query, so its weight has no effect"
+            ));
+        }
+    }
+    if pools.iter().all(|pool| pool.topic.n_relevant(1) == 0) {
+        warnings.push(
+            "no query has a relevant document, so every choice is worth the same; check the judgements"
+                .into(),
+        );
+    } else if is_flat(table) {
+        warnings.push(
+            "every choice gives the same value for every query, so there is nothing to choose by"
+                .into(),
+        );
+    }
+    let is_hopeless = 2.0_f64.powi(1 - i32::try_from(pools.len()).unwrap_or(i32::MAX))
+        > gain.comparison.power.level;
+    if is_hopeless {
+        warnings.push(format!(
+            "{} queries are too few: no outcome on so few could be significant; judge more",
+            pools.len()
+        ));
+    }
+    warnings
+}
+
+fn is_flat(table: &Table<'_>) -> bool {
+    let mut rows = table.blocks.iter().flat_map(|block| &block.rows);
+    let Some(first) = rows.next() else {
+        return true;
+    };
+    rows.all(|row| row.values == first.values)
+}

@@ -1,0 +1,322 @@
+//! Explanations agree with the search that they explain.
+
+use std::collections::BTreeMap;
+
+use treffer_engine::Error;
+use treffer_engine::explain::{ExplainRequest, Explanation, Fate, Part, explain};
+use treffer_engine::index::Index;
+use treffer_engine::profile::{FirstStage, Mode, Profile};
+use treffer_fusion::Weights;
+use treffer_testkit::{random_corpus, random_queries};
+use treffer_types::{Document, Query, StageName};
+
+use crate::support::{Place, search};
+
+const N_DOCS: usize = 60;
+const TOP_K: usize = 5;
+const STEPS: u32 = 4;
+
+/// Rank and score of every candidate, by id.
+type Ranks = BTreeMap<String, (u32, f64)>;
+
+struct World {
+    place: Place,
+    index: Index,
+    documents: Vec<Document>,
+}
+
+fn world() -> World {
+    let documents = random_corpus(5, N_DOCS);
+    let place = Place::built(&documents);
+    World {
+        index: place.open(),
+        documents,
+        place,
+    }
+}
+
+fn profiles() -> Vec<Profile> {
+    let shallow = Profile {
+        bm25_depth: 12,
+        dense_depth: 9,
+        cross_depth: 8,
+        ..Profile::default()
+    };
+    let of = |mode, first_stage| Profile {
+        mode,
+        first_stage,
+        ..shallow.clone()
+    };
+    vec![
+        shallow.clone(),
+        of(Mode::Cascade, FirstStage::Bm25),
+        of(Mode::TwoStage, FirstStage::Bm25),
+        of(Mode::TwoStage, FirstStage::Dense),
+        Profile {
+            cross_depth: N_DOCS,
+            ..of(Mode::Exhaustive, FirstStage::Bm25)
+        },
+        Profile {
+            cross_depth: 0,
+            ..shallow
+        },
+    ]
+}
+
+impl World {
+    fn try_explain(
+        &self,
+        profile: &Profile,
+        query: &Query,
+        doc: &str,
+    ) -> Result<Explanation, Error> {
+        let request = ExplainRequest {
+            profile,
+            stages: None,
+            top_k: TOP_K,
+            steps: STEPS,
+        };
+        explain(&self.index, &request, query, doc)
+    }
+
+    fn explain(&self, profile: &Profile, query: &Query, doc: &str) -> Explanation {
+        self.try_explain(profile, query, doc).unwrap()
+    }
+
+    fn ranks(&self, profile: &Profile, query: &Query) -> Ranks {
+        let found = search(&self.index, profile, &query.text);
+        found
+            .hits
+            .into_iter()
+            .map(|hit| (hit.id, (hit.rank, hit.score)))
+            .collect()
+    }
+
+    /// Every document under every profile.
+    fn each(&self, mut check: impl FnMut(&Profile, &Query, &Explanation)) {
+        for profile in profiles() {
+            for query in random_queries(3, 2) {
+                for document in &self.documents {
+                    let found = self.explain(&profile, &query, &document.id);
+                    check(&profile, &query, &found);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn rank_score_and_fate_are_those_of_the_search() {
+    let world = world();
+    let mut seen = BTreeMap::new();
+    world.each(|profile, query, found| {
+        let ranks = world.ranks(profile, query);
+        match ranks.get(&found.id) {
+            Some((rank, score)) => {
+                assert_eq!((found.rank, found.score), (*rank, *score));
+                assert_eq!(found.fate == Fate::Found, *rank as usize <= TOP_K);
+                assert_ne!(found.fate, Fate::NotBroughtIn);
+                assert_eq!(found.n_candidates, ranks.len());
+            }
+            None => {
+                assert_eq!(found.fate, Fate::NotBroughtIn, "{found:?}");
+                assert_eq!(
+                    (found.n_candidates, &found.by_weights),
+                    (ranks.len() + 1, &None)
+                );
+            }
+        }
+        let fate = format!("{:?}", found.fate);
+        let name = fate
+            .split_whitespace()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        *seen.entry(name).or_insert(0) += 1;
+    });
+    assert_eq!(seen.len(), 4, "{seen:?}");
+}
+
+#[test]
+fn the_depth_that_a_rank_asks_for_brings_the_document_in_and_no_less_does() {
+    let world = world();
+    let profile = &profiles()[2]; // BM25 alone brings in
+    let mut n_checked = 0;
+    for query in random_queries(4, 3) {
+        for document in &world.documents {
+            let found = world.explain(profile, &query, &document.id);
+            let Some(rank) = found.stages[0].rank else {
+                let everything = Profile {
+                    bm25_depth: N_DOCS,
+                    ..profile.clone()
+                };
+                assert!(!world.ranks(&everything, &query).contains_key(&found.id));
+                continue;
+            };
+            for (depth, is_in) in [(rank as usize, true), (rank as usize - 1, false)] {
+                let deeper = Profile {
+                    bm25_depth: depth,
+                    ..profile.clone()
+                };
+                if depth > 0 {
+                    let ranks = world.ranks(&deeper, &query);
+                    assert_eq!(ranks.contains_key(&found.id), is_in);
+                    n_checked += 1;
+                }
+            }
+        }
+    }
+    assert!(n_checked > 50, "{n_checked}");
+}
+
+#[test]
+fn the_depth_that_promise_asks_for_has_a_candidate_read_and_no_less_does() {
+    let world = world();
+    let mut n_checked = 0;
+    world.each(|profile, query, found| {
+        let cross = found
+            .stages
+            .iter()
+            .find(|view| view.stage == StageName::Cross);
+        let (Some(view), true) = (cross, profile.mode != Mode::Exhaustive) else {
+            return;
+        };
+        let Part::Reads { depth, promise } = view.part else {
+            panic!("{view:?}");
+        };
+        assert!(view.raw.is_some() && view.rank.is_some());
+        if found.fate == Fate::NotBroughtIn {
+            assert!(!view.is_reached);
+            return;
+        }
+        assert_eq!(view.is_reached, promise as usize <= depth);
+        let deeper = Profile {
+            cross_depth: promise as usize,
+            ..profile.clone()
+        };
+        let again = world.explain(&deeper, query, &found.id);
+        assert!(
+            again
+                .stages
+                .iter()
+                .all(|view| view.is_reached || matches!(view.part, Part::BringsIn(_)))
+        );
+        assert_eq!(again.stages.last().unwrap().raw, view.raw);
+        n_checked += usize::from(!view.is_reached);
+    });
+    assert!(n_checked > 20, "{n_checked}");
+}
+
+#[test]
+fn weights_that_are_said_to_help_do() {
+    let world = world();
+    let (mut n_helped, mut n_hopeless) = (0, 0);
+    for profile in &profiles()[..2] {
+        for query in random_queries(6, 2) {
+            let searches: Vec<(Weights, Ranks)> = Weights::simplex(STEPS, &StageName::ALL)
+                .map(|weights| {
+                    let weighed = Profile {
+                        weights,
+                        ..profile.clone()
+                    };
+                    // All stages run, whatever they weigh, so that the pool is one.
+                    (weights, world.ranks(&weighed, &query))
+                })
+                .collect();
+            for document in &world.documents {
+                let found = world.explain(profile, &query, &document.id);
+                let Some(rescue) = found.by_weights else {
+                    continue;
+                };
+                let ranks = || searches.iter().map(|(w, ranks)| (*w, ranks[&found.id].0));
+                let winning: Vec<_> = ranks()
+                    .filter(|(_, rank)| *rank as usize <= TOP_K)
+                    .collect();
+                assert_eq!((rescue.n_points, rescue.n_winning), (15, winning.len()));
+                assert_eq!(Some(rescue.best.1), ranks().map(|(_, rank)| rank).min());
+                let near = |weights: &Weights| weights.distance(&profile.weights);
+                let nearest = winning.iter().map(|(w, _)| near(w)).min_by(f64::total_cmp);
+                assert_eq!(rescue.nearest.map(|(w, _)| near(&w)), nearest);
+                assert!(
+                    rescue
+                        .nearest
+                        .is_none_or(|nearest| winning.contains(&nearest))
+                );
+                n_helped += usize::from(found.fate != Fate::Found && !winning.is_empty());
+                n_hopeless += usize::from(winning.is_empty());
+            }
+        }
+    }
+    assert!(n_helped > 0 && n_hopeless > 0, "{n_helped} {n_hopeless}");
+}
+
+#[test]
+fn an_outweighed_document_lost_most_by_the_stage_that_is_named() {
+    let world = world();
+    let mut n_checked = 0;
+    world.each(|profile, query, found| {
+        let Fate::Outweighed { by, deficit, last } = &found.fate else {
+            return;
+        };
+        let hits = search(&world.index, profile, &query.text).hits;
+        assert_eq!(hits[TOP_K - 1].id, *last);
+        let (top, here) = (&hits[TOP_K - 1], &hits[found.rank as usize - 1]);
+        let gap = |stage: StageName| top.stages[stage].weighted - here.stages[stage].weighted;
+        assert_eq!(*deficit, gap(*by));
+        assert!(
+            StageName::ALL
+                .into_iter()
+                .all(|stage| gap(stage) <= *deficit)
+        );
+        n_checked += 1;
+    });
+    assert!(n_checked > 20, "{n_checked}");
+}
+
+#[test]
+fn one_pair_at_most_is_read_besides_those_of_the_search() {
+    let world = world();
+    let query = &random_queries(3, 1)[0];
+    let profile = &profiles()[0];
+    let reads = world.place.fakes.scorer.reads();
+    for document in &world.documents {
+        let before = reads.pairs();
+        world.explain(profile, query, &document.id);
+        assert!(reads.pairs() - before <= profile.cross_depth + 1);
+    }
+}
+
+#[test]
+fn what_cannot_be_explained_says_why() {
+    let world = world();
+    let profile = &profiles()[0];
+    let message = |query: &str, doc: &str| {
+        world
+            .try_explain(profile, &Query::text(query), doc)
+            .unwrap_err()
+            .to_string()
+    };
+    assert!(message("w0", "nowhere").contains("holds no document `nowhere`"));
+    assert!(message("  ", &world.documents[0].id).contains("the query is empty"));
+    let request = ExplainRequest {
+        profile,
+        stages: Some(&[StageName::Cross]),
+        top_k: 1,
+        steps: 2,
+    };
+    let query = Query::text("w0");
+    let refused = explain(&world.index, &request, &query, &world.documents[0].id);
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("no stage is left to bring in")
+    );
+    let request = ExplainRequest {
+        stages: None,
+        top_k: 0,
+        ..request
+    };
+    let refused = explain(&world.index, &request, &query, &world.documents[0].id);
+    assert!(refused.unwrap_err().to_string().contains("at least one"));
+}

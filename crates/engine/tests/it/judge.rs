@@ -1,0 +1,128 @@
+//! Judgements by the cross-encoder: what is read, and what grade it gets.
+
+use std::collections::BTreeMap;
+
+use treffer_engine::index::{Index, OpenOptions};
+use treffer_engine::judge::{JudgeRequest, Judgement, USUAL_THRESHOLDS, judge};
+use treffer_engine::profile::Profile;
+use treffer_engine::{Error, evaluate::evaluate, topics::Topics};
+use treffer_testkit::{RecordingProgress, random_corpus, random_queries};
+use treffer_types::{NoProgress, PairScorer, Qrels, Query, StageName};
+
+use crate::support::{Place, search};
+
+fn judged(index: &Index, depth: usize, queries: &[Query]) -> Result<Vec<Judgement>, Error> {
+    let request = JudgeRequest {
+        profile: &Profile::default(),
+        depth,
+        thresholds: &USUAL_THRESHOLDS,
+    };
+    judge(index, &request, queries, &NoProgress)
+}
+
+#[test]
+fn the_most_promising_documents_are_graded_by_their_logits() {
+    let documents = random_corpus(2, 40);
+    let place = Place::built(&documents);
+    let index = place.open();
+    let texts: BTreeMap<&str, String> = documents
+        .iter()
+        .map(|d| (d.id.as_str(), d.full_text()))
+        .collect();
+    for query in random_queries(9, 5) {
+        let judgements = judged(&index, 7, std::slice::from_ref(&query)).unwrap();
+        let profile = Profile {
+            cross_depth: 7,
+            ..Profile::default()
+        };
+        let mut read: Vec<String> = search(&index, &profile, &query.text)
+            .hits
+            .into_iter()
+            .filter(|hit| hit.stages.cross.raw.is_some())
+            .map(|hit| hit.id)
+            .collect();
+        read.sort();
+        let docs: Vec<&String> = judgements.iter().map(|judgement| &judgement.doc).collect();
+        assert!(docs.into_iter().eq(&read));
+        for judgement in &judgements {
+            let pair = place
+                .fakes
+                .scorer
+                .score_pairs(&query.text, &[&texts[judgement.doc.as_str()]]);
+            let logit = pair.unwrap()[0].logit;
+            // Logits at which the sigmoid is 0.5, 0.9 and 0.99.
+            let grade = [0.0, 2.1972246, 4.59512]
+                .iter()
+                .filter(|at| logit >= **at)
+                .count();
+            assert_eq!(judgement.grade, grade as i32, "{logit}");
+            assert_eq!(judgement.query, query.id);
+        }
+    }
+}
+
+#[test]
+fn the_judge_agrees_with_itself() {
+    let place = Place::built(&random_corpus(2, 40));
+    let index = place.open();
+    let queries = random_queries(9, 8);
+    let mut qrels = Qrels::default();
+    for Judgement { query, doc, grade } in judged(&index, 40, &queries).unwrap() {
+        qrels.0.entry(query).or_default().insert(doc, grade);
+    }
+    let topics = Topics::new(&index, queries, qrels, None).unwrap();
+    let profile = Profile {
+        cross_depth: 40,
+        ..Profile::default()
+    };
+    let metric = "nDCG@10".parse().unwrap();
+    let report = evaluate(&index, &profile, None, &topics, &[metric], &NoProgress).unwrap();
+    let row = report.rows.iter().find(|row| row.name == "cross").unwrap();
+    let judged_relevant = |query: &String| topics.qrels.0[query].values().any(|grade| *grade > 0);
+    for (query, values) in &row.evaluation.queries {
+        let expected = if judged_relevant(query) { 1.0 } else { 0.0 };
+        assert!((values[0] - expected).abs() < 1e-12, "{query}");
+    }
+}
+
+#[test]
+fn progress_is_told_by_query_and_can_be_stopped() {
+    let place = Place::built(&random_corpus(2, 20));
+    let index = place.open();
+    let request = JudgeRequest {
+        profile: &Profile::default(),
+        depth: 5,
+        thresholds: &USUAL_THRESHOLDS,
+    };
+    let queries = random_queries(9, 6);
+    let progress = RecordingProgress::new();
+    judge(&index, &request, &queries, &progress).unwrap();
+    assert_eq!(progress.advances(), 6);
+    let progress = RecordingProgress::cancelling_after(2);
+    let stopped = judge(&index, &request, &queries, &progress);
+    assert!(matches!(stopped, Err(Error::Cancelled)));
+}
+
+#[test]
+fn what_cannot_be_judged_says_why() {
+    let place = Place::built(&random_corpus(2, 20));
+    let index = place.open();
+    let queries = random_queries(9, 2);
+    let message = |result: Result<Vec<Judgement>, Error>| result.unwrap_err().to_string();
+    let twice = [queries[0].clone(), queries[0].clone()];
+    assert!(message(judged(&index, 5, &twice)).contains("two queries have the id"));
+    assert!(message(judged(&index, 0, &queries)).contains("nobody can judge here"));
+    let request = JudgeRequest {
+        profile: &Profile::default(),
+        depth: 5,
+        thresholds: &[0.9, 0.5],
+    };
+    let refused = judge(&index, &request, &queries, &NoProgress);
+    assert!(message(refused).contains("the thresholds are 0.9,0.5"));
+    let options = OpenOptions {
+        stages: Some(vec![StageName::Bm25, StageName::Dense]),
+        ..OpenOptions::default()
+    };
+    let index = Index::open(&place.dir(), &options, &place.fakes).unwrap();
+    assert!(message(judged(&index, 5, &queries)).contains("nobody can judge here"));
+}

@@ -1,0 +1,105 @@
+//! Any number of systems over one pool: what fuses foreign runs, with the normalizers
+//! and the sum that also fuse the stages.
+
+use crate::columns::{Column, Scored, keep_best, weighted_sum};
+use crate::error::Error;
+use crate::normalizer::{LARGEST, Normalizer};
+use crate::weights::whole_parts;
+
+/// What one system said of a pool, and how much it counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct System<'a> {
+    /// One score per candidate; `None`, or a number that is not finite, where the system
+    /// has none. All systems go by the same candidates, in the order of ties.
+    pub scores: &'a [Option<f64>],
+    /// How its scores reach the common scale.
+    pub normalizer: Normalizer,
+    /// Factor of its normalized scores, at least 0.
+    pub share: f64,
+}
+
+/// A candidate in its place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Combined {
+    /// Its place among the candidates that were given.
+    pub candidate: usize,
+    /// The sum of the shared scores. Never rises from one result to the next.
+    pub score: f64,
+}
+
+/// Orders all candidates by `sum over systems of share * normalized`, best first, ties
+/// in the order in which the candidates were given.
+///
+/// A candidate that a system has not scored gets what [`Normalizer`] gives to the
+/// unscored: never more than the system's worst. A system that scored nothing has no
+/// influence. With [`Normalizer::Rank`] and shares of 1 this is reciprocal rank fusion
+/// (Cormack, Clarke and Büttcher, SIGIR 2009), but that equal scores share a rank.
+pub fn combine(systems: &[System<'_>]) -> Vec<Combined> {
+    let longest = systems.iter().map(|system| system.scores.len()).max();
+    let n_candidates = longest.unwrap_or(0);
+    let columns: Vec<(f64, Option<Column>)> = systems
+        .iter()
+        .map(|system| (system.share, column(system, n_candidates)))
+        .collect();
+    let mut order: Vec<Scored> = (0_u32..)
+        .take(n_candidates)
+        .map(|position| {
+            let parts = columns
+                .iter()
+                .map(|(share, column)| (*share, column.as_ref()));
+            Scored {
+                sum: weighted_sum(parts, position),
+                position,
+            }
+        })
+        .collect();
+    keep_best(&mut order, 0, n_candidates);
+    let combined = |scored: Scored| Combined {
+        candidate: scored.position as usize,
+        score: scored.sum,
+    };
+    order.into_iter().map(combined).collect()
+}
+
+/// The shares of systems whose weights stand in the proportion of `weights`, summing to
+/// 1: of whole numbers, fractions and decimals the same that
+/// [`Weights`](crate::Weights) gives, bit for bit.
+///
+/// # Errors
+/// If a weight is negative, not finite or above a million, or if all are 0.
+pub fn shares(weights: &[f64]) -> Result<Vec<f64>, Error> {
+    for (place, &value) in (1..).zip(weights) {
+        if !(0.0..=1e6).contains(&value) {
+            return Err(Error::ShareOutOfRange { place, value });
+        }
+    }
+    let parts = whole_parts(weights);
+    let total: u64 = parts.iter().sum();
+    if total == 0 {
+        return Err(Error::NoShare {
+            systems: weights.len(),
+        });
+    }
+    Ok(parts
+        .iter()
+        .map(|&part| part as f64 / total as f64)
+        .collect())
+}
+
+fn column(system: &System<'_>, n_candidates: usize) -> Option<Column> {
+    let mut raw: Vec<Option<f64>> = system
+        .scores
+        .iter()
+        // Adding zero turns negative zero into zero.
+        .map(|score| {
+            score
+                .filter(|s| s.is_finite())
+                .map(|s| s.clamp(-LARGEST, LARGEST) + 0.0)
+        })
+        .collect();
+    raw.resize(n_candidates, None);
+    system.normalizer.normalize(&raw)
+}
+
+#[cfg(test)]
+mod tests;

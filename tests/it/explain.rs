@@ -1,0 +1,152 @@
+//! `treffer explain`: where a document was lost, in words and as JSON.
+
+use serde_json::Value;
+
+use crate::hay::{indexed, indexed_in_three_stages};
+use crate::util::Place;
+
+fn explained(here: &Place, doc: &str, flags: &str) -> Value {
+    here.treffer(&format!(
+        "explain index 'cold lab fridge' {doc} {flags} --format json"
+    ))
+    .succeeds()
+    .says_nothing()
+    .json()
+}
+
+#[test]
+fn a_hit_is_explained_as_the_search_has_it() {
+    let here = indexed_in_three_stages();
+    let search = here
+        .treffer("search index 'cold lab fridge' -k 100 --explain --format json")
+        .succeeds()
+        .json();
+    for hit in search["hits"].as_array().unwrap() {
+        let found = explained(&here, hit["id"].as_str().unwrap(), "");
+        assert_eq!(
+            (&found["rank"], &found["score"]),
+            (&hit["rank"], &hit["score"])
+        );
+        let is_found = hit["rank"].as_u64().unwrap() <= 10;
+        assert_eq!(found["fate"] == "found", is_found, "{found}");
+    }
+}
+
+#[test]
+fn a_document_that_no_stage_brought_in_is_said_to_be_lost_there() {
+    let here = indexed_in_three_stages();
+    let shallow = "--set bm25_depth=3 --set dense_depth=3";
+    let lost: Vec<Value> = (0..60)
+        .map(|at| explained(&here, &format!("d{at}"), shallow))
+        .filter(|found| found["fate"] == "not brought in")
+        .collect();
+    assert!(lost.len() >= 54, "{}", lost.len());
+    for found in &lost {
+        assert_eq!(found["by_weights"], Value::Null);
+        assert!(found["if_read"]["weightings"].as_u64() == Some(231));
+        assert!(
+            found["stages"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .all(|view| view["seen"] == false)
+        );
+    }
+    let id = lost[0]["id"].as_str().unwrap();
+    here.treffer(&format!("explain index 'cold lab fridge' {id} {shallow}"))
+        .succeeds()
+        .prints("lost by the first stages: none brought it in")
+        .prints("dense: rank ")
+        .prints("would bring it in")
+        .prints("brought in and read: ");
+}
+
+#[test]
+fn a_candidate_that_was_not_read_is_said_to_be_lost_before_the_cross_encoder() {
+    let here = indexed_in_three_stages();
+    let flags = "-k 3 --set cross_depth=3";
+    let unread: Vec<Value> = (0..60)
+        .map(|at| explained(&here, &format!("d{at}"), flags))
+        .filter(|found| found["fate"] == "not read")
+        .collect();
+    assert!(!unread.is_empty());
+    for found in &unread {
+        let cross = &found["stages"][2];
+        assert!(
+            cross["promise"].as_u64() > Some(3) && cross["seen"] == false,
+            "{found}"
+        );
+        // It is read for the explanation.
+        assert!(cross["raw"].is_number() && cross["rank"].is_number());
+    }
+    let id = unread[0]["id"].as_str().unwrap();
+    here.treffer(&format!("explain index 'cold lab fridge' {id} {flags}"))
+        .succeeds()
+        .prints("lost before the cross-encoder")
+        .prints("reads 3, this as number ")
+        .prints("other weights: ")
+        .prints("other weights, and read: ");
+}
+
+#[test]
+fn weights_that_would_help_do_help() {
+    let here = indexed_in_three_stages();
+    let mut n_helped = 0;
+    for at in 0..60 {
+        let found = explained(
+            &here,
+            &format!("d{at}"),
+            "-k 2 --stages bm25,dense --step 0.25",
+        );
+        if found["fate"] != "outweighed" || found["by_weights"]["nearest"].is_null() {
+            continue;
+        }
+        let nearest = &found["by_weights"]["nearest"];
+        let weight = |stage: &str| nearest["weights"][stage].as_f64().unwrap();
+        let weights = format!("{},{},0", weight("bm25"), weight("dense"));
+        let ids = here
+            .treffer(&format!("search index 'cold lab fridge' -k 2 --stages bm25,dense --weights {weights} --format json"))
+            .succeeds()
+            .ids();
+        assert_eq!(
+            Some(ids.iter().position(|id| id == &format!("d{at}")).unwrap() as u64 + 1),
+            nearest["rank"].as_u64()
+        );
+        n_helped += 1;
+    }
+    assert!(n_helped > 0);
+}
+
+#[test]
+fn an_index_of_bm25_alone_is_explained_too() {
+    let here = indexed();
+    here.treffer("explain index cold oven")
+        .succeeds()
+        .prints("none brought it in")
+        .prints("bm25: no word of the query occurs in it");
+    here.treffer("explain index cold fridge -k 1")
+        .succeeds()
+        .prints("fridge: rank 2 of 2 candidates; lost by bm25, which gives it ")
+        .prints(" less than freezer at rank 1")
+        .prints("other weights: none of 1 weightings");
+    here.treffer("explain index cold fridge")
+        .succeeds()
+        .prints("rank 2 of 2 candidates, within the first 10");
+}
+
+#[test]
+fn what_cannot_be_explained_says_why() {
+    let here = indexed();
+    here.treffer("explain index cold gone")
+        .fails_with("the index holds no document `gone`");
+    here.treffer("explain index ' ' oven")
+        .fails_with("the query is empty");
+    here.treffer("explain index cold oven -k 0")
+        .fails_with("--top-k");
+    here.treffer("explain index cold oven --step 0.3")
+        .fails_with("it must divide 1");
+    here.treffer("explain index cold oven --stages cross")
+        .fails_with("no cross stage");
+    here.treffer("explain none cold oven")
+        .fails_with("there is no index in none");
+}
