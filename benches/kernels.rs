@@ -25,12 +25,15 @@ const HIDDEN: usize = 384;
 const RUNS: usize = 9;
 
 fn main() {
+    // `cargo xtask bench kernels -- avx512` measures that one alone.
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let levels = [Level::Avx2, Level::Avx512, Level::Amx];
+    let named = |level: &Level| asked.iter().any(|word| word == level.as_str());
+    let chosen = levels.iter().any(named);
+    let levels = levels.into_iter().filter(|level| !chosen || named(level));
     println!("| instructions | product | tokens | GMAC/s | share of the peak |");
     println!("|---|---|---|---|---|");
-    for isa in [Level::Avx2, Level::Avx512, Level::Amx]
-        .into_iter()
-        .filter_map(Isa::get)
-    {
+    for isa in levels.filter_map(Isa::get) {
         for tokens in [8, 32, 64, 128, 256, 512] {
             for (name, outputs) in [
                 ("384 to 384", 384),
@@ -55,7 +58,15 @@ fn linear(isa: Isa, name: &str, tokens: usize, outputs: usize) {
     let bias = vec![0.0; outputs];
     let work = (tokens * HIDDEN * outputs) as u64;
     report(isa, name, tokens, form, work, || {
-        product(isa, &rows, &panels, &mut out, outputs, Then::Biased(&bias));
+        product(
+            isa,
+            &rows,
+            &panels,
+            None,
+            &mut out,
+            outputs,
+            Then::Biased(&bias),
+        );
     });
 }
 

@@ -164,7 +164,8 @@ pub(crate) struct How {
     /// Set a key of the profile for this run, as in cross_depth=20
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
-    /// Where models run: cpu, cuda or cuda:N [default: as the index's settings say]
+    /// Where models run: cpu, cuda or cuda:N; cpu:candle for f32 on the CPU [default: as the
+    /// index's settings say]
     #[arg(long)]
     pub(crate) device: Option<Device>,
 }

@@ -72,7 +72,7 @@ fn ways(quantized: f32) -> [(Device, f32); 2] {
 }
 
 fn embeds_as_the_original(name: &str) {
-    for (device, tolerance) in ways(5e-3) {
+    for (device, tolerance) in ways(0.015) {
         embeds_on(name, device, tolerance);
     }
 }

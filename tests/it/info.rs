@@ -15,7 +15,7 @@ fn the_table_names_documents_stages_and_profiles() {
         .prints("dense            tiny-bert-bi, at most 32 tokens, fingerprint ")
         .prints("m 8, ef_construction 40\n")
         .prints("cross            tiny-bert-cross, at most ")
-        .prints("device           cpu\n")
+        .prints("device           cpu (")
         .prints("profile default  hybrid, bm25 20 dense 20 cross 8, weights 0.4,0.3,0.3\n");
 }
 

@@ -28,6 +28,13 @@ fn judged(bm25: f64, dense: f64) -> Place {
     here
 }
 
+/// The files of the index but for the kept scores, which every run may write.
+fn files(here: &Place) -> impl PartialEq + std::fmt::Debug + use<> {
+    let mut files = here.files("index");
+    files.retain(|path, _| !path.iter().any(|part| part == "tuning-cache"));
+    files
+}
+
 fn weights(here: &Place, profile: &str) -> Value {
     here.treffer("info index --format json").succeeds().json()["settings"]["profiles"][profile]["weights"].clone()
 }
@@ -63,11 +70,11 @@ fn a_gain_is_written_with_where_it_comes_from() {
 #[test]
 fn what_is_no_gain_is_left_alone() {
     let here = judged(1.0, 0.0);
-    let before = here.files("index");
+    let before = files(&here);
     here.treffer(TUNE)
         .succeeds()
         .prints("profile `default` left alone");
-    assert_eq!(here.files("index"), before);
+    assert_eq!(files(&here), before);
 }
 
 #[test]
@@ -82,11 +89,11 @@ fn force_writes_what_is_no_gain() {
 #[test]
 fn a_dry_run_reports_and_writes_nothing() {
     let here = judged(0.0, 1.0);
-    let before = here.files("index");
+    let before = files(&here);
     here.treffer(&format!("{TUNE} --dry-run"))
         .succeeds()
         .prints("would write ");
-    assert_eq!(here.files("index"), before);
+    assert_eq!(files(&here), before);
 }
 
 #[test]
@@ -136,9 +143,64 @@ fn the_report_compares_the_winner_with_the_rest() {
         .prints("bm25 alone ")
         .prints("dense alone ")
         .prints("equal weights ")
+        .prints("rrf (k 60) ")
         .prints("current profile ")
+        .prints("tuned, out of fold ")
         .prints("chosen by the folds: ")
-        .prints("95 % interval");
+        .prints("95 % interval")
+        .prints("so many queries would show a gain of ");
+}
+
+#[test]
+fn scores_are_gathered_once() {
+    let here = judged(0.0, 1.0);
+    let tune = || here.treffer(&format!("{TUNE} --dry-run")).succeeds();
+    let first = tune().says("with scores gathered now");
+    let again = tune().says("with scores kept from an earlier run");
+    assert_eq!(first.stdout, again.stdout);
+    here.treffer(&format!("{TUNE} --dry-run --no-cache"))
+        .succeeds()
+        .says("with scores gathered now");
+}
+
+#[test]
+fn queries_that_are_also_the_test_are_told() {
+    let here = judged(0.0, 1.0);
+    here.write("test.tsv", "q0\td0\t1\nq3\td3\t1\nother\td3\t1\n");
+    here.treffer(&format!("{TUNE} --dry-run --held-out test.tsv"))
+        .succeeds()
+        .says("warning: 2 of the 20 queries that choose are also in test.tsv");
+    here.write("test.tsv", "other\td3\t1\n");
+    let ran = here
+        .treffer(&format!("{TUNE} --dry-run --held-out test.tsv"))
+        .succeeds();
+    assert!(!ran.stderr.contains("also in"), "{ran}");
+}
+
+#[test]
+fn a_full_search_says_what_depths_cost_and_keeps_a_budget() {
+    let here = judged(0.0, 1.0);
+    let full = format!("{TUNE} --search full --step 0.1");
+    here.treffer(&format!("{full} --dry-run"))
+        .succeeds()
+        .prints(" choices of bm25, dense on 20 queries")
+        .prints("ms per query");
+    here.treffer(&format!("{full} --budget-ms 100000"))
+        .succeeds()
+        .prints("wrote ");
+    let json = here
+        .treffer(&format!(
+            "{full} --dry-run --format json --budget-ms 100000"
+        ))
+        .succeeds()
+        .json();
+    assert_eq!(json["search"], "full");
+    assert_eq!(json["depths"].as_array().unwrap().len(), 9);
+    assert_eq!(json["per_query"].as_array().unwrap().len(), 20);
+    here.treffer(&format!("{full} --budget-ms 0.0000001"))
+        .fails_with("no choice is within the budget");
+    here.treffer(&format!("{TUNE} --budget-ms 5"))
+        .fails_with("--search full");
 }
 
 #[test]
@@ -148,7 +210,7 @@ fn the_report_is_also_json() {
         .succeeds()
         .json();
     assert_eq!(
-        (value["queries"].as_u64(), value["points"].as_u64()),
+        (value["queries"].as_u64(), value["measured"].as_u64()),
         (Some(20), Some(11))
     );
     assert_eq!(value["written"], false);
@@ -164,13 +226,13 @@ fn the_report_is_printed_also_where_the_winner_cannot_be_written() {
         .open(here.path("index/writer.lock"))
         .unwrap();
     lock.lock().unwrap();
-    let before = here.files("index");
+    let before = files(&here);
     let ran = here.treffer(TUNE);
     assert_eq!(ran.code(), Some(2), "{ran}");
     ran.prints("current profile ")
         .prints("could not write ")
         .says("error: another process is writing the index in index");
-    assert_eq!(here.files("index"), before);
+    assert_eq!(files(&here), before);
 }
 
 #[test]

@@ -78,7 +78,14 @@ fn write_table(out: &mut dyn Write, manifest: &Manifest, settings: &Settings) ->
     if let Some(record) = &manifest.models.cross {
         table.row(["cross".to_string(), model(record)]);
     }
-    table.row(["device".to_string(), settings.device.to_string()]);
+    let arithmetic = match settings.device.arithmetic() {
+        Ok(arithmetic) => arithmetic,
+        Err(error) => error.to_string(),
+    };
+    table.row([
+        "device".to_string(),
+        format!("{} ({arithmetic})", settings.device),
+    ]);
     for (name, profile) in &settings.profiles {
         let tuned = match &profile.tuned {
             None => String::new(),

@@ -43,6 +43,17 @@ impl Default for Device {
 }
 
 impl Device {
+    /// How a model runs there on this machine, for people: "8-bit integers, avx512".
+    ///
+    /// # Errors
+    /// If the CPU lacks the instructions that the device asks for.
+    pub fn arithmetic(self) -> Result<String, Error> {
+        Ok(match self.isa()? {
+            Some(isa) => format!("8-bit integers, {}", isa.level()),
+            None => "f32 through candle".to_owned(),
+        })
+    }
+
     /// The instructions to run a model with; `None` for candle.
     pub(crate) fn isa(self) -> Result<Option<Isa>, Error> {
         match self {

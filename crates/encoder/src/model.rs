@@ -28,7 +28,7 @@ pub(crate) struct Model {
 /// The two ways to run the one architecture.
 enum Encoder {
     Reference(Transformer),
-    Quantized(Quantized),
+    Quantized(Box<Quantized>),
 }
 
 impl Encoder {
@@ -40,7 +40,8 @@ impl Encoder {
     ) -> Result<Self, Error> {
         match device.isa()? {
             Some(isa) if Quantized::supports(config) => {
-                Quantized::load(isa, config, weights).map(Encoder::Quantized)
+                let quantized = Quantized::load(isa, config, weights)?;
+                Ok(Encoder::Quantized(Box::new(quantized)))
             }
             Some(_) if device != Device::CPU => Err(Error::Shape {
                 name: name.to_owned(),

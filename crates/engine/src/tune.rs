@@ -4,9 +4,9 @@
 //! query, which is cheap, and nested cross-validation says what the winner is worth on
 //! queries that had no part in choosing it.
 //!
-//! Reading order: [`report`] is what comes out, [`pool`] what goes in; [`space`] says
-//! what may be chosen, [`table`] measures it, [`select`] chooses, [`verdict`] compares
-//! with the baselines, and [`cache`] keeps the scores.
+//! Reading order: `report` is what comes out, `pool` what goes in; `space` says
+//! what may be chosen, `table` measures it, `select` chooses, `verdict` compares
+//! with the baselines, and `cache` keeps the scores.
 
 use std::time::Instant;
 

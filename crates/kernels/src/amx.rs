@@ -12,7 +12,7 @@ use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
 
 use crate::operand::{Panels, Rows};
-use crate::product::{Columns, Then};
+use crate::product::{Ahead, Columns, Then};
 use crate::simd::avx512::Floats;
 use crate::simd::{Float, LANES, PanelRow};
 
@@ -107,7 +107,7 @@ struct Sums([[[i32; SIDE]; SIDE]; 4]);
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(crate) unsafe fn product(
     rows: &Rows,
-    panels: &Panels,
+    (panels, next): (&Panels, Option<&Panels>),
     out: &mut [f32],
     stride: usize,
     then: Then<'_>,
@@ -130,7 +130,9 @@ pub(crate) unsafe fn product(
         // Beside an odd last panel stands itself, whose second sums nobody reads.
         let wide = 2.min(n_panels - panel);
         let beside = panels.panel(panel + wide - 1);
+        let mut ahead = Ahead::new(panels, next, panel + wide, 2, tiles.div_ceil(2));
         for tile in (0..tiles).step_by(2) {
+            ahead.fetch();
             let tall = 2.min(tiles - tile);
             // SAFETY: tiles are configured; both tiles of rows and both panels lie within
             // their slices, as was asserted.

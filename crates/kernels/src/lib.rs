@@ -22,7 +22,7 @@
 //! let mut rows = Rows::new(Form::of_linear(isa));
 //! quantize(isa, &mut [1.0, 0.0, 2.0], 3, Activation::Identity, &mut rows);
 //! let mut out = [0.0; 2];
-//! product(isa, &rows, &panels, &mut out, 2, Then::Biased(&[10.0, 0.0]));
+//! product(isa, &rows, &panels, None, &mut out, 2, Then::Biased(&[10.0, 0.0]));
 //! assert!((out[0] - 17.0).abs() < 0.1 && (out[1] + 0.5).abs() < 0.1);
 //! ```
 

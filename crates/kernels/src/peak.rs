@@ -58,12 +58,13 @@ mod x86 {
 
 #[inline(always)]
 fn run<D: Dot, const N: usize>(dot: D, form: Form, steps: u64) -> u64 {
-    let row = dot.load(black_box(&PanelRow([0x0101_0101; 16])));
     let group = black_box(0x0101_0101);
-    let mut sums = [dot.floats().splat_int(0); N];
+    let mut sums = [dot.load(black_box(&PanelRow([0x0101_0101; 16]))); N];
     for _ in 0..steps {
-        for sum in &mut sums {
-            *sum = dot.add(*sum, group, row);
+        for place in 0..N {
+            // Another sum for an operand, or the compiler would multiply but once.
+            let row = sums[(place + 1) % N];
+            sums[place] = dot.add(sums[place], group, row);
         }
     }
     let mut total = 0i32;

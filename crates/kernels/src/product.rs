@@ -21,18 +21,24 @@ pub enum Then<'a> {
 
 /// Multiplies all `rows` by `panels` into `out`, whose rows begin `stride` apart.
 ///
+/// `next` are the panels that the caller will need after these, if it knows: their
+/// beginning is fetched into the cache meanwhile. Weights come from memory once per
+/// group of sequences, and would be waited for.
+///
 /// # Panics
 /// If rows and panels differ in depth or form, or `out` or the bias is too short.
 pub fn product(
     isa: Isa,
     rows: &Rows,
     panels: &Panels,
+    next: Option<&Panels>,
     out: &mut [f32],
     stride: usize,
     then: Then<'_>,
 ) {
     assert_eq!(rows.form, panels.form, "packed for another instruction set");
     let range = (0, rows.len());
+    let panels = (panels, next);
     match (isa.level(), rows.form) {
         (Level::Scalar, Form::Bytes) => run(scalar::Bytes, rows, range, panels, out, stride, then),
         (Level::Scalar, Form::Words) => run(scalar::Words, rows, range, panels, out, stride, then),
@@ -69,7 +75,7 @@ mod x86 {
             pub(super) fn $name(
                 rows: &Rows,
                 range: (usize, usize),
-                panels: &Panels,
+                panels: (&Panels, Option<&Panels>),
                 out: &mut [f32],
                 stride: usize,
                 then: Then<'_>,
@@ -99,13 +105,13 @@ const TALL: usize = 6;
 const TALLER: usize = 12;
 
 /// The product of the rows from `range.0` to before `range.1`; the first of them
-/// goes to the first row of `out`.
+/// goes to the first row of `out`. The second panels are those needed next.
 #[inline(always)]
 pub(crate) fn run<D: Dot>(
     dot: D,
     rows: &Rows,
     range: (usize, usize),
-    panels: &Panels,
+    (panels, next): (&Panels, Option<&Panels>),
     out: &mut [f32],
     stride: usize,
     then: Then<'_>,
@@ -120,8 +126,11 @@ pub(crate) fn run<D: Dot>(
         } else {
             TALL
         };
+        let tiles = (range.1 - range.0).div_ceil(tallest);
+        let mut ahead = Ahead::new(panels, next, panel + wide, D::WIDE, tiles);
         let mut first = range.0;
         while first < range.1 {
+            ahead.fetch();
             let tall = tallest.min(range.1 - first);
             let out = &mut out[(first - range.0) * stride..];
             let block = Block {
@@ -154,6 +163,51 @@ pub(crate) fn run<D: Dot>(
             };
         }
         panel += wide;
+    }
+}
+
+/// Weights that will be needed next, fetched piece by piece while tiles are computed.
+pub(crate) struct Ahead<'a> {
+    rows: &'a [PanelRow],
+    piece: usize,
+}
+
+impl<'a> Ahead<'a> {
+    /// The `wide` panels from `panel` on, or as many of `next` where there are no more;
+    /// in `tiles` pieces.
+    #[inline(always)]
+    pub(crate) fn new(
+        panels: &'a Panels,
+        next: Option<&'a Panels>,
+        panel: usize,
+        wide: usize,
+        tiles: usize,
+    ) -> Self {
+        let rest = &panels.rows[panel * panels.steps..];
+        let rows = match (rest, next) {
+            ([], Some(next)) => &next.rows[..],
+            (rest, _) => rest,
+        };
+        let rows = &rows[..rows.len().min(wide * panels.steps)];
+        Ahead {
+            rows,
+            piece: rows.len().div_ceil(tiles.max(1)),
+        }
+    }
+
+    /// Asks for the next piece.
+    #[inline(always)]
+    pub(crate) fn fetch(&mut self) {
+        let (now, later) = self.rows.split_at(self.piece.min(self.rows.len()));
+        self.rows = later;
+        #[cfg(target_arch = "x86_64")]
+        for row in now {
+            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+            // SAFETY: every x86-64 processor has the instruction, which reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(row).cast()) };
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = now;
     }
 }
 
@@ -194,10 +248,7 @@ impl Block<'_> {
             }
         }
         for panel in 0..C {
-            let mut column = [dot.floats().splat_int(0); R];
-            for row in 0..R {
-                column[row] = sums[row][panel];
-            }
+            let column = sums.map(|row| row[panel]);
             self.finish::<D::Floats, R>(dot.floats(), panel, D::SHIFTED, column, out);
         }
         R

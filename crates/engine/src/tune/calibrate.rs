@@ -95,7 +95,7 @@ mod tests {
         let mut pairs = Vec::new();
         for step in -20..=20 {
             let logit = f64::from(step) / 2.0;
-            let p = 1.0 / (1.0 + (-(slope * logit + offset) as f64).exp());
+            let p = 1.0 / (1.0 + (-(slope * logit + offset)).exp());
             let n_relevant = (p * 1000.0).round() as usize;
             pairs.extend((0..1000).map(|at| (logit, at < n_relevant)));
         }

@@ -1,10 +1,12 @@
 //! The same question gets the same answer, to the byte.
 
+use std::time::Duration;
+
 use treffer_engine::evaluate::evaluate;
 use treffer_engine::index::Index;
 use treffer_engine::profile::{Mode, Profile};
 use treffer_engine::topics::Topics;
-use treffer_engine::tune::{TuneRequest, tune};
+use treffer_engine::tune::{DRAWS, Search, TuneReport, TuneRequest, tune};
 use treffer_testkit::{random_corpus, random_queries};
 use treffer_types::NoProgress;
 
@@ -88,6 +90,16 @@ fn threads_can_share_an_index() {
     });
 }
 
+/// All of a report that is not a measured time.
+fn without_times(mut report: TuneReport) -> TuneReport {
+    report.elapsed = Duration::ZERO;
+    report.times.clear();
+    for measured in [&mut report.current, &mut report.best, &mut report.highest] {
+        measured.ms = None;
+    }
+    report
+}
+
 #[test]
 fn tuning_and_evaluating_give_the_same_numbers_in_any_pool() {
     let place = Place::built(&random_corpus(34, 100));
@@ -108,11 +120,15 @@ fn tuning_and_evaluating_give_the_same_numbers_in_any_pool() {
             profile: &profile,
             stages: None,
             metric,
+            search: Search::Weights,
             steps: 10,
             folds: 4,
             seed: 5,
+            draws: DRAWS,
+            budget_ms: None,
+            cache: false,
         };
-        let tuned = tune(&index, &request, &topics, &NoProgress).unwrap();
+        let tuned = without_times(tune(&index, &request, &topics, &NoProgress).unwrap());
         let measured = evaluate(&index, &profile, None, &topics, &[metric], &NoProgress).unwrap();
         (tuned, measured.rows)
     };

@@ -1,7 +1,10 @@
 //! The tuner finds what is there, does not find what is not, and its numbers are
 //! those of searching again with the weights that it names.
 
+mod cached;
+mod full;
 mod saving;
+mod simulated;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +16,7 @@ use treffer_engine::profile::{Mode, Profile, Provenance};
 use treffer_engine::search::{SearchRequest, Searcher};
 use treffer_engine::settings_file::save_profile;
 use treffer_engine::topics::Topics;
-use treffer_engine::tune::{TuneReport, TuneRequest, tune};
+use treffer_engine::tune::{Baseline, DRAWS, Search, TuneReport, TuneRequest, Verdict, tune};
 use treffer_eval::{Metric, bootstrap_interval, k_fold, randomization_test};
 use treffer_fusion::Weights;
 use treffer_testkit::{Random, RecordingProgress, random_corpus, random_queries};
@@ -47,9 +50,13 @@ fn request<'a>(profile: &'a Profile, steps: u32) -> TuneRequest<'a> {
         profile,
         stages: None,
         metric: metric(),
+        search: Search::Weights,
         steps,
         folds: 4,
         seed: 7,
+        draws: DRAWS,
+        budget_ms: None,
+        cache: false,
     }
 }
 
@@ -108,24 +115,25 @@ fn the_weight_goes_to_the_stage_that_is_right() {
         let profile = profile(others);
         let topics = topics(&index, judged_by(&index, stage));
         let report = run(&index, &request(&profile, 10), &topics);
-        assert!(report.best.weight(stage) >= 0.5, "{stage}: {}", report.best);
-        assert!(
-            report.best_mean > report.current_mean + 0.05,
-            "{stage}: {report:?}"
+        // Nothing is better than the stage alone, and nothing is simpler.
+        assert_eq!(
+            report.best.choice.weights,
+            Weights::equal(&[stage]).unwrap()
         );
+        assert!((report.best.mean - 1.0).abs() < 1e-12, "{stage}");
+        assert!(report.best.mean > report.current.mean + 0.05, "{stage}");
         assert!(
-            report.is_gain() && report.test.p_value < 0.01,
-            "{stage}: {report:?}"
+            report.is_gain() && report.gain().adjusted_p < 0.01,
+            "{stage}"
         );
-        let alone = format!("{stage} alone");
-        let alone = report
-            .others
-            .iter()
-            .find(|other| other.name == alone)
-            .unwrap();
-        assert!((alone.mean - 1.0).abs() < 1e-12, "{stage}: {alone:?}");
-        assert!((report.best_mean - 1.0).abs() < 1e-12);
+        let alone = against(&report, Baseline::Alone(stage));
+        assert!((alone.comparison.baseline - 1.0).abs() < 1e-12, "{stage}");
     }
+}
+
+fn against(report: &TuneReport, baseline: Baseline) -> &treffer_engine::tune::Against {
+    let mut all = report.against.iter();
+    all.find(|one| one.baseline == baseline).unwrap()
 }
 
 #[test]
@@ -152,20 +160,24 @@ fn ties_keep_the_current_weights() {
     for weights in ["0.2,0.3,0.5", "1,0,0", "0,0,1", "0.3,0.7,0"] {
         let profile = profile(weights);
         let report = run(&index, &request(&profile, 10), &topics);
-        assert_eq!(report.current, profile.weights);
-        assert_eq!(report.best, profile.weights);
-        assert!(
-            report
-                .fold_weights
-                .iter()
-                .all(|chosen| *chosen == profile.weights)
-        );
+        assert_eq!(report.current.choice.weights, profile.weights);
+        assert_eq!(report.best.choice, report.current.choice);
+        for chosen in &report.fold_choices {
+            assert_eq!(*chosen, report.current.choice);
+        }
         assert_eq!(
-            (report.best_mean, report.current_mean, report.out_of_fold),
+            (report.best.mean, report.current.mean, report.out_of_fold),
             (0.0, 0.0, 0.0)
         );
-        assert!(!report.is_gain());
-        assert_eq!(report.test.p_value, 1.0);
+        assert_eq!(report.verdict, Verdict::Same);
+        assert_eq!(report.gain().comparison.test.p_value, 1.0);
+        let [warning] = report.warnings.as_slice() else {
+            panic!("{:?}", report.warnings);
+        };
+        assert!(
+            warning.contains("nowhere") || warning.contains("every choice"),
+            "{warning}"
+        );
     }
 }
 
@@ -222,81 +234,121 @@ fn the_report_is_what_searching_again_gives() {
         let report = run(&index, &request(&profile, 5), &topics);
         // The current weights lie between the points of the grid and compete too.
         let points = [grid(5), vec![profile.weights]].concat();
-        assert_eq!((report.n_points, report.n_queries), (22, N_QUERIES));
+        assert_eq!((report.n_measured, report.n_queries()), (22, N_QUERIES));
         let values: Vec<Vec<f64>> = points
             .iter()
             .map(|point| values_of(&index, &profile, *point, &topics))
             .collect();
-        // The best mean over some queries, ties to the nearest to the current weights.
-        let winner = |queries: &[usize]| -> usize {
-            let worth = |at: usize| mean(queries.iter().map(|query| values[at][*query]));
-            let top = (0..points.len()).map(worth).fold(f64::MIN, f64::max);
-            (0..points.len())
-                .filter(|at| top - worth(*at) < 1e-12)
-                .min_by(|x, y| {
-                    let (x, y) = (points[*x], points[*y]);
-                    let near = |point| (distance(point, profile.weights) * 1e6).round() as i64;
-                    near(x).cmp(&near(y))
-                })
-                .unwrap()
-        };
+        let winner = |queries: &[usize]| winner(&points, &values, profile.weights, queries);
         let all: Vec<usize> = (0..N_QUERIES).collect();
         let current = values_of(&index, &profile, profile.weights, &topics);
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
-        close(report.current_mean, mean(current.clone()));
-        assert_eq!(report.best, points[winner(&all)]);
-        close(report.best_mean, mean(values[winner(&all)].clone()));
+        close(report.current.mean, mean(current.clone()));
+        assert_eq!(report.best.choice.weights, points[winner(&all)]);
+        close(report.best.mean, mean(values[winner(&all)].clone()));
+        let highest = values.iter().map(|values| mean(values.clone()));
+        close(report.highest.mean, highest.fold(f64::MIN, f64::max));
 
         let ids = topics.queries.iter().map(|query| query.id.as_str());
         let folds = k_fold(ids, 4, 7).unwrap();
         let mut held_out = vec![f64::NAN; N_QUERIES];
-        for (fold, chosen) in folds.iter().zip(&report.fold_weights) {
+        for (fold, chosen) in folds.iter().zip(&report.fold_choices) {
             let is_in = |at: &usize| fold.contains(&topics.queries[*at].id);
             let others: Vec<usize> = all.iter().copied().filter(|at| !is_in(at)).collect();
             let best = winner(&others);
-            assert_eq!(*chosen, points[best]);
+            assert_eq!(chosen.weights, points[best]);
             for at in all.iter().copied().filter(is_in) {
                 held_out[at] = values[best][at];
             }
         }
         close(report.out_of_fold, mean(held_out.clone()));
+        let gain = &report.gain().comparison;
         let interval = bootstrap_interval(&held_out, &current, 10_000, 0.95, 7).unwrap();
-        close(report.gain.low, interval.low);
-        close(report.gain.high, interval.high);
+        close(gain.interval.low, interval.low);
+        close(gain.interval.high, interval.high);
         let test = randomization_test(&held_out, &current, 10_000, 7).unwrap();
-        close(report.test.p_value, test.p_value);
+        close(gain.test.p_value, test.p_value);
         close(
-            report.test.difference,
-            report.out_of_fold - report.current_mean,
+            gain.test.difference,
+            report.out_of_fold - report.current.mean,
         );
-
-        let names: Vec<&str> = report
-            .others
-            .iter()
-            .map(|other| other.name.as_str())
-            .collect();
-        assert_eq!(
-            names,
-            [
-                "bm25 alone",
-                "dense alone",
-                "cross alone",
-                "equal weights",
-                "tuned without bm25",
-                "tuned without dense",
-                "tuned without cross",
-            ]
-        );
-        for other in &report.others[..4] {
-            close(
-                other.mean,
-                mean(values_of(&index, &profile, other.weights, &topics)),
-            );
+        for (at, query) in report.queries.iter().enumerate() {
+            assert_eq!(query.id, topics.queries[at].id);
+            close(query.current, current[at]);
+            close(query.out_of_fold, held_out[at]);
+            assert!(folds[query.fold].contains(&query.id));
         }
-        for (other, stage) in report.others[4..].iter().zip(StageName::ALL) {
-            assert_eq!(other.weights.weight(stage), 0.0);
+        for (point, (values, weights)) in report.surface.iter().zip(values.iter().zip(&points)) {
+            assert_eq!(point.weights, *weights);
+            close(point.mean, mean(values.clone()));
         }
+        baselines_are_right(&index, &profile, &topics, &report);
     }
+}
+
+/// The one-standard-error rule, said again.
+fn winner(points: &[Weights], values: &[Vec<f64>], current: Weights, queries: &[usize]) -> usize {
+    let worth = |at: usize| mean(queries.iter().map(|query| values[at][*query]));
+    let near = |at: usize| (distance(points[at], current) * 1e6).round() as i64;
+    let thirds = Weights::equal(&StageName::ALL).unwrap();
+    let balanced = |at: usize| (distance(points[at], thirds) * 1e6).round() as i64;
+    let stages = |at: usize| {
+        let weighs = |stage: &&StageName| points[at].weight(**stage) > 0.0;
+        StageName::ALL.iter().filter(weighs).count()
+    };
+    let largest = (0..points.len()).map(worth).fold(f64::MIN, f64::max);
+    let highest = (0..points.len())
+        .filter(|at| largest - worth(*at) < 1e-12)
+        .min_by_key(|at| (near(*at), balanced(*at)))
+        .unwrap();
+    if points[highest] == current {
+        return highest;
+    }
+    let is_as_good = |at: &usize| {
+        let n = queries.len() as f64;
+        let behind: Vec<f64> = queries
+            .iter()
+            .map(|query| values[highest][*query] - values[*at][*query])
+            .collect();
+        let average = mean(behind.clone());
+        let variance = behind.iter().map(|d| (d - average).powi(2)).sum::<f64>() / (n - 1.0);
+        average <= (variance / n).sqrt() || average < 1e-12
+    };
+    (0..points.len())
+        .filter(is_as_good)
+        .min_by_key(|at| (stages(*at), near(*at), balanced(*at)))
+        .unwrap()
+}
+
+fn baselines_are_right(index: &Index, profile: &Profile, topics: &Topics, report: &TuneReport) {
+    let baselines: Vec<Baseline> = report.against.iter().map(|one| one.baseline).collect();
+    assert_eq!(
+        baselines,
+        [
+            Baseline::Current,
+            Baseline::Alone(Bm25),
+            Baseline::Alone(Dense),
+            Baseline::Alone(Cross),
+            Baseline::EqualWeights,
+            Baseline::Rrf,
+            Baseline::BestTwoWay,
+        ]
+    );
+    for one in &report.against[..6] {
+        let profile = one.choice.apply(profile);
+        let expected = mean(values_of(index, &profile, one.choice.weights, topics));
+        assert!((one.comparison.baseline - expected).abs() < 1e-9);
+    }
+    let two_way = &report.against[6];
+    assert!(two_way.choice.n_stages() <= 2);
+    let mut p_values: Vec<f64> = report
+        .against
+        .iter()
+        .map(|one| one.comparison.test.p_value)
+        .collect();
+    p_values = treffer_eval::holm(&p_values).unwrap();
+    let adjusted: Vec<f64> = report.against.iter().map(|one| one.adjusted_p).collect();
+    assert_eq!(adjusted, p_values);
 }
 
 #[test]
@@ -319,7 +371,7 @@ fn no_query_has_a_part_in_the_weights_that_it_is_measured_with() {
             turned.0.insert(id.clone(), others.0[id].clone());
         }
         let after = run(&index, &request(&profile, 10), &topics(&index, turned));
-        assert_eq!(after.fold_weights[at], before.fold_weights[at], "fold {at}");
+        assert_eq!(after.fold_choices[at], before.fold_choices[at], "fold {at}");
         assert_ne!(after.out_of_fold, before.out_of_fold);
     }
 }
@@ -336,21 +388,26 @@ fn two_stages_can_be_tuned_without_the_third() {
     };
     let report = run(&index, &two, &topics);
     assert_eq!(report.stages, [Bm25, Dense]);
-    assert_eq!(report.n_points, 21);
-    assert_eq!(report.current.to_string(), "0.4,0.6,0");
-    assert_eq!(report.best.weight(Cross), 0.0);
-    assert!(report.best.weight(Bm25) > 0.6);
+    assert_eq!(report.n_measured, 21);
+    assert_eq!(report.current.choice.weights.to_string(), "0.4,0.6,0");
+    assert_eq!(report.best.choice.weights.weight(Cross), 0.0);
+    assert!(report.best.choice.weights.weight(Bm25) > 0.6);
     assert_eq!(
         place.fakes.scorer.reads().pairs(),
         pairs_before,
         "nothing is read for it"
     );
-    let names: Vec<&str> = report
-        .others
-        .iter()
-        .map(|other| other.name.as_str())
-        .collect();
-    assert_eq!(names, ["bm25 alone", "dense alone", "equal weights"]);
+    let baselines: Vec<Baseline> = report.against.iter().map(|one| one.baseline).collect();
+    assert_eq!(
+        baselines,
+        [
+            Baseline::Current,
+            Baseline::Alone(Bm25),
+            Baseline::Alone(Dense),
+            Baseline::EqualWeights,
+            Baseline::Rrf,
+        ]
+    );
 
     let two_stage = Profile {
         mode: Mode::TwoStage,
@@ -369,6 +426,22 @@ fn two_stages_can_be_tuned_without_the_third() {
     };
     assert!(message(&one).contains("two or three"));
     assert!(message(&request(&profile, 0)).contains("at least one step"));
+    let budget = TuneRequest {
+        budget_ms: Some(10.0),
+        ..request(&profile, 4)
+    };
+    assert!(message(&budget).contains("--search full"));
+    let impossible = TuneRequest {
+        search: Search::Full,
+        budget_ms: Some(1e-9),
+        ..request(&profile, 4)
+    };
+    assert!(message(&impossible).contains("no choice is within the budget"));
+    let no_number = TuneRequest {
+        budget_ms: Some(f64::NAN),
+        ..impossible
+    };
+    assert!(message(&no_number).contains("a number above 0"));
 }
 
 #[test]
@@ -383,6 +456,10 @@ fn fewer_queries_than_folds_is_an_error_before_any_work() {
     let message = crate::support::chain(&error);
     assert!(message.contains('3') && message.contains('4'), "{message}");
     assert_eq!(place.fakes.scorer.reads().calls(), calls);
+    let qrels = judged_by(&index, Bm25);
+    let one = Topics::new(&index, queries(), qrels, Some(1)).unwrap();
+    let error = tune(&index, &request(&profile, 4), &one, &NoProgress).unwrap_err();
+    assert!(error.to_string().contains("one judged query"), "{error}");
 }
 
 #[test]

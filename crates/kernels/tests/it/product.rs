@@ -38,7 +38,7 @@ impl Case {
         let mut rows = Rows::new(Form::of_linear(isa));
         let mut x = self.x.clone();
         quantize(isa, &mut x, self.depth, Activation::Identity, &mut rows);
-        product(isa, &rows, &panels, out, stride, then);
+        product(isa, &rows, &panels, Some(&panels), out, stride, then);
     }
 
     fn biased(&self, isa: Isa) -> Vec<f32> {
@@ -163,7 +163,7 @@ fn the_extremes_of_all_operands_do_not_overflow() {
         let mut rows = Rows::new(Form::of_linear(isa));
         quantize(isa, &mut x.clone(), depth, Activation::Identity, &mut rows);
         let mut out = [0.0];
-        product(isa, &rows, &panels, &mut out, 1, Then::Plain);
+        product(isa, &rows, &panels, None, &mut out, 1, Then::Plain);
         let expected = 6.0 * depth as f32;
         assert!((out[0] - expected).abs() < 1e-5 * expected, "{}", out[0]);
     }
