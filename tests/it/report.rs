@@ -40,7 +40,7 @@ fn check_html(html: &str) {
                 let name = String::from_utf8_lossy(&tag.name).into_owned();
                 assert_eq!(open.pop(), Some(name));
             }
-            Token::Error(error) => panic!("{error} within {open:?}"),
+            Token::Error(error) => panic!("{error:?} within {open:?}"),
             Token::String(_) | Token::Comment(_) | Token::Doctype(_) => {}
         }
     }

@@ -21,7 +21,7 @@ pub(super) fn depths(points: &[DepthPoint], winner: &Choice, metric: &str) -> Ma
             Cell::number(setup.cross_depth),
             Cell::number(format!("{:.1}", point.ms)),
             Cell::number(format!("{:.4}", point.mean)),
-            Cell::text(&point.choice.weights).class(""),
+            Cell::text(point.choice.weights).class(""),
         ]
     });
     let heads = [
