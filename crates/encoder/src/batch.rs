@@ -37,9 +37,7 @@ impl Batch {
             let tokens = sequence.ids.len();
             let end = (row + 1) * length;
             ids.extend_from_slice(&sequence.ids);
-            // A model with one segment has no second one to put the passage in.
-            let last_segment = config.segments as u32 - 1;
-            segments.extend(sequence.segments.iter().map(|&s| s.min(last_segment)));
+            segments.extend(segments_of(config, &sequence.segments));
             positions.extend(positions_of(config, &sequence.ids));
             mask.resize(row * length + tokens, 0f32);
             shares.resize(row * length + tokens, 1.0 / tokens as f32);
@@ -60,6 +58,13 @@ impl Batch {
             shares: Tensor::from_vec(shares, (size, 1, length), device)?,
         })
     }
+}
+
+/// Rows of the segment table. A model with one segment has no second one to put the
+/// passage in.
+pub(crate) fn segments_of(config: &Config, segments: &[u32]) -> impl Iterator<Item = u32> {
+    let last = config.segments as u32 - 1;
+    segments.iter().map(move |&segment| segment.min(last))
 }
 
 /// RoBERTa counts from the padding token's id on and gives a padding token that

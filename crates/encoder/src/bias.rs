@@ -2,6 +2,7 @@
 //! two passes, with a scalar error function, cost as much as a matrix product.
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, bail};
+use treffer_kernels::math::ERF;
 
 /// Adds `bias` to each row of `x`, which nobody else may hold, where it lies.
 pub(crate) fn add(x: &Tensor, bias: &Tensor) -> Result<()> {
@@ -20,42 +21,14 @@ fn gelu(x: f32) -> f32 {
     0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
 }
 
-/// The error function as x P(x^2) / Q(x^2) on -4..=4, beyond which it is 1 in f32.
-/// The coefficients are a least-squares fit, reweighted towards the largest error:
-/// 2e-8 in exact arithmetic, 4e-7 in f32. Without a branch or a call, so that the
-/// compiler turns loops over it into vector instructions.
-#[expect(
-    clippy::approx_constant,
-    clippy::excessive_precision,
-    reason = "coefficients as fitted; the first is near 2 / sqrt pi by nature"
-)]
+/// The error function, by the fit that the kernels use. Without a branch or a call, so
+/// that the compiler turns loops over it into vector instructions.
 #[inline(always)]
 fn erf(x: f32) -> f32 {
     let x = x.clamp(-4.0, 4.0);
     let t = x * x;
-    let p = horner(
-        t,
-        [
-            1.128_379,
-            0.196_248_31,
-            0.053_467_37,
-            4.003_604_7e-3,
-            2.880_382_2e-4,
-            1.974_809_1e-6,
-        ],
-    );
-    let q = horner(
-        t,
-        [
-            1.0,
-            0.507_251_7,
-            0.116_476_13,
-            0.015_444_351,
-            1.216_345_1e-3,
-            3.748_047e-5,
-        ],
-    );
-    x * p / q
+    let [p, q] = ERF;
+    x * horner(t, p) / horner(t, q)
 }
 
 #[inline(always)]

@@ -7,7 +7,7 @@ use crate::error::{Error, part};
 use crate::gather::Plan;
 use crate::index::{Index, names};
 use crate::profile::{FirstStage, Mode, Profile};
-use crate::stages::promise;
+use crate::stages::{promise, read_pairs};
 
 /// What is to be explained.
 #[derive(Clone, Debug)]
@@ -144,7 +144,7 @@ pub fn explain(
     let passage = PassageId::whole(id);
     let pool = plan.gather_with(query, Some(passage))?.candidates;
     let at = place(&pool, passage);
-    let read = with_logit(index, &plan, query, &pool, at, &document.full_text())?;
+    let read = with_logit(index, &plan, query, &pool, at)?;
 
     let fused = fuse(&pool, &fusion);
     let rank = rank_in(&fused, at);
@@ -218,17 +218,13 @@ fn with_logit(
     query: &Query,
     pool: &[Candidate],
     at: usize,
-    text: &str,
 ) -> Result<Vec<Candidate>, Error> {
     let mut pool = pool.to_vec();
     let runs = plan.stages().contains(&StageName::Cross);
     if let (true, None, Some(scorer)) = (runs, pool[at].scores.get(StageName::Cross), &index.cross)
     {
-        let failed = |source: BoxError| stage_error(StageName::Cross, query, source);
-        let pairs = scorer.score_pairs(&query.text, &[text]).map_err(failed)?;
-        let logit = pairs.first().and_then(|pair| Score::new(pair.logit));
-        let logit = logit.ok_or_else(|| failed("the cross-encoder gave no finite score".into()))?;
-        pool[at].scores.set(StageName::Cross, logit);
+        read_pairs(scorer.as_ref(), &index.store, query, &mut pool, &[at])
+            .map_err(|source| stage_error(StageName::Cross, query, source))?;
     }
     Ok(pool)
 }
@@ -375,11 +371,14 @@ impl Looks<'_> {
             .vector;
         let (index, profile) = (&dense.index, self.profile);
         let everything = index.exact(&vector, index.len())?;
-        let found = match index.len() < profile.exact_below {
-            true => index.exact(&vector, profile.dense_depth)?,
-            false => index.search(&vector, profile.dense_depth, profile.ef_search)?,
+        let is_here = |(passage, _): &(PassageId, Score)| *passage == self.passage;
+        let is_within = match index.len() < profile.exact_below {
+            true => everything.iter().take(profile.dense_depth).any(is_here),
+            false => index
+                .search(&vector, profile.dense_depth, profile.ef_search)?
+                .iter()
+                .any(is_here),
         };
-        let is_within = found.iter().any(|(passage, _)| *passage == self.passage);
         Ok((
             everything.into_iter().map(|(passage, _)| passage).collect(),
             is_within,

@@ -28,7 +28,7 @@
 
 pub mod isa;
 
-mod math;
+pub mod math;
 mod memory;
 mod simd;
 

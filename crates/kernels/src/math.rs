@@ -24,44 +24,41 @@ pub(crate) fn gelu_tanh<V: Float>(v: V, x: V::F) -> V::F {
     v.div(x, v.add(one, exp(v, v.min(v.splat(80.0), power))))
 }
 
-/// The error function as x P(x^2) / Q(x^2) on -4..=4, beyond which it is 1 in f32.
-/// The coefficients are a least-squares fit, reweighted towards the largest error:
-/// 2e-8 in exact arithmetic, 4e-7 in f32.
+/// P and Q, lowest power first, of the error function as x P(x^2) / Q(x^2) on -4..=4,
+/// beyond which it is 1 in f32. A least-squares fit, reweighted towards the largest
+/// error: 2e-8 in exact arithmetic, 4e-7 in f32.
 #[expect(
     clippy::approx_constant,
     clippy::excessive_precision,
     reason = "coefficients as fitted; the first is near 2 / sqrt pi by nature"
 )]
+pub const ERF: [[f32; 6]; 2] = [
+    [
+        1.128_379,
+        0.196_248_31,
+        0.053_467_37,
+        4.003_604_7e-3,
+        2.880_382_2e-4,
+        1.974_809_1e-6,
+    ],
+    [
+        1.0,
+        0.507_251_7,
+        0.116_476_13,
+        0.015_444_351,
+        1.216_345_1e-3,
+        3.748_047e-5,
+    ],
+];
+
+/// The error function, by [`ERF`].
 #[inline(always)]
 fn erf<V: Float>(v: V, x: V::F) -> V::F {
     // In this order a number that is none stays none.
     let x = v.min(v.splat(4.0), v.max(v.splat(-4.0), x));
     let t = v.mul(x, x);
-    let p = horner(
-        v,
-        t,
-        [
-            1.128_379,
-            0.196_248_31,
-            0.053_467_37,
-            4.003_604_7e-3,
-            2.880_382_2e-4,
-            1.974_809_1e-6,
-        ],
-    );
-    let q = horner(
-        v,
-        t,
-        [
-            1.0,
-            0.507_251_7,
-            0.116_476_13,
-            0.015_444_351,
-            1.216_345_1e-3,
-            3.748_047e-5,
-        ],
-    );
-    v.div(v.mul(x, p), q)
+    let [p, q] = ERF;
+    v.div(v.mul(x, horner(v, t, p)), horner(v, t, q))
 }
 
 /// e^x for x from -80 to 80, to about 3e-6.

@@ -86,7 +86,9 @@ fn activate<V: Float, const ACTIVATION: u8>(v: V, row: &mut [f32]) -> Range {
     let mut finite = v.mul(last, zero);
     for chunk in chunks {
         let x = activated::<V, ACTIVATION>(v, v.load(chunk));
-        v.store(x, chunk);
+        if ACTIVATION != IDENTITY {
+            v.store(x, chunk);
+        }
         smallest = v.min(x, smallest);
         largest = v.max(x, largest);
         finite = v.fma(x, zero, finite);

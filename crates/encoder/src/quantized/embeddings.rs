@@ -4,7 +4,7 @@ use treffer_kernels::{Activation, Isa, Norm, normalize, quantize};
 
 use super::linear::{Linear, load_norm};
 use super::memory::{Scratch, room};
-use crate::batch::positions_of;
+use crate::batch::{positions_of, segments_of};
 use crate::config::Config;
 use crate::error::Error;
 use crate::tokenize::Sequence;
@@ -51,7 +51,6 @@ impl Embeddings {
         scratch: &mut Scratch,
     ) {
         let width = config.embedding_size;
-        let last_segment = config.segments as u32 - 1;
         let sum = match self.project {
             None => &mut scratch.hidden,
             Some(_) => &mut scratch.context,
@@ -59,12 +58,10 @@ impl Embeddings {
         sum.clear();
         for sequence in sequences {
             let positions = positions_of(config, &sequence.ids);
-            for ((&id, &segment), position) in
-                sequence.ids.iter().zip(&sequence.segments).zip(positions)
-            {
+            let segments = segments_of(config, &sequence.segments);
+            for ((&id, segment), position) in sequence.ids.iter().zip(segments).zip(positions) {
                 let word = row(&self.words, id, width);
-                // A model with one segment has no second one to put the passage in.
-                let segment = row(&self.segments, segment.min(last_segment), width);
+                let segment = row(&self.segments, segment, width);
                 let position = row(&self.positions, position, width);
                 let parts = word.iter().zip(segment).zip(position);
                 sum.extend(parts.map(|((word, segment), position)| word + segment + position));

@@ -115,8 +115,9 @@ fn keep(folder: &Path, path: &Path, generation: u64, bytes: &[u8]) -> Result<(),
         source,
     })?;
     let is_outdated = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str());
-        let stem = name.and_then(|name| name.strip_suffix(".scores"));
+        let is_kept = path.extension().is_some_and(|it| it == EXTENSION);
+        let stem = path.file_stem().and_then(|stem| stem.to_str());
+        let stem = stem.filter(|_| is_kept);
         let number = stem.and_then(|stem| stem.split_once('-'));
         number.is_some_and(|(number, _)| number.parse() != Ok(generation))
     };

@@ -6,49 +6,41 @@ use super::{Dot, Float, LANES, PanelRow};
 #[derive(Clone, Copy)]
 pub(crate) struct Bytes;
 
-impl Dot for Bytes {
-    type Floats = Floats;
-    const SHIFTED: bool = true;
-    const WIDE: usize = 4;
-
-    fn floats(self) -> Floats {
-        Floats
-    }
-    fn load(self, row: &PanelRow) -> [i32; LANES] {
-        row.0.map(|group| group as i32)
-    }
-    fn add(self, mut sums: [i32; LANES], group: u32, row: [i32; LANES]) -> [i32; LANES] {
-        for (sum, column) in sums.iter_mut().zip(row) {
-            for (a, b) in group.to_le_bytes().into_iter().zip(column.to_le_bytes()) {
-                *sum += i32::from(a) * i32::from(b as i8);
-            }
-        }
-        sums
-    }
-}
-
 /// Two by two signed 16-bit integers.
 #[derive(Clone, Copy)]
 pub(crate) struct Words;
 
-impl Dot for Words {
-    type Floats = Floats;
-    const SHIFTED: bool = false;
-    const WIDE: usize = 4;
+macro_rules! dot {
+    ($name:ident, $step:ident, $shifted:literal) => {
+        impl Dot for $name {
+            type Floats = Floats;
+            const SHIFTED: bool = $shifted;
+            const WIDE: usize = 4;
 
-    fn floats(self) -> Floats {
-        Floats
-    }
-    fn load(self, row: &PanelRow) -> [i32; LANES] {
-        row.0.map(|group| group as i32)
-    }
-    fn add(self, mut sums: [i32; LANES], group: u32, row: [i32; LANES]) -> [i32; LANES] {
-        for (sum, column) in sums.iter_mut().zip(row) {
-            *sum += i32::from(group as i16) * i32::from(column as i16);
-            *sum += i32::from((group >> 16) as i16) * i32::from((column >> 16) as i16);
+            fn floats(self) -> Floats {
+                Floats
+            }
+            fn load(self, row: &PanelRow) -> [i32; LANES] {
+                row.0.map(|group| group as i32)
+            }
+            fn add(self, sums: [i32; LANES], group: u32, row: [i32; LANES]) -> [i32; LANES] {
+                each(sums, row, |sum, column| sum + $step(group, column))
+            }
         }
-        sums
-    }
+    };
+}
+
+dot!(Bytes, bytes, true);
+dot!(Words, words, false);
+
+fn bytes(group: u32, column: i32) -> i32 {
+    let pairs = group.to_le_bytes().into_iter().zip(column.to_le_bytes());
+    pairs.map(|(a, b)| i32::from(a) * i32::from(b as i8)).sum()
+}
+
+fn words(group: u32, column: i32) -> i32 {
+    let low = i32::from(group as i16) * i32::from(column as i16);
+    low + i32::from((group >> 16) as i16) * i32::from((column >> 16) as i16)
 }
 
 /// Sixteen floats, one by one.
