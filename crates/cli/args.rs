@@ -150,7 +150,7 @@ pub(crate) struct Search {
 }
 
 /// How to gather and fuse.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct How {
     /// Profile of the index to use
     #[arg(long, default_value = "default", value_name = "NAME")]

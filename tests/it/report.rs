@@ -1,4 +1,5 @@
-//! `--report`: one HTML file that is whole, safe and about the right queries.
+//! `eval --report` and `tune --report`: one HTML file that is whole, safe and about the
+//! right queries.
 
 use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{Token, Tokenizer};
@@ -193,4 +194,82 @@ fn where_no_report_can_be_written_nothing_is_measured() {
         .fails_with("there is no folder there/is");
     here.treffer(&format!("{EVAL} --report index"))
         .fails_with("it is a folder");
+}
+
+const TUNE: &str =
+    "tune index --queries queries.jsonl --qrels qrels.tsv --step 0.1 --dry-run --report tune.html";
+
+#[test]
+fn the_report_of_a_tuning_holds_what_is_printed() {
+    let here = judged();
+    let printed = here
+        .treffer(&format!("{TUNE} --format json"))
+        .succeeds()
+        .says("wrote the report to tune.html")
+        .json();
+    let html = here.read("tune.html");
+    check_html(&html);
+    check_links(&html);
+    assert!(!html.contains("<script>alert") && !html.contains("<img"));
+    let mut values = vec![
+        &printed["best"]["out_of_fold"],
+        &printed["best"]["in_sample"],
+    ];
+    values.extend(
+        printed["against"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| &one["mean"]),
+    );
+    for value in values {
+        let value = format!("{:.4}", value.as_f64().unwrap());
+        assert!(html.contains(&value), "no {value}");
+    }
+    for part in [
+        "20 queries",
+        "best two-way",
+        "id=\"tags\"",
+        "--step 0.1",
+        "out of fold",
+    ] {
+        assert!(html.contains(part), "no {part}");
+    }
+    // Before the name of the profile, which the page sets as code.
+    let decision = printed["decision"].as_str().unwrap();
+    let (_, said) = decision.split_once("` ").unwrap();
+    assert!(html.contains(&format!(" {said}")), "no {said}");
+}
+
+#[test]
+fn every_point_of_the_grid_has_a_cell_and_only_those() {
+    let here = judged();
+    // The profile's own weights are tried too, and lie between the points of this grid.
+    here.treffer(&format!("{TUNE} --weights 0.33,0.33,0.34"))
+        .succeeds();
+    let html = here.read("tune.html");
+    assert_eq!(html.matches("class=\"cell\"").count(), 66);
+    assert!(html.contains("over 67 weightings"));
+}
+
+#[test]
+fn two_stages_have_a_line_instead_of_a_triangle() {
+    let here = judged();
+    here.treffer(&format!("{TUNE} --stages bm25,dense"))
+        .succeeds();
+    let html = here.read("tune.html");
+    check_html(&html);
+    check_links(&html);
+    assert!(html.contains("weight of dense (the rest is bm25&#39;s)"));
+    assert!(!html.contains("class=\"cell\""));
+}
+
+#[test]
+fn a_full_search_shows_quality_against_time() {
+    let here = judged();
+    here.treffer(&format!("{TUNE} --search full")).succeeds();
+    let html = here.read("tune.html");
+    check_html(&html);
+    check_links(&html);
+    assert!(html.contains("id=\"depths\"") && html.contains("milliseconds per query"));
 }

@@ -1,13 +1,13 @@
 //! Columns and bars: how values are spread, and who gains and who loses.
 
 use super::color::share;
-use super::markup::{Markup, el, label, line, num, rect, svg};
+use super::markup::{Markup, el, label, line, num, rect, scrolling, svg};
 
-/// Values by query in ten bins from 0 to 1, as columns with their counts.
-pub(super) fn histogram(name: &str, values: &[f64]) -> Markup {
+/// Values by query in ten bins from 0 to 1, as columns with their counts. The tallest
+/// possible column has `most` queries.
+pub(super) fn histogram(name: &str, values: &[f64], most: usize) -> Markup {
     let (width, height, top, bottom) = (260.0, 150.0, 34.0, 22.0);
     let bins = bins(values);
-    let most = bins.iter().copied().max().unwrap_or(0).max(1);
     let step = width / bins.len() as f64;
     let counts: Vec<String> = bins.iter().map(usize::to_string).collect();
     let alternative = format!(
@@ -16,7 +16,7 @@ pub(super) fn histogram(name: &str, values: &[f64]) -> Markup {
     );
     let mut plot = svg(width, height, &alternative).add(label(0.0, 14.0, "strong", name));
     for (at, n) in bins.iter().enumerate() {
-        let tall = (height - top - bottom) * *n as f64 / most as f64;
+        let tall = (height - top - bottom) * *n as f64 / most.max(1) as f64;
         let x = step * at as f64;
         let y = height - bottom - tall;
         plot = plot.add(rect(x + 1.0, y, step - 2.0, tall, "column"));
@@ -34,6 +34,11 @@ pub(super) fn histogram(name: &str, values: &[f64]) -> Markup {
         .class("small-multiple")
         .add(plot.add(line((0.0, base), (width, base), "zero")))
         .into()
+}
+
+/// The most values that lie in one tenth.
+pub(super) fn tallest(values: &[f64]) -> usize {
+    bins(values).into_iter().max().unwrap_or(0)
 }
 
 /// How many values lie in each tenth of 0..=1; 1 itself is in the last.
@@ -91,7 +96,8 @@ pub(super) fn skyline(sorted: &[f64], alternative: &str) -> Markup {
             false => plot.add(rect(x, middle - tall, step - gap, tall, "gain")),
         };
     }
-    plot.add(line((left, middle), (width, middle), "zero"))
+    let plot = plot
+        .add(line((left, middle), (width, middle), "zero"))
         .add(label(left - 8.0, 18.0, "end", format!("{largest:+.2}")))
         .add(label(left - 8.0, middle + 4.0, "end", num(0.0)))
         .add(label(
@@ -99,8 +105,8 @@ pub(super) fn skyline(sorted: &[f64], alternative: &str) -> Markup {
             height - 10.0,
             "end",
             format!("{:+.2}", -largest),
-        ))
-        .into()
+        ));
+    scrolling(plot)
 }
 
 #[cfg(test)]

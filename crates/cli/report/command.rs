@@ -1,5 +1,9 @@
 //! Command lines to copy: what was typed, and what to type next.
 
+use serde_json::Value;
+use treffer_engine::tune::Choice;
+use treffer_types::StageName;
+
 use super::markup::{Element, el};
 use crate::args::How;
 
@@ -34,6 +38,43 @@ impl Command {
         }
     }
 
+    /// On the same index in the way that tuning chose, whether or not it was written:
+    /// its weights, and what else it changed of the current profile.
+    pub(super) fn tuned(
+        index: &std::path::Path,
+        how: &How,
+        best: &Choice,
+        current: &Choice,
+    ) -> Self {
+        let mut how = How {
+            weights: Some(best.weights),
+            ..how.clone()
+        };
+        let mut set = |key: String, value: Value, before: Value| {
+            if value != before {
+                how.overrides.push(format!("{key}={}", inline_toml(&value)));
+            }
+        };
+        let (best, current) = (&best.setup, &current.setup);
+        for (key, depth, before) in [
+            ("bm25_depth", best.bm25_depth, current.bm25_depth),
+            ("dense_depth", best.dense_depth, current.dense_depth),
+            ("cross_depth", best.cross_depth, current.cross_depth),
+        ] {
+            set(key.into(), depth.into(), before.into());
+        }
+        set(
+            "cross_order".into(),
+            json(best.cross_order),
+            json(current.cross_order),
+        );
+        for stage in StageName::ALL {
+            let (chosen, before) = (best.normalizers[stage], current.normalizers[stage]);
+            set(format!("normalizers.{stage}"), json(chosen), json(before));
+        }
+        Command::on(index, &how)
+    }
+
     /// `treffer explain` of a document for a query.
     pub(super) fn explaining(&self, query: &str, doc: &str) -> Element {
         let mut words = vec!["treffer".to_owned(), "explain".into()];
@@ -55,6 +96,24 @@ pub(super) fn shown(words: &[String]) -> Element {
     el("code").class("command").text(words.join(" "))
 }
 
+fn json(value: impl serde::Serialize) -> Value {
+    serde_json::to_value(value).expect("the keys of a profile are text")
+}
+
+/// A value as `--set` takes it.
+fn inline_toml(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(key, value)| format!("{key} = {}", inline_toml(value)));
+            format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
+        }
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// A word in the quotes of a POSIX shell, where it needs them.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
@@ -67,6 +126,17 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_are_written_as_the_option_takes_them() {
+        let value = serde_json::json!({ "sigmoid": { "slope": 0.5, "offset": -1.25 } });
+        assert_eq!(
+            inline_toml(&value),
+            "{ sigmoid = { slope = 0.5, offset = -1.25 } }"
+        );
+        assert_eq!(inline_toml(&"min-max".into()), "min-max");
+        assert_eq!(inline_toml(&25.into()), "25");
+    }
 
     #[test]
     fn words_are_quoted_where_a_shell_would_take_them_apart() {

@@ -3,7 +3,7 @@
 use treffer_engine::tune::{Choice, DepthPoint};
 
 use super::color::{share, ticks};
-use super::markup::{Element, Markup, el, label, line, num, rect, svg};
+use super::markup::{Element, Markup, el, label, line, num, rect, scrolling, svg};
 use super::page::{Cell, table};
 
 /// The plot and a table of the front. Points are on a logarithmic scale of milliseconds,
@@ -15,13 +15,13 @@ pub(super) fn depths(points: &[DepthPoint], winner: &Choice, metric: &str) -> Ma
         let setup = &point.choice.setup;
         let is_winner = is_as_deep(&point.choice, winner);
         vec![
-            Cell::text(if is_winner { "\u{2605} chosen" } else { "" }).class(""),
+            Cell::word(if is_winner { "\u{2605} chosen" } else { "" }),
             Cell::number(setup.bm25_depth),
             Cell::number(setup.dense_depth),
             Cell::number(setup.cross_depth),
             Cell::number(format!("{:.1}", point.ms)),
             Cell::number(format!("{:.4}", point.mean)),
-            Cell::text(point.choice.weights).class(""),
+            Cell::word(super::simplex::in_words(&point.choice.weights)),
         ]
     });
     let heads = [
@@ -31,7 +31,7 @@ pub(super) fn depths(points: &[DepthPoint], winner: &Choice, metric: &str) -> Ma
         "cross depth",
         "ms per query",
         metric,
-        "weights (bm25, dense, cross)",
+        "weights",
     ];
     body.push(table(&heads, rows.collect()));
     body
@@ -95,7 +95,7 @@ fn plot(points: &[DepthPoint], front: &[&DepthPoint], winner: &Choice, metric: &
     for point in shown() {
         plot = plot.add(dot(point, x(point.ms), y(point.mean), winner));
     }
-    plot.into()
+    scrolling(plot)
 }
 
 /// Squares on the front, circles off it, so that color is not needed to tell them apart.

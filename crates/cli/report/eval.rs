@@ -6,11 +6,11 @@ use treffer_engine::topics::Topics;
 use treffer_eval::{Comparison, Interval, Metric, Settings, bootstrap_interval, holm};
 use treffer_types::StageName;
 
-use super::bars::histogram;
+use super::bars::{histogram, tallest};
 use super::command::Command;
 use super::forest::{Difference, Reference, forest};
 use super::markup::{Markup, el};
-use super::page::{Cell, Page, paragraph, remark, table};
+use super::page::{Cell, Page, paragraph, remark, table, warning};
 use super::provenance::Origin;
 use super::queries::{Story, answers, gains_and_losses};
 use super::times::times;
@@ -36,14 +36,18 @@ pub(crate) fn page(origin: Origin<'_>, report: &Report) -> Result<String> {
     };
     let metric_name = metric.to_string();
     let n = origin.topics.queries.len();
-    page.lead(el("p").class("verdict").text(format!(
-        "{} reaches {metric_name} {:.4} on {n} judged queries.",
-        last.name,
-        mean(&values(last, origin.topics, metric)),
-    )));
-    page.section("metrics", "Metrics", metrics(report, origin.topics)?);
     let differences = differences(report, origin.topics, metric)?;
-    if let Some(differences) = differences {
+    page.lead(
+        paragraph(format!(
+            "`{}` reaches {metric_name} {:.4} on {n} judged queries. {}",
+            last.name,
+            mean(&values(last, origin.topics, metric)),
+            differences.as_ref().map_or("", |(finding, _)| finding),
+        ))
+        .class("verdict"),
+    );
+    page.section("metrics", "Metrics", metrics(report, origin.topics)?);
+    if let Some((_, differences)) = differences {
         page.section("differences", "Differences", differences);
     }
     page.section(
@@ -63,16 +67,18 @@ pub(crate) fn page(origin: Origin<'_>, report: &Report) -> Result<String> {
     if let Some(rival) = rival(report, origin.topics, metric) {
         let mut body = Markup::new();
         body.push(paragraph(format!(
-            "{metric_name} of {}, query by query, against {}, the best of the other rows by a single stage.",
+            "{metric_name} of {}, query by query, against {}, the best single stage.",
             last.name, rival.name
         )));
         body.push(gains_and_losses(&stories, &rival.name, &last.name));
         page.section("gains", "Gains and losses", body);
     }
     let mut spent = times(&report.times);
-    spent.push(remark("Milliseconds per query, of the stage alone."));
+    spent.push(remark(
+        "Milliseconds of wall-clock time per query, each stage by itself: half of the queries took at most the median, 95 % at most the 95th percentile.",
+    ));
     if let Some(cut) = crate::cuts::Cuts::of(&report.gathered).text(origin.profile) {
-        spent.push(el("p").class("warning").text(format!("Note: {cut}.")));
+        spent.push(warning(format!("Note: {cut}.")));
     }
     page.section("times", "Times", spent);
     let command = Command::on(origin.index.dir(), &origin.judged.how);
@@ -132,7 +138,7 @@ fn metrics(report: &Report, topics: &Topics) -> Result<Markup> {
     heads.push("judged hits");
     let (mut rows, mut plotted) = (Vec::new(), Vec::new());
     for (row, summary) in report.rows.iter().zip(&summaries) {
-        let mut cells = vec![Cell::text(&row.name).class("")];
+        let mut cells = vec![Cell::word(&row.name)];
         for (at, metric) in metrics.iter().enumerate() {
             let value = summary[at];
             let mut shown = super::markup::text(format!("{value:.4}"));
@@ -140,7 +146,7 @@ fn metrics(report: &Report, topics: &Topics) -> Result<Markup> {
             if !metric.is_count() {
                 let interval = interval_of(&values(row, topics, metric))?;
                 let ends = format!("{:.3} to {:.3}", interval.low, interval.high);
-                shown.push(el("span").class("interval").text(&ends));
+                shown.push(el("span").class("below").text(&ends));
                 if at == 0 {
                     plotted.push(Difference {
                         name: row.name.clone(),
@@ -148,6 +154,7 @@ fn metrics(report: &Report, topics: &Topics) -> Result<Markup> {
                         low: interval.low,
                         high: interval.high,
                         notes: vec![format!("{value:.4}"), ends],
+                        is_significant: false,
                     });
                 }
             }
@@ -159,7 +166,7 @@ fn metrics(report: &Report, topics: &Topics) -> Result<Markup> {
     }
     let mut body = table(&heads, rows);
     body.push(remark(
-        "Below each mean, its 95 % bootstrap interval over the queries. The rows were measured on the same queries, so intervals that overlap do not mean that rows do not differ. Judged hits are among the first ten.",
+        "Below each mean, its 95 % bootstrap interval over the queries; the highest of a column is bold. The rows were measured on the same queries, so intervals that overlap do not mean that rows do not differ. Judged hits are among the first ten.",
     ));
     let alternative = format!("{} of each row with its 95 % interval", names[0]);
     body.push(forest(
@@ -171,8 +178,12 @@ fn metrics(report: &Report, topics: &Topics) -> Result<Markup> {
     Ok(body)
 }
 
-/// The last row against every other.
-fn differences(report: &Report, topics: &Topics, metric: &Metric) -> Result<Option<Markup>> {
+/// The last row against every other: what was found in a sentence, and in full.
+fn differences(
+    report: &Report,
+    topics: &Topics,
+    metric: &Metric,
+) -> Result<Option<(String, Markup)>> {
     let Some((last, others)) = report.rows.split_last() else {
         return Ok(None);
     };
@@ -191,14 +202,15 @@ fn differences(report: &Report, topics: &Topics, metric: &Metric) -> Result<Opti
         .iter()
         .zip(comparisons.iter().zip(adjusted))
         .map(|(row, (comparison, adjusted))| {
-            super::compared(format!("against {}", row.name), comparison, adjusted)
+            super::compared(row.name.clone(), comparison, adjusted)
         })
         .collect();
+    let finding = format!("It is {}.", super::finding(&rows));
     let mut body = Markup::new();
     body.push(paragraph(format!(
-        "{metric} of {} less that of the other rows: mean over the queries, 95 % bootstrap interval, and the p-value of a paired randomization test, also corrected for {} comparisons (Holm).",
+        "{metric} of `{}` less that of each other row. {}",
         last.name,
-        others.len()
+        super::how_compared(rows.len())
     )));
     let alternative = format!("differences of {} from the other rows", last.name);
     body.push(forest(
@@ -210,18 +222,20 @@ fn differences(report: &Report, topics: &Topics, metric: &Metric) -> Result<Opti
     body.push(super::power(
         comparisons.iter().map(|comparison| comparison.power),
     ));
-    Ok(Some(body))
+    Ok(Some((finding, body)))
 }
 
 fn distribution(report: &Report, topics: &Topics, metric: &Metric) -> Markup {
     let mut body = Markup::new();
     body.push(remark(format!(
-        "Queries by their {metric}, in tenths from 0 to 1."
+        "How many queries have a {metric} in each tenth from 0 to 1."
     )));
+    let of = |row: &Row| values(row, topics, metric);
+    let most = report.rows.iter().map(|row| tallest(&of(row))).max();
     let plots = report
         .rows
         .iter()
-        .map(|row| histogram(&row.name, &values(row, topics, metric)));
+        .map(|row| histogram(&row.name, &of(row), most.unwrap_or(0)));
     body.push(el("div").class("multiples").add_all(plots));
     body
 }
@@ -244,7 +258,7 @@ fn tags(report: &Report, topics: &Topics, metric: &str) -> Markup {
             .iter()
             .flatten()
             .fold(f64::NEG_INFINITY, |a, b| a.max(*b));
-        let mut cells = vec![Cell::text(tag).class(""), Cell::number(n)];
+        let mut cells = vec![Cell::word(tag), Cell::number(n)];
         cells.extend(values.into_iter().map(|value| {
             let class = if value == Some(best) { "n best" } else { "n" };
             let shown = value.map_or("-".to_owned(), |value| format!("{value:.4}"));
@@ -254,7 +268,7 @@ fn tags(report: &Report, topics: &Topics, metric: &str) -> Markup {
     }
     let mut body = table(&heads, rows);
     body.push(remark(format!(
-        "Mean {metric}. A tag of few queries says little."
+        "Mean {metric}; the highest of a line is bold. A tag of few queries says little."
     )));
     body
 }

@@ -1,7 +1,7 @@
 //! Differences with their intervals, one line each: a forest plot.
 
 use super::color::{share, ticks};
-use super::markup::{Markup, label, line, rect, svg};
+use super::markup::{Markup, label, line, rect, scrolling, svg};
 
 /// One line of the plot.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub(super) struct Difference {
     pub(super) high: f64,
     /// What is written beside it, as in "p = 0.0312".
     pub(super) notes: Vec<String>,
+    /// Whether it stands out.
+    pub(super) is_significant: bool,
 }
 
 /// Where the reference line of a plot stands.
@@ -27,7 +29,8 @@ pub(super) enum Reference {
     None,
 }
 
-/// The plot: a square at each mean, sized alike, with a line for its interval. `heads`
+/// The plot: a square at each mean, sized alike, with a line for its interval; what
+/// stands out is in bold. `heads`
 /// name the interval's column and those of the notes.
 pub(super) fn forest(
     rows: &[Difference],
@@ -85,17 +88,18 @@ pub(super) fn forest(
     for (at, row) in rows.iter().enumerate() {
         let y = top + row_height * (at as f64 + 0.5);
         let (from, to) = (x(row.low), x(row.high));
+        let voice = if row.is_significant { "strong" } else { "" };
         plot = plot
-            .add(label(0.0, y + 4.0, "", &row.name))
+            .add(label(0.0, y + 4.0, voice, &row.name))
             .add(line((from, y), (to, y), "whisker"))
             .add(line((from, y - 5.0), (from, y + 5.0), "whisker"))
             .add(line((to, y - 5.0), (to, y + 5.0), "whisker"))
             .add(rect(x(row.mean) - 4.5, y - 4.5, 9.0, 9.0, "estimate"));
         for (at, note) in row.notes.iter().enumerate().take(heads.len()) {
-            plot = plot.add(label(note_x(at), y + 4.0, "", note));
+            plot = plot.add(label(note_x(at), y + 4.0, voice, note));
         }
     }
-    plot.into()
+    scrolling(plot)
 }
 
 #[cfg(test)]
@@ -110,6 +114,7 @@ mod tests {
             low: -0.01,
             high: 0.05,
             notes: vec!["+0.0200".into(), "0.0312".into()],
+            is_significant: false,
         }];
         let plot = forest(
             &rows,

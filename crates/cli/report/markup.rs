@@ -41,11 +41,15 @@ pub(super) fn el(name: &'static str) -> Element {
 }
 
 /// An SVG element that scales with the page, `width` by `height` of its own units, with
-/// what it shows in words.
+/// what it shows in words. It never shrinks so far that its text cannot be read.
 pub(super) fn svg(width: f64, height: f64, alternative: &str) -> Element {
+    let least = num(width * 0.8);
     el("svg")
         .attr("viewBox", format!("0 0 {} {}", num(width), num(height)))
-        .attr("style", format!("max-width:{}px", num(width)))
+        .attr(
+            "style",
+            format!("min-width:{least}px;max-width:{}px", num(width)),
+        )
         .attr("role", "img")
         .attr("aria-label", alternative)
 }
@@ -88,6 +92,11 @@ pub(super) fn polygon(points: &[(f64, f64)], class: &str) -> Element {
     el("polygon")
         .attr("points", points.join(" "))
         .attr("class", class)
+}
+
+/// A plot that can be moved sideways where the page is narrower than it.
+pub(super) fn scrolling(plot: impl Into<Markup>) -> Markup {
+    el("div").class("scroll").add(plot).into()
 }
 
 /// A coordinate, to a hundredth.

@@ -24,6 +24,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use treffer_engine::tune::LEVEL;
 use treffer_eval::{Comparison, Power};
 
 use forest::Difference;
@@ -70,6 +71,13 @@ pub(crate) fn command_line() -> Vec<String> {
 /// Columns of [`compared`].
 const COMPARED: [&str; 4] = ["difference", "95 % interval", "p", "corrected p"];
 
+/// How so many comparisons were made, in words.
+fn how_compared(n: usize) -> String {
+    format!(
+        "Squares are means over the queries, with their 95 % bootstrap intervals; p is that of a paired randomization test, also corrected for {n} comparisons (Holm). Bold is what is significant at {LEVEL} after correction."
+    )
+}
+
 /// A comparison as a line of a forest plot.
 fn compared(name: String, comparison: &Comparison, adjusted_p: f64) -> Difference {
     let interval = &comparison.interval;
@@ -84,7 +92,24 @@ fn compared(name: String, comparison: &Comparison, adjusted_p: f64) -> Differenc
             p_value(comparison.test.p_value),
             p_value(adjusted_p),
         ],
+        is_significant: adjusted_p <= LEVEL,
     }
+}
+
+/// What differences say together, as in "better than bm25, not told apart from dense".
+fn finding(differences: &[Difference]) -> String {
+    let named = |said: &str, holds: &dyn Fn(&Difference) -> bool| {
+        let names = differences.iter().filter(|one| holds(one));
+        let names: Vec<&str> = names.map(|one| one.name.as_str()).collect();
+        (!names.is_empty()).then(|| format!("{said} {}", names.join(", ")))
+    };
+    let parts = [
+        named("better than", &|one| one.is_significant && one.mean > 0.0),
+        named("worse than", &|one| one.is_significant && one.mean <= 0.0),
+        named("not told apart from", &|one| !one.is_significant),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.join("; ")
 }
 
 fn p_value(p: f64) -> String {

@@ -99,12 +99,17 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// With text, to the left.
+    /// With text that may be long, to the left.
     pub(super) fn text(shown: impl std::fmt::Display) -> Self {
         Cell {
             content: text(shown),
             class: "wide",
         }
+    }
+
+    /// With a short text, to the left and on one line.
+    pub(super) fn word(shown: impl std::fmt::Display) -> Self {
+        Cell::text(shown).class("")
     }
 
     /// With a number, to the right.
@@ -152,17 +157,27 @@ pub(super) fn table(heads: &[&str], rows: Vec<Vec<Cell>>) -> Markup {
         el("tr").add_all(cells)
     });
     let table = el("table").add(heads).add(el("tbody").add_all(rows));
-    el("div").class("scroll").add(table).into()
+    super::markup::scrolling(table)
 }
 
-/// A paragraph.
+/// A paragraph; what stands between backticks is set as code.
 pub(super) fn paragraph(shown: impl std::fmt::Display) -> Element {
-    el("p").text(shown)
+    let shown = shown.to_string();
+    let parts = shown.split('`').enumerate();
+    parts.fold(el("p"), |p, (at, part)| match at % 2 {
+        0 => p.text(part),
+        _ => p.add(el("code").text(part)),
+    })
 }
 
-/// A remark in smaller voice.
+/// A remark in a softer voice.
 pub(super) fn remark(shown: impl std::fmt::Display) -> Element {
-    el("p").class("soft").text(shown)
+    paragraph(shown).class("soft")
+}
+
+/// Something wrong that a reader should know.
+pub(super) fn warning(shown: impl std::fmt::Display) -> Element {
+    paragraph(shown).class("warning")
 }
 
 /// Something that is there but folded away.

@@ -48,6 +48,8 @@ pub(super) struct Missed {
     pub(super) rank: Option<usize>,
 }
 
+/// Characters of a query's text on the line that opens it.
+const SUMMARY: usize = 140;
 /// Hits shown for each query.
 const HITS: usize = 10;
 /// Relevant documents shown for each query that are not among its hits.
@@ -105,14 +107,18 @@ impl<'a> Story<'a> {
 
 /// Gains and losses in the table before the rest is folded away, each.
 const SHOWN: usize = 12;
+/// Queries whose hits are shown: with more, half gained most and half lost most, so that
+/// a report of thousands still opens.
+const TOLD: usize = 400;
+/// Queries up to which their list is not folded.
+const UNFOLDED: usize = 60;
 /// Differences up to this are rounding.
 const ROUNDING: f64 = 1e-12;
 
 /// All gains and losses, largest first, with links to the queries. `before` and `after`
 /// name the columns.
 pub(super) fn gains_and_losses(stories: &[Story<'_>], before: &str, after: &str) -> Markup {
-    let mut sorted: Vec<(usize, &Story<'_>)> = stories.iter().enumerate().collect();
-    sorted.sort_by(|(at, a), (other, b)| b.gain().total_cmp(&a.gain()).then(at.cmp(other)));
+    let sorted = sorted(stories);
     let gains: Vec<f64> = sorted.iter().map(|(_, story)| story.gain()).collect();
     let n_gains = gains.iter().filter(|gain| **gain > ROUNDING).count();
     let n_losses = gains.iter().filter(|gain| **gain < -ROUNDING).count();
@@ -121,25 +127,33 @@ pub(super) fn gains_and_losses(stories: &[Story<'_>], before: &str, after: &str)
     let largest = gains
         .iter()
         .fold(0.0_f64, |most, gain| most.max(gain.abs()));
+    let told = told(&sorted);
     let rows = |part: &[(usize, &Story<'_>)]| -> Vec<Vec<Cell>> {
+        let has_hits = |at: &usize| told.iter().any(|(told, _)| told == at);
         part.iter()
-            .map(|(at, story)| gain_row(*at, story, largest))
+            .map(|(at, story)| gain_row(has_hits(at).then(|| anchor(*at)), story, largest))
             .collect()
     };
-    let heads = ["query", before, after, "difference", ""];
+    let heads = ["query", before, after, "difference", "loss | gain"];
+    let table = |part: &[(usize, &Story<'_>)]| {
+        let table = table(&heads, rows(part));
+        el("div").class("even").add(table) // one above the other, so columns should be too
+    };
     let mut body = Markup::new();
-    body.push(paragraph(&counts));
+    body.push(paragraph(format!(
+        "{counts} Each column is a query, sorted by its difference."
+    )));
     body.push(skyline(&gains, &counts));
     let (best, worst) = (n_gains.min(SHOWN), n_losses.min(SHOWN));
     if best > 0 {
         body.push(el("h3").text("Largest gains"));
-        body.push(table(&heads, rows(&sorted[..best])));
+        body.push(table(&sorted[..best]));
     }
     if worst > 0 {
         let mut part = sorted[sorted.len() - worst..].to_vec();
         part.reverse();
         body.push(el("h3").text("Largest losses"));
-        body.push(table(&heads, rows(&part)));
+        body.push(table(&part));
     }
     let middle = &sorted[best..sorted.len() - worst];
     if !middle.is_empty() {
@@ -147,15 +161,35 @@ pub(super) fn gains_and_losses(stories: &[Story<'_>], before: &str, after: &str)
             0 => format!("all {} queries", middle.len()),
             _ => format!("the other {} queries", middle.len()),
         };
-        body.push(folded(summary, table(&heads, rows(middle))));
+        body.push(folded(summary, table(middle)));
     }
     body
 }
 
-fn gain_row(at: usize, story: &Story<'_>, largest: f64) -> Vec<Cell> {
-    let link = el("a")
-        .attr("href", format!("#{}", anchor(at)))
-        .text(one_line(&story.query.text, 90));
+/// All queries with their places, the largest gain first.
+fn sorted<'s, 'a>(stories: &'s [Story<'a>]) -> Vec<(usize, &'s Story<'a>)> {
+    let mut sorted: Vec<_> = stories.iter().enumerate().collect();
+    sorted.sort_by(|(at, a), (other, b)| b.gain().total_cmp(&a.gain()).then(at.cmp(other)));
+    sorted
+}
+
+/// Those of the sorted queries whose hits are shown.
+fn told<'s, 'a>(sorted: &[(usize, &'s Story<'a>)]) -> Vec<(usize, &'s Story<'a>)> {
+    match sorted.len() <= TOLD {
+        true => sorted.to_vec(),
+        false => {
+            let (gains, losses) = (&sorted[..TOLD / 2], &sorted[sorted.len() - TOLD / 2..]);
+            [gains, losses].concat()
+        }
+    }
+}
+
+fn gain_row(anchor: Option<String>, story: &Story<'_>, largest: f64) -> Vec<Cell> {
+    let shown = one_line(&story.query.text, 90);
+    let link = match anchor {
+        Some(anchor) => el("a").attr("href", format!("#{anchor}")).text(shown),
+        None => el("span").text(shown),
+    };
     let gain = match story.gain().abs() <= ROUNDING {
         true => 0.0,
         false => story.gain(),
@@ -169,19 +203,33 @@ fn gain_row(at: usize, story: &Story<'_>, largest: f64) -> Vec<Cell> {
     ]
 }
 
-/// Every query with its hits, folded.
+/// Queries with their hits, folded, the largest gain first.
 pub(super) fn answers(
     stories: &[Story<'_>],
     stages: &[StageName],
     metric: &str,
     explain: &Command,
 ) -> Markup {
+    let sorted = sorted(stories);
+    let told = told(&sorted);
     let mut body = Markup::new();
     body.push(remark(
-        "Ranked hits with each stage's raw score, its weighted part of the fused score, and its own rank. \u{25cf} is judged relevant, \u{25cb} judged not relevant, a blank not judged.",
+        "Largest gain first. Open a query for its hits, with each stage's raw score, and below it the stage's weighted part of the fused score and its own rank. \u{25cf} is judged relevant, \u{25cb} judged not relevant, a blank not judged.",
     ));
-    for (at, story) in stories.iter().enumerate() {
-        body.push(answer(at, story, stages, metric, explain));
+    if told.len() < sorted.len() {
+        body.push(remark(format!(
+            "Shown are the {} of {} queries that gained and lost most.",
+            told.len(),
+            sorted.len()
+        )));
+    }
+    let mut list = Markup::new();
+    for (at, story) in &told {
+        list.push(answer(*at, story, stages, metric, explain));
+    }
+    match told.len() <= UNFOLDED {
+        true => body.push(list),
+        false => body.push(folded(format!("all {} queries", told.len()), list)),
     }
     body
 }
@@ -195,7 +243,7 @@ fn answer(
 ) -> Element {
     let query = story.query;
     let mut summary = el("summary")
-        .add(el("strong").text(&query.text))
+        .add(el("strong").text(one_line(&query.text, SUMMARY)))
         .text(format!(
             "  \u{2014} {metric} {:.4} ({:+.4})",
             story.after,
@@ -210,6 +258,9 @@ fn answer(
     }
     let mut details = el("details").attr("id", anchor(at)).add(summary);
     details = details.add(remark(format!("query {}", query.id)));
+    if query.text.chars().count() > SUMMARY {
+        details = details.add(el("p").text(&query.text));
+    }
     details = match story.hits.is_empty() {
         true => details.add(paragraph("Nothing was found.")),
         false => details.add(hits_table(story, stages)),
@@ -236,12 +287,8 @@ fn answer(
 }
 
 fn hits_table(story: &Story<'_>, stages: &[StageName]) -> Markup {
-    let stage_heads: Vec<String> = stages
-        .iter()
-        .map(|stage| format!("{stage} raw \u{b7} part \u{b7} rank"))
-        .collect();
-    let mut heads = vec!["", "rank", "document", "title", "fused"];
-    heads.extend(stage_heads.iter().map(String::as_str));
+    let mut heads = vec!["judged", "rank", "document", "title", "fused"];
+    heads.extend(stages.iter().map(|stage| stage.as_str()));
     let rows = story.hits.iter().map(|Answer { hit, grade }| {
         let judged = match grade {
             Some(grade) if *grade > 0 => format!("\u{25cf} {grade}"),
@@ -253,22 +300,24 @@ fn hits_table(story: &Story<'_>, stages: &[StageName]) -> Markup {
             false => &hit.title,
         };
         let mut row = vec![
-            Cell::text(judged).class(""),
+            Cell::word(judged),
             Cell::number(hit.rank),
-            Cell::text(&hit.id).class(""),
+            Cell::text(&hit.id).class("id"),
             Cell::text(one_line(title, 60)),
             Cell::number(format!("{:.4}", hit.score)),
         ];
         row.extend(stages.iter().map(|stage| {
             let score = &hit.stages[*stage];
-            Cell::number(match (score.raw, score.rank) {
-                (Some(raw), Some(rank)) => format!(
-                    "{:.3} \u{b7} {:.3} \u{b7} {rank}",
-                    raw.value(),
-                    score.weighted
+            let (raw, below) = match (score.raw, score.rank) {
+                (Some(raw), Some(rank)) => (
+                    format!("{:.3}", raw.value()),
+                    format!("{:.3}, rank {rank}", score.weighted),
                 ),
-                _ => format!("not read \u{b7} {:.3}", score.weighted),
-            })
+                _ => ("not read".into(), format!("{:.3}", score.weighted)),
+            };
+            let mut shown = super::markup::text(raw);
+            shown.push(el("span").class("below").text(below));
+            Cell::markup(shown).class("n")
         }));
         row
     });

@@ -7,7 +7,7 @@ use treffer_fusion::Weights;
 use treffer_types::StageName;
 
 use super::color::{color, share, ticks};
-use super::markup::{Element, Markup, el, label, line, num, polygon, rect, svg};
+use super::markup::{Element, Markup, el, label, line, num, polygon, rect, scrolling, svg};
 
 /// What a metric says of every weighting that was tried.
 #[derive(Clone, Debug)]
@@ -33,18 +33,34 @@ pub(super) struct Point {
     pub(super) weights: Weights,
     /// Mean of the metric over the queries.
     pub(super) mean: f64,
-    /// Whether it is within one standard error of the winner.
-    pub(super) is_near: bool,
+    /// How many standard errors of the difference it lies behind the highest.
+    pub(super) errors_behind: f64,
+}
+
+impl Point {
+    /// Whether it cannot be told from the highest: within one standard error.
+    pub(super) fn is_near(&self) -> bool {
+        self.errors_behind <= 1.0
+    }
 }
 
 impl Landscape<'_> {
     /// The plot; nothing for one stage.
     pub(super) fn plot(&self) -> Markup {
         match self.stages {
-            [a, b, c] => self.triangle([*a, *b, *c]).into(),
-            [a, b] => self.curve(*a, *b).into(),
+            [a, b, c] => scrolling(self.triangle([*a, *b, *c])),
+            [a, b] => scrolling(self.curve(*a, *b)),
             _ => Markup::new(),
         }
+    }
+
+    /// The weighting of the highest mean, of equals the chosen one.
+    fn highest(&self) -> Option<&Point> {
+        let is_chosen = |point: &Point| point.weights == self.winner;
+        self.points.iter().max_by(|a, b| {
+            let means = a.mean.total_cmp(&b.mean);
+            means.then(is_chosen(a).cmp(&is_chosen(b)))
+        })
     }
 
     fn range(&self) -> (f64, f64) {
@@ -57,11 +73,11 @@ impl Landscape<'_> {
     fn in_words(&self) -> String {
         let (low, high) = self.range();
         format!(
-            "{} over {} weightings, from {low:.4} to {high:.4}. Best at {}; the profile had {}.",
+            "{} over {} weightings, from {low:.4} to {high:.4}. Chosen is {}; the profile had {}.",
             self.metric,
             self.points.len(),
-            in_words(&self.winner, self.stages),
-            in_words(&self.current, self.stages),
+            in_words(&self.winner),
+            in_words(&self.current),
         )
     }
 
@@ -77,7 +93,7 @@ impl Landscape<'_> {
         for point in on_grid() {
             let title = format!(
                 "{}: {} {:.4}",
-                in_words(&point.weights, self.stages),
+                in_words(&point.weights),
                 self.metric,
                 point.mean
             );
@@ -86,14 +102,19 @@ impl Landscape<'_> {
                 .add(el("title").text(title));
             cells = cells.add(cell);
         }
-        let near: Vec<&Point> = on_grid().filter(|point| point.is_near).collect();
+        let within = |errors: f64| -> Vec<&Point> {
+            on_grid().filter(|p| p.errors_behind <= errors).collect()
+        };
+        let highest = self.highest().map(|p| to_plot.place(&p.weights));
         svg(WIDTH, HEIGHT, &self.in_words())
             .add(cells)
-            .add(outline(&near, &to_plot, radius))
+            .add(outline(&within(2.0), &to_plot, radius).class("outline wide"))
+            .add(outline(&within(1.0), &to_plot, radius).class("outline"))
             .add_all(edge_labels(&to_plot))
             .add(cross_mark(to_plot.place(&self.current)))
+            .add_all(highest.map(diamond))
             .add(star(to_plot.place(&self.winner)))
-            .add_all(self.legend(620.0, low, high))
+            .add_all(self.legend(610.0, low, high))
     }
 
     fn is_on_grid(&self, weights: &Weights) -> bool {
@@ -116,36 +137,43 @@ impl Landscape<'_> {
                     .into(),
             );
         }
-        for at in 0..=4 {
-            let share = f64::from(at) / 4.0;
-            let y = top + height * (1.0 - share) + 4.0;
-            let value = low + (high - low) * share;
-            parts.push(label(x + 26.0, y, "", format!("{value:.4}")).into());
+        let (marks, decimals) = ticks(low, high.max(low + 1e-3));
+        for mark in marks.into_iter().filter(|mark| (low..=high).contains(mark)) {
+            let y = top + height * (1.0 - share(mark, low, high));
+            let shown = format!("{mark:.decimals$}");
+            parts.push(line((x + 18.0, y), (x + 23.0, y), "tick").into());
+            parts.push(label(x + 28.0, y + 4.0, "", shown).into());
         }
-        let mut y = top + height + 40.0;
-        let winner = share_of(self.points, &self.winner);
-        let current = share_of(self.points, &self.current);
-        let entry = |mark: Markup, y: f64, name: &str, value: Option<f64>| {
-            let value = value.map_or(String::new(), |value| format!(" ({value:.4})"));
-            let text = label(x + 26.0, y + 4.0, "", format!("{name}{value}"));
-            [mark, text.into()]
+        let value = |point: Option<f64>| point.map_or(String::new(), |v| format!(" ({v:.4})"));
+        let of = |weights: &Weights| value(share_of(self.points, weights));
+        let highest = value(self.highest().map(|point| point.mean));
+        let swatch = |y: f64, class: &str| -> Markup {
+            let under = polygon(&hexagon((x + 9.0, y), 10.0), "cell").attr("fill", color(0.8));
+            let over = polygon(&hexagon((x + 9.0, y), 10.0), class);
+            el("g").add(under).add(over).into()
         };
-        parts.extend(entry(
-            star((x + 9.0, y)).into(),
-            y,
-            "best of all queries",
-            winner,
-        ));
-        y += 30.0;
-        parts.extend(entry(
-            cross_mark((x + 9.0, y)).into(),
-            y,
-            "the profile as it was",
-            current,
-        ));
-        y += 30.0;
-        let outlined = polygon(&hexagon((x + 9.0, y), 9.0), "outline");
-        parts.extend(entry(outlined.into(), y, "within one standard error", None));
+        let place = |at: u32| top + height + 40.0 + 30.0 * f64::from(at);
+        let at = |row: u32| (x + 9.0, place(row));
+        let entries: [(Markup, String); 5] = [
+            (star(at(0)).into(), format!("chosen{}", of(&self.winner))),
+            (diamond(at(1)).into(), format!("highest{highest}")),
+            (
+                cross_mark(at(2)).into(),
+                format!("weights as they were{}", of(&self.current)),
+            ),
+            (
+                swatch(place(3), "outline"),
+                "within 1 standard error of the highest".into(),
+            ),
+            (
+                swatch(place(4), "outline wide"),
+                "within 2 standard errors".into(),
+            ),
+        ];
+        for (row, (mark, name)) in (0..).zip(entries) {
+            parts.push(mark);
+            parts.push(label(x + 28.0, place(row) + 4.0, "", name).into());
+        }
         parts
     }
 
@@ -196,13 +224,9 @@ impl Landscape<'_> {
             let dot = el("circle")
                 .attr("cx", num(x))
                 .attr("cy", num(y))
-                .attr("r", if point.is_near { 4.5 } else { 2.5 })
-                .class(if point.is_near { "dot near" } else { "dot" });
-            let title = format!(
-                "{}: {:.4}",
-                in_words(&point.weights, self.stages),
-                point.mean
-            );
+                .attr("r", if point.is_near() { 4.5 } else { 2.5 })
+                .class(if point.is_near() { "dot near" } else { "dot" });
+            let title = format!("{}: {:.4}", in_words(&point.weights), point.mean);
             plot = plot.add(dot.add(el("title").text(title)));
         }
         for (weights, is_winner) in [(&self.current, false), (&self.winner, true)] {
@@ -215,7 +239,7 @@ impl Landscape<'_> {
     }
 }
 
-const WIDTH: f64 = 820.0;
+const WIDTH: f64 = 890.0;
 const HEIGHT: f64 = 540.0;
 /// Length of the triangle's sides.
 const SIDE: f64 = 480.0;
@@ -251,7 +275,7 @@ fn hexagon((x, y): (f64, f64), radius: f64) -> Vec<(f64, f64)> {
     (0..6).map(corner).collect()
 }
 
-/// The edges between cells that are near the winner and cells that are not.
+/// The edges between cells of a part and cells that are not in it.
 fn outline(near: &[&Point], to_plot: &Triangle, radius: f64) -> Element {
     let key = |(x, y): (f64, f64)| ((x * 4.0).round() as i64, (y * 4.0).round() as i64);
     let centers: HashSet<(i64, i64)> = near
@@ -276,7 +300,7 @@ fn outline(near: &[&Point], to_plot: &Triangle, radius: f64) -> Element {
             }
         }
     }
-    el("path").attr("d", path).class("outline")
+    el("path").attr("d", path)
 }
 
 /// The corners' names, and the weights along the edges.
@@ -354,16 +378,24 @@ fn cross_mark((x, y): (f64, f64)) -> Element {
         .add(el("path").attr("d", cross).class("markline"))
 }
 
+/// The mark of the highest mean.
+fn diamond((x, y): (f64, f64)) -> Element {
+    let points = [(x, y - 7.0), (x + 7.0, y), (x, y + 7.0), (x - 7.0, y)];
+    polygon(&points, "mark")
+}
+
 fn share_of(points: &[Point], weights: &Weights) -> Option<f64> {
     let point = points.iter().find(|point| point.weights == *weights)?;
     Some(point.mean)
 }
 
-/// As in "bm25 0.20, dense 0.30, cross 0.50".
-pub(super) fn in_words(weights: &Weights, stages: &[StageName]) -> String {
-    let parts: Vec<String> = stages
-        .iter()
-        .map(|stage| format!("{stage} {:.2}", weights.weight(*stage)))
+/// As in "bm25 0.20, dense 0.30, cross 0.50"; a stage without weight is not named.
+pub(super) fn in_words(weights: &Weights) -> String {
+    let weighs = |stage: &StageName| weights.weight(*stage) > 0.0;
+    let parts: Vec<String> = StageName::ALL
+        .into_iter()
+        .filter(weighs)
+        .map(|stage| format!("{stage} {:.2}", weights.weight(stage)))
         .collect();
     parts.join(", ")
 }
@@ -377,7 +409,11 @@ mod tests {
             .map(|weights| Point {
                 weights,
                 mean: weights.weight(StageName::Bm25),
-                is_near: weights.weight(StageName::Bm25) > 0.7,
+                errors_behind: match weights.weight(StageName::Bm25) {
+                    weight if weight > 0.7 => 0.5,
+                    weight if weight > 0.5 => 1.5,
+                    _ => 9.0,
+                },
             })
             .collect();
         let winner = Weights::equal(&[StageName::Bm25]).unwrap();
@@ -411,7 +447,7 @@ mod tests {
         let to_plot = Triangle {
             corners: StageName::ALL,
         };
-        let near: Vec<&Point> = points.iter().filter(|point| point.is_near).collect();
+        let near: Vec<&Point> = points.iter().filter(|point| point.is_near()).collect();
         let path: Markup = outline(&near, &to_plot, SIDE / 10.0 / 3_f64.sqrt()).into();
         // Three rows of one, two and three cells: 6 * 6 edges less twice the 9 shared.
         assert_eq!(near.len(), 6);
@@ -432,7 +468,7 @@ mod tests {
             .map(|weights| Point {
                 weights,
                 mean: 0.0,
-                is_near: true,
+                errors_behind: 0.0,
             })
             .collect();
         let even = Weights::equal(&stages).unwrap();

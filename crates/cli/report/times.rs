@@ -21,14 +21,15 @@ pub(super) fn times(times: &[(StageName, Vec<Duration>)]) -> Markup {
     let rows = rows.into_iter().map(|(stage, p50, p95)| {
         let bar_of = |ms: f64| Cell::markup(bar(ms, largest, &format!("{ms:.2} ms")));
         vec![
-            Cell::text(stage).class(""),
+            Cell::word(stage),
             Cell::number(format!("{p50:.2}")),
             bar_of(p50),
             Cell::number(format!("{p95:.2}")),
             bar_of(p95),
         ]
     });
-    table(&["stage", "p50 ms", "", "p95 ms", ""], rows.collect())
+    let heads = ["stage", "median ms", "", "95th percentile ms", ""];
+    table(&heads, rows.collect())
 }
 
 /// The nearest-rank percentile; zero of nothing.

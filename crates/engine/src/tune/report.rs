@@ -18,6 +18,8 @@ pub struct TuneReport {
     pub metric: Metric,
     /// What was searched.
     pub search: Search,
+    /// Steps from weight 0 to weight 1 on the grid of weightings.
+    pub steps: u32,
     /// Folds of the cross-validation.
     pub folds: usize,
     /// Seed of the folds, the bootstrap and the randomization tests.

@@ -175,6 +175,7 @@ pub(crate) fn report(
     Ok(TuneReport {
         metric: request.metric,
         search: request.search,
+        steps: request.steps,
         folds: request.folds,
         seed: request.seed,
         budget_ms: request.budget_ms,
