@@ -18,7 +18,7 @@ use divan::{Bencher, black_box};
 use treffer_engine::profile::Profile;
 use treffer_engine::tune::{DRAWS, Pool, Search, TuneReport, TuneRequest, tune_pools};
 use treffer_eval::Topic;
-use treffer_fusion::{Fusion, Normalizer, Prepared, Weights, fuse};
+use treffer_fusion::{Fusion, Lengths, Normalizer, Prepared, Weights, fuse};
 use treffer_testkit::Random;
 use treffer_types::{Candidate, DocId, PassageId, Query, Score, StageMap, StageName};
 
@@ -83,6 +83,7 @@ fn tuned(pools: &[Pool], search: Search) -> TuneReport {
         draws: DRAWS,
         budget_ms: None,
         cache: false,
+        learn: false,
     };
     tune_pools(pools, &request, &StageName::ALL).expect("three stages, many queries")
 }
@@ -103,6 +104,7 @@ fn judged_pools() -> Vec<Pool> {
                 topic: Topic::new(&judged.collect()),
                 candidates,
                 grades,
+                lengths: Lengths::default(),
                 traces: Vec::new(),
             }
         })

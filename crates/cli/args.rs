@@ -260,6 +260,9 @@ pub(crate) struct Tune {
     /// Judgements of the queries that will be the test: warn of those that also choose
     #[arg(long, value_name = "QRELS")]
     pub(crate) held_out: Option<PathBuf>,
+    /// Grow trees that correct the weights, and use them if they earn it
+    #[arg(long)]
+    pub(crate) learn: bool,
     /// Gather anew, and keep no scores
     #[arg(long)]
     pub(crate) no_cache: bool,

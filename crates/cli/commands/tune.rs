@@ -7,13 +7,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use serde_json::{Value, json};
 use treffer_engine::index::{Index, names};
+use treffer_engine::learned;
 use treffer_engine::profile::{Profile, Provenance};
 use treffer_engine::settings_file::save_profile;
 use treffer_engine::topics::Topics;
 use treffer_engine::tune::{
-    Against, Baseline, Choice, DRAWS, DepthPoint, ScoresOrigin, Search, TuneReport, TuneRequest,
-    Verdict, tune,
+    Against, Baseline, Choice, DRAWS, DepthPoint, LearnedReport, ScoresOrigin, Search, TuneReport,
+    TuneRequest, Verdict, tune,
 };
+use treffer_eval::Comparison;
 use treffer_types::StageName;
 
 use crate::args::{Global, ReportFormat, SearchSpace, Tune};
@@ -46,6 +48,7 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
         draws: DRAWS,
         budget_ms: command.budget_ms,
         cache: !command.no_cache,
+        learn: command.learn,
     };
     let mut report = tune(&index, &request, &topics, &bars)?;
     report.warnings.extend(held_out);
@@ -102,6 +105,25 @@ pub(crate) struct Decision {
     is_written: bool,
 }
 
+/// What would be written: the tuned weights, or with `--learn` the trees over them, if
+/// these earn their place, or are better and `--force` is given.
+enum Winner<'a> {
+    Weights,
+    Learned(&'a LearnedReport),
+}
+
+fn winner<'a>(command: &Tune, report: &'a TuneReport) -> Option<Winner<'a>> {
+    let learned = report.learned.as_ref();
+    let earned = learned.filter(|learned| learned.is_gain());
+    let forced = learned.filter(|learned| learned.out_of_fold > report.out_of_fold);
+    match (earned, forced) {
+        (Some(learned), _) => Some(Winner::Learned(learned)),
+        (None, Some(learned)) if command.force => Some(Winner::Learned(learned)),
+        _ if report.is_gain() || command.force => Some(Winner::Weights),
+        _ => None,
+    }
+}
+
 fn decide(
     command: &Tune,
     index: &Index,
@@ -112,33 +134,59 @@ fn decide(
         .save_as
         .as_ref()
         .unwrap_or(&command.judged.how.profile);
-    let is_kept = !report.is_gain() && !command.force;
-    let mut written = Ok(());
-    if !is_kept && !command.dry_run {
-        let tuned = Profile {
-            tuned: Some(provenance(command, index, report)),
-            ..report.best.choice.apply(profile)
+    let Some(winner) = winner(command, report) else {
+        let text = match report.verdict {
+            Verdict::Same => format!("profile `{name}` left alone: it is the winner itself"),
+            _ => format!(
+                "profile `{name}` left alone: a gain could not be told from chance on {} queries (--force writes the winner all the same)",
+                report.n_queries()
+            ),
         };
-        written = save_profile(index.dir(), name, &tuned);
+        let is_written = false;
+        return (Decision { text, is_written }, Ok(()));
+    };
+    let mut best = described(&report.best.choice, report);
+    if let Winner::Learned(learned) = winner {
+        best.push_str(&format!(
+            ", and {} trees over them,",
+            learned.learned.n_trees()
+        ));
     }
-    let best = described(&report.best.choice, report);
-    let text = match () {
-        () if is_kept && report.verdict == Verdict::Same => {
-            format!("profile `{name}` left alone: it is the winner itself")
-        }
-        () if is_kept => format!(
-            "profile `{name}` left alone: a gain could not be told from chance on {} queries (--force writes the winner all the same)",
-            report.n_queries()
-        ),
-        () if command.dry_run => format!("would write {best} to profile `{name}`"),
-        () if written.is_err() => format!("could not write {best} to profile `{name}`"),
-        () => format!(
+    if command.dry_run {
+        let text = format!("would write {best} to profile `{name}`");
+        let is_written = false;
+        return (Decision { text, is_written }, Ok(()));
+    }
+    let written = write(command, index, profile, report, &winner, name);
+    let text = match &written {
+        Err(_) => format!("could not write {best} to profile `{name}`"),
+        Ok(()) => format!(
             "wrote {best} to profile `{name}` of {}",
             index.dir().display()
         ),
     };
-    let is_written = !is_kept && !command.dry_run && written.is_ok();
+    let is_written = written.is_ok();
     (Decision { text, is_written }, written.map_err(Into::into))
+}
+
+fn write(
+    command: &Tune,
+    index: &Index,
+    profile: &Profile,
+    report: &TuneReport,
+    winner: &Winner<'_>,
+    name: &str,
+) -> Result<(), treffer_engine::Error> {
+    let learned = match winner {
+        Winner::Weights => None,
+        Winner::Learned(one) => Some(learned::keep(index.dir(), name, &one.learned)?),
+    };
+    let tuned = Profile {
+        learned,
+        tuned: Some(provenance(command, index, report, winner)),
+        ..report.best.choice.apply(profile)
+    };
+    save_profile(index.dir(), name, &tuned)
 }
 
 /// The weights, and whatever else differs from the current profile.
@@ -168,12 +216,20 @@ fn described(choice: &Choice, report: &TuneReport) -> String {
     text
 }
 
-fn provenance(command: &Tune, index: &Index, report: &TuneReport) -> Provenance {
+fn provenance(
+    command: &Tune,
+    index: &Index,
+    report: &TuneReport,
+    winner: &Winner<'_>,
+) -> Provenance {
     let file_name = |path: &Path| {
         path.file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     };
-    let interval = report.gain().comparison.interval;
+    let (out_of_fold, interval) = match winner {
+        Winner::Weights => (report.out_of_fold, report.gain().comparison.interval),
+        Winner::Learned(learned) => (learned.out_of_fold, learned.against_current().interval),
+    };
     let cross = report.stages.contains(&StageName::Cross);
     let record = index.manifest().models.cross.as_ref().filter(|_| cross);
     Provenance {
@@ -183,7 +239,7 @@ fn provenance(command: &Tune, index: &Index, report: &TuneReport) -> Provenance 
         metric: command.metric.to_string(),
         folds: command.folds,
         seed: command.seed,
-        out_of_fold: rounded(report.out_of_fold),
+        out_of_fold: rounded(out_of_fold),
         before: rounded(report.current.mean),
         gain_interval: [rounded(interval.low), rounded(interval.high)],
         date: today(),
@@ -243,6 +299,9 @@ pub(crate) fn write_table(
     write_comparisons(out, report)?;
     if report.search == Search::Full {
         write_depths(out, &report.depths)?;
+    }
+    if let Some(learned) = &report.learned {
+        write_learned(out, learned)?;
     }
     let chosen: Vec<String> = report
         .fold_choices
@@ -309,6 +368,53 @@ fn write_comparisons(out: &mut dyn Write, report: &TuneReport) -> io::Result<()>
         String::new(),
     ]);
     table.write(out)
+}
+
+/// What trees add to the tuned weights, and what they look at.
+fn write_learned(out: &mut dyn Write, learned: &LearnedReport) -> io::Result<()> {
+    writeln!(
+        out,
+        "learned, out of fold: {:.4} with {} trees on all queries ({} in the folds)",
+        learned.out_of_fold,
+        learned.learned.n_trees(),
+        counts(&learned.fold_trees)
+    )?;
+    let sides = [
+        (
+            "tuned weights",
+            learned.against_tuned(),
+            learned.adjusted_p[0],
+        ),
+        (
+            "current profile",
+            learned.against_current(),
+            learned.adjusted_p[1],
+        ),
+    ];
+    for (name, comparison, p) in sides {
+        writeln!(
+            out,
+            "  over the {name}: {:+.4}, 95 % interval {:+.4} to {:+.4}, p = {p:.4} after correction",
+            comparison.test.difference, comparison.interval.low, comparison.interval.high,
+        )?;
+    }
+    let importance = learned.learned.importance();
+    if !importance.is_empty() {
+        let parts = importance.iter().take(MAX_FEATURES);
+        let parts: Vec<String> = parts
+            .map(|(name, share)| format!("{name} {:.0} %", 100.0 * share))
+            .collect();
+        writeln!(out, "  the trees look at {}", parts.join(", "))?;
+    }
+    Ok(())
+}
+
+/// Features that are named on the terminal.
+const MAX_FEATURES: usize = 6;
+
+fn counts(numbers: &[usize]) -> String {
+    let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+    numbers.join(", ")
 }
 
 /// The weights to two decimals, as in `0.20 0.30 0.50`.
@@ -378,11 +484,37 @@ fn to_json(report: &TuneReport, decision: &Decision) -> Value {
         "per_query": report.queries,
         "surface": report.surface,
         "depths": report.depths,
+        "learned": report.learned.as_ref().map(learned_json),
         "times": if report.search == Search::Full { json!(report.times) } else { json!([]) },
         "verdict": report.verdict,
         "warnings": report.warnings,
         "written": decision.is_written,
         "decision": decision.text,
+    })
+}
+
+fn learned_json(learned: &LearnedReport) -> Value {
+    let against = |one: &Comparison, adjusted_p: f64| {
+        json!({
+            "difference": one.test.difference,
+            "interval": [one.interval.low, one.interval.high],
+            "p_value": one.test.p_value,
+            "adjusted_p": adjusted_p,
+            "wins": one.wins,
+            "ties": one.ties,
+            "losses": one.losses,
+        })
+    };
+    let importance = learned.learned.importance().into_iter();
+    json!({
+        "out_of_fold": learned.out_of_fold,
+        "trees": learned.learned.n_trees(),
+        "fold_trees": learned.fold_trees,
+        "against_tuned": against(learned.against_tuned(), learned.adjusted_p[0]),
+        "against_current": against(learned.against_current(), learned.adjusted_p[1]),
+        "is_gain": learned.is_gain(),
+        "importance": importance.map(|(name, share)| (name.to_owned(), json!(share)))
+            .collect::<serde_json::Map<String, Value>>(),
     })
 }
 

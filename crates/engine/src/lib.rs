@@ -7,7 +7,8 @@
 //!
 //! Reading order: [`config`] and [`profile`] say what an index is, [`build`] makes
 //! one and [`manifest`] records it, [`index`] opens it, [`stages`] and [`gather`]
-//! collect candidates and their scores, [`search`] orders them, [`evaluate`]
+//! collect candidates and their scores, [`search`] orders them, by weights or by a
+//! [`learned`] fusion, [`evaluate`]
 //! measures and [`tune`] improves the order on judged [`topics`], [`explain`] says where
 //! a document was lost, [`judge`] makes judgements where there are none, and [`runs`]
 //! fuses what other programs ranked. Nothing here prints.
@@ -30,6 +31,7 @@ pub mod gather;
 pub mod index;
 pub mod judge;
 mod keys;
+pub mod learned;
 pub mod manifest;
 pub mod models;
 pub mod profile;

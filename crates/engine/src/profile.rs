@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use treffer_fusion::{Fusion, Normalizer, Weights};
 use treffer_types::{StageMap, StageName};
 
+use crate::learned::LearnedFile;
+
 /// How candidates are gathered and fused.
 ///
 /// ```
@@ -37,6 +39,9 @@ pub struct Profile {
     pub normalizers: StageMap<Normalizer>,
     /// alpha (bm25), beta (dense) and gamma (cross): at least 0, with sum 1.
     pub weights: Weights,
+    /// Trees that correct the weighted sum; none in most profiles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned: Option<LearnedFile>,
     /// Where the weights come from, if they were tuned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuned: Option<Provenance>,
@@ -145,6 +150,7 @@ impl Default for Profile {
                 cross: 0.5,
             })
             .expect("three decimals that sum to 1"),
+            learned: None,
             tuned: None,
         }
     }
@@ -167,6 +173,7 @@ impl Profile {
             cross_order: _,
             normalizers: _,
             weights: _, // non-negative with sum 1 by construction
+            learned: _,
             tuned: _,
         } = self;
         if *bm25_depth == 0 {
@@ -205,14 +212,23 @@ impl Profile {
             .collect()
     }
 
-    /// As [`Profile::stages`], but for a cross-encoder without weight: reading for
-    /// it would change nothing.
+    /// As [`Profile::stages`], but for a cross-encoder without weight that no learned
+    /// fusion looks at: reading for it would change nothing.
     pub fn stages_with_effect(&self, available: &[StageName]) -> Vec<StageName> {
+        let learned = self.learned.iter().flat_map(|learned| &learned.stages);
+        let is_looked_at = learned.into_iter().any(|stage| *stage == StageName::Cross);
+        let reads = is_looked_at || self.weights.weight(StageName::Cross) > 0.0;
         let mut stages = self.stages(available);
-        stages.retain(|stage| {
-            *stage != StageName::Cross || self.weights.weight(StageName::Cross) > 0.0
-        });
+        stages.retain(|stage| *stage != StageName::Cross || reads);
         stages
+    }
+
+    /// The learned fusion, if it looks at just these stages.
+    pub fn learned_for(&self, stages: &[StageName]) -> Option<&LearnedFile> {
+        let learned = self.learned.as_ref()?;
+        let same = learned.stages.len() == stages.len()
+            && learned.stages.iter().all(|stage| stages.contains(stage));
+        same.then_some(learned)
     }
 
     fn runs(&self, stage: StageName) -> bool {

@@ -101,8 +101,13 @@ impl Learned {
             let lowered = if place < n_read { 0.0 } else { lowered };
             let mut stages = StageMap::from_fn(|stage| {
                 let prepared = &ranking.prepared;
-                let mut part =
-                    stage_score(prepared, &candidates[candidate], *scored, &self.fusion, stage);
+                let mut part = stage_score(
+                    prepared,
+                    &candidates[candidate],
+                    *scored,
+                    &self.fusion,
+                    stage,
+                );
                 part.weighted *= self.scale;
                 part
             });

@@ -127,6 +127,7 @@ fn tuning_and_evaluating_give_the_same_numbers_in_any_pool() {
             draws: DRAWS,
             budget_ms: None,
             cache: false,
+            learn: false,
         };
         let tuned = without_times(tune(&index, &request, &topics, &NoProgress).unwrap());
         let measured = evaluate(&index, &profile, None, &topics, &[metric], &NoProgress).unwrap();

@@ -3,6 +3,7 @@
 
 mod cached;
 mod full;
+mod learned;
 mod saving;
 mod simulated;
 
@@ -57,6 +58,7 @@ fn request<'a>(profile: &'a Profile, steps: u32) -> TuneRequest<'a> {
         draws: DRAWS,
         budget_ms: None,
         cache: false,
+        learn: false,
     }
 }
 

@@ -10,6 +10,7 @@ use treffer_types::{Candidate, Grade, StageName};
 use crate::fusion::Fusion;
 use crate::learned::features::{FEATURES, Lengths, Trend, rows};
 use crate::learned::{LearnError, Learned};
+use crate::normalizer::Normalizer;
 use crate::prepared::Prepared;
 
 /// How trees are grown. The usual values are what many small trees need to learn from
@@ -99,12 +100,24 @@ impl Lesson {
         let first = grades.next();
         grades.any(|grade| Some(grade) != first)
     }
+
+    /// The linear fusion's sum for each candidate.
+    fn linear(&self, fusion: &Fusion) -> Vec<f64> {
+        let prepared = Prepared::new(&self.candidates, &fusion.normalizers);
+        let mut linear = vec![0.0; self.len()];
+        for position in 0..self.len() as u32 {
+            linear[prepared.origin(position)] = prepared.linear(&fusion.weights, position);
+        }
+        linear
+    }
 }
 
 impl Learned {
-    /// Grows trees that correct `fusion`, whose scores times `scale` are log odds of
-    /// relevance. Deterministic, whatever the number of threads. Without trees if no
-    /// lesson teaches anything or `growth` allows none.
+    /// Grows trees that correct `fusion`. Its scores become log odds of relevance by the
+    /// slope of a sigmoid fitted on the same lessons ([`Normalizer::platt`]), so that what
+    /// the trees are to add is neither drowned nor drowns it. Deterministic, whatever the
+    /// number of threads. Without trees if no lesson teaches anything or `growth` allows
+    /// none.
     ///
     /// # Errors
     /// If the library refuses the settings or the data.
@@ -112,7 +125,6 @@ impl Learned {
         lessons: &[&Lesson],
         stages: &[StageName],
         fusion: Fusion,
-        scale: f64,
         growth: &Growth,
     ) -> Result<Self, LearnError> {
         let teaching: Vec<&Lesson> = lessons
@@ -122,7 +134,7 @@ impl Learned {
             .collect();
         let mut learned = Learned {
             fusion,
-            scale,
+            scale: scale(&teaching, &fusion),
             stages: stages.to_vec(),
             trees: None,
         };
@@ -161,16 +173,11 @@ impl Learned {
         let width = FEATURES.len();
         let (mut rows, mut labels, mut margins) = (Vec::new(), Vec::new(), Vec::new());
         for lesson in lessons {
-            let prepared = Prepared::new(&lesson.candidates, &self.fusion.normalizers);
-            let mut linear = vec![0.0; lesson.len()];
-            for position in 0..lesson.len() as u32 {
-                let sum = self.scale * prepared.linear(&self.fusion.weights, position);
-                linear[prepared.origin(position)] = sum as f32;
-            }
+            let linear = lesson.linear(&self.fusion);
             for at in &lesson.taught {
                 rows.extend(&lesson.rows[at * width..][..width]);
                 labels.push(lesson.grades[*at]);
-                margins.push(linear[*at]);
+                margins.push((self.scale * linear[*at]) as f32);
             }
         }
         let sizes: Vec<usize> = lessons.iter().map(|lesson| lesson.taught.len()).collect();
@@ -178,6 +185,20 @@ impl Learned {
             .with_labels(&labels)?
             .with_base_margin(&margins)?
             .with_group_sizes(&sizes)
+    }
+}
+
+/// Log odds of relevance per unit of the linear score; 1 where that says nothing of
+/// relevance.
+fn scale(lessons: &[&Lesson], fusion: &Fusion) -> f64 {
+    let pairs: Vec<(f64, bool)> = lessons
+        .iter()
+        .flat_map(|lesson| lesson.linear(fusion).into_iter().zip(&lesson.grades))
+        .map(|(sum, grade)| (sum, *grade > 0.0))
+        .collect();
+    match Normalizer::platt(&pairs) {
+        Some(Normalizer::Sigmoid { slope, .. }) => slope,
+        _ => 1.0,
     }
 }
 
