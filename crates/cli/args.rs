@@ -150,7 +150,7 @@ pub(crate) struct Search {
 }
 
 /// How to gather and fuse.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct How {
     /// Profile of the index to use
     #[arg(long, default_value = "default", value_name = "NAME")]
@@ -226,7 +226,10 @@ pub(crate) struct Eval {
     /// Write a TREC run for each row into this folder
     #[arg(long, value_name = "DIR")]
     pub(crate) run_dir: Option<PathBuf>,
-    /// Measure, but write no runs
+    /// Write a report with plots and every query to this HTML file, which needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Measure, but write no runs and no report
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -281,6 +284,9 @@ pub(crate) struct Tune {
     /// Write the winner even if the gain may be chance
     #[arg(long)]
     pub(crate) force: bool,
+    /// Write a report with plots and every query to this HTML file, which needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
     /// Report, but leave the profile alone
     #[arg(long)]
     pub(crate) dry_run: bool,

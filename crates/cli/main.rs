@@ -6,8 +6,10 @@
 
 mod args;
 mod commands;
+mod cuts;
 mod output;
 mod progress;
+mod report;
 mod source;
 
 use std::process::ExitCode;

@@ -44,6 +44,7 @@ pub(crate) fn profile(settings: &Settings, how: &How) -> Result<Profile> {
     let mut profile = profile.with_overrides(&how.overrides)?;
     if let Some(weights) = how.weights {
         profile.weights = weights;
+        profile.learned = None; // weights are asked for, and a learned fusion has its own
     }
     Ok(profile)
 }

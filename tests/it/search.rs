@@ -271,3 +271,43 @@ fn query_and_file_of_queries_exclude_each_other() {
     here.treffer("search index --queries empty.tsv")
         .fails_with("there are no queries in empty.tsv");
 }
+
+#[test]
+fn a_deadline_that_cuts_nothing_changes_nothing() {
+    let here = crate::hay::indexed_in_three_stages();
+    let all = here
+        .treffer("search index 'cold lab fridge' --format json")
+        .succeeds()
+        .says_nothing()
+        .json();
+    let cross = |value: &serde_json::Value| {
+        let stages = value["stages"].as_array().unwrap().clone();
+        stages
+            .into_iter()
+            .find(|stage| stage["stage"] == "cross")
+            .unwrap()
+    };
+    assert!(cross(&all).get("cut_by_deadline").is_none());
+    let ample = here
+        .treffer("search index 'cold lab fridge' --format json --set deadline_ms=3600000")
+        .succeeds()
+        .says_nothing()
+        .json();
+    assert_eq!(ample, all);
+    here.treffer("search index cold --set deadline_ms=0")
+        .fails_with("deadline_ms is 0");
+}
+
+#[test]
+fn a_deadline_can_stand_in_the_settings() {
+    let here = crate::hay::indexed_in_three_stages();
+    here.edit(
+        "index/treffer.toml",
+        "cross_depth = 8",
+        "cross_depth = 8\ndeadline_ms = 3600000",
+    );
+    here.treffer("search index cold").succeeds().says_nothing();
+    here.edit("index/treffer.toml", "deadline_ms", "deadline_sm");
+    here.treffer("search index cold")
+        .fails_with("did you mean `profiles.default.deadline_ms`");
+}

@@ -12,14 +12,21 @@ use treffer_engine::topics::Topics;
 use treffer_eval::{Metric, write_run};
 
 use crate::args::{Eval, Global, ReportFormat};
+use crate::commands::tune::today;
+use crate::cuts::Cuts;
 use crate::output::{Table, count};
 use crate::progress::Bars;
+use crate::report::times::percentile;
+use crate::report::{self, Origin};
 use crate::{Outcome, source};
 
 /// Measures, prints one row per stage and fusion, and writes runs if asked to.
 pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
     source::limit_threads(global)?;
     let judged = &command.judged;
+    if let Some(path) = &command.report {
+        report::check(path)?;
+    }
     let bars = Bars::cancellable()?;
     let stages = judged.how.stages.clone();
     let index = source::open_index(&judged.dir, &judged.how, stages, global, &bars)?;
@@ -29,19 +36,35 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
         eprintln!("note: no query has a tag, so --by-tag has nothing to break down");
     }
     let only = judged.how.stages.as_deref();
-    let report = evaluate(&index, &profile, only, &topics, &command.metrics, &bars)?;
+    let measured = evaluate(&index, &profile, only, &topics, &command.metrics, &bars)?;
+    Cuts::of(&measured.gathered).tell(&profile);
     if let Some(dir) = &command.run_dir {
         match command.dry_run {
-            true => eprintln!("would write {} to {}", n_runs(&report), dir.display()),
-            false => write_runs(dir, &report)?,
+            true => eprintln!("would write {} to {}", n_runs(&measured), dir.display()),
+            false => write_runs(dir, &measured)?,
         }
     }
     let mut out = BufWriter::new(io::stdout().lock());
     match judged.format {
-        ReportFormat::Json => writeln!(out, "{}", to_json(command, &report, &topics))?,
-        ReportFormat::Table => write_table(&mut out, command, &report, &topics)?,
+        ReportFormat::Json => writeln!(out, "{}", to_json(command, &measured, &topics))?,
+        ReportFormat::Table => write_table(&mut out, command, &measured, &topics)?,
     }
     out.flush()?;
+    match &command.report {
+        Some(path) if command.dry_run => eprintln!("would write the report to {}", path.display()),
+        Some(path) => {
+            let origin = Origin {
+                judged,
+                index: &index,
+                profile: &profile,
+                topics: &topics,
+                date: &today(),
+                words: &report::command_line(),
+            };
+            report::write(path, &report::eval::page(origin, &measured)?)?;
+        }
+        None => {}
+    }
     Ok(Outcome::Found)
 }
 
@@ -129,14 +152,6 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1e3)
 }
 
-/// The nearest-rank percentile; zero of nothing.
-fn percentile(times: &[Duration], percent: usize) -> Duration {
-    let mut sorted = times.to_vec();
-    sorted.sort();
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or_default()
-}
-
 fn to_json(command: &Eval, report: &Report, topics: &Topics) -> Value {
     let rows: Vec<Value> = report
         .rows
@@ -197,18 +212,4 @@ fn write_runs(dir: &Path, report: &Report) -> Result<()> {
 
 fn n_runs(report: &Report) -> String {
     count(report.rows.len() as u64, "run")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_values_that_occurred() {
-        let times: Vec<Duration> = (1..=20).map(Duration::from_millis).collect();
-        assert_eq!(percentile(&times, 50), Duration::from_millis(10));
-        assert_eq!(percentile(&times, 95), Duration::from_millis(19));
-        assert_eq!(percentile(&times[..1], 95), Duration::from_millis(1));
-        assert_eq!(percentile(&[], 50), Duration::ZERO);
-    }
 }

@@ -12,6 +12,7 @@ use treffer_eval::{Run, RunEntry, write_run};
 use treffer_types::{Hit, Query, StageName, StageTrace};
 
 use crate::args::{Global, Search, SearchFormat};
+use crate::cuts::Cuts;
 use crate::output::{Table, one_line};
 use crate::progress::Bars;
 use crate::{Outcome, source};
@@ -42,8 +43,10 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     let searcher = Searcher::new(&index, request)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let mut outcome = Outcome::NothingFound;
+    let mut cuts = Cuts::default();
     for query in &queries {
         let result = searcher.search(query)?;
+        cuts.add(&result.traces);
         if !result.hits.is_empty() {
             outcome = Outcome::Found;
         }
@@ -54,6 +57,7 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
         }
     }
     out.flush()?;
+    cuts.tell(&profile);
     Ok(outcome)
 }
 
@@ -161,6 +165,7 @@ fn explain(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
         ]);
     }
     table.write(out)?;
+    explain_trees(out, hit)?;
     let cut = match hit.tokens_cut {
         0 => String::new(),
         n => format!(" (the cross-encoder did not read its last {n} tokens)"),
@@ -173,6 +178,28 @@ fn explain(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
         one_line(&hit.text, 100)
     )
 }
+
+/// What the features of a learned fusion did, the strongest first.
+fn explain_trees(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
+    if hit.learned.is_empty() {
+        return Ok(());
+    }
+    let (named, rest) = hit.learned.split_at(hit.learned.len().min(MAX_FEATURES));
+    let value = |value: Option<f32>| value.map_or(String::new(), |value| format!(" {value}"));
+    let mut parts: Vec<String> = named
+        .iter()
+        .map(|one| format!("{}{} {:+.4}", one.feature, value(one.value), one.part))
+        .collect();
+    if !rest.is_empty() {
+        let sum: f64 = rest.iter().map(|one| one.part).sum();
+        parts.push(format!("{} more {sum:+.4}", rest.len()));
+    }
+    let total: f64 = hit.learned.iter().map(|one| one.part).sum();
+    writeln!(out, "{:>13}trees {total:+.4}: {}", "", parts.join(", "))
+}
+
+/// Features of a learned fusion that are named on a terminal.
+const MAX_FEATURES: usize = 5;
 
 fn write_timings(out: &mut dyn Write, result: &SearchResult) -> io::Result<()> {
     let mut table = Table::default();
@@ -212,6 +239,7 @@ fn hit_json(command: &Search, hit: &Hit) -> Value {
     let mut value = json!(hit);
     if let (Value::Object(fields), false) = (&mut value, command.explain) {
         fields.shift_remove("stages");
+        fields.shift_remove("learned");
         fields.shift_remove("tokens_cut");
         fields.shift_remove("passage");
     }
@@ -225,6 +253,10 @@ fn trace_json(command: &Search, trace: &StageTrace) -> Value {
         "candidates_out": trace.candidates_out,
         "scored": trace.scored,
     });
+    if trace.skipped > 0 {
+        value["to_score"] = json!(trace.scored + trace.skipped);
+        value["cut_by_deadline"] = json!(true);
+    }
     if command.timings {
         value["ms"] = json!(trace.elapsed.as_secs_f64() * 1e3);
     }

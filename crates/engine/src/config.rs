@@ -333,6 +333,11 @@ fn refuse_unknown(table: &Table, known: &Table, origin: &str) -> Result<(), Erro
 }
 
 impl Profile {
+    /// The profile as it stands in `treffer.toml`.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a profile holds only what TOML can")
+    }
+
     /// This profile with single keys set on top, each as `key=value`.
     ///
     /// # Errors
@@ -376,7 +381,10 @@ impl Config {
 fn known_profile() -> Table {
     let mut profile =
         Table::try_from(Profile::default()).expect("a profile holds only what TOML can");
-    profile.insert("tuned".into(), Value::Boolean(true)); // written by `tune`, checked by serde
+    profile.insert("deadline_ms".into(), Value::Integer(1)); // not there unless it is set
+    for written_by_tune in ["learned", "tuned"] {
+        profile.insert(written_by_tune.into(), Value::Boolean(true)); // checked by serde
+    }
     profile
 }
 

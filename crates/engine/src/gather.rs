@@ -1,13 +1,14 @@
 //! Gathering: the stages of a profile, one after the other, on one query.
 
-use std::time::Instant;
+use std::time::Duration;
 
-use treffer_types::{Candidate, PassageId, Query, StageName, StageTrace};
+use treffer_types::{Candidate, Clock, PassageId, Query, StageName, StageTrace};
 
+use crate::deadline::{Deadline, SystemClock};
 use crate::error::Error;
 use crate::index::{Index, names};
 use crate::profile::{FirstStage, Mode, Profile};
-use crate::stages::{CrossStage, DenseStage, LexicalStage, Stage, every_document};
+use crate::stages::{CrossStage, DenseStage, LexicalStage, Stage, Step, every_document};
 
 /// What the stages found for one query. Fusing it is cheap and can be repeated.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,8 @@ pub struct Plan<'a> {
     start: Vec<Candidate>,
     steps: Vec<Box<dyn Stage + 'a>>,
     stages: Vec<StageName>,
+    deadline: Option<Duration>,
+    clock: Box<dyn Clock + 'a>,
 }
 
 impl<'a> Plan<'a> {
@@ -46,6 +49,8 @@ impl<'a> Plan<'a> {
             start: Vec::new(),
             steps: Vec::new(),
             stages,
+            deadline: profile.deadline_ms.map(Duration::from_millis),
+            clock: Box::new(SystemClock::start()),
         };
         let brings_in = |stage: StageName| plan.stages.contains(&stage);
         let (bm25, dense) = (brings_in(StageName::Bm25), brings_in(StageName::Dense));
@@ -85,6 +90,19 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
+    /// The same plan without the profile's deadline: for work whose result must not
+    /// depend on how fast the machine is.
+    pub fn without_deadline(mut self) -> Self {
+        self.deadline = None;
+        self
+    }
+
+    /// The same plan, its deadline and its times by another clock than the system's.
+    pub fn with_clock(mut self, clock: impl Clock + 'a) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
     /// The stages that it runs.
     pub fn stages(&self) -> &[StageName] {
         &self.stages
@@ -119,21 +137,26 @@ impl<'a> Plan<'a> {
             candidates.push(Candidate::new(forced));
         }
         let mut traces = Vec::with_capacity(self.steps.len());
+        let deadline = Deadline::after(self.deadline, self.clock.as_ref());
         for step in &self.steps {
             let stage = step.name();
-            let (start, before) = (Instant::now(), candidates.len());
+            let (start, before) = (self.clock.now(), candidates.len());
             let scored_before = n_scored(&candidates, stage);
-            candidates = step.run(query, candidates).map_err(|source| Error::Stage {
-                stage,
-                query: query_name(query),
-                source,
-            })?;
+            let Step { pool, skipped } =
+                step.run(query, candidates, &deadline)
+                    .map_err(|source| Error::Stage {
+                        stage,
+                        query: query_name(query),
+                        source,
+                    })?;
+            candidates = pool;
             traces.push(StageTrace {
                 stage,
-                elapsed: start.elapsed(),
+                elapsed: self.clock.now().saturating_sub(start),
                 candidates_in: before,
                 candidates_out: candidates.len(),
                 scored: n_scored(&candidates, stage) - scored_before,
+                skipped,
             });
         }
         Ok(Gathered { candidates, traces })

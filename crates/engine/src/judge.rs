@@ -64,7 +64,7 @@ pub fn judge(
         cross_depth: request.depth,
         ..request.profile.clone()
     };
-    let plan = Plan::new(index, &profile, None)?;
+    let plan = Plan::new(index, &profile, None)?.without_deadline();
     if !plan.stages().contains(&StageName::Cross) {
         return Err(Error::Request(
             "nobody can judge here: the index has no cross-encoder, or none is read with; build it with one (cross.model) and read at least one document".into(),

@@ -7,8 +7,8 @@
 //!
 //! Reading order: [`config`] and [`profile`] say what an index is, [`build`] makes
 //! one and [`manifest`] records it, [`index`] opens it, [`stages`] and [`gather`]
-//! collect candidates and their scores, [`search`] orders them, by weights or by a
-//! [`learned`] fusion, [`evaluate`]
+//! collect candidates and their scores, before a [`deadline`] if there is one, [`search`]
+//! orders them, by weights or by a [`learned`] fusion, [`evaluate`]
 //! measures and [`tune`] improves the order on judged [`topics`], [`explain`] says where
 //! a document was lost, [`judge`] makes judgements where there are none, and [`runs`]
 //! fuses what other programs ranked. Nothing here prints.
@@ -24,6 +24,7 @@
 
 pub mod build;
 pub mod config;
+pub mod deadline;
 mod error;
 pub mod evaluate;
 pub mod explain;

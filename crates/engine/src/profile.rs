@@ -42,6 +42,10 @@ pub struct Profile {
     /// Trees that correct the weighted sum; none in most profiles.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learned: Option<LearnedFile>,
+    /// Milliseconds after which the cross-encoder stops reading, counted from the start
+    /// of the query and at least 1; `None` lets it read all of `cross_depth`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deadline_ms: Option<u64>,
     /// Where the weights come from, if they were tuned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuned: Option<Provenance>,
@@ -151,6 +155,7 @@ impl Default for Profile {
             })
             .expect("three decimals that sum to 1"),
             learned: None,
+            deadline_ms: None,
             tuned: None,
         }
     }
@@ -174,6 +179,7 @@ impl Profile {
             normalizers: _,
             weights: _, // non-negative with sum 1 by construction
             learned: _,
+            deadline_ms,
             tuned: _,
         } = self;
         if *bm25_depth == 0 {
@@ -181,6 +187,11 @@ impl Profile {
         }
         if *dense_depth == 0 {
             return Err("dense_depth is 0; it must be at least 1".into());
+        }
+        if *deadline_ms == Some(0) {
+            return Err(
+                "deadline_ms is 0; it must be at least 1, or not be there for no deadline".into(),
+            );
         }
         if ef_search < dense_depth {
             return Err(format!(

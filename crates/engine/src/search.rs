@@ -1,11 +1,12 @@
 //! The second journey: query to hits.
 
-use treffer_fusion::{Fused, Fusion, fuse};
-use treffer_types::{Hit, Query, StageName, StageTrace};
+use treffer_fusion::{Contribution, Fused};
+use treffer_types::{Candidate, Clock, FeatureScore, Hit, Query, StageName, StageTrace};
 
 use crate::error::{Error, part};
 use crate::gather::{Gathered, Plan};
-use crate::index::{Index, names};
+use crate::index::Index;
+use crate::learned::Ranker;
 use crate::profile::Profile;
 
 /// What a search is to do.
@@ -14,7 +15,8 @@ pub struct SearchRequest<'a> {
     /// How to gather and fuse.
     pub profile: &'a Profile,
     /// The stages to run; `None` for all that the profile runs, but for a
-    /// cross-encoder without weight: reading for it would change nothing.
+    /// cross-encoder without weight: reading for it would change nothing. Under stages
+    /// that the profile's learned fusion does not know, its weights decide.
     pub stages: Option<&'a [StageName]>,
     /// Most hits to return.
     pub top_k: usize,
@@ -35,7 +37,7 @@ pub struct SearchResult {
 pub struct Searcher<'a> {
     index: &'a Index,
     plan: Plan<'a>,
-    fusion: Fusion,
+    ranker: Ranker,
     request: SearchRequest<'a>,
 }
 
@@ -43,8 +45,7 @@ impl<'a> Searcher<'a> {
     /// Prepares searches; the work is in [`Searcher::search`].
     ///
     /// # Errors
-    /// As [`Plan::new`], or if the profile's weights give nothing to any of several
-    /// stages that run.
+    /// As [`Plan::new`] and [`Ranker::new`].
     pub fn new(index: &'a Index, request: SearchRequest<'a>) -> Result<Self, Error> {
         let plan = match request.stages {
             Some(stages) => Plan::new(index, request.profile, Some(stages))?,
@@ -54,19 +55,19 @@ impl<'a> Searcher<'a> {
                 Some(&request.profile.stages_with_effect(index.stages())),
             )?,
         };
-        let fusion = request.profile.fusion(plan.stages()).ok_or_else(|| {
-            Error::Request(format!(
-                "the weights {} give nothing to the stages that run: {}",
-                request.profile.weights,
-                names(plan.stages())
-            ))
-        })?;
+        let ranker = Ranker::new(index, request.profile, plan.stages())?;
         Ok(Searcher {
             index,
             plan,
-            fusion,
+            ranker,
             request,
         })
+    }
+
+    /// The same searches, their deadline and times by another clock than the system's.
+    pub fn with_clock(mut self, clock: impl Clock + 'a) -> Self {
+        self.plan = self.plan.with_clock(clock);
+        self
     }
 
     /// The best documents for a query: `fuse(gather(query), profile)`.
@@ -75,43 +76,82 @@ impl<'a> Searcher<'a> {
     /// If the query is blank, a stage fails, or a document cannot be read.
     pub fn search(&self, query: &Query) -> Result<SearchResult, Error> {
         let Gathered { candidates, traces } = self.plan.gather(query)?;
-        let fused = fuse(&candidates, &self.fusion);
-        let hits = fused
-            .iter()
-            .take(self.request.top_k)
-            .enumerate()
-            .map(|(at, fused)| {
-                let candidate = &candidates[fused.candidate];
-                self.hit(at, fused, candidate)
-            })
-            .collect::<Result<Vec<Hit>, Error>>()?;
+        let top_k = self.request.top_k;
+        let hits = hits(self.index, query, &candidates, &self.ranker, top_k)?;
         Ok(SearchResult {
             hits,
             traces,
             n_candidates: candidates.len(),
         })
     }
+}
 
-    fn hit(
-        &self,
-        at: usize,
-        fused: &Fused,
-        candidate: &treffer_types::Candidate,
-    ) -> Result<Hit, Error> {
-        let document = self.index.store.document(fused.doc).map_err(part(
-            "read",
-            "store",
-            self.index.dir(),
-        ))?;
-        Ok(Hit {
-            rank: at as u32 + 1,
-            id: document.id,
-            score: fused.score,
-            passage: candidate.passage,
-            title: document.title,
-            text: document.text,
-            stages: fused.stages,
-            tokens_cut: candidate.tokens_cut,
+/// The best `top_k` of gathered candidates, with their documents: the second half of a
+/// search, for candidates that are there already.
+///
+/// # Errors
+/// As [`Ranker::fuse`], or if a document cannot be read.
+pub fn hits(
+    index: &Index,
+    query: &Query,
+    candidates: &[Candidate],
+    ranker: &Ranker,
+    top_k: usize,
+) -> Result<Vec<Hit>, Error> {
+    let mut fused = ranker.fuse(index, query, candidates)?;
+    fused.truncate(top_k);
+    let positions: Vec<usize> = fused.iter().map(|fused| fused.candidate).collect();
+    let learned = ranker.contributions(index, query, candidates, &positions)?;
+    let ranked = (1..).zip(fused.iter().zip(learned));
+    ranked
+        .map(|(rank, (fused, learned))| {
+            hit(index, rank, fused, &candidates[fused.candidate], learned)
         })
-    }
+        .collect()
+}
+
+/// The corpus's names of all candidates in their fused order, without their documents.
+///
+/// # Errors
+/// As [`Ranker::fuse`], or if the index cannot say what a document is called.
+pub fn ranking(
+    index: &Index,
+    query: &Query,
+    candidates: &[Candidate],
+    ranker: &Ranker,
+) -> Result<Vec<String>, Error> {
+    let fused = ranker.fuse(index, query, candidates)?;
+    let name = |fused: &Fused| {
+        let id = index.store.id(fused.doc);
+        let id = id.map_err(part("read", "store", index.dir()))?;
+        Ok(id.to_owned())
+    };
+    fused.iter().map(name).collect()
+}
+
+fn hit(
+    index: &Index,
+    rank: u32,
+    fused: &Fused,
+    candidate: &Candidate,
+    learned: Vec<Contribution>,
+) -> Result<Hit, Error> {
+    let document = index.store.document(fused.doc);
+    let document = document.map_err(part("read", "store", index.dir()))?;
+    let named = |one: Contribution| FeatureScore {
+        feature: one.feature.unwrap_or("mean").to_owned(),
+        value: one.value,
+        part: one.part,
+    };
+    Ok(Hit {
+        rank,
+        id: document.id,
+        score: fused.score,
+        passage: candidate.passage,
+        title: document.title,
+        text: document.text,
+        stages: fused.stages,
+        learned: learned.into_iter().map(named).collect(),
+        tokens_cut: candidate.tokens_cut,
+    })
 }

@@ -12,6 +12,7 @@ use treffer_types::{
     BoxError, Candidate, DocId, Embedder, PairScorer, PassageId, Query, Score, StageMap, StageName,
 };
 
+use crate::deadline::{Deadline, Pace};
 use crate::profile::CrossOrder;
 
 /// A step of gathering.
@@ -19,11 +20,33 @@ pub trait Stage {
     /// Whose score it sets.
     fn name(&self) -> StageName;
 
-    /// The pool with this stage's candidates and scores added.
+    /// The pool with this stage's candidates and scores added. A stage that can be cut
+    /// short stops before `deadline`.
     ///
     /// # Errors
     /// If the stage cannot be run.
-    fn run(&self, query: &Query, pool: Vec<Candidate>) -> Result<Vec<Candidate>, BoxError>;
+    fn run(
+        &self,
+        query: &Query,
+        pool: Vec<Candidate>,
+        deadline: &Deadline<'_>,
+    ) -> Result<Step, BoxError>;
+}
+
+/// What a stage leaves behind.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The pool with the stage's candidates and scores.
+    pub pool: Vec<Candidate>,
+    /// How many candidates it would have scored but for the deadline.
+    pub skipped: usize,
+}
+
+impl Step {
+    /// Of a stage that did all it was to do.
+    fn complete(pool: Vec<Candidate>) -> Self {
+        Step { pool, skipped: 0 }
+    }
 }
 
 /// BM25. Brings in its best documents and scores every candidate that it has not
@@ -40,7 +63,12 @@ impl Stage for LexicalStage<'_> {
         StageName::Bm25
     }
 
-    fn run(&self, query: &Query, mut pool: Vec<Candidate>) -> Result<Vec<Candidate>, BoxError> {
+    fn run(
+        &self,
+        query: &Query,
+        mut pool: Vec<Candidate>,
+        _deadline: &Deadline<'_>,
+    ) -> Result<Step, BoxError> {
         if self.depth > 0 {
             let found = self.index.search(&query.text, self.depth)?;
             let found = found
@@ -52,7 +80,7 @@ impl Stage for LexicalStage<'_> {
         let docs: Vec<DocId> = missing.iter().map(|at| pool[*at].doc()).collect();
         let scores = self.index.score(&query.text, &docs)?;
         set(&mut pool, self.name(), &missing, &scores);
-        Ok(pool)
+        Ok(Step::complete(pool))
     }
 }
 
@@ -74,7 +102,12 @@ impl Stage for DenseStage<'_> {
         StageName::Dense
     }
 
-    fn run(&self, query: &Query, mut pool: Vec<Candidate>) -> Result<Vec<Candidate>, BoxError> {
+    fn run(
+        &self,
+        query: &Query,
+        mut pool: Vec<Candidate>,
+        _deadline: &Deadline<'_>,
+    ) -> Result<Step, BoxError> {
         let mut embeddings = self.embedder.embed_queries(&[&query.text])?;
         let vector = embeddings
             .pop()
@@ -91,7 +124,7 @@ impl Stage for DenseStage<'_> {
         let passages: Vec<PassageId> = missing.iter().map(|at| pool[*at].passage).collect();
         let scores = self.index.score(&vector, &passages)?;
         set(&mut pool, self.name(), &missing, &scores);
-        Ok(pool)
+        Ok(Step::complete(pool))
     }
 }
 
@@ -103,7 +136,7 @@ pub(crate) fn every_document(n_docs: u32) -> Vec<Candidate> {
 }
 
 /// The cross-encoder. Brings in nothing; reads the most promising candidates
-/// together with the query.
+/// together with the query: all at once, or in batches if there is a deadline.
 pub struct CrossStage<'a> {
     /// The model.
     pub scorer: &'a dyn PairScorer,
@@ -122,10 +155,30 @@ impl Stage for CrossStage<'_> {
         StageName::Cross
     }
 
-    fn run(&self, query: &Query, mut pool: Vec<Candidate>) -> Result<Vec<Candidate>, BoxError> {
+    fn run(
+        &self,
+        query: &Query,
+        mut pool: Vec<Candidate>,
+        deadline: &Deadline<'_>,
+    ) -> Result<Step, BoxError> {
         let promising = promise(&pool, self.order, self.normalizers, self.depth);
-        read_pairs(self.scorer, self.store, query, &mut pool, &promising)?;
-        Ok(pool)
+        let (mut read, mut pace) = (0, Pace::default());
+        while read < promising.len() {
+            let unread = &promising[read..];
+            let n = match deadline.left() {
+                None => unread.len(),
+                Some(left) => pace.next_batch(left, unread.len()),
+            };
+            if n == 0 {
+                break;
+            }
+            let begun = deadline.now();
+            read_pairs(self.scorer, self.store, query, &mut pool, &unread[..n])?;
+            pace.record(n, deadline.now().saturating_sub(begun));
+            read += n;
+        }
+        let skipped = promising.len() - read;
+        Ok(Step { pool, skipped })
     }
 }
 

@@ -31,7 +31,7 @@ pub use report::{
 };
 
 use crate::error::Error;
-use crate::gather::Plan;
+use crate::gather::{Gathered, Plan};
 use crate::index::Index;
 use crate::profile::Profile;
 use crate::topics::Topics;
@@ -104,6 +104,12 @@ pub fn tune(
     let pools = pool::pools(index, topics, scores)?;
     let mut report = search(&pools, request, &stages, progress)?;
     report.scores = origin;
+    let setup = report.best.choice.setup;
+    let gathered = pools.into_iter().map(|pool| Gathered {
+        candidates: space.derive(&pool.candidates, &setup).0,
+        traces: pool.traces,
+    });
+    report.gathered = gathered.collect();
     Ok(report)
 }
 

@@ -2,7 +2,8 @@
 //! input gives the same output on every platform.
 //!
 //! [`FakeEmbedder`] and [`FakeScorer`] stand in for the two models, [`corpus`]
-//! makes random documents and queries, [`RecordingProgress`] listens to long work.
+//! makes random documents and queries, [`RecordingProgress`] listens to long work, and
+//! [`FakeClock`] shows the time that it was told.
 //!
 //! ```
 //! use treffer_testkit::{FakeEmbedder, FakeScorer};
@@ -18,6 +19,7 @@
 //! assert_eq!(reads.pairs(), 2);
 //! ```
 
+mod clock;
 pub mod corpus;
 mod embedder;
 mod progress;
@@ -25,6 +27,7 @@ mod random;
 mod scorer;
 mod words;
 
+pub use clock::FakeClock;
 pub use corpus::{random_corpus, random_queries};
 pub use embedder::FakeEmbedder;
 pub use progress::{RecordedStep, RecordingProgress};

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use treffer_types::{BoxError, Fingerprint, ModelRole, ModelSpec, PairScore, PairScorer, Pooling};
 
+use crate::clock::FakeClock;
 use crate::words::{fingerprint, words};
 
 /// Scores a pair by
@@ -21,6 +23,7 @@ pub struct FakeScorer {
     spec: ModelSpec,
     fingerprint: Fingerprint,
     reads: Arc<Reads>,
+    slowness: Option<(FakeClock, Duration)>,
 }
 
 /// How much a [`FakeScorer`] and its clones have read. Keep a handle from
@@ -64,6 +67,7 @@ impl FakeScorer {
             fingerprint: fingerprint(&spec),
             spec,
             reads: Arc::default(),
+            slowness: None,
         }
     }
 
@@ -75,6 +79,7 @@ impl FakeScorer {
         };
         FakeScorer {
             reads: self.reads,
+            slowness: self.slowness,
             ..Self::with_spec(spec)
         }
     }
@@ -87,6 +92,7 @@ impl FakeScorer {
         };
         FakeScorer {
             reads: self.reads,
+            slowness: self.slowness,
             ..Self::with_spec(spec)
         }
     }
@@ -95,6 +101,14 @@ impl FakeScorer {
     pub fn with_fingerprint(self, fingerprint: &str) -> Self {
         FakeScorer {
             fingerprint: Fingerprint(fingerprint.to_owned()),
+            ..self
+        }
+    }
+
+    /// The same scorer taking `time` for each pair, by `clock` only.
+    pub fn taking(self, time: Duration, clock: FakeClock) -> Self {
+        FakeScorer {
+            slowness: Some((clock, time)),
             ..self
         }
     }
@@ -137,6 +151,9 @@ impl PairScorer for FakeScorer {
     fn score_pairs(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, BoxError> {
         self.reads.calls.fetch_add(1, Ordering::SeqCst);
         self.reads.pairs.fetch_add(passages.len(), Ordering::SeqCst);
+        if let Some((clock, time)) = &self.slowness {
+            clock.advance(*time * passages.len() as u32);
+        }
         let query: BTreeSet<String> = words(query).into_iter().collect();
         Ok(passages
             .iter()

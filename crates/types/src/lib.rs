@@ -25,10 +25,10 @@ pub mod trace;
 
 pub use candidate::{Candidate, PassageId, StageScores};
 pub use document::{DocId, Document, Metadata};
-pub use hit::{Hit, StageScore};
+pub use hit::{FeatureScore, Hit, StageScore};
 pub use model::{Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling};
 pub use qrels::{Grade, Qrels};
 pub use query::Query;
 pub use score::{Score, StageMap, StageName};
-pub use seam::{BoxError, Embedder, Embedding, NoProgress, PairScore, PairScorer, Progress};
+pub use seam::{BoxError, Clock, Embedder, Embedding, NoProgress, PairScore, PairScorer, Progress};
 pub use trace::StageTrace;

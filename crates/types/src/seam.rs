@@ -1,6 +1,8 @@
 //! The borders behind which the heavy crates stand. No type of candle, tantivy
 //! or hnsw_rs crosses them.
 
+use std::time::Duration;
+
 use crate::model::{Fingerprint, ModelSpec};
 
 /// An error of whatever stands behind a seam, kept as the source of the caller's own.
@@ -65,6 +67,13 @@ pub trait PairScorer: Send + Sync {
     /// # Errors
     /// If the model cannot be run.
     fn score_pairs(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, BoxError>;
+}
+
+/// Time, handed in so that whatever depends on it can be tested without waiting.
+pub trait Clock: Send + Sync {
+    /// Time since some moment that stays the same for the life of the clock; never less
+    /// than before.
+    fn now(&self) -> Duration;
 }
 
 /// How long work reports itself, and how it is told to stop. Libraries never print.

@@ -17,4 +17,6 @@ pub struct StageTrace {
     pub candidates_out: usize,
     /// Candidates on which it set its score.
     pub scored: usize,
+    /// Candidates that it would have scored but for the deadline; above 0 if it was cut.
+    pub skipped: usize,
 }

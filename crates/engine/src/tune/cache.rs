@@ -207,6 +207,7 @@ impl<'a> Reader<'a> {
                     candidates_in: self.number()?,
                     candidates_out: self.number()?,
                     scored: self.number()?,
+                    skipped: 0, // gathered without a deadline
                 })
             })
             .collect::<Result<Vec<_>, &'static str>>()?;
@@ -298,6 +299,7 @@ mod tests {
             candidates_in: 2,
             candidates_out: 2,
             scored: 1,
+            skipped: 0,
         };
         let full = Scores {
             candidates: vec![candidate, Candidate::new(PassageId::whole(DocId(8)))],

@@ -67,6 +67,7 @@ pub(crate) fn gather(
         true => Plan::new(index, profile, Some(&first))?,
         false => Plan::new(index, profile, Some(stages))?,
     };
+    let plan = plan.without_deadline(); // scores must not depend on the machine's speed
     progress.begin("gathering", Some(topics.queries.len() as u64), "queries");
     let mut all = Vec::with_capacity(topics.queries.len());
     for query in &topics.queries {
@@ -116,6 +117,7 @@ fn read_for_all_choices(
         candidates_in: n_candidates,
         candidates_out: n_candidates,
         scored: places.len(),
+        skipped: 0,
     });
     Ok(())
 }

@@ -7,16 +7,19 @@ use treffer_eval::{Comparison, Metric};
 use treffer_fusion::{Learned, Normalizer, Weights};
 use treffer_types::{StageMap, StageName};
 
+use crate::gather::Gathered;
 use crate::profile::{CrossOrder, Profile};
 use crate::tune::Search;
 
 /// What tuning found. Means are of the metric, over all queries.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TuneReport {
     /// What was maximized.
     pub metric: Metric,
     /// What was searched.
     pub search: Search,
+    /// Steps from weight 0 to weight 1 on the grid of weightings.
+    pub steps: u32,
     /// Folds of the cross-validation.
     pub folds: usize,
     /// Seed of the folds, the bootstrap and the randomization tests.
@@ -58,6 +61,9 @@ pub struct TuneReport {
     pub learned: Option<LearnedReport>,
     /// What each stage took while gathering.
     pub times: Vec<StageCost>,
+    /// What the winner gathers for each query, in the order of the queries, with the
+    /// traces of the gathering that it was tuned on; empty where no index was read.
+    pub gathered: Vec<Gathered>,
     /// What to do with the profile.
     pub verdict: Verdict,
     /// What a reader should know before believing any of it.
@@ -134,7 +140,7 @@ pub struct Against {
 }
 
 /// A learned fusion beside the tuned weights that it starts from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LearnedReport {
     /// Grown on all queries, over the tuned winner.
     pub learned: Learned,
@@ -298,6 +304,7 @@ impl Choice {
             cross_order,
             normalizers,
             weights: self.weights,
+            learned: None, // it corrected other weights
             ..profile.clone()
         }
     }

@@ -106,6 +106,7 @@ pub(crate) fn report(
     Ok(TuneReport {
         metric: request.metric,
         search: request.search,
+        steps: request.steps,
         folds: request.folds,
         seed: request.seed,
         budget_ms: request.budget_ms,
@@ -126,6 +127,7 @@ pub(crate) fn report(
         depths,
         learned,
         times: table.stage_costs(),
+        gathered: Vec::new(),
     })
 }
 

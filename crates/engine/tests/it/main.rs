@@ -5,6 +5,7 @@
 
 mod build;
 mod damage;
+mod deadline;
 mod determinism;
 mod explain;
 mod judge;

@@ -97,6 +97,13 @@ impl Learned {
     }
 }
 
+/// Two are equal if their files are.
+impl PartialEq for Learned {
+    fn eq(&self, other: &Self) -> bool {
+        matches!((self.encode(), other.encode()), (Ok(a), Ok(b)) if a == b)
+    }
+}
+
 fn names() -> Vec<String> {
     FEATURES
         .iter()

@@ -10,11 +10,7 @@ use super::*;
 
 /// Queries on which a document is relevant if `is_relevant` of its two scores, each in
 /// 0..1, and a third number.
-fn pools(
-    seed: u64,
-    n_queries: usize,
-    is_relevant: impl Fn(f64, f64, f64) -> bool,
-) -> Vec<Pool> {
+fn pools(seed: u64, n_queries: usize, is_relevant: impl Fn(f64, f64, f64) -> bool) -> Vec<Pool> {
     const N_CANDIDATES: u32 = 30;
     let mut random = Random::new(seed);
     let mut pool = |query: usize| {
@@ -77,8 +73,8 @@ fn what_weights_cannot_say_is_learned_and_believed() {
 }
 
 #[test]
-fn of_a_hundred_sets_with_nothing_to_learn_hardly_any_is_said_to_have_something() {
-    const RUNS: u64 = 100;
+fn of_forty_sets_with_nothing_to_learn_hardly_any_is_said_to_have_something() {
+    const RUNS: u64 = 40;
     let claims = (0..RUNS)
         .filter(|seed| {
             // Relevance by chance; and by just the weights that are the current ones.
@@ -91,13 +87,20 @@ fn of_a_hundred_sets_with_nothing_to_learn_hardly_any_is_said_to_have_something(
         .count();
     println!("claimed {claims} of {RUNS}");
     // Three standard deviations of a binomial count above its mean.
-    assert!(claims <= 11, "claimed {claims} of {RUNS}");
+    assert!(claims <= 6, "claimed {claims} of {RUNS}");
 }
 
 #[test]
 fn learning_again_gives_the_same_trees() {
     let pools = pools(5, 20, |bm25, dense, _| bm25 > 0.7 && dense > 0.6);
-    let file = || learned(&pools, 5).learned.unwrap().learned.encode().unwrap();
+    let file = || {
+        learned(&pools, 5)
+            .learned
+            .unwrap()
+            .learned
+            .encode()
+            .unwrap()
+    };
     assert_eq!(file(), file());
 }
 
@@ -132,7 +135,7 @@ fn a_search_is_ordered_by_the_learned_fusion_of_its_profile() {
         learned: Some(learned::keep(index.dir(), "default", &trees).unwrap()),
         ..two_stages.clone()
     };
-    save_profile(place.dir(), "default", &with_trees).unwrap();
+    save_profile(index.dir(), "default", &with_trees).unwrap();
     let saved = place.open().settings().profile("default").unwrap().clone();
     assert_eq!(saved, with_trees);
     let mut n_changed = 0;

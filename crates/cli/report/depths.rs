@@ -1,0 +1,164 @@
+//! Quality against time: every combination of depths, and those that nothing beats.
+
+use treffer_engine::tune::{Choice, DepthPoint};
+
+use super::color::{share, ticks};
+use super::markup::{Element, Markup, el, label, line, num, rect, scrolling, svg};
+use super::page::{Cell, table};
+
+/// The plot and a table of the front. Points are on a logarithmic scale of milliseconds,
+/// since a cross-encoder's depths span two orders of it.
+pub(super) fn depths(points: &[DepthPoint], winner: &Choice, metric: &str) -> Markup {
+    let front: Vec<&DepthPoint> = points.iter().filter(|point| point.is_pareto).collect();
+    let mut body = plot(points, &front, winner, metric);
+    let rows = front.iter().map(|point| {
+        let setup = &point.choice.setup;
+        let is_winner = is_as_deep(&point.choice, winner);
+        vec![
+            Cell::word(if is_winner { "\u{2605} chosen" } else { "" }),
+            Cell::number(setup.bm25_depth),
+            Cell::number(setup.dense_depth),
+            Cell::number(setup.cross_depth),
+            Cell::number(format!("{:.1}", point.ms)),
+            Cell::number(format!("{:.4}", point.mean)),
+            Cell::word(super::simplex::in_words(&point.choice.weights)),
+        ]
+    });
+    let heads = [
+        "",
+        "bm25 depth",
+        "dense depth",
+        "cross depth",
+        "ms per query",
+        metric,
+        "weights",
+    ];
+    body.push(table(&heads, rows.collect()));
+    body
+}
+
+fn is_as_deep(a: &Choice, b: &Choice) -> bool {
+    let depths = |choice: &Choice| {
+        let setup = &choice.setup;
+        (setup.bm25_depth, setup.dense_depth, setup.cross_depth)
+    };
+    depths(a) == depths(b)
+}
+
+fn plot(points: &[DepthPoint], front: &[&DepthPoint], winner: &Choice, metric: &str) -> Markup {
+    let (width, height) = (820.0, 360.0);
+    let (left, right, top, bottom) = (64.0, 24.0, 34.0, 56.0);
+    let shown = || points.iter().filter(|point| point.ms > 0.0);
+    let (low, high) = range(shown().map(|point| point.mean));
+    let (fastest, slowest) = range(shown().map(|point| point.ms));
+    if !(low.is_finite() && fastest.is_finite()) {
+        return Markup::new();
+    }
+    let (marks, decimals) = ticks(low, high.max(low + 1e-3));
+    let (low, high) = (marks[0], marks[marks.len() - 1]);
+    let (first, last) = ((fastest / 1.15).ln(), (slowest * 1.15).ln());
+    let x = |ms: f64| left + share(ms.ln(), first, last) * (width - left - right);
+    let y = |mean: f64| top + (1.0 - share(mean, low, high)) * (height - top - bottom);
+    let alternative = format!(
+        "{metric} against milliseconds per query of {} combinations of depths; {} of them are beaten by none",
+        points.len(),
+        front.len()
+    );
+    let mut plot = svg(width, height, &alternative).add(label(left + 4.0, 18.0, "strong", metric));
+    for mark in marks {
+        let y = y(mark);
+        plot = plot
+            .add(line((left, y), (width - right, y), "grid"))
+            .add(label(
+                left - 8.0,
+                y + 4.0,
+                "end",
+                format!("{mark:.decimals$}"),
+            ));
+    }
+    for ms in round_times(fastest / 1.15, slowest * 1.15) {
+        plot = plot
+            .add(line((x(ms), top), (x(ms), height - bottom), "grid"))
+            .add(label(x(ms), height - bottom + 18.0, "middle", ms));
+    }
+    let caption = "milliseconds per query, logarithmic";
+    plot = plot
+        .add(label(
+            (left + width - right) / 2.0,
+            height - 12.0,
+            "middle",
+            caption,
+        ))
+        .add(steps(
+            front.iter().map(|point| (x(point.ms), y(point.mean))),
+        ));
+    for point in shown() {
+        plot = plot.add(dot(point, x(point.ms), y(point.mean), winner));
+    }
+    scrolling(plot)
+}
+
+/// Squares on the front, circles off it, so that color is not needed to tell them apart.
+fn dot(point: &DepthPoint, x: f64, y: f64, winner: &Choice) -> Element {
+    let setup = &point.choice.setup;
+    let title = el("title").text(format!(
+        "bm25 {}, dense {}, cross {}: {:.4} in {:.1} ms",
+        setup.bm25_depth, setup.dense_depth, setup.cross_depth, point.mean, point.ms
+    ));
+    let is_winner = is_as_deep(&point.choice, winner);
+    match (is_winner, point.is_pareto) {
+        (true, _) => super::simplex::star((x, y)).add(title),
+        (false, true) => rect(x - 4.5, y - 4.5, 9.0, 9.0, "estimate").add(title),
+        (false, false) => el("circle")
+            .attr("cx", num(x))
+            .attr("cy", num(y))
+            .attr("r", 3)
+            .class("dot")
+            .add(title),
+    }
+}
+
+/// The front as steps: what is reached at a price is reached at every higher one.
+fn steps(places: impl Iterator<Item = (f64, f64)>) -> Element {
+    let mut path = String::new();
+    for (x, y) in places {
+        path += &match path.is_empty() {
+            true => format!("M{} {}", num(x), num(y)),
+            false => format!("H{}V{}", num(x), num(y)),
+        };
+    }
+    el("path").attr("d", path).class("front")
+}
+
+fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| {
+        (low.min(value), high.max(value))
+    })
+}
+
+/// 1, 2 and 5 times the powers of ten in a range.
+fn round_times(low: f64, high: f64) -> Vec<f64> {
+    let powers = (-3..=6).map(|power| 10_f64.powi(power));
+    let times = powers.flat_map(|power| [1.0, 2.0, 5.0].map(|factor| factor * power));
+    times
+        .map(|time| (time * 1e3).round() / 1e3)
+        .filter(|time| (low..=high).contains(time))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn round_times_lie_in_the_range() {
+        assert_eq!(round_times(0.8, 60.0), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]);
+        assert!(round_times(3.0, 3.5).is_empty());
+    }
+
+    #[test]
+    fn the_front_is_drawn_in_steps() {
+        let path: Markup = steps([(1.0, 9.0), (4.0, 5.0)].into_iter()).into();
+        assert!(path.as_str().contains("M1 9H4V5"));
+    }
+}
