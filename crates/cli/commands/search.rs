@@ -210,7 +210,10 @@ fn write_timings(out: &mut dyn Write, result: &SearchResult) -> io::Result<()> {
             format!("{:.2}", trace.elapsed.as_secs_f64() * 1e3),
             trace.candidates_in.to_string(),
             trace.candidates_out.to_string(),
-            trace.scored.to_string(),
+            match trace.skipped {
+                0 => trace.scored.to_string(),
+                skipped => format!("{} of {}", trace.scored, trace.scored + skipped),
+            },
         ]);
     }
     table.write(out)

@@ -90,7 +90,7 @@ pub(super) fn skyline(sorted: &[f64], alternative: &str) -> Markup {
     for (at, value) in sorted.iter().enumerate() {
         let tall = value.abs() / largest * (middle - 14.0);
         let x = left + step * at as f64;
-        let gap = (step * 0.15).min(2.0);
+        let gap = if step < 3.0 { 0.0 } else { 1.0 }; // without room, one shape
         plot = match *value < 0.0 {
             true => plot.add(rect(x, middle, step - gap, tall, "loss")),
             false => plot.add(rect(x, middle - tall, step - gap, tall, "gain")),

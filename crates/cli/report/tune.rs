@@ -93,11 +93,13 @@ fn verdict(report: &TuneReport) -> String {
 fn choices(report: &TuneReport) -> Markup {
     let (current, best, highest) = (&report.current, &report.best, &report.highest);
     let row = |name: &str, of: &Measured, out_of_fold: Option<f64>| {
-        let mut row = vec![Cell::word(name)];
+        let mut row = vec![
+            Cell::word(name),
+            Cell::number(or_dash(out_of_fold, 4)),
+            Cell::number(format!("{:.4}", of.mean)),
+            Cell::number(or_dash(of.ms, 1)),
+        ];
         row.extend(described(&of.choice, report));
-        row.push(Cell::number(or_dash(out_of_fold, 4)));
-        row.push(Cell::number(format!("{:.4}", of.mean)));
-        row.push(Cell::number(or_dash(of.ms, 1)));
         row
     };
     let rows = vec![
@@ -111,9 +113,8 @@ fn choices(report: &TuneReport) -> Markup {
         format!("{metric} out of fold"),
         format!("{metric} in sample"),
     );
-    let mut heads = vec![""];
+    let mut heads = vec!["", out_of_fold.as_str(), &in_sample, "ms per query"];
     heads.extend(described_heads(report));
-    heads.extend([out_of_fold.as_str(), &in_sample, "ms per query"]);
     let mut body = table(&heads, rows);
     body.push(remark(
         "Out of fold is what to expect on new queries: each query is measured with what the others chose. In sample is on the very queries that chose, which flatters. Of choices within one standard error of the highest, the simplest is taken.",
