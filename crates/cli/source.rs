@@ -1,11 +1,9 @@
 //! What several commands do alike: models, indexes, profiles, judged queries, runs.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, stdin};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use treffer_corpus::{Judgements, Problem, read_judgements, read_queries};
+use treffer_corpus::{Judgements, Problem, open_input, read_judgements, read_queries};
 use treffer_engine::config::Settings;
 use treffer_engine::index::{Index, OpenOptions};
 use treffer_engine::models::RegistryModels;
@@ -158,14 +156,11 @@ pub(crate) fn steps(step: f64) -> Result<u32> {
     Ok(steps as u32)
 }
 
-/// Reads a TREC run, or standard input for `-`; lines that cannot be used are reported
-/// and left out.
+/// Reads a TREC run, compressed or not, or standard input for `-`; lines that cannot be
+/// used are reported and left out.
 pub(crate) fn run(path: &Path) -> Result<Run> {
     let doing = || format!("could not read the run in {}", path.display());
-    let reader: Box<dyn BufRead> = match path == Path::new("-") {
-        true => Box::new(stdin().lock()),
-        false => Box::new(BufReader::new(File::open(path).with_context(doing)?)),
-    };
+    let reader = open_input(path).with_context(doing)?;
     let (run, problems) = read_run(reader, path).with_context(doing)?;
     for problem in problems.iter().take(RUN_PROBLEMS_SHOWN) {
         eprintln!("skipped: {problem}");

@@ -178,6 +178,26 @@ fn queries_that_are_also_the_test_are_told() {
 }
 
 #[test]
+fn compressed_queries_and_judgements_tune_as_plain_ones_do() {
+    let here = judged(0.0, 1.0);
+    here.compress("queries.tsv");
+    here.compress("qrels.tsv");
+    let tune = |queries, qrels| {
+        let words = format!("tune index --queries {queries} --qrels {qrels}");
+        here.treffer(&format!("{words} --dry-run --format json"))
+            .succeeds()
+            .stdout
+    };
+    assert_eq!(
+        tune("queries.tsv.gz", "qrels.tsv.zst"),
+        tune("queries.tsv", "qrels.tsv")
+    );
+    here.treffer(&format!("{TUNE} --dry-run --held-out qrels.tsv.gz"))
+        .succeeds()
+        .says("are also in qrels.tsv.gz");
+}
+
+#[test]
 fn a_full_search_says_what_depths_cost_and_keeps_a_budget() {
     let here = judged(0.0, 1.0);
     let full = format!("{TUNE} --search full --step 0.1");
