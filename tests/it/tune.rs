@@ -269,8 +269,47 @@ fn the_same_seed_gives_the_same_report() {
 }
 
 #[test]
+fn queries_without_relevant_documents_count_and_are_told() {
+    let here = judged(0.0, 1.0);
+    let qrels = here.read("qrels.tsv");
+    here.write("qrels.tsv", qrels.replacen("\t1\n", "\t0\n", 1));
+    here.treffer(&format!("{TUNE} --dry-run"))
+        .succeeds()
+        .says("note: 1 query without a relevant document: counted as 0")
+        .prints(" on 20 queries, ");
+    here.write("qrels.tsv", qrels.replace("\t1\n", "\t0\n"));
+    here.treffer(TUNE)
+        .succeeds()
+        .says("note: 20 queries without a relevant document: counted as 0")
+        .says("warning: no query has a relevant document, so every choice is worth the same")
+        .prints("profile `default` left alone");
+}
+
+#[test]
+fn unusual_grades_are_told_and_count_as_they_stand() {
+    let here = judged(0.0, 1.0);
+    let tune = || {
+        let ran = here.treffer(&format!("{TUNE} --dry-run --format json"));
+        let ran = ran.succeeds();
+        (ran.json()["best"].clone(), ran)
+    };
+    let (plain, _) = tune();
+    // A gain against itself, whatever its size; what is not relevant gains nothing.
+    let qrels = here.read("qrels.tsv").replacen("\t1\n", "\t16\n", 1);
+    here.write("qrels.tsv", qrels + "q0\td1\t-1\n");
+    let (unusual, ran) = tune();
+    assert_eq!(unusual, plain);
+    ran.says("note: 1 judgement with a grade below 0: not relevant, as 0 is")
+        .says("note: 1 judgement with a grade above 15: counted as they stand");
+}
+
+#[test]
 fn what_cannot_be_tuned_says_why() {
     let here = judged(0.0, 1.0);
+    here.treffer(&format!("{TUNE} --limit 1"))
+        .fails_with("there is one judged query, and what it chooses cannot be measured");
+    here.treffer(&format!("{TUNE} --limit 4"))
+        .fails_with("could not split 4 queries into 5 folds");
     here.treffer(&format!("{TUNE} --folds 21"))
         .fails_with("could not split 20 queries into 21 folds");
     here.treffer(&format!("{TUNE} --folds 1"))
