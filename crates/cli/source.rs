@@ -144,6 +144,41 @@ pub(crate) fn qrels(path: &Path) -> Result<Qrels> {
 /// No collection known to us has larger ones; they are more likely another column.
 const LARGEST_USUAL_GRADE: i32 = 15;
 
+/// What is wrong with measuring the profile on these queries, if it was tuned on some of
+/// them. Weights given for this run, and single stages, were chosen by no query.
+pub(crate) fn tuned_on_these(
+    settings: &Settings,
+    how: &How,
+    profile: &Profile,
+    topics: &Topics,
+) -> Result<Option<String>> {
+    let is_single = how.stages.as_ref().is_some_and(|stages| stages.len() == 1);
+    let Some(tuned) = profile.tuned.as_ref().filter(|_| !is_single) else {
+        return Ok(None);
+    };
+    let name = &how.profile;
+    if profile.weights != settings.profile(name)?.weights {
+        return Ok(None);
+    }
+    if tuned.query_prints.is_empty() {
+        return Ok(Some(format!(
+            "profile `{name}` does not tell the {} of {} that it was tuned on: were they among these, its figures would flatter it",
+            queries_counted(tuned.n_queries),
+            tuned.queries
+        )));
+    }
+    let is_shared = |query: &&Query| tuned.query_prints.contains(&query.text);
+    let n_shared = topics.queries.iter().filter(is_shared).count();
+    Ok((n_shared > 0).then(|| {
+        format!(
+            "profile `{name}` was tuned on {n_shared} of these {} ({}, {}): its figures flatter it",
+            queries_counted(topics.queries.len()),
+            tuned.queries,
+            tuned.date
+        )
+    }))
+}
+
 /// Steps of a weight grid from the distance of two weights.
 pub(crate) fn steps(step: f64) -> Result<u32> {
     let steps = (1.0 / step).round();

@@ -178,6 +178,57 @@ fn queries_that_are_also_the_test_are_told() {
 }
 
 #[test]
+fn measuring_on_the_queries_that_tuned_is_told() {
+    let here = judged(0.0, 1.0);
+    let eval = |words: &str| {
+        let files = "--qrels qrels.tsv --format json --metrics nDCG@10";
+        here.treffer(&format!("eval index {files} {words}"))
+            .succeeds()
+    };
+    let is_told = |words: &str| {
+        let ran = eval(words);
+        let warnings = ran.json()["warnings"].as_array().unwrap().len();
+        let is_told = ran.stderr.contains("its figures flatter it");
+        assert_eq!(warnings, usize::from(is_told), "{ran}");
+        is_told
+    };
+    assert!(!is_told("--queries queries.tsv"), "nothing is tuned yet");
+    here.treffer(TUNE).succeeds().prints("wrote ");
+    eval("--queries queries.tsv")
+        .says("warning: profile `default` was tuned on 20 of these 20 queries (queries.tsv, 20");
+    // Another name and other cases do not make other queries; other words do.
+    here.write("some.tsv", "q0\tUNIQUE0 \nq3\tunique3\nq6\tunique7\n");
+    eval("--queries some.tsv").says("tuned on 2 of these 3 queries");
+    here.write("others.tsv", "q0\tunique1\nq3\tunique4\n");
+    assert!(!is_told("--queries others.tsv"), "ids alone say nothing");
+    // What was not tuned is not flattered.
+    assert!(!is_told("--queries queries.tsv --stages bm25"));
+    assert!(!is_told("--queries queries.tsv --weights 0.5,0.5,0"));
+    // Tuning again compares with what these queries chose.
+    here.treffer(&format!("{TUNE} --dry-run"))
+        .succeeds()
+        .says("warning: profile `default` was tuned on 20 of these 20 queries");
+}
+
+#[test]
+fn a_tuned_profile_that_does_not_tell_its_queries_is_told() {
+    let here = judged(0.0, 1.0);
+    here.treffer(TUNE).succeeds().prints("wrote ");
+    let settings = here.read("index/treffer.toml");
+    let (before, rest) = settings.split_once(", query_prints = \"").unwrap();
+    let (_, after) = rest.split_once('"').unwrap();
+    here.write("index/treffer.toml", format!("{before}{after}"));
+    here.treffer(&format!("eval{}", TUNE.trim_start_matches("tune")))
+        .succeeds()
+        .says("warning: profile `default` does not tell the 20 queries of queries.tsv");
+    here.write(
+        "index/treffer.toml",
+        settings.replace("query_prints = \"", "query_prints = \"x"),
+    );
+    here.treffer("info index").fails_with("eight hexadecimal");
+}
+
+#[test]
 fn compressed_queries_and_judgements_tune_as_plain_ones_do() {
     let here = judged(0.0, 1.0);
     here.compress("queries.tsv");

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use serde_json::{Value, json};
 use treffer_engine::index::{Index, names};
-use treffer_engine::profile::{Profile, Provenance};
+use treffer_engine::profile::{Profile, Provenance, QueryPrints};
 use treffer_engine::settings_file::save_profile;
 use treffer_engine::topics::Topics;
 use treffer_engine::tune::{
@@ -49,6 +49,14 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     };
     let mut report = tune(&index, &request, &topics, &bars)?;
     report.warnings.extend(held_out);
+    // The winner is measured out of fold, what is there already is not.
+    let settings = index.settings();
+    report.warnings.extend(source::tuned_on_these(
+        settings,
+        &judged.how,
+        &profile,
+        &topics,
+    )?);
     tell_on_the_side(&report);
     // The report took long; it is printed also where the winner cannot be written.
     let (decision, written) = decide(command, &index, &profile, &report);
@@ -188,6 +196,7 @@ fn provenance(command: &Tune, index: &Index, report: &TuneReport) -> Provenance 
         gain_interval: [rounded(interval.low), rounded(interval.high)],
         date: today(),
         cross_fingerprint: record.map_or_else(String::new, |model| model.fingerprint.to_string()),
+        query_prints: QueryPrints::of(report.queries.iter().map(|query| query.text.as_str())),
     }
 }
 

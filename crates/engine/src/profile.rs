@@ -4,6 +4,10 @@ use serde::{Deserialize, Serialize};
 use treffer_fusion::{Fusion, Normalizer, Weights};
 use treffer_types::{StageMap, StageName};
 
+mod prints;
+
+pub use prints::QueryPrints;
+
 /// How candidates are gathered and fused.
 ///
 /// ```
@@ -125,6 +129,9 @@ pub struct Provenance {
     pub date: String,
     /// Fingerprint of the cross-encoder whose scores were weighed; empty if none was.
     pub cross_fingerprint: String,
+    /// The queries themselves, so that a measurement on them can be told apart.
+    #[serde(default, skip_serializing_if = "QueryPrints::is_empty")]
+    pub query_prints: QueryPrints,
 }
 
 impl Default for Profile {
