@@ -195,7 +195,7 @@ pub(crate) struct Judged {
     /// Queries: BEIR queries.jsonl, or TSV (id, text)
     #[arg(long, value_name = "FILE")]
     pub(crate) queries: PathBuf,
-    /// Relevance judgements: BEIR TSV or TREC qrels
+    /// Relevance judgements: BEIR TSV or TREC qrels, also .gz or .zst
     #[arg(long, value_name = "FILE")]
     pub(crate) qrels: PathBuf,
     #[command(flatten)]

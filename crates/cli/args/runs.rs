@@ -17,12 +17,12 @@ Examples:
   Every query with its difference:
     treffer compare old.trec new.trec --qrels qrels.txt --per-query")]
 pub(crate) struct Compare {
-    /// TREC run that the others are compared with
+    /// TREC run, also .gz or .zst, that the others are compared with
     pub(crate) baseline: PathBuf,
     /// TREC runs to compare with it
     #[arg(required = true, value_name = "RUN")]
     pub(crate) runs: Vec<PathBuf>,
-    /// Relevance judgements: BEIR TSV or TREC qrels
+    /// Relevance judgements: BEIR TSV or TREC qrels, also .gz or .zst
     #[arg(long, value_name = "FILE")]
     pub(crate) qrels: PathBuf,
     /// What to measure
@@ -64,7 +64,7 @@ Examples:
   treffer fuse bm25.trec dense.trec cross.trec --weights 2,3,5 \\
     --normalizer theoretical-min:0 --normalizer theoretical-min:-1 --normalizer sigmoid:1:0")]
 pub(crate) struct Fuse {
-    /// TREC runs
+    /// TREC runs, also .gz or .zst
     #[arg(required = true, value_name = "RUN")]
     pub(crate) runs: Vec<PathBuf>,
     /// Weight of each run, in their proportion [default: all the same]

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Result;
 use treffer_engine::index::Index;
 use treffer_engine::learned;
-use treffer_engine::profile::{Profile, Provenance};
+use treffer_engine::profile::{Profile, Provenance, QueryPrints};
 use treffer_engine::settings_file::save_profile;
 use treffer_engine::topics::Topics;
 use treffer_engine::tune::{
@@ -57,6 +57,10 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     };
     let mut found = tune(&index, &request, &topics, &bars)?;
     found.warnings.extend(held_out);
+    // The winner is measured out of fold, what is there already is not.
+    let settings = index.settings();
+    let tuned_before = source::tuned_on_these(settings, &judged.how, &profile, &topics)?;
+    found.warnings.extend(tuned_before);
     tell_on_the_side(&found);
     // The report took long; it is printed also where the winner cannot be written.
     let (decision, written) = decide(command, &index, &profile, &found);
@@ -260,6 +264,7 @@ fn provenance(
         gain_interval: [rounded(interval.low), rounded(interval.high)],
         date: today(),
         cross_fingerprint: record.map_or_else(String::new, |model| model.fingerprint.to_string()),
+        query_prints: QueryPrints::of(report.queries.iter().map(|query| query.text.as_str())),
     }
 }
 

@@ -5,6 +5,9 @@ use treffer_fusion::{Fusion, Normalizer, Weights};
 use treffer_types::{StageMap, StageName};
 
 use crate::learned::LearnedFile;
+mod prints;
+
+pub use prints::QueryPrints;
 
 /// How candidates are gathered and fused.
 ///
@@ -134,6 +137,9 @@ pub struct Provenance {
     pub date: String,
     /// Fingerprint of the cross-encoder whose scores were weighed; empty if none was.
     pub cross_fingerprint: String,
+    /// The queries themselves, so that a measurement on them can be told apart.
+    #[serde(default, skip_serializing_if = "QueryPrints::is_empty")]
+    pub query_prints: QueryPrints,
 }
 
 impl Default for Profile {

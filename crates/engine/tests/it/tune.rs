@@ -13,7 +13,7 @@ use std::fs;
 use treffer_engine::Error;
 use treffer_engine::config::Settings;
 use treffer_engine::index::Index;
-use treffer_engine::profile::{Mode, Profile, Provenance};
+use treffer_engine::profile::{Mode, Profile, Provenance, QueryPrints};
 use treffer_engine::search::{SearchRequest, Searcher};
 use treffer_engine::settings_file::save_profile;
 use treffer_engine::topics::Topics;
