@@ -33,7 +33,11 @@ const fn feature(name: &'static str, trend: Trend) -> Feature {
 /// Of each stage the raw score, the score by min-max over the pool, and the rank from 1
 /// among what the stage scored; how far the stages agree: the mean and the least of the
 /// min-max scores, the best rank in any stage, and how far BM25's rank is from the
-/// bi-encoder's; and how long document and query are, in terms of the index's analyzer.
+/// bi-encoder's; and how long document and query are, in terms of the index's analyzer,
+/// as powers of two. An exact length is as good as a name: trees would learn which
+/// documents are relevant to the queries they grow on, and where queries share relevant
+/// documents, folds would not notice (on SciFact's training claims a gain of .011 out of
+/// fold that was none on the test claims).
 pub const FEATURES: [Feature; 15] = [
     feature("bm25.raw", Trend::Rising),
     feature("bm25.min-max", Trend::Rising),
@@ -72,10 +76,15 @@ pub(crate) fn rows(candidates: &[Candidate], lengths: &Lengths, stages: &[StageN
         let views = StageMap::from_fn(seen);
         let row = &mut rows[at * FEATURES.len()..][..FEATURES.len()];
         fill(row, &views);
-        row[13] = lengths.documents.get(at).map_or(f32::NAN, |n| *n as f32);
-        row[14] = lengths.query as f32;
+        row[13] = lengths.documents.get(at).map_or(f32::NAN, |n| octave(*n));
+        row[14] = octave(lengths.query);
     }
     rows
+}
+
+/// The power of two nearest to a length, as its exponent.
+fn octave(n_terms: u32) -> f32 {
+    (1.0 + n_terms as f32).log2().round()
 }
 
 /// What one stage says of one candidate.
@@ -158,7 +167,7 @@ mod tests {
         assert_eq!(
             row(&rows, 0),
             [
-                4.0, 0.5, 2.0, 0.9, 1.0, 1.0, -2.0, 0.0, 2.0, 0.5, 0.0, 1.0, 1.0, 120.0, 5.0
+                4.0, 0.5, 2.0, 0.9, 1.0, 1.0, -2.0, 0.0, 2.0, 0.5, 0.0, 1.0, 1.0, 7.0, 3.0
             ]
         );
         let unread = row(&rows, 1);
