@@ -50,7 +50,7 @@ pub(super) fn ticks(low: f64, high: f64) -> (Vec<f64>, usize) {
         .map(|factor| factor * power)
         .find(|step| span / step >= 3.0)
         .unwrap_or(power);
-    let (first, last) = ((low / step - 1e-9).floor(), (high / step + 1e-9).ceil());
+    let (first, last) = ((low / step + 1e-9).floor(), (high / step - 1e-9).ceil());
     let decimals = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
     let n = (last - first) as usize;
     (

@@ -76,7 +76,7 @@ pub(crate) fn page(origin: Origin<'_>, report: &Report) -> Result<String> {
     }
     let mut spent = times(&report.times);
     spent.push(remark(
-        "Milliseconds of wall-clock time per query, each stage by itself: half of the queries took at most the median, 95 % at most the 95th percentile.",
+        "Milliseconds of wall-clock time per query, each stage by itself: half of the queries took at most the median, 95\u{a0}% at most the 95th percentile.",
     ));
     if let Some(cut) = crate::cuts::Cuts::of(&report.gathered).text(origin.profile) {
         spent.push(warning(format!("Note: {cut}.")));
@@ -167,12 +167,12 @@ fn metrics(report: &Report, topics: &Topics) -> Result<Markup> {
     }
     let mut body = table(&heads, rows);
     body.push(remark(
-        "Below each mean, its 95 % bootstrap interval over the queries; the highest of a column is bold. The rows were measured on the same queries, so intervals that overlap do not mean that rows do not differ. Judged hits are among the first ten.",
+        "Below each mean, its 95\u{a0}% bootstrap interval over the queries; the highest of a column is bold. The rows were measured on the same queries, so intervals that overlap do not mean that rows do not differ. Judged hits are among the first ten.",
     ));
-    let alternative = format!("{} of each row with its 95 % interval", names[0]);
+    let alternative = format!("{} of each row with its 95\u{a0}% interval", names[0]);
     body.push(forest(
         &plotted,
-        &[&names[0], "95 % interval"],
+        &[&names[0], "95\u{a0}% interval"],
         Reference::None,
         &alternative,
     ));

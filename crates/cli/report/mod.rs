@@ -69,12 +69,12 @@ pub(crate) fn command_line() -> Vec<String> {
 }
 
 /// Columns of [`compared`].
-const COMPARED: [&str; 4] = ["difference", "95 % interval", "p", "corrected p"];
+const COMPARED: [&str; 4] = ["difference", "95\u{a0}% interval", "p", "corrected p"];
 
 /// How so many comparisons were made, in words.
 fn how_compared(n: usize) -> String {
     format!(
-        "Squares are means over the queries, with their 95 % bootstrap intervals; p is that of a paired randomization test, also corrected for {n} comparisons (Holm). Bold is what is significant at {LEVEL} after correction."
+        "Squares are means over the queries, with their 95\u{a0}% bootstrap intervals; p is that of a paired randomization test, also corrected for {n} comparisons (Holm). Bold is what is significant at {LEVEL} after correction."
     )
 }
 
@@ -139,7 +139,7 @@ fn power(powers: impl Iterator<Item = Power>) -> Markup {
                 false => format!("{least:.4} to {most:.4}"),
             };
             format!(
-                "What {} queries could show: a true difference of {size} would be found with {:.0} % probability (before correction); of smaller ones, many would be missed.",
+                "What {} queries could show: a true difference of {size} would be found with {:.0}\u{a0}% probability (before correction); of smaller ones, many would be missed.",
                 any.n_queries,
                 any.power * 100.0
             )

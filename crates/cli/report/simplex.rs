@@ -159,7 +159,7 @@ impl Landscape<'_> {
         let of = |weights: &Weights| value(share_of(self.points, weights));
         let highest = value(self.highest().map(|point| point.mean));
         let swatch = |y: f64, class: &str| -> Markup {
-            let under = polygon(&hexagon((x + 9.0, y), 10.0), "cell").attr("fill", color(0.8));
+            let under = polygon(&hexagon((x + 9.0, y), 10.0), "swatch").attr("fill", color(0.8));
             let over = polygon(&hexagon((x + 9.0, y), 10.0), class);
             el("g").add(under).add(over).into()
         };

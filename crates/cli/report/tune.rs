@@ -3,7 +3,7 @@
 use anyhow::Result;
 use treffer_engine::evaluate::times as all_times;
 use treffer_engine::learned::Ranker;
-use treffer_engine::tune::{Against, Baseline, Choice, Measured, Search, TuneReport, Verdict};
+use treffer_engine::tune::{Against, Baseline, Measured, Search, Setup, TuneReport, Verdict};
 use treffer_fusion::Fusion;
 
 use super::bars::signed_bar;
@@ -72,7 +72,7 @@ pub(crate) fn page(origin: Origin<'_>, report: &TuneReport, decision: &str) -> R
 fn verdict(report: &TuneReport) -> String {
     let gain = &report.gain().comparison;
     let found = format!(
-        "{} {:.4} out of fold, against {:.4} of the profile as it was: {:+.4} (95 % interval {:+.4} to {:+.4}) on {} queries.",
+        "{} {:.4} out of fold, against {:.4} of the profile as it was: {:+.4} (95\u{a0}% interval {:+.4} to {:+.4}) on {} queries.",
         report.metric,
         report.out_of_fold,
         report.current.mean,
@@ -93,14 +93,13 @@ fn verdict(report: &TuneReport) -> String {
 fn choices(report: &TuneReport) -> Markup {
     let (current, best, highest) = (&report.current, &report.best, &report.highest);
     let row = |name: &str, of: &Measured, out_of_fold: Option<f64>| {
-        let mut row = vec![
+        vec![
             Cell::word(name),
             Cell::number(or_dash(out_of_fold, 4)),
             Cell::number(format!("{:.4}", of.mean)),
             Cell::number(or_dash(of.ms, 1)),
-        ];
-        row.extend(described(&of.choice, report));
-        row
+            Cell::word(in_words(&of.choice.weights)),
+        ]
     };
     let rows = vec![
         // It was there before the queries, so none of them had a part in it.
@@ -113,19 +112,32 @@ fn choices(report: &TuneReport) -> Markup {
         format!("{metric} out of fold"),
         format!("{metric} in sample"),
     );
-    let mut heads = vec!["", out_of_fold.as_str(), &in_sample, "ms per query"];
-    heads.extend(described_heads(report));
+    let heads = ["", &out_of_fold, &in_sample, "ms per query", "weights"];
     let mut body = table(&heads, rows);
     body.push(remark(
         "Out of fold is what to expect on new queries: each query is measured with what the others chose. In sample is on the very queries that chose, which flatters. Of choices within one standard error of the highest, the simplest is taken.",
     ));
+    let is_full = report.search == Search::Full;
+    if is_full {
+        let named = [
+            ("profile as it was", current),
+            ("tuned", best),
+            ("highest of all", highest),
+        ];
+        let rows = named.map(|(name, of)| {
+            let mut row = vec![Cell::word(name)];
+            row.extend(setup(&of.choice.setup, report));
+            row
+        });
+        body.push(table(&[&[""][..], SETUP_HEADS].concat(), rows.into()));
+    }
     let folds = (1..).zip(&report.fold_choices).map(|(fold, choice)| {
-        let mut row = vec![Cell::number(fold)];
-        row.extend(described(choice, report));
+        let mut row = vec![Cell::number(fold), Cell::word(in_words(&choice.weights))];
+        row.extend(setup(&choice.setup, report).into_iter().filter(|_| is_full));
         row
     });
-    let mut heads = vec!["fold"];
-    heads.extend(described_heads(report));
+    let mut heads = vec!["fold", "weights"];
+    heads.extend(SETUP_HEADS.iter().filter(|_| is_full));
     body.push(folded(
         "what the queries outside each fold chose",
         table(&heads, folds.collect()),
@@ -137,34 +149,26 @@ fn or_dash(value: Option<f64>, decimals: usize) -> String {
     value.map_or("-".to_owned(), |value| format!("{value:.decimals$}"))
 }
 
-/// What was searched of a choice, a cell each.
-fn described(choice: &Choice, report: &TuneReport) -> Vec<Cell> {
-    let mut cells = vec![Cell::word(in_words(&choice.weights))];
-    if report.search == Search::Full {
-        let setup = &choice.setup;
-        let order = serde_json::to_value(setup.cross_order).unwrap_or_default();
-        let normalizers = report.stages.iter().map(|stage| setup.normalizers[*stage]);
-        let normalizers: Vec<String> = normalizers.map(|one| one.to_string()).collect();
-        cells.push(Cell::word(format!(
+/// Heads of [`setup`].
+const SETUP_HEADS: &[&str] = &[
+    "depths bm25 / dense / cross",
+    "reading order",
+    "normalizers in the order of the stages",
+];
+
+/// What a full search chooses beside the weights, a cell each.
+fn setup(setup: &Setup, report: &TuneReport) -> Vec<Cell> {
+    let order = serde_json::to_value(setup.cross_order).unwrap_or_default();
+    let normalizers = report.stages.iter().map(|stage| setup.normalizers[*stage]);
+    let normalizers: Vec<String> = normalizers.map(|one| one.to_string()).collect();
+    vec![
+        Cell::word(format!(
             "{} / {} / {}",
             setup.bm25_depth, setup.dense_depth, setup.cross_depth
-        )));
-        cells.push(Cell::word(order.as_str().unwrap_or("")));
-        cells.push(Cell::text(normalizers.join(", ")));
-    }
-    cells
-}
-
-fn described_heads(report: &TuneReport) -> Vec<&'static str> {
-    match report.search {
-        Search::Weights => vec!["weights"],
-        Search::Full => vec![
-            "weights",
-            "depths bm25 / dense / cross",
-            "reading order",
-            "normalizers",
-        ],
-    }
+        )),
+        Cell::word(order.as_str().unwrap_or("")),
+        Cell::word(normalizers.join(", ")),
+    ]
 }
 
 fn surface(report: &TuneReport, metric: &str) -> Markup {
