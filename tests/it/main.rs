@@ -23,6 +23,7 @@ mod eval;
 mod explain;
 mod fuse;
 mod judge;
+mod rerank;
 mod tune;
 
 mod damage;

@@ -9,8 +9,8 @@
 //! one and [`manifest`] records it, [`index`] opens it, [`stages`] and [`gather`]
 //! collect candidates and their scores, [`search`] orders them, [`evaluate`]
 //! measures and [`tune`] improves the order on judged [`topics`], [`explain`] says where
-//! a document was lost, [`judge`] makes judgements where there are none, and [`runs`]
-//! fuses what other programs ranked. Nothing here prints.
+//! a document was lost, [`judge`] makes judgements where there are none, [`rerank`]
+//! reads and [`runs`] fuses what other programs ranked. Nothing here prints.
 //!
 //! ```
 //! use treffer_engine::config::Config;
@@ -33,6 +33,7 @@ mod keys;
 pub mod manifest;
 pub mod models;
 pub mod profile;
+pub mod rerank;
 pub mod runs;
 pub mod search;
 pub mod settings_file;
