@@ -1,8 +1,6 @@
 //! `treffer rerank`: a foreign run in the order that the cross-encoder gives it.
 
 use std::collections::HashMap;
-use std::io;
-use std::path::Path;
 
 use anyhow::Result;
 use treffer_engine::rerank::{Reranked, rerank};

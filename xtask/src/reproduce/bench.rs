@@ -54,38 +54,30 @@ impl Bench<'_> {
         files: &Files,
         folder: &Path,
     ) -> Result<Measured> {
-        let mut measured = Measured::default();
-        let place = |what: String| format!("{} {} {what}", experiment.name, index.name);
+        let mut findings = Vec::new();
         let compared = self.arguments.limit.is_none();
-        let findings =
-            |place: &str, metrics: &[String], expected: &[Expectation], output: &Output| {
-                report::findings(place, metrics, expected, output, compared)
+        let mut add =
+            |what: String, metrics: &[String], expect: &[Expectation], output: &Output| {
+                let place = format!("{} {} {what}", experiment.name, index.name);
+                let found = report::findings(&place, metrics, expect, output, compared);
+                findings.extend(found);
             };
-        for evaluation in &index.eval {
-            let output = self.evaluate(evaluation, files, folder)?;
-            let (metrics, expect) = (&evaluation.metrics, &evaluation.expect);
-            let place = place(evaluation.name());
-            measured
-                .findings
-                .extend(findings(&place, metrics, expect, &output));
+        for one in &index.eval {
+            let output = self.evaluate(one, files, folder)?;
+            add(one.name(), &one.metrics, &one.expect, &output);
         }
-        for rerank in &index.rerank {
-            let output = self.rerank(rerank, files, folder)?.output();
-            let place = place(rerank.name());
-            measured
-                .findings
-                .extend(findings(&place, &rerank.metrics, &rerank.expect, &output));
+        for one in &index.rerank {
+            let output = self.rerank(one, files, folder)?.output();
+            add(one.name(), &one.metrics, &one.expect, &output);
         }
-        for fusions in &index.fusions {
-            let tuned = self.tune(fusions, files, folder)?;
-            let place = place(fusions.name());
+        let mut lines = Vec::new();
+        for one in &index.fusions {
+            let tuned = self.tune(one, files, folder)?;
             let metrics = [tuned.metric().to_owned()];
-            measured
-                .findings
-                .extend(findings(&place, &metrics, &fusions.expect, &tuned.output()));
-            measured.lines.push(tuned.line(&experiment.name));
+            add(one.name(), &metrics, &one.expect, &tuned.output());
+            lines.push(tuned.line(&experiment.name));
         }
-        Ok(measured)
+        Ok(Measured { findings, lines })
     }
 
     fn build(&self, index: &Index, files: &Files, folder: &Path) -> Result<()> {
