@@ -89,9 +89,6 @@ fn what_cannot_be_reranked_says_why() {
     let rerank = "rerank index mine.trec --queries";
     here.treffer(&format!("{rerank} queries.tsv"))
         .fails_with("no query of the run has a text");
-    here.write("twice.tsv", "other\tcold\nother\twarm\n");
-    here.treffer(&format!("{rerank} twice.tsv"))
-        .fails_with("two queries have the id `other`");
     here.treffer("rerank index gone.trec --queries queries.tsv")
         .fails_with("could not read the run in gone.trec");
     here.treffer(&format!("{rerank} queries.tsv --depth 0"))
