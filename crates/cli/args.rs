@@ -11,7 +11,7 @@ use treffer_eval::Metric;
 use treffer_fusion::Weights;
 use treffer_types::StageName;
 
-pub(crate) use runs::{Compare, Fuse};
+pub(crate) use runs::{Compare, Fuse, Rerank};
 
 /// A multi-stage retrieval engine: BM25, a bi-encoder and a cross-encoder, fused
 /// with weights that are tuned per index.
@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Fuse runs of any programs into one
     Fuse(Fuse),
+    /// Have the cross-encoder read what any program ranked
+    Rerank(Rerank),
     /// Let the cross-encoder judge queries that nobody has judged
     Judge(Judge),
     /// Show what an index holds, and check its files

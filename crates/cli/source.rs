@@ -1,5 +1,7 @@
 //! What several commands do alike: models, indexes, profiles, judged queries, runs.
 
+use std::fs::File;
+use std::io::{BufWriter, Read, Write, stdout};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -9,7 +11,7 @@ use treffer_engine::index::{Index, OpenOptions};
 use treffer_engine::models::RegistryModels;
 use treffer_engine::profile::Profile;
 use treffer_engine::topics::Topics;
-use treffer_eval::{Run, read_run};
+use treffer_eval::{Run, read_run, write_run};
 use treffer_models::Registry;
 use treffer_types::{Progress, Qrels, Query, StageName};
 
@@ -195,9 +197,22 @@ pub(crate) fn steps(step: f64) -> Result<u32> {
 /// Reads a TREC run, compressed or not, or standard input for `-`; lines that cannot be
 /// used are reported and left out.
 pub(crate) fn run(path: &Path) -> Result<Run> {
+    run_in(&run_lines(path)?, path)
+}
+
+/// The lines of a TREC run as they are, compressed or not, or standard input for `-`.
+pub(crate) fn run_lines(path: &Path) -> Result<Vec<u8>> {
     let doing = || format!("could not read the run in {}", path.display());
-    let reader = open_input(path).with_context(doing)?;
-    let (run, problems) = read_run(reader, path).with_context(doing)?;
+    let mut lines = Vec::new();
+    let mut reader = open_input(path).with_context(doing)?;
+    reader.read_to_end(&mut lines).with_context(doing)?;
+    Ok(lines)
+}
+
+/// As [`run`], of lines that were read already.
+pub(crate) fn run_in(lines: &[u8], path: &Path) -> Result<Run> {
+    let doing = || format!("could not read the run in {}", path.display());
+    let (run, problems) = read_run(lines, path).with_context(doing)?;
     for problem in problems.iter().take(RUN_PROBLEMS_SHOWN) {
         eprintln!("skipped: {problem}");
     }
@@ -212,6 +227,23 @@ pub(crate) fn run(path: &Path) -> Result<Run> {
         );
     }
     Ok(run)
+}
+
+/// Writes a TREC run into a file, which is told, or to standard output.
+pub(crate) fn write_run_to(path: Option<&Path>, run: &Run, tag: &str) -> Result<()> {
+    let write = |to: &mut dyn Write| -> Result<()> {
+        let mut out = BufWriter::new(to);
+        write_run(&mut out, run, tag)?;
+        out.flush().context("could not write the run")
+    };
+    let Some(path) = path else {
+        return write(&mut stdout().lock());
+    };
+    let name = path.display();
+    let mut file = File::create(path).with_context(|| format!("could not create {name}"))?;
+    write(&mut file).with_context(|| format!("could not write {name}"))?;
+    eprintln!("wrote {} to {name}", queries_counted(run.0.len()));
+    Ok(())
 }
 
 /// Runs have many lines, and what is wrong with one is often wrong with all.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use treffer_engine::Device;
 use treffer_eval::Metric;
 use treffer_fusion::Normalizer;
 
@@ -96,4 +97,36 @@ pub(crate) struct Fuse {
     /// Last column of the fused run
     #[arg(long, default_value = "treffer")]
     pub(crate) tag: String,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Documents that the index does not hold are reported and left out. What is not read keeps its
+order below what is.
+
+Examples:
+  treffer rerank my-index bm25.trec --queries queries.jsonl --output reranked.trec
+  Did reading help?
+    treffer compare bm25.trec reranked.trec --qrels qrels/test.tsv")]
+pub(crate) struct Rerank {
+    /// Folder of an index that has a cross-encoder
+    pub(crate) dir: PathBuf,
+    /// TREC run over documents of the index, or - for standard input
+    #[arg(value_name = "RUN")]
+    pub(crate) run: PathBuf,
+    /// Queries of the run: BEIR queries.jsonl, or TSV (id, text)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) queries: PathBuf,
+    /// Read the first N documents of each query
+    #[arg(long, default_value = "100", value_name = "N", value_parser = at_least_one())]
+    pub(crate) depth: usize,
+    /// File to write the new run to [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Last column of the new run
+    #[arg(long, default_value = "treffer")]
+    pub(crate) tag: String,
+    /// Where models run: cpu, cuda or cuda:N [default: as the index's settings say]
+    #[arg(long)]
+    pub(crate) device: Option<Device>,
 }

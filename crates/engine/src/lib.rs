@@ -10,8 +10,8 @@
 //! collect candidates and their scores, before a [`deadline`] if there is one, [`search`]
 //! orders them, by weights or by a [`learned`] fusion, [`evaluate`]
 //! measures and [`tune`] improves the order on judged [`topics`], [`explain`] says where
-//! a document was lost, [`judge`] makes judgements where there are none, and [`runs`]
-//! fuses what other programs ranked. Nothing here prints.
+//! a document was lost, [`judge`] makes judgements where there are none, [`rerank`]
+//! reads and [`runs`] fuses what other programs ranked. Nothing here prints.
 //!
 //! ```
 //! use treffer_engine::config::Config;
@@ -36,6 +36,7 @@ pub mod learned;
 pub mod manifest;
 pub mod models;
 pub mod profile;
+pub mod rerank;
 pub mod runs;
 pub mod search;
 pub mod settings_file;
