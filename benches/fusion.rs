@@ -1,26 +1,21 @@
-//! Fusion: how long one search spends on it, and how long a tuner does.
+//! Fusion: how long one search spends on it, and a tuner once per query.
 //!
 //! Measured:
 //! - `fuse_pool`: one call of `fuse`, from raw scores to an explained ranking.
 //! - `prepare_pool`: one call of `Prepared::new`, what a tuner does once per query.
-//! - `tune_grid`: the ten best of every prepared pool under every point of the
-//!   weight simplex with step 0.02, on one thread. The metric is not computed.
-//! - `tune_weights` and `tune_full`: the whole tuner on scores that are gathered: the
-//!   search on every fold, the metric, baselines and tests; on all cores.
+//!
+//! benches/tuning.rs measures what a tuner then does with prepared pools.
 //!
 //! Data: seeded. Pools are hybrid ones: every candidate has a BM25 and a dense score,
-//! the first 100 also have a logit. `tune_grid` has 300 queries of 100 candidates.
+//! the first 100 also have a logit.
 //!
 //! Caveats: scores are uniform and independent, so ties are rarer than in real
 //! pools and the three orders agree less; a real pool is also colder in the caches.
 
 use divan::{Bencher, black_box};
-use treffer_engine::profile::Profile;
-use treffer_engine::tune::{DRAWS, Pool, Search, TuneReport, TuneRequest, tune_pools};
-use treffer_eval::Topic;
-use treffer_fusion::{Fusion, Normalizer, Prepared, Weights, fuse};
+use treffer_fusion::{Fusion, Normalizer, Prepared, fuse};
 use treffer_testkit::Random;
-use treffer_types::{Candidate, DocId, PassageId, Query, Score, StageMap, StageName};
+use treffer_types::{Candidate, DocId, PassageId, Score, StageMap, StageName};
 
 fn main() {
     divan::main();
@@ -40,73 +35,6 @@ fn fuse_pool(bencher: Bencher, n_candidates: u32) {
 fn prepare_pool(bencher: Bencher, n_candidates: u32) {
     let (pool, normalizers) = (pool(1, n_candidates), normalizers());
     bencher.bench(|| Prepared::new(black_box(&pool), black_box(&normalizers)));
-}
-
-#[divan::bench(sample_count = 10)]
-fn tune_grid(bencher: Bencher) {
-    let normalizers = normalizers();
-    let pools: Vec<Prepared> = (0..300)
-        .map(|query| Prepared::new(&pool(query, 100), &normalizers))
-        .collect();
-    let grid: Vec<Weights> = Weights::simplex(50, &StageName::ALL).collect();
-    assert_eq!(grid.len(), 1326);
-    bencher.bench(|| {
-        for weights in &grid {
-            for pool in &pools {
-                black_box(pool.top(black_box(weights), 10));
-            }
-        }
-    });
-}
-
-#[divan::bench(sample_count = 3, sample_size = 1)]
-fn tune_weights(bencher: Bencher) {
-    let pools = judged_pools();
-    bencher.bench(|| tuned(black_box(&pools), Search::Weights));
-}
-
-#[divan::bench(sample_count = 3, sample_size = 1)]
-fn tune_full(bencher: Bencher) {
-    let pools = judged_pools();
-    bencher.bench(|| tuned(black_box(&pools), Search::Full));
-}
-
-fn tuned(pools: &[Pool], search: Search) -> TuneReport {
-    let request = TuneRequest {
-        profile: &Profile::default(),
-        stages: None,
-        metric: "nDCG@10".parse().expect("a metric"),
-        search,
-        steps: 50,
-        folds: 5,
-        seed: 42,
-        draws: DRAWS,
-        budget_ms: None,
-        cache: false,
-    };
-    tune_pools(pools, &request, &StageName::ALL).expect("three stages, many queries")
-}
-
-/// Three relevant ones among 100 candidates, at random.
-fn judged_pools() -> Vec<Pool> {
-    (0..300)
-        .map(|query| {
-            let candidates = pool(query, 100);
-            let grades: Vec<Option<i32>> = (0..100).map(|at| (at % 33 == 1).then_some(1)).collect();
-            let judged = grades.iter().enumerate();
-            let judged = judged.filter_map(|(at, grade)| Some((at.to_string(), (*grade)?)));
-            Pool {
-                query: Query {
-                    id: query.to_string(),
-                    ..Query::text("simulated")
-                },
-                topic: Topic::new(&judged.collect()),
-                candidates,
-                grades,
-                traces: Vec::new(),
-            }
-        })
-        .collect()
 }
 
 fn normalizers() -> StageMap<Normalizer> {

@@ -11,7 +11,7 @@ use treffer_eval::Metric;
 use treffer_fusion::Weights;
 use treffer_types::StageName;
 
-pub(crate) use runs::{Compare, Fuse};
+pub(crate) use runs::{Compare, Fuse, Rerank};
 
 /// A multi-stage retrieval engine: BM25, a bi-encoder and a cross-encoder, fused
 /// with weights that are tuned per index.
@@ -65,6 +65,8 @@ pub(crate) enum Command {
     Compare(Compare),
     /// Fuse runs of any programs into one
     Fuse(Fuse),
+    /// Have the cross-encoder read what any program ranked
+    Rerank(Rerank),
     /// Let the cross-encoder judge queries that nobody has judged
     Judge(Judge),
     /// Show what an index holds, and check its files
@@ -195,7 +197,7 @@ pub(crate) struct Judged {
     /// Queries: BEIR queries.jsonl, or TSV (id, text)
     #[arg(long, value_name = "FILE")]
     pub(crate) queries: PathBuf,
-    /// Relevance judgements: BEIR TSV or TREC qrels
+    /// Relevance judgements: BEIR TSV or TREC qrels, also .gz or .zst
     #[arg(long, value_name = "FILE")]
     pub(crate) qrels: PathBuf,
     #[command(flatten)]
@@ -263,6 +265,9 @@ pub(crate) struct Tune {
     /// Judgements of the queries that will be the test: warn of those that also choose
     #[arg(long, value_name = "QRELS")]
     pub(crate) held_out: Option<PathBuf>,
+    /// Grow trees that correct the weights, and use them if they earn it
+    #[arg(long)]
+    pub(crate) learn: bool,
     /// Gather anew, and keep no scores
     #[arg(long)]
     pub(crate) no_cache: bool,

@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         Command::Explain(command) => commands::explain::run(command, &args.global),
         Command::Compare(command) => commands::compare::run(command),
         Command::Fuse(command) => commands::fuse::run(command),
+        Command::Rerank(command) => commands::rerank::run(command, &args.global),
         Command::Judge(command) => commands::judge::run(command, &args.global),
         Command::Info(command) => commands::info::run(command),
         Command::Model(command) => commands::model::run(command, &args.global),

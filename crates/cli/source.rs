@@ -1,17 +1,17 @@
 //! What several commands do alike: models, indexes, profiles, judged queries, runs.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, stdin};
+use std::io::{BufWriter, Read, Write, stdout};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use treffer_corpus::{Judgements, Problem, read_judgements, read_queries};
+use treffer_corpus::{Judgements, Problem, open_input, read_judgements, read_queries};
 use treffer_engine::config::Settings;
 use treffer_engine::index::{Index, OpenOptions};
 use treffer_engine::models::RegistryModels;
 use treffer_engine::profile::Profile;
 use treffer_engine::topics::Topics;
-use treffer_eval::{Run, read_run};
+use treffer_eval::{Run, read_run, write_run};
 use treffer_models::Registry;
 use treffer_types::{Progress, Qrels, Query, StageName};
 
@@ -44,6 +44,7 @@ pub(crate) fn profile(settings: &Settings, how: &How) -> Result<Profile> {
     let mut profile = profile.with_overrides(&how.overrides)?;
     if let Some(weights) = how.weights {
         profile.weights = weights;
+        profile.learned = None; // weights are asked for, and a learned fusion has its own
     }
     Ok(profile)
 }
@@ -146,6 +147,41 @@ pub(crate) fn qrels(path: &Path) -> Result<Qrels> {
 /// No collection known to us has larger ones; they are more likely another column.
 const LARGEST_USUAL_GRADE: i32 = 15;
 
+/// What is wrong with measuring the profile on these queries, if it was tuned on some of
+/// them. Weights given for this run, and single stages, were chosen by no query.
+pub(crate) fn tuned_on_these(
+    settings: &Settings,
+    how: &How,
+    profile: &Profile,
+    topics: &Topics,
+) -> Result<Option<String>> {
+    let is_single = how.stages.as_ref().is_some_and(|stages| stages.len() == 1);
+    let Some(tuned) = profile.tuned.as_ref().filter(|_| !is_single) else {
+        return Ok(None);
+    };
+    let name = &how.profile;
+    if profile.weights != settings.profile(name)?.weights {
+        return Ok(None);
+    }
+    if tuned.query_prints.is_empty() {
+        return Ok(Some(format!(
+            "profile `{name}` does not tell the {} of {} that it was tuned on: were they among these, its figures would flatter it",
+            queries_counted(tuned.n_queries),
+            tuned.queries
+        )));
+    }
+    let is_shared = |query: &&Query| tuned.query_prints.contains(&query.text);
+    let n_shared = topics.queries.iter().filter(is_shared).count();
+    Ok((n_shared > 0).then(|| {
+        format!(
+            "profile `{name}` was tuned on {n_shared} of these {} ({}, {}): its figures flatter it",
+            queries_counted(topics.queries.len()),
+            tuned.queries,
+            tuned.date
+        )
+    }))
+}
+
 /// Steps of a weight grid from the distance of two weights.
 pub(crate) fn steps(step: f64) -> Result<u32> {
     let steps = (1.0 / step).round();
@@ -158,15 +194,25 @@ pub(crate) fn steps(step: f64) -> Result<u32> {
     Ok(steps as u32)
 }
 
-/// Reads a TREC run, or standard input for `-`; lines that cannot be used are reported
-/// and left out.
+/// Reads a TREC run, compressed or not, or standard input for `-`; lines that cannot be
+/// used are reported and left out.
 pub(crate) fn run(path: &Path) -> Result<Run> {
+    run_in(&run_lines(path)?, path)
+}
+
+/// The lines of a TREC run as they are, compressed or not, or standard input for `-`.
+pub(crate) fn run_lines(path: &Path) -> Result<Vec<u8>> {
     let doing = || format!("could not read the run in {}", path.display());
-    let reader: Box<dyn BufRead> = match path == Path::new("-") {
-        true => Box::new(stdin().lock()),
-        false => Box::new(BufReader::new(File::open(path).with_context(doing)?)),
-    };
-    let (run, problems) = read_run(reader, path).with_context(doing)?;
+    let mut lines = Vec::new();
+    let mut reader = open_input(path).with_context(doing)?;
+    reader.read_to_end(&mut lines).with_context(doing)?;
+    Ok(lines)
+}
+
+/// As [`run`], of lines that were read already.
+pub(crate) fn run_in(lines: &[u8], path: &Path) -> Result<Run> {
+    let doing = || format!("could not read the run in {}", path.display());
+    let (run, problems) = read_run(lines, path).with_context(doing)?;
     for problem in problems.iter().take(RUN_PROBLEMS_SHOWN) {
         eprintln!("skipped: {problem}");
     }
@@ -181,6 +227,23 @@ pub(crate) fn run(path: &Path) -> Result<Run> {
         );
     }
     Ok(run)
+}
+
+/// Writes a TREC run into a file, which is told, or to standard output.
+pub(crate) fn write_run_to(path: Option<&Path>, run: &Run, tag: &str) -> Result<()> {
+    let write = |to: &mut dyn Write| -> Result<()> {
+        let mut out = BufWriter::new(to);
+        write_run(&mut out, run, tag)?;
+        out.flush().context("could not write the run")
+    };
+    let Some(path) = path else {
+        return write(&mut stdout().lock());
+    };
+    let name = path.display();
+    let mut file = File::create(path).with_context(|| format!("could not create {name}"))?;
+    write(&mut file).with_context(|| format!("could not write {name}"))?;
+    eprintln!("wrote {} to {name}", queries_counted(run.0.len()));
+    Ok(())
 }
 
 /// Runs have many lines, and what is wrong with one is often wrong with all.

@@ -153,6 +153,42 @@ fn what_only_one_run_has_counts_as_zero_for_the_other_and_is_told() {
 }
 
 #[test]
+fn compressed_runs_and_judgements_are_read_as_plain_ones_are() {
+    let here = place();
+    for name in ["a.trec", "b.trec", "qrels.txt"] {
+        here.compress(name);
+    }
+    let figures = |words: &str| {
+        let ran = here.treffer(&format!("{words} --format json")).succeeds();
+        let mut found = first(&ran);
+        found["run"].take(); // its name is another one
+        found
+    };
+    let plain = figures(COMPARE);
+    assert_eq!(
+        figures("compare a.trec.gz b.trec.zst --qrels qrels.txt.gz"),
+        plain
+    );
+    assert_eq!(
+        figures("compare a.trec.zst b.trec.gz --qrels qrels.txt.zst"),
+        plain
+    );
+}
+
+#[test]
+fn a_compressed_run_that_is_damaged_is_an_error_that_names_it() {
+    let here = place();
+    here.compress("b.trec");
+    let whole = std::fs::read(here.path("b.trec.gz")).unwrap();
+    here.write("cut.trec.gz", &whole[..whole.len() / 2]);
+    here.write("plain.trec.zst", here.read("b.trec"));
+    here.treffer("compare a.trec cut.trec.gz --qrels qrels.txt")
+        .fails_with("could not read the run in cut.trec.gz");
+    here.treffer("compare a.trec plain.trec.zst --qrels qrels.txt")
+        .fails_with("its name says zstd and its content is something else");
+}
+
+#[test]
 fn bad_lines_of_a_run_are_told_and_left_out() {
     let here = place();
     let lines = here.read("b.trec")

@@ -175,6 +175,19 @@ fn runs_of_the_stages_are_fused_as_the_engine_fuses_them() {
 }
 
 #[test]
+fn compressed_runs_are_fused_as_plain_ones_are_also_from_standard_input() {
+    let here = place();
+    here.compress("a.trec");
+    here.compress("b.trec");
+    let plain = here.treffer("fuse a.trec b.trec").succeeds().stdout;
+    let packed = here.treffer("fuse a.trec.gz b.trec.zst").succeeds().stdout;
+    assert_eq!(packed, plain);
+    let input = std::fs::read(here.path("a.trec.zst")).unwrap();
+    let piped = here.treffer_reading("fuse - b.trec.gz", &input).succeeds();
+    assert_eq!(piped.stdout, plain);
+}
+
+#[test]
 fn bad_lines_are_told_and_left_out() {
     let here = place();
     let clean = here.treffer("fuse a.trec b.trec").succeeds().stdout;

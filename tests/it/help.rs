@@ -26,6 +26,7 @@ fn the_help_is_one_page() {
           explain      Tell why a document is found, or why it is not
           compare      Tell whether runs differ by more than luck
           fuse         Fuse runs of any programs into one
+          rerank       Have the cross-encoder read what any program ranked
           judge        Let the cross-encoder judge queries that nobody has judged
           info         Show what an index holds, and check its files
           model        List, fetch and check models
@@ -55,6 +56,7 @@ fn every_command_has_help() {
         "explain",
         "compare",
         "fuse",
+        "rerank",
         "judge",
         "info",
         "model",
@@ -79,7 +81,7 @@ fn every_command_has_help() {
 #[test]
 fn commands_for_runs_show_examples() {
     let here = Place::empty();
-    for command in ["explain", "compare", "fuse", "judge"] {
+    for command in ["explain", "compare", "fuse", "rerank", "judge"] {
         here.treffer(&format!("{command} --help"))
             .succeeds()
             .prints("\nExamples:\n")

@@ -1,13 +1,9 @@
 //! `treffer index`: inputs of every form, and what is there already.
 
 use std::fs::File;
-use std::io::Write;
-
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
 use crate::hay::{CORPUS, LEXICAL, indexed, place, three_stages};
-use crate::util::Place;
+use crate::util::{Place, gzip};
 
 /// Indexes `inputs` with BM25 and returns the only hit for "gefrierfach".
 #[track_caller]
@@ -61,9 +57,7 @@ fn a_column_that_is_not_there_is_named_with_those_that_are() {
 #[test]
 fn compressed_files_are_indexed() {
     let here = Place::empty();
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    gzip.write_all(JSONL.as_bytes()).unwrap();
-    here.write("c.jsonl.gz", gzip.finish().unwrap());
+    here.write("c.jsonl.gz", gzip(JSONL.as_bytes()));
     here.write("c.csv.zst", zstd::encode_all(CSV.as_bytes(), 1).unwrap());
     assert_eq!(found_after_indexing(&here, "c.jsonl.gz"), "a");
     assert_eq!(found_after_indexing(&here, "c.csv.zst --replace"), "a");

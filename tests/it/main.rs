@@ -24,6 +24,7 @@ mod explain;
 mod fuse;
 mod judge;
 mod report;
+mod rerank;
 mod tune;
 
 mod damage;

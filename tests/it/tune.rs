@@ -178,6 +178,77 @@ fn queries_that_are_also_the_test_are_told() {
 }
 
 #[test]
+fn measuring_on_the_queries_that_tuned_is_told() {
+    let here = judged(0.0, 1.0);
+    let eval = |words: &str| {
+        let files = "--qrels qrels.tsv --format json --metrics nDCG@10";
+        here.treffer(&format!("eval index {files} {words}"))
+            .succeeds()
+    };
+    let is_told = |words: &str| {
+        let ran = eval(words);
+        let warnings = ran.json()["warnings"].as_array().unwrap().len();
+        let is_told = ran.stderr.contains("its figures flatter it");
+        assert_eq!(warnings, usize::from(is_told), "{ran}");
+        is_told
+    };
+    assert!(!is_told("--queries queries.tsv"), "nothing is tuned yet");
+    here.treffer(TUNE).succeeds().prints("wrote ");
+    eval("--queries queries.tsv")
+        .says("warning: profile `default` was tuned on 20 of these 20 queries (queries.tsv, 20");
+    // Another name and other cases do not make other queries; other words do.
+    here.write("some.tsv", "q0\tUNIQUE0 \nq3\tunique3\nq6\tunique7\n");
+    eval("--queries some.tsv").says("tuned on 2 of these 3 queries");
+    here.write("others.tsv", "q0\tunique1\nq3\tunique4\n");
+    assert!(!is_told("--queries others.tsv"), "ids alone say nothing");
+    // What was not tuned is not flattered.
+    assert!(!is_told("--queries queries.tsv --stages bm25"));
+    assert!(!is_told("--queries queries.tsv --weights 0.95,0.05,0"));
+    // Tuning again compares with what these queries chose.
+    here.treffer(&format!("{TUNE} --dry-run"))
+        .succeeds()
+        .says("warning: profile `default` was tuned on 20 of these 20 queries");
+}
+
+#[test]
+fn a_tuned_profile_that_does_not_tell_its_queries_is_told() {
+    let here = judged(0.0, 1.0);
+    here.treffer(TUNE).succeeds().prints("wrote ");
+    let settings = here.read("index/treffer.toml");
+    let (before, rest) = settings.split_once(", query_prints = \"").unwrap();
+    let (_, after) = rest.split_once('"').unwrap();
+    here.write("index/treffer.toml", format!("{before}{after}"));
+    here.treffer(&format!("eval{}", TUNE.trim_start_matches("tune")))
+        .succeeds()
+        .says("warning: profile `default` does not tell the 20 queries of queries.tsv");
+    here.write(
+        "index/treffer.toml",
+        settings.replace("query_prints = \"", "query_prints = \"x"),
+    );
+    here.treffer("info index").fails_with("eight hexadecimal");
+}
+
+#[test]
+fn compressed_queries_and_judgements_tune_as_plain_ones_do() {
+    let here = judged(0.0, 1.0);
+    here.compress("queries.tsv");
+    here.compress("qrels.tsv");
+    let tune = |queries, qrels| {
+        let words = format!("tune index --queries {queries} --qrels {qrels}");
+        here.treffer(&format!("{words} --dry-run --format json"))
+            .succeeds()
+            .stdout
+    };
+    assert_eq!(
+        tune("queries.tsv.gz", "qrels.tsv.zst"),
+        tune("queries.tsv", "qrels.tsv")
+    );
+    here.treffer(&format!("{TUNE} --dry-run --held-out qrels.tsv.gz"))
+        .succeeds()
+        .says("are also in qrels.tsv.gz");
+}
+
+#[test]
 fn a_full_search_says_what_depths_cost_and_keeps_a_budget() {
     let here = judged(0.0, 1.0);
     let full = format!("{TUNE} --search full --step 0.1");
@@ -249,8 +320,47 @@ fn the_same_seed_gives_the_same_report() {
 }
 
 #[test]
+fn queries_without_relevant_documents_count_and_are_told() {
+    let here = judged(0.0, 1.0);
+    let qrels = here.read("qrels.tsv");
+    here.write("qrels.tsv", qrels.replacen("\t1\n", "\t0\n", 1));
+    here.treffer(&format!("{TUNE} --dry-run"))
+        .succeeds()
+        .says("note: 1 query without a relevant document: counted as 0")
+        .prints(" on 20 queries, ");
+    here.write("qrels.tsv", qrels.replace("\t1\n", "\t0\n"));
+    here.treffer(TUNE)
+        .succeeds()
+        .says("note: 20 queries without a relevant document: counted as 0")
+        .says("warning: no query has a relevant document, so every choice is worth the same")
+        .prints("profile `default` left alone");
+}
+
+#[test]
+fn unusual_grades_are_told_and_count_as_they_stand() {
+    let here = judged(0.0, 1.0);
+    let tune = || {
+        let ran = here.treffer(&format!("{TUNE} --dry-run --format json"));
+        let ran = ran.succeeds();
+        (ran.json()["best"].clone(), ran)
+    };
+    let (plain, _) = tune();
+    // A gain against itself, whatever its size; what is not relevant gains nothing.
+    let qrels = here.read("qrels.tsv").replacen("\t1\n", "\t16\n", 1);
+    here.write("qrels.tsv", qrels + "q0\td1\t-1\n");
+    let (unusual, ran) = tune();
+    assert_eq!(unusual, plain);
+    ran.says("note: 1 judgement with a grade below 0: not relevant, as 0 is")
+        .says("note: 1 judgement with a grade above 15: counted as they stand");
+}
+
+#[test]
 fn what_cannot_be_tuned_says_why() {
     let here = judged(0.0, 1.0);
+    here.treffer(&format!("{TUNE} --limit 1"))
+        .fails_with("there is one judged query, and what it chooses cannot be measured");
+    here.treffer(&format!("{TUNE} --limit 4"))
+        .fails_with("could not split 4 queries into 5 folds");
     here.treffer(&format!("{TUNE} --folds 21"))
         .fails_with("could not split 20 queries into 21 folds");
     here.treffer(&format!("{TUNE} --folds 1"))

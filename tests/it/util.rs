@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -42,6 +44,16 @@ impl Place {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
+    }
+
+    /// Writes a copy of a file as gzip and one as zstd, with the ending added.
+    pub(crate) fn compress(&self, name: &str) {
+        let bytes = fs::read(self.path(name)).unwrap();
+        self.write(&format!("{name}.gz"), gzip(&bytes));
+        self.write(
+            &format!("{name}.zst"),
+            zstd::encode_all(&bytes[..], 1).unwrap(),
+        );
     }
 
     pub(crate) fn read(&self, name: &str) -> String {
@@ -106,6 +118,12 @@ impl Place {
             .stderr(Stdio::piped());
         command
     }
+}
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
 }
 
 fn split(words: &str) -> Vec<String> {

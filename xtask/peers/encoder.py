@@ -11,20 +11,14 @@ fastest kept: the backend's variants, batch sizes, and either all threads in one
 or one thread in each of several batches at a time. Texts are sorted by length.
 """
 
+import contest  # before the libraries, which print
+
 import json
-import logging
 import os
 import sys
 import time
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
-
-# What the libraries print must not be taken for an answer.
-ANSWERS = os.fdopen(os.dup(1), "w", encoding="utf-8")
-os.dup2(2, 1)
-warnings.filterwarnings("ignore")
-logging.disable(logging.WARNING)
 
 import numpy as np
 import onnxruntime
@@ -142,18 +136,14 @@ def main():
     torch.manual_seed(0)
     work = Work(job)
     settings = choose(work, backends.variants(job))
-    answer({"settings": settings, "torch": torch.__version__, "onnxruntime": onnxruntime.__version__})
-    for line in sys.stdin:
-        if line.strip() == "run":
-            answer(work.milliseconds(work.texts))
-        elif line.strip() == "scores":
-            answer([[float(value) for value in row] for row in work.results(work.texts)])
-        else:
-            sys.exit(f"no such request: {line!r}")
-
-
-def answer(value):
-    print(json.dumps(value), file=ANSWERS, flush=True)
+    versions = {"PyTorch": torch.__version__, "ONNX Runtime": onnxruntime.__version__}
+    contest.serve(
+        {"settings": settings, "versions": versions},
+        {
+            "run": lambda: work.milliseconds(work.texts),
+            "scores": lambda: [[float(value) for value in row] for row in work.results(work.texts)],
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,22 @@
 //! `cargo xtask bench`: runs one benchmark, with a word on what its figures are worth.
 //!
-//! Most are files in benches/ that run on their own. [`encoder`] compares with other
-//! programs, which have to be prepared first.
+//! Most are files in benches/ that run on their own. [`encoder`] and [`tuning`] compare
+//! with other programs, which have to be prepared first: in an environment of [`python`],
+//! each as a [`contestant`].
 
+mod contestant;
 mod encoder;
+mod figures;
+mod machine;
+mod python;
+mod tuning;
 
-use anyhow::Result;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use crate::workspace::{Workspace, run as run_command};
+use anyhow::{Context, Result};
+
+use crate::workspace::{Workspace, output, run as run_command};
 
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -26,22 +35,55 @@ pub(crate) struct Arguments {
 enum Compared {
     /// Our models beside PyTorch and ONNX Runtime, on the same work in turn
     Encoder(encoder::Arguments),
+    /// Our search for weights beside ranx's, on the same scores in turn
+    Tuning(tuning::Arguments),
 }
 
 /// Runs the benchmark.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let name = match (&arguments.compared, &arguments.name) {
-        (Some(_), _) => "encoder",
+        (Some(Compared::Encoder(_)), _) => "encoder",
+        (Some(Compared::Tuning(_)), _) => "tuning",
         (None, name) => name.as_deref().unwrap_or_default(),
     };
     eprintln!(
         "note: figures compare only with figures of the same machine, taken in the same quiet hour; \
          benches/{name}.rs says what is measured"
     );
-    if let Some(Compared::Encoder(arguments)) = &arguments.compared {
-        return encoder::run(workspace, arguments);
+    match &arguments.compared {
+        Some(Compared::Encoder(arguments)) => return encoder::run(workspace, arguments),
+        Some(Compared::Tuning(arguments)) => return tuning::run(workspace, arguments),
+        None => {}
     }
     let mut command = workspace.cargo();
     command.args(["bench", "--bench", name, "--"]);
     run_command(command.args(&arguments.rest))
+}
+
+/// Builds a benchmark and returns where the program lies.
+fn build_bench(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+    let messages = output(workspace.cargo().args([
+        "bench",
+        "--bench",
+        name,
+        "--no-run",
+        "--message-format=json-render-diagnostics",
+    ]))?;
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
+        .with_context(|| {
+            format!("cargo bench built no `{name}`; see benches/{name}.rs and the root Cargo.toml")
+        })
+}
+
+/// Writes a file, with the folders above it.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let done = match path.parent() {
+        Some(folder) => fs::create_dir_all(folder).and_then(|()| fs::write(path, bytes)),
+        None => fs::write(path, bytes),
+    };
+    done.with_context(|| format!("could not write {}", path.display()))
 }

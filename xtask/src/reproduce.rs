@@ -3,21 +3,23 @@
 //! An experiment is a file in `configs/reproduce/` ([`definition`]). The program is
 //! built once, indexes the collection as the file says, evaluates, and what it
 //! measures is printed beside what was expected ([`report`]). A figure outside its
-//! tolerance fails the command.
+//! tolerance fails the command. Where a definition asks for it, the ways to fuse are
+//! compared in one table over all collections ([`fusions`]); a collection on which
+//! tuning does harm fails the command too.
 
+mod bench;
 mod definition;
+mod fusions;
 mod report;
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use self::definition::{Evaluation, Experiment, Index};
-use self::report::{Finding, Output};
-use crate::workspace::{Workspace, output, run as run_command};
+use self::bench::{Bench, Measured};
+use self::definition::Experiment;
+use self::report::Finding;
+use crate::workspace::{Workspace, run as run_command};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -60,21 +62,35 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         collections,
         arguments,
     };
-    let mut findings = Vec::new();
+    let mut all = Measured::default();
     for experiment in &experiments {
         for index in &experiment.index {
-            findings.extend(bench.measure(experiment, index)?);
+            let Measured { findings, lines } = bench.measure(experiment, index)?;
+            all.findings.extend(findings);
+            all.lines.extend(lines);
         }
     }
-    print!("{}", report::table(&findings));
-    match findings
-        .iter()
-        .filter(|finding| finding.verdict().is_failure())
-        .count()
-    {
-        0 => Ok(()),
-        n => bail!("{n} of {} figures are not as expected", findings.len()),
+    print!("{}", report::table(&all.findings));
+    if !all.lines.is_empty() {
+        print!("\n{}", fusions::table(&all.lines));
     }
+    judge(&all)
+}
+
+/// Fails if a figure has drifted or tuning did harm.
+fn judge(measured: &Measured) -> Result<()> {
+    let mut wrong: Vec<String> = Vec::new();
+    let is_failure = |finding: &&Finding| finding.verdict().is_failure();
+    let n_drifted = measured.findings.iter().filter(is_failure).count();
+    if n_drifted > 0 {
+        let n_all = measured.findings.len();
+        wrong.push(format!(
+            "{n_drifted} of {n_all} figures are not as expected"
+        ));
+    }
+    wrong.extend(measured.lines.iter().filter_map(fusions::Line::harm));
+    ensure!(wrong.is_empty(), "{}", wrong.join("; "));
+    Ok(())
 }
 
 fn chosen(folder: &Path, arguments: &Arguments) -> Result<Vec<Experiment>> {
@@ -117,6 +133,7 @@ fn collections(arguments: &Arguments) -> Result<PathBuf> {
 
 /// A collection in the layout of the BEIR benchmark.
 struct Files {
+    folder: PathBuf,
     corpus: PathBuf,
     queries: PathBuf,
     qrels: PathBuf,
@@ -149,148 +166,16 @@ fn files_of(experiment: &Experiment, collections: &Path) -> Result<Files> {
     for split in experiment.splits() {
         present(&format!("qrels/{split}.tsv"))?;
     }
+    for run in experiment.runs() {
+        present(run)?;
+    }
     Ok(Files {
         corpus: present("corpus.jsonl")?,
         queries: present("queries.jsonl")?,
         qrels: folder.join("qrels"),
+        folder,
     })
 }
-
-/// What every measurement shares.
-struct Bench<'a> {
-    binary: PathBuf,
-    indexes: PathBuf,
-    collections: PathBuf,
-    arguments: &'a Arguments,
-}
-
-impl Bench<'_> {
-    fn measure(&self, experiment: &Experiment, index: &Index) -> Result<Vec<Finding>> {
-        let files = files_of(experiment, &self.collections)?;
-        let indexes = self.indexes.join(&experiment.name);
-        fs::create_dir_all(&indexes)
-            .with_context(|| format!("could not make {}", indexes.display()))?;
-        let folder = indexes.join(&index.name);
-        self.build(index, &files, &folder)?;
-        let mut findings = Vec::new();
-        for evaluation in &index.eval {
-            let output = self
-                .evaluate(evaluation, &files, &folder)
-                .with_context(|| {
-                    format!(
-                        "in experiment `{}`, index `{}`",
-                        experiment.name, index.name
-                    )
-                })?;
-            let place = format!("{} {} {}", experiment.name, index.name, evaluation.name());
-            let compared = self.arguments.limit.is_none();
-            findings.extend(report::findings(&place, evaluation, &output, compared));
-        }
-        Ok(findings)
-    }
-
-    fn build(&self, index: &Index, files: &Files, folder: &Path) -> Result<()> {
-        if self.arguments.keep_indexes && folder.join("manifest.json").exists() {
-            eprintln!("using the index at {}", folder.display());
-            return Ok(());
-        }
-        if folder.exists() {
-            fs::remove_dir_all(folder)
-                .with_context(|| format!("could not remove {}", folder.display()))?;
-        }
-        for model in &index.models {
-            self.timed(self.treffer().args(["model", "pull", model]), run_command)?;
-        }
-        let mut command = self.treffer();
-        command.arg("index").arg(folder).arg(&files.corpus);
-        match (&index.preset, &index.config) {
-            (Some(preset), _) => {
-                command.args(["--preset", preset]);
-            }
-            (None, config) => {
-                let path = folder.with_extension("toml");
-                let text = toml::to_string(config).context("could not write the configuration")?;
-                fs::write(&path, text)
-                    .with_context(|| format!("could not write {}", path.display()))?;
-                command.arg("--config").arg(path);
-            }
-        }
-        for setting in &index.set {
-            command.args(["--set", setting]);
-        }
-        self.timed(&mut command, run_command)
-    }
-
-    fn evaluate(&self, evaluation: &Evaluation, files: &Files, folder: &Path) -> Result<Output> {
-        if let Some(tune) = &evaluation.tune {
-            let mut command = self.over_queries("tune", folder, files, &tune.split, tune.limit);
-            // What is asked for is the winner's figure, whether or not it is a sure gain.
-            command.arg("--force");
-            add_stages(&mut command, &evaluation.stages);
-            if let Some(profile) = &evaluation.profile {
-                command.args(["--save-as", profile]);
-            }
-            // stdout is for the one table at the end.
-            eprint!("{}", self.timed(&mut command, output)?);
-        }
-        let mut command =
-            self.over_queries("eval", folder, files, &evaluation.split, evaluation.limit);
-        command.args(["--format", "json"]);
-        add_stages(&mut command, &evaluation.stages);
-        if let Some(profile) = &evaluation.profile {
-            command.args(["--profile", profile]);
-        }
-        let json = self.timed(&mut command, output)?;
-        serde_json::from_str(&json).context("could not understand what `treffer eval` printed")
-    }
-
-    fn over_queries(
-        &self,
-        verb: &str,
-        folder: &Path,
-        files: &Files,
-        split: &str,
-        limit: Option<usize>,
-    ) -> Command {
-        let mut command = self.treffer();
-        command.arg(verb).arg(folder);
-        command.arg("--queries").arg(&files.queries);
-        command.arg("--qrels").arg(files.qrels(split));
-        if let Some(limit) = self.arguments.limit.or(limit) {
-            command.arg("--limit").arg(limit.to_string());
-        }
-        command
-    }
-
-    fn treffer(&self) -> Command {
-        let mut command = Command::new(&self.binary);
-        if let Some(cache) = &self.arguments.models_cache {
-            command.env(CACHE_VARIABLE, cache);
-        }
-        command
-    }
-
-    fn timed<T>(
-        &self,
-        command: &mut Command,
-        run: impl FnOnce(&mut Command) -> Result<T>,
-    ) -> Result<T> {
-        eprintln!("$ {}", crate::workspace::words(command));
-        let start = Instant::now();
-        let done = run(command)?;
-        eprintln!("  {:.1} s", start.elapsed().as_secs_f64());
-        Ok(done)
-    }
-}
-
-fn add_stages(command: &mut Command, stages: &[String]) {
-    if !stages.is_empty() {
-        command.args(["--stages", &stages.join(",")]);
-    }
-}
-
-/// The environment variable by which the program is told of another model cache.
-const CACHE_VARIABLE: &str = "TREFFER_MODELS";
 
 #[cfg(all(test, unix))]
 mod tests;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use treffer_engine::Device;
 use treffer_eval::Metric;
 use treffer_fusion::Normalizer;
 
@@ -17,12 +18,12 @@ Examples:
   Every query with its difference:
     treffer compare old.trec new.trec --qrels qrels.txt --per-query")]
 pub(crate) struct Compare {
-    /// TREC run that the others are compared with
+    /// TREC run, also .gz or .zst, that the others are compared with
     pub(crate) baseline: PathBuf,
     /// TREC runs to compare with it
     #[arg(required = true, value_name = "RUN")]
     pub(crate) runs: Vec<PathBuf>,
-    /// Relevance judgements: BEIR TSV or TREC qrels
+    /// Relevance judgements: BEIR TSV or TREC qrels, also .gz or .zst
     #[arg(long, value_name = "FILE")]
     pub(crate) qrels: PathBuf,
     /// What to measure
@@ -64,7 +65,7 @@ Examples:
   treffer fuse bm25.trec dense.trec cross.trec --weights 2,3,5 \\
     --normalizer theoretical-min:0 --normalizer theoretical-min:-1 --normalizer sigmoid:1:0")]
 pub(crate) struct Fuse {
-    /// TREC runs
+    /// TREC runs, also .gz or .zst
     #[arg(required = true, value_name = "RUN")]
     pub(crate) runs: Vec<PathBuf>,
     /// Weight of each run, in their proportion [default: all the same]
@@ -96,4 +97,36 @@ pub(crate) struct Fuse {
     /// Last column of the fused run
     #[arg(long, default_value = "treffer")]
     pub(crate) tag: String,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Documents that the index does not hold are reported and left out. What is not read keeps its
+order below what is.
+
+Examples:
+  treffer rerank my-index bm25.trec --queries queries.jsonl --output reranked.trec
+  Did reading help?
+    treffer compare bm25.trec reranked.trec --qrels qrels/test.tsv")]
+pub(crate) struct Rerank {
+    /// Folder of an index that has a cross-encoder
+    pub(crate) dir: PathBuf,
+    /// TREC run over documents of the index, or - for standard input
+    #[arg(value_name = "RUN")]
+    pub(crate) run: PathBuf,
+    /// Queries of the run: BEIR queries.jsonl, or TSV (id, text)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) queries: PathBuf,
+    /// Read the first N documents of each query
+    #[arg(long, default_value = "100", value_name = "N", value_parser = at_least_one())]
+    pub(crate) depth: usize,
+    /// File to write the new run to [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Last column of the new run
+    #[arg(long, default_value = "treffer")]
+    pub(crate) tag: String,
+    /// Where models run: cpu, cuda or cuda:N [default: as the index's settings say]
+    #[arg(long)]
+    pub(crate) device: Option<Device>,
 }

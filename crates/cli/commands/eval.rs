@@ -35,6 +35,10 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
     if command.by_tag && !has_tags(&topics) {
         eprintln!("note: no query has a tag, so --by-tag has nothing to break down");
     }
+    let warning = source::tuned_on_these(index.settings(), &judged.how, &profile, &topics)?;
+    if let Some(warning) = &warning {
+        eprintln!("warning: {warning}");
+    }
     let only = judged.how.stages.as_deref();
     let measured = evaluate(&index, &profile, only, &topics, &command.metrics, &bars)?;
     Cuts::of(&measured.gathered).tell(&profile);
@@ -46,7 +50,11 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
     }
     let mut out = BufWriter::new(io::stdout().lock());
     match judged.format {
-        ReportFormat::Json => writeln!(out, "{}", to_json(command, &measured, &topics))?,
+        ReportFormat::Json => {
+            let mut value = to_json(command, &measured, &topics);
+            value["warnings"] = warning.into_iter().collect();
+            writeln!(out, "{value}")?;
+        }
         ReportFormat::Table => write_table(&mut out, command, &measured, &topics)?,
     }
     out.flush()?;

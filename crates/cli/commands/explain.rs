@@ -99,6 +99,7 @@ fn fate(command: &Explain, found: &Explanation) -> String {
             "{place}; lost before the cross-encoder, which read others: all it has read come first"
         ),
         Fate::Outweighed { by, deficit, last } => {
+            let by = by.map_or("the trees", StageName::as_str);
             format!(
                 "{place}; lost by {by}, which gives it {deficit:.4} less than {last} at rank {top}"
             )
@@ -168,7 +169,7 @@ fn to_json(command: &Explain, found: &Explanation) -> Value {
         Fate::Found => ("found", Value::Null),
         Fate::NotBroughtIn => ("not brought in", Value::Null),
         Fate::NotRead => ("not read", json!("cross")),
-        Fate::Outweighed { by, .. } => ("outweighed", json!(by)),
+        Fate::Outweighed { by, .. } => ("outweighed", json!(by.map_or("trees", StageName::as_str))),
     };
     let mut value = json!({
         "query": command.query,
@@ -184,6 +185,9 @@ fn to_json(command: &Explain, found: &Explanation) -> Value {
         "by_weights": found.by_weights.as_ref().map(rescue_json),
         "if_read": rescue_json(&found.if_read),
     });
+    if found.learned != 0.0 {
+        value["learned"] = json!(found.learned);
+    }
     if let Fate::Outweighed { deficit, last, .. } = &found.fate {
         value["deficit"] = json!(deficit);
         value["last"] = json!(last);

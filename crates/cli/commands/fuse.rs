@@ -1,13 +1,11 @@
 //! `treffer fuse`: foreign runs made one, with the code that fuses stages.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use treffer_engine::runs::{WeighedRun, fuse_runs};
-use treffer_eval::{Run, write_run};
+use treffer_eval::Run;
 use treffer_fusion::{Normalizer, shares};
 
 use crate::args::Fuse;
@@ -40,22 +38,8 @@ pub(crate) fn run(command: &Fuse) -> Result<Outcome> {
             .values_mut()
             .for_each(|ranking| ranking.truncate(top_k));
     }
-    match &command.output {
-        None => write(io::stdout().lock(), &fused, &command.tag)?,
-        Some(path) => {
-            let name = path.display();
-            let file = File::create(path).with_context(|| format!("could not create {name}"))?;
-            write(file, &fused, &command.tag).with_context(|| format!("could not write {name}"))?;
-            eprintln!("wrote {} to {name}", queries(fused.0.len()));
-        }
-    }
+    source::write_run_to(command.output.as_deref(), &fused, &command.tag)?;
     Ok(Outcome::Found)
-}
-
-fn write(to: impl Write, run: &Run, tag: &str) -> Result<()> {
-    let mut out = BufWriter::new(to);
-    write_run(&mut out, run, tag)?;
-    out.flush().context("could not write the run")
 }
 
 /// One for each run.

@@ -99,10 +99,14 @@ fn write_table(out: &mut dyn Write, manifest: &Manifest, settings: &Settings) ->
                 tuned.before
             ),
         };
+        let trees = match &profile.learned {
+            None => "",
+            Some(_) => " and trees over them",
+        };
         table.row([
             format!("profile {name}"),
             format!(
-                "{}, bm25 {} dense {} cross {}, weights {}{tuned}",
+                "{}, bm25 {} dense {} cross {}, weights {}{trees}{tuned}",
                 profile.mode,
                 profile.bm25_depth,
                 profile.dense_depth,

@@ -10,5 +10,6 @@ pub(crate) mod info;
 pub(crate) mod judge;
 pub(crate) mod model;
 pub(crate) mod quickstart;
+pub(crate) mod rerank;
 pub(crate) mod search;
 pub(crate) mod tune;

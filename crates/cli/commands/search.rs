@@ -165,6 +165,7 @@ fn explain(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
         ]);
     }
     table.write(out)?;
+    explain_trees(out, hit)?;
     let cut = match hit.tokens_cut {
         0 => String::new(),
         n => format!(" (the cross-encoder did not read its last {n} tokens)"),
@@ -177,6 +178,28 @@ fn explain(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
         one_line(&hit.text, 100)
     )
 }
+
+/// What the features of a learned fusion did, the strongest first.
+fn explain_trees(out: &mut dyn Write, hit: &Hit) -> io::Result<()> {
+    if hit.learned.is_empty() {
+        return Ok(());
+    }
+    let (named, rest) = hit.learned.split_at(hit.learned.len().min(MAX_FEATURES));
+    let value = |value: Option<f32>| value.map_or(String::new(), |value| format!(" {value}"));
+    let mut parts: Vec<String> = named
+        .iter()
+        .map(|one| format!("{}{} {:+.4}", one.feature, value(one.value), one.part))
+        .collect();
+    if !rest.is_empty() {
+        let sum: f64 = rest.iter().map(|one| one.part).sum();
+        parts.push(format!("{} more {sum:+.4}", rest.len()));
+    }
+    let total: f64 = hit.learned.iter().map(|one| one.part).sum();
+    writeln!(out, "{:>13}trees {total:+.4}: {}", "", parts.join(", "))
+}
+
+/// Features of a learned fusion that are named on a terminal.
+const MAX_FEATURES: usize = 5;
 
 fn write_timings(out: &mut dyn Write, result: &SearchResult) -> io::Result<()> {
     let mut table = Table::default();
@@ -219,6 +242,7 @@ fn hit_json(command: &Search, hit: &Hit) -> Value {
     let mut value = json!(hit);
     if let (Value::Object(fields), false) = (&mut value, command.explain) {
         fields.shift_remove("stages");
+        fields.shift_remove("learned");
         fields.shift_remove("tokens_cut");
         fields.shift_remove("passage");
     }

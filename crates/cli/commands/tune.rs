@@ -5,22 +5,25 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use serde_json::{Value, json};
-use treffer_engine::index::{Index, names};
-use treffer_engine::profile::{Profile, Provenance};
+use treffer_engine::index::Index;
+use treffer_engine::learned;
+use treffer_engine::profile::{Profile, Provenance, QueryPrints};
 use treffer_engine::settings_file::save_profile;
 use treffer_engine::topics::Topics;
 use treffer_engine::tune::{
-    Against, Baseline, Choice, DRAWS, DepthPoint, ScoresOrigin, Search, TuneReport, TuneRequest,
-    Verdict, tune,
+    Choice, DRAWS, LearnedReport, ScoresOrigin, Search, TuneReport, TuneRequest, Verdict, tune,
 };
 use treffer_types::StageName;
 
 use crate::args::{Global, ReportFormat, SearchSpace, Tune};
-use crate::output::Table;
 use crate::progress::Bars;
 use crate::report::{self, Origin};
 use crate::{Outcome, source};
+
+mod print;
+
+use print::to_json;
+pub(crate) use print::write_table;
 
 /// Tunes, reports, and writes the winner into the index's settings if the gain is there.
 pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
@@ -50,9 +53,14 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
         draws: DRAWS,
         budget_ms: command.budget_ms,
         cache: !command.no_cache,
+        learn: command.learn,
     };
     let mut found = tune(&index, &request, &topics, &bars)?;
     found.warnings.extend(held_out);
+    // The winner is measured out of fold, what is there already is not.
+    let settings = index.settings();
+    let tuned_before = source::tuned_on_these(settings, &judged.how, &profile, &topics)?;
+    found.warnings.extend(tuned_before);
     tell_on_the_side(&found);
     // The report took long; it is printed also where the winner cannot be written.
     let (decision, written) = decide(command, &index, &profile, &found);
@@ -117,6 +125,25 @@ pub(crate) struct Decision {
     is_written: bool,
 }
 
+/// What would be written: the tuned weights, or with `--learn` the trees over them, if
+/// these earn their place, or are better and `--force` is given.
+enum Winner<'a> {
+    Weights,
+    Learned(&'a LearnedReport),
+}
+
+fn winner<'a>(command: &Tune, report: &'a TuneReport) -> Option<Winner<'a>> {
+    let learned = report.learned.as_ref();
+    let earned = learned.filter(|learned| learned.is_gain());
+    let forced = learned.filter(|learned| learned.out_of_fold > report.out_of_fold);
+    match (earned, forced) {
+        (Some(learned), _) => Some(Winner::Learned(learned)),
+        (None, Some(learned)) if command.force => Some(Winner::Learned(learned)),
+        _ if report.is_gain() || command.force => Some(Winner::Weights),
+        _ => None,
+    }
+}
+
 fn decide(
     command: &Tune,
     index: &Index,
@@ -127,33 +154,59 @@ fn decide(
         .save_as
         .as_ref()
         .unwrap_or(&command.judged.how.profile);
-    let is_kept = !report.is_gain() && !command.force;
-    let mut written = Ok(());
-    if !is_kept && !command.dry_run {
-        let tuned = Profile {
-            tuned: Some(provenance(command, index, report)),
-            ..report.best.choice.apply(profile)
+    let Some(winner) = winner(command, report) else {
+        let text = match report.verdict {
+            Verdict::Same => format!("profile `{name}` left alone: it is the winner itself"),
+            _ => format!(
+                "profile `{name}` left alone: a gain could not be told from chance on {} queries (--force writes the winner all the same)",
+                report.n_queries()
+            ),
         };
-        written = save_profile(index.dir(), name, &tuned);
+        let is_written = false;
+        return (Decision { text, is_written }, Ok(()));
+    };
+    let mut best = described(&report.best.choice, report);
+    if let Winner::Learned(learned) = winner {
+        best.push_str(&format!(
+            ", and {} trees over them,",
+            learned.learned.n_trees()
+        ));
     }
-    let best = described(&report.best.choice, report);
-    let text = match () {
-        () if is_kept && report.verdict == Verdict::Same => {
-            format!("profile `{name}` left alone: it is the winner itself")
-        }
-        () if is_kept => format!(
-            "profile `{name}` left alone: a gain could not be told from chance on {} queries (--force writes the winner all the same)",
-            report.n_queries()
-        ),
-        () if command.dry_run => format!("would write {best} to profile `{name}`"),
-        () if written.is_err() => format!("could not write {best} to profile `{name}`"),
-        () => format!(
+    if command.dry_run {
+        let text = format!("would write {best} to profile `{name}`");
+        let is_written = false;
+        return (Decision { text, is_written }, Ok(()));
+    }
+    let written = write(command, index, profile, report, &winner, name);
+    let text = match &written {
+        Err(_) => format!("could not write {best} to profile `{name}`"),
+        Ok(()) => format!(
             "wrote {best} to profile `{name}` of {}",
             index.dir().display()
         ),
     };
-    let is_written = !is_kept && !command.dry_run && written.is_ok();
+    let is_written = written.is_ok();
     (Decision { text, is_written }, written.map_err(Into::into))
+}
+
+fn write(
+    command: &Tune,
+    index: &Index,
+    profile: &Profile,
+    report: &TuneReport,
+    winner: &Winner<'_>,
+    name: &str,
+) -> Result<(), treffer_engine::Error> {
+    let learned = match winner {
+        Winner::Weights => None,
+        Winner::Learned(one) => Some(learned::keep(index.dir(), name, &one.learned)?),
+    };
+    let tuned = Profile {
+        learned,
+        tuned: Some(provenance(command, index, report, winner)),
+        ..report.best.choice.apply(profile)
+    };
+    save_profile(index.dir(), name, &tuned)
 }
 
 /// The weights, and whatever else differs from the current profile.
@@ -183,12 +236,20 @@ fn described(choice: &Choice, report: &TuneReport) -> String {
     text
 }
 
-fn provenance(command: &Tune, index: &Index, report: &TuneReport) -> Provenance {
+fn provenance(
+    command: &Tune,
+    index: &Index,
+    report: &TuneReport,
+    winner: &Winner<'_>,
+) -> Provenance {
     let file_name = |path: &Path| {
         path.file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     };
-    let interval = report.gain().comparison.interval;
+    let (out_of_fold, interval) = match winner {
+        Winner::Weights => (report.out_of_fold, report.gain().comparison.interval),
+        Winner::Learned(learned) => (learned.out_of_fold, learned.against_current().interval),
+    };
     let cross = report.stages.contains(&StageName::Cross);
     let record = index.manifest().models.cross.as_ref().filter(|_| cross);
     Provenance {
@@ -198,11 +259,12 @@ fn provenance(command: &Tune, index: &Index, report: &TuneReport) -> Provenance 
         metric: command.metric.to_string(),
         folds: command.folds,
         seed: command.seed,
-        out_of_fold: rounded(report.out_of_fold),
+        out_of_fold: rounded(out_of_fold),
         before: rounded(report.current.mean),
         gain_interval: [rounded(interval.low), rounded(interval.high)],
         date: today(),
         cross_fingerprint: record.map_or_else(String::new, |model| model.fingerprint.to_string()),
+        query_prints: QueryPrints::of(report.queries.iter().map(|query| query.text.as_str())),
     }
 }
 
@@ -236,192 +298,6 @@ fn civil(days_since_1970: i64) -> (i64, i64, i64) {
         shifted_month - 9
     };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
-pub(crate) fn write_table(
-    out: &mut dyn Write,
-    report: &TuneReport,
-    decision: &Decision,
-) -> io::Result<()> {
-    let what = match report.search {
-        Search::Weights => "weightings",
-        Search::Full => "choices",
-    };
-    writeln!(
-        out,
-        "{} {what} of {} on {} queries, {} folds",
-        report.n_measured,
-        names(&report.stages),
-        report.n_queries(),
-        report.folds
-    )?;
-    write_comparisons(out, report)?;
-    if report.search == Search::Full {
-        write_depths(out, &report.depths)?;
-    }
-    let chosen: Vec<String> = report
-        .fold_choices
-        .iter()
-        .map(|choice| described(choice, report))
-        .collect();
-    writeln!(out, "chosen by the folds: {}", chosen.join(" | "))?;
-    writeln!(
-        out,
-        "tuned: {} ({} {:.4} on the queries that chose it)",
-        described(&report.best.choice, report),
-        report.metric,
-        report.best.mean
-    )?;
-    let gain = report.gain();
-    writeln!(
-        out,
-        "gain over the current profile, out of fold: {:+.4}, 95 % interval {:+.4} to {:+.4}, p = {:.4} after correction",
-        gain.comparison.test.difference,
-        gain.comparison.interval.low,
-        gain.comparison.interval.high,
-        gain.adjusted_p
-    )?;
-    if let Some(detectable) = gain.comparison.power.gain {
-        writeln!(
-            out,
-            "so many queries would show a gain of {detectable:.4} in 4 of 5 cases"
-        )?;
-    }
-    writeln!(out, "{}", decision.text)
-}
-
-/// Every baseline beside the tuned values. Each is one line, whatever was searched.
-fn write_comparisons(out: &mut dyn Write, report: &TuneReport) -> io::Result<()> {
-    let mut table = Table::default();
-    table.row([
-        "against".to_string(),
-        "weights".into(),
-        report.metric.to_string(),
-        "tuned gains".into(),
-        "95 % interval".into(),
-        "p (Holm)".into(),
-    ]);
-    for one in &report.against {
-        let comparison = &one.comparison;
-        table.row([
-            one.baseline.to_string(),
-            shares(&one.choice),
-            format!("{:.4}", comparison.baseline),
-            format!("{:+.4}", comparison.test.difference),
-            format!(
-                "{:+.4} to {:+.4}",
-                comparison.interval.low, comparison.interval.high
-            ),
-            format!("{:.4}", one.adjusted_p),
-        ]);
-    }
-    table.row([
-        "tuned, out of fold".to_string(),
-        shares(&report.best.choice),
-        format!("{:.4}", report.out_of_fold),
-        String::new(),
-        String::new(),
-        String::new(),
-    ]);
-    table.write(out)
-}
-
-/// The weights to two decimals, as in `0.20 0.30 0.50`.
-fn shares(choice: &Choice) -> String {
-    let share = |stage: StageName| format!("{:.2}", choice.weights.weight(stage));
-    StageName::ALL.map(share).join(" ")
-}
-
-/// The Pareto front: each line is better and slower than the one above.
-fn write_depths(out: &mut dyn Write, depths: &[DepthPoint]) -> io::Result<()> {
-    let mut table = Table::default();
-    table.row(
-        [
-            "ms per query",
-            "out of fold",
-            "bm25",
-            "dense",
-            "cross depth",
-        ]
-        .map(String::from),
-    );
-    for point in depths.iter().filter(|point| point.is_pareto) {
-        let setup = &point.choice.setup;
-        let reads = point.choice.weights.weight(StageName::Cross) > 0.0;
-        let cross_depth = if reads { setup.cross_depth } else { 0 };
-        table.row([
-            format!("{:.2}", point.ms),
-            format!("{:.4}", point.mean),
-            setup.bm25_depth.to_string(),
-            setup.dense_depth.to_string(),
-            cross_depth.to_string(),
-        ]);
-    }
-    table.write(out)
-}
-
-/// Everything, but how long it took: the same from run to run.
-fn to_json(report: &TuneReport, decision: &Decision) -> Value {
-    let gain = report.gain();
-    let against: Vec<Value> = report.against.iter().map(against_json).collect();
-    json!({
-        "metric": report.metric.to_string(),
-        "search": report.search,
-        "queries": report.n_queries(),
-        "measured": report.n_measured,
-        "folds": report.folds,
-        "seed": report.seed,
-        "budget_ms": report.budget_ms,
-        "stages": report.stages,
-        "current": measured_json(&report.current.choice, report.current.mean),
-        "best": {
-            "choice": report.best.choice,
-            "weights": report.best.choice.weights,
-            "out_of_fold": report.out_of_fold,
-            "in_sample": report.best.mean,
-        },
-        "highest": measured_json(&report.highest.choice, report.highest.mean),
-        "fold_choices": report.fold_choices,
-        "gain": {
-            "mean": gain.comparison.test.difference,
-            "interval": [gain.comparison.interval.low, gain.comparison.interval.high],
-            "p_value": gain.comparison.test.p_value,
-            "adjusted_p": gain.adjusted_p,
-            "detectable": gain.comparison.power.gain,
-        },
-        "against": against,
-        "per_query": report.queries,
-        "surface": report.surface,
-        "depths": report.depths,
-        "times": if report.search == Search::Full { json!(report.times) } else { json!([]) },
-        "verdict": report.verdict,
-        "warnings": report.warnings,
-        "written": decision.is_written,
-        "decision": decision.text,
-    })
-}
-
-fn measured_json(choice: &Choice, mean: f64) -> Value {
-    json!({ "choice": choice, "weights": choice.weights, "mean": mean })
-}
-
-fn against_json(one: &Against) -> Value {
-    let comparison = &one.comparison;
-    json!({
-        "baseline": one.baseline.to_string(),
-        "is_tuned": one.baseline == Baseline::BestTwoWay,
-        "choice": one.choice,
-        "weights": one.choice.weights,
-        "mean": comparison.baseline,
-        "difference": comparison.test.difference,
-        "interval": [comparison.interval.low, comparison.interval.high],
-        "p_value": comparison.test.p_value,
-        "adjusted_p": one.adjusted_p,
-        "wins": comparison.wins,
-        "ties": comparison.ties,
-        "losses": comparison.losses,
-        "detectable": comparison.power.gain,
-    })
 }
 
 #[cfg(test)]

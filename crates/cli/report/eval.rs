@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use treffer_engine::evaluate::{Report, Row};
+use treffer_engine::learned::Ranker;
 use treffer_engine::topics::Topics;
 use treffer_eval::{Comparison, Interval, Metric, Settings, bootstrap_interval, holm};
 use treffer_types::StageName;
@@ -300,14 +301,15 @@ fn stories<'a>(
         Some(rival) => values(rival, topics, metric),
         None => after.clone(),
     };
-    let fusion = origin.profile.fusion(&stages(report));
+    // Without one where the weights give nothing to what was run; rows lack it too.
+    let ranker = Ranker::new(origin.index, origin.profile, &stages(report)).ok();
     (0..topics.queries.len())
         .map(|at| {
             Story::new(
                 origin,
                 at,
                 &report.gathered[at],
-                fusion.as_ref(),
+                ranker.as_ref(),
                 (before[at], after[at]),
             )
         })

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use treffer_engine::gather::Gathered;
+use treffer_engine::learned::Ranker;
 use treffer_engine::search::{hits, ranking};
-use treffer_fusion::Fusion;
 use treffer_types::{Hit, Query, StageName};
 
 use super::bars::{signed_bar, skyline};
@@ -57,12 +57,12 @@ const MISSED: usize = 3;
 
 impl<'a> Story<'a> {
     /// The story of the query at a place, from what was gathered for it. Without a
-    /// fusion there are no hits to tell of.
+    /// ranker there are no hits to tell of.
     pub(super) fn new(
         origin: &Origin<'a>,
         at: usize,
         gathered: &Gathered,
-        fusion: Option<&Fusion>,
+        ranker: Option<&Ranker>,
         (before, after): (f64, f64),
     ) -> Result<Self> {
         let query = &origin.topics.queries[at];
@@ -74,14 +74,14 @@ impl<'a> Story<'a> {
             hits: Vec::new(),
             missed: Vec::new(),
         };
-        let Some(fusion) = fusion else {
+        let Some(ranker) = ranker else {
             return Ok(story);
         };
-        for hit in hits(origin.index, &gathered.candidates, fusion, HITS)? {
+        for hit in hits(origin.index, query, &gathered.candidates, ranker, HITS)? {
             let grade = qrels.grade(&query.id, &hit.id);
             story.hits.push(Answer { hit, grade });
         }
-        let ranking = ranking(origin.index, &gathered.candidates, fusion)?;
+        let ranking = ranking(origin.index, query, &gathered.candidates, ranker)?;
         let judged = qrels.query(&query.id).into_iter().flatten();
         for (id, grade) in judged.filter(|(_, grade)| **grade > 0) {
             let rank = ranking.iter().position(|doc| doc == id);

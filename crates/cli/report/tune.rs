@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use treffer_engine::evaluate::times as all_times;
+use treffer_engine::learned::Ranker;
 use treffer_engine::tune::{Against, Baseline, Measured, Search, Setup, TuneReport, Verdict};
 use treffer_fusion::Fusion;
 
@@ -362,15 +363,15 @@ fn spent(report: &TuneReport) -> Markup {
 
 fn stories<'a>(origin: &Origin<'a>, report: &TuneReport) -> Result<Vec<Story<'a>>> {
     let choice = &report.best.choice;
-    let fusion = Fusion {
+    let ranker = Ranker::Linear(Fusion {
         normalizers: choice.setup.normalizers,
         weights: choice.weights,
-    };
+    });
     let outcomes = report.queries.iter().zip(&report.gathered).enumerate();
     outcomes
         .map(|(at, (outcome, gathered))| {
             let values = (outcome.current, outcome.out_of_fold);
-            Story::new(origin, at, gathered, Some(&fusion), values)
+            Story::new(origin, at, gathered, Some(&ranker), values)
         })
         .collect()
 }

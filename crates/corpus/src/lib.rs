@@ -2,8 +2,8 @@
 //! reported with its file and line and skipped.
 //!
 //! Reading order: [`read_documents`] and what it gives, [`read_queries`],
-//! [`read_judgements`]. A [`Problem`] is a bad record and never ends the reading; an
-//! [`Error`] does.
+//! [`read_judgements`]; [`open_input`] is for what others read. A [`Problem`] is a bad
+//! record and never ends the reading; an [`Error`] does.
 //!
 //! ```
 //! use std::path::Path;
@@ -48,3 +48,4 @@ pub use format::{Format, QueryFormat};
 pub use problem::{Origin, Problem, Reason};
 pub use qrels::{Judgements, MODEL_JUDGE, read_judgements, read_qrels};
 pub use queries::read_queries;
+pub use source::open_input;

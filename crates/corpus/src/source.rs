@@ -13,6 +13,16 @@ use crate::format::Compression;
 
 const BUFFER: usize = 64 * 1024;
 
+/// Opens a file, or standard input for `-`, of a format that others read: the bytes come
+/// decompressed where the file is gzip or zstd, as they do for everything read here.
+///
+/// # Errors
+/// If the file cannot be opened, or is not compressed though its name says so. What is
+/// cut short or corrupted fails later, while it is read.
+pub fn open_input(path: &Path) -> Result<Box<dyn BufRead + Send>, Error> {
+    Ok(Source::open(path)?.reader)
+}
+
 /// An open input.
 pub(crate) struct Source {
     /// Decompressed bytes.

@@ -382,7 +382,9 @@ fn known_profile() -> Table {
     let mut profile =
         Table::try_from(Profile::default()).expect("a profile holds only what TOML can");
     profile.insert("deadline_ms".into(), Value::Integer(1)); // not there unless it is set
-    profile.insert("tuned".into(), Value::Boolean(true)); // written by `tune`, checked by serde
+    for written_by_tune in ["learned", "tuned"] {
+        profile.insert(written_by_tune.into(), Value::Boolean(true)); // checked by serde
+    }
     profile
 }
 

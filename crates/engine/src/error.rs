@@ -149,6 +149,24 @@ pub enum Error {
     #[error("could not measure the rankings")]
     Measure(#[from] treffer_eval::Error),
 
+    /// A learned fusion could not be grown, kept or used.
+    #[error("could not use a learned fusion")]
+    Learned(#[from] treffer_fusion::LearnError),
+
+    /// A learned fusion is not the one that the profile names.
+    #[error(
+        "{} has checksum {found:08x}, the profile that uses it says {expected:08x}",
+        path.display()
+    )]
+    LearnedDamaged {
+        /// The file.
+        path: PathBuf,
+        /// Its checksum.
+        found: u32,
+        /// The profile's.
+        expected: u32,
+    },
+
     /// A record was bad, and the caller asked for none to be.
     #[error("a record is bad, and none may be: {0}")]
     Strict(treffer_corpus::Problem),
@@ -188,6 +206,10 @@ impl Error {
             Error::Damaged { .. } => {
                 Some("index the corpus again with --replace, or restore the folder from a copy".into())
             }
+            Error::Learned(_) | Error::LearnedDamaged { .. } => Some(
+                "learn it again with `treffer tune --learn`, or take `learned` out of the profile"
+                    .into(),
+            ),
             Error::Format { .. } => Some("index the corpus again with --replace".into()),
             Error::ModelMismatch { .. } => Some(
                 "bring the model back that the index was built with, or index again with --replace"

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use treffer_eval::{Evaluation, Metric, Run, RunEntry};
-use treffer_fusion::{Fusion, fuse};
-use treffer_types::{Candidate, DocId, Progress, Score, StageName};
+use treffer_types::{Candidate, DocId, Progress, Query, Score, StageName};
 
 use crate::error::{Error, part};
 use crate::gather::{Gathered, Plan};
 use crate::index::Index;
+use crate::learned::Ranker;
 use crate::profile::{Mode, Profile};
 use crate::stages::promise;
 use crate::topics::Topics;
@@ -28,7 +28,7 @@ pub struct Report {
 /// One ranking of every query, measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// A stage, `bm25+dense`, or `hybrid`.
+    /// A stage, `bm25+dense`, `hybrid`, or `learned`.
     pub name: String,
     /// The rankings.
     pub run: Run,
@@ -66,10 +66,10 @@ pub fn evaluate(
         known: HashMap::new(),
     };
     let mut rows = Vec::new();
-    for ranking in rankings(profile, plan.stages()) {
+    for ranking in rankings(index, profile, plan.stages())? {
         let mut run = Run::default();
         for (query, gathered) in topics.queries.iter().zip(&gathered) {
-            let order = ranking.order(profile, &gathered.candidates);
+            let order = ranking.order(index, profile, query, &gathered.candidates)?;
             run.0.insert(
                 query.id.clone(),
                 names.entries(&gathered.candidates, &order)?,
@@ -117,20 +117,25 @@ impl Row {
 /// An order of the candidates that is worth a row.
 enum Ranking {
     Stage(StageName),
-    Fusion(&'static str, Fusion),
+    Fusion(&'static str, Ranker),
 }
 
-fn rankings(profile: &Profile, stages: &[StageName]) -> Vec<Ranking> {
+fn rankings(index: &Index, profile: &Profile, stages: &[StageName]) -> Result<Vec<Ranking>, Error> {
     let first_stages = [StageName::Bm25, StageName::Dense];
     let mut rankings: Vec<Ranking> = stages.iter().map(|stage| Ranking::Stage(*stage)).collect();
     let is_three_way = stages.len() == StageName::ALL.len();
     let two_way = is_three_way
         .then(|| profile.fusion(&first_stages))
         .flatten();
-    rankings.extend(two_way.map(|fusion| Ranking::Fusion("bm25+dense", fusion)));
+    let linear = |name, fusion| Ranking::Fusion(name, Ranker::Linear(fusion));
+    rankings.extend(two_way.map(|fusion| linear("bm25+dense", fusion)));
     let all = (stages.len() > 1).then(|| profile.fusion(stages)).flatten();
-    rankings.extend(all.map(|fusion| Ranking::Fusion("hybrid", fusion)));
-    rankings
+    rankings.extend(all.map(|fusion| linear("hybrid", fusion)));
+    if profile.learned_for(stages).is_some() {
+        let learned = Ranker::new(index, profile, stages)?;
+        rankings.push(Ranking::Fusion("learned", learned));
+    }
+    Ok(rankings)
 }
 
 impl Ranking {
@@ -142,15 +147,22 @@ impl Ranking {
     }
 
     /// Places in `candidates`, best first, with their scores.
-    fn order(&self, profile: &Profile, candidates: &[Candidate]) -> Vec<(usize, f64)> {
-        match self {
-            Ranking::Fusion(_, fusion) => fuse(candidates, fusion)
+    fn order(
+        &self,
+        index: &Index,
+        profile: &Profile,
+        query: &Query,
+        candidates: &[Candidate],
+    ) -> Result<Vec<(usize, f64)>, Error> {
+        Ok(match self {
+            Ranking::Fusion(_, ranker) => ranker
+                .fuse(index, query, candidates)?
                 .into_iter()
                 .map(|fused| (fused.candidate, fused.score))
                 .collect(),
             Ranking::Stage(StageName::Cross) => cross_order(profile, candidates),
             Ranking::Stage(stage) => stage_order(profile, candidates, *stage),
-        }
+        })
     }
 }
 

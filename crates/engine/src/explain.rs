@@ -1,11 +1,12 @@
 //! Explaining: why a document stands where it does, or does not stand at all.
 
-use treffer_fusion::{Fused, Fusion, Prepared, Weights, fuse};
+use treffer_fusion::{Fused, Prepared, Weights};
 use treffer_types::{BoxError, Candidate, DocId, PassageId, Query, Score, StageName, StageScore};
 
 use crate::error::{Error, part};
 use crate::gather::Plan;
-use crate::index::{Index, names};
+use crate::index::Index;
+use crate::learned::Ranker;
 use crate::profile::{FirstStage, Mode, Profile};
 use crate::stages::{promise, read_pairs};
 
@@ -36,11 +37,13 @@ pub struct Explanation {
     pub rank: u32,
     /// Its fused score there.
     pub score: f64,
+    /// What the trees of a learned fusion added to it; 0 under weights alone.
+    pub learned: f64,
     /// What each stage saw of it, in the order in which they run.
     pub stages: Vec<StageView>,
     /// What became of it.
     pub fate: Fate,
-    /// What weights alone would do; `None` if it is not among the candidates, where
+    /// What weights alone would do, without a learned fusion; `None` if it is not among the candidates, where
     /// they can do nothing.
     pub by_weights: Option<Rescue>,
     /// What weights would do if the document were brought in and read.
@@ -96,8 +99,9 @@ pub enum Fate {
     NotRead,
     /// It was weighed and came after better ones.
     Outweighed {
-        /// The stage that set it back most against the last of the first `top_k`.
-        by: StageName,
+        /// The stage that set it back most against the last of the first `top_k`; `None`
+        /// if the trees of a learned fusion did.
+        by: Option<StageName>,
         /// By how much of the fused score.
         deficit: f64,
         /// That last one.
@@ -125,7 +129,7 @@ pub struct Rescue {
 ///
 /// # Errors
 /// As [`Plan::new`] and [`Plan::gather`]; if the index holds no document of that name,
-/// or if the profile's weights give nothing to several stages that run.
+/// or as [`Ranker::new`].
 pub fn explain(
     index: &Index,
     request: &ExplainRequest<'_>,
@@ -139,14 +143,15 @@ pub fn explain(
         ));
     }
     let plan = Plan::new(index, profile, request.stages)?.without_deadline();
-    let fusion = fusion(&plan, profile)?;
+    let ranker = Ranker::new(index, profile, plan.stages())?;
+    let fusion = ranker.fusion();
     let (id, document) = find(index, doc)?;
     let passage = PassageId::whole(id);
     let pool = plan.gather_with(query, Some(passage))?.candidates;
     let at = place(&pool, passage);
     let read = with_logit(index, &plan, query, &pool, at)?;
 
-    let fused = fuse(&pool, &fusion);
+    let fused = ranker.fuse(index, query, &pool)?;
     let rank = rank_in(&fused, at);
     let here = &fused[rank as usize - 1];
     let looks = Looks {
@@ -171,25 +176,16 @@ pub fn explain(
         n_candidates: pool.len(),
         rank,
         score: here.score,
+        learned: here.learned,
         fate: match () {
             () if !is_candidate => Fate::NotBroughtIn,
             () if rank as usize <= top_k => Fate::Found,
-            () if is_unread(&pool[at], &stages, &fusion) => Fate::NotRead,
+            () if is_unread(&pool[at], &stages, &ranker) => Fate::NotRead,
             () => outweighed(index, here, &fused[top_k - 1])?,
         },
         by_weights: is_candidate.then(|| weighed(&pool)).transpose()?,
         if_read: weighed(&read)?,
         stages,
-    })
-}
-
-fn fusion(plan: &Plan<'_>, profile: &Profile) -> Result<Fusion, Error> {
-    profile.fusion(plan.stages()).ok_or_else(|| {
-        Error::Request(format!(
-            "the weights {} give nothing to the stages that run: {}",
-            profile.weights,
-            names(plan.stages())
-        ))
     })
 }
 
@@ -247,24 +243,29 @@ fn brought_in(view: &StageView) -> bool {
 }
 
 /// Whether it stands behind all others because the cross-encoder has not read it.
-fn is_unread(candidate: &Candidate, stages: &[StageView], fusion: &Fusion) -> bool {
+fn is_unread(candidate: &Candidate, stages: &[StageView], ranker: &Ranker) -> bool {
     let runs = stages.iter().any(|view| view.stage == StageName::Cross);
-    let weighs = fusion.weights.weight(StageName::Cross) > 0.0;
+    let weighs = match ranker {
+        Ranker::Linear(fusion) => fusion.weights.weight(StageName::Cross) > 0.0,
+        Ranker::Learned(learned) => learned.stages().contains(&StageName::Cross),
+    };
     runs && weighs && candidate.scores.get(StageName::Cross).is_none()
 }
 
 fn outweighed(index: &Index, here: &Fused, last: &Fused) -> Result<Fate, Error> {
-    let deficit = |stage| last.stages[stage].weighted - here.stages[stage].weighted;
-    let mut by = StageName::Bm25;
-    for stage in StageName::ALL {
-        if deficit(stage) > deficit(by) {
-            by = stage;
-        }
-    }
+    let stage = |stage: StageName| {
+        let deficit = last.stages[stage].weighted - here.stages[stage].weighted;
+        (Some(stage), deficit)
+    };
+    let trees = (None, last.learned - here.learned);
+    let sides = StageName::ALL.map(stage).into_iter().chain([trees]);
+    // The first of equals.
+    let worst = sides.reduce(|worst, side| if side.1 > worst.1 { side } else { worst });
+    let (by, deficit) = worst.unwrap_or(trees);
     let id = index.store.id(last.doc);
     Ok(Fate::Outweighed {
         by,
-        deficit: deficit(by),
+        deficit,
         last: id.map_err(part("read", "store", index.dir()))?.to_owned(),
     })
 }

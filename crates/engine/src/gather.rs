@@ -239,7 +239,7 @@ fn n_scored(pool: &[Candidate], stage: StageName) -> usize {
 }
 
 /// How a message names a query: by id, or by the start of its text.
-fn query_name(query: &Query) -> String {
+pub(crate) fn query_name(query: &Query) -> String {
     const SHOWN: usize = 60;
     match query.id.as_str() {
         "" if query.text.chars().count() > SHOWN => {

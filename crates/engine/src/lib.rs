@@ -7,10 +7,11 @@
 //!
 //! Reading order: [`config`] and [`profile`] say what an index is, [`build`] makes
 //! one and [`manifest`] records it, [`index`] opens it, [`stages`] and [`gather`]
-//! collect candidates and their scores, before a [`deadline`] if there is one, [`search`] orders them, [`evaluate`]
+//! collect candidates and their scores, before a [`deadline`] if there is one, [`search`]
+//! orders them, by weights or by a [`learned`] fusion, [`evaluate`]
 //! measures and [`tune`] improves the order on judged [`topics`], [`explain`] says where
-//! a document was lost, [`judge`] makes judgements where there are none, and [`runs`]
-//! fuses what other programs ranked. Nothing here prints.
+//! a document was lost, [`judge`] makes judgements where there are none, [`rerank`]
+//! reads and [`runs`] fuses what other programs ranked. Nothing here prints.
 //!
 //! ```
 //! use treffer_engine::config::Config;
@@ -31,9 +32,11 @@ pub mod gather;
 pub mod index;
 pub mod judge;
 mod keys;
+pub mod learned;
 pub mod manifest;
 pub mod models;
 pub mod profile;
+pub mod rerank;
 pub mod runs;
 pub mod search;
 pub mod settings_file;

@@ -4,6 +4,11 @@ use serde::{Deserialize, Serialize};
 use treffer_fusion::{Fusion, Normalizer, Weights};
 use treffer_types::{StageMap, StageName};
 
+use crate::learned::LearnedFile;
+mod prints;
+
+pub use prints::QueryPrints;
+
 /// How candidates are gathered and fused.
 ///
 /// ```
@@ -37,6 +42,9 @@ pub struct Profile {
     pub normalizers: StageMap<Normalizer>,
     /// alpha (bm25), beta (dense) and gamma (cross): at least 0, with sum 1.
     pub weights: Weights,
+    /// Trees that correct the weighted sum; none in most profiles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned: Option<LearnedFile>,
     /// Milliseconds after which the cross-encoder stops reading, counted from the start
     /// of the query and at least 1; `None` lets it read all of `cross_depth`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -129,6 +137,9 @@ pub struct Provenance {
     pub date: String,
     /// Fingerprint of the cross-encoder whose scores were weighed; empty if none was.
     pub cross_fingerprint: String,
+    /// The queries themselves, so that a measurement on them can be told apart.
+    #[serde(default, skip_serializing_if = "QueryPrints::is_empty")]
+    pub query_prints: QueryPrints,
 }
 
 impl Default for Profile {
@@ -149,6 +160,7 @@ impl Default for Profile {
                 cross: 0.5,
             })
             .expect("three decimals that sum to 1"),
+            learned: None,
             deadline_ms: None,
             tuned: None,
         }
@@ -172,6 +184,7 @@ impl Profile {
             cross_order: _,
             normalizers: _,
             weights: _, // non-negative with sum 1 by construction
+            learned: _,
             deadline_ms,
             tuned: _,
         } = self;
@@ -216,14 +229,23 @@ impl Profile {
             .collect()
     }
 
-    /// As [`Profile::stages`], but for a cross-encoder without weight: reading for
-    /// it would change nothing.
+    /// As [`Profile::stages`], but for a cross-encoder without weight that no learned
+    /// fusion looks at: reading for it would change nothing.
     pub fn stages_with_effect(&self, available: &[StageName]) -> Vec<StageName> {
+        let learned = self.learned.iter().flat_map(|learned| &learned.stages);
+        let is_looked_at = learned.into_iter().any(|stage| *stage == StageName::Cross);
+        let reads = is_looked_at || self.weights.weight(StageName::Cross) > 0.0;
         let mut stages = self.stages(available);
-        stages.retain(|stage| {
-            *stage != StageName::Cross || self.weights.weight(StageName::Cross) > 0.0
-        });
+        stages.retain(|stage| *stage != StageName::Cross || reads);
         stages
+    }
+
+    /// The learned fusion, if it looks at just these stages.
+    pub fn learned_for(&self, stages: &[StageName]) -> Option<&LearnedFile> {
+        let learned = self.learned.as_ref()?;
+        let same = learned.stages.len() == stages.len()
+            && learned.stages.iter().all(|stage| stages.contains(stage));
+        same.then_some(learned)
     }
 
     fn runs(&self, stage: StageName) -> bool {

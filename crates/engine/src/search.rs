@@ -1,11 +1,12 @@
 //! The second journey: query to hits.
 
-use treffer_fusion::{Fused, Fusion, fuse};
-use treffer_types::{Candidate, Clock, Hit, Query, StageName, StageTrace};
+use treffer_fusion::{Contribution, Fused};
+use treffer_types::{Candidate, Clock, FeatureScore, Hit, Query, StageName, StageTrace};
 
 use crate::error::{Error, part};
 use crate::gather::{Gathered, Plan};
-use crate::index::{Index, names};
+use crate::index::Index;
+use crate::learned::Ranker;
 use crate::profile::Profile;
 
 /// What a search is to do.
@@ -14,7 +15,8 @@ pub struct SearchRequest<'a> {
     /// How to gather and fuse.
     pub profile: &'a Profile,
     /// The stages to run; `None` for all that the profile runs, but for a
-    /// cross-encoder without weight: reading for it would change nothing.
+    /// cross-encoder without weight: reading for it would change nothing. Under stages
+    /// that the profile's learned fusion does not know, its weights decide.
     pub stages: Option<&'a [StageName]>,
     /// Most hits to return.
     pub top_k: usize,
@@ -35,7 +37,7 @@ pub struct SearchResult {
 pub struct Searcher<'a> {
     index: &'a Index,
     plan: Plan<'a>,
-    fusion: Fusion,
+    ranker: Ranker,
     request: SearchRequest<'a>,
 }
 
@@ -43,8 +45,7 @@ impl<'a> Searcher<'a> {
     /// Prepares searches; the work is in [`Searcher::search`].
     ///
     /// # Errors
-    /// As [`Plan::new`], or if the profile's weights give nothing to any of several
-    /// stages that run.
+    /// As [`Plan::new`] and [`Ranker::new`].
     pub fn new(index: &'a Index, request: SearchRequest<'a>) -> Result<Self, Error> {
         let plan = match request.stages {
             Some(stages) => Plan::new(index, request.profile, Some(stages))?,
@@ -54,17 +55,11 @@ impl<'a> Searcher<'a> {
                 Some(&request.profile.stages_with_effect(index.stages())),
             )?,
         };
-        let fusion = request.profile.fusion(plan.stages()).ok_or_else(|| {
-            Error::Request(format!(
-                "the weights {} give nothing to the stages that run: {}",
-                request.profile.weights,
-                names(plan.stages())
-            ))
-        })?;
+        let ranker = Ranker::new(index, request.profile, plan.stages())?;
         Ok(Searcher {
             index,
             plan,
-            fusion,
+            ranker,
             request,
         })
     }
@@ -81,7 +76,8 @@ impl<'a> Searcher<'a> {
     /// If the query is blank, a stage fails, or a document cannot be read.
     pub fn search(&self, query: &Query) -> Result<SearchResult, Error> {
         let Gathered { candidates, traces } = self.plan.gather(query)?;
-        let hits = hits(self.index, &candidates, &self.fusion, self.request.top_k)?;
+        let top_k = self.request.top_k;
+        let hits = hits(self.index, query, &candidates, &self.ranker, top_k)?;
         Ok(SearchResult {
             hits,
             traces,
@@ -94,30 +90,37 @@ impl<'a> Searcher<'a> {
 /// search, for candidates that are there already.
 ///
 /// # Errors
-/// If a document cannot be read.
+/// As [`Ranker::fuse`], or if a document cannot be read.
 pub fn hits(
     index: &Index,
+    query: &Query,
     candidates: &[Candidate],
-    fusion: &Fusion,
+    ranker: &Ranker,
     top_k: usize,
 ) -> Result<Vec<Hit>, Error> {
-    let fused = fuse(candidates, fusion);
-    let ranked = (1..).zip(fused.iter().take(top_k));
+    let mut fused = ranker.fuse(index, query, candidates)?;
+    fused.truncate(top_k);
+    let positions: Vec<usize> = fused.iter().map(|fused| fused.candidate).collect();
+    let learned = ranker.contributions(index, query, candidates, &positions)?;
+    let ranked = (1..).zip(fused.iter().zip(learned));
     ranked
-        .map(|(rank, fused)| hit(index, rank, fused, &candidates[fused.candidate]))
+        .map(|(rank, (fused, learned))| {
+            hit(index, rank, fused, &candidates[fused.candidate], learned)
+        })
         .collect()
 }
 
 /// The corpus's names of all candidates in their fused order, without their documents.
 ///
 /// # Errors
-/// If the index cannot say what a document is called.
+/// As [`Ranker::fuse`], or if the index cannot say what a document is called.
 pub fn ranking(
     index: &Index,
+    query: &Query,
     candidates: &[Candidate],
-    fusion: &Fusion,
+    ranker: &Ranker,
 ) -> Result<Vec<String>, Error> {
-    let fused = fuse(candidates, fusion);
+    let fused = ranker.fuse(index, query, candidates)?;
     let name = |fused: &Fused| {
         let id = index.store.id(fused.doc);
         let id = id.map_err(part("read", "store", index.dir()))?;
@@ -126,9 +129,20 @@ pub fn ranking(
     fused.iter().map(name).collect()
 }
 
-fn hit(index: &Index, rank: u32, fused: &Fused, candidate: &Candidate) -> Result<Hit, Error> {
+fn hit(
+    index: &Index,
+    rank: u32,
+    fused: &Fused,
+    candidate: &Candidate,
+    learned: Vec<Contribution>,
+) -> Result<Hit, Error> {
     let document = index.store.document(fused.doc);
     let document = document.map_err(part("read", "store", index.dir()))?;
+    let named = |one: Contribution| FeatureScore {
+        feature: one.feature.unwrap_or("mean").to_owned(),
+        value: one.value,
+        part: one.part,
+    };
     Ok(Hit {
         rank,
         id: document.id,
@@ -137,6 +151,7 @@ fn hit(index: &Index, rank: u32, fused: &Fused, candidate: &Candidate) -> Result
         title: document.title,
         text: document.text,
         stages: fused.stages,
+        learned: learned.into_iter().map(named).collect(),
         tokens_cut: candidate.tokens_cut,
     })
 }

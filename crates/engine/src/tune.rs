@@ -11,10 +11,12 @@
 use std::time::Instant;
 
 use treffer_eval::Metric;
-use treffer_types::{Progress, StageName};
+use treffer_types::{NoProgress, Progress, StageName};
 
 mod cache;
 mod calibrate;
+mod learn;
+mod nested;
 mod pool;
 mod report;
 mod select;
@@ -24,8 +26,8 @@ mod verdict;
 
 pub use pool::Pool;
 pub use report::{
-    Against, Baseline, Choice, DepthPoint, LEVEL, Measured, QueryOutcome, ScoresOrigin, Setup,
-    StageCost, SurfacePoint, TuneReport, Verdict,
+    Against, Baseline, Choice, DepthPoint, LEVEL, LearnedReport, Measured, QueryOutcome,
+    ScoresOrigin, Setup, StageCost, SurfacePoint, TuneReport, Verdict,
 };
 
 use crate::error::Error;
@@ -59,6 +61,8 @@ pub struct TuneRequest<'a> {
     pub budget_ms: Option<f64>,
     /// Whether scores are kept in the index's folder, and taken from there.
     pub cache: bool,
+    /// Whether a learned fusion is grown beside the weights.
+    pub learn: bool,
 }
 
 /// Usual number of draws.
@@ -98,7 +102,7 @@ pub fn tune(
         false => (gather()?, ScoresOrigin::Gathered { note: None }),
     };
     let pools = pool::pools(index, topics, scores)?;
-    let mut report = tune_pools(&pools, request, &stages)?;
+    let mut report = search(&pools, request, &stages, progress)?;
     report.scores = origin;
     let setup = report.best.choice.setup;
     let gathered = pools.into_iter().map(|pool| Gathered {
@@ -119,11 +123,20 @@ pub fn tune_pools(
     request: &TuneRequest<'_>,
     stages: &[StageName],
 ) -> Result<TuneReport, Error> {
+    search(pools, request, stages, &NoProgress)
+}
+
+fn search(
+    pools: &[Pool],
+    request: &TuneRequest<'_>,
+    stages: &[StageName],
+    progress: &dyn Progress,
+) -> Result<TuneReport, Error> {
     let start = Instant::now();
     let ids = pools.iter().map(|pool| pool.query.id.as_str());
     let folds = verdict::check(request, stages, ids)?;
     let space = Space::new(request.profile, request.search, stages, request.steps);
-    let mut report = verdict::report(&space, pools, request, &folds)?;
+    let mut report = verdict::report(&space, pools, request, &folds, progress)?;
     report.elapsed = start.elapsed();
     Ok(report)
 }

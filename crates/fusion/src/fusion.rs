@@ -49,6 +49,8 @@ pub struct Fused {
     /// and `rank` are `None`, but `weighted` still holds what the stage's silence
     /// cost, so that the parts add up to the score.
     pub stages: StageMap<StageScore>,
+    /// What the trees of a learned fusion added; 0 in a linear one.
+    pub learned: f64,
 }
 
 /// Orders all candidates, best first: `sum over stages of weight * normalized`,
@@ -83,13 +85,14 @@ pub fn fuse(candidates: &[Candidate], fusion: &Fusion) -> Vec<Fused> {
                     }
                     part
                 }),
+                learned: 0.0,
             }
         })
         .collect()
 }
 
 /// What one stage said of one candidate.
-fn stage_score(
+pub(crate) fn stage_score(
     prepared: &Prepared,
     candidate: &Candidate,
     scored: Scored,

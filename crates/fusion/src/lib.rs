@@ -5,8 +5,9 @@
 //!
 //! Reading order: [`weights`] holds the stages' shares, [`normalizer`] brings raw
 //! scores to one scale, [`prepared`] orders a normalized pool, [`fusion`] puts the
-//! three together and says what each stage contributed, and [`mod@combine`] does the same
-//! for any number of systems that are no stages of ours.
+//! three together and says what each stage contributed, [`mod@combine`] does the same
+//! for any number of systems that are no stages of ours, and [`learned`] corrects a
+//! fusion of stages by trees.
 //!
 //! ```
 //! use treffer_fusion::{Fusion, Normalizer, fuse};
@@ -31,6 +32,7 @@ mod columns;
 pub mod combine;
 pub mod error;
 pub mod fusion;
+pub mod learned;
 pub mod normalizer;
 pub mod prepared;
 #[cfg(test)]
@@ -40,6 +42,7 @@ pub mod weights;
 pub use combine::{Combined, System, combine, shares};
 pub use error::Error;
 pub use fusion::{Fused, Fusion, fuse};
+pub use learned::{Contribution, Growth, LearnError, Learned, Lengths, Lesson};
 pub use normalizer::Normalizer;
 pub use prepared::Prepared;
 pub use weights::Weights;

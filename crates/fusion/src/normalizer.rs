@@ -254,6 +254,7 @@ impl TryFrom<Unchecked> for Normalizer {
     }
 }
 
+mod platt;
 mod text;
 
 #[cfg(test)]

@@ -121,6 +121,12 @@ impl Prepared {
         self.origins[position as usize]
     }
 
+    /// The weighted sum of one candidate, with what an unread one gets for not having
+    /// been read.
+    pub(crate) fn linear(&self, weights: &Weights, position: u32) -> f64 {
+        self.sum(&StageMap::from_fn(|stage| weights.weight(stage)), position)
+    }
+
     /// The weighted sum, always in the same order of stages.
     fn sum(&self, shares: &StageMap<f64>, position: u32) -> f64 {
         let parts = StageName::ALL.map(|stage| (shares[stage], self.columns[stage].as_ref()));

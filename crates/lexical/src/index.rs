@@ -97,6 +97,15 @@ impl LexicalIndex {
         })
     }
 
+    /// The number of terms of each of `docs`, in their order: those of all searched fields.
+    ///
+    /// # Errors
+    /// [`Error::UnknownDoc`] for a document that was never added.
+    pub fn lengths(&self, docs: &[DocId]) -> Result<Vec<u32>, Error> {
+        let length = |doc: &DocId| Ok(self.segment.length(self.position(*doc)?));
+        docs.iter().map(length).collect()
+    }
+
     /// How the score of `doc` comes about: the query's terms that occur in it, each with
     /// its part of the score, in the order in which the parts are summed.
     ///

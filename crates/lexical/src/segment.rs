@@ -107,6 +107,12 @@ impl Segment {
             .map(|position| position as u32)
     }
 
+    /// Terms of the document at `position`, in all searched fields.
+    pub(crate) fn length(&self, position: u32) -> u32 {
+        let lengths = self.fields.iter().map(|field| &field.scoring.lengths);
+        lengths.map(|lengths| lengths[position as usize]).sum()
+    }
+
     /// Looks a term up; `None` if it occurs nowhere.
     pub(crate) fn term(&self, dir: &Path, text: &str) -> Result<Option<TermPostings>, Error> {
         let mut by_field = Vec::with_capacity(self.fields.len());

@@ -18,6 +18,17 @@ pub struct StageScore {
     pub rank: Option<u32>,
 }
 
+/// What one feature did to a score through the trees of a learned fusion.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FeatureScore {
+    /// Its name; `mean` for what the trees give every candidate.
+    pub feature: String,
+    /// Its value; `None` if it is unknown, as a score that a stage did not give.
+    pub value: Option<f32>,
+    /// Its part of the score.
+    pub part: f64,
+}
+
 /// One result.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Hit {
@@ -25,7 +36,7 @@ pub struct Hit {
     pub rank: u32,
     /// The corpus's name of the document.
     pub id: String,
-    /// The fused score: the sum of the weighted scores.
+    /// The fused score: the sum of the weighted scores, and of what trees added.
     pub score: f64,
     /// The passage that was scored.
     pub passage: PassageId,
@@ -35,6 +46,10 @@ pub struct Hit {
     pub text: String,
     /// Score by stage.
     pub stages: StageMap<StageScore>,
+    /// What the features of a learned fusion added, the strongest first; empty under
+    /// weights alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub learned: Vec<FeatureScore>,
     /// Tokens of the passage that the cross-encoder could not read.
     pub tokens_cut: u32,
 }

@@ -25,7 +25,7 @@ pub mod trace;
 
 pub use candidate::{Candidate, PassageId, StageScores};
 pub use document::{DocId, Document, Metadata};
-pub use hit::{Hit, StageScore};
+pub use hit::{FeatureScore, Hit, StageScore};
 pub use model::{Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling};
 pub use qrels::{Grade, Qrels};
 pub use query::Query;

@@ -1,14 +1,11 @@
 //! `cargo xtask bench encoder`: our models beside PyTorch and ONNX Runtime.
 //!
 //! The work is one of [`rows`], written to a job file that all contestants read. Each
-//! is a program of its own ([`contestant`]): ours is benches/encoder.rs, the peers run
+//! is a program of its own ([`Contestant`]): ours is benches/encoder.rs, the peers run
 //! xtask/peers/encoder.py in a throw-away Python environment ([`python`]). They run in
-//! turn, every one once per round, so that a slow minute of the [`machine`] hits all
+//! turn, every one once per round, so that a slow minute of the [`Machine`] hits all
 //! alike; medians, ratios and differences of the results go to stdout as a [`table`].
 
-mod contestant;
-mod machine;
-mod python;
 mod rows;
 mod table;
 
@@ -20,10 +17,11 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use self::contestant::Contestant;
-use self::machine::{Isa, Machine};
 use self::rows::{Collection, Model, Row, Work};
 use self::table::{Circumstances, Differences, Finding, Measured};
+use super::contestant::{Contestant, in_turn};
+use super::machine::{Isa, Machine};
+use super::{build_bench, python, write};
 use crate::workspace::{Workspace, output, run as run_command};
 
 /// What the names of our own contestants begin with.
@@ -103,7 +101,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         machine: &bench.machine,
         isa: isa_in_words(arguments.isa),
         rounds: arguments.rounds as usize,
-        peers: bench.versions.into_values().collect(),
+        peers: python::versions(&bench.versions),
         notes,
     };
     print!("{}", table::report(&circumstances, &findings));
@@ -140,11 +138,11 @@ fn peers(wanted: &[String], isa: Isa, machine: &Machine) -> (Vec<&'static str>, 
 fn interpreter(workspace: &Workspace, arguments: &Arguments) -> Result<PathBuf> {
     let folder = match &arguments.python {
         Some(folder) => folder.clone(),
-        None => python::default_folder()?,
+        None => python::default_folder("encoder")?,
     };
     python::prepare(
         &folder,
-        &workspace.root.join("xtask/peers/requirements.txt"),
+        &workspace.root.join("xtask/peers/encoder-requirements.txt"),
     )
 }
 
@@ -172,19 +170,7 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
             .cargo()
             .args(["build", "--release", "--bin", "treffer"]),
     )?;
-    let messages = output(workspace.cargo().args([
-        "bench",
-        "--bench",
-        "encoder",
-        "--no-run",
-        "--message-format=json-render-diagnostics",
-    ]))?;
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "encoder")
-        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
-        .context("cargo bench built no `encoder`; see benches/encoder.rs and the root Cargo.toml")
+    build_bench(workspace, "encoder")
 }
 
 /// What every row shares.
@@ -201,21 +187,14 @@ struct Bench<'a> {
     peers: Vec<&'static str>,
     arguments: &'a Arguments,
     /// What the peers say of their versions, once each.
-    versions: BTreeMap<&'static str, String>,
+    versions: BTreeMap<String, String>,
 }
 
 impl Bench<'_> {
     fn measure(&mut self, row: &Row, work: &Work) -> Result<Vec<Measured>> {
         let model = self.model(row.model)?;
         let mut contestants = self.start(row, work, &model)?;
-        let mut times = vec![Vec::new(); contestants.len()];
-        for round in 1..=self.arguments.rounds {
-            for (contestant, times) in contestants.iter_mut().zip(&mut times) {
-                let milliseconds = contestant.run()?;
-                eprintln!("  round {round}, {}: {milliseconds:.1} ms", contestant.name);
-                times.push(milliseconds);
-            }
-        }
+        let times = in_turn(&mut contestants, self.arguments.rounds)?;
         let scores: Vec<_> = contestants
             .iter_mut()
             .map(Contestant::scores)
@@ -277,13 +256,7 @@ impl Bench<'_> {
                 .env("PYTHONDONTWRITEBYTECODE", "1");
             let contestant = Contestant::start(peer, &mut command)?;
             eprintln!("    {}", contestant.ready.settings);
-            if let Some(version) = &contestant.ready.torch {
-                self.versions.insert("torch", format!("PyTorch {version}"));
-            }
-            if let Some(version) = &contestant.ready.onnxruntime {
-                self.versions
-                    .insert("onnxruntime", format!("ONNX Runtime {version}"));
-            }
+            self.versions.extend(contestant.ready.versions.clone());
             contestants.push(contestant);
         }
         Ok(contestants)
@@ -364,15 +337,6 @@ fn cut(folder: &Path, into: &Path, n_layers: usize) -> Result<PathBuf> {
         write(&target, config.to_string().as_bytes())?;
     }
     Ok(cut)
-}
-
-/// Writes a file, with the folders above it.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let done = match path.parent() {
-        Some(folder) => fs::create_dir_all(folder).and_then(|()| fs::write(path, bytes)),
-        None => fs::write(path, bytes),
-    };
-    done.with_context(|| format!("could not write {}", path.display()))
 }
 
 #[cfg(test)]

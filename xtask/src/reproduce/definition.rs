@@ -40,7 +40,14 @@ pub(super) struct Index {
     #[serde(default)]
     pub(super) models: Vec<String>,
     /// In their order: a later one sees what an earlier one has tuned.
+    #[serde(default)]
     pub(super) eval: Vec<Evaluation>,
+    /// Runs of other programs for its cross-encoder to read.
+    #[serde(default)]
+    pub(super) rerank: Vec<Rerank>,
+    /// Lines of the table of fusions.
+    #[serde(default)]
+    pub(super) fusions: Vec<Fusions>,
 }
 
 /// One run of `treffer eval`, after `treffer tune` where that is said.
@@ -66,6 +73,36 @@ pub(super) struct Evaluation {
     pub(super) expect: Vec<Expectation>,
 }
 
+/// One run of `treffer rerank`, compared with the run that it was given: rows `given`
+/// and `reranked`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rerank {
+    /// The run: a file below the collection.
+    pub(super) run: String,
+    /// Which judgements: `qrels/SPLIT.tsv`.
+    pub(super) split: String,
+    /// Documents to read for each query; else the program's own number.
+    pub(super) depth: Option<usize>,
+    #[serde(default = "default_metrics")]
+    pub(super) metrics: Vec<String>,
+    #[serde(default)]
+    pub(super) expect: Vec<Expectation>,
+}
+
+/// One run of `treffer tune` that changes no profile: every way to fuse, out of fold.
+/// Rows have the names of the tuner's baselines, and `tuned`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Fusions {
+    /// Which judgements: `qrels/SPLIT.tsv`.
+    pub(super) split: String,
+    /// Queries at most.
+    pub(super) limit: Option<usize>,
+    #[serde(default)]
+    pub(super) expect: Vec<Expectation>,
+}
+
 /// Queries to tune on.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,6 +116,7 @@ pub(super) struct Tuning {
 #[serde(deny_unknown_fields)]
 pub(super) struct Expectation {
     pub(super) row: String,
+    #[serde(default = "default_metric")]
     pub(super) metric: String,
     pub(super) value: f64,
     /// Largest difference, either way, that is no drift.
@@ -88,7 +126,11 @@ pub(super) struct Expectation {
 }
 
 fn default_metrics() -> Vec<String> {
-    vec!["nDCG@10".to_owned()]
+    vec![default_metric()]
+}
+
+fn default_metric() -> String {
+    "nDCG@10".to_owned()
 }
 
 impl Experiment {
@@ -131,9 +173,7 @@ impl Experiment {
                 "two indexes are called `{}`",
                 index.name
             );
-            for evaluation in &index.eval {
-                evaluation.check()?;
-            }
+            index.check()?;
         }
         Ok(Experiment {
             name: name.to_owned(),
@@ -141,15 +181,41 @@ impl Experiment {
         })
     }
 
-    /// Every split that some evaluation or tuning needs.
+    /// Every split that something needs.
     pub(super) fn splits(&self) -> BTreeSet<&str> {
-        let evaluations = self.index.iter().flat_map(|index| &index.eval);
-        evaluations
-            .flat_map(|evaluation| {
-                let tuned_on = evaluation.tune.iter().map(|tune| tune.split.as_str());
-                tuned_on.chain([evaluation.split.as_str()])
-            })
-            .collect()
+        let mut splits = BTreeSet::new();
+        for index in &self.index {
+            for evaluation in &index.eval {
+                splits.insert(evaluation.split.as_str());
+                splits.extend(evaluation.tune.iter().map(|tune| tune.split.as_str()));
+            }
+            splits.extend(index.rerank.iter().map(|rerank| rerank.split.as_str()));
+            splits.extend(index.fusions.iter().map(|fusions| fusions.split.as_str()));
+        }
+        splits
+    }
+
+    /// Every run that is given.
+    pub(super) fn runs(&self) -> BTreeSet<&str> {
+        let reranks = self.index.iter().flat_map(|index| &index.rerank);
+        reranks.map(|rerank| rerank.run.as_str()).collect()
+    }
+}
+
+impl Index {
+    fn check(&self) -> Result<()> {
+        ensure!(
+            !(self.eval.is_empty() && self.rerank.is_empty() && self.fusions.is_empty()),
+            "nothing is measured on index `{}`: it needs `eval`, `rerank` or `fusions`",
+            self.name
+        );
+        for evaluation in &self.eval {
+            evaluation.check()?;
+        }
+        let expect = self.eval.iter().flat_map(|evaluation| &evaluation.expect);
+        let expect = expect.chain(self.rerank.iter().flat_map(|rerank| &rerank.expect));
+        let mut expect = expect.chain(self.fusions.iter().flat_map(|fusions| &fusions.expect));
+        expect.try_for_each(Expectation::check)
     }
 }
 
@@ -163,10 +229,7 @@ impl Evaluation {
         if self.tune.is_some() {
             name += " (tuned)";
         }
-        if let Some(limit) = self.limit {
-            name += &format!(" first {limit}");
-        }
-        name
+        with_limit(name, self.limit)
     }
 
     fn check(&self) -> Result<()> {
@@ -177,19 +240,44 @@ impl Evaluation {
                 self.split
             );
         }
-        for expectation in &self.expect {
-            ensure!(
-                expectation.tolerance > 0.0 && expectation.value.is_finite(),
-                "row `{}` needs a finite value and a tolerance above 0",
-                expectation.row
-            );
-            ensure!(
-                !expectation.source.trim().is_empty(),
-                "row `{}` does not say where its value comes from",
-                expectation.row
-            );
-        }
         Ok(())
+    }
+}
+
+impl Rerank {
+    /// Split and run.
+    pub(super) fn name(&self) -> String {
+        format!("{} {}", self.split, self.run)
+    }
+}
+
+impl Fusions {
+    /// Split and what is done there.
+    pub(super) fn name(&self) -> String {
+        with_limit(format!("{} (out of fold)", self.split), self.limit)
+    }
+}
+
+impl Expectation {
+    fn check(&self) -> Result<()> {
+        ensure!(
+            self.tolerance > 0.0 && self.value.is_finite(),
+            "row `{}` needs a finite value and a tolerance above 0",
+            self.row
+        );
+        ensure!(
+            !self.source.trim().is_empty(),
+            "row `{}` does not say where its value comes from",
+            self.row
+        );
+        Ok(())
+    }
+}
+
+fn with_limit(name: String, limit: Option<usize>) -> String {
+    match limit {
+        Some(limit) => format!("{name} first {limit}"),
+        None => name,
     }
 }
 
@@ -243,5 +331,33 @@ mod tests {
             + "expect = [{ row = \"bm25\", metric = \"MAP\", value = 0.5, tolerance = 0.1, source = \"\" }]";
         assert!(refused(&unsourced).contains("where its value comes from"));
         assert!(refused(&SHORT.replace("title", "titel")).contains("titel"));
+        let nothing = &SHORT[..SHORT.find("[[index.eval]]").unwrap()];
+        assert!(refused(nothing).contains("nothing is measured on index `bm25`"));
+        let unsourced = nothing.to_owned()
+            + "fusions = [{ split = \"a\", expect = [{ row = \"tuned\", value = 0.5, tolerance = 0.1, source = \"\" }] }]";
+        assert!(refused(&unsourced).contains("where its value comes from"));
+    }
+
+    #[test]
+    fn splits_and_runs_of_every_measurement_are_needed() {
+        let text = SHORT.to_owned()
+            + r#"
+            [[index.rerank]]
+            run = "runs/given.trec"
+            split = "dev"
+
+            [[index.fusions]]
+            split = "other"
+            limit = 7
+            expect = [{ row = "tuned", value = 0.5, tolerance = 0.1, source = "us" }]
+            "#;
+        let experiment = Experiment::parse("short", &text).unwrap();
+        let splits = Vec::from_iter(experiment.splits());
+        assert_eq!(splits, ["dev", "other", "test", "train"]);
+        assert_eq!(Vec::from_iter(experiment.runs()), ["runs/given.trec"]);
+        let index = &experiment.index[0];
+        assert_eq!(index.rerank[0].name(), "dev runs/given.trec");
+        assert_eq!(index.fusions[0].name(), "other (out of fold) first 7");
+        assert_eq!(index.fusions[0].expect[0].metric, "nDCG@10");
     }
 }

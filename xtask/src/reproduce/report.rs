@@ -5,12 +5,58 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
-use super::definition::{Evaluation, Expectation};
+use super::definition::Expectation;
 
 /// What `treffer eval --format json` prints; only the parts that are compared.
 #[derive(Debug, Deserialize)]
 pub(super) struct Output {
     rows: Vec<Row>,
+}
+
+impl Output {
+    /// Rows of one metric.
+    pub(super) fn of<'a>(metric: &str, rows: impl IntoIterator<Item = (&'a str, f64)>) -> Self {
+        let row = |(name, value): (&str, f64)| Row {
+            name: name.to_owned(),
+            metrics: BTreeMap::from([(metric.to_owned(), Some(value))]),
+        };
+        Output {
+            rows: rows.into_iter().map(row).collect(),
+        }
+    }
+}
+
+/// What `treffer compare --format json` prints of a run and its re-ranking.
+#[derive(Debug, Deserialize)]
+pub(super) struct Reread {
+    comparisons: Vec<Compared>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Compared {
+    metric: String,
+    /// Mean of the run as it was given.
+    baseline: f64,
+    /// Mean of the new one.
+    mean: f64,
+}
+
+impl Reread {
+    /// Rows `given` and `reranked`.
+    pub(super) fn output(&self) -> Output {
+        let row = |name: &str, value: fn(&Compared) -> f64| Row {
+            name: name.to_owned(),
+            metrics: (self.comparisons.iter())
+                .map(|one| (one.metric.clone(), Some(value(one))))
+                .collect(),
+        };
+        Output {
+            rows: vec![
+                row("given", |one| one.baseline),
+                row("reranked", |one| one.mean),
+            ],
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -82,7 +128,8 @@ impl Finding {
 /// The asked-for metrics of every row that was printed, and every expectation.
 pub(super) fn findings(
     place: &str,
-    evaluation: &Evaluation,
+    metrics: &[String],
+    expectations: &[Expectation],
     output: &Output,
     compared: bool,
 ) -> Vec<Finding> {
@@ -95,19 +142,19 @@ pub(super) fn findings(
         compared,
     };
     let expectation = |row: &str, metric: &str| {
-        let mut all = evaluation.expect.iter();
+        let mut all = expectations.iter();
         all.find(|e| e.row == row && e.metric == metric).cloned()
     };
     let mut findings = Vec::new();
     for row in &output.rows {
         for (metric, &measured) in &row.metrics {
             let expected = expectation(&row.name, metric);
-            if expected.is_some() || evaluation.metrics.contains(metric) {
+            if expected.is_some() || metrics.contains(metric) {
                 findings.push(finding(&row.name, metric, measured, expected));
             }
         }
     }
-    for expected in &evaluation.expect {
+    for expected in expectations {
         let (row, metric) = (&expected.row, &expected.metric);
         if !findings
             .iter()
@@ -172,7 +219,15 @@ fn cells(finding: &Finding) -> [String; 7] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::definition::Evaluation;
     use super::*;
+
+    fn found(place: &str, output: &Output, compared: bool) -> Vec<Finding> {
+        let Evaluation {
+            metrics, expect, ..
+        } = evaluation();
+        findings(place, &metrics, &expect, output, compared)
+    }
 
     fn evaluation() -> Evaluation {
         toml::from_str(
@@ -189,7 +244,7 @@ mod tests {
 
     fn verdicts(json: &str, compared: bool) -> Vec<(String, Verdict)> {
         let output = serde_json::from_str(json).unwrap();
-        findings("x", &evaluation(), &output, compared)
+        found("x", &output, compared)
             .iter()
             .map(|finding| (finding.row.clone(), finding.verdict()))
             .collect()
@@ -246,7 +301,7 @@ mod tests {
     #[test]
     fn the_table_lines_up() {
         let output = serde_json::from_str(&rows(0.68, 0.5)).unwrap();
-        let table = table(&findings("scifact bm25 test", &evaluation(), &output, true));
+        let table = table(&found("scifact bm25 test", &output, true));
         let verdict = table.lines().next().unwrap().find("verdict").unwrap();
         let at_verdict: Vec<String> = table
             .lines()

@@ -2,6 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt;
 
+use std::fs;
+
 use super::report::Verdict;
 use super::*;
 
@@ -23,14 +25,33 @@ const DEFINITION: &str = r#"
     profile = "own"
     tune = { split = "train", limit = 9 }
     expect = [{ row = "bm25", metric = "nDCG@10", value = 0.5, tolerance = 0.01, source = "us" }]
+
+    [[index.rerank]]
+    run = "runs/given.trec"
+    split = "dev"
+    depth = 20
+    expect = [
+      { row = "given", value = 0.4, tolerance = 0.001, source = "them" },
+      { row = "reranked", value = 0.6, tolerance = 0.001, source = "us" },
+    ]
+
+    [[index.fusions]]
+    split = "test"
+    limit = 3
+    expect = [{ row = "tuned", value = 0.7, tolerance = 0.001, source = "us" }]
 "#;
 
-/// Writes down what it was told, and measures 0.505 whatever it is told.
-const PROGRAM: &str = "#!/bin/sh\n\
-    echo \"$@\" >>\"$(dirname \"$0\")/told\"\n\
-    if [ \"$1\" = eval ]; then\n\
-    echo '{\"rows\":[{\"name\":\"bm25\",\"metrics\":{\"nDCG@10\":0.505}}]}'\n\
-    fi\n";
+/// Writes down what it was told, and measures the same whatever it is told.
+const PROGRAM: &str = r#"#!/bin/sh
+echo "$@" >>"$(dirname "$0")/told"
+case "$*" in
+eval*) echo '{"rows":[{"name":"bm25","metrics":{"nDCG@10":0.505}}]}' ;;
+compare*) echo '{"comparisons":[{"metric":"nDCG@10","baseline":0.4,"mean":0.6}]}' ;;
+tune*json*) echo '{"metric":"nDCG@10","best":{"out_of_fold":0.7,"weights":{"bm25":1.0}},
+  "against":[{"baseline":"bm25 alone","mean":0.8,"difference":-0.1,"interval":[-0.2,-0.01],"adjusted_p":0.01}],
+  "per_query":[{"out_of_fold":0.7},{"out_of_fold":0.7}]}' ;;
+esac
+"#;
 
 fn arguments() -> Arguments {
     Arguments {
@@ -48,11 +69,14 @@ fn the_program_is_told_what_the_definition_says() {
     let folder = tempfile::tempdir().unwrap();
     let at = |path: &str| folder.path().join(path);
     fs::create_dir_all(at("two/qrels")).unwrap();
+    fs::create_dir_all(at("two/runs")).unwrap();
     for file in [
         "corpus.jsonl",
         "queries.jsonl.gz",
+        "qrels/dev.tsv",
         "qrels/test.tsv",
         "qrels/train.tsv",
+        "runs/given.trec",
     ] {
         fs::write(at("two").join(file), "").unwrap();
     }
@@ -68,11 +92,15 @@ fn the_program_is_told_what_the_definition_says() {
         collections: folder.path().to_owned(),
         arguments: &arguments,
     };
-    let findings = bench
+    let measured = bench
         .measure(&experiments[0], &experiments[0].index[0])
         .unwrap();
-    let verdicts: Vec<Verdict> = findings.iter().map(Finding::verdict).collect();
-    assert_eq!(verdicts, [Verdict::AsExpected]);
+    let verdicts: Vec<Verdict> = measured.findings.iter().map(Finding::verdict).collect();
+    use Verdict::{AsExpected, MeasuredOnly};
+    let expected = [AsExpected, AsExpected, AsExpected, MeasuredOnly, AsExpected];
+    assert_eq!(verdicts, expected);
+    let refused = judge(&measured).unwrap_err().to_string();
+    assert!(refused.starts_with("on two the tuned profile"), "{refused}");
 
     let told = fs::read_to_string(at("told")).unwrap();
     let told = told.replace(&format!("{}/", folder.path().display()), "");
@@ -85,6 +113,12 @@ fn the_program_is_told_what_the_definition_says() {
              --force --stages bm25,dense --save-as own",
             "eval indexes/two/own --queries two/queries.jsonl.gz --qrels two/qrels/test.tsv --limit 7 \
              --format json --stages bm25,dense --profile own",
+            "rerank indexes/two/own two/runs/given.trec --queries two/queries.jsonl.gz --depth 20 \
+             --output indexes/two/own.trec",
+            "compare two/runs/given.trec indexes/two/own.trec --qrels two/qrels/dev.tsv \
+             --metrics nDCG@10 --format json",
+            "tune indexes/two/own --queries two/queries.jsonl.gz --qrels two/qrels/test.tsv --limit 3 \
+             --dry-run --format json",
         ]
     );
     let config = fs::read_to_string(at("indexes/two/own.toml")).unwrap();
@@ -101,7 +135,7 @@ fn a_missing_collection_is_named_with_where_to_get_it() {
         .unwrap()
         .to_string();
     assert!(
-        error.contains("qrels/test.tsv") && error.ends_with("write them"),
+        error.contains("qrels/dev.tsv") && error.ends_with("write them"),
         "{error}"
     );
 }

@@ -26,12 +26,13 @@ const XTASK: &str = "xtask";
 
 /// Foreign crates behind a wall, and the one package that knows them. A name also
 /// covers its family: `candle` stands for `candle-core` as well.
-const WALLS: [(&str, &str); 5] = [
+const WALLS: [(&str, &str); 6] = [
     ("tantivy", "treffer-lexical"),
     ("candle", "treffer-encoder"),
     ("cudarc", "treffer-encoder"),
     ("tokenizers", "treffer-encoder"),
     ("hnsw_rs", "treffer-dense"),
+    ("hessboost", "treffer-fusion"),
 ];
 
 /// One sentence for every dependency that must not be.

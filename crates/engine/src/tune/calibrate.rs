@@ -5,13 +5,9 @@ use treffer_types::{Grade, StageName};
 
 use crate::tune::pool::Pool;
 
-/// Newton's steps; it has always settled long before.
-const STEPS: usize = 50;
-
-/// The sigmoid that makes logits probabilities of relevance (Platt, Advances in Large
-/// Margin Classifiers, 1999), fitted by Newton's method on what the cross-encoder has
-/// read of `queries`, with Platt's smoothed targets. Documents that nobody judged count
-/// as not relevant.
+/// The sigmoid that makes logits probabilities of relevance, fitted by
+/// [`Normalizer::platt`] on what the cross-encoder has read of `queries`. Documents that
+/// nobody judged count as not relevant.
 ///
 /// The plain sigmoid of a logit where nothing can be fitted: if nothing was read, all
 /// or none of it is relevant, or relevance does not rise with the logit.
@@ -25,108 +21,5 @@ pub(crate) fn platt<'a>(queries: impl Iterator<Item = &'a Pool>) -> Normalizer {
             }
         }
     }
-    fit(&pairs).unwrap_or(Normalizer::theoretical(StageName::Cross))
-}
-
-fn fit(pairs: &[(f64, bool)]) -> Option<Normalizer> {
-    let n_relevant = pairs.iter().filter(|(_, is_relevant)| *is_relevant).count();
-    let n_other = pairs.len() - n_relevant;
-    if n_relevant == 0 || n_other == 0 {
-        return None;
-    }
-    let high = (n_relevant as f64 + 1.0) / (n_relevant as f64 + 2.0);
-    let low = 1.0 / (n_other as f64 + 2.0);
-    // Logits around 0 with a deviation of 1, for numbers that neither vanish nor explode.
-    let n = pairs.len() as f64;
-    let center = pairs.iter().map(|(logit, _)| logit).sum::<f64>() / n;
-    let spread = pairs.iter().map(|(x, _)| (x - center).powi(2)).sum::<f64>() / n;
-    let spread = spread.sqrt();
-    if spread <= 0.0 || !spread.is_finite() {
-        return None;
-    }
-    let (mut slope, mut offset) = (1.0, (n_relevant as f64 / n_other as f64).ln());
-    for _ in 0..STEPS {
-        let (mut g, mut h) = ([0.0; 2], [1e-9, 0.0, 1e-9]);
-        for (logit, is_relevant) in pairs {
-            let x = (logit - center) / spread;
-            let target = if *is_relevant { high } else { low };
-            let p = 1.0 / (1.0 + (-(slope * x + offset)).exp());
-            let (error, weight) = (p - target, p * (1.0 - p));
-            g = [g[0] + error * x, g[1] + error];
-            h = [h[0] + weight * x * x, h[1] + weight * x, h[2] + weight];
-        }
-        let determinant = h[0] * h[2] - h[1] * h[1];
-        let step = [
-            (h[2] * g[0] - h[1] * g[1]) / determinant,
-            (h[0] * g[1] - h[1] * g[0]) / determinant,
-        ];
-        // A long step may leave the region in which it makes sense.
-        let length = step[0].hypot(step[1]);
-        let factor = if length > 2.0 { 2.0 / length } else { 1.0 };
-        slope -= factor * step[0];
-        offset -= factor * step[1];
-        if length < 1e-9 {
-            break;
-        }
-    }
-    let slope = slope / spread;
-    let offset = offset - slope * center;
-    Normalizer::Sigmoid {
-        slope: rounded(slope),
-        offset: rounded(offset),
-    }
-    .check()
-    .ok()
-}
-
-/// To six decimals: what a profile that people read should hold.
-fn rounded(value: f64) -> f64 {
-    (value * 1e6).round() / 1e6
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_fit_finds_the_sigmoid_that_made_the_labels() {
-        // Of a hundred pairs at each logit, as many are relevant as the sigmoid says.
-        let (slope, offset) = (0.5, -1.0);
-        let mut pairs = Vec::new();
-        for step in -20..=20 {
-            let logit = f64::from(step) / 2.0;
-            let p = 1.0 / (1.0 + (-(slope * logit + offset)).exp());
-            let n_relevant = (p * 1000.0).round() as usize;
-            pairs.extend((0..1000).map(|at| (logit, at < n_relevant)));
-        }
-        let Some(Normalizer::Sigmoid {
-            slope: a,
-            offset: b,
-        }) = fit(&pairs)
-        else {
-            panic!("no fit");
-        };
-        assert!(
-            (a - slope).abs() < 0.01 && (b - offset).abs() < 0.02,
-            "{a} {b}"
-        );
-    }
-
-    #[test]
-    fn where_nothing_can_be_fitted_there_is_no_fit() {
-        assert_eq!(fit(&[]), None);
-        assert_eq!(fit(&[(1.0, true), (2.0, true)]), None);
-        assert_eq!(fit(&[(1.0, true), (1.0, false)]), None);
-        let falling: Vec<(f64, bool)> = (0..100).map(|at| (f64::from(at), at < 50)).collect();
-        assert_eq!(fit(&falling), None);
-    }
-
-    #[test]
-    fn labels_that_a_logit_separates_give_a_finite_slope() {
-        let pairs: Vec<(f64, bool)> = (0..100).map(|at| (f64::from(at), at >= 90)).collect();
-        let Some(Normalizer::Sigmoid { slope, .. }) = fit(&pairs) else {
-            panic!("no fit");
-        };
-        assert!(slope > 0.0 && slope.is_finite());
-    }
+    Normalizer::platt(&pairs).unwrap_or(Normalizer::theoretical(StageName::Cross))
 }

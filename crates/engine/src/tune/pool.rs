@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use treffer_eval::Topic;
+use treffer_fusion::Lengths;
 use treffer_types::{Candidate, Grade, Progress, Query, StageName, StageTrace};
 
 use crate::error::{Error, part, stop_if_asked};
 use crate::gather::Plan;
 use crate::index::Index;
+use crate::learned::lengths;
 use crate::profile::Profile;
 use crate::stages::read_pairs;
 use crate::topics::Topics;
@@ -25,6 +27,8 @@ pub struct Pool {
     pub candidates: Vec<Candidate>,
     /// The grade of each candidate; `None` where nobody judged it.
     pub grades: Vec<Option<Grade>>,
+    /// How long the query and the candidates' documents are.
+    pub lengths: Lengths,
     /// What there was to be found.
     pub topic: Topic,
     /// What each stage did, and how long it took.
@@ -141,6 +145,7 @@ pub(crate) fn pools(
         }
         pools.push(Pool {
             query: query.clone(),
+            lengths: lengths(index, query, &scores.candidates)?,
             candidates: scores.candidates,
             grades,
             topic: Topic::new(judgements),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use treffer_eval::{Comparison, Metric};
-use treffer_fusion::{Normalizer, Weights};
+use treffer_fusion::{Learned, Normalizer, Weights};
 use treffer_types::{StageMap, StageName};
 
 use crate::gather::Gathered;
@@ -57,6 +57,8 @@ pub struct TuneReport {
     /// Quality and cost of every combination of depths, cheapest first; only of a
     /// full search.
     pub depths: Vec<DepthPoint>,
+    /// The learned fusion, where one was asked for.
+    pub learned: Option<LearnedReport>,
     /// What each stage took while gathering.
     pub times: Vec<StageCost>,
     /// What the winner gathers for each query, in the order of the queries, with the
@@ -135,6 +137,42 @@ pub struct Against {
     pub comparison: Comparison,
     /// The test's p-value after Holm's correction over all baselines.
     pub adjusted_p: f64,
+}
+
+/// A learned fusion beside the tuned weights that it starts from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LearnedReport {
+    /// Grown on all queries, over the tuned winner.
+    pub learned: Learned,
+    /// Trees of each fold, grown over what its others chose, on their queries.
+    pub fold_trees: Vec<usize>,
+    /// Every query's value out of fold, in the order of the queries.
+    pub values: Vec<f64>,
+    /// Their mean: what it is worth on new queries.
+    pub out_of_fold: f64,
+    /// Against the tuned weights and against the current profile, out of fold.
+    pub against: [Comparison; 2],
+    /// The p-values of both after Holm's correction.
+    pub adjusted_p: [f64; 2],
+}
+
+impl LearnedReport {
+    /// Against the tuned weights that it starts from.
+    pub fn against_tuned(&self) -> &Comparison {
+        &self.against[0]
+    }
+
+    /// Against the profile as it was.
+    pub fn against_current(&self) -> &Comparison {
+        &self.against[1]
+    }
+
+    /// Whether it earns its place: better than the tuned weights and than the current
+    /// profile, both significant after correction.
+    pub fn is_gain(&self) -> bool {
+        let is_better = |(one, p): (&Comparison, &f64)| one.test.difference > 0.0 && *p <= LEVEL;
+        self.against.iter().zip(&self.adjusted_p).all(is_better)
+    }
 }
 
 /// What the tuned profile is compared with.
@@ -266,6 +304,7 @@ impl Choice {
             cross_order,
             normalizers,
             weights: self.weights,
+            learned: None, // it corrected other weights
             ..profile.clone()
         }
     }

@@ -1,20 +1,21 @@
-//! Nested cross-validation, and the winner against every baseline.
+//! The winner against every baseline, and what to do about it.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use treffer_eval::{Comparison, Settings, holm, k_fold};
 use treffer_fusion::{Normalizer, Weights};
-use treffer_types::{StageMap, StageName};
+use treffer_types::{Progress, StageMap, StageName};
 
 use crate::error::Error;
 use crate::tune::calibrate::platt;
+use crate::tune::learn;
+use crate::tune::nested::{Folds, Nested, Part, nested};
 use crate::tune::pool::Pool;
 use crate::tune::report::{
     Against, Baseline, Choice, DepthPoint, LEVEL, Measured, QueryOutcome, ScoresOrigin, Setup,
     SurfacePoint, TuneReport, Verdict,
 };
-use crate::tune::select::{Found, Limits, difference, mean_over};
+use crate::tune::select::{Limits, difference, mean_over};
 use crate::tune::space::Space;
 use crate::tune::table::{Grid, Table};
 use crate::tune::{Search, TuneRequest};
@@ -64,89 +65,13 @@ pub(crate) fn check<'a>(
     Ok(k_fold(ids, request.folds, request.seed)?)
 }
 
-/// Queries, by place, in folds.
-struct Folds {
-    /// Each with its queries, those of all others, and the sigmoid fitted on the latter.
-    parts: Vec<Part>,
-    all: Vec<usize>,
-}
-
-struct Part {
-    held_out: Vec<usize>,
-    training: Vec<usize>,
-    fitted: Normalizer,
-}
-
-impl Folds {
-    fn new(pools: &[Pool], folds: &[Vec<String>]) -> Self {
-        let places: HashMap<&str, usize> = pools
-            .iter()
-            .enumerate()
-            .map(|(at, pool)| (pool.query.id.as_str(), at))
-            .collect();
-        let mut fold_of = vec![0; pools.len()];
-        for (fold, ids) in folds.iter().enumerate() {
-            for id in ids {
-                if let Some(at) = places.get(id.as_str()) {
-                    fold_of[*at] = fold;
-                }
-            }
-        }
-        let all: Vec<usize> = (0..pools.len()).collect();
-        let part = |fold| {
-            let (held_out, training): (Vec<usize>, Vec<usize>) =
-                all.iter().partition(|query| fold_of[**query] == fold);
-            Part {
-                fitted: platt(training.iter().map(|at| &pools[*at])),
-                held_out,
-                training,
-            }
-        };
-        Folds {
-            parts: (0..folds.len()).map(part).collect(),
-            all,
-        }
-    }
-}
-
-/// What a search chose, fold by fold and on all queries.
-struct Nested {
-    /// Each query's value under what the folds that it is not in chose.
-    out_of_fold: Vec<f64>,
-    fold_choices: Vec<Choice>,
-    on_all: Found,
-}
-
-/// The search is repeated without each fold in turn, and that fold's queries are
-/// measured with what it chose. `None` if the limits leave nothing to choose.
-fn nested(
-    table: &mut Table<'_>,
-    folds: &Folds,
-    on_all: Normalizer,
-    limits: &Limits,
-) -> Option<Nested> {
-    let mut out_of_fold = vec![0.0; folds.all.len()];
-    let mut fold_choices = Vec::with_capacity(folds.parts.len());
-    for part in &folds.parts {
-        let found = table.search(&part.training, part.fitted, limits)?;
-        for query in &part.held_out {
-            out_of_fold[*query] = table.row(found.chosen).values[*query];
-        }
-        fold_choices.push(table.choice(found.chosen));
-    }
-    Some(Nested {
-        out_of_fold,
-        fold_choices,
-        on_all: table.search(&folds.all, on_all, limits)?,
-    })
-}
-
 /// Searches, compares and decides.
 pub(crate) fn report(
     space: &Space,
     pools: &[Pool],
     request: &TuneRequest<'_>,
     folds: &[Vec<String>],
+    progress: &dyn Progress,
 ) -> Result<TuneReport, Error> {
     let folds = Folds::new(pools, folds);
     let fitted = platt(pools.iter());
@@ -166,6 +91,12 @@ pub(crate) fn report(
     );
     let surface = surface(&mut table, &folds, &best.setup);
     let against = against(&mut table, &folds, request, fitted, &tuned)?;
+    let learned = match request.learn {
+        true => Some(learn::learn(
+            &table, &folds, request, &tuned, &best, progress,
+        )?),
+        false => None,
+    };
     let measured = |choice: Choice| Measured {
         choice,
         mean: mean_over(&table.values(&choice), &folds.all),
@@ -194,6 +125,7 @@ pub(crate) fn report(
         against,
         surface,
         depths,
+        learned,
         times: table.stage_costs(),
         gathered: Vec::new(),
     })

@@ -97,6 +97,9 @@ fn without_times(mut report: TuneReport) -> TuneReport {
     for measured in [&mut report.current, &mut report.best, &mut report.highest] {
         measured.ms = None;
     }
+    for gathered in &mut report.gathered {
+        gathered.traces.clear();
+    }
     report
 }
 
@@ -127,6 +130,7 @@ fn tuning_and_evaluating_give_the_same_numbers_in_any_pool() {
             draws: DRAWS,
             budget_ms: None,
             cache: false,
+            learn: true,
         };
         let tuned = without_times(tune(&index, &request, &topics, &NoProgress).unwrap());
         let measured = evaluate(&index, &profile, None, &topics, &[metric], &NoProgress).unwrap();

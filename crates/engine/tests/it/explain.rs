@@ -262,7 +262,7 @@ fn an_outweighed_document_lost_most_by_the_stage_that_is_named() {
         assert_eq!(hits[TOP_K - 1].id, *last);
         let (top, here) = (&hits[TOP_K - 1], &hits[found.rank as usize - 1]);
         let gap = |stage: StageName| top.stages[stage].weighted - here.stages[stage].weighted;
-        assert_eq!(*deficit, gap(*by));
+        assert_eq!(*deficit, gap(by.unwrap()));
         assert!(
             StageName::ALL
                 .into_iter()

@@ -11,6 +11,7 @@ mod explain;
 mod judge;
 mod modes;
 mod oracle;
+mod rerank;
 mod support;
 mod topics;
 mod tune;

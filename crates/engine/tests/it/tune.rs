@@ -3,6 +3,7 @@
 
 mod cached;
 mod full;
+mod learned;
 mod saving;
 mod simulated;
 
@@ -12,7 +13,7 @@ use std::fs;
 use treffer_engine::Error;
 use treffer_engine::config::Settings;
 use treffer_engine::index::Index;
-use treffer_engine::profile::{Mode, Profile, Provenance};
+use treffer_engine::profile::{Mode, Profile, Provenance, QueryPrints};
 use treffer_engine::search::{SearchRequest, Searcher};
 use treffer_engine::settings_file::save_profile;
 use treffer_engine::topics::Topics;
@@ -57,6 +58,7 @@ fn request<'a>(profile: &'a Profile, steps: u32) -> TuneRequest<'a> {
         draws: DRAWS,
         budget_ms: None,
         cache: false,
+        learn: false,
     }
 }
 
@@ -292,18 +294,11 @@ fn winner(points: &[Weights], values: &[Vec<f64>], current: Weights, queries: &[
     let near = |at: usize| (distance(points[at], current) * 1e6).round() as i64;
     let thirds = Weights::equal(&StageName::ALL).unwrap();
     let balanced = |at: usize| (distance(points[at], thirds) * 1e6).round() as i64;
-    let stages = |at: usize| {
-        let weighs = |stage: &&StageName| points[at].weight(**stage) > 0.0;
-        StageName::ALL.iter().filter(weighs).count()
-    };
     let largest = (0..points.len()).map(worth).fold(f64::MIN, f64::max);
     let highest = (0..points.len())
         .filter(|at| largest - worth(*at) < 1e-12)
         .min_by_key(|at| (near(*at), balanced(*at)))
         .unwrap();
-    if points[highest] == current {
-        return highest;
-    }
     let is_as_good = |at: &usize| {
         let n = queries.len() as f64;
         let behind: Vec<f64> = queries
@@ -316,7 +311,7 @@ fn winner(points: &[Weights], values: &[Vec<f64>], current: Weights, queries: &[
     };
     (0..points.len())
         .filter(is_as_good)
-        .min_by_key(|at| (stages(*at), near(*at), balanced(*at)))
+        .min_by_key(|at| (near(*at), balanced(*at)))
         .unwrap()
 }
 

@@ -229,3 +229,25 @@ fn k1_and_b_are_free_when_an_index_is_opened() {
     let scores = open(0.0, 1.0).score("x", &[DocId(0), DocId(1)]).unwrap();
     assert_eq!(scores[0], scores[1]);
 }
+
+#[test]
+fn the_length_of_a_document_counts_the_terms_of_all_searched_fields() {
+    let docs = [("a b", "c d e"), ("", ""), ("x", "y y")];
+    let docs: Vec<_> = (0..)
+        .zip(docs)
+        .map(|(doc, (title, text))| (doc, title.to_owned(), text.to_owned()))
+        .collect();
+    let ids = [DocId(2), DocId(0), DocId(1), DocId(0)];
+    for (config, expected) in [
+        (plain(), [3, 5, 0, 5]),
+        (weighted(1.0, 2.0), [3, 5, 0, 5]),
+        (weighted(0.0, 1.0), [2, 3, 0, 3]),
+    ] {
+        let (_dir, index) = index(&config, &docs);
+        assert_eq!(index.lengths(&ids).unwrap(), expected);
+        assert!(matches!(
+            index.lengths(&[DocId(3)]),
+            Err(Error::UnknownDoc { .. })
+        ));
+    }
+}

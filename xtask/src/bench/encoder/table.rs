@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::machine::Machine;
+use crate::bench::figures::{duration, extremes, median};
+use crate::bench::machine::Machine;
 
 /// What one contestant did in one row.
 #[derive(Debug)]
@@ -55,16 +56,6 @@ fn cosine(a: &[f64], b: &[f64]) -> f64 {
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
-/// The middle value, or the mean of the two in the middle; `None` of nothing.
-pub(super) fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted.len() {
-        0 => None,
-        n => Some((sorted[(n - 1) / 2] + sorted[n / 2]) / 2.0),
-    }
-}
-
 /// What stands above the table: everything that the figures depend on.
 pub(super) struct Circumstances<'a> {
     pub(super) machine: &'a Machine,
@@ -86,15 +77,8 @@ pub(super) fn report(circumstances: &Circumstances, findings: &[Finding]) -> Str
 }
 
 fn heading(circumstances: &Circumstances) -> String {
-    let machine = circumstances.machine;
     let mut lines = vec![
-        format!(
-            "{}, {} threads; {}; load {} at the start",
-            machine.model,
-            machine.n_threads,
-            machine.features.join(" "),
-            machine.load
-        ),
+        circumstances.machine.to_string(),
         format!(
             "Instruction set: {}. Medians of {} rounds, all in turn. Peers: {}.",
             circumstances.isa,
@@ -154,34 +138,21 @@ fn details(findings: &[Finding]) -> String {
         .to_owned();
     for finding in findings {
         for measured in &finding.measured {
-            let extreme = |ordered: fn(&f64, &f64) -> std::cmp::Ordering| {
-                let time = measured.times.iter().copied().min_by(ordered);
-                time.map_or("-".to_owned(), duration)
-            };
             let differences = match measured.differences {
                 Some(Differences { median, largest }) => format!("{median:.1e}, {largest:.1e}"),
                 None => "-".to_owned(),
             };
             let _ = writeln!(
                 text,
-                "| {} | {} | {} to {} | {} | {differences} |",
+                "| {} | {} | {} | {} | {differences} |",
                 finding.title,
                 measured.contestant,
-                extreme(f64::total_cmp),
-                extreme(|a, b| b.total_cmp(a)),
+                extremes(&measured.times),
                 measured.settings,
             );
         }
     }
     text
-}
-
-fn duration(milliseconds: f64) -> String {
-    match milliseconds {
-        ms if ms < 10.0 => format!("{ms:.2} ms"),
-        ms if ms < 1000.0 => format!("{ms:.0} ms"),
-        ms => format!("{:.2} s", ms / 1000.0),
-    }
 }
 
 #[cfg(test)]
@@ -195,13 +166,6 @@ mod tests {
             times: times.to_vec(),
             differences: None,
         }
-    }
-
-    #[test]
-    fn a_median_is_the_middle_or_between_the_middle_two() {
-        assert_eq!(median(&[]), None);
-        assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), Some(2.5));
     }
 
     #[test]

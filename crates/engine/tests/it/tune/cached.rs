@@ -7,6 +7,7 @@ use super::*;
 fn cached<'a>(profile: &'a Profile) -> TuneRequest<'a> {
     TuneRequest {
         cache: true,
+        learn: false,
         ..request(profile, 5)
     }
 }
@@ -70,6 +71,7 @@ fn whatever_the_scores_depend_on_is_gathered_anew() {
     assert_eq!(run(&index, &cached(&profile), &fewer).scores, gathered);
     let uncached = TuneRequest {
         cache: false,
+        learn: false,
         ..cached(&profile)
     };
     assert_eq!(run(&index, &uncached, &topics).scores, gathered);

@@ -136,6 +136,7 @@ fn a_budget_is_kept() {
     // Kept scores keep their times, so that both searches know the same costs.
     let cached = TuneRequest {
         cache: true,
+        learn: false,
         ..full(&profile)
     };
     let free = run(&index, &cached, &topics);

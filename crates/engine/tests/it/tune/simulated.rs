@@ -3,6 +3,7 @@
 
 use treffer_engine::tune::{Pool, tune_pools};
 use treffer_eval::Topic;
+use treffer_fusion::Lengths;
 use treffer_types::{Candidate, DocId, PassageId, Score};
 
 use super::*;
@@ -40,6 +41,7 @@ fn simulated(seed: u64, n_queries: usize, signal: StageMap<f64>) -> Vec<Pool> {
             candidates,
             grades,
             topic: Topic::new(&judgements),
+            lengths: Lengths::default(),
             traces: Vec::new(),
         }
     };

@@ -1,5 +1,6 @@
 //! A program that does the same work as the others and is asked for its times.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -22,10 +23,9 @@ pub(super) struct Contestant {
 pub(super) struct Ready {
     /// The settings that it found to be its best.
     pub(super) settings: String,
-    /// Version, if it is a peer.
-    pub(super) torch: Option<String>,
-    /// Version, if it is a peer.
-    pub(super) onnxruntime: Option<String>,
+    /// Of a peer, the versions of what it runs on, by name.
+    #[serde(default)]
+    pub(super) versions: BTreeMap<String, String>,
 }
 
 impl Contestant {
@@ -57,7 +57,7 @@ impl Contestant {
         self.ask("run")
     }
 
-    /// The results of the work, a row per text.
+    /// The results of the work, row by row.
     pub(super) fn scores(&mut self) -> Result<Vec<Vec<f64>>> {
         self.ask("scores")
     }
@@ -94,6 +94,20 @@ impl Drop for Contestant {
     }
 }
 
+/// Milliseconds of every contestant in as many rounds, each of which they run one after
+/// the other, so that a slow minute of the machine hits all alike.
+pub(super) fn in_turn(contestants: &mut [Contestant], rounds: u32) -> Result<Vec<Vec<f64>>> {
+    let mut times = vec![Vec::new(); contestants.len()];
+    for round in 1..=rounds {
+        for (contestant, times) in contestants.iter_mut().zip(&mut times) {
+            let milliseconds = contestant.run()?;
+            eprintln!("  round {round}, {}: {milliseconds:.1} ms", contestant.name);
+            times.push(milliseconds);
+        }
+    }
+    Ok(times)
+}
+
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
@@ -105,12 +119,23 @@ mod tests {
     #[test]
     fn a_contestant_answers_line_by_line() {
         let mut shell = shell(
-            r#"echo '{"settings": "none"}'; read a; echo "1.5"; read b; echo "[[1, 2], [3, 4]]"; cat"#,
+            r#"echo '{"settings": "none", "versions": {"a": "1.0"}}'; read a; echo "1.5"; read b; echo "[[1, 2], [3, 4]]"; cat"#,
         )
         .unwrap();
         assert_eq!(shell.ready.settings, "none");
+        assert_eq!(shell.ready.versions["a"], "1.0");
         assert_eq!(shell.run().unwrap(), 1.5);
         assert_eq!(shell.scores().unwrap(), [[1.0, 2.0], [3.0, 4.0]]);
+    }
+
+    #[test]
+    fn contestants_run_in_turn() {
+        let answers = |a, b| format!(r#"echo '{{"settings": ""}}'; echo {a}; echo {b}; cat"#);
+        let mut two = [
+            shell(&answers(1, 2)).unwrap(),
+            shell(&answers(3, 4)).unwrap(),
+        ];
+        assert_eq!(in_turn(&mut two, 2).unwrap(), [[1.0, 2.0], [3.0, 4.0]]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The throw-away environment in which the peers run.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ pub(super) fn prepare(folder: &Path, requirements: &Path) -> Result<PathBuf> {
         return Ok(interpreter);
     }
     eprintln!(
-        "installing the peers into {}: a large download, done once",
+        "installing the peers into {}: a download, done once",
         folder.display()
     );
     run_command(Command::new("python3").args(["-m", "venv"]).arg(folder)).context(
@@ -45,11 +46,11 @@ pub(super) fn prepare(folder: &Path, requirements: &Path) -> Result<PathBuf> {
     Ok(interpreter)
 }
 
-/// Where the environment lies unless somebody says otherwise.
+/// Where the environment of one benchmark lies unless somebody says otherwise.
 ///
 /// # Errors
 /// If the user has no folder for caches.
-pub(super) fn default_folder() -> Result<PathBuf> {
+pub(super) fn default_folder(bench: &str) -> Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = match (variable("XDG_CACHE_HOME"), variable("HOME")) {
         (Some(cache), _) => PathBuf::from(cache),
@@ -58,5 +59,13 @@ pub(super) fn default_folder() -> Result<PathBuf> {
             "no folder for the Python environment of the peers: HOME is not set; name one with --python"
         ),
     };
-    Ok(cache.join("treffer").join("bench-encoder"))
+    Ok(cache.join("treffer").join(format!("bench-{bench}")))
+}
+
+/// Names with their versions, as in `ranx 0.3`.
+pub(super) fn versions(versions: &BTreeMap<String, String>) -> Vec<String> {
+    let named = versions.iter();
+    named
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! What the processor is, how busy it is, and how contestants are held down to an
 //! older instruction set.
 
+use std::fmt;
 use std::fs;
 
 use anyhow::{Context, Result};
@@ -71,6 +72,20 @@ impl Machine {
 
     fn has(&self, feature: &str) -> bool {
         self.features.contains(&feature)
+    }
+}
+
+impl fmt::Display for Machine {
+    /// What stands above a table.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}, {} threads; {}; load {} at the start",
+            self.model,
+            self.n_threads,
+            self.features.join(" "),
+            self.load
+        )
     }
 }
 

@@ -1,0 +1,173 @@
+//! Re-ranking: what any program ranked, read by the index's cross-encoder.
+
+use std::collections::BTreeMap;
+
+use treffer_eval::{Run, RunEntry};
+use treffer_types::{Candidate, PassageId, Progress, Query, StageName};
+
+use crate::error::{Error, part, stop_if_asked};
+use crate::gather::query_name;
+use crate::index::Index;
+use crate::stages::read_pairs;
+
+/// A run in its new order, and what of it could not be read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reranked {
+    /// The documents that were read by falling logit, then the others in the order in
+    /// which they were, with scores that go on falling by 1. Equal logits keep their
+    /// order too.
+    pub run: Run,
+    /// Documents that the index does not hold, as query and document: they are left
+    /// out, and the depth is counted without them.
+    pub unknown: Vec<(String, String)>,
+    /// Queries of the run whose text was not given; they are left out.
+    pub without_text: Vec<String>,
+    /// Queries given that the run does not have.
+    pub not_in_run: usize,
+    /// How many pairs the cross-encoder read.
+    pub n_read: usize,
+}
+
+/// Has the cross-encoder read the first `depth` documents of each of the run's
+/// rankings together with the query, and orders them by what it says.
+///
+/// # Errors
+/// If the index was opened without a cross-encoder, if two queries have one id, if no
+/// query of the run is among `queries`, if one of them is blank, if reading fails, or
+/// if `progress` says to stop.
+pub fn rerank(
+    index: &Index,
+    run: &Run,
+    queries: &[Query],
+    depth: usize,
+    progress: &dyn Progress,
+) -> Result<Reranked, Error> {
+    if index.cross.is_none() {
+        return Err(Error::Request(
+            "nothing can be re-ranked here: the index has no cross-encoder; build it with one (cross.model)".into(),
+        ));
+    }
+    let texts = by_id(queries)?;
+    let mut reranked = Reranked {
+        not_in_run: texts.keys().filter(|id| !run.0.contains_key(**id)).count(),
+        ..Reranked::default()
+    };
+    if reranked.not_in_run == texts.len() {
+        return Err(Error::Request(format!(
+            "no query of the run has a text: the run has {}, {} were given, but no id is in both",
+            run.0.len(),
+            texts.len()
+        )));
+    }
+    progress.begin("re-ranking", Some(run.0.len() as u64), "queries");
+    for (id, ranking) in &run.0 {
+        stop_if_asked(progress)?;
+        match texts.get(id.as_str()) {
+            Some(query) => rerank_query(index, query, ranking, depth, &mut reranked)?,
+            None => reranked.without_text.push(id.clone()),
+        }
+        progress.advance(1);
+    }
+    progress.end();
+    Ok(reranked)
+}
+
+fn by_id(queries: &[Query]) -> Result<BTreeMap<&str, &Query>, Error> {
+    let mut texts = BTreeMap::new();
+    for query in queries {
+        if texts.insert(query.id.as_str(), query).is_some() {
+            return Err(Error::Request(format!(
+                "two queries have the id `{}`; a run goes by id, so each needs its own",
+                query.id
+            )));
+        }
+    }
+    Ok(texts)
+}
+
+fn rerank_query(
+    index: &Index,
+    query: &Query,
+    ranking: &[RunEntry],
+    depth: usize,
+    into: &mut Reranked,
+) -> Result<(), Error> {
+    if query.text.trim().is_empty() {
+        return Err(Error::Request(format!("query {} is empty", query.id)));
+    }
+    let mut pool = Vec::new();
+    let mut docs = Vec::new();
+    for RunEntry { doc, .. } in ranking {
+        let found = index.store.find(doc);
+        match found.map_err(part("read", "store", index.dir()))? {
+            Some(number) => {
+                pool.push(Candidate::new(PassageId::whole(number)));
+                docs.push(doc);
+            }
+            None => into.unknown.push((query.id.clone(), doc.clone())),
+        }
+    }
+    if pool.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<usize> = (0..pool.len().min(depth)).collect();
+    if let Some(scorer) = &index.cross {
+        read_pairs(scorer.as_ref(), &index.store, query, &mut pool, &places).map_err(|source| {
+            Error::Stage {
+                stage: StageName::Cross,
+                query: query_name(query),
+                source,
+            }
+        })?;
+    }
+    into.n_read += places.len();
+    let scores = pool.iter().map(|candidate| {
+        let logit = candidate.scores.get(StageName::Cross);
+        logit.map(|logit| f64::from(logit.value()))
+    });
+    let entries = ordered(docs.into_iter().zip(scores));
+    into.run.0.insert(query.id.clone(), entries);
+    Ok(())
+}
+
+/// The scored by falling score, then the others, each 1 below the one before.
+fn ordered<'a>(scored: impl Iterator<Item = (&'a String, Option<f64>)>) -> Vec<RunEntry> {
+    let (mut read, unread): (Vec<_>, Vec<_>) = scored.partition(|(_, score)| score.is_some());
+    // Stable: equal scores stay in the run's order.
+    read.sort_by(|(_, a), (_, b)| b.unwrap_or_default().total_cmp(&a.unwrap_or_default()));
+    let mut last = 0.0;
+    let entry = |(doc, score): (&String, Option<f64>)| {
+        last = score.unwrap_or(last - 1.0);
+        RunEntry {
+            doc: doc.clone(),
+            score: last,
+        }
+    };
+    read.into_iter().chain(unread).map(entry).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_read_comes_below_in_its_order() {
+        let docs = ["a", "b", "c", "d", "e"].map(str::to_owned);
+        let scores = [Some(-7.0), Some(2.0), Some(-7.0), None, None];
+        let entries = ordered(docs.iter().zip(scores));
+        let shown: Vec<(&str, f64)> = entries
+            .iter()
+            .map(|entry| (entry.doc.as_str(), entry.score))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("b", 2.0),
+                ("a", -7.0),
+                ("c", -7.0),
+                ("d", -8.0),
+                ("e", -9.0)
+            ]
+        );
+    }
+}

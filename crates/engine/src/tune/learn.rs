@@ -1,0 +1,235 @@
+//! A learned fusion beside the tuned weights, in the same folds.
+
+use rayon::prelude::*;
+use treffer_eval::{Comparison, Settings, holm, k_fold};
+use treffer_fusion::{Fusion, Growth, Learned, Lengths, Lesson};
+use treffer_types::{Grade, Progress, StageName};
+
+use crate::error::{Error, stop_if_asked};
+use crate::tune::TuneRequest;
+use crate::tune::nested::{Folds, Nested};
+use crate::tune::pool::Pool;
+use crate::tune::report::{Choice, LearnedReport, Setup};
+use crate::tune::select::{difference, mean_over};
+use crate::tune::table::Table;
+
+/// Numbers of trees among which an inner cross-validation chooses.
+const CHECKPOINTS: [usize; 9] = [0, 5, 10, 20, 30, 50, 75, 100, 150];
+
+/// Folds of the inner cross-validation.
+const INNER_FOLDS: usize = 3;
+
+/// Grows a learned fusion within each fold, over what the fold's others chose, and on all
+/// queries, over the winner.
+///
+/// # Errors
+/// If trees cannot be grown, the comparisons cannot be made, or `progress` says to stop.
+pub(crate) fn learn(
+    table: &Table<'_>,
+    folds: &Folds,
+    request: &TuneRequest<'_>,
+    tuned: &Nested,
+    winner: &Choice,
+    progress: &dyn Progress,
+) -> Result<LearnedReport, Error> {
+    progress.begin("growing trees", Some(folds.parts.len() as u64 + 1), "folds");
+    let choices = tuned.fold_choices.iter().chain([winner]);
+    let school = School::new(table, request, choices);
+    let by_fold: Vec<(Learned, Vec<f64>)> = folds
+        .parts
+        .par_iter()
+        .zip(&tuned.fold_choices)
+        .map(|(part, choice)| {
+            stop_if_asked(progress)?;
+            let learned = school.grow(choice, &part.training)?;
+            let values = school.values(&learned, choice, &part.held_out)?;
+            progress.advance(1);
+            Ok((learned, values))
+        })
+        .collect::<Result<_, Error>>()?;
+    let learned = school.grow(winner, &folds.all)?;
+    progress.end();
+    let mut values = vec![0.0; folds.all.len()];
+    for (part, (_, held_out)) in folds.parts.iter().zip(&by_fold) {
+        for (query, value) in part.held_out.iter().zip(held_out) {
+            values[*query] = *value;
+        }
+    }
+    let settings = Settings {
+        draws: request.draws,
+        ..Settings::usual(request.seed)
+    };
+    let current = table.values(&table.space.current_choice());
+    let against = [
+        Comparison::new(&values, &tuned.out_of_fold, &settings)?,
+        Comparison::new(&values, &current, &settings)?,
+    ];
+    let adjusted = holm(&against.map(|one| one.test.p_value))?;
+    Ok(LearnedReport {
+        learned,
+        fold_trees: by_fold.iter().map(|(one, _)| one.n_trees()).collect(),
+        out_of_fold: mean_over(&values, &folds.all),
+        adjusted_p: std::array::from_fn(|at| adjusted[at]),
+        values,
+        against,
+    })
+}
+
+/// What trees are grown on: a setup, and the stages whose scores they may look at.
+type Class = (Setup, Vec<StageName>);
+
+/// A query as a lesson, with what the metric needs to mark the answer.
+struct Task {
+    lesson: Lesson,
+    grades: Vec<Option<Grade>>,
+}
+
+impl Task {
+    fn new(table: &Table<'_>, pool: &Pool, (setup, stages): &Class) -> Self {
+        let (candidates, places) = table.space.derive(&pool.candidates, setup);
+        let grades: Vec<Option<Grade>> = places.iter().map(|at| pool.grades[*at]).collect();
+        let document = |at: &usize| pool.lengths.documents.get(*at).copied();
+        let lengths = Lengths {
+            query: pool.lengths.query,
+            // All or none: where nobody said how long they are, none is known.
+            documents: places.iter().map_while(document).collect(),
+        };
+        Task {
+            lesson: Lesson::new(candidates, &grades, &lengths, stages),
+            grades,
+        }
+    }
+}
+
+/// Where trees are grown and measured.
+struct School<'a> {
+    table: &'a Table<'a>,
+    request: &'a TuneRequest<'a>,
+    /// Every query's task in each class that some fold needs.
+    classes: Vec<(Class, Vec<Task>)>,
+}
+
+impl<'a> School<'a> {
+    fn new<'c>(
+        table: &'a Table<'a>,
+        request: &'a TuneRequest<'a>,
+        choices: impl Iterator<Item = &'c Choice>,
+    ) -> Self {
+        let mut school = School {
+            table,
+            request,
+            classes: Vec::new(),
+        };
+        for choice in choices {
+            let class = school.class(choice);
+            if !school.classes.iter().any(|(known, _)| *known == class) {
+                let task = |pool| Task::new(table, pool, &class);
+                let tasks = table.pools.par_iter().map(task).collect();
+                school.classes.push((class, tasks));
+            }
+        }
+        school
+    }
+
+    /// Trees look at every stage that was asked for. But under a budget a choice without
+    /// the cross-encoder may only be within it because nothing is read.
+    fn class(&self, choice: &Choice) -> Class {
+        let is_free = |stage: &StageName| {
+            *stage != StageName::Cross
+                || self.request.budget_ms.is_none()
+                || choice.weights.weight(StageName::Cross) > 0.0
+        };
+        let stages = self.table.space.stages.iter().copied().filter(is_free);
+        (choice.setup, stages.collect())
+    }
+
+    fn tasks(&self, class: &Class) -> &[Task] {
+        let tasks = self.classes.iter().find(|(known, _)| known == class);
+        tasks.map_or(&[], |(_, tasks)| tasks)
+    }
+
+    /// Trees over a choice, grown on some queries, as many of them as are best within
+    /// these.
+    fn grow(&self, choice: &Choice, queries: &[usize]) -> Result<Learned, Error> {
+        let rounds = self.rounds(choice, queries)?;
+        self.train(choice, queries, rounds)
+    }
+
+    /// The number of trees that is best on queries that did not grow them: an inner
+    /// cross-validation, with the one-standard-error rule towards fewer. None if there are
+    /// fewer queries than folds.
+    fn rounds(&self, choice: &Choice, queries: &[usize]) -> Result<usize, Error> {
+        let id = |at: &usize| self.table.pools[*at].query.id.as_str();
+        if queries.len() < INNER_FOLDS {
+            return Ok(0);
+        }
+        let folds = k_fold(queries.iter().map(id), INNER_FOLDS, self.request.seed)?;
+        let mut values = vec![vec![0.0; self.table.pools.len()]; CHECKPOINTS.len()];
+        for fold in folds {
+            let is_held_out = |at: &&usize| {
+                fold.binary_search_by(|one| one.as_str().cmp(id(at)))
+                    .is_ok()
+            };
+            let (held_out, training): (Vec<usize>, Vec<usize>) =
+                queries.iter().partition(is_held_out);
+            let grown = self.train(choice, &training, CHECKPOINTS[CHECKPOINTS.len() - 1])?;
+            for (values, rounds) in values.iter_mut().zip(CHECKPOINTS) {
+                if rounds > grown.n_trees() {
+                    continue;
+                }
+                let cut = grown.truncated(rounds)?;
+                for (at, value) in held_out.iter().zip(self.values(&cut, choice, &held_out)?) {
+                    values[*at] = value;
+                }
+            }
+        }
+        let mean = |values: &Vec<f64>| mean_over(values, queries);
+        let best = (0..CHECKPOINTS.len())
+            .max_by(|a, b| {
+                mean(&values[*a])
+                    .total_cmp(&mean(&values[*b]))
+                    .then(b.cmp(a))
+            })
+            .unwrap_or(0);
+        let is_as_good = |at: &usize| {
+            let (behind, error) = difference(&values[best], &values[*at], queries);
+            behind <= error
+        };
+        Ok((0..best)
+            .find(is_as_good)
+            .map_or(CHECKPOINTS[best], |at| CHECKPOINTS[at]))
+    }
+
+    fn train(&self, choice: &Choice, queries: &[usize], rounds: usize) -> Result<Learned, Error> {
+        let class = self.class(choice);
+        let tasks = self.tasks(&class);
+        let lessons: Vec<&Lesson> = queries.iter().map(|at| &tasks[*at].lesson).collect();
+        let fusion = Fusion {
+            normalizers: choice.setup.normalizers,
+            weights: choice.weights,
+        };
+        let growth = Growth {
+            rounds,
+            ..Growth::default()
+        };
+        Ok(Learned::train(&lessons, &class.1, fusion, &growth)?)
+    }
+
+    /// The metric of each of some queries.
+    fn values(
+        &self,
+        learned: &Learned,
+        choice: &Choice,
+        queries: &[usize],
+    ) -> Result<Vec<f64>, Error> {
+        let tasks = self.tasks(&self.class(choice));
+        let value = |at: &usize| {
+            let task = &tasks[*at];
+            let order = learned.order(&task.lesson)?;
+            let grades: Vec<Option<Grade>> = order.into_iter().map(|at| task.grades[at]).collect();
+            let topic = &self.table.pools[*at].topic;
+            Ok(self.request.metric.score_grades(&grades, topic))
+        };
+        queries.iter().map(value).collect()
+    }
+}

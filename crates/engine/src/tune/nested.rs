@@ -1,0 +1,89 @@
+//! Nested cross-validation: nothing is reported on queries that chose it.
+
+use std::collections::HashMap;
+
+use treffer_fusion::Normalizer;
+
+use crate::tune::calibrate::platt;
+use crate::tune::pool::Pool;
+use crate::tune::report::Choice;
+use crate::tune::select::{Found, Limits};
+use crate::tune::table::Table;
+
+/// Queries, by place, in folds.
+pub(crate) struct Folds {
+    /// Each with its queries, those of all others, and the sigmoid fitted on the latter.
+    pub(crate) parts: Vec<Part>,
+    pub(crate) all: Vec<usize>,
+}
+
+/// A fold, and all others.
+pub(crate) struct Part {
+    pub(crate) held_out: Vec<usize>,
+    pub(crate) training: Vec<usize>,
+    pub(crate) fitted: Normalizer,
+}
+
+impl Folds {
+    pub(crate) fn new(pools: &[Pool], folds: &[Vec<String>]) -> Self {
+        let places: HashMap<&str, usize> = pools
+            .iter()
+            .enumerate()
+            .map(|(at, pool)| (pool.query.id.as_str(), at))
+            .collect();
+        let mut fold_of = vec![0; pools.len()];
+        for (fold, ids) in folds.iter().enumerate() {
+            for id in ids {
+                if let Some(at) = places.get(id.as_str()) {
+                    fold_of[*at] = fold;
+                }
+            }
+        }
+        let all: Vec<usize> = (0..pools.len()).collect();
+        let part = |fold| {
+            let (held_out, training): (Vec<usize>, Vec<usize>) =
+                all.iter().partition(|query| fold_of[**query] == fold);
+            Part {
+                fitted: platt(training.iter().map(|at| &pools[*at])),
+                held_out,
+                training,
+            }
+        };
+        Folds {
+            parts: (0..folds.len()).map(part).collect(),
+            all,
+        }
+    }
+}
+
+/// What a search chose, fold by fold and on all queries.
+pub(crate) struct Nested {
+    /// Each query's value under what the folds that it is not in chose.
+    pub(crate) out_of_fold: Vec<f64>,
+    pub(crate) fold_choices: Vec<Choice>,
+    pub(crate) on_all: Found,
+}
+
+/// The search is repeated without each fold in turn, and that fold's queries are
+/// measured with what it chose. `None` if the limits leave nothing to choose.
+pub(crate) fn nested(
+    table: &mut Table<'_>,
+    folds: &Folds,
+    on_all: Normalizer,
+    limits: &Limits,
+) -> Option<Nested> {
+    let mut out_of_fold = vec![0.0; folds.all.len()];
+    let mut fold_choices = Vec::with_capacity(folds.parts.len());
+    for part in &folds.parts {
+        let found = table.search(&part.training, part.fitted, limits)?;
+        for query in &part.held_out {
+            out_of_fold[*query] = table.row(found.chosen).values[*query];
+        }
+        fold_choices.push(table.choice(found.chosen));
+    }
+    Some(Nested {
+        out_of_fold,
+        fold_choices,
+        on_all: table.search(&folds.all, on_all, limits)?,
+    })
+}

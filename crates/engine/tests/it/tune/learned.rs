@@ -1,0 +1,190 @@
+//! Learned fusions: found where there is something to learn, claimed nowhere else.
+
+use treffer_engine::learned::{self, Ranker};
+use treffer_engine::tune::{Pool, tune_pools};
+use treffer_eval::Topic;
+use treffer_fusion::{Learned, Lengths};
+use treffer_types::{Candidate, DocId, PassageId, Score};
+
+use super::*;
+
+/// Queries on which a document is relevant if `is_relevant` of its two scores, each in
+/// 0..1, and a third number.
+fn pools(seed: u64, n_queries: usize, is_relevant: impl Fn(f64, f64, f64) -> bool) -> Vec<Pool> {
+    const N_CANDIDATES: u32 = 30;
+    let mut random = Random::new(seed);
+    let mut pool = |query: usize| {
+        let (mut candidates, mut grades) = (Vec::new(), Vec::new());
+        let (mut documents, mut judgements) = (Vec::new(), BTreeMap::new());
+        for doc in 0..N_CANDIDATES {
+            let (bm25, dense, other) = (random.unit(), random.unit(), random.unit());
+            let mut candidate = Candidate::new(PassageId::whole(DocId(doc)));
+            for (stage, score) in [(Bm25, bm25), (Dense, dense)] {
+                let score = Score::new(score as f32).unwrap();
+                candidate.scores.set(stage, score);
+            }
+            let grade = i32::from(is_relevant(bm25, dense, other));
+            candidates.push(candidate);
+            grades.push(Some(grade));
+            documents.push(random.below(200) as u32);
+            judgements.insert(format!("d{doc}"), grade);
+        }
+        Pool {
+            query: Query {
+                id: format!("q{query}"),
+                ..Query::text("simulated")
+            },
+            candidates,
+            grades,
+            lengths: Lengths {
+                query: 4,
+                documents,
+            },
+            topic: Topic::new(&judgements),
+            traces: Vec::new(),
+        }
+    };
+    (0..n_queries).map(&mut pool).collect()
+}
+
+fn learned(pools: &[Pool], seed: u64) -> TuneReport {
+    let profile = profile("0.5,0.5,0");
+    let request = TuneRequest {
+        folds: 5,
+        seed,
+        draws: 1000,
+        learn: true,
+        ..request(&profile, 10)
+    };
+    tune_pools(pools, &request, &[Bm25, Dense]).unwrap()
+}
+
+#[test]
+fn what_weights_cannot_say_is_learned_and_believed() {
+    let pools = pools(3, 80, |bm25, dense, _| bm25 > 0.7 && dense > 0.7);
+    let report = learned(&pools, 3);
+    let trees = report.learned.as_ref().unwrap();
+    assert!(trees.is_gain(), "{trees:?}");
+    assert!(trees.out_of_fold > report.out_of_fold + 0.02);
+    let mean = trees.values.iter().sum::<f64>() / trees.values.len() as f64;
+    assert!((mean - trees.out_of_fold).abs() < 1e-12);
+    let difference = trees.out_of_fold - report.current.mean;
+    assert!((trees.against_current().test.difference - difference).abs() < 1e-12);
+}
+
+#[test]
+fn of_forty_sets_with_nothing_to_learn_hardly_any_is_said_to_have_something() {
+    const RUNS: u64 = 40;
+    let claims = (0..RUNS)
+        .filter(|seed| {
+            // Relevance by chance; and by just the weights that are the current ones.
+            let pools = match seed % 2 {
+                0 => pools(*seed, 30, |_, _, other| other > 0.8),
+                _ => pools(*seed, 30, |bm25, dense, other| bm25 + dense + other > 2.0),
+            };
+            learned(&pools, *seed).learned.unwrap().is_gain()
+        })
+        .count();
+    println!("claimed {claims} of {RUNS}");
+    // Three standard deviations of a binomial count above its mean.
+    assert!(claims <= 6, "claimed {claims} of {RUNS}");
+}
+
+#[test]
+fn learning_again_gives_the_same_trees() {
+    let pools = pools(5, 20, |bm25, dense, _| bm25 > 0.7 && dense > 0.6);
+    let file = || {
+        learned(&pools, 5)
+            .learned
+            .unwrap()
+            .learned
+            .encode()
+            .unwrap()
+    };
+    assert_eq!(file(), file());
+}
+
+#[test]
+fn queries_that_teach_nothing_give_the_tuned_weights() {
+    let pools = pools(6, 12, |_, _, _| false);
+    let report = learned(&pools, 6);
+    let trees = report.learned.as_ref().unwrap();
+    assert_eq!(trees.learned.n_trees(), 0);
+    assert_eq!(trees.out_of_fold, report.out_of_fold);
+    assert!(!trees.is_gain());
+}
+
+/// A learned fusion for the two stages that every index here has.
+fn trees() -> Learned {
+    let pools = pools(7, 40, |bm25, dense, _| bm25 > 0.7 && dense > 0.6);
+    let trees = learned(&pools, 7).learned.unwrap().learned;
+    assert!(trees.n_trees() > 0);
+    trees
+}
+
+#[test]
+fn a_search_is_ordered_by_the_learned_fusion_of_its_profile() {
+    let (place, index) = place();
+    let trees = trees();
+    let two_stages = Profile {
+        mode: Mode::Hybrid,
+        cross_depth: 0,
+        ..profile("0.5,0.5,0")
+    };
+    let with_trees = Profile {
+        learned: Some(learned::keep(index.dir(), "default", &trees).unwrap()),
+        ..two_stages.clone()
+    };
+    save_profile(index.dir(), "default", &with_trees).unwrap();
+    let saved = place.open().settings().profile("default").unwrap().clone();
+    assert_eq!(saved, with_trees);
+    let mut n_changed = 0;
+    for query in queries() {
+        let linear = search(&index, &two_stages, &query.text);
+        let learned = search(&index, &saved, &query.text);
+        assert_eq!(learned.n_candidates, linear.n_candidates);
+        for hit in &learned.hits {
+            let stages = StageName::ALL.map(|stage| hit.stages[stage].weighted);
+            let parts: f64 = hit.learned.iter().map(|one| one.part).sum();
+            let sum = stages.iter().sum::<f64>() + parts;
+            assert!((sum - hit.score).abs() < 1e-3, "{sum} {}", hit.score);
+        }
+        assert!(linear.hits.iter().all(|hit| hit.learned.is_empty()));
+        let ids = |result: &treffer_engine::search::SearchResult| -> Vec<String> {
+            result.hits.iter().map(|hit| hit.id.clone()).collect()
+        };
+        n_changed += usize::from(ids(&learned) != ids(&linear));
+    }
+    assert!(n_changed > 0, "the trees change no ranking");
+}
+
+#[test]
+fn a_search_over_other_stages_is_fused_by_the_weights() {
+    let (_place, index) = place();
+    let record = learned::keep(index.dir(), "default", &trees()).unwrap();
+    let profile = Profile {
+        learned: Some(record),
+        ..profile("0.2,0.3,0.5")
+    };
+    let ranker = |stages: &[StageName]| Ranker::new(&index, &profile, stages).unwrap();
+    assert!(matches!(ranker(&StageName::ALL), Ranker::Linear(_)));
+    assert!(matches!(ranker(&[Dense]), Ranker::Linear(_)));
+    assert!(matches!(ranker(&[Bm25, Dense]), Ranker::Learned(_)));
+    assert_eq!(profile.stages_with_effect(&StageName::ALL).len(), 3);
+}
+
+#[test]
+fn a_learned_file_that_is_lost_or_changed_is_an_error_that_names_it() {
+    let (_place, index) = place();
+    let record = learned::keep(index.dir(), "a b/ü", &trees()).unwrap();
+    let path = index.dir().join(&record.file);
+    assert!(record.file.ends_with("a%20b%2f%fc.json"), "{}", record.file);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replacen("0.1", "0.2", 1)).unwrap();
+    let changed = learned::load(index.dir(), &record).unwrap_err();
+    assert!(matches!(changed, Error::LearnedDamaged { .. }));
+    assert!(changed.hint().unwrap().contains("--learn"));
+    fs::remove_file(&path).unwrap();
+    let lost = learned::load(index.dir(), &record).unwrap_err().to_string();
+    assert!(lost.contains("learned"), "{lost}");
+}

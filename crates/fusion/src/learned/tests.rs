@@ -1,0 +1,234 @@
+use super::*;
+use crate::testing::{candidate, fusions, pools};
+use crate::{Normalizer, fuse};
+use proptest::prelude::*;
+use treffer_types::Grade;
+
+/// Pools in which the linear fusion is misled: a document is relevant if bm25 and dense
+/// agree on it, whatever their sum, and long documents are not.
+fn agreement(n_queries: u32) -> Vec<(Vec<Candidate>, Vec<Option<Grade>>, Lengths)> {
+    let mut state = 7_u32;
+    let mut draw = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 24) as f32
+    };
+    (0..n_queries)
+        .map(|_| {
+            let pool: Vec<Candidate> = (0..30)
+                .map(|doc| candidate(doc, Some(20.0 * draw()), Some(draw()), None))
+                .collect();
+            let documents: Vec<u32> = (0..30).map(|_| (300.0 * draw()) as u32).collect();
+            let relevant = |(one, length): (&Candidate, &u32)| {
+                let score = |stage| one.scores.get(stage).map_or(0.0, |score| score.value());
+                let both = score(StageName::Bm25) > 12.0 && score(StageName::Dense) > 0.6;
+                Some(Grade::from(both && *length < 200))
+            };
+            let grades = pool.iter().zip(&documents).map(relevant).collect();
+            let lengths = Lengths {
+                query: 3,
+                documents,
+            };
+            (pool, grades, lengths)
+        })
+        .collect()
+}
+
+const TWO: [StageName; 2] = [StageName::Bm25, StageName::Dense];
+
+fn linear(weights: &str) -> Fusion {
+    Fusion {
+        normalizers: StageMap::from_fn(|_| Normalizer::MinMax),
+        weights: weights.parse().unwrap(),
+    }
+}
+
+fn lessons(n_queries: u32) -> Vec<Lesson> {
+    agreement(n_queries)
+        .into_iter()
+        .map(|(pool, grades, lengths)| Lesson::new(pool, &grades, &lengths, &TWO))
+        .collect()
+}
+
+fn trained(n_queries: u32, rounds: usize) -> Learned {
+    let lessons = lessons(n_queries);
+    let all: Vec<&Lesson> = lessons.iter().collect();
+    let growth = Growth {
+        rounds,
+        ..Growth::default()
+    };
+    Learned::train(&all, &TWO, linear("0.5,0.5,0"), &growth).unwrap()
+}
+
+/// Mean precision at the number of relevant documents.
+fn precision(learned: &Learned, n_queries: u32) -> f64 {
+    let (mut sum, mut n) = (0.0, 0);
+    for (pool, grades, lengths) in agreement(n_queries) {
+        let n_relevant = grades.iter().filter(|grade| **grade == Some(1)).count();
+        if n_relevant == 0 {
+            continue;
+        }
+        let fused = learned.fuse(&pool, &lengths).unwrap();
+        let found = fused[..n_relevant].iter();
+        let found = found.filter(|fused| grades[fused.candidate] == Some(1));
+        sum += found.count() as f64 / n_relevant as f64;
+        n += 1;
+    }
+    sum / f64::from(n)
+}
+
+#[test]
+fn trees_learn_what_no_weights_can_say() {
+    let (before, after) = (trained(60, 0), trained(60, 60));
+    assert_eq!(before.n_trees(), 0);
+    let (before, after) = (precision(&before, 200), precision(&after, 200));
+    assert!(after > before + 0.1, "{before} {after}");
+}
+
+#[test]
+fn without_trees_the_order_is_that_of_the_linear_fusion() {
+    let learned = trained(5, 0);
+    for (pool, _, lengths) in agreement(5) {
+        let linear: Vec<usize> = fuse(&pool, &linear("0.5,0.5,0"))
+            .iter()
+            .map(|fused| fused.candidate)
+            .collect();
+        let learned: Vec<usize> = learned
+            .fuse(&pool, &lengths)
+            .unwrap()
+            .iter()
+            .map(|fused| fused.candidate)
+            .collect();
+        assert_eq!(learned, linear);
+    }
+}
+
+#[test]
+fn a_file_gives_the_same_scores_bit_for_bit() {
+    let learned = trained(30, 20);
+    let text = learned.encode().unwrap();
+    let read = Learned::decode(&text).unwrap();
+    assert_eq!(read.encode().unwrap(), text);
+    for (pool, _, lengths) in agreement(10) {
+        assert_eq!(
+            learned.fuse(&pool, &lengths).unwrap(),
+            read.fuse(&pool, &lengths).unwrap()
+        );
+    }
+}
+
+#[test]
+fn training_is_the_same_on_any_number_of_threads() {
+    let on = |n_threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(n_threads)
+            .build()
+            .unwrap();
+        pool.install(|| trained(30, 10).encode().unwrap())
+    };
+    assert_eq!(on(1), on(3));
+}
+
+#[test]
+fn files_of_others_are_refused_with_the_reason() {
+    let text = trained(10, 2).encode().unwrap();
+    let refused = |text: &str| Learned::decode(text).unwrap_err().to_string();
+    assert!(refused("{}").contains("not a learned fusion"));
+    assert!(refused(&text.replace("\"format\":1", "\"format\":9")).contains("format 9"));
+    assert!(refused(&text.replace("length.query", "length.title")).contains("length.title"));
+    assert!(refused(&text.replace("\"scale\":", "\"scale\":-")).contains("scale is -"));
+    let cut = text.replace("\"left_children\":[1,", "\"left_children\":[");
+    assert_ne!(cut, text);
+    assert!(refused(&cut).contains("trees"));
+}
+
+#[test]
+fn what_a_stage_likes_better_never_stands_lower_for_it() {
+    let learned = trained(60, 40);
+    for (pool, _, lengths) in agreement(10) {
+        let place = |pool: &[Candidate]| {
+            let fused = learned.fuse(pool, &lengths).unwrap();
+            fused.iter().position(|fused| fused.candidate == 4).unwrap()
+        };
+        let before = place(&pool);
+        for stage in TWO {
+            let mut better = pool.clone();
+            let score = pool[4].scores.get(stage).unwrap().value();
+            better[4] = crate::testing::with_score(&pool[4], stage, score + 0.05);
+            // A free feature, the gap between the ranks, may move as well.
+            let gap = |pool: &[Candidate]| features::rows(pool, &lengths, &TWO)[4 * 15 + 12];
+            if gap(&better) == gap(&pool) {
+                assert!(place(&better) <= before);
+            }
+        }
+    }
+}
+
+#[test]
+fn lessons_that_teach_nothing_grow_no_trees() {
+    let (pool, _, lengths) = agreement(1).remove(0);
+    let nothing = Lesson::new(pool.clone(), &[None; 30], &lengths, &TWO);
+    let everything = Lesson::new(pool, &[Some(1); 30], &lengths, &TWO);
+    let empty = Lesson::new(Vec::new(), &[], &Lengths::default(), &TWO);
+    assert!(!nothing.teaches() && !everything.teaches() && !empty.teaches());
+    let learned = Learned::train(
+        &[&nothing, &everything, &empty],
+        &TWO,
+        linear("1,0,0"),
+        &Growth::default(),
+    );
+    assert_eq!(learned.unwrap().n_trees(), 0);
+}
+
+#[test]
+fn odd_grades_are_bounded() {
+    let (pool, mut grades, lengths) = agreement(1).remove(0);
+    grades[0] = Some(-3);
+    grades[1] = Some(500);
+    let lesson = Lesson::new(pool, &grades, &lengths, &TWO);
+    let learned = Learned::train(&[&lesson], &TWO, linear("1,0,0"), &Growth::default());
+    assert!(learned.is_ok());
+}
+
+#[test]
+fn importance_names_what_was_looked_at() {
+    let importance = trained(60, 40).importance();
+    let sum: f64 = importance.iter().map(|(_, share)| share).sum();
+    assert!((sum - 1.0).abs() < 1e-9);
+    assert!(
+        importance
+            .iter()
+            .any(|(name, _)| *name == "length.document")
+    );
+    assert!(
+        importance
+            .iter()
+            .all(|(name, _)| !name.starts_with("cross"))
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Any pool under one set of trees, with any linear fusion below them.
+    #[test]
+    fn parts_add_up_and_scores_never_rise(pool in pools(), fusion in fusions()) {
+        let learned = Learned { fusion, stages: StageName::ALL.to_vec(), ..trained(20, 10) };
+        let lengths = Lengths { query: 2, documents: (0..pool.len() as u32).collect() };
+        let fused = learned.fuse(&pool, &lengths).unwrap();
+        prop_assert_eq!(fused.len(), pool.len());
+        let all: Vec<usize> = fused.iter().map(|fused| fused.candidate).collect();
+        let explained = learned.contributions(&pool, &lengths, &all).unwrap();
+        for (fused, explained) in fused.iter().zip(&explained) {
+            let stages = StageName::ALL.map(|stage| fused.stages[stage].weighted);
+            let sum = stages.iter().sum::<f64>() + fused.learned;
+            prop_assert!((sum - fused.score).abs() <= 1e-9 * (1.0 + fused.score.abs()));
+            let parts: f64 = explained.iter().map(|one| one.part).sum();
+            prop_assert!((parts - fused.learned).abs() < 1e-4, "{} {}", parts, fused.learned);
+        }
+        prop_assert!(fused.windows(2).all(|pair| pair[0].score >= pair[1].score));
+        let read = |fused: &crate::Fused| {
+            pool[fused.candidate].scores.get(StageName::Cross).is_some()
+        };
+        prop_assert!(fused.windows(2).all(|pair| read(&pair[0]) || !read(&pair[1])));
+    }
+}
