@@ -23,6 +23,7 @@ mod eval;
 mod explain;
 mod fuse;
 mod judge;
+mod learn;
 mod report;
 mod rerank;
 mod tune;

@@ -52,7 +52,7 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
     match judged.format {
         ReportFormat::Json => {
             let mut value = to_json(command, &measured, &topics);
-            value["warnings"] = warning.into_iter().collect();
+            value["warnings"] = warning.iter().cloned().collect();
             writeln!(out, "{value}")?;
         }
         ReportFormat::Table => write_table(&mut out, command, &measured, &topics)?,
@@ -69,7 +69,7 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
                 date: &today(),
                 words: &report::command_line(),
             };
-            report::write(path, &report::eval::page(origin, &measured)?)?;
+            report::write(path, &report::eval::page(origin, &measured, warning)?)?;
         }
         None => {}
     }

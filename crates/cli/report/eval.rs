@@ -23,8 +23,15 @@ const SETTINGS_SEED: u64 = 42;
 ///
 /// # Errors
 /// If a document cannot be read, or values cannot be compared.
-pub(crate) fn page(origin: Origin<'_>, report: &Report) -> Result<String> {
+pub(crate) fn page(
+    origin: Origin<'_>,
+    report: &Report,
+    warnings: impl IntoIterator<Item = String>,
+) -> Result<String> {
     let mut page = Page::new(format!("Evaluation of {}", origin.index_name()));
+    for said in warnings {
+        page.lead(warning(format!("Warning: {said}")));
+    }
     let (Some(last), Some(metric)) = (
         report.rows.last(),
         report

@@ -12,6 +12,7 @@ mod command;
 mod depths;
 pub(crate) mod eval;
 mod forest;
+mod learned;
 mod markup;
 mod page;
 mod provenance;

@@ -10,6 +10,7 @@ use super::bars::signed_bar;
 use super::command::Command;
 use super::depths::depths;
 use super::forest::{Difference, Reference, forest};
+use super::learned;
 use super::markup::{Markup, el};
 use super::page::{Cell, Page, folded, paragraph, remark, table, warning};
 use super::provenance::Origin;
@@ -33,6 +34,9 @@ pub(crate) fn page(origin: Origin<'_>, report: &TuneReport, decision: &str) -> R
     page.section("choice", "What was chosen", choices(report));
     page.section("weights", "Weights", surface(report, &metric));
     page.section("differences", "Differences", differences(report, &metric));
+    if let Some(learned) = &report.learned {
+        page.section("trees", "Trees", learned::section(learned, report, &metric));
+    }
     let mut gains = Markup::new();
     gains.push(paragraph(format!(
         "{metric} of every query under what the other folds chose, against the profile as it was."
@@ -115,7 +119,7 @@ fn choices(report: &TuneReport) -> Markup {
     let heads = ["", &out_of_fold, &in_sample, "ms per query", "weights"];
     let mut body = table(&heads, rows);
     body.push(remark(
-        "Out of fold is what to expect on new queries: each query is measured with what the others chose. In sample is on the very queries that chose, which flatters. Of choices within one standard error of the highest, the simplest is taken.",
+        "Out of fold is what to expect on new queries: each query is measured with what the others chose. In sample is on the very queries that chose, which flatters. Of choices within one standard error of the highest, the one nearest to the profile as it was is taken.",
     ));
     let is_full = report.search == Search::Full;
     if is_full {
