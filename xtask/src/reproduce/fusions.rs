@@ -200,9 +200,9 @@ pub(super) fn table(lines: &[Line]) -> String {
     // Writing to a string cannot fail.
     let _ = writeln!(
         table,
-        "\nIn brackets: the 95 % interval of what the tuned profile gains, out of fold. \
-         {BETTER} the tuned profile is significantly better, {WORSE} significantly worse \
-         (at {LEVEL}, corrected by Holm within the collection)."
+        "\nIn brackets: the 95 % interval of what the tuned profile gains, out of fold, not \
+         corrected. {BETTER} the tuned profile is significantly better, {WORSE} significantly \
+         worse (at {LEVEL}, corrected by Holm within the collection)."
     );
     table
 }
