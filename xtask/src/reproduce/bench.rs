@@ -158,7 +158,7 @@ impl Bench<'_> {
     /// Tunes to see what it would give: the profile stays as it is.
     fn tune(&self, fusions: &Fusions, files: &Files, folder: &Path) -> Result<Tuned> {
         let mut command = self.over_queries("tune", folder, files, &fusions.split, fusions.limit);
-        command.args(["--dry-run", "--format", "json"]);
+        command.args(["--learn", "--dry-run", "--format", "json"]);
         let json = self.timed(&mut command, output)?;
         serde_json::from_str(&json).context("could not understand what `treffer tune` printed")
     }

@@ -18,6 +18,8 @@ const HALF_WIDTH: f64 = 1.96;
 const ALONE: &str = " alone";
 /// The row of the tuned profile.
 const TUNED: &str = "tuned";
+/// The row of the trees over it.
+const LEARNED: &str = "learned";
 
 /// What `treffer tune --format json` prints; only the parts that are shown.
 #[derive(Debug, Deserialize)]
@@ -26,6 +28,21 @@ pub(super) struct Tuned {
     best: Best,
     against: Vec<Against>,
     per_query: Vec<Outcome>,
+    learned: Option<Learned>,
+}
+
+/// A learned fusion; differences are of it less the tuned profile.
+#[derive(Debug, Deserialize)]
+struct Learned {
+    out_of_fold: f64,
+    against_tuned: Difference,
+}
+
+#[derive(Debug, Deserialize)]
+struct Difference {
+    difference: f64,
+    interval: [f64; 2],
+    adjusted_p: f64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,13 +73,30 @@ impl Tuned {
         &self.metric
     }
 
-    /// A row for each baseline, and `tuned`.
+    /// A row for each baseline, `learned` and `tuned`.
     pub(super) fn output(&self) -> Output {
-        let rows = self
-            .against
-            .iter()
-            .map(|one| (one.baseline.as_str(), one.mean));
+        let against = self.against();
+        let rows = against.iter().map(|one| (one.baseline.as_str(), one.mean));
         Output::of(&self.metric, rows.chain([(TUNED, self.best.out_of_fold)]))
+    }
+
+    /// The baselines, and what was learned as if it were one.
+    fn against(&self) -> Vec<Against> {
+        let learned = self.learned.iter().map(|learned| {
+            let &Difference {
+                difference,
+                interval: [low, high],
+                adjusted_p,
+            } = &learned.against_tuned;
+            Against {
+                baseline: LEARNED.to_owned(),
+                mean: learned.out_of_fold,
+                difference: -difference,
+                interval: [-high, -low],
+                adjusted_p,
+            }
+        });
+        self.against.iter().cloned().chain(learned).collect()
     }
 
     /// As a line of the table.
@@ -71,7 +105,7 @@ impl Tuned {
         Line {
             collection: collection.to_owned(),
             n_queries: values.len(),
-            against: self.against,
+            against: self.against(),
             tuned: self.best.out_of_fold,
             half_width: half_width(&values),
             weights: self.best.weights,
@@ -160,7 +194,7 @@ fn short(value: f64, signed: bool) -> String {
 }
 
 /// The tuner's names of the baselines that come first, and what heads their columns.
-const HEADINGS: [(&str, &str); 7] = [
+const HEADINGS: [(&str, &str); 8] = [
     ("bm25 alone", "BM25"),
     ("dense alone", "dense"),
     ("cross alone", "cross"),
@@ -168,6 +202,7 @@ const HEADINGS: [(&str, &str); 7] = [
     ("equal weights", "equal weights"),
     ("current profile", "preset's weights"),
     ("best two-way", "two-way, tuned"),
+    (LEARNED, "learned"),
 ];
 
 /// The table in Markdown, with what its signs mean.
@@ -260,14 +295,14 @@ mod tests {
     #[test]
     fn every_baseline_has_a_column_and_unknown_ones_their_own_name() {
         let lines = [
-            tuned("learned", 0.0, 1.0).line("one"),
+            tuned("some other", 0.0, 1.0).line("one"),
             tuned("dense alone", -0.2, 0.051).line("two"),
         ];
         let table = table(&lines);
         let mut rows = table.lines();
         assert_eq!(
             rows.next(),
-            Some("| collection | queries | BM25 | dense | learned | tuned | weights |")
+            Some("| collection | queries | BM25 | dense | some other | tuned | weights |")
         );
         assert_eq!(
             rows.next(),
@@ -277,6 +312,17 @@ mod tests {
         assert_eq!(rows.next(), Some(one));
         let two = "| two | 2 | .400\\* (+.200 to +.400) | .900 (-1.250 to +.500) |  | .700 ± .196 | 0.1, 0.35, 0.55 |";
         assert_eq!(rows.next(), Some(two));
+    }
+
+    #[test]
+    fn what_was_learned_is_a_column_with_the_tuned_profiles_gain_over_it() {
+        let mut tuned = tuned("dense alone", 0.1, 0.01);
+        let learned = r#"{"out_of_fold": 0.71, "against_tuned":
+            {"difference": 0.01, "interval": [-0.02, 0.04], "adjusted_p": 0.2}}"#;
+        tuned.learned = Some(serde_json::from_str(learned).unwrap());
+        let table = table(&[tuned.line("one")]);
+        assert!(table.contains("| learned |"), "{table}");
+        assert!(table.contains("| .710 (-.040 to +.020) |"), "{table}");
     }
 
     #[test]
@@ -291,7 +337,7 @@ mod tests {
         assert_eq!(harm("dense alone", 0.1, 0.001), None);
         // Another fusion may be better: that is what the table shows.
         assert_eq!(harm("learned", -0.1, 0.001), None);
-        let table = table(&[tuned("learned", -0.1, 0.001).line("one")]);
+        let table = table(&[tuned("some other", -0.1, 0.001).line("one")]);
         assert!(table.contains("| .800† ("), "{table}");
     }
 
@@ -308,7 +354,7 @@ mod tests {
             "#,
         );
         let expect = expect.unwrap().expect;
-        let output = tuned("learned", 0.0, 1.0).output();
+        let output = tuned("some other", 0.0, 1.0).output();
         let metrics = ["nDCG@10".to_owned()];
         let findings = super::super::report::findings("x", &metrics, &expect, &output, true);
         let failures: Vec<bool> = findings

@@ -118,7 +118,7 @@ fn the_program_is_told_what_the_definition_says() {
             "compare two/runs/given.trec indexes/two/own.trec --qrels two/qrels/dev.tsv \
              --metrics nDCG@10 --format json",
             "tune indexes/two/own --queries two/queries.jsonl.gz --qrels two/qrels/test.tsv --limit 3 \
-             --dry-run --format json",
+             --learn --dry-run --format json",
         ]
     );
     let config = fs::read_to_string(at("indexes/two/own.toml")).unwrap();
