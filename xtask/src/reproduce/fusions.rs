@@ -182,6 +182,8 @@ impl Against {
 
 /// Three decimals without the zero before them, as such figures are printed.
 fn short(value: f64, signed: bool) -> String {
+    // What rounds to nothing has no sign.
+    let value = if value.abs() < 0.0005 { 0.0 } else { value };
     let text = match signed {
         true => format!("{value:+.3}"),
         false => format!("{value:.3}"),
