@@ -71,6 +71,13 @@ fn write_table(out: &mut dyn Write, command: &Explain, found: &Explanation) -> i
         ]);
     }
     table.write(out)?;
+    if found.learned != 0.0 {
+        writeln!(
+            out,
+            "the trees of the learned fusion add {:+.4}",
+            found.learned
+        )?;
+    }
     if let Fate::NotBroughtIn = found.fate {
         for view in &found.stages {
             if let Some(why) = why_not_brought_in(view) {

@@ -4,7 +4,7 @@
 //! Reading order: [`markup`] is what everything is made of, [`page`] puts it together,
 //! `color`, `forest`, `bars` and `simplex` draw, `queries`, `times`, `command` and
 //! `provenance` fill sections, and `eval` and `tune` are the two reports. Data goes in,
-//! a text comes out; only [`check`] and [`write`] touch a file.
+//! a text comes out; only [`check()`] and [`write()`] touch a file.
 
 mod bars;
 mod color;

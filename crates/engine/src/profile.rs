@@ -42,7 +42,8 @@ pub struct Profile {
     pub normalizers: StageMap<Normalizer>,
     /// alpha (bm25), beta (dense) and gamma (cross): at least 0, with sum 1.
     pub weights: Weights,
-    /// Trees that correct the weighted sum; none in most profiles.
+    /// Trees that correct the weighted sum; none in most profiles. The file holds the
+    /// weights and normalizers that they correct: where it applies, those here do not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learned: Option<LearnedFile>,
     /// Milliseconds after which the cross-encoder stops reading, counted from the start

@@ -27,7 +27,7 @@ pub mod train;
 
 pub use error::LearnError;
 pub use features::{FEATURES, Lengths};
-pub use train::{Growth, Lesson};
+pub use train::{Boosting, QueryGroup};
 
 use crate::columns::Scored;
 use crate::fusion::{Fused, Fusion, stage_score};
@@ -189,12 +189,12 @@ impl Learned {
         shares
     }
 
-    /// The candidates of a lesson, best first, by position.
+    /// The candidates of a group, best first, by position.
     ///
     /// # Errors
     /// As [`Learned::fuse`].
-    pub fn order(&self, lesson: &Lesson) -> Result<Vec<usize>, LearnError> {
-        let ranking = self.rank(&lesson.candidates, &lesson.rows)?;
+    pub fn order(&self, group: &QueryGroup) -> Result<Vec<usize>, LearnError> {
+        let ranking = self.rank(&group.candidates, &group.rows)?;
         let origin = |scored: &Scored| ranking.prepared.origin(scored.position);
         Ok(ranking.order.iter().map(origin).collect())
     }

@@ -42,7 +42,7 @@ pub mod weights;
 pub use combine::{Combined, System, combine, shares};
 pub use error::Error;
 pub use fusion::{Fused, Fusion, fuse};
-pub use learned::{Contribution, Growth, LearnError, Learned, Lengths, Lesson};
+pub use learned::{Boosting, Contribution, LearnError, Learned, Lengths, QueryGroup};
 pub use normalizer::Normalizer;
 pub use prepared::Prepared;
 pub use weights::Weights;

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use treffer_eval::{Comparison, Settings, holm, k_fold};
-use treffer_fusion::{Fusion, Growth, Learned, Lengths, Lesson};
+use treffer_fusion::{Boosting, Fusion, Learned, Lengths, QueryGroup};
 use treffer_types::{Grade, Progress, StageName};
 
 use crate::error::{Error, stop_if_asked};
@@ -34,20 +34,20 @@ pub(crate) fn learn(
 ) -> Result<LearnedReport, Error> {
     progress.begin("growing trees", Some(folds.parts.len() as u64 + 1), "folds");
     let choices = tuned.fold_choices.iter().chain([winner]);
-    let school = School::new(table, request, choices);
+    let trainer = Trainer::new(table, request, choices);
     let by_fold: Vec<(Learned, Vec<f64>)> = folds
         .parts
         .par_iter()
         .zip(&tuned.fold_choices)
         .map(|(part, choice)| {
             stop_if_asked(progress)?;
-            let learned = school.grow(choice, &part.training)?;
-            let values = school.values(&learned, choice, &part.held_out)?;
+            let learned = trainer.grow(choice, &part.training)?;
+            let values = trainer.values(&learned, choice, &part.held_out)?;
             progress.advance(1);
             Ok((learned, values))
         })
         .collect::<Result<_, Error>>()?;
-    let learned = school.grow(winner, &folds.all)?;
+    let learned = trainer.grow(winner, &folds.all)?;
     progress.end();
     let mut values = vec![0.0; folds.all.len()];
     for (part, (_, held_out)) in folds.parts.iter().zip(&by_fold) {
@@ -76,16 +76,16 @@ pub(crate) fn learn(
 }
 
 /// What trees are grown on: a setup, and the stages whose scores they may look at.
-type Class = (Setup, Vec<StageName>);
+type Basis = (Setup, Vec<StageName>);
 
-/// A query as a lesson, with what the metric needs to mark the answer.
-struct Task {
-    lesson: Lesson,
+/// A query's group, with what the metric needs to measure an order of it.
+struct Judged {
+    group: QueryGroup,
     grades: Vec<Option<Grade>>,
 }
 
-impl Task {
-    fn new(table: &Table<'_>, pool: &Pool, (setup, stages): &Class) -> Self {
+impl Judged {
+    fn new(table: &Table<'_>, pool: &Pool, (setup, stages): &Basis) -> Self {
         let (candidates, places) = table.space.derive(&pool.candidates, setup);
         let grades: Vec<Option<Grade>> = places.iter().map(|at| pool.grades[*at]).collect();
         let document = |at: &usize| pool.lengths.documents.get(*at).copied();
@@ -94,46 +94,46 @@ impl Task {
             // All or none: where nobody said how long they are, none is known.
             documents: places.iter().map_while(document).collect(),
         };
-        Task {
-            lesson: Lesson::new(candidates, &grades, &lengths, stages),
+        Judged {
+            group: QueryGroup::new(candidates, &grades, &lengths, stages),
             grades,
         }
     }
 }
 
 /// Where trees are grown and measured.
-struct School<'a> {
+struct Trainer<'a> {
     table: &'a Table<'a>,
     request: &'a TuneRequest<'a>,
-    /// Every query's task in each class that some fold needs.
-    classes: Vec<(Class, Vec<Task>)>,
+    /// Every query on each basis that some fold needs.
+    bases: Vec<(Basis, Vec<Judged>)>,
 }
 
-impl<'a> School<'a> {
+impl<'a> Trainer<'a> {
     fn new<'c>(
         table: &'a Table<'a>,
         request: &'a TuneRequest<'a>,
         choices: impl Iterator<Item = &'c Choice>,
     ) -> Self {
-        let mut school = School {
+        let mut trainer = Trainer {
             table,
             request,
-            classes: Vec::new(),
+            bases: Vec::new(),
         };
         for choice in choices {
-            let class = school.class(choice);
-            if !school.classes.iter().any(|(known, _)| *known == class) {
-                let task = |pool| Task::new(table, pool, &class);
-                let tasks = table.pools.par_iter().map(task).collect();
-                school.classes.push((class, tasks));
+            let basis = trainer.basis(choice);
+            if !trainer.bases.iter().any(|(known, _)| *known == basis) {
+                let one = |pool| Judged::new(table, pool, &basis);
+                let judged = table.pools.par_iter().map(one).collect();
+                trainer.bases.push((basis, judged));
             }
         }
-        school
+        trainer
     }
 
     /// Trees look at every stage that was asked for. But under a budget a choice without
     /// the cross-encoder may only be within it because nothing is read.
-    fn class(&self, choice: &Choice) -> Class {
+    fn basis(&self, choice: &Choice) -> Basis {
         let is_free = |stage: &StageName| {
             *stage != StageName::Cross
                 || self.request.budget_ms.is_none()
@@ -143,9 +143,9 @@ impl<'a> School<'a> {
         (choice.setup, stages.collect())
     }
 
-    fn tasks(&self, class: &Class) -> &[Task] {
-        let tasks = self.classes.iter().find(|(known, _)| known == class);
-        tasks.map_or(&[], |(_, tasks)| tasks)
+    fn judged(&self, basis: &Basis) -> &[Judged] {
+        let judged = self.bases.iter().find(|(known, _)| known == basis);
+        judged.map_or(&[], |(_, judged)| judged)
     }
 
     /// Trees over a choice, grown on some queries, as many of them as are best within
@@ -174,10 +174,8 @@ impl<'a> School<'a> {
                 queries.iter().partition(is_held_out);
             let grown = self.train(choice, &training, CHECKPOINTS[CHECKPOINTS.len() - 1])?;
             for (values, rounds) in values.iter_mut().zip(CHECKPOINTS) {
-                if rounds > grown.n_trees() {
-                    continue;
-                }
-                let cut = grown.truncated(rounds)?;
+                // Where nothing could be learned there are no trees to count.
+                let cut = grown.truncated(rounds.min(grown.n_trees()))?;
                 for (at, value) in held_out.iter().zip(self.values(&cut, choice, &held_out)?) {
                     values[*at] = value;
                 }
@@ -201,18 +199,18 @@ impl<'a> School<'a> {
     }
 
     fn train(&self, choice: &Choice, queries: &[usize], rounds: usize) -> Result<Learned, Error> {
-        let class = self.class(choice);
-        let tasks = self.tasks(&class);
-        let lessons: Vec<&Lesson> = queries.iter().map(|at| &tasks[*at].lesson).collect();
+        let basis = self.basis(choice);
+        let judged = self.judged(&basis);
+        let groups: Vec<&QueryGroup> = queries.iter().map(|at| &judged[*at].group).collect();
         let fusion = Fusion {
             normalizers: choice.setup.normalizers,
             weights: choice.weights,
         };
-        let growth = Growth {
+        let boosting = Boosting {
             rounds,
-            ..Growth::default()
+            ..Boosting::default()
         };
-        Ok(Learned::train(&lessons, &class.1, fusion, &growth)?)
+        Ok(Learned::train(&groups, &basis.1, fusion, &boosting)?)
     }
 
     /// The metric of each of some queries.
@@ -222,11 +220,11 @@ impl<'a> School<'a> {
         choice: &Choice,
         queries: &[usize],
     ) -> Result<Vec<f64>, Error> {
-        let tasks = self.tasks(&self.class(choice));
+        let judged = self.judged(&self.basis(choice));
         let value = |at: &usize| {
-            let task = &tasks[*at];
-            let order = learned.order(&task.lesson)?;
-            let grades: Vec<Option<Grade>> = order.into_iter().map(|at| task.grades[at]).collect();
+            let one = &judged[*at];
+            let order = learned.order(&one.group)?;
+            let grades: Vec<Option<Grade>> = order.into_iter().map(|at| one.grades[at]).collect();
             let topic = &self.table.pools[*at].topic;
             Ok(self.request.metric.score_grades(&grades, topic))
         };

@@ -56,6 +56,9 @@ pub const FEATURES: [Feature; 15] = [
     feature("length.query", Trend::Free),
 ];
 
+/// Where a row holds the rank in each stage.
+pub(crate) const RANKS: [usize; 3] = [2, 5, 8];
+
 /// What the scores do not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lengths {
@@ -173,6 +176,15 @@ mod tests {
         let unread = row(&rows, 1);
         assert!(unread[6..9].iter().all(|value| value.is_nan()));
         assert_eq!(unread[9..13], [0.5, 0.0, 1.0, 2.0]);
+    }
+
+    #[test]
+    fn every_stage_has_its_three_features_in_a_row() {
+        for (stage, rank) in StageName::ALL.into_iter().zip(RANKS) {
+            let names = ["raw", "min-max", "rank"].map(|what| format!("{stage}.{what}"));
+            let found = FEATURES[rank - 2..=rank].iter().map(|feature| feature.name);
+            assert!(found.eq(names.iter().map(String::as_str)), "{names:?}");
+        }
     }
 
     #[test]

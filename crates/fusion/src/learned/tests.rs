@@ -1,3 +1,5 @@
+//! Trees learn what there is to learn, keep to their directions, and survive a file.
+
 use super::*;
 use crate::testing::{candidate, fusions, pools};
 use crate::{Normalizer, fuse};
@@ -42,21 +44,21 @@ fn linear(weights: &str) -> Fusion {
     }
 }
 
-fn lessons(n_queries: u32) -> Vec<Lesson> {
+fn groups(n_queries: u32) -> Vec<QueryGroup> {
     agreement(n_queries)
         .into_iter()
-        .map(|(pool, grades, lengths)| Lesson::new(pool, &grades, &lengths, &TWO))
+        .map(|(pool, grades, lengths)| QueryGroup::new(pool, &grades, &lengths, &TWO))
         .collect()
 }
 
 fn trained(n_queries: u32, rounds: usize) -> Learned {
-    let lessons = lessons(n_queries);
-    let all: Vec<&Lesson> = lessons.iter().collect();
-    let growth = Growth {
+    let groups = groups(n_queries);
+    let all: Vec<&QueryGroup> = groups.iter().collect();
+    let boosting = Boosting {
         rounds,
-        ..Growth::default()
+        ..Boosting::default()
     };
-    Learned::train(&all, &TWO, linear("0.5,0.5,0"), &growth).unwrap()
+    Learned::train(&all, &TWO, linear("0.5,0.5,0"), &boosting).unwrap()
 }
 
 /// Mean precision at the number of relevant documents.
@@ -164,17 +166,17 @@ fn what_a_stage_likes_better_never_stands_lower_for_it() {
 }
 
 #[test]
-fn lessons_that_teach_nothing_grow_no_trees() {
+fn groups_without_pairs_grow_no_trees() {
     let (pool, _, lengths) = agreement(1).remove(0);
-    let nothing = Lesson::new(pool.clone(), &[None; 30], &lengths, &TWO);
-    let everything = Lesson::new(pool, &[Some(1); 30], &lengths, &TWO);
-    let empty = Lesson::new(Vec::new(), &[], &Lengths::default(), &TWO);
-    assert!(!nothing.teaches() && !everything.teaches() && !empty.teaches());
+    let nothing = QueryGroup::new(pool.clone(), &[None; 30], &lengths, &TWO);
+    let everything = QueryGroup::new(pool, &[Some(1); 30], &lengths, &TWO);
+    let empty = QueryGroup::new(Vec::new(), &[], &Lengths::default(), &TWO);
+    assert!(!nothing.has_pairs() && !everything.has_pairs() && !empty.has_pairs());
     let learned = Learned::train(
         &[&nothing, &everything, &empty],
         &TWO,
         linear("1,0,0"),
-        &Growth::default(),
+        &Boosting::default(),
     );
     assert_eq!(learned.unwrap().n_trees(), 0);
 }
@@ -184,8 +186,8 @@ fn odd_grades_are_bounded() {
     let (pool, mut grades, lengths) = agreement(1).remove(0);
     grades[0] = Some(-3);
     grades[1] = Some(500);
-    let lesson = Lesson::new(pool, &grades, &lengths, &TWO);
-    let learned = Learned::train(&[&lesson], &TWO, linear("1,0,0"), &Growth::default());
+    let group = QueryGroup::new(pool, &grades, &lengths, &TWO);
+    let learned = Learned::train(&[&group], &TWO, linear("1,0,0"), &Boosting::default());
     assert!(learned.is_ok());
 }
 
@@ -208,6 +210,26 @@ fn importance_names_what_was_looked_at() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn damaged_files_are_errors_or_other_trees_but_never_panics(
+        at in any::<prop::sample::Index>(),
+        byte in 32_u8..127,
+        cut in any::<bool>(),
+    ) {
+        static FILE: std::sync::LazyLock<String> =
+            std::sync::LazyLock::new(|| trained(10, 3).encode().unwrap());
+        let mut bytes = FILE.clone().into_bytes();
+        let at = at.index(bytes.len());
+        match cut {
+            true => bytes.truncate(at),
+            false => bytes[at] = byte,
+        }
+        let (pool, _, lengths) = agreement(1).remove(0);
+        if let Ok(learned) = Learned::decode(&String::from_utf8(bytes).unwrap()) {
+            let _ = learned.fuse(&pool, &lengths);
+        }
+    }
 
     /// Any pool under one set of trees, with any linear fusion below them.
     #[test]

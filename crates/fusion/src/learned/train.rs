@@ -8,7 +8,7 @@ use hessboost::training;
 use treffer_types::{Candidate, Grade, StageName};
 
 use crate::fusion::Fusion;
-use crate::learned::features::{FEATURES, Lengths, Trend, rows};
+use crate::learned::features::{FEATURES, Lengths, RANKS, Trend, rows};
 use crate::learned::{LearnError, Learned};
 use crate::normalizer::Normalizer;
 use crate::prepared::Prepared;
@@ -16,7 +16,7 @@ use crate::prepared::Prepared;
 /// How trees are grown. The usual values are what many small trees need to learn from
 /// some hundred queries without learning them by heart.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Growth {
+pub struct Boosting {
     /// Most trees.
     pub rounds: usize,
     /// Levels of a tree.
@@ -27,9 +27,9 @@ pub struct Growth {
     pub min_leaf: f64,
 }
 
-impl Default for Growth {
+impl Default for Boosting {
     fn default() -> Self {
-        Growth {
+        Boosting {
             rounds: 100,
             depth: 3,
             rate: 0.1,
@@ -38,26 +38,26 @@ impl Default for Growth {
     }
 }
 
-/// Ranks up to which errors count, and up to which any stage's candidates are taught.
+/// Ranks up to which errors count, and up to which any stage's candidates are shown.
 const PAIR_DEPTH: usize = 32;
-const TAUGHT_DEPTH: u32 = 50;
+const SHOWN_DEPTH: u32 = 50;
 
 /// The largest grade for which a gain of `2^grade - 1` is defined.
 const MAX_GRADE: Grade = 31;
 
 /// A judged query with its candidates, as the trees see it.
 #[derive(Clone, Debug)]
-pub struct Lesson {
+pub struct QueryGroup {
     pub(crate) candidates: Vec<Candidate>,
     /// Features, row by row.
     pub(crate) rows: Vec<f32>,
     /// Grades from 0; what nobody judged is 0.
     grades: Vec<f32>,
     /// Whom the trees are shown: what is relevant, and what some stage ranks high.
-    taught: Vec<usize>,
+    shown: Vec<usize>,
 }
 
-impl Lesson {
+impl QueryGroup {
     /// A query's candidates, their grades in the same order, and what the scores of
     /// `stages` say of them.
     pub fn new(
@@ -70,17 +70,17 @@ impl Lesson {
         let label = |grade: &Option<Grade>| grade.unwrap_or(0).clamp(0, MAX_GRADE) as f32;
         let grades: Vec<f32> = grades.iter().map(label).collect();
         let is_high = |at: usize| {
-            let ranks = [2, 5, 8].map(|rank| rows[at * FEATURES.len() + rank]);
-            ranks.iter().any(|rank| *rank <= TAUGHT_DEPTH as f32)
+            let ranks = RANKS.map(|rank| rows[at * FEATURES.len() + rank]);
+            ranks.iter().any(|rank| *rank <= SHOWN_DEPTH as f32)
         };
-        let taught = (0..candidates.len())
+        let shown = (0..candidates.len())
             .filter(|at| grades[*at] > 0.0 || is_high(*at))
             .collect();
-        Lesson {
+        QueryGroup {
             candidates,
             rows,
             grades,
-            taught,
+            shown,
         }
     }
 
@@ -95,8 +95,8 @@ impl Lesson {
     }
 
     /// Whether it tells better from worse: some candidate's grade is above another's.
-    pub fn teaches(&self) -> bool {
-        let mut grades = self.taught.iter().map(|at| self.grades[*at]);
+    pub fn has_pairs(&self) -> bool {
+        let mut grades = self.shown.iter().map(|at| self.grades[*at]);
         let first = grades.next();
         grades.any(|grade| Some(grade) != first)
     }
@@ -114,40 +114,39 @@ impl Lesson {
 
 impl Learned {
     /// Grows trees that correct `fusion`. Its scores become log odds of relevance by the
-    /// slope of a sigmoid fitted on the same lessons ([`Normalizer::platt`]), so that what
+    /// slope of a sigmoid fitted on the same groups ([`Normalizer::platt`]), so that what
     /// the trees are to add is neither drowned nor drowns it. Deterministic, whatever the
-    /// number of threads. Without trees if no lesson teaches anything or `growth` allows
-    /// none.
+    /// number of threads. Without trees if no group has pairs or `boosting` allows none.
     ///
     /// # Errors
     /// If the library refuses the settings or the data.
     pub fn train(
-        lessons: &[&Lesson],
+        groups: &[&QueryGroup],
         stages: &[StageName],
         fusion: Fusion,
-        growth: &Growth,
+        boosting: &Boosting,
     ) -> Result<Self, LearnError> {
-        let teaching: Vec<&Lesson> = lessons
+        let useful: Vec<&QueryGroup> = groups
             .iter()
             .copied()
-            .filter(|lesson| lesson.teaches())
+            .filter(|group| group.has_pairs())
             .collect();
         let mut learned = Learned {
             fusion,
-            scale: scale(&teaching, &fusion),
+            scale: scale(&useful, &fusion),
             stages: stages.to_vec(),
             trees: None,
         };
-        if teaching.is_empty() || growth.rounds == 0 {
+        if useful.is_empty() || boosting.rounds == 0 {
             return Ok(learned);
         }
         let failed = |source| LearnError::Train {
-            queries: teaching.len(),
+            queries: useful.len(),
             source,
         };
-        let data = learned.matrix(&teaching).map_err(failed)?;
-        let parameters = parameters(growth).map_err(failed)?;
-        let trees = training::train(&parameters, &data, growth.rounds).map_err(failed)?;
+        let data = learned.matrix(&useful).map_err(failed)?;
+        let parameters = parameters(boosting).map_err(failed)?;
+        let trees = training::train(&parameters, &data, boosting.rounds).map_err(failed)?;
         learned.trees = Some(trees);
         Ok(learned)
     }
@@ -169,18 +168,18 @@ impl Learned {
         })
     }
 
-    fn matrix(&self, lessons: &[&Lesson]) -> Result<DMatrix, HessboostError> {
+    fn matrix(&self, groups: &[&QueryGroup]) -> Result<DMatrix, HessboostError> {
         let width = FEATURES.len();
         let (mut rows, mut labels, mut margins) = (Vec::new(), Vec::new(), Vec::new());
-        for lesson in lessons {
-            let linear = lesson.linear(&self.fusion);
-            for at in &lesson.taught {
-                rows.extend(&lesson.rows[at * width..][..width]);
-                labels.push(lesson.grades[*at]);
+        for group in groups {
+            let linear = group.linear(&self.fusion);
+            for at in &group.shown {
+                rows.extend(&group.rows[at * width..][..width]);
+                labels.push(group.grades[*at]);
                 margins.push((self.scale * linear[*at]) as f32);
             }
         }
-        let sizes: Vec<usize> = lessons.iter().map(|lesson| lesson.taught.len()).collect();
+        let sizes: Vec<usize> = groups.iter().map(|group| group.shown.len()).collect();
         DMatrix::from_dense_vec(rows, labels.len(), width)?
             .with_labels(&labels)?
             .with_base_margin(&margins)?
@@ -190,10 +189,10 @@ impl Learned {
 
 /// Log odds of relevance per unit of the linear score; 1 where that says nothing of
 /// relevance.
-fn scale(lessons: &[&Lesson], fusion: &Fusion) -> f64 {
-    let pairs: Vec<(f64, bool)> = lessons
+fn scale(groups: &[&QueryGroup], fusion: &Fusion) -> f64 {
+    let pairs: Vec<(f64, bool)> = groups
         .iter()
-        .flat_map(|lesson| lesson.linear(fusion).into_iter().zip(&lesson.grades))
+        .flat_map(|group| group.linear(fusion).into_iter().zip(&group.grades))
         .map(|(sum, grade)| (sum, *grade > 0.0))
         .collect();
     match Normalizer::platt(&pairs) {
@@ -202,7 +201,7 @@ fn scale(lessons: &[&Lesson], fusion: &Fusion) -> f64 {
     }
 }
 
-fn parameters(growth: &Growth) -> Result<TrainingParams, HessboostError> {
+fn parameters(boosting: &Boosting) -> Result<TrainingParams, HessboostError> {
     let directions = FEATURES.iter().map(|feature| match feature.trend {
         Trend::Rising => Monotone::Increasing,
         Trend::Falling => Monotone::Decreasing,
@@ -211,9 +210,9 @@ fn parameters(growth: &Growth) -> Result<TrainingParams, HessboostError> {
     TrainingParams::builder()
         .objective(Objective::RankNdcg(LambdaRank::new(PAIR_DEPTH)?))
         .tree_method(TreeMethod::Hist)
-        .max_depth(growth.depth)
-        .eta(growth.rate)
-        .min_child_weight(growth.min_leaf)
+        .max_depth(boosting.depth)
+        .eta(boosting.rate)
+        .min_child_weight(boosting.min_leaf)
         .monotone_constraints(directions.collect::<Vec<Monotone>>())
         // What a candidate gets before any tree is the linear fusion's.
         .base_score(0.0)
