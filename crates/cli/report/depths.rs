@@ -3,7 +3,7 @@
 use treffer_engine::tune::{Choice, DepthPoint};
 
 use super::color::{share, ticks};
-use super::markup::{Element, Markup, el, label, line, num, rect, scrolling, svg};
+use super::markup::{Element, Markup, el, label, levels, line, num, rect, scrolling, svg};
 use super::page::{Cell, table};
 
 /// The plot and a table of the front. Points are on a logarithmic scale of milliseconds,
@@ -64,18 +64,8 @@ fn plot(points: &[DepthPoint], front: &[&DepthPoint], winner: &Choice, metric: &
         points.len(),
         front.len()
     );
-    let mut plot = svg(width, height, &alternative).add(label(left + 4.0, 18.0, "strong", metric));
-    for mark in marks {
-        let y = y(mark);
-        plot = plot
-            .add(line((left, y), (width - right, y), "grid"))
-            .add(label(
-                left - 8.0,
-                y + 4.0,
-                "end",
-                format!("{mark:.decimals$}"),
-            ));
-    }
+    let plot = svg(width, height, &alternative).add(label(left + 4.0, 18.0, "strong", metric));
+    let mut plot = levels(plot, (&marks, decimals), y, (left, width - right));
     for ms in round_times(fastest / 1.15, slowest * 1.15) {
         plot = plot
             .add(line((x(ms), top), (x(ms), height - bottom), "grid"))

@@ -73,6 +73,21 @@ pub(super) fn line(from: (f64, f64), to: (f64, f64), class: &str) -> Element {
         .attr("class", class)
 }
 
+/// A horizontal line across a plot at each value, which is written at its left end.
+pub(super) fn levels(
+    plot: Element,
+    (values, decimals): (&[f64], usize),
+    y: impl Fn(f64) -> f64,
+    (left, right): (f64, f64),
+) -> Element {
+    values.iter().fold(plot, |plot, value| {
+        let y = y(*value);
+        let shown = format!("{value:.decimals$}");
+        plot.add(line((left, y), (right, y), "grid"))
+            .add(label(left - 8.0, y + 4.0, "end", shown))
+    })
+}
+
 /// A rectangle in an SVG, with a class.
 pub(super) fn rect(x: f64, y: f64, width: f64, height: f64, class: &str) -> Element {
     el("rect")

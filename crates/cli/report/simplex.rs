@@ -7,7 +7,7 @@ use treffer_fusion::Weights;
 use treffer_types::StageName;
 
 use super::color::{color, share, ticks};
-use super::markup::{Element, Markup, el, label, line, num, polygon, rect, scrolling, svg};
+use super::markup::{Element, Markup, el, label, levels, line, num, polygon, rect, scrolling, svg};
 use super::page::remark;
 use outline::{border, outline};
 
@@ -203,18 +203,8 @@ impl Landscape<'_> {
             let weight = |point: &Point| point.weights.weight(second);
             weight(a).total_cmp(&weight(b))
         });
-        let mut plot = svg(width, height, &self.in_words());
-        for tick in ticks {
-            let y = y(tick);
-            plot = plot
-                .add(line((left, y), (width - right, y), "grid"))
-                .add(label(
-                    left - 8.0,
-                    y + 4.0,
-                    "end",
-                    format!("{tick:.decimals$}"),
-                ));
-        }
+        let plot = svg(width, height, &self.in_words());
+        let mut plot = levels(plot, (&ticks, decimals), y, (left, width - right));
         for at in 0..=5 {
             let weight = f64::from(at) / 5.0;
             let shown = format!("{weight:.1}");

@@ -1,4 +1,4 @@
-//! Choosing: the best on some queries, and the simplest that is as good.
+//! Choosing: the best on some queries, and of those as good the one that changes least.
 
 use std::cmp::Ordering;
 
@@ -23,7 +23,7 @@ pub(crate) struct Limits {
 pub(crate) struct Found {
     /// The largest mean.
     pub(crate) highest: At,
-    /// The simplest that cannot be told from it.
+    /// Of those that cannot be told from it, the one that changes least.
     pub(crate) chosen: At,
 }
 
