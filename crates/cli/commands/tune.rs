@@ -139,7 +139,7 @@ fn winner<'a>(command: &Tune, report: &'a TuneReport) -> Option<Winner<'a>> {
     match (earned, forced) {
         (Some(learned), _) => Some(Winner::Learned(learned)),
         (None, Some(learned)) if command.force => Some(Winner::Learned(learned)),
-        _ if report.is_gain() || command.force => Some(Winner::Weights),
+        _ if report.is_change() || command.force => Some(Winner::Weights),
         _ => None,
     }
 }

@@ -87,6 +87,9 @@ fn verdict(report: &TuneReport) -> String {
     );
     let so = match report.verdict {
         Verdict::Change => "The gain is more than chance.",
+        Verdict::OverBudget => {
+            "Change it, whatever is lost: the profile as it was is slower than the budget allows."
+        }
         Verdict::NoGain => "Keep what you have: a gain could not be told from chance.",
         Verdict::Same => "Keep what you have: it is the winner itself.",
     };

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 use treffer_engine::index::names;
 use treffer_engine::tune::{
-    Against, Baseline, Choice, DepthPoint, LearnedReport, Search, TuneReport,
+    Against, Baseline, Choice, DepthPoint, LearnedReport, Search, TuneReport, Verdict,
 };
 use treffer_eval::Comparison;
 use treffer_types::StageName;
@@ -59,6 +59,14 @@ pub(crate) fn write_table(
         gain.comparison.interval.high,
         gain.adjusted_p
     )?;
+    if let (Verdict::OverBudget, Some(ms), Some(most)) =
+        (report.verdict, report.current.ms, report.budget_ms)
+    {
+        writeln!(
+            out,
+            "the current profile takes {ms:.2} ms per query, more than the {most} that were allowed"
+        )?;
+    }
     if let Some(detectable) = gain.comparison.power.gain {
         writeln!(
             out,

@@ -247,6 +247,9 @@ pub enum Verdict {
     /// Change it: the gain over the current profile, out of fold, is above 0 and
     /// significant at 0.05 after correction.
     Change,
+    /// Change it: it is slower than the budget allows, and the winner is not. Quality may
+    /// be lost.
+    OverBudget,
     /// Keep it: a gain over it could not be told from chance.
     NoGain,
     /// Keep it: it is the winner itself.
@@ -267,9 +270,14 @@ impl TuneReport {
         &self.against[0]
     }
 
-    /// Whether the profile should be changed.
+    /// Whether the winner is a sure gain.
     pub fn is_gain(&self) -> bool {
         self.verdict == Verdict::Change
+    }
+
+    /// Whether the profile should be changed.
+    pub fn is_change(&self) -> bool {
+        matches!(self.verdict, Verdict::Change | Verdict::OverBudget)
     }
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn report(
         mean: mean_over(&table.values(&choice), &folds.all),
         ms: table.ms_of(&choice),
     };
-    let current = space.current_choice();
+    let current = measured(space.current_choice());
     Ok(TuneReport {
         metric: request.metric,
         search: request.search,
@@ -114,12 +114,12 @@ pub(crate) fn report(
         n_measured: table.n_measured(),
         elapsed: Duration::ZERO,
         scores: ScoresOrigin::Gathered { note: None },
-        current: measured(current),
+        current,
         best: measured(best),
         highest: measured(highest),
         out_of_fold: mean_over(&tuned.out_of_fold, &folds.all),
         queries: outcomes(&table, &folds, &tuned, &best),
-        verdict: verdict(&against[0], &best, &current),
+        verdict: verdict(&against[0], &best, &current, request.budget_ms),
         warnings: warnings(&table, &against[0]),
         fold_choices: tuned.fold_choices,
         against,
@@ -132,12 +132,15 @@ pub(crate) fn report(
 }
 
 /// The rule by which a profile is changed: the gain over the current one, out of fold,
-/// is above 0 and significant after correction, and the winner is another profile.
-fn verdict(gain: &Against, best: &Choice, current: &Choice) -> Verdict {
+/// is above 0 and significant after correction, and the winner is another profile. Or the
+/// current one is slower than the budget allows: then it cannot stay, whatever is lost.
+fn verdict(gain: &Against, best: &Choice, current: &Measured, budget_ms: Option<f64>) -> Verdict {
     let is_gain = gain.comparison.test.difference > 0.0 && gain.adjusted_p <= LEVEL;
+    let is_too_slow = matches!((current.ms, budget_ms), (Some(ms), Some(most)) if ms > most);
     match () {
-        () if best == current => Verdict::Same,
+        () if *best == current.choice => Verdict::Same,
         () if is_gain => Verdict::Change,
+        () if is_too_slow => Verdict::OverBudget,
         () => Verdict::NoGain,
     }
 }

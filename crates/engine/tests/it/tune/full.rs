@@ -154,6 +154,11 @@ fn a_budget_is_kept() {
         assert_eq!(choice.weights.weight(Cross), 0.0, "no time to read");
     }
     assert_eq!(report.best.choice.weights.weight(Cross), 0.0);
+    // The profile as it was reads, so it cannot stay, though the winner is worse.
+    assert!(report.current.ms.unwrap() > cheapest);
+    assert!(report.out_of_fold < report.current.mean);
+    assert_eq!(report.verdict, Verdict::OverBudget);
+    assert!(report.is_change() && !report.is_gain());
 }
 
 #[test]
