@@ -121,6 +121,7 @@ fn tuning_weights_again_takes_the_trees_away() {
     let here = learned();
     here.treffer("tune index --queries queries.tsv --qrels qrels.tsv --force")
         .succeeds()
+        .says("warning: profile `default` orders by trees over its weights")
         .prints("wrote ");
     assert!(!here.read("index/treffer.toml").contains("learned"));
 }

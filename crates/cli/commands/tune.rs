@@ -61,6 +61,12 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     let settings = index.settings();
     let tuned_before = source::tuned_on_these(settings, &judged.how, &profile, &topics)?;
     found.warnings.extend(tuned_before);
+    found.warnings.extend(profile.learned.is_some().then(|| {
+        format!(
+            "profile `{}` orders by trees over its weights; what is compared here as the current profile is its weights alone",
+            judged.how.profile
+        )
+    }));
     tell_on_the_side(&found);
     // The report took long; it is printed also where the winner cannot be written.
     let (decision, written) = decide(command, &index, &profile, &found);
@@ -133,7 +139,9 @@ enum Winner<'a> {
 }
 
 fn winner<'a>(command: &Tune, report: &'a TuneReport) -> Option<Winner<'a>> {
+    // Trees may help in the folds and come to none on all queries.
     let learned = report.learned.as_ref();
+    let learned = learned.filter(|learned| learned.learned.n_trees() > 0);
     let earned = learned.filter(|learned| learned.is_gain());
     let forced = learned.filter(|learned| learned.out_of_fold > report.out_of_fold);
     match (earned, forced) {
