@@ -122,7 +122,7 @@ impl Ranker {
     ///
     /// # Errors
     /// If they give nothing to any of several stages.
-    pub fn linear(profile: &Profile, stages: &[StageName]) -> Result<Self, Error> {
+    fn linear(profile: &Profile, stages: &[StageName]) -> Result<Self, Error> {
         let fusion = profile.fusion(stages).ok_or_else(|| {
             Error::Request(format!(
                 "the weights {} give nothing to the stages that run: {}",
@@ -160,24 +160,30 @@ impl Ranker {
         }
     }
 
-    /// What each feature did to the scores of some candidates, by their positions; nothing
-    /// under weights.
+    /// The first `top_k` of [`Ranker::fuse`], each with what every feature did to its
+    /// score; nothing under weights.
     ///
     /// # Errors
     /// As [`Ranker::fuse`].
-    pub fn contributions(
+    pub fn explained(
         &self,
         index: &Index,
         query: &Query,
         candidates: &[Candidate],
-        positions: &[usize],
-    ) -> Result<Vec<Vec<Contribution>>, Error> {
-        match self {
-            Ranker::Linear(_) => Ok(vec![Vec::new(); positions.len()]),
-            Ranker::Learned(learned) => {
-                let lengths = lengths(index, query, candidates)?;
-                Ok(learned.contributions(candidates, &lengths, positions)?)
+        top_k: usize,
+    ) -> Result<Vec<(Fused, Vec<Contribution>)>, Error> {
+        let learned = match self {
+            Ranker::Linear(fusion) => {
+                let fused = fuse(candidates, fusion).into_iter().take(top_k);
+                return Ok(fused.map(|fused| (fused, Vec::new())).collect());
             }
-        }
+            Ranker::Learned(learned) => learned,
+        };
+        let lengths = lengths(index, query, candidates)?;
+        let mut fused = learned.fuse(candidates, &lengths)?;
+        fused.truncate(top_k);
+        let positions: Vec<usize> = fused.iter().map(|fused| fused.candidate).collect();
+        let parts = learned.contributions(candidates, &lengths, &positions)?;
+        Ok(fused.into_iter().zip(parts).collect())
     }
 }

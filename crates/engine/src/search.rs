@@ -98,14 +98,10 @@ pub fn hits(
     ranker: &Ranker,
     top_k: usize,
 ) -> Result<Vec<Hit>, Error> {
-    let mut fused = ranker.fuse(index, query, candidates)?;
-    fused.truncate(top_k);
-    let positions: Vec<usize> = fused.iter().map(|fused| fused.candidate).collect();
-    let learned = ranker.contributions(index, query, candidates, &positions)?;
-    let ranked = (1..).zip(fused.iter().zip(learned));
+    let ranked = (1..).zip(ranker.explained(index, query, candidates, top_k)?);
     ranked
         .map(|(rank, (fused, learned))| {
-            hit(index, rank, fused, &candidates[fused.candidate], learned)
+            hit(index, rank, &fused, &candidates[fused.candidate], learned)
         })
         .collect()
 }

@@ -2,10 +2,10 @@
 
 use treffer_engine::learned::{self, Ranker};
 use treffer_engine::tune::{Pool, tune_pools};
-use treffer_eval::Topic;
 use treffer_fusion::{Learned, Lengths};
 use treffer_types::{Candidate, DocId, PassageId, Score};
 
+use super::simulated::judged_pool;
 use super::*;
 
 /// Queries on which a document is relevant if `is_relevant` of its two scores, each in
@@ -15,7 +15,7 @@ fn pools(seed: u64, n_queries: usize, is_relevant: impl Fn(f64, f64, f64) -> boo
     let mut random = Random::new(seed);
     let mut pool = |query: usize| {
         let (mut candidates, mut grades) = (Vec::new(), Vec::new());
-        let (mut documents, mut judgements) = (Vec::new(), BTreeMap::new());
+        let mut documents = Vec::new();
         for doc in 0..N_CANDIDATES {
             let (bm25, dense, other) = (random.unit(), random.unit(), random.unit());
             let mut candidate = Candidate::new(PassageId::whole(DocId(doc)));
@@ -25,24 +25,14 @@ fn pools(seed: u64, n_queries: usize, is_relevant: impl Fn(f64, f64, f64) -> boo
             }
             let grade = i32::from(is_relevant(bm25, dense, other));
             candidates.push(candidate);
-            grades.push(Some(grade));
+            grades.push(grade);
             documents.push(random.below(200) as u32);
-            judgements.insert(format!("d{doc}"), grade);
         }
-        Pool {
-            query: Query {
-                id: format!("q{query}"),
-                ..Query::text("simulated")
-            },
-            candidates,
-            grades,
-            lengths: Lengths {
-                query: 4,
-                documents,
-            },
-            topic: Topic::new(&judgements),
-            traces: Vec::new(),
-        }
+        let lengths = Lengths {
+            query: 4,
+            documents,
+        };
+        judged_pool(query, candidates, &grades, lengths)
     };
     (0..n_queries).map(&mut pool).collect()
 }

@@ -19,7 +19,6 @@ fn simulated(seed: u64, n_queries: usize, signal: StageMap<f64>) -> Vec<Pool> {
     let mut random = Random::new(seed);
     let mut pool = |query: usize| {
         let (mut candidates, mut grades) = (Vec::new(), Vec::new());
-        let mut judgements = BTreeMap::new();
         for doc in 0..N_CANDIDATES {
             let grade = i32::from(random.unit() < 0.2);
             let mut candidate = Candidate::new(PassageId::whole(DocId(doc)));
@@ -30,22 +29,33 @@ fn simulated(seed: u64, n_queries: usize, signal: StageMap<f64>) -> Vec<Pool> {
                     .set(stage, Score::new(score as f32).unwrap());
             }
             candidates.push(candidate);
-            grades.push(Some(grade));
-            judgements.insert(format!("d{doc}"), grade);
+            grades.push(grade);
         }
-        Pool {
-            query: Query {
-                id: format!("q{query}"),
-                ..Query::text("simulated")
-            },
-            candidates,
-            grades,
-            topic: Topic::new(&judgements),
-            lengths: Lengths::default(),
-            traces: Vec::new(),
-        }
+        judged_pool(query, candidates, &grades, Lengths::default())
     };
     (0..n_queries).map(&mut pool).collect()
+}
+
+/// A pool of which every candidate is judged; its documents are called by their numbers.
+pub(super) fn judged_pool(
+    query: usize,
+    candidates: Vec<Candidate>,
+    grades: &[i32],
+    lengths: Lengths,
+) -> Pool {
+    let names = candidates.iter().map(|one| format!("d{}", one.doc().0));
+    let judgements: BTreeMap<String, i32> = names.zip(grades.iter().copied()).collect();
+    Pool {
+        query: Query {
+            id: format!("q{query}"),
+            ..Query::text("simulated")
+        },
+        candidates,
+        grades: grades.iter().copied().map(Some).collect(),
+        lengths,
+        topic: Topic::new(&judgements),
+        traces: Vec::new(),
+    }
 }
 
 fn tuned(pools: &[Pool], profile: &Profile, seed: u64) -> TuneReport {
