@@ -1,6 +1,6 @@
 //! Presets, configuration files and single keys.
 
-use crate::hay::{LEXICAL, place, three_stages};
+use crate::hay::{BM25_ONLY, place, three_stages};
 
 #[test]
 fn an_unknown_preset_names_the_known_ones() {
@@ -13,9 +13,9 @@ fn an_unknown_preset_names_the_known_ones() {
 #[test]
 fn an_unknown_key_of_a_file_names_the_file_and_the_nearest_key() {
     let here = place();
-    here.write("mine.toml", LEXICAL.replace("analyzer", "analyser"));
+    here.write("mine.toml", BM25_ONLY.replace("analyzer", "analyser"));
     here.treffer("index index corpus.jsonl --config mine.toml")
-        .fails_with("mine.toml: unknown key `lexical.analyser`; did you mean `lexical.analyzer`?");
+        .fails_with("mine.toml: unknown key `bm25.analyser`; did you mean `bm25.analyzer`?");
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_missing_configuration_file_is_named() {
 #[test]
 fn a_file_that_is_not_toml_is_shown_at_its_line() {
     let here = place();
-    here.write("mine.toml", "[lexical]\nanalyzer = = 3\n");
+    here.write("mine.toml", "[bm25]\nanalyzer = = 3\n");
     here.treffer("index index corpus.jsonl --config mine.toml")
         .fails_with("mine.toml: this is not valid TOML")
         .says("line 2");
@@ -49,14 +49,14 @@ fn a_file_that_is_not_toml_is_shown_at_its_line() {
 #[test]
 fn preset_and_file_exclude_each_other() {
     place()
-        .treffer("index index corpus.jsonl --preset fast --config lexical.toml")
+        .treffer("index index corpus.jsonl --preset fast --config bm25.toml")
         .fails_with("cannot be used with");
 }
 
 #[test]
 fn a_key_set_on_the_command_line_is_obeyed() {
     let here = place();
-    here.treffer("index index corpus.jsonl --config lexical.toml --set lexical.k1=1.7")
+    here.treffer("index index corpus.jsonl --config bm25.toml --set bm25.k1=1.7")
         .succeeds();
     here.treffer("info index")
         .succeeds()
@@ -66,37 +66,37 @@ fn a_key_set_on_the_command_line_is_obeyed() {
 #[test]
 fn a_set_without_a_value_is_refused() {
     place()
-        .treffer("index index corpus.jsonl --config lexical.toml --set lexical.k1")
-        .fails_with("--set: `lexical.k1` is not of the form key=value");
+        .treffer("index index corpus.jsonl --config bm25.toml --set bm25.k1")
+        .fails_with("--set: `bm25.k1` is not of the form key=value");
 }
 
 #[test]
 fn a_set_of_an_unknown_key_names_the_nearest() {
     place()
-        .treffer("index index corpus.jsonl --config lexical.toml --set lexical.k2=1")
-        .fails_with("unknown key `lexical.k2`; did you mean `lexical.k1`?");
+        .treffer("index index corpus.jsonl --config bm25.toml --set bm25.k2=1")
+        .fails_with("unknown key `bm25.k2`; did you mean `bm25.k1`?");
 }
 
 #[test]
 fn a_set_below_a_value_is_refused() {
     place()
-        .treffer("index index corpus.jsonl --config lexical.toml --set lexical.k1.x=1")
-        .fails_with("`k1` in `lexical.k1.x` is a value, not a section");
+        .treffer("index index corpus.jsonl --config bm25.toml --set bm25.k1.x=1")
+        .fails_with("`k1` in `bm25.k1.x` is a value, not a section");
 }
 
 #[test]
 fn a_value_out_of_range_names_key_and_range() {
     place()
-        .treffer("index index corpus.jsonl --config lexical.toml --set lexical.b=2")
-        .fails_with("section `lexical` cannot be used")
+        .treffer("index index corpus.jsonl --config bm25.toml --set bm25.b=2")
+        .fails_with("section `bm25` cannot be used")
         .says("`b` is 2");
 }
 
 #[test]
 fn a_value_of_the_wrong_kind_is_refused() {
     place()
-        .treffer("index index corpus.jsonl --config lexical.toml --set lexical.k1=much")
-        .fails_with("lexical.toml")
+        .treffer("index index corpus.jsonl --config bm25.toml --set bm25.k1=much")
+        .fails_with("bm25.toml")
         .says("much");
 }
 
@@ -126,6 +126,6 @@ fn weights_of_a_profile_must_sum_to_one() {
 #[test]
 fn an_unknown_device_is_refused() {
     place()
-        .treffer("index index corpus.jsonl --config lexical.toml --set device=gpu")
+        .treffer("index index corpus.jsonl --config bm25.toml --set device=gpu")
         .fails_with("unknown device `gpu`; devices are cpu, cuda and cuda:N");
 }

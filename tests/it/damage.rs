@@ -60,7 +60,7 @@ fn a_half_written_index_is_told_apart_and_can_be_finished() {
         "index",
         "the folder holds an index that was never completed",
     );
-    here.treffer("index index corpus.jsonl --config lexical.toml")
+    here.treffer("index index corpus.jsonl --config bm25.toml")
         .succeeds();
     here.treffer("search index cold").succeeds();
 }
@@ -127,9 +127,9 @@ fn a_missing_and_a_shortened_file_are_named() {
 fn a_damaged_index_can_be_replaced() {
     let here = indexed();
     here.damage("index/manifest.json");
-    here.treffer("index index corpus.jsonl --config lexical.toml")
+    here.treffer("index index corpus.jsonl --config bm25.toml")
         .fails_with("manifest.json is damaged");
-    here.treffer("index index corpus.jsonl --config lexical.toml --replace")
+    here.treffer("index index corpus.jsonl --config bm25.toml --replace")
         .succeeds();
     here.treffer("search index cold").succeeds();
 }

@@ -13,8 +13,8 @@ pub(crate) const CORPUS: &str = r#"{"_id": "fridge", "title": "", "text": "cold 
 "#;
 
 /// BM25 alone: no models.
-pub(crate) const LEXICAL: &str = r#"
-[lexical]
+pub(crate) const BM25_ONLY: &str = r#"
+[bm25]
 analyzer = "english"
 k1 = 0.9
 b = 0.4
@@ -24,7 +24,7 @@ fields = "concatenated"
 /// All three stages with tiny models; the graph is used however small the index.
 pub(crate) fn three_stages() -> String {
     format!(
-        "{LEXICAL}
+        "{BM25_ONLY}
 [dense]
 model = {:?}
 m = 8
@@ -57,7 +57,7 @@ pub(crate) fn tiny_model(name: &str) -> PathBuf {
 pub(crate) fn place() -> Place {
     Place::with(&[
         ("corpus.jsonl", CORPUS),
-        ("lexical.toml", LEXICAL),
+        ("bm25.toml", BM25_ONLY),
         ("three.toml", &three_stages()),
     ])
 }
@@ -65,7 +65,7 @@ pub(crate) fn place() -> Place {
 /// A folder with `index`, a BM25 index of the corpus.
 pub(crate) fn indexed() -> Place {
     let here = place();
-    here.treffer("index index corpus.jsonl --config lexical.toml")
+    here.treffer("index index corpus.jsonl --config bm25.toml")
         .succeeds();
     here
 }

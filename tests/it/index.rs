@@ -2,14 +2,14 @@
 
 use std::fs::File;
 
-use crate::hay::{CORPUS, LEXICAL, indexed, place, three_stages};
+use crate::hay::{CORPUS, BM25_ONLY, indexed, place, three_stages};
 use crate::util::{Place, gzip};
 
 /// Indexes `inputs` with BM25 and returns the only hit for "gefrierfach".
 #[track_caller]
 fn found_after_indexing(here: &Place, inputs: &str) -> String {
-    here.write("lexical.toml", LEXICAL);
-    here.treffer(&format!("index index {inputs} --config lexical.toml"))
+    here.write("bm25.toml", BM25_ONLY);
+    here.treffer(&format!("index index {inputs} --config bm25.toml"))
         .succeeds();
     let ids = here
         .treffer("search index gefrierfach --format json")
@@ -47,7 +47,7 @@ fn columns_can_be_named() {
 fn a_column_that_is_not_there_is_named_with_those_that_are() {
     let here = place();
     here.write("c.csv", CSV);
-    here.treffer("index index c.csv --config lexical.toml --text-column body")
+    here.treffer("index index c.csv --config bm25.toml --text-column body")
         .fails_with("`body`")
         .says("id, title, text")
         .says("hint: name columns with --id-column");
@@ -68,7 +68,7 @@ fn a_compressed_file_cut_short_is_an_error_and_leaves_nothing() {
     let here = place();
     let whole = zstd::encode_all(crate::hay::documents(500).as_bytes(), 1).unwrap();
     here.write("c.jsonl.zst", &whole[..whole.len() / 2]);
-    here.treffer("index index c.jsonl.zst --config lexical.toml")
+    here.treffer("index index c.jsonl.zst --config bm25.toml")
         .fails_with("could not read the corpus")
         .says("could not read c.jsonl.zst beyond line");
     assert!(!here.has("index"));
@@ -110,10 +110,10 @@ fn a_beir_folder_is_indexed_by_its_corpus() {
 #[test]
 fn standard_input_is_indexed() {
     let here = place();
-    here.treffer_reading("index index - --config lexical.toml", JSONL.as_bytes())
+    here.treffer_reading("index index - --config bm25.toml", JSONL.as_bytes())
         .succeeds();
     here.treffer("search index gefrierfach").succeeds();
-    let again = "index index - --config lexical.toml --input-format csv --replace";
+    let again = "index index - --config bm25.toml --input-format csv --replace";
     here.treffer_reading(again, CSV.as_bytes()).succeeds();
     here.treffer("search index gefrierfach").succeeds();
 }
@@ -130,7 +130,7 @@ fn several_inputs_make_one_index() {
 #[test]
 fn a_missing_input_is_named() {
     let here = place();
-    here.treffer("index index none.jsonl --config lexical.toml")
+    here.treffer("index index none.jsonl --config bm25.toml")
         .fails_with("could not open none.jsonl");
     assert!(!here.has("index"));
 }
@@ -139,7 +139,7 @@ fn a_missing_input_is_named() {
 fn a_file_of_unknown_form_says_what_is_known() {
     let here = place();
     here.write("corpus.docx", "");
-    here.treffer("index index corpus.docx --config lexical.toml")
+    here.treffer("index index corpus.docx --config bm25.toml")
         .fails_with("could not tell the format of corpus.docx")
         .says("hint: name the format with --input-format");
 }
@@ -147,7 +147,7 @@ fn a_file_of_unknown_form_says_what_is_known() {
 #[test]
 fn the_summary_counts_documents_and_says_where() {
     place()
-        .treffer("index index corpus.jsonl --config lexical.toml")
+        .treffer("index index corpus.jsonl --config bm25.toml")
         .succeeds()
         .says("indexed 3 documents into index: ");
 }
@@ -166,7 +166,7 @@ fn a_dry_run_checks_and_writes_nothing() {
 fn a_dry_run_leaves_an_old_index_as_it_is() {
     let here = indexed();
     let before = here.files("index");
-    let dry = "index index corpus.jsonl --config lexical.toml --dry-run";
+    let dry = "index index corpus.jsonl --config bm25.toml --dry-run";
     here.treffer(dry)
         .fails_with("index already holds an index of 3 documents");
     here.treffer(&format!("{dry} --replace")).succeeds();
@@ -178,11 +178,11 @@ fn an_index_is_replaced_only_when_told_to() {
     let here = indexed();
     let before = here.files("index");
     here.write("other.jsonl", JSONL);
-    here.treffer("index index other.jsonl --config lexical.toml")
+    here.treffer("index index other.jsonl --config bm25.toml")
         .fails_with("index already holds an index of 3 documents")
         .says("hint: pass --replace");
     assert_eq!(here.files("index"), before);
-    here.treffer("index index other.jsonl --config lexical.toml --replace")
+    here.treffer("index index other.jsonl --config bm25.toml --replace")
         .succeeds();
     here.treffer("search index gefrierfach").succeeds();
     here.treffer("search index fridge").finds_nothing();
@@ -201,13 +201,13 @@ fn a_second_writer_is_turned_away_and_readers_are_not() {
         .unwrap();
     lock.lock().unwrap();
     let before = here.files("index");
-    here.treffer("index index corpus.jsonl --config lexical.toml --replace")
+    here.treffer("index index corpus.jsonl --config bm25.toml --replace")
         .fails_with("another process is writing the index in index")
         .says("hint: wait for it to finish");
     assert_eq!(here.files("index"), before);
     here.treffer("search index fridge").succeeds();
     lock.unlock().unwrap();
-    here.treffer("index index corpus.jsonl --config lexical.toml --replace")
+    here.treffer("index index corpus.jsonl --config bm25.toml --replace")
         .succeeds();
 }
 
@@ -215,12 +215,12 @@ fn a_second_writer_is_turned_away_and_readers_are_not() {
 fn a_folder_with_files_of_others_is_not_built_in() {
     let here = place();
     here.write("mine/letter.txt", "hello");
-    here.treffer("index mine corpus.jsonl --config lexical.toml")
+    here.treffer("index mine corpus.jsonl --config bm25.toml")
         .fails_with("mine holds other files and no index")
         .says("hint: name a folder that is empty or not there yet");
     assert_eq!(here.files("mine").len(), 1);
     std::fs::create_dir(here.path("empty")).unwrap();
-    here.treffer("index empty corpus.jsonl --config lexical.toml")
+    here.treffer("index empty corpus.jsonl --config bm25.toml")
         .succeeds();
 }
 
@@ -229,9 +229,9 @@ fn a_failed_build_leaves_an_empty_folder_empty() {
     let here = place();
     std::fs::create_dir(here.path("empty")).unwrap();
     here.write("bad.jsonl", "nonsense\n");
-    here.treffer("index empty bad.jsonl --config lexical.toml")
+    here.treffer("index empty bad.jsonl --config bm25.toml")
         .fails_with("no document could be read");
-    here.treffer("index empty corpus.jsonl --config lexical.toml")
+    here.treffer("index empty corpus.jsonl --config bm25.toml")
         .succeeds();
 }
 
@@ -264,7 +264,7 @@ fn a_model_for_another_role_is_refused() {
 fn a_model_folder_is_found_again_from_elsewhere() {
     let here = place();
     crate::util::copy_folder(&crate::hay::tiny_model("tiny-bert-bi"), &here.path("bi"));
-    let set = "--config lexical.toml --set dense.model=./bi --set dense.m=8 --set dense.ef_construction=40";
+    let set = "--config bm25.toml --set dense.model=./bi --set dense.m=8 --set dense.ef_construction=40";
     here.treffer(&format!("index index corpus.jsonl {set}"))
         .succeeds();
     here.write("elsewhere/empty", "");

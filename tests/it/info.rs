@@ -20,7 +20,7 @@ fn the_table_names_documents_stages_and_profiles() {
 }
 
 #[test]
-fn a_lexical_index_shows_no_models() {
+fn an_index_without_models_shows_none() {
     let ran = indexed().treffer("info index").succeeds();
     assert!(
         !ran.stdout.contains("dense  ") && !ran.stdout.contains("cross  "),

@@ -8,7 +8,7 @@ use std::thread;
 use crate::hay::{documents, indexed, place};
 use crate::util::{Place, Ran};
 
-const INDEX: &str = "index index - --config lexical.toml";
+const INDEX: &str = "index index - --config bm25.toml";
 
 /// Runs the program where no file may grow beyond this many blocks, as on a disk
 /// that is full.
@@ -32,7 +32,7 @@ fn a_full_disk_ends_the_build_and_leaves_nothing() {
     for blocks in [0, 2, 8, 32] {
         with_file_limit(
             &here,
-            "index index many.jsonl --config lexical.toml",
+            "index index many.jsonl --config bm25.toml",
             blocks,
         )
         .fails_with("File too large")
@@ -47,7 +47,7 @@ fn a_full_disk_leaves_the_old_index_as_it_was() {
     here.write("many.jsonl", documents(2000));
     let before = here.files("index");
     for blocks in [0, 2, 8, 32] {
-        let words = "index index many.jsonl --config lexical.toml --replace";
+        let words = "index index many.jsonl --config bm25.toml --replace";
         with_file_limit(&here, words, blocks).fails_with("File too large");
         assert_eq!(here.files("index"), before, "{blocks} blocks");
     }
@@ -125,7 +125,7 @@ fn a_killed_build_is_no_index_and_the_next_build_cleans_up() {
     child.wait().unwrap();
     here.treffer("search index cold")
         .fails_with("the folder holds an index that was never completed");
-    here.treffer("index index corpus.jsonl --config lexical.toml")
+    here.treffer("index index corpus.jsonl --config bm25.toml")
         .succeeds();
     assert!(!here.has("index/.building-1"));
     here.treffer("search index cold").succeeds();
@@ -137,7 +137,7 @@ fn an_index_can_be_searched_while_it_is_replaced() {
     let replace = format!("{INDEX} --replace");
     let mut child = building(&here, &replace, "index/.building-2");
     here.treffer("search index fridge").succeeds();
-    here.treffer("index index corpus.jsonl --config lexical.toml --replace")
+    here.treffer("index index corpus.jsonl --config bm25.toml --replace")
         .fails_with("another process is writing");
     child
         .stdin

@@ -15,7 +15,7 @@ const BAD: &str = r#"{"_id": "good", "text": "cold"}
 fn each_bad_record_is_reported_with_file_and_line_and_skipped() {
     let here = place();
     here.write("bad.jsonl", BAD);
-    here.treffer("index index bad.jsonl --config lexical.toml")
+    here.treffer("index index bad.jsonl --config bm25.toml")
         .succeeds()
         .says("skipped: bad.jsonl:2: not valid JSON")
         .says("skipped: bad.jsonl:3: the id is missing or empty")
@@ -35,7 +35,7 @@ fn invalid_utf8_is_a_bad_record() {
     let mut bytes = CORPUS.as_bytes().to_vec();
     bytes.extend(b"{\"_id\": \"latin\", \"text\": \"K\xfchlschrank\"}\n");
     here.write("bad.jsonl", bytes);
-    here.treffer("index index bad.jsonl --config lexical.toml")
+    here.treffer("index index bad.jsonl --config bm25.toml")
         .succeeds()
         .says("skipped: bad.jsonl:4: not valid UTF-8")
         .says("note: 1 bad record skipped");
@@ -44,7 +44,7 @@ fn invalid_utf8_is_a_bad_record() {
 #[test]
 fn a_bad_record_of_standard_input_is_reported_by_line() {
     place()
-        .treffer_reading("index index - --config lexical.toml", BAD.as_bytes())
+        .treffer_reading("index index - --config bm25.toml", BAD.as_bytes())
         .succeeds()
         .says("skipped: standard input:2: not valid JSON");
 }
@@ -53,7 +53,7 @@ fn a_bad_record_of_standard_input_is_reported_by_line() {
 fn strict_makes_the_first_bad_record_fatal() {
     let here = place();
     here.write("bad.jsonl", BAD);
-    here.treffer("index index bad.jsonl --config lexical.toml --strict")
+    here.treffer("index index bad.jsonl --config bm25.toml --strict")
         .fails_with("bad.jsonl:2: not valid JSON");
     assert!(!here.has("index"));
 }
@@ -63,10 +63,10 @@ fn a_dry_run_reports_the_same_records() {
     let here = place();
     here.write("bad.jsonl", BAD);
     let dry = here
-        .treffer("index index bad.jsonl --config lexical.toml --dry-run")
+        .treffer("index index bad.jsonl --config bm25.toml --dry-run")
         .succeeds();
     let real = here
-        .treffer("index index bad.jsonl --config lexical.toml")
+        .treffer("index index bad.jsonl --config bm25.toml")
         .succeeds();
     let skipped = |text: &str| -> Vec<String> {
         text.lines()
@@ -84,9 +84,9 @@ fn a_corpus_without_a_good_record_is_an_error() {
     let here = place();
     here.write("empty.jsonl", "");
     here.write("bad.jsonl", "nonsense\n");
-    here.treffer("index index empty.jsonl --config lexical.toml")
+    here.treffer("index index empty.jsonl --config bm25.toml")
         .fails_with("no document could be read from the input");
-    here.treffer("index index bad.jsonl --config lexical.toml")
+    here.treffer("index index bad.jsonl --config bm25.toml")
         .fails_with("no document could be read from the input");
     assert!(!here.has("index"));
 }
@@ -115,7 +115,7 @@ fn unknown_fields_are_kept_and_do_no_harm() {
         "more.jsonl",
         "{\"_id\": \"a\", \"text\": \"cold\", \"price\": {\"eur\": [1, 2.5]}, \"ok\": null}\n",
     );
-    here.treffer("index index more.jsonl --config lexical.toml --strict")
+    here.treffer("index index more.jsonl --config bm25.toml --strict")
         .succeeds();
     here.treffer("search index cold").succeeds();
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(command: &Info) -> Result<Outcome> {
 }
 
 fn write_table(out: &mut dyn Write, manifest: &Manifest, settings: &Settings) -> io::Result<()> {
-    let lexical = &manifest.blueprint.lexical;
+    let bm25 = &manifest.blueprint.bm25;
     let n_files: usize = manifest
         .segments
         .iter()
@@ -62,8 +62,8 @@ fn write_table(out: &mut dyn Write, manifest: &Manifest, settings: &Settings) ->
         "bm25".to_string(),
         format!(
             "{} analyzer, {}, k1 {}, b {}",
-            lexical.analyzer,
-            fields(lexical.fields),
+            bm25.analyzer,
+            fields(bm25.fields),
             settings.k1,
             settings.b
         ),

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use treffer_dense::GraphConfig;
 use treffer_encoder::Device;
-pub use treffer_lexical::Fields;
-use treffer_lexical::LexicalConfig;
+pub use treffer_bm25::Fields;
+use treffer_bm25::Bm25Config;
 use treffer_types::StageName;
 
 use crate::error::Error;
@@ -28,7 +28,7 @@ pub struct Config {
     #[serde(default)]
     pub device: Device,
     /// The BM25 stage.
-    pub lexical: LexicalConfig,
+    pub bm25: Bm25Config,
     /// The bi-encoder stage; without it the index has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dense: Option<DenseConfig>,
@@ -62,7 +62,7 @@ pub struct CrossConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Blueprint {
     /// The BM25 stage as built; `k1` and `b` may differ at query time.
-    pub lexical: LexicalConfig,
+    pub bm25: Bm25Config,
     /// The bi-encoder stage.
     pub dense: Option<DenseConfig>,
     /// The cross-encoder stage.
@@ -126,7 +126,7 @@ impl Config {
     /// The part that is fixed once the index is built.
     pub fn blueprint(&self) -> Blueprint {
         Blueprint {
-            lexical: self.lexical.clone(),
+            bm25: self.bm25.clone(),
             dense: self.dense.clone(),
             cross: self.cross.clone(),
         }
@@ -136,8 +136,8 @@ impl Config {
     pub fn settings(&self) -> Settings {
         Settings {
             device: self.device,
-            k1: self.lexical.k1,
-            b: self.lexical.b,
+            k1: self.bm25.k1,
+            b: self.bm25.b,
             profiles: self.profiles.clone(),
         }
     }
@@ -155,7 +155,7 @@ impl Config {
     fn check(&self, origin: &str) -> Result<(), Error> {
         let Config {
             device: _,
-            lexical,
+            bm25,
             dense,
             cross: _,
             profiles,
@@ -165,9 +165,9 @@ impl Config {
             what: format!("section `{what}` cannot be used"),
             source: Some(source),
         };
-        lexical
+        bm25
             .validate()
-            .map_err(|e| invalid("lexical", e.into()))?;
+            .map_err(|e| invalid("bm25", e.into()))?;
         if let Some(dense) = dense {
             dense
                 .graph
@@ -207,12 +207,12 @@ impl Settings {
         let settings: Settings = Value::Table(table)
             .try_into()
             .map_err(|source: toml::de::Error| typed_error(origin, &source))?;
-        let lexical = LexicalConfig {
+        let bm25 = Bm25Config {
             k1: settings.k1,
             b: settings.b,
-            ..Config::from_known_preset().lexical
+            ..Config::from_known_preset().bm25
         };
-        lexical
+        bm25
             .validate()
             .map_err(|error| config_error(origin, &error.to_string()))?;
         check_profiles(&settings.profiles, origin)?;
@@ -448,21 +448,21 @@ mod tests {
     #[test]
     fn keys_are_set_from_the_command_line() {
         let config = load(&[
-            "lexical.k1=1.2",
+            "bm25.k1=1.2",
             "dense.model=./mine",
             "profiles.deep.cross_depth=7",
         ])
         .unwrap();
-        assert_eq!(config.lexical.k1, 1.2);
+        assert_eq!(config.bm25.k1, 1.2);
         assert_eq!(config.dense.unwrap().model, "./mine");
         assert_eq!(config.profiles["deep"].cross_depth, 7);
     }
 
     #[test]
     fn an_unknown_key_names_the_nearest() {
-        let message = load(&["lexical.analyser=german"]).unwrap_err();
+        let message = load(&["bm25.analyser=german"]).unwrap_err();
         assert!(
-            message.contains("`lexical.analyser`; did you mean `lexical.analyzer`?"),
+            message.contains("`bm25.analyser`; did you mean `bm25.analyzer`?"),
             "{message}"
         );
         let message = load(&["profiles.default.ef=3"]).unwrap_err();
@@ -484,14 +484,14 @@ mod tests {
                 "-0.5",
             ),
             ("profiles.default.ef_search=10", "ef_search is 10"),
-            ("lexical.analyzer=klingon", "klingon"),
+            ("bm25.analyzer=klingon", "klingon"),
             ("device=tpu", "tpu"),
             ("nokey", "key=value"),
         ] {
             let message = load(&[key]).unwrap_err();
             assert!(message.contains(part), "{key}: {message}");
         }
-        assert!(load(&["lexical.b=1.5"]).is_err());
+        assert!(load(&["bm25.b=1.5"]).is_err());
         assert!(load(&["dense.m=1"]).is_err());
     }
 }

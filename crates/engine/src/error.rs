@@ -132,7 +132,7 @@ pub enum Error {
     Part {
         /// What was being done, as in "open".
         action: &'static str,
-        /// Which part, as in "lexical part".
+        /// Which part, as in "bm25 part".
         part: &'static str,
         /// The folder.
         path: PathBuf,

@@ -345,7 +345,7 @@ impl Looks<'_> {
     /// BM25's ranking of every document, and whether this one is within the depth.
     fn bm25(&self) -> Result<(Vec<PassageId>, bool), BoxError> {
         let n_docs = self.index.n_docs() as usize;
-        let found = self.index.lexical.search(&self.query.text, n_docs)?;
+        let found = self.index.bm25.search(&self.query.text, n_docs)?;
         let ranking: Vec<PassageId> = found
             .iter()
             .map(|(doc, _)| PassageId::whole(*doc))

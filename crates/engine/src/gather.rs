@@ -8,7 +8,7 @@ use crate::deadline::{Deadline, SystemClock};
 use crate::error::Error;
 use crate::index::{Index, names};
 use crate::profile::{FirstStage, Mode, Profile};
-use crate::stages::{CrossStage, DenseStage, LexicalStage, Stage, Step, every_document};
+use crate::stages::{CrossStage, DenseStage, Bm25Stage, Stage, Step, every_document};
 
 /// What the stages found for one query. Fusing it is cheap and can be repeated.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,8 +67,8 @@ impl<'a> Plan<'a> {
             Mode::Cascade | Mode::Hybrid => {
                 plan.push_first_stages(index, profile, profile.bm25_depth, profile.dense_depth);
                 if bm25 && dense {
-                    plan.steps.push(Box::new(LexicalStage {
-                        index: &index.lexical,
+                    plan.steps.push(Box::new(Bm25Stage {
+                        index: &index.bm25,
                         depth: 0,
                     }));
                 }
@@ -170,8 +170,8 @@ impl<'a> Plan<'a> {
         dense_depth: usize,
     ) {
         if self.stages.contains(&StageName::Bm25) {
-            self.steps.push(Box::new(LexicalStage {
-                index: &index.lexical,
+            self.steps.push(Box::new(Bm25Stage {
+                index: &index.bm25,
                 depth: bm25_depth,
             }));
         }

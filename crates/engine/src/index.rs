@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use treffer_dense::DenseIndex;
 use treffer_encoder::Device;
-use treffer_lexical::LexicalIndex;
+use treffer_bm25::Bm25Index;
 use treffer_store::Store;
 use treffer_types::{Embedder, PairScorer, StageName};
 
@@ -23,7 +23,7 @@ pub struct Index {
     settings: Settings,
     stages: Vec<StageName>,
     pub(crate) store: Store,
-    pub(crate) lexical: LexicalIndex,
+    pub(crate) bm25: Bm25Index,
     pub(crate) dense: Option<Dense>,
     pub(crate) cross: Option<Box<dyn PairScorer>>,
 }
@@ -94,15 +94,15 @@ impl Index {
             || wanted(StageName::Cross).then(|| open_cross(manifest, device, source)),
         );
         let (dense, cross) = (dense.transpose()?, cross.transpose()?);
-        let mut lexical_config = manifest.blueprint.lexical.clone();
-        (lexical_config.k1, lexical_config.b) = (settings.k1, settings.b);
-        let lexical_dir = place.join("lexical");
+        let mut bm25_config = manifest.blueprint.bm25.clone();
+        (bm25_config.k1, bm25_config.b) = (settings.k1, settings.b);
+        let bm25_dir = place.join("bm25");
         let store_dir = place.join("store");
         Ok(Index {
-            lexical: LexicalIndex::open(&lexical_dir, &lexical_config).map_err(part(
+            bm25: Bm25Index::open(&bm25_dir, &bm25_config).map_err(part(
                 "open",
-                "lexical part",
-                &lexical_dir,
+                "bm25 part",
+                &bm25_dir,
             ))?,
             store: Store::open(&store_dir).map_err(part("open", "store", &store_dir))?,
             dir: dir.into(),

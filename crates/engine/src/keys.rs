@@ -81,12 +81,12 @@ mod tests {
 
     #[test]
     fn the_nearest_right_key_is_named() {
-        let known = table("[lexical]\nanalyzer = ''\nk1 = 0.0\n[profiles.'*']\nweights = 0");
+        let known = table("[bm25]\nanalyzer = ''\nk1 = 0.0\n[profiles.'*']\nweights = 0");
         let found = |text: &str| first_unknown(&table(text), &known);
-        assert_eq!(found("[lexical]\nk1 = 1.0"), None);
+        assert_eq!(found("[bm25]\nk1 = 1.0"), None);
         assert_eq!(
-            found("[lexical]\nanalyser = 'german'"),
-            Some(("lexical.analyser".into(), Some("lexical.analyzer".into())))
+            found("[bm25]\nanalyser = 'german'"),
+            Some(("bm25.analyser".into(), Some("bm25.analyzer".into())))
         );
         assert_eq!(
             found("[profiles.mine]\nwheights = 1"),

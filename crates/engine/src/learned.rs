@@ -88,10 +88,10 @@ pub(crate) fn lengths(
     candidates: &[Candidate],
 ) -> Result<Lengths, Error> {
     let docs: Vec<DocId> = candidates.iter().map(Candidate::doc).collect();
-    let documents = index.lexical.lengths(&docs);
+    let documents = index.bm25.lengths(&docs);
     Ok(Lengths {
-        query: index.lexical.terms(&query.text).len() as u32,
-        documents: documents.map_err(part("read", "lexical part", index.dir()))?,
+        query: index.bm25.terms(&query.text).len() as u32,
+        documents: documents.map_err(part("read", "bm25 part", index.dir()))?,
     })
 }
 

@@ -4,7 +4,7 @@
 //! ```text
 //! INDEX/manifest.json     this file
 //! INDEX/treffer.toml      settings that may be edited
-//! INDEX/segment-1/        lexical/  dense/  store/
+//! INDEX/segment-1/        bm25/  dense/  store/
 //! ```
 
 use std::collections::BTreeMap;

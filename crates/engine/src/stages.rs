@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use treffer_dense::DenseIndex;
 use treffer_fusion::{Normalizer, Prepared, Weights};
-use treffer_lexical::LexicalIndex;
+use treffer_bm25::Bm25Index;
 use treffer_store::Store;
 use treffer_types::{
     BoxError, Candidate, DocId, Embedder, PairScorer, PassageId, Query, Score, StageMap, StageName,
@@ -51,14 +51,14 @@ impl Step {
 
 /// BM25. Brings in its best documents and scores every candidate that it has not
 /// scored yet.
-pub struct LexicalStage<'a> {
+pub struct Bm25Stage<'a> {
     /// The inverted index.
-    pub index: &'a LexicalIndex,
+    pub index: &'a Bm25Index,
     /// How many documents to bring in; 0 to complete scores only.
     pub depth: usize,
 }
 
-impl Stage for LexicalStage<'_> {
+impl Stage for Bm25Stage<'_> {
     fn name(&self) -> StageName {
         StageName::Bm25
     }

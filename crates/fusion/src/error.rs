@@ -48,7 +48,7 @@ pub enum Error {
          they must sum to 1"
     )]
     SumNotOne {
-        /// Weight of the lexical stage.
+        /// Weight of the bm25 stage.
         bm25: f64,
         /// Weight of the bi-encoder stage.
         dense: f64,

@@ -1,11 +1,13 @@
-//! What passes between the stages: a passage and the raw scores it has so far.
+//! What passes between the stages: a document and the evidence that each found for it.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::document::DocId;
-use crate::score::{Score, StageMap, StageName};
+use crate::score::Score;
+use crate::stage::StageName;
 
-/// A passage of a document. A document that was not cut has one, number 0.
+/// A passage of a document. A document that was not split has one, number 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PassageId {
     /// The document it belongs to.
@@ -15,52 +17,131 @@ pub struct PassageId {
 }
 
 impl PassageId {
-    /// The one passage of a document that was not cut.
+    /// The one passage of a document that was not split.
     pub fn whole(doc: DocId) -> Self {
         PassageId { doc, passage: 0 }
     }
 }
 
-/// Raw scores by stage. `None` means that the stage never looked, which is not zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StageScores(StageMap<Option<Score>>);
+/// What one stage found in one passage of a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// The passage, numbered within the document from 0.
+    pub passage: u32,
+    /// The stage's raw score of it.
+    pub score: Score,
+    /// Tokens of the passage that the stage's model could not read; 0 if it read all.
+    pub tokens_cut: u32,
+}
 
-impl StageScores {
-    /// The raw score of `stage`, if it looked.
-    pub fn get(&self, stage: StageName) -> Option<Score> {
-        self.0[stage]
-    }
-
-    /// Records the raw score of `stage`.
-    pub fn set(&mut self, stage: StageName, score: Score) {
-        self.0[stage] = Some(score);
+impl Evidence {
+    /// The score of a passage that was read completely.
+    pub fn new(passage: u32, score: Score) -> Self {
+        Evidence {
+            passage,
+            score,
+            tokens_cut: 0,
+        }
     }
 }
 
-/// A passage that some stage brought in, with the scores given to it so far.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A document that some stage retrieved, with the evidence found for it so far.
+///
+/// A stage without evidence never scored the document, which is not a score of zero.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    /// What is scored. Fusion and ties go by its document.
-    pub passage: PassageId,
-    /// Raw scores.
-    pub scores: StageScores,
-    /// How many tokens of the passage the cross-encoder could not read; 0 if it
-    /// read all of it or none.
-    pub tokens_cut: u32,
+    /// The document.
+    pub doc: DocId,
+    // By stage in the order in which they scored, then by passage. Inline for the
+    // usual document of one passage and few stages.
+    evidence: SmallVec<[(StageName, Evidence); 3]>,
 }
 
 impl Candidate {
     /// A candidate that no stage has scored.
-    pub fn new(passage: PassageId) -> Self {
+    pub fn new(doc: DocId) -> Self {
         Candidate {
-            passage,
-            scores: StageScores::default(),
-            tokens_cut: 0,
+            doc,
+            evidence: SmallVec::new(),
         }
     }
 
-    /// The document it belongs to.
-    pub fn doc(&self) -> DocId {
-        self.passage.doc
+    /// Adds what `stage` found; earlier evidence of that stage for the same passage is
+    /// replaced.
+    pub fn add(&mut self, stage: StageName, evidence: Evidence) {
+        let same = |(name, old): &&mut (StageName, Evidence)| {
+            *name == stage && old.passage == evidence.passage
+        };
+        match self.evidence.iter_mut().find(same) {
+            Some((_, old)) => *old = evidence,
+            None => self.evidence.push((stage, evidence)),
+        }
+    }
+
+    /// Removes all evidence of `stage`, as if it had never scored the document.
+    pub fn forget(&mut self, stage: StageName) {
+        self.evidence.retain(|(name, _)| *name != stage);
+    }
+
+    /// The evidence of `stage`, one for each passage that it scored.
+    pub fn evidence(&self, stage: StageName) -> impl Iterator<Item = &Evidence> + Clone {
+        let of_stage = move |(name, _): &&(StageName, Evidence)| *name == stage;
+        self.evidence.iter().filter(of_stage).map(|(_, evidence)| evidence)
+    }
+
+    /// Whether `stage` scored any passage of the document.
+    pub fn is_scored_by(&self, stage: StageName) -> bool {
+        self.evidence(stage).next().is_some()
+    }
+
+    /// The best evidence of `stage`: the highest score, of equal ones that of the earlier
+    /// passage.
+    pub fn best(&self, stage: StageName) -> Option<&Evidence> {
+        let better = |a: &&Evidence, b: &&Evidence| {
+            a.score.cmp(&b.score).then(b.passage.cmp(&a.passage))
+        };
+        self.evidence(stage).max_by(better)
+    }
+
+    /// The stage's highest raw score over the document's passages.
+    pub fn best_score(&self, stage: StageName) -> Option<Score> {
+        self.best(stage).map(|evidence| evidence.score)
+    }
+
+    /// All evidence with its stage, in the order in which it was found.
+    pub fn all_evidence(&self) -> impl ExactSizeIterator<Item = (StageName, &Evidence)> {
+        self.evidence.iter().map(|(stage, evidence)| (*stage, evidence))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence(passage: u32, score: f32) -> Evidence {
+        Evidence::new(passage, Score::new(score).unwrap())
+    }
+
+    #[test]
+    fn the_best_passage_wins_and_of_equal_ones_the_first() {
+        let mut candidate = Candidate::new(DocId(3));
+        for (passage, score) in [(2, 0.5), (0, 0.7), (1, 0.7)] {
+            candidate.add(StageName::DENSE, evidence(passage, score));
+        }
+        assert_eq!(candidate.best(StageName::DENSE), Some(&evidence(0, 0.7)));
+        assert_eq!(candidate.best(StageName::BM25), None);
+        candidate.add(StageName::DENSE, evidence(0, 0.1));
+        assert_eq!(candidate.best(StageName::DENSE), Some(&evidence(1, 0.7)));
+        assert_eq!(candidate.evidence(StageName::DENSE).count(), 3);
+    }
+
+    #[test]
+    fn forgetting_a_stage_leaves_the_others() {
+        let mut candidate = Candidate::new(DocId(0));
+        candidate.add(StageName::BM25, evidence(0, 3.0));
+        candidate.add(StageName::CROSS, evidence(0, -1.0));
+        candidate.forget(StageName::CROSS);
+        assert!(candidate.is_scored_by(StageName::BM25));
+        assert!(!candidate.is_scored_by(StageName::CROSS));
     }
 }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::candidate::PassageId;
-use crate::score::{Score, StageMap};
+use crate::score::Score;
+use crate::stage::StageMap;
 
 /// What one stage said of a hit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]

@@ -1,16 +1,16 @@
 //! The words every crate of Treffer shares, and nothing that works.
 //!
-//! Reading order: [`document`] and [`query`] say what goes in, [`score`] and
-//! [`candidate`] what passes between the stages, [`hit`] and [`trace`] what
+//! Reading order: [`document`] and [`query`] say what goes in, [`stage`] names the stages,
+//! [`score`] and [`candidate`] are what passes between them, [`hit`] and [`trace`] what
 //! comes out, [`model`] names a model folder, [`seam`] holds the traits behind
 //! which the heavy crates stand, and [`qrels`] the relevance judgements.
 //!
 //! ```
-//! use treffer_types::{Candidate, DocId, PassageId, Score, StageName};
+//! use treffer_types::{Candidate, DocId, Evidence, Score, StageName};
 //!
-//! let mut candidate = Candidate::new(PassageId::whole(DocId(7)));
-//! candidate.scores.set(StageName::Bm25, Score::new(11.5).unwrap());
-//! assert_eq!(candidate.scores.get(StageName::Cross), None); // that stage never looked
+//! let mut candidate = Candidate::new(DocId(7));
+//! candidate.add(StageName::BM25, Evidence::new(0, Score::new(11.5).unwrap()));
+//! assert!(!candidate.is_scored_by(StageName::CROSS)); // that stage never scored it
 //! ```
 
 pub mod candidate;
@@ -21,14 +21,16 @@ pub mod qrels;
 pub mod query;
 pub mod score;
 pub mod seam;
+pub mod stage;
 pub mod trace;
 
-pub use candidate::{Candidate, PassageId, StageScores};
+pub use candidate::{Candidate, Evidence, PassageId};
 pub use document::{DocId, Document, Metadata};
 pub use hit::{FeatureScore, Hit, StageScore};
 pub use model::{Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling};
 pub use qrels::{Grade, Qrels};
 pub use query::Query;
-pub use score::{Score, StageMap, StageName};
+pub use score::Score;
 pub use seam::{BoxError, Clock, Embedder, Embedding, NoProgress, PairScore, PairScorer, Progress};
+pub use stage::{InvalidStageName, StageMap, StageName, stage_list};
 pub use trace::StageTrace;

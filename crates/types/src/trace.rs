@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::score::StageName;
+use crate::stage::StageName;
 
 /// One stage's part in one search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -292,7 +292,7 @@ mod tests {
 
         [[index]]
         name = "bm25"
-        config.lexical.analyzer = "english"
+        config.bm25.analyzer = "english"
 
         [[index.eval]]
         split = "test"
@@ -325,7 +325,7 @@ mod tests {
         let refused = |text: &str| format!("{:#}", Experiment::parse("x", text).unwrap_err());
         let same_split = SHORT.replace("\"train\"", "\"test\"");
         assert!(refused(&same_split).contains("queries that chose it"));
-        let neither = SHORT.replace("config.lexical.analyzer = \"english\"", "");
+        let neither = SHORT.replace("config.bm25.analyzer = \"english\"", "");
         assert!(refused(&neither).contains("either `preset` or `config`"));
         let unsourced = SHORT.to_owned()
             + "expect = [{ row = \"bm25\", metric = \"MAP\", value = 0.5, tolerance = 0.1, source = \"\" }]";

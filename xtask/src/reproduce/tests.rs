@@ -14,7 +14,7 @@ const DEFINITION: &str = r#"
 
     [[index]]
     name = "own"
-    config.lexical.k1 = 0.9
+    config.bm25.k1 = 0.9
     set = ["device=cpu"]
     models = ["some-model"]
 
@@ -122,7 +122,7 @@ fn the_program_is_told_what_the_definition_says() {
         ]
     );
     let config = fs::read_to_string(at("indexes/two/own.toml")).unwrap();
-    assert_eq!(config, "[lexical]\nk1 = 0.9\n");
+    assert_eq!(config, "[bm25]\nk1 = 0.9\n");
 }
 
 #[test]

@@ -7,7 +7,7 @@ const TYPES: &str = "treffer-types";
 /// Siblings that never see one another.
 const LEAVES: [&str; 8] = [
     "treffer-corpus",
-    "treffer-lexical",
+    "treffer-bm25",
     "treffer-models",
     "treffer-encoder",
     "treffer-dense",
@@ -27,7 +27,7 @@ const XTASK: &str = "xtask";
 /// Foreign crates behind a wall, and the one package that knows them. A name also
 /// covers its family: `candle` stands for `candle-core` as well.
 const WALLS: [(&str, &str); 6] = [
-    ("tantivy", "treffer-lexical"),
+    ("tantivy", "treffer-bm25"),
     ("candle", "treffer-encoder"),
     ("cudarc", "treffer-encoder"),
     ("tokenizers", "treffer-encoder"),
@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn the_order_of_the_design_is_allowed() {
         assert_eq!(
-            check("treffer-lexical", &["treffer-types", "tantivy", "serde"]),
+            check("treffer-bm25", &["treffer-types", "tantivy", "serde"]),
             [""; 0]
         );
         assert_eq!(
@@ -187,8 +187,8 @@ mod tests {
         );
         assert_eq!(check("treffer-engine", &["candle-core"]).len(), 1);
         assert_eq!(check("treffer", &["dev:tantivy_common"]).len(), 1);
-        assert_eq!(check("treffer-lexical", &["hnsw_rs"]).len(), 1);
-        assert_eq!(check("treffer-lexical", &["candlelight"]), [""; 0]);
+        assert_eq!(check("treffer-bm25", &["hnsw_rs"]).len(), 1);
+        assert_eq!(check("treffer-bm25", &["candlelight"]), [""; 0]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use treffer_corpus::{Origin, Problem, Reason, Record, read_documents};
-use treffer_lexical::LexicalWriter;
+use treffer_bm25::Bm25Writer;
 use treffer_store::{Error as StoreError, StoreWriter};
 use treffer_types::{Document, Progress};
 
@@ -71,19 +71,19 @@ pub(super) fn duplicate(document: &Document, origin: Origin) -> Problem {
 pub(super) struct Shelf {
     dir: PathBuf,
     store: StoreWriter,
-    lexical: LexicalWriter,
+    bm25: Bm25Writer,
 }
 
 impl Shelf {
     pub(super) fn create(building: &Path, config: &Config) -> Result<Self, Error> {
-        let (store, lexical) = (building.join("store"), building.join("lexical"));
+        let (store, bm25) = (building.join("store"), building.join("bm25"));
         Ok(Shelf {
             dir: building.into(),
             store: StoreWriter::create(&store).map_err(part("create", "store", &store))?,
-            lexical: LexicalWriter::create(&lexical, &config.lexical).map_err(part(
+            bm25: Bm25Writer::create(&bm25, &config.bm25).map_err(part(
                 "create",
-                "lexical part",
-                &lexical,
+                "bm25 part",
+                &bm25,
             ))?,
         })
     }
@@ -104,9 +104,9 @@ impl Shelf {
             }
             Err(error) => return Err(part("write", "store", &self.dir)(error)),
         };
-        self.lexical
+        self.bm25
             .add(doc, &document.title, &document.text)
-            .map_err(part("write", "lexical part", &self.dir))?;
+            .map_err(part("write", "bm25 part", &self.dir))?;
         Ok(None)
     }
 
@@ -114,8 +114,8 @@ impl Shelf {
         self.store
             .finish()
             .map_err(part("finish", "store", &self.dir))?;
-        self.lexical
+        self.bm25
             .finish()
-            .map_err(part("finish", "lexical part", &self.dir))
+            .map_err(part("finish", "bm25 part", &self.dir))
     }
 }

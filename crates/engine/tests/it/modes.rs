@@ -11,7 +11,7 @@ use treffer_engine::index::{Index, OpenOptions};
 use treffer_engine::profile::{CrossOrder, FirstStage, Mode, Profile};
 use treffer_engine::search::{SearchRequest, Searcher};
 use treffer_fusion::Weights;
-use treffer_lexical::LexicalIndex;
+use treffer_bm25::Bm25Index;
 use treffer_testkit::{random_corpus, random_queries};
 use treffer_types::{Candidate, Document, Embedder, Query, StageName, StageTrace};
 
@@ -25,17 +25,17 @@ struct World {
     place: Place,
     index: Index,
     documents: Vec<Document>,
-    lexical: LexicalIndex,
+    bm25: Bm25Index,
     dense: DenseIndex,
 }
 
 fn world() -> World {
     let documents = random_corpus(11, N_DOCS);
     let place = Place::built(&documents);
-    let lexical_dir = place.segment().join("lexical");
+    let bm25_dir = place.segment().join("bm25");
     World {
         index: place.open(),
-        lexical: LexicalIndex::open(&lexical_dir, &place.config.lexical).unwrap(),
+        bm25: Bm25Index::open(&bm25_dir, &place.config.bm25).unwrap(),
         dense: DenseIndex::open(&place.segment().join("dense")).unwrap(),
         documents,
         place,
@@ -45,7 +45,7 @@ fn world() -> World {
 impl World {
     /// What BM25 alone finds.
     fn bm25(&self, query: &Query, depth: usize) -> Vec<u32> {
-        let found = self.lexical.search(&query.text, depth).unwrap();
+        let found = self.bm25.search(&query.text, depth).unwrap();
         found.into_iter().map(|(doc, _)| doc.0).collect()
     }
 
@@ -152,7 +152,7 @@ fn a_hybrid_pool_is_the_union_with_both_scores_of_all() {
         assert_eq!(traces(&gathered), expected);
         // A score completed later is the one that a search would have given.
         let all: HashMap<u32, f32> = world
-            .lexical
+            .bm25
             .search(&query.text, N_DOCS)
             .unwrap()
             .into_iter()

@@ -32,7 +32,7 @@ impl World {
     fn new(seed: u64, n_docs: usize, k1: f64, b: f64) -> Self {
         let documents = random_corpus(seed, n_docs);
         let mut place = Place::with_corpus(&documents);
-        place.config = config(&[&format!("lexical.k1={k1:?}"), &format!("lexical.b={b:?}")]);
+        place.config = config(&[&format!("bm25.k1={k1:?}"), &format!("bm25.b={b:?}")]);
         place.build().unwrap();
         let dense = DenseIndex::open(&place.segment().join("dense")).unwrap();
         World {
@@ -45,7 +45,7 @@ impl World {
 
     /// BM25 of every document.
     fn bm25(&self, query: &str) -> Vec<f64> {
-        let (k1, b) = (self.place.config.lexical.k1, self.place.config.lexical.b);
+        let (k1, b) = (self.place.config.bm25.k1, self.place.config.bm25.b);
         let (k1, b) = (f64::from(k1), f64::from(b));
         let texts: Vec<String> = self.documents.iter().map(Document::full_text).collect();
         let words: Vec<Vec<&str>> = texts.iter().map(|text| text.split(' ').collect()).collect();

@@ -72,7 +72,7 @@ impl PairScorer for Logged {
 /// Three stages over words that are neither stemmed nor stopped, with `overrides`.
 pub(crate) fn config(overrides: &[&str]) -> Config {
     let plain = [
-        "lexical.analyzer=plain",
+        "bm25.analyzer=plain",
         "dense.model=fake-embedder",
         "cross.model=fake-scorer",
     ];

@@ -24,7 +24,7 @@ fn a_query_of_stop_words_is_left_to_the_bi_encoder() {
         document("a", "the cold box of the laboratory"),
         document("b", "a winter coat"),
     ]);
-    place.config = crate::support::config(&["lexical.analyzer=english"]);
+    place.config = crate::support::config(&["bm25.analyzer=english"]);
     place.build().unwrap();
     let index = place.open();
     let result = search(&index, &Profile::default(), "the of a");

@@ -1,16 +1,16 @@
-//! Everything that can go wrong in the lexical index.
+//! Everything that can go wrong in the BM25 index.
 
 use std::io;
 use std::path::PathBuf;
 
 use treffer_types::{BoxError, DocId};
 
-/// A failure of the lexical index.
+/// A failure of the BM25 index.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A configured value is out of its range.
-    #[error("lexical setting `{key}` is {value}, but must be {allowed}")]
+    #[error("bm25 setting `{key}` is {value}, but must be {allowed}")]
     Config {
         /// The key, dotted.
         key: &'static str,
@@ -20,13 +20,13 @@ pub enum Error {
         allowed: &'static str,
     },
     /// The directory to build in already holds an index.
-    #[error("could not create a lexical index in `{dir}`: there is one already; remove it first")]
+    #[error("could not create a bm25 index in `{dir}`: there is one already; remove it first")]
     Exists {
         /// The directory.
         dir: PathBuf,
     },
     /// The directory to open holds no finished index.
-    #[error("no finished lexical index in `{dir}`: `{record}` is missing; build the index again")]
+    #[error("no finished bm25 index in `{dir}`: `{record}` is missing; build the index again")]
     Missing {
         /// The directory.
         dir: PathBuf,
@@ -35,7 +35,7 @@ pub enum Error {
     },
     /// The index was built with another setting than the one it is opened with.
     #[error(
-        "the lexical index in `{dir}` was built with {setting} `{built}` and cannot be opened \
+        "the BM25 index in `{dir}` was built with {setting} `{built}` and cannot be opened \
          with `{asked}`; use `{built}` or build the index again"
     )]
     Mismatch {
@@ -49,7 +49,7 @@ pub enum Error {
         asked: String,
     },
     /// The files are there but are not what the writer wrote.
-    #[error("the lexical index in `{dir}` is damaged: {reason}; build the index again")]
+    #[error("the BM25 index in `{dir}` is damaged: {reason}; build the index again")]
     Damaged {
         /// The directory.
         dir: PathBuf,
@@ -65,7 +65,7 @@ pub enum Error {
         last: DocId,
     },
     /// A score was asked of a document that the index does not hold.
-    #[error("the lexical index in `{dir}` holds no document {doc}", doc = doc.0)]
+    #[error("the BM25 index in `{dir}` holds no document {doc}", doc = doc.0)]
     UnknownDoc {
         /// The directory.
         dir: PathBuf,
@@ -84,7 +84,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The inverted index failed.
-    #[error("could not {action} the lexical index in `{dir}`")]
+    #[error("could not {action} the BM25 index in `{dir}`")]
     Backend {
         /// What was being done.
         action: &'static str,

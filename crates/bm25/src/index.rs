@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use treffer_types::{DocId, Score};
 
 use crate::analysis::Analysis;
-use crate::config::LexicalConfig;
+use crate::config::Bm25Config;
 use crate::cursor::TermCursor;
 use crate::error::Error;
 use crate::explain::TermScore;
@@ -17,26 +17,26 @@ use crate::search;
 use crate::segment::{Segment, TermPostings};
 
 /// A finished index, opened for search. Threads may share it.
-pub struct LexicalIndex {
+pub struct Bm25Index {
     dir: PathBuf,
     analysis: Analysis,
     k1: f64,
     segment: Segment,
 }
 
-impl LexicalIndex {
+impl Bm25Index {
     /// Opens the index in `dir`. `k1`, `b` and field weights are free; analyzer and kind
     /// of fields must be those it was built with.
     ///
     /// # Errors
     /// If `config` is not valid, if `dir` holds no finished index or one that was built
     /// with other settings, or if its files are damaged.
-    pub fn open(dir: &Path, config: &LexicalConfig) -> Result<Self, Error> {
+    pub fn open(dir: &Path, config: &Bm25Config) -> Result<Self, Error> {
         config.validate()?;
         let record = Record::read(dir)?;
         record.check(dir, config)?;
         let segment = guard("open", dir, || Segment::open(dir, config, record.n_docs))?;
-        Ok(LexicalIndex {
+        Ok(Bm25Index {
             dir: dir.to_owned(),
             analysis: Analysis::new(config.analyzer),
             k1: f64::from(config.k1),
@@ -73,7 +73,7 @@ impl LexicalIndex {
     }
 
     /// The score of each of `docs`, in their order: 0 where no term of the query occurs,
-    /// otherwise bit for bit what [`LexicalIndex::search`] gives.
+    /// otherwise bit for bit what [`Bm25Index::search`] gives.
     ///
     /// # Errors
     /// [`Error::UnknownDoc`] for a document that was never added, or if the index cannot
@@ -110,7 +110,7 @@ impl LexicalIndex {
     /// its part of the score, in the order in which the parts are summed.
     ///
     /// # Errors
-    /// As [`LexicalIndex::score`].
+    /// As [`Bm25Index::score`].
     pub fn explain(&self, query: &str, doc: DocId) -> Result<Vec<TermScore>, Error> {
         let position = self.position(doc)?;
         guard("search", &self.dir, || {

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use treffer_lexical::{Analyzer, Error, Fields, LexicalConfig, LexicalIndex, LexicalWriter};
+use treffer_bm25::{Analyzer, Error, Fields, Bm25Config, Bm25Index, Bm25Writer};
 use treffer_types::DocId;
 
 use crate::support::{Doc, build, config, large_corpus, plain, weighted};
 
-fn open_error(dir: &Path, config: &LexicalConfig) -> Error {
-    LexicalIndex::open(dir, config)
+fn open_error(dir: &Path, config: &Bm25Config) -> Error {
+    Bm25Index::open(dir, config)
         .err()
         .expect("this is no index to be opened")
 }
@@ -27,7 +27,7 @@ fn a_directory_without_a_finished_index_is_named() {
         Error::Missing { .. }
     ));
 
-    let mut writer = LexicalWriter::create(dir.path(), &plain()).unwrap();
+    let mut writer = Bm25Writer::create(dir.path(), &plain()).unwrap();
     writer.add(DocId(0), "", "x").unwrap();
     drop(writer);
     let error = open_error(dir.path(), &plain());
@@ -42,8 +42,8 @@ fn a_directory_without_a_finished_index_is_named() {
 #[test]
 fn an_index_is_never_written_over() {
     let dir = tempfile::tempdir().unwrap();
-    let begun = LexicalWriter::create(dir.path(), &plain()).unwrap();
-    let again = || LexicalWriter::create(dir.path(), &plain()).err().unwrap();
+    let begun = Bm25Writer::create(dir.path(), &plain()).unwrap();
+    let again = || Bm25Writer::create(dir.path(), &plain()).err().unwrap();
     assert!(matches!(again(), Error::Exists { .. }));
     begun.finish().unwrap();
     assert!(matches!(again(), Error::Exists { .. }));
@@ -52,7 +52,7 @@ fn an_index_is_never_written_over() {
 #[test]
 fn an_index_cannot_be_created_in_a_file() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let error = LexicalWriter::create(file.path(), &plain()).err().unwrap();
+    let error = Bm25Writer::create(file.path(), &plain()).err().unwrap();
     assert!(matches!(error, Error::Io { .. }));
 }
 
@@ -76,8 +76,8 @@ fn another_analyzer_or_kind_of_fields_is_refused_with_both_named() {
 #[test]
 fn invalid_settings_are_refused_before_anything_is_read_or_written() {
     let dir = tempfile::tempdir().unwrap();
-    let invalid = LexicalConfig { b: 2.0, ..plain() };
-    assert!(LexicalWriter::create(dir.path(), &invalid).is_err());
+    let invalid = Bm25Config { b: 2.0, ..plain() };
+    assert!(Bm25Writer::create(dir.path(), &invalid).is_err());
     assert!(fs::read_dir(dir.path()).unwrap().next().is_none());
     assert!(matches!(
         open_error(dir.path(), &invalid),
@@ -86,8 +86,8 @@ fn invalid_settings_are_refused_before_anything_is_read_or_written() {
 }
 
 /// Opens and searches; damage may go unnoticed but must not panic.
-fn try_everything(dir: &Path, config: &LexicalConfig) {
-    let Ok(index) = LexicalIndex::open(dir, config) else {
+fn try_everything(dir: &Path, config: &Bm25Config) {
+    let Ok(index) = Bm25Index::open(dir, config) else {
         return;
     };
     for depth in [1, 10_000] {
@@ -98,7 +98,7 @@ fn try_everything(dir: &Path, config: &LexicalConfig) {
 }
 
 /// Calls `damage` for every file of an index, and restores the file afterwards.
-fn for_each_file(config: &LexicalConfig, damage: impl Fn(&Path, &[u8], &dyn Fn())) {
+fn for_each_file(config: &Bm25Config, damage: impl Fn(&Path, &[u8], &dyn Fn())) {
     let dir = tempfile::tempdir().unwrap();
     // A list of postings in a full block and a rest, and a short one.
     let text = |doc: u32| {
@@ -121,7 +121,7 @@ fn for_each_file(config: &LexicalConfig, damage: impl Fn(&Path, &[u8], &dyn Fn()
         n_files += 1;
     }
     assert!(n_files > 5);
-    assert!(LexicalIndex::open(dir.path(), config).is_ok());
+    assert!(Bm25Index::open(dir.path(), config).is_ok());
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn an_unreadable_record_is_an_error() {
         "{}",
         "{\"format\":1,\"analyzer\":\"plain\",\"fields\":\"concatenated\",\"n_docs\":4}",
     ] {
-        fs::write(dir.path().join("lexical.json"), record).unwrap();
+        fs::write(dir.path().join("bm25.json"), record).unwrap();
         assert!(matches!(
             open_error(dir.path(), &plain()),
             Error::Damaged { .. }

@@ -10,7 +10,7 @@ use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Index, SegmentReader, Term};
 use treffer_types::DocId;
 
-use crate::config::{Fields, LexicalConfig};
+use crate::config::{Fields, Bm25Config};
 use crate::cursor::{FieldCursor, FieldScoring, TermCursor};
 use crate::error::Error;
 use crate::explain::FieldScore;
@@ -45,7 +45,7 @@ pub(crate) struct TermPostings {
 
 impl Segment {
     /// Opens the segment in `dir`, which must hold `n_docs` documents.
-    pub(crate) fn open(dir: &Path, config: &LexicalConfig, n_docs: u32) -> Result<Self, Error> {
+    pub(crate) fn open(dir: &Path, config: &Bm25Config, n_docs: u32) -> Result<Self, Error> {
         let layout = Layout::new(config.fields);
         let reader = open_reader(dir, &layout)?;
         let column = |name| column(dir, reader.as_ref(), name, n_docs);

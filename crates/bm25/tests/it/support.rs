@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use tempfile::TempDir;
-use treffer_lexical::{Analyzer, Fields, LexicalConfig, LexicalIndex, LexicalWriter};
+use treffer_bm25::{Analyzer, Fields, Bm25Config, Bm25Index, Bm25Writer};
 use treffer_types::DocId;
 
 /// A document: number, title, text.
 pub(crate) type Doc = (u32, String, String);
 
-pub(crate) fn config(analyzer: Analyzer, fields: Fields) -> LexicalConfig {
-    LexicalConfig {
+pub(crate) fn config(analyzer: Analyzer, fields: Fields) -> Bm25Config {
+    Bm25Config {
         analyzer,
         k1: 0.9,
         b: 0.4,
@@ -18,16 +18,16 @@ pub(crate) fn config(analyzer: Analyzer, fields: Fields) -> LexicalConfig {
     }
 }
 
-pub(crate) fn plain() -> LexicalConfig {
+pub(crate) fn plain() -> Bm25Config {
     config(Analyzer::Plain, Fields::Concatenated)
 }
 
-pub(crate) fn weighted(title: f32, text: f32) -> LexicalConfig {
+pub(crate) fn weighted(title: f32, text: f32) -> Bm25Config {
     config(Analyzer::Plain, Fields::Weighted { title, text })
 }
 
-pub(crate) fn build(dir: &Path, config: &LexicalConfig, docs: &[Doc]) {
-    let mut writer = LexicalWriter::create(dir, config).unwrap();
+pub(crate) fn build(dir: &Path, config: &Bm25Config, docs: &[Doc]) {
+    let mut writer = Bm25Writer::create(dir, config).unwrap();
     for (doc, title, text) in docs {
         writer.add(DocId(*doc), title, text).unwrap();
     }
@@ -35,15 +35,15 @@ pub(crate) fn build(dir: &Path, config: &LexicalConfig, docs: &[Doc]) {
 }
 
 /// An index and the directory that goes with it.
-pub(crate) fn index(config: &LexicalConfig, docs: &[Doc]) -> (TempDir, LexicalIndex) {
+pub(crate) fn index(config: &Bm25Config, docs: &[Doc]) -> (TempDir, Bm25Index) {
     let dir = tempfile::tempdir().unwrap();
     build(dir.path(), config, docs);
-    let index = LexicalIndex::open(dir.path(), config).unwrap();
+    let index = Bm25Index::open(dir.path(), config).unwrap();
     (dir, index)
 }
 
 /// An index of untitled texts numbered from 0.
-pub(crate) fn texts(config: &LexicalConfig, texts: &[&str]) -> (TempDir, LexicalIndex) {
+pub(crate) fn texts(config: &Bm25Config, texts: &[&str]) -> (TempDir, Bm25Index) {
     let docs: Vec<Doc> = (0..)
         .zip(texts)
         .map(|(doc, text)| (doc, String::new(), (*text).to_owned()))

@@ -1,6 +1,6 @@
 //! Queries and documents as people type them, and what an index promises about itself.
 
-use treffer_lexical::{Analyzer, Error, Fields, LexicalConfig, LexicalIndex, LexicalWriter};
+use treffer_bm25::{Analyzer, Error, Fields, Bm25Config, Bm25Index, Bm25Writer};
 use treffer_types::{DocId, Score};
 
 use crate::support::{build, config, doc_ids, index, large_corpus, plain, texts, weighted};
@@ -131,7 +131,7 @@ fn the_weightier_field_ranks_first() {
         ((1.0, 2.0), [9, 4]),
         ((2.0, 1.0), [4, 9]),
     ] {
-        let index = LexicalIndex::open(dir.path(), &weighted(weights.0, weights.1)).unwrap();
+        let index = Bm25Index::open(dir.path(), &weighted(weights.0, weights.1)).unwrap();
         assert_eq!(doc_ids(&index.search("x", 9).unwrap()), expected);
     }
 }
@@ -178,7 +178,7 @@ fn a_document_that_was_never_added_is_an_error() {
 #[test]
 fn documents_out_of_order_are_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = LexicalWriter::create(dir.path(), &plain()).unwrap();
+    let mut writer = Bm25Writer::create(dir.path(), &plain()).unwrap();
     writer.add(DocId(5), "", "x").unwrap();
     for late in [5, 4] {
         let error = writer.add(DocId(late), "", "x").unwrap_err();
@@ -192,7 +192,7 @@ fn two_builds_and_a_reopened_index_rank_alike_to_the_bit() {
     for config in [plain(), weighted(2.0, 1.0)] {
         let (dir, first) = index(&config, &docs);
         let (_dir, second) = index(&config, &docs);
-        let reopened = LexicalIndex::open(dir.path(), &config).unwrap();
+        let reopened = Bm25Index::open(dir.path(), &config).unwrap();
         for query in ["w0", "w5 w19 w0", "w100 w3 w3 w8 w9"] {
             let hits = first.search(query, 500).unwrap();
             assert!(!hits.is_empty());
@@ -223,7 +223,7 @@ fn k1_and_b_are_free_when_an_index_is_opened() {
         (1, String::new(), long),
     ];
     build(dir.path(), &plain(), &docs);
-    let open = |k1, b| LexicalIndex::open(dir.path(), &LexicalConfig { k1, b, ..plain() }).unwrap();
+    let open = |k1, b| Bm25Index::open(dir.path(), &Bm25Config { k1, b, ..plain() }).unwrap();
     assert_eq!(doc_ids(&open(1.2, 0.0).search("x", 2).unwrap()), [1, 0]);
     assert_eq!(doc_ids(&open(1.2, 1.0).search("x", 2).unwrap()), [0, 1]);
     let scores = open(0.0, 1.0).score("x", &[DocId(0), DocId(1)]).unwrap();

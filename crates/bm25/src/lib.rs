@@ -25,7 +25,7 @@
 //! Lengths count terms after stop words are gone.
 //!
 //! Sums are made in double precision, rarest term first, and rounded to single precision
-//! once. So the scores of [`LexicalIndex::search`] and [`LexicalIndex::score`] are equal
+//! once. So the scores of [`Bm25Index::search`] and [`Bm25Index::score`] are equal
 //! bit for bit and do not depend on the order of the query's words.
 //!
 //! # Queries are words
@@ -35,24 +35,24 @@
 //! are written without spaces are cut at punctuation only.
 //!
 //! ```
-//! use treffer_lexical::{Analyzer, Fields, LexicalConfig, LexicalIndex, LexicalWriter};
+//! use treffer_bm25::{Analyzer, Fields, Bm25Config, Bm25Index, Bm25Writer};
 //! use treffer_types::DocId;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let temporary = tempfile::tempdir()?;
 //! # let dir = temporary.path();
-//! let config = LexicalConfig {
+//! let config = Bm25Config {
 //!     analyzer: Analyzer::English,
 //!     k1: 0.9,
 //!     b: 0.4,
 //!     fields: Fields::Concatenated,
 //! };
-//! let mut writer = LexicalWriter::create(dir, &config)?;
+//! let mut writer = Bm25Writer::create(dir, &config)?;
 //! writer.add(DocId(0), "Refrigerators", "A laboratory refrigerator cools to 5 degrees.")?;
 //! writer.add(DocId(1), "Freezers", "A freezer cools much further.")?;
 //! writer.finish()?;
 //!
-//! let index = LexicalIndex::open(dir, &config)?;
+//! let index = Bm25Index::open(dir, &config)?;
 //! let hits = index.search("laboratory refrigerators", 10)?;
 //! assert_eq!(hits[0].0, DocId(0));
 //! assert_eq!(index.score("laboratory refrigerators", &[DocId(0)])?, [hits[0].1]);
@@ -75,8 +75,8 @@ mod stop_words;
 mod top;
 mod writer;
 
-pub use config::{Analyzer, Fields, LexicalConfig};
+pub use config::{Analyzer, Fields, Bm25Config};
 pub use error::Error;
 pub use explain::{FieldScore, TermScore};
-pub use index::LexicalIndex;
-pub use writer::LexicalWriter;
+pub use index::Bm25Index;
+pub use writer::Bm25Writer;

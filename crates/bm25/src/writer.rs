@@ -10,7 +10,7 @@ use tantivy::{Index, IndexSettings, IndexWriter, SegmentReader, TantivyDocument}
 use treffer_types::DocId;
 
 use crate::analysis::Analysis;
-use crate::config::LexicalConfig;
+use crate::config::Bm25Config;
 use crate::error::Error;
 use crate::guard::{backend, guard};
 use crate::layout::{BEGUN, DOC, Layout, RECORD, Record};
@@ -20,11 +20,11 @@ const BUFFER: usize = 64 << 20;
 
 /// Builds an index in an empty directory.
 ///
-/// Nothing counts until [`LexicalWriter::finish`] returned: a directory left behind by
-/// a writer that was dropped is refused by [`LexicalIndex::open`](crate::LexicalIndex::open).
-pub struct LexicalWriter {
+/// Nothing counts until [`Bm25Writer::finish`] returned: a directory left behind by
+/// a writer that was dropped is refused by [`Bm25Index::open`](crate::Bm25Index::open).
+pub struct Bm25Writer {
     dir: PathBuf,
-    config: LexicalConfig,
+    config: Bm25Config,
     index: Index,
     writer: IndexWriter,
     layout: Layout,
@@ -33,13 +33,13 @@ pub struct LexicalWriter {
     n_docs: u32,
 }
 
-impl LexicalWriter {
+impl Bm25Writer {
     /// Begins an index in `dir`, which is created if it is missing.
     ///
     /// # Errors
     /// If `config` is not valid, if `dir` already holds an index, finished or not, or
     /// if it cannot be written.
-    pub fn create(dir: &Path, config: &LexicalConfig) -> Result<Self, Error> {
+    pub fn create(dir: &Path, config: &Bm25Config) -> Result<Self, Error> {
         config.validate()?;
         fs::create_dir_all(dir).map_err(|source| Error::Io {
             action: "create",
@@ -55,7 +55,7 @@ impl LexicalWriter {
         let (index, writer) = guard("create", dir, || {
             begin(dir, &layout).map_err(backend("create", dir))
         })?;
-        Ok(LexicalWriter {
+        Ok(Bm25Writer {
             dir: dir.to_owned(),
             config: config.clone(),
             index,
@@ -108,7 +108,7 @@ impl LexicalWriter {
     /// # Errors
     /// If the index cannot be written; it is unusable then.
     pub fn finish(self) -> Result<(), Error> {
-        let LexicalWriter {
+        let Bm25Writer {
             dir,
             config,
             index,
@@ -186,11 +186,11 @@ fn joined_terms(analysis: &mut Analysis, parts: &[&str]) -> (String, u64) {
 mod tests {
     use super::*;
     use crate::config::{Analyzer, Fields};
-    use crate::index::LexicalIndex;
+    use crate::index::Bm25Index;
 
     #[test]
     fn many_segments_become_one_in_order_of_arrival() {
-        let config = LexicalConfig {
+        let config = Bm25Config {
             analyzer: Analyzer::Plain,
             k1: 0.9,
             b: 0.4,
@@ -200,7 +200,7 @@ mod tests {
             },
         };
         let dir = tempfile::tempdir().unwrap();
-        let mut writer = LexicalWriter::create(dir.path(), &config).unwrap();
+        let mut writer = Bm25Writer::create(dir.path(), &config).unwrap();
         for doc in 0..40 {
             writer.add(DocId(doc), "x", &format!("word{doc}")).unwrap();
             if doc % 3 == 0 {
@@ -211,7 +211,7 @@ mod tests {
         assert!(writer.index.searchable_segments().unwrap().len() > 10);
         writer.finish().unwrap();
 
-        let index = LexicalIndex::open(dir.path(), &config).unwrap();
+        let index = Bm25Index::open(dir.path(), &config).unwrap();
         let all: Vec<u32> = index
             .search("x", 40)
             .unwrap()

@@ -1,15 +1,15 @@
 //! BM25 written the obvious way, and rankings by sorting every score.
 
 use proptest::prelude::*;
-use treffer_lexical::{Fields, LexicalConfig, LexicalIndex};
+use treffer_bm25::{Fields, Bm25Config, Bm25Index};
 use treffer_types::{DocId, Score};
 
 use crate::support::{Doc, Sequence, index, large_corpus, plain, weighted};
 
 /// The score of every document, `None` where no term of the query occurs.
 fn naive(
-    config: &LexicalConfig,
-    index: &LexicalIndex,
+    config: &Bm25Config,
+    index: &Bm25Index,
     docs: &[Doc],
     query: &str,
 ) -> Vec<Option<f64>> {
@@ -92,14 +92,14 @@ fn corpus() -> impl Strategy<Value = Vec<Doc>> {
     })
 }
 
-fn settings() -> impl Strategy<Value = LexicalConfig> {
+fn settings() -> impl Strategy<Value = Bm25Config> {
     let fields = prop_oneof![
         Just(plain()),
         (0.0f32..3.0, 0.1f32..3.0).prop_map(|(title, text)| weighted(title, text)),
         Just(weighted(0.0, 1.0)),
         Just(weighted(2.0, 0.0)),
     ];
-    (fields, 0.0f32..3.0, 0.0f32..=1.0).prop_map(|(config, k1, b)| LexicalConfig {
+    (fields, 0.0f32..3.0, 0.0f32..=1.0).prop_map(|(config, k1, b)| Bm25Config {
         k1,
         b,
         ..config

@@ -15,7 +15,7 @@ use crate::error::Error;
 /// an index may be opened with any valid values of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct LexicalConfig {
+pub struct Bm25Config {
     /// From text to terms.
     pub analyzer: Analyzer,
     /// How slowly further occurrences of a term stop counting, finite and at least 0;
@@ -27,13 +27,13 @@ pub struct LexicalConfig {
     pub fields: Fields,
 }
 
-impl LexicalConfig {
+impl Bm25Config {
     /// Checks every value.
     ///
     /// # Errors
     /// [`Error::Config`] for the first value that is out of its range.
     pub fn validate(&self) -> Result<(), Error> {
-        let LexicalConfig {
+        let Bm25Config {
             analyzer: Analyzer::English | Analyzer::German | Analyzer::Plain,
             k1,
             b,
@@ -175,14 +175,14 @@ impl<'de> Deserialize<'de> for Fields {
 mod tests {
     use super::*;
 
-    fn parse(fields: &str) -> Result<LexicalConfig, toml::de::Error> {
+    fn parse(fields: &str) -> Result<Bm25Config, toml::de::Error> {
         toml::from_str(&format!(
             "analyzer = \"german\"\nk1 = 0.9\nb = 0.4\nfields = {fields}\n"
         ))
     }
 
-    fn config(k1: f32, b: f32, fields: Fields) -> LexicalConfig {
-        LexicalConfig {
+    fn config(k1: f32, b: f32, fields: Fields) -> Bm25Config {
+        Bm25Config {
             analyzer: Analyzer::Plain,
             k1,
             b,
@@ -207,7 +207,7 @@ mod tests {
         assert!(message.contains("body"), "{message}");
         let message = parse("\"concat\"").unwrap_err().to_string();
         assert!(message.contains("concatenated"), "{message}");
-        assert!(toml::from_str::<LexicalConfig>("k2 = 1").is_err());
+        assert!(toml::from_str::<Bm25Config>("k2 = 1").is_err());
     }
 
     #[test]

@@ -10,11 +10,11 @@ use tantivy::schema::{
     FAST, Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
 };
 
-use crate::config::{Analyzer, Fields, LexicalConfig};
+use crate::config::{Analyzer, Fields, Bm25Config};
 use crate::error::Error;
 
 /// Its presence marks a finished index.
-pub(crate) const RECORD: &str = "lexical.json";
+pub(crate) const RECORD: &str = "bm25.json";
 /// tantivy's own record, present as soon as an index was begun.
 pub(crate) const BEGUN: &str = "meta.json";
 
@@ -34,7 +34,7 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(config: &LexicalConfig, n_docs: u32) -> Self {
+    pub(crate) fn new(config: &Bm25Config, n_docs: u32) -> Self {
         Record {
             format: FORMAT,
             analyzer: config.analyzer,
@@ -69,7 +69,7 @@ impl Record {
     }
 
     /// Refuses `config` if the index was built with another.
-    pub(crate) fn check(&self, dir: &Path, config: &LexicalConfig) -> Result<(), Error> {
+    pub(crate) fn check(&self, dir: &Path, config: &Bm25Config) -> Result<(), Error> {
         let Record {
             format,
             analyzer,
@@ -104,7 +104,7 @@ impl Record {
     /// Writes the record by rename, then makes every file of `dir` durable.
     pub(crate) fn write(&self, dir: &Path) -> Result<(), Error> {
         let path = dir.join(RECORD);
-        let unfinished = dir.join("lexical.json.tmp");
+        let unfinished = dir.join("bm25.json.tmp");
         let io = |action| {
             let path = path.clone();
             move |source| Error::Io {
