@@ -10,6 +10,7 @@ mod reading;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use treffer_corpus::{Origin, Problem, ReadOptions};
@@ -17,7 +18,7 @@ use treffer_types::{Document, Embedder, Progress};
 
 use self::commit::{Commit, Workplace, next_generation, refuse_foreign};
 use self::encoding::{Cut, DenseEncoding};
-use self::reading::{Reading, Shelf, duplicate};
+use self::reading::{DocumentWriter, Reading, duplicate};
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
 use crate::manifest::Models;
@@ -82,9 +83,9 @@ pub fn build(
         on_problem,
     };
     let (documents, problems) = clock.time("read", || {
-        let mut shelf = Shelf::create(&building, request.config)?;
-        let counts = reading.run(&mut |document, origin| shelf.keep(document, origin))?;
-        shelf.finish()?;
+        let mut writer = DocumentWriter::create(&building, request.config)?;
+        let counts = reading.run(&mut |document, origin| writer.add(document, origin))?;
+        writer.finish()?;
         Ok::<_, Error>(counts)
     })?;
     let mut cut = Cut::default();
@@ -155,7 +156,7 @@ pub fn survey(
     })
 }
 
-type Loaded = (Blueprint, Models, Option<Box<dyn Embedder>>);
+type Loaded = (Blueprint, Models, Option<Arc<dyn Embedder>>);
 
 /// Loads every model before any work is done, so that a missing one costs no time.
 /// The cross-encoder is loaded for its fingerprint alone.

@@ -150,6 +150,7 @@ pub enum Error {
     Measure(#[from] treffer_eval::Error),
 
     /// A learned fusion could not be grown, kept or used.
+    #[cfg(feature = "learned")]
     #[error("could not use a learned fusion")]
     Learned(#[from] treffer_fusion::LearnError),
 
@@ -187,6 +188,9 @@ pub enum Error {
     Cancelled,
 }
 
+const LEARN_AGAIN: &str =
+    "learn it again with `treffer tune --learn`, or take `learned` out of the profile";
+
 impl Error {
     /// What to do next, where the engine knows it.
     pub fn hint(&self) -> Option<String> {
@@ -206,10 +210,9 @@ impl Error {
             Error::Damaged { .. } => {
                 Some("index the corpus again with --replace, or restore the folder from a copy".into())
             }
-            Error::Learned(_) | Error::LearnedDamaged { .. } => Some(
-                "learn it again with `treffer tune --learn`, or take `learned` out of the profile"
-                    .into(),
-            ),
+            #[cfg(feature = "learned")]
+            Error::Learned(_) => Some(LEARN_AGAIN.into()),
+            Error::LearnedDamaged { .. } => Some(LEARN_AGAIN.into()),
             Error::Format { .. } => Some("index the corpus again with --replace".into()),
             Error::ModelMismatch { .. } => Some(
                 "bring the model back that the index was built with, or index again with --replace"
@@ -237,10 +240,10 @@ impl<T> IoContext<T> for io::Result<T> {
 
 /// An error if the caller has asked to stop.
 pub(crate) fn stop_if_asked(progress: &dyn Progress) -> Result<(), Error> {
-    match progress.cancelled() {
-        true => Err(Error::Cancelled),
-        false => Ok(()),
+    if progress.cancelled() {
+        return Err(Error::Cancelled);
     }
+    Ok(())
 }
 
 /// Names the part of the index in another crate's error.

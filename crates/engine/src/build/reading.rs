@@ -68,28 +68,28 @@ pub(super) fn duplicate(document: &Document, origin: Origin) -> Problem {
 }
 
 /// Where a build puts what it reads: the store and the inverted index.
-pub(super) struct Shelf {
+pub(super) struct DocumentWriter {
     dir: PathBuf,
     store: StoreWriter,
     bm25: Bm25Writer,
 }
 
-impl Shelf {
+impl DocumentWriter {
     pub(super) fn create(building: &Path, config: &Config) -> Result<Self, Error> {
         let (store, bm25) = (building.join("store"), building.join("bm25"));
-        Ok(Shelf {
+        Ok(DocumentWriter {
             dir: building.into(),
             store: StoreWriter::create(&store).map_err(part("create", "store", &store))?,
             bm25: Bm25Writer::create(&bm25, &config.bm25).map_err(part(
                 "create",
-                "bm25 part",
+                "BM25 part",
                 &bm25,
             ))?,
         })
     }
 
-    /// Keeps one document; a problem if its id is taken.
-    pub(super) fn keep(
+    /// Adds one document; a problem if its id is taken.
+    pub(super) fn add(
         &mut self,
         document: &Document,
         origin: Origin,
@@ -106,7 +106,7 @@ impl Shelf {
         };
         self.bm25
             .add(doc, &document.title, &document.text)
-            .map_err(part("write", "bm25 part", &self.dir))?;
+            .map_err(part("write", "BM25 part", &self.dir))?;
         Ok(None)
     }
 
@@ -116,6 +116,6 @@ impl Shelf {
             .map_err(part("finish", "store", &self.dir))?;
         self.bm25
             .finish()
-            .map_err(part("finish", "bm25 part", &self.dir))
+            .map_err(part("finish", "BM25 part", &self.dir))
     }
 }

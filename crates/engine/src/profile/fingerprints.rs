@@ -17,17 +17,17 @@ use serde::{Deserialize, Serialize};
 /// one in four thousand runs for a thousand of each.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct QueryPrints(BTreeSet<u32>);
+pub struct QueryFingerprints(BTreeSet<u32>);
 
-impl QueryPrints {
+impl QueryFingerprints {
     /// The fingerprints of these texts.
     pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
-        QueryPrints(texts.into_iter().map(print).collect())
+        QueryFingerprints(texts.into_iter().map(fingerprint).collect())
     }
 
     /// Whether a query of this text was among them, case and blanks aside.
     pub fn contains(&self, text: &str) -> bool {
-        self.0.contains(&print(text))
+        self.0.contains(&fingerprint(text))
     }
 
     /// Whether nothing is known of the queries.
@@ -37,23 +37,23 @@ impl QueryPrints {
 }
 
 /// CRC-32 (IEEE) of the words in lower case, with one blank between.
-fn print(text: &str) -> u32 {
+fn fingerprint(text: &str) -> u32 {
     let lower = text.to_lowercase();
     let words: Vec<&str> = lower.split_whitespace().collect();
     crc32fast::hash(words.join(" ").as_bytes())
 }
 
-impl From<QueryPrints> for String {
-    fn from(prints: QueryPrints) -> Self {
-        prints
+impl From<QueryFingerprints> for String {
+    fn from(fingerprints: QueryFingerprints) -> Self {
+        fingerprints
             .0
             .iter()
-            .map(|print| format!("{print:08x}"))
+            .map(|one| format!("{one:08x}"))
             .collect()
     }
 }
 
-impl TryFrom<String> for QueryPrints {
+impl TryFrom<String> for QueryFingerprints {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -62,8 +62,8 @@ impl TryFrom<String> for QueryPrints {
             let digits = std::str::from_utf8(digits).ok().filter(|_| is_hex)?;
             u32::from_str_radix(digits, 16).ok()
         });
-        let prints = parsed.collect::<Option<BTreeSet<u32>>>();
-        prints.map(QueryPrints).ok_or_else(|| {
+        let fingerprints = parsed.collect::<Option<BTreeSet<u32>>>();
+        fingerprints.map(QueryFingerprints).ok_or_else(|| {
             "fingerprints of queries have eight hexadecimal digits each; tune again, or remove the key"
                 .into()
         })
@@ -78,23 +78,23 @@ mod tests {
 
     #[test]
     fn a_query_is_known_whatever_its_case_and_blanks() {
-        let prints = QueryPrints::of(["How cold is  a fridge?", "oven"]);
-        assert!(prints.contains("how COLD is a fridge?\n"));
-        assert!(!prints.contains("how cold is a freezer?"));
-        assert!(!prints.contains(""));
-        assert!(QueryPrints::default().is_empty() && !prints.is_empty());
+        let fingerprints = QueryFingerprints::of(["How cold is  a fridge?", "oven"]);
+        assert!(fingerprints.contains("how COLD is a fridge?\n"));
+        assert!(!fingerprints.contains("how cold is a freezer?"));
+        assert!(!fingerprints.contains(""));
+        assert!(QueryFingerprints::default().is_empty() && !fingerprints.is_empty());
     }
 
     #[test]
     fn what_is_written_stays_the_same() {
-        let text = String::from(QueryPrints::of(["oven", "fridge", "oven"]));
+        let text = String::from(QueryFingerprints::of(["oven", "fridge", "oven"]));
         assert_eq!(text, "a0fdff16f2e94d89");
     }
 
     #[test]
     fn what_is_no_fingerprint_is_refused() {
         for bad in ["1234567", "123456789", "1234567g", "1234567é", "+1234567"] {
-            let reason = QueryPrints::try_from(bad.to_owned()).unwrap_err();
+            let reason = QueryFingerprints::try_from(bad.to_owned()).unwrap_err();
             assert!(reason.contains("eight hexadecimal"), "{bad}");
         }
     }
@@ -102,10 +102,10 @@ mod tests {
     proptest! {
         #[test]
         fn reading_what_was_written_changes_nothing(texts in proptest::collection::vec(".{0,20}", 0..20)) {
-            let prints = QueryPrints::of(texts.iter().map(String::as_str));
-            let again = QueryPrints::try_from(String::from(prints.clone()));
-            prop_assert_eq!(again.as_ref(), Ok(&prints));
-            prop_assert!(texts.iter().all(|text| prints.contains(text)));
+            let fingerprints = QueryFingerprints::of(texts.iter().map(String::as_str));
+            let again = QueryFingerprints::try_from(String::from(fingerprints.clone()));
+            prop_assert_eq!(again.as_ref(), Ok(&fingerprints));
+            prop_assert!(texts.iter().all(|text| fingerprints.contains(text)));
         }
     }
 }
