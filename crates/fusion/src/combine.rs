@@ -1,7 +1,7 @@
 //! Any number of systems over one pool: what fuses foreign runs, with the normalizers
 //! and the sum that also fuse the stages.
 
-use crate::columns::{Column, Scored, keep_best, weighted_sum};
+use crate::columns::{Column, Scored, Weighted, keep_best, weighted_sum};
 use crate::error::Error;
 use crate::normalizer::{LARGEST, Normalizer};
 use crate::weights::whole_parts;
@@ -37,20 +37,20 @@ pub struct Combined {
 pub fn combine(systems: &[System<'_>]) -> Vec<Combined> {
     let longest = systems.iter().map(|system| system.scores.len()).max();
     let n_candidates = longest.unwrap_or(0);
-    let columns: Vec<(f64, Option<Column>)> = systems
+    let columns: Vec<(f64, Column)> = systems
         .iter()
-        .map(|system| (system.share, column(system, n_candidates)))
+        .filter(|system| system.share > 0.0)
+        .filter_map(|system| Some((system.share, column(system, n_candidates)?)))
+        .collect();
+    let columns: Vec<Weighted<'_>> = columns
+        .iter()
+        .map(|(share, column)| (*share, &*column.values))
         .collect();
     let mut order: Vec<Scored> = (0_u32..)
         .take(n_candidates)
-        .map(|position| {
-            let parts = columns
-                .iter()
-                .map(|(share, column)| (*share, column.as_ref()));
-            Scored {
-                sum: weighted_sum(parts, position),
-                position,
-            }
+        .map(|position| Scored {
+            sum: weighted_sum(&columns, position),
+            position,
         })
         .collect();
     keep_best(&mut order, 0, n_candidates);
