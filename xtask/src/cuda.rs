@@ -12,6 +12,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::python;
 use crate::workspace::{Workspace, run as run_command};
 
 #[derive(clap::Args)]
@@ -106,10 +107,9 @@ impl Toolkit {
         let done = venv.join("installed");
         if !done.exists() {
             eprintln!("installing CUDA {version} from Python wheels (1.2 GB)");
-            run_command(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
+            let interpreter = python::make_environment(&venv)?;
             run_command(
-                Command::new(venv.join("bin/pip"))
-                    .args(["install", "--quiet", "--disable-pip-version-check"])
+                python::install(&interpreter)
                     .arg(format!("cuda-toolkit[{TOOLKIT_PARTS}]=={version}")),
             )?;
             fs::write(&done, "").context("could not mark the toolkit as installed")?;

@@ -3,6 +3,7 @@
 mod bench;
 mod ci;
 mod cuda;
+mod python;
 mod reproduce;
 mod tidy;
 mod workspace;

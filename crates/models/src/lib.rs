@@ -4,7 +4,7 @@
 //! Knows names, hashes and downloads, and nothing of what is in the files.
 //! Reading order: [`registry`] is what callers use, [`entry`] what it holds,
 //! [`reference`](mod@reference) what users write; [`cache`](self) is the folder on disk, `hub` and
-//! `wheel` are the two kinds of source.
+//! `wheel` (by way of `pip`) are the two kinds of source.
 //!
 //! Nothing is used before its sha256 has been checked, and a model's folder
 //! appears whole or not at all, however many processes pull it and whenever one
@@ -33,6 +33,7 @@ mod hash;
 mod http;
 mod hub;
 mod meter;
+mod pip;
 mod pull;
 mod wheel;
 

@@ -123,8 +123,10 @@ impl Registry {
         self
     }
 
-    /// With `command` (a program and its first arguments, as in `python3 -m pip`)
-    /// in place of the first pip that is found.
+    /// With `command` (a program and its first arguments, as in `python3 -I -m pip`)
+    /// in place of the first pip that is found. It is run in an empty folder, so that
+    /// paths in its arguments must be absolute, and Python should be isolated (`-I`):
+    /// it would else import `pip` from wherever `PYTHONPATH` says.
     #[must_use]
     pub fn with_pip<I>(mut self, command: I) -> Self
     where

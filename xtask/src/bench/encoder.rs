@@ -22,6 +22,7 @@ use self::table::{Circumstances, Differences, Finding, Measured};
 use super::contestant::{Contestant, in_turn};
 use super::machine::{Isa, Machine};
 use super::{build_bench, python, write};
+use crate::python::script;
 use crate::workspace::{Workspace, output, run as run_command};
 
 /// What the names of our own contestants begin with.
@@ -247,13 +248,11 @@ impl Bench<'_> {
         for &peer in &self.peers {
             let job = self.job(row, work, model, peer)?;
             eprintln!("  starting {peer}, which looks for its best settings");
-            let mut command = Command::new(interpreter);
+            let mut command = script(interpreter, &self.script);
             command
-                .arg(&self.script)
                 .arg(job)
                 .envs(self.arguments.isa.environment().iter().copied())
-                .env("OMP_NUM_THREADS", self.machine.n_threads.to_string())
-                .env("PYTHONDONTWRITEBYTECODE", "1");
+                .env("OMP_NUM_THREADS", self.machine.n_threads.to_string());
             let contestant = Contestant::start(peer, &mut command)?;
             eprintln!("    {}", contestant.ready.settings);
             self.versions.extend(contestant.ready.versions.clone());

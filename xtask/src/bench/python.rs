@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::python::{install, interpreter, make_environment};
 use crate::workspace::run as run_command;
 
 /// Makes the environment in `folder`, unless it is there and holds what
@@ -18,7 +18,7 @@ use crate::workspace::run as run_command;
 pub(super) fn prepare(folder: &Path, requirements: &Path) -> Result<PathBuf> {
     let wanted = fs::read_to_string(requirements)
         .with_context(|| format!("could not read {}", requirements.display()))?;
-    let interpreter = folder.join("bin").join("python");
+    let interpreter = interpreter(folder);
     // Written last, so that an interrupted installation is begun again.
     let stamp = folder.join("installed.txt");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
@@ -28,12 +28,11 @@ pub(super) fn prepare(folder: &Path, requirements: &Path) -> Result<PathBuf> {
         "installing the peers into {}: a download, done once",
         folder.display()
     );
-    run_command(Command::new("python3").args(["-m", "venv"]).arg(folder)).context(
+    make_environment(folder).context(
         "could not make the Python environment of the peers: install Python 3.11 or later with its \
          venv module, or name a finished environment with --python",
     )?;
-    let mut install = Command::new(&interpreter);
-    install.args(["-m", "pip", "install", "--disable-pip-version-check"]);
+    let mut install = install(&interpreter);
     install.arg("--requirement").arg(requirements);
     // stdout is for the table.
     run_command(install.stdout(io::stderr())).with_context(|| {

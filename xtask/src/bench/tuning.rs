@@ -17,6 +17,7 @@ use super::contestant::{Contestant, in_turn};
 use super::figures::{duration, extremes, median};
 use super::machine::Machine;
 use super::{build_bench, python, write};
+use crate::python::script;
 use crate::workspace::Workspace;
 
 /// From weight 0 to weight 1; what benches/tuning.rs searches.
@@ -55,12 +56,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         contestants.push(Contestant::start(name, Command::new(&binary).arg(job))?);
     }
     eprintln!("starting ranx, which compiles and runs once: minutes");
-    let mut command = Command::new(&interpreter);
+    let mut command = script(&interpreter, &peers.join("tuning.py"));
     command
-        .arg(peers.join("tuning.py"))
         .arg(job(&scratch, "grid", machine.n_threads)?)
-        .env("NUMBA_NUM_THREADS", machine.n_threads.to_string())
-        .env("PYTHONDONTWRITEBYTECODE", "1");
+        .env("NUMBA_NUM_THREADS", machine.n_threads.to_string());
     contestants.push(Contestant::start("ranx, optimize_fusion", &mut command)?);
 
     let times = in_turn(&mut contestants, arguments.rounds)?;

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a stand-in that fails ends its test")]
 
+#[cfg(unix)]
+mod hostile;
 mod hub;
 mod shared;
 #[cfg(unix)]
