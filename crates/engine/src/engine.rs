@@ -42,6 +42,7 @@ struct Snapshot {
     manifest: Manifest,
     settings: Settings,
     available: Available,
+    device: Device,
     stages: Vec<(StageName, Arc<dyn Stage>)>,
     store: Arc<Store>,
     bm25: Arc<Bm25Index>,
@@ -97,6 +98,11 @@ impl Engine {
     /// Its settings as they were when it was opened.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// Where its models run.
+    pub fn device(&self) -> Device {
+        self.0.device
     }
 
     /// The stages that were opened, and what they can do.
@@ -202,13 +208,14 @@ impl Snapshot {
         let store_dir = place.join("store");
         let store = Store::open(&store_dir).map_err(part("open", "store", &store_dir))?;
         let store = Arc::new(store);
+        let device = options.device.unwrap_or(settings.device);
         let context = OpenContext {
             manifest,
             segment: &place,
             store: &store,
             bm25: &bm25,
             models,
-            device: options.device.unwrap_or(settings.device),
+            device,
         };
         // Models take the time, so they are loaded beside each other.
         let stages = available
@@ -222,6 +229,7 @@ impl Snapshot {
             manifest: manifest.clone(),
             settings,
             available,
+            device,
             stages,
             store,
             bm25,

@@ -54,6 +54,13 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// The index was replaced after it was opened.
+    #[error("the index in {} was replaced since it was opened", path.display())]
+    Replaced {
+        /// The folder.
+        path: PathBuf,
+    },
+
     /// A file is not what the index says it is.
     #[error("{} is damaged: {what}", path.display())]
     Damaged {
@@ -150,7 +157,6 @@ pub enum Error {
     Measure(#[from] treffer_eval::Error),
 
     /// A learned fusion could not be grown, kept or used.
-    #[cfg(feature = "learned")]
     #[error("could not use a learned fusion")]
     Learned(#[from] treffer_fusion::LearnError),
 
@@ -207,10 +213,12 @@ impl Error {
             Error::Locked { .. } => {
                 Some("wait for it to finish; searching meanwhile is safe".into())
             }
+            Error::Replaced { .. } => {
+                Some("do it again: what was found belongs to the documents that were there before".into())
+            }
             Error::Damaged { .. } => {
                 Some("index the corpus again with --replace, or restore the folder from a copy".into())
             }
-            #[cfg(feature = "learned")]
             Error::Learned(_) => Some(LEARN_AGAIN.into()),
             Error::LearnedDamaged { .. } => Some(LEARN_AGAIN.into()),
             Error::Format { .. } => Some("index the corpus again with --replace".into()),

@@ -42,9 +42,6 @@ pub struct Row {
     pub judged: (usize, usize),
 }
 
-/// The row of the fusion of all stages but the reranker.
-const WITHOUT_RERANKER: &str = "bm25+dense";
-
 /// Ranks at which a row's judged hits are counted.
 const JUDGED_DEPTH: usize = 10;
 
@@ -137,7 +134,7 @@ enum Ranking {
         order: Order,
         before: Normalization,
     },
-    Fusion(&'static str, Ranker),
+    Fusion(String, Ranker),
 }
 
 fn rankings(
@@ -153,22 +150,23 @@ fn rankings(
         Some((_, order)) => Ranking::Reranker {
             stage: *stage,
             order,
-            before: pipeline.normalization_before(*stage, profile),
+            before: pipeline.normalization_before(*stage, &profile.normalizers, profile.aggregation),
         },
     };
     let mut rankings: Vec<Ranking> = pipeline.stages().iter().map(single).collect();
-    let linear = |name, fusion| Ranking::Fusion(name, Ranker::Linear(fusion));
+    let linear = |name: String, fusion| Ranking::Fusion(name, Ranker::Linear(fusion));
     let scorers = pipeline.scorers();
     if pipeline.reranker().is_some() && scorers.len() > 1 {
         let without = Pipeline::only(profile, engine.available(), &scorers)?.fusion(profile);
-        rankings.extend(without.map(|fusion| linear(WITHOUT_RERANKER, fusion)));
+        let names: Vec<&str> = scorers.iter().map(StageName::as_str).collect();
+        rankings.extend(without.map(|fusion| linear(names.join("+"), fusion)));
     }
     if pipeline.stages().len() > 1 {
-        rankings.extend(pipeline.fusion(profile).map(|fusion| linear("hybrid", fusion)));
+        rankings.extend(pipeline.fusion(profile).map(|fusion| linear("hybrid".into(), fusion)));
     }
     if profile.learned_for(pipeline.stages()).is_some() {
         let learned = Ranker::new(engine, profile, pipeline)?;
-        rankings.push(Ranking::Fusion("learned", learned));
+        rankings.push(Ranking::Fusion("learned".into(), learned));
     }
     Ok(rankings)
 }
@@ -177,7 +175,7 @@ impl Ranking {
     fn name(&self) -> String {
         match self {
             Ranking::Stage { stage, .. } | Ranking::Reranker { stage, .. } => stage.to_string(),
-            Ranking::Fusion(name, _) => (*name).to_owned(),
+            Ranking::Fusion(name, _) => name.clone(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use treffer_api::ExplainRequest;
 pub use treffer_bm25::{FieldScore, TermScore};
-use treffer_fusion::{Fused, Normalization, Prepared, Weights};
+use treffer_fusion::{Fused, Prepared, Weights};
 use treffer_types::{BoxError, Candidate, DocId, Document, Query, Score, StageName, StageScore};
 
 use crate::engine::Engine;
@@ -314,7 +314,11 @@ impl Explaining<'_> {
 
     fn role(&self, stage: StageName, candidates: &[Candidate]) -> Role {
         if let Some((depth, order)) = self.pipeline.reranks(stage) {
-            let before = self.pipeline.normalization_before(stage, self.profile);
+            let before = self.pipeline.normalization_before(
+                stage,
+                &self.profile.normalizers,
+                self.profile.aggregation,
+            );
             let order = first_to_read(candidates, order, &before, candidates.len());
             let earlier = order.iter().take_while(|at| **at != self.at).count();
             return Role::Reranks {
@@ -373,7 +377,12 @@ impl Explaining<'_> {
         steps: u32,
         current: &Weights,
     ) -> Result<Reweighting, Error> {
-        let normalization: Normalization = self.pipeline.normalization(self.profile);
+        let Profile {
+            normalizers,
+            aggregation,
+            ..
+        } = self.profile;
+        let normalization = self.pipeline.normalization(normalizers, *aggregation);
         let prepared = Prepared::new(candidates, &normalization);
         let rank = |weights: &Weights| {
             let order = prepared.rank(weights);

@@ -219,8 +219,14 @@ impl Gatherer {
                 let places = match select {
                     Some(select) => select(candidates),
                     None => {
-                        let by = self.pipeline.normalization_before(stage, &self.profile);
-                        first_to_read(candidates, order, &by, depth)
+                        let Profile {
+                            normalizers,
+                            aggregation,
+                            ..
+                        } = &self.profile;
+                        let before =
+                            self.pipeline.normalization_before(stage, normalizers, *aggregation);
+                        first_to_read(candidates, order, &before, depth)
                     }
                 };
                 skipped = rerank(candidates, stage, answer, &places, deadline)?;

@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use treffer_api::FeatureScore;
-use treffer_fusion::{Fused, Fusion, Lengths, fuse};
+use treffer_fusion::{Contribution, Fused, Fusion, Learned, Lengths, fuse};
 use treffer_types::{Candidate, DocId, Query, StageName, stage_list};
 
 use crate::engine::Engine;
@@ -14,13 +14,10 @@ use crate::error::{Error, part};
 use crate::pipeline::Pipeline;
 use crate::profile::Profile;
 
-#[cfg(feature = "learned")]
 mod file;
 
-#[cfg(feature = "learned")]
 pub use file::{keep, load};
-#[cfg(feature = "learned")]
-use treffer_fusion::Learned;
+
 
 /// A profile's pointer to its learned fusion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +54,6 @@ pub enum Ranker {
     /// The profile's weights.
     Linear(Fusion),
     /// The profile's learned fusion.
-    #[cfg(feature = "learned")]
     Learned(std::sync::Arc<Learned>),
 }
 
@@ -75,18 +71,9 @@ impl Ranker {
         }
     }
 
-    #[cfg(feature = "learned")]
     fn learned(engine: &Engine, record: &LearnedFile) -> Result<Self, Error> {
         let learned = load(engine.dir(), record)?;
         Ok(Ranker::Learned(std::sync::Arc::new(learned)))
-    }
-
-    #[cfg(not(feature = "learned"))]
-    fn learned(_engine: &Engine, record: &LearnedFile) -> Result<Self, Error> {
-        Err(Error::Request(format!(
-            "the profile uses the learned fusion in {}, and this program was built without the feature `learned`; build it with it, or take `learned` out of the profile",
-            record.file
-        )))
     }
 
     /// The profile's weights over the stages of `pipeline`, learned fusion or not.
@@ -108,7 +95,6 @@ impl Ranker {
     pub fn fusion(&self) -> &Fusion {
         match self {
             Ranker::Linear(fusion) => fusion,
-            #[cfg(feature = "learned")]
             Ranker::Learned(learned) => learned.fusion(),
         }
     }
@@ -117,7 +103,6 @@ impl Ranker {
     pub(crate) fn looks_at(&self, stage: StageName) -> bool {
         match self {
             Ranker::Linear(fusion) => fusion.weights.weight(stage) > 0.0,
-            #[cfg(feature = "learned")]
             Ranker::Learned(learned) => learned.stages().contains(&stage),
         }
     }
@@ -134,7 +119,6 @@ impl Ranker {
     ) -> Result<Vec<Fused>, Error> {
         match self {
             Ranker::Linear(fusion) => Ok(fuse(candidates, fusion)),
-            #[cfg(feature = "learned")]
             Ranker::Learned(learned) => {
                 let lengths = lengths(engine, query, candidates)?;
                 Ok(learned.fuse(candidates, &lengths)?)
@@ -159,7 +143,6 @@ impl Ranker {
                 let fused = fuse(candidates, fusion).into_iter().take(top_k);
                 Ok(fused.map(|fused| (fused, Vec::new())).collect())
             }
-            #[cfg(feature = "learned")]
             Ranker::Learned(learned) => {
                 let lengths = lengths(engine, query, candidates)?;
                 let mut fused = learned.fuse(candidates, &lengths)?;
@@ -167,7 +150,7 @@ impl Ranker {
                 let positions: Vec<usize> = fused.iter().map(|fused| fused.candidate).collect();
                 let contributions = learned.contributions(candidates, &lengths, &positions)?;
                 let additions = contributions.into_iter().map(|of_one| {
-                    let named = |one: treffer_fusion::Contribution| FeatureScore {
+                    let named = |one: Contribution| FeatureScore {
                         feature: one.feature.map_or_else(|| "mean".to_owned(), Into::into),
                         value: one.value,
                         part: one.part,

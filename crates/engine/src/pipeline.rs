@@ -1,13 +1,13 @@
 //! The pipeline: which steps a search takes, in order. Everything that depends on a
 //! profile's mode is decided here, and nothing else reads the mode.
 
-use treffer_fusion::{Fusion, Normalization, Weights};
+use treffer_fusion::{Aggregation, Fusion, Normalization, Normalizer, Weights};
 use treffer_types::{StageMap, StageName, stage_list};
 
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::profile::{Depths, Mode, Order, Profile};
-use crate::stages::{Capabilities, Registry};
+use crate::stages::{Capabilities, Registry, StageKind};
 
 /// One step of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,7 @@ impl Step {
 pub struct Pipeline {
     steps: Vec<Step>,
     stages: Vec<StageName>,
+    theoretical: StageMap<Normalizer>,
     scores_every_document: bool,
 }
 
@@ -65,7 +66,7 @@ pub struct Available {
 }
 
 /// A stage that an index has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AvailableStage {
     /// Its name.
     pub name: StageName,
@@ -73,20 +74,36 @@ pub struct AvailableStage {
     pub capabilities: Capabilities,
     /// Its depth where a profile names none.
     pub default_depth: usize,
+    /// What is known of its scores without looking at any.
+    pub theoretical: Normalizer,
+}
+
+impl From<&StageKind> for AvailableStage {
+    fn from(kind: &StageKind) -> Self {
+        AvailableStage {
+            name: kind.name,
+            capabilities: kind.capabilities,
+            default_depth: kind.default_depth,
+            theoretical: kind.theoretical,
+        }
+    }
 }
 
 impl Available {
     /// What an index was built with, as far as `registry` knows its stages.
     pub fn in_index(manifest: &Manifest, registry: Registry) -> Self {
         let stages = registry.iter().filter(|kind| (kind.is_in)(manifest));
-        let available = stages.map(|kind| AvailableStage {
-            name: kind.name,
-            capabilities: kind.capabilities,
-            default_depth: kind.default_depth,
-        });
         Available {
-            stages: available.collect(),
+            stages: stages.map(AvailableStage::from).collect(),
             n_docs: manifest.n_documents(),
+        }
+    }
+
+    /// An index of so many documents that has every stage of `registry`.
+    pub fn all(registry: Registry, n_docs: u32) -> Self {
+        Available {
+            stages: registry.iter().map(AvailableStage::from).collect(),
+            n_docs,
         }
     }
 
@@ -214,6 +231,7 @@ impl Pipeline {
         Ok(Pipeline {
             steps,
             stages: names_of(&running),
+            theoretical: running.iter().map(|one| (one.name, one.theoretical)).collect(),
             scores_every_document: profile.mode == Mode::Exhaustive,
         })
     }
@@ -260,11 +278,10 @@ impl Pipeline {
 
     /// The last stage that reranks: what it has not scored ranks below what it has.
     pub fn reranker(&self) -> Option<StageName> {
-        let rerankers = self.steps.iter().rev().find_map(|step| match step {
+        self.steps.iter().rev().find_map(|step| match step {
             Step::Rerank { stage, .. } => Some(*stage),
             _ => None,
-        });
-        rerankers
+        })
     }
 
     /// The stages that score every candidate: all but rerankers.
@@ -273,29 +290,47 @@ impl Pipeline {
         self.stages.iter().copied().filter(is_scorer).collect()
     }
 
-    /// How the evidence of these stages becomes comparable scores under `profile`.
-    pub fn normalization(&self, profile: &Profile) -> Normalization {
+    /// What is known of a stage's scores without looking at any.
+    pub fn theoretical(&self, stage: StageName) -> Normalizer {
+        self.theoretical.get_or(stage, Normalizer::MinMax)
+    }
+
+    /// How the evidence of these stages becomes comparable scores; by min-max where
+    /// `normalizers` say nothing.
+    pub fn normalization(
+        &self,
+        normalizers: &StageMap<Normalizer>,
+        aggregation: Aggregation,
+    ) -> Normalization {
         Normalization {
-            normalizers: StageMap::from_fn(&self.stages, |stage| profile.normalizer(stage)),
-            aggregation: profile.aggregation,
+            normalizers: StageMap::from_fn(&self.stages, |stage| {
+                normalizers.get_or(stage, Normalizer::MinMax)
+            }),
+            aggregation,
             reranker: self.reranker(),
         }
     }
 
     /// As [`Pipeline::normalization`], of the stages that run before `reranker`.
-    pub fn normalization_before(&self, reranker: StageName, profile: &Profile) -> Normalization {
+    pub fn normalization_before(
+        &self,
+        reranker: StageName,
+        normalizers: &StageMap<Normalizer>,
+        aggregation: Aggregation,
+    ) -> Normalization {
         let place = |stage: StageName| self.stages.iter().position(|one| *one == stage);
-        let is_before = |stage: StageName| {
-            self.reranks(stage).is_none() || place(stage) < place(reranker)
-        };
+        let is_before =
+            |stage: StageName| self.reranks(stage).is_none() || place(stage) < place(reranker);
         let before: Vec<StageName> = (self.stages.iter().copied())
             .filter(|stage| *stage != reranker && is_before(*stage))
             .collect();
-        let rerankers = before.iter().rev();
+        let mut latest_first = before.iter().rev().copied();
         Normalization {
-            normalizers: StageMap::from_fn(&before, |stage| profile.normalizer(stage)),
-            aggregation: profile.aggregation,
-            reranker: rerankers.copied().find(|stage| self.reranks(*stage).is_some()),
+            normalizers: StageMap::from_fn(&before, |stage| {
+                normalizers.get_or(stage, Normalizer::MinMax)
+            }),
+            aggregation,
+            reranker: latest_first.find(|stage| self.reranks(*stage).is_some()),
         }
     }
 
@@ -308,7 +343,7 @@ impl Pipeline {
             stages => profile.weights.restricted_to(stages),
         };
         Some(Fusion {
-            normalization: self.normalization(profile),
+            normalization: self.normalization(&profile.normalizers, profile.aggregation),
             weights: weights?,
         })
     }

@@ -34,19 +34,32 @@ pub(crate) fn lock(dir: &Path) -> Result<File, Error> {
     }
 }
 
-/// Writes `profile` under `name` into the settings of the index in `dir`.
+/// Writes the profile that `make` gives under `name` into the settings of the index in
+/// `dir`, if that is still of the generation for which the profile was made.
+///
+/// `make` runs under the writer's lock, so that what it writes beside the settings is not
+/// in use by another writer.
 ///
 /// # Errors
-/// If there is no index, another process writes it, or the settings cannot be read,
-/// are wrong, or cannot be written.
-pub fn save_profile(dir: &Path, name: &str, profile: &Profile) -> Result<(), Error> {
+/// If there is no index, another process writes it or has replaced it, or the settings
+/// cannot be read, are wrong, or cannot be written; or if `make` fails.
+pub fn change_profile(
+    dir: &Path,
+    generation: u64,
+    name: &str,
+    make: impl FnOnce() -> Result<Profile, Error>,
+) -> Result<(), Error> {
     Manifest::read(dir)?; // a lock in a folder that is no index would make it look like one
     let _lock = lock(dir)?;
+    let found = Manifest::read(dir)?.generation;
+    if found != generation {
+        return Err(Error::Replaced { path: dir.into() });
+    }
     let path = dir.join(SETTINGS);
     let text = fs::read_to_string(&path).at("read", &path)?;
     let origin = path.display().to_string();
     Settings::parse(&text, &origin)?;
-    let changed = with_profile(&text, name, profile).map_err(|source| Error::Config {
+    let changed = with_profile(&text, name, &make()?).map_err(|source| Error::Config {
         origin: origin.clone(),
         what: "this is not valid TOML".into(),
         source: Some(source.into()),
@@ -128,7 +141,7 @@ mod tests {
         settings.profiles.insert(
             "mine".into(),
             Profile {
-                cross_depth: 3,
+                ef_search: 903,
                 ..Profile::default()
             },
         );

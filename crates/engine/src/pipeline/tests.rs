@@ -14,6 +14,7 @@ fn stage(name: StageName, retrieves: bool, reranks: bool) -> AvailableStage {
             reranks,
         },
         default_depth: 50,
+        theoretical: Normalizer::MinMax,
     }
 }
 

@@ -7,6 +7,7 @@ use treffer_types::{StageMap, StageName};
 
 use crate::tune::Search;
 use crate::tune::report::{Choice, Setup};
+use crate::tune::space::Space;
 use crate::tune::table::{Block, Grid, Row, Table};
 
 /// What a search may choose, beyond what the space holds.
@@ -44,8 +45,8 @@ impl Table<'_> {
 
     pub(crate) fn choice(&self, at: At) -> Choice {
         Choice {
-            setup: self.blocks[at.block].setup,
-            weights: self.row(at).weights,
+            setup: self.blocks[at.block].setup.clone(),
+            weights: self.row(at).weights.clone(),
         }
     }
 
@@ -69,12 +70,12 @@ impl Table<'_> {
         };
         let mut seen = Vec::new();
         let mut best: Option<(usize, f64)> = None;
-        let mut setups = vec![space.current];
+        let mut setups = vec![space.current.clone()];
         setups.extend(space.depth_setups());
         self.try_all(&setups, first, queries, limits, &mut seen, &mut best);
         for _ in 0..ROUNDS {
             let Some(before) = best else { break };
-            for coordinate in Coordinate::ALL {
+            for coordinate in Coordinate::all(space) {
                 let (leader, _) = best.unwrap_or(before);
                 let setups = coordinate.variants(self, leader, fitted);
                 self.try_all(&setups, first, queries, limits, &mut seen, &mut best);
@@ -83,7 +84,7 @@ impl Table<'_> {
                 break;
             }
         }
-        let leader = self.blocks[best?.0].setup;
+        let leader = self.blocks[best?.0].setup.clone();
         self.try_all(&[leader], Grid::Fine, queries, limits, &mut seen, &mut best);
         self.choose(&seen, queries, limits)
     }
@@ -119,14 +120,11 @@ impl Table<'_> {
     }
 
     fn is_allowed(&self, block: &Block, row: &Row, limits: &Limits) -> bool {
-        let choice = Choice {
-            setup: block.setup,
-            weights: row.weights,
-        };
+        let n_stages = row.weights.parts().iter().filter(|(_, part)| **part > 0).count();
         let is_fast = limits
             .budget_ms
             .is_none_or(|budget| self.ms(block, &row.weights).is_none_or(|ms| ms <= budget));
-        is_fast && choice.n_stages() <= limits.max_stages
+        is_fast && n_stages <= limits.max_stages
     }
 
     /// The one-standard-error rule (Breiman and others, Classification and Regression
@@ -175,24 +173,19 @@ impl Table<'_> {
         let choice = self.choice(at);
         let current = &self.space.current;
         let Setup {
-            bm25_depth,
-            dense_depth,
-            cross_depth,
+            depths,
             cross_order,
             normalizers,
-        } = choice.setup;
-        let is_changed = [
-            bm25_depth != current.bm25_depth,
-            dense_depth != current.dense_depth,
-            cross_depth != current.cross_depth,
-            cross_order != current.cross_order,
-            normalizers.bm25 != current.normalizers.bm25,
-            normalizers.dense != current.normalizers.dense,
-            normalizers.cross != current.normalizers.cross,
-        ];
-        let equal = Weights::equal(&self.space.stages);
+        } = &choice.setup;
+        let depths = depths.iter().map(|(stage, depth)| Some(depth) != current.depths.get(stage));
+        let normalizers = normalizers
+            .iter()
+            .map(|(stage, normalizer)| Some(normalizer) != current.normalizers.get(stage));
+        let order = [*cross_order != current.cross_order];
+        let is_changed = depths.chain(order).chain(normalizers);
+        let equal = Weights::equal(self.space.stages());
         Change {
-            n_changed: is_changed.into_iter().filter(|changed| *changed).count(),
+            n_changed: is_changed.filter(|changed| *changed).count(),
             from_current: choice.weights.distance(&self.space.current_weights),
             from_equal: equal.map_or(0.0, |equal| choice.weights.distance(&equal)),
         }
@@ -225,31 +218,30 @@ enum Coordinate {
 }
 
 impl Coordinate {
-    const ALL: [Coordinate; 5] = [
-        Coordinate::Normalizer(StageName::Cross),
-        Coordinate::Normalizer(StageName::Dense),
-        Coordinate::Normalizer(StageName::Bm25),
-        Coordinate::RankFusion,
-        Coordinate::Order,
-    ];
+    /// In the order of the descent: the normalizers of the last stage first.
+    fn all(space: &Space) -> Vec<Coordinate> {
+        let stages = space.stages().iter().rev().copied();
+        let normalizers = stages.map(Coordinate::Normalizer);
+        normalizers.chain([Coordinate::RankFusion, Coordinate::Order]).collect()
+    }
 
     fn variants(self, table: &Table<'_>, leader: usize, fitted: Normalizer) -> Vec<Setup> {
-        let (space, setup) = (table.space, table.blocks[leader].setup);
+        let (space, setup) = (table.space, &table.blocks[leader].setup);
         let with = |normalizers: StageMap<Normalizer>| Setup {
             normalizers,
-            ..setup
+            ..setup.clone()
         };
         match self {
             Coordinate::Order => (space.orders().into_iter())
                 .map(|cross_order| Setup {
                     cross_order,
-                    ..setup
+                    ..setup.clone()
                 })
                 .collect(),
             Coordinate::Normalizer(stage) => (space.normalizers(stage, fitted).into_iter())
                 .map(|normalizer| {
-                    let mut normalizers = setup.normalizers;
-                    normalizers[stage] = normalizer;
+                    let mut normalizers = setup.normalizers.clone();
+                    normalizers.insert(stage, normalizer);
                     with(normalizers)
                 })
                 .collect(),
