@@ -42,6 +42,9 @@ pub mod error;
 pub mod fusion;
 #[cfg(feature = "learned")]
 pub mod learned;
+#[cfg(not(feature = "learned"))]
+#[path = "learned_off.rs"]
+pub mod learned;
 pub mod lengths;
 pub mod normalization;
 pub mod normalizer;
@@ -55,7 +58,8 @@ pub use combine::{Combined, System, combine, shares};
 pub use error::Error;
 pub use fusion::{Fused, Fusion, fuse};
 #[cfg(feature = "learned")]
-pub use learned::{Boosting, Contribution, LearnError, Learned, QueryGroup};
+pub use learned::{Boosting, QueryGroup};
+pub use learned::{Contribution, LearnError, Learned};
 pub use lengths::Lengths;
 pub use normalization::Normalization;
 pub use normalizer::Normalizer;

@@ -14,6 +14,7 @@
 //! ```
 
 pub mod candidate;
+pub mod device;
 pub mod document;
 pub mod hit;
 pub mod model;
@@ -25,6 +26,7 @@ pub mod stage;
 
 
 pub use candidate::{Candidate, Evidence, PassageId};
+pub use device::{CpuBackend, Device, InstructionSet, InvalidDevice};
 pub use document::{DocId, Document, Metadata};
 pub use hit::StageScore;
 pub use model::{Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling};

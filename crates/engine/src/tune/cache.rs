@@ -335,28 +335,29 @@ fn chain(error: &dyn std::error::Error) -> String {
 mod tests {
     use super::*;
 
-    fn scores() -> Vec<Scores> {
-        let mut candidate = Candidate::new(PassageId::whole(DocId(7)));
-        candidate
-            .scores
-            .set(StageName::Dense, Score::new(0.1).unwrap());
-        candidate
-            .scores
-            .set(StageName::Cross, Score::new(-11.3).unwrap());
-        candidate.tokens_cut = 3;
+    fn scores() -> Vec<Gathered> {
+        let mut candidate = Candidate::new(DocId(7));
+        let evidence = |passage, score, tokens_cut| Evidence {
+            passage,
+            score: Score::new(score).unwrap(),
+            tokens_cut,
+        };
+        candidate.add(StageName::DENSE, evidence(0, 0.1, 0));
+        candidate.add(StageName::CROSS, evidence(0, -11.3, 3));
+        candidate.add(StageName::CROSS, evidence(4, -9.5, 0));
         let trace = StageTrace {
-            stage: StageName::Cross,
+            stage: StageName::CROSS,
             elapsed: Duration::from_nanos(12_345),
             candidates_in: 2,
             candidates_out: 2,
             scored: 1,
             skipped: 0,
         };
-        let full = Scores {
-            candidates: vec![candidate, Candidate::new(PassageId::whole(DocId(8)))],
+        let full = Gathered {
+            candidates: vec![candidate, Candidate::new(DocId(8))],
             traces: vec![trace],
         };
-        let empty = Scores {
+        let empty = Gathered {
             candidates: Vec::new(),
             traces: Vec::new(),
         };

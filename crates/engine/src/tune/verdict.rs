@@ -254,7 +254,10 @@ fn baselines(
     }
     let mut all: Vec<(Baseline, Choice, Vec<f64>)> = fixed
         .into_iter()
-        .map(|(baseline, choice)| (baseline, choice, table.values(&choice)))
+        .map(|(baseline, choice)| {
+            let values = table.values(&choice);
+            (baseline, choice, values)
+        })
         .collect();
     let limits = Limits {
         max_stages: 2,
@@ -291,11 +294,10 @@ fn depth_points(table: &mut Table<'_>, folds: &Folds) -> Vec<DepthPoint> {
             continue;
         };
         let choice = table.choice(found.chosen);
+        let ms = table.ms(&table.blocks[block], &choice.weights);
         points.push(DepthPoint {
-            ms: table
-                .ms(&table.blocks[block], &choice.weights)
-                .unwrap_or(0.0),
             choice,
+            ms: ms.unwrap_or(0.0),
             mean: mean_over(&values, &folds.all),
             is_pareto: false,
         });
