@@ -82,7 +82,10 @@ fn mean_of_best(mut scores: impl Iterator<Item = Score> + Clone, best: u32) -> O
     descending.sort_unstable_by(|a, b| b.cmp(a));
     // A mean of no passages is refused by `check`; fusing stays total even then.
     descending.truncate(best.max(1) as usize);
-    let sum: f64 = descending.iter().map(|score| f64::from(score.value())).sum();
+    let sum: f64 = descending
+        .iter()
+        .map(|score| f64::from(score.value()))
+        .sum();
     // Finite: the mean lies between finite scores.
     Score::new((sum / descending.len() as f64) as f32)
 }

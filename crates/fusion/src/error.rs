@@ -136,6 +136,8 @@ pub enum Error {
 
 /// Weights for a message, as in "bm25 = 0.4, dense = 0.5".
 fn listed(weights: &StageMap<f64>) -> String {
-    let listed = weights.iter().map(|(stage, value)| format!("{stage} = {value}"));
+    let listed = weights
+        .iter()
+        .map(|(stage, value)| format!("{stage} = {value}"));
     listed.collect::<Vec<String>>().join(", ")
 }

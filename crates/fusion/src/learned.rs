@@ -96,7 +96,9 @@ impl Learned {
             _ => 0.0,
         };
         let ceiling = head.last().map_or(f64::INFINITY, |last| last.sum);
-        let reranker = self.reranking(&ranking.prepared).map(|reranking| reranking.stage);
+        let reranker = self
+            .reranking(&ranking.prepared)
+            .map(|reranking| reranking.stage);
         let fused = |(place, scored): (usize, &Scored)| {
             let candidate = ranking.prepared.origin(scored.position);
             let of_stages = stage_scores(

@@ -130,7 +130,9 @@ impl Prepared {
     pub(crate) fn sums(&self, weights: &Weights) -> Vec<f64> {
         let columns = self.weighted(weights, |_| true);
         let positions = (0_u32..).take(self.len());
-        positions.map(|position| weighted_sum(&columns, position)).collect()
+        positions
+            .map(|position| weighted_sum(&columns, position))
+            .collect()
     }
 
     /// How the reranker divides the pool, if it scored anything.
@@ -146,7 +148,9 @@ impl Prepared {
 
     /// The stages in the order of their columns, `None` for one that scored nothing.
     pub(crate) fn columns(&self) -> impl Iterator<Item = (StageName, Option<&Column>)> {
-        self.columns.iter().map(|(stage, column)| (*stage, column.as_ref()))
+        self.columns
+            .iter()
+            .map(|(stage, column)| (*stage, column.as_ref()))
     }
 
     /// The position in the pool that was given.

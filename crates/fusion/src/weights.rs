@@ -85,9 +85,8 @@ impl Weights {
             *last = steps;
         }
         // Weights are refused if all parts are 0: without stages or without steps.
-        iter::successors(Some(first), |parts| next_composition(parts)).filter_map(move |parts| {
-            Weights::new(stages.stages().zip(parts).collect()).ok()
-        })
+        iter::successors(Some(first), |parts| next_composition(parts))
+            .filter_map(move |parts| Weights::new(stages.stages().zip(parts).collect()).ok())
     }
 
     /// The weights of exactly `stages`, in that order, scaled to sum to 1 again; `None` if

@@ -56,9 +56,8 @@ const OF_ALL: [(&str, Trend); 6] = [
 /// .011 out of fold that was none on the test claims).
 pub fn features(stages: &[StageName]) -> Vec<Feature> {
     let feature = |name: String, trend: Trend| Feature { name, trend };
-    let of_stage = |stage: StageName| {
-        OF_STAGE.map(|(what, trend)| feature(format!("{stage}.{what}"), trend))
-    };
+    let of_stage =
+        |stage: StageName| OF_STAGE.map(|(what, trend)| feature(format!("{stage}.{what}"), trend));
     let of_all = OF_ALL.map(|(name, trend)| feature(name.to_owned(), trend));
     let of_stages = once_each(stages).into_iter().flat_map(of_stage);
     of_stages.chain(of_all).collect()
@@ -171,11 +170,13 @@ fn agreement(views: &[(StageName, View)]) -> [f32; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{candidate, pools};
+    use crate::testing::{ALL, candidate, extreme_pools, pools, with_score};
     use proptest::prelude::*;
 
-    fn row(rows: &[f32], at: usize) -> &[f32] {
-        &rows[at * FEATURES.len()..][..FEATURES.len()]
+    const TWO: [StageName; 2] = [StageName::BM25, StageName::DENSE];
+
+    fn row<'a>(rows: &'a [f32], at: usize, stages: &[StageName]) -> &'a [f32] {
+        &rows[at * width(stages)..][..width(stages)]
     }
 
     #[test]
@@ -189,34 +190,102 @@ mod tests {
             query: 5,
             documents: vec![120, 80, 40],
         };
-        let rows = rows(&pool, &lengths, &StageName::ALL);
+        let all = rows(&pool, &lengths, &ALL);
         assert_eq!(
-            row(&rows, 0),
+            row(&all, 0, &ALL),
             [
                 4.0, 0.5, 2.0, 0.9, 1.0, 1.0, -2.0, 0.0, 2.0, 0.5, 0.0, 1.0, 1.0, 7.0, 3.0
             ]
         );
-        let unread = row(&rows, 1);
-        assert!(unread[6..9].iter().all(|value| value.is_nan()));
-        assert_eq!(unread[9..13], [0.5, 0.0, 1.0, 2.0]);
+        let tail = row(&all, 1, &ALL);
+        assert!(tail[6..9].iter().all(|value| value.is_nan()));
+        assert_eq!(tail[9..13], [0.5, 0.0, 1.0, 2.0]);
+        assert!(ranks(row(&all, 2, &ALL)).eq([3.0, 2.0, 1.0]));
     }
 
     #[test]
-    fn every_stage_has_its_three_features_in_a_row() {
-        for (stage, rank) in StageName::ALL.into_iter().zip(RANKS) {
-            let names = ["raw", "min-max", "rank"].map(|what| format!("{stage}.{what}"));
-            let found = FEATURES[rank - 2..=rank].iter().map(|feature| feature.name);
-            assert!(found.eq(names.iter().map(String::as_str)), "{names:?}");
+    fn features_are_those_of_the_stages_and_of_all_together() {
+        use Trend::{Falling, Free, Rising};
+        let expected = [
+            ("bm25.raw", Rising),
+            ("bm25.min-max", Rising),
+            ("bm25.rank", Falling),
+            ("dense.raw", Rising),
+            ("dense.min-max", Rising),
+            ("dense.rank", Falling),
+            ("cross.raw", Rising),
+            ("cross.min-max", Rising),
+            ("cross.rank", Falling),
+            ("agreement.mean", Rising),
+            ("agreement.least", Rising),
+            ("agreement.best-rank", Falling),
+            ("agreement.rank-gap", Free),
+            ("length.document", Free),
+            ("length.query", Free),
+        ];
+        let of = |stages: &[StageName]| -> Vec<(String, Trend)> {
+            let features = features(stages).into_iter();
+            features
+                .map(|feature| (feature.name, feature.trend))
+                .collect()
+        };
+        let named = |(name, trend): (&str, Trend)| (name.to_owned(), trend);
+        assert_eq!(of(&ALL), expected.map(named));
+        let late: StageName = "late".parse().unwrap();
+        assert_eq!(
+            of(&[late, late])[..3],
+            [
+                ("late.raw", Rising),
+                ("late.min-max", Rising),
+                ("late.rank", Falling),
+            ]
+            .map(named)
+        );
+        for stages in [&ALL[..], &TWO, &[late, late], &[]] {
+            assert_eq!(features(stages).len(), width(stages));
         }
     }
 
     #[test]
-    fn stages_that_are_left_out_are_unknown() {
-        let pool = [candidate(0, Some(4.0), Some(0.9), Some(-2.0))];
-        let two = [StageName::Bm25, StageName::Dense];
-        let rows = rows(&pool, &Lengths::default(), &two);
-        assert!(rows[6..9].iter().all(|value| value.is_nan()));
-        assert!(rows[13].is_nan(), "nobody said how long the document is");
+    fn stages_that_are_left_out_have_no_columns() {
+        let pool = [
+            candidate(0, Some(4.0), Some(0.9), Some(-2.0)),
+            candidate(1, Some(6.0), Some(0.1), Some(7.0)),
+        ];
+        let without = pool
+            .clone()
+            .map(|c| crate::testing::without_score(&c, StageName::CROSS));
+        let two = rows(&pool, &Lengths::default(), &TWO);
+        assert_eq!(two.len(), 2 * 12);
+        let all = rows(&without, &Lengths::default(), &ALL);
+        for at in 0..pool.len() {
+            let (two, all) = (row(&two, at, &TWO), row(&all, at, &ALL));
+            assert_eq!(two[..6], all[..6]);
+            assert_eq!(two[6..10], all[9..13]);
+            assert!(two[10].is_nan(), "the document's length was not given");
+            assert_eq!(two[11], 0.0);
+        }
+        // Without one of its stages the gap between their ranks is unknown.
+        let cross = rows(
+            &pool,
+            &Lengths::default(),
+            &[StageName::CROSS, StageName::BM25],
+        );
+        assert!(cross[9].is_nan());
+    }
+
+    #[test]
+    fn a_new_stage_is_a_feature_like_the_others() {
+        let late: StageName = "late".parse().unwrap();
+        let pool = [
+            with_score(&candidate(0, Some(4.0), None, None), late, 0.25),
+            with_score(&candidate(1, Some(2.0), None, None), late, 0.75),
+        ];
+        let found = rows(&pool, &Lengths::default(), &[StageName::BM25, late]);
+        assert_eq!(
+            row(&found, 0, &[StageName::BM25, late])[..9],
+            [4.0, 1.0, 1.0, 0.25, 0.0, 2.0, 0.5, 0.0, 1.0]
+        );
     }
 
     proptest! {
@@ -225,21 +294,22 @@ mod tests {
             let mut turned = pool.clone();
             turned.reverse();
             let of = |pool: &[Candidate]| {
-                let all = rows(pool, &Lengths::default(), &StageName::ALL);
-                let mut by_passage: Vec<(Candidate, Vec<u32>)> = pool
+                let all = rows(pool, &Lengths::default(), &ALL);
+                let bits = |at| row(&all, at, &ALL).iter().map(|x| x.to_bits()).collect();
+                let mut by_doc: Vec<(Candidate, Vec<u32>)> = pool
                     .iter()
                     .enumerate()
-                    .map(|(at, one)| (*one, row(&all, at).iter().map(|x| x.to_bits()).collect()))
+                    .map(|(at, one)| (one.clone(), bits(at)))
                     .collect();
-                by_passage.sort_by_key(|(candidate, _)| candidate.passage);
-                by_passage
+                by_doc.sort_by_key(|(candidate, _)| candidate.doc);
+                by_doc
             };
             prop_assert_eq!(of(&pool), of(&turned));
         }
 
         #[test]
-        fn no_row_holds_an_infinity(pool in crate::testing::extreme_pools()) {
-            let all = rows(&pool, &Lengths::default(), &StageName::ALL);
+        fn no_row_holds_an_infinity(pool in extreme_pools()) {
+            let all = rows(&pool, &Lengths::default(), &ALL);
             prop_assert!(all.iter().all(|value| !value.is_infinite()));
         }
     }

@@ -223,10 +223,7 @@ fn scale(groups: &[&QueryGroup], fusion: &Fusion) -> f64 {
     }
 }
 
-fn parameters(
-    boosting: &Boosting,
-    stages: &[StageName],
-) -> Result<TrainingParams, HessboostError> {
+fn parameters(boosting: &Boosting, stages: &[StageName]) -> Result<TrainingParams, HessboostError> {
     let features = features(stages);
     let directions = features.iter().map(|feature| match feature.trend {
         Trend::Rising => Monotone::Increasing,

@@ -35,11 +35,10 @@ fn named(text: &str, parts: &[&str]) -> Result<StageMap<f64>, Error> {
                 part: (*part).to_owned(),
             });
         };
-        let stage: StageName =
-            (name.trim().parse()).map_err(|source| Error::WeightOfNoStage {
-                text: text.to_owned(),
-                source,
-            })?;
+        let stage: StageName = (name.trim().parse()).map_err(|source| Error::WeightOfNoStage {
+            text: text.to_owned(),
+            source,
+        })?;
         if decimals.get(stage).is_some() {
             return Err(Error::StageTwice {
                 text: text.to_owned(),
@@ -59,7 +58,9 @@ fn unnamed(text: &str, parts: &[&str]) -> Result<StageMap<f64>, Error> {
         });
     }
     let pairs = UNNAMED.into_iter().zip(parts);
-    pairs.map(|(stage, part)| Ok((stage, number(stage, part)?))).collect()
+    pairs
+        .map(|(stage, part)| Ok((stage, number(stage, part)?)))
+        .collect()
 }
 
 fn number(stage: StageName, text: &str) -> Result<f64, Error> {
