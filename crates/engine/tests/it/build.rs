@@ -7,7 +7,7 @@ use treffer_engine::config::DEFAULT_PROFILE;
 use treffer_engine::manifest::LOCK;
 use treffer_engine::models::ModelSource;
 use treffer_engine::profile::Profile;
-use treffer_engine::settings_file::save_profile;
+use treffer_engine::settings_file::change_profile;
 use treffer_engine::{Device, Error};
 use treffer_testkit::{RecordingProgress, random_corpus};
 use treffer_types::{BoxError, Embedder, NoProgress, PairScorer};
@@ -167,7 +167,7 @@ fn a_document_of_a_million_words_is_indexed_beside_others() {
         .iter()
         .find(|hit| hit.id == "long")
         .expect("the long document");
-    assert!(hit.stages.bm25.raw.is_some_and(|score| score.value() > 0.0));
+    assert!(hit.stages.get(BM25).unwrap().raw.is_some_and(|score| score.value() > 0.0));
     assert_eq!(hit.text.len(), long.len());
     assert_eq!(hit.tokens_cut, 1_000_000 - 256);
     assert_eq!(search(&index, &Profile::default(), "w3").hits[0].id, "last");
@@ -337,12 +337,12 @@ fn a_second_writer_is_refused() {
 struct Overtaken<'a>(&'a Place);
 
 impl ModelSource for Overtaken<'_> {
-    fn embedder(&self, name: &str, device: Device) -> Result<Box<dyn Embedder>, BoxError> {
+    fn embedder(&self, name: &str, device: Device) -> Result<Arc<dyn Embedder>, BoxError> {
         assert!(matches!(self.0.build(), Err(Error::Locked { .. })));
         self.0.fakes.embedder(name, device)
     }
 
-    fn pair_scorer(&self, name: &str, device: Device) -> Result<Box<dyn PairScorer>, BoxError> {
+    fn pair_scorer(&self, name: &str, device: Device) -> Result<Arc<dyn PairScorer>, BoxError> {
         self.0.fakes.pair_scorer(name, device)
     }
 }
@@ -405,6 +405,6 @@ fn an_index_of_bm25_alone_needs_no_models() {
         .build_from(&source, &NoProgress, &mut Vec::new())
         .unwrap();
     let options = treffer_engine::index::OpenOptions::default();
-    let index = treffer_engine::index::Index::open(&place.dir(), &options, &source).unwrap();
+    let index = treffer_engine::index::Engine::open(&place.dir(), &options, &source).unwrap();
     assert_eq!(ids(&search(&index, &Profile::default(), "coat")), ["coat"]);
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use treffer_engine::Error;
-use treffer_engine::index::{Index, OpenOptions};
+use treffer_engine::{Engine, OpenOptions};
 use treffer_engine::manifest::{MANIFEST, Manifest};
 use treffer_engine::models::NoModels;
 use treffer_engine::profile::Profile;
@@ -291,22 +291,22 @@ fn another_cross_encoder_is_refused_with_both_values() {
 fn a_model_of_an_unused_stage_is_not_asked_for() {
     let mut place = Place::built(&random_corpus(1, 20));
     let bm25 = OpenOptions {
-        stages: Some(vec![StageName::Bm25]),
+        stages: Some(vec![StageName::BM25]),
         device: None,
     };
-    let index = Index::open(&place.dir(), &bm25, &NoModels).unwrap();
-    assert_eq!(index.stages(), [StageName::Bm25]);
+    let index = Engine::open(&place.dir(), &bm25, &NoModels).unwrap();
+    assert_eq!(index.stages(), [StageName::BM25]);
     assert!(!ids(&search(&index, &Profile::default(), "w0")).is_empty());
 
     place.fakes.scorer = place.fakes.scorer.clone().named("other");
     let first_stages = OpenOptions {
-        stages: Some(vec![StageName::Dense, StageName::Bm25]),
+        stages: Some(vec![StageName::DENSE, StageName::BM25]),
         device: None,
     };
-    let index = Index::open(&place.dir(), &first_stages, &place.fakes).unwrap();
-    assert_eq!(index.stages(), [StageName::Bm25, StageName::Dense]);
+    let index = Engine::open(&place.dir(), &first_stages, &place.fakes).unwrap();
+    assert_eq!(index.stages(), [StageName::BM25, StageName::DENSE]);
     assert!(matches!(
-        Index::open(&place.dir(), &OpenOptions::default(), &NoModels),
+        Engine::open(&place.dir(), &OpenOptions::default(), &NoModels),
         Err(Error::Model { .. })
     ));
 }
@@ -317,10 +317,10 @@ fn a_stage_that_the_index_does_not_have_is_an_error() {
     place.config.cross = None;
     place.build().unwrap();
     let options = OpenOptions {
-        stages: Some(vec![StageName::Cross]),
+        stages: Some(vec![StageName::CROSS]),
         device: None,
     };
-    let error = Index::open(&place.dir(), &options, &place.fakes)
+    let error = Engine::open(&place.dir(), &options, &place.fakes)
         .err()
         .unwrap();
     assert!(

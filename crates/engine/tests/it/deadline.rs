@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use treffer_engine::gather::{Gathered, Plan};
-use treffer_engine::index::Index;
+use treffer_engine::Engine;
 use treffer_engine::profile::Profile;
-use treffer_engine::search::{SearchRequest, SearchResult, Searcher};
+use treffer_engine::search::{SearchRequest, SearchResponse, Searcher};
 use treffer_testkit::{FakeClock, random_corpus, random_queries};
 use treffer_types::{Query, StageName};
 
@@ -19,7 +19,7 @@ const DEPTH: usize = 40;
 struct World {
     place: Place,
     clock: FakeClock,
-    index: Index,
+    index: Engine,
     query: Query,
 }
 
@@ -55,7 +55,7 @@ impl World {
         plan.gather(&self.query).unwrap()
     }
 
-    fn search(&self, deadline_ms: Option<u64>) -> SearchResult {
+    fn search(&self, deadline_ms: Option<u64>) -> SearchResponse {
         let profile = profile(deadline_ms);
         let request = SearchRequest {
             profile: &profile,
@@ -70,7 +70,7 @@ impl World {
 
 /// How many pairs the cross-encoder read, how many it skipped, and how long it took.
 fn reading(gathered: &Gathered) -> (usize, usize, Duration) {
-    let cross = |trace: &&treffer_types::StageTrace| trace.stage == StageName::Cross;
+    let cross = |trace: &&treffer_engine::gather::StageTrace| trace.stage == StageName::CROSS;
     let trace = gathered.traces.iter().find(cross).unwrap();
     (trace.scored, trace.skipped, trace.elapsed)
 }
@@ -117,7 +117,7 @@ fn without_a_deadline_all_is_read_at_once() {
 fn what_was_not_read_follows_what_was() {
     let world = world();
     let cut = world.search(Some(105));
-    let is_read = |hit: &treffer_types::Hit| hit.stages.cross.raw.is_some();
+    let is_read = |hit: &treffer_engine::api::Hit| hit.stages.get(CROSS).unwrap().raw.is_some();
     assert_eq!(cut.hits.iter().take_while(|hit| is_read(hit)).count(), 10);
     assert_eq!(cut.hits.iter().filter(|hit| is_read(hit)).count(), 10);
     assert!(cut.hits.is_sorted_by(|a, b| a.score >= b.score));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use treffer_engine::evaluate::evaluate;
-use treffer_engine::index::Index;
+use treffer_engine::Engine;
 use treffer_engine::profile::{Mode, Profile};
 use treffer_engine::topics::Topics;
 use treffer_engine::tune::{DRAWS, Search, TuneReport, TuneRequest, tune};
@@ -14,7 +14,7 @@ use crate::support::{Place, search};
 use crate::topics::qrels;
 
 /// Every hit of some searches of every mode, scores and all.
-fn answers(index: &Index) -> String {
+fn answers(index: &Engine) -> String {
     let mut text = String::new();
     for mode in [
         Mode::Cascade,
@@ -26,10 +26,8 @@ fn answers(index: &Index) -> String {
             let profile = Profile {
                 mode,
                 exact_below,
-                bm25_depth: 30,
-                dense_depth: 30,
+                depths: depths(30, 30, if mode == Mode::Exhaustive { 1000 } else { 10 }),
                 ef_search: 40,
-                cross_depth: if mode == Mode::Exhaustive { 1000 } else { 10 },
                 ..Profile::default()
             };
             for query in random_queries(31, 5) {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use treffer_engine::Error;
 use treffer_engine::explain::{ExplainRequest, Explanation, Fate, Part, explain};
-use treffer_engine::index::Index;
-use treffer_engine::profile::{FirstStage, Mode, Profile};
+use treffer_engine::Engine;
+use treffer_engine::profile::{Mode, Profile};
 use treffer_fusion::Weights;
 use treffer_testkit::{random_corpus, random_queries};
 use treffer_types::{Document, Query, StageName};
@@ -21,7 +21,7 @@ type Ranks = BTreeMap<String, (u32, f64)>;
 
 struct World {
     place: Place,
-    index: Index,
+    index: Engine,
     documents: Vec<Document>,
 }
 
@@ -37,9 +37,7 @@ fn world() -> World {
 
 fn profiles() -> Vec<Profile> {
     let shallow = Profile {
-        bm25_depth: 12,
-        dense_depth: 9,
-        cross_depth: 8,
+        depths: depths(12, 9, 8),
         ..Profile::default()
     };
     let of = |mode, first_stage| Profile {
@@ -49,12 +47,12 @@ fn profiles() -> Vec<Profile> {
     };
     vec![
         shallow.clone(),
-        of(Mode::Cascade, FirstStage::Bm25),
-        of(Mode::TwoStage, FirstStage::Bm25),
-        of(Mode::TwoStage, FirstStage::Dense),
+        of(Mode::Cascade, StageName::BM25),
+        of(Mode::TwoStage, StageName::BM25),
+        of(Mode::TwoStage, StageName::DENSE),
         Profile {
             cross_depth: N_DOCS,
-            ..of(Mode::Exhaustive, FirstStage::Bm25)
+            ..of(Mode::Exhaustive, StageName::BM25)
         },
         Profile {
             cross_depth: 0,
@@ -177,7 +175,7 @@ fn the_depth_that_promise_asks_for_has_a_candidate_read_and_no_less_does() {
         let cross = found
             .stages
             .iter()
-            .find(|view| view.stage == StageName::Cross);
+            .find(|view| view.stage == StageName::CROSS);
         let (Some(view), true) = (cross, profile.mode != Mode::Exhaustive) else {
             return;
         };
@@ -213,7 +211,7 @@ fn weights_that_are_said_to_help_do() {
     let (mut n_helped, mut n_hopeless) = (0, 0);
     for profile in &profiles()[..2] {
         for query in random_queries(6, 2) {
-            let searches: Vec<(Weights, Ranks)> = Weights::simplex(STEPS, &StageName::ALL)
+            let searches: Vec<(Weights, Ranks)> = Weights::simplex(STEPS, &ALL)
                 .map(|weights| {
                     let weighed = Profile {
                         weights,
@@ -264,7 +262,7 @@ fn an_outweighed_document_lost_most_by_the_stage_that_is_named() {
         let gap = |stage: StageName| top.stages[stage].weighted - here.stages[stage].weighted;
         assert_eq!(*deficit, gap(by.unwrap()));
         assert!(
-            StageName::ALL
+            ALL
                 .into_iter()
                 .all(|stage| gap(stage) <= *deficit)
         );
@@ -300,7 +298,7 @@ fn what_cannot_be_explained_says_why() {
     assert!(message("  ", &world.documents[0].id).contains("the query is empty"));
     let request = ExplainRequest {
         profile,
-        stages: Some(&[StageName::Cross]),
+        stages: Some(&[StageName::CROSS]),
         top_k: 1,
         steps: 2,
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use treffer_engine::index::{Index, OpenOptions};
+use treffer_engine::{Engine, OpenOptions};
 use treffer_engine::judge::{JudgeRequest, Judgement, USUAL_THRESHOLDS, judge};
 use treffer_engine::profile::Profile;
 use treffer_engine::{Error, evaluate::evaluate, topics::Topics};
@@ -11,7 +11,7 @@ use treffer_types::{NoProgress, PairScorer, Qrels, Query, StageName};
 
 use crate::support::{Place, search};
 
-fn judged(index: &Index, depth: usize, queries: &[Query]) -> Result<Vec<Judgement>, Error> {
+fn judged(index: &Engine, depth: usize, queries: &[Query]) -> Result<Vec<Judgement>, Error> {
     let request = JudgeRequest {
         profile: &Profile::default(),
         depth,
@@ -38,7 +38,7 @@ fn the_most_promising_documents_are_graded_by_their_logits() {
         let mut read: Vec<String> = search(&index, &profile, &query.text)
             .hits
             .into_iter()
-            .filter(|hit| hit.stages.cross.raw.is_some())
+            .filter(|hit| hit.stages.get(CROSS).unwrap().raw.is_some())
             .map(|hit| hit.id)
             .collect();
         read.sort();
@@ -120,9 +120,9 @@ fn what_cannot_be_judged_says_why() {
     let refused = judge(&index, &request, &queries, &NoProgress);
     assert!(message(refused).contains("the thresholds are 0.9,0.5"));
     let options = OpenOptions {
-        stages: Some(vec![StageName::Bm25, StageName::Dense]),
+        stages: Some(vec![StageName::BM25, StageName::DENSE]),
         ..OpenOptions::default()
     };
-    let index = Index::open(&place.dir(), &options, &place.fakes).unwrap();
+    let index = Engine::open(&place.dir(), &options, &place.fakes).unwrap();
     assert!(message(judged(&index, 5, &queries)).contains("nobody can judge here"));
 }

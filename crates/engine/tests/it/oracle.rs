@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, TestCaseError, TestRunner};
 use treffer_dense::DenseIndex;
 use treffer_engine::evaluate::evaluate;
-use treffer_engine::index::Index;
+use treffer_engine::Engine;
 use treffer_engine::profile::{Mode, Profile};
 use treffer_engine::topics::Topics;
 use treffer_eval::Metric;
@@ -23,7 +23,7 @@ use crate::support::{Place, config, query, search};
 /// A corpus with everything that the obvious way needs to know of it.
 struct World {
     place: Place,
-    index: Index,
+    index: Engine,
     documents: Vec<Document>,
     dense: DenseIndex,
 }
@@ -153,11 +153,7 @@ impl World {
                 .zip(normalized)
                 .collect::<HashMap<usize, f64>>()
         };
-        let StageMap {
-            bm25: by_rank,
-            dense: of_dense,
-            cross: of_cross,
-        } = profile.normalizers;
+        let by_stage(by_rank, of_dense, of_cross) = profile.normalizers;
         let bm25_column = column(by_rank, &pool, &by_bm25);
         let dense_column = column(of_dense, &pool, &by_dense);
         let promise = |doc: usize| 0.5 * bm25_column[&doc] + 0.5 * dense_column[&doc];
@@ -166,17 +162,17 @@ impl World {
 
         let weight = |stage| profile.weights.weight(stage);
         let first = |doc: usize| {
-            weight(StageName::Bm25) * bm25_column[&doc]
-                + weight(StageName::Dense) * dense_column[&doc]
+            weight(StageName::BM25) * bm25_column[&doc]
+                + weight(StageName::DENSE) * dense_column[&doc]
         };
-        if weight(StageName::Cross) == 0.0 {
+        if weight(StageName::CROSS) == 0.0 {
             let order = best(&pool, &first, pool.len());
             return order
                 .into_iter()
                 .map(|doc| (self.documents[doc].id.clone(), first(doc)))
                 .collect();
         }
-        let score = |doc: usize| first(doc) + weight(StageName::Cross) * cross_column[&doc];
+        let score = |doc: usize| first(doc) + weight(StageName::CROSS) * cross_column[&doc];
         let unread: Vec<usize> = pool
             .iter()
             .copied()
@@ -189,7 +185,7 @@ impl World {
         let tail = best(&unread, &first, unread.len());
         if let (Some((_, last)), Some(leader)) = (ranking.last().copied(), tail.first()) {
             let floor = cross_column.values().copied().fold(0.0, f64::min);
-            let part = (weight(StageName::Cross) * floor).min(last - first(*leader));
+            let part = (weight(StageName::CROSS) * floor).min(last - first(*leader));
             ranking.extend(tail.iter().map(|doc| (*doc, first(*doc) + part)));
         }
         ranking
@@ -266,16 +262,8 @@ fn profile() -> impl Strategy<Value = Profile> {
                     } else {
                         cross_depth
                     },
-                    normalizers: StageMap {
-                        bm25: normalizers.0,
-                        dense: normalizers.1,
-                        cross: normalizers.2,
-                    },
-                    weights: Weights::new(StageMap {
-                        bm25: alpha,
-                        dense: beta,
-                        cross: gamma,
-                    })
+                    normalizers: by_stage(normalizers.0, normalizers.1, normalizers.2),
+                    weights: Weights::new(by_stage(alpha, beta, gamma))
                     .unwrap_or(Profile::default().weights),
                     ..Profile::default()
                 }
@@ -342,7 +330,7 @@ fn a_search_is_what_the_obvious_way_finds() {
 fn bm25_is_the_formula() {
     for (k1, b) in [(0.9, 0.4), (1.2, 0.75), (0.0, 0.0), (2.0, 1.0)] {
         let world = World::new(9, 100, k1, b);
-        let weights = Weights::equal(&[StageName::Bm25]).unwrap();
+        let weights = Weights::equal(&[StageName::BM25]).unwrap();
         let profile = Profile {
             mode: Mode::Exhaustive,
             weights,
@@ -354,7 +342,7 @@ fn bm25_is_the_formula() {
             assert_eq!(result.hits.len(), 100);
             for hit in result.hits {
                 let expected = scores[hit.passage.doc.0 as usize];
-                let found = f64::from(hit.stages.bm25.raw.unwrap().value());
+                let found = f64::from(hit.stages.get(BM25).unwrap().raw.unwrap().value());
                 assert!(
                     (found - expected).abs() < 1e-5,
                     "{} {found} {expected}",

@@ -29,12 +29,12 @@ fn a_query_of_stop_words_is_left_to_the_bi_encoder() {
     let index = place.open();
     let result = search(&index, &Profile::default(), "the of a");
     assert_eq!(result.hits.len(), 2);
-    assert_eq!(trace(&result.traces[0]), (Bm25, 0, 0, 0));
+    assert_eq!(trace(&result.traces[0]), (BM25, 0, 0, 0));
     assert!(
         result
             .hits
             .iter()
-            .all(|hit| hit.stages.bm25.raw.unwrap().value() == 0.0)
+            .all(|hit| hit.stages.get(BM25).unwrap().raw.unwrap().value() == 0.0)
     );
     let cascade = Profile {
         mode: Mode::Cascade,
@@ -95,7 +95,7 @@ fn any_text_is_a_query() {
 #[test]
 fn a_failing_stage_names_itself_and_the_query() {
     let place = Place::built(&random_corpus(1, 20));
-    let index = Index::open(&place.dir(), &OpenOptions::default(), &Failing(&place)).unwrap();
+    let index = Engine::open(&place.dir(), &OpenOptions::default(), &Failing(&place)).unwrap();
     let profile = Profile::default();
     let plan = Plan::new(&index, &profile, None).unwrap();
     let error = plan
@@ -120,7 +120,7 @@ impl treffer_engine::models::ModelSource for Failing<'_> {
         &self,
         name: &str,
         device: treffer_engine::Device,
-    ) -> Result<Box<dyn Embedder>, treffer_types::BoxError> {
+    ) -> Result<Arc<dyn Embedder>, treffer_types::BoxError> {
         self.0.fakes.embedder(name, device)
     }
 
@@ -161,7 +161,7 @@ fn the_graph_finds_what_a_scan_finds() {
         let index = place.open();
         let scan = Profile {
             mode: Mode::TwoStage,
-            first_stage: FirstStage::Dense,
+            first_stage: StageName::DENSE,
             dense_depth: 20,
             ef_search: 80,
             cross_depth: 0,
@@ -175,12 +175,12 @@ fn the_graph_finds_what_a_scan_finds() {
             let truth = search(&index, &scan, &query.text);
             let near = search(&index, &graph, &query.text);
             // Among equal scores either is as good as the other.
-            let worst = truth.hits.last().unwrap().stages.dense.raw;
+            let worst = truth.hits.last().unwrap().stages.get(DENSE).unwrap().raw;
             wanted += truth.hits.len();
             found += near
                 .hits
                 .iter()
-                .filter(|hit| hit.stages.dense.raw >= worst)
+                .filter(|hit| hit.stages.get(DENSE).unwrap().raw >= worst)
                 .count();
             assert_eq!(near.hits.len(), 20);
         }

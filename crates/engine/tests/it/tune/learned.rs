@@ -3,7 +3,7 @@
 use treffer_engine::learned::{self, Ranker};
 use treffer_engine::tune::{Pool, tune_pools};
 use treffer_fusion::{Learned, Lengths};
-use treffer_types::{Candidate, DocId, PassageId, Score};
+use treffer_types::{Candidate, DocId, Evidence, Score};
 
 use super::simulated::judged_pool;
 use super::*;
@@ -18,8 +18,8 @@ fn pools(seed: u64, n_queries: usize, is_relevant: impl Fn(f64, f64, f64) -> boo
         let mut documents = Vec::new();
         for doc in 0..N_CANDIDATES {
             let (bm25, dense, other) = (random.unit(), random.unit(), random.unit());
-            let mut candidate = Candidate::new(PassageId::whole(DocId(doc)));
-            for (stage, score) in [(Bm25, bm25), (Dense, dense)] {
+            let mut candidate = Candidate::new(DocId(doc));
+            for (stage, score) in [(BM25, bm25), (DENSE, dense)] {
                 let score = Score::new(score as f32).unwrap();
                 candidate.scores.set(stage, score);
             }
@@ -46,7 +46,7 @@ fn learned(pools: &[Pool], seed: u64) -> TuneReport {
         learn: true,
         ..request(&profile, 10)
     };
-    tune_pools(pools, &request, &[Bm25, Dense]).unwrap()
+    tune_pools(pools, &request, &[BM25, DENSE]).unwrap()
 }
 
 #[test]
@@ -134,13 +134,13 @@ fn a_search_is_ordered_by_the_learned_fusion_of_its_profile() {
         let learned = search(&index, &saved, &query.text);
         assert_eq!(learned.n_candidates, linear.n_candidates);
         for hit in &learned.hits {
-            let stages = StageName::ALL.map(|stage| hit.stages[stage].weighted);
+            let stages = ALL.map(|stage| hit.stages[stage].weighted);
             let parts: f64 = hit.learned.iter().map(|one| one.part).sum();
             let sum = stages.iter().sum::<f64>() + parts;
             assert!((sum - hit.score).abs() < 1e-3, "{sum} {}", hit.score);
         }
         assert!(linear.hits.iter().all(|hit| hit.learned.is_empty()));
-        let ids = |result: &treffer_engine::search::SearchResult| -> Vec<String> {
+        let ids = |result: &treffer_engine::api::SearchResponse| -> Vec<String> {
             result.hits.iter().map(|hit| hit.id.clone()).collect()
         };
         n_changed += usize::from(ids(&learned) != ids(&linear));
@@ -157,10 +157,10 @@ fn a_search_over_other_stages_is_fused_by_the_weights() {
         ..profile("0.2,0.3,0.5")
     };
     let ranker = |stages: &[StageName]| Ranker::new(&index, &profile, stages).unwrap();
-    assert!(matches!(ranker(&StageName::ALL), Ranker::Linear(_)));
-    assert!(matches!(ranker(&[Dense]), Ranker::Linear(_)));
-    assert!(matches!(ranker(&[Bm25, Dense]), Ranker::Learned(_)));
-    assert_eq!(profile.stages_with_effect(&StageName::ALL).len(), 3);
+    assert!(matches!(ranker(&ALL), Ranker::Linear(_)));
+    assert!(matches!(ranker(&[DENSE]), Ranker::Linear(_)));
+    assert!(matches!(ranker(&[BM25, DENSE]), Ranker::Learned(_)));
+    assert_eq!(profile.stages_with_effect(&ALL).len(), 3);
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn provenance() -> Provenance {
         gain_interval: [0.125, 0.375],
         date: "2026-01-31".into(),
         cross_fingerprint: "abc".into(),
-        query_prints: QueryPrints::of(["how cold", "how warm"]),
+        query_fingerprints: QueryFingerprints::of(["how cold", "how warm"]),
     }
 }
 

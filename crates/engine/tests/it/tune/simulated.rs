@@ -4,7 +4,7 @@
 use treffer_engine::tune::{Pool, tune_pools};
 use treffer_eval::Topic;
 use treffer_fusion::Lengths;
-use treffer_types::{Candidate, DocId, PassageId, Score};
+use treffer_types::{Candidate, DocId, Evidence, Score};
 
 use super::*;
 
@@ -21,8 +21,8 @@ fn simulated(seed: u64, n_queries: usize, signal: StageMap<f64>) -> Vec<Pool> {
         let (mut candidates, mut grades) = (Vec::new(), Vec::new());
         for doc in 0..N_CANDIDATES {
             let grade = i32::from(random.unit() < 0.2);
-            let mut candidate = Candidate::new(PassageId::whole(DocId(doc)));
-            for stage in StageName::ALL {
+            let mut candidate = Candidate::new(DocId(doc));
+            for stage in ALL {
                 let score = normal(&mut random) + signal[stage] * f64::from(grade);
                 candidate
                     .scores
@@ -43,7 +43,7 @@ pub(super) fn judged_pool(
     grades: &[i32],
     lengths: Lengths,
 ) -> Pool {
-    let names = candidates.iter().map(|one| format!("d{}", one.doc().0));
+    let names = candidates.iter().map(|one| format!("d{}", one.doc.0));
     let judgements: BTreeMap<String, i32> = names.zip(grades.iter().copied()).collect();
     Pool {
         query: Query {
@@ -65,15 +65,15 @@ fn tuned(pools: &[Pool], profile: &Profile, seed: u64) -> TuneReport {
         draws: 1000,
         ..request(profile, 10)
     };
-    tune_pools(pools, &request, &StageName::ALL).unwrap()
+    tune_pools(pools, &request, &ALL).unwrap()
 }
 
 #[test]
 fn of_five_hundred_sets_without_a_gain_one_in_twenty_at_most_is_said_to_have_one() {
     const RUNS: u64 = 500;
     let third = 1.0 / 3.0;
-    let nothing = StageMap::from_fn(|_| 0.0);
-    let alike = StageMap::from_fn(|_| 1.0);
+    let nothing = StageMap::from_fn(&ALL, |_| 0.0);
+    let alike = StageMap::from_fn(&ALL, |_| 1.0);
     let equal = profile(&format!("{third},{third},{third}"));
     let usual = profile("0.2,0.3,0.5");
     let claims = (0..RUNS)
@@ -106,11 +106,7 @@ fn found_as_often_as_said(signal: f64) {
     const RUNS: u64 = 200;
     // The profile listens to one stage, another one knows more.
     let profile = profile("1,0,0");
-    let signals = StageMap {
-        bm25: 1.0,
-        dense: signal,
-        cross: 0.0,
-    };
+    let signals = by_stage(1.0, signal, 0.0);
     let (mut found, mut gain, mut detectable) = (0, 0.0, 0.0);
     for seed in 0..RUNS {
         let report = tuned(&simulated(seed, 40, signals), &profile, seed);
@@ -130,11 +126,11 @@ fn found_as_often_as_said(signal: f64) {
 
 #[test]
 fn a_stage_that_never_scored_and_too_few_queries_are_told() {
-    let mut pools = simulated(1, 6, StageMap::from_fn(|_| 1.0));
+    let mut pools = simulated(1, 6, StageMap::from_fn(&ALL, |_| 1.0));
     for candidate in pools.iter_mut().flat_map(|pool| &mut pool.candidates) {
         let mut scores = treffer_types::StageScores::default();
-        for stage in [Bm25, Dense] {
-            scores.set(stage, candidate.scores.get(stage).unwrap());
+        for stage in [BM25, DENSE] {
+            scores.set(stage, candidate.best_score(stage).unwrap());
         }
         candidate.scores = scores;
     }
@@ -152,9 +148,9 @@ fn a_stage_that_never_scored_and_too_few_queries_are_told() {
 
 #[test]
 fn equal_scores_leave_nothing_to_choose_by() {
-    let mut pools = simulated(1, 20, StageMap::from_fn(|_| 1.0));
+    let mut pools = simulated(1, 20, StageMap::from_fn(&ALL, |_| 1.0));
     for candidate in pools.iter_mut().flat_map(|pool| &mut pool.candidates) {
-        for stage in StageName::ALL {
+        for stage in ALL {
             candidate.scores.set(stage, Score::new(1.0).unwrap());
         }
     }
@@ -164,7 +160,7 @@ fn equal_scores_leave_nothing_to_choose_by() {
             search,
             ..request(&profile, 5)
         };
-        let report = tune_pools(&pools, &request, &StageName::ALL).unwrap();
+        let report = tune_pools(&pools, &request, &ALL).unwrap();
         assert_eq!(report.verdict, Verdict::Same);
         assert!(report.warnings[0].contains("every choice gives the same"));
     }
