@@ -9,7 +9,7 @@ use treffer_engine::{Error, evaluate::evaluate, topics::Topics};
 use treffer_testkit::{RecordingProgress, random_corpus, random_queries};
 use treffer_types::{NoProgress, PairScorer, Qrels, Query, StageName};
 
-use crate::support::{Place, search};
+use crate::support::{CROSS, Place, depths, raw, search};
 
 fn judged(index: &Engine, depth: usize, queries: &[Query]) -> Result<Vec<Judgement>, Error> {
     let request = JudgeRequest {
@@ -21,7 +21,7 @@ fn judged(index: &Engine, depth: usize, queries: &[Query]) -> Result<Vec<Judgeme
 }
 
 #[test]
-fn the_most_promising_documents_are_graded_by_their_logits() {
+fn the_first_documents_to_be_read_are_graded_by_their_logits() {
     let documents = random_corpus(2, 40);
     let place = Place::built(&documents);
     let index = place.open();
@@ -32,13 +32,13 @@ fn the_most_promising_documents_are_graded_by_their_logits() {
     for query in random_queries(9, 5) {
         let judgements = judged(&index, 7, std::slice::from_ref(&query)).unwrap();
         let profile = Profile {
-            cross_depth: 7,
+            depths: depths(200, 200, 7),
             ..Profile::default()
         };
         let mut read: Vec<String> = search(&index, &profile, &query.text)
             .hits
             .into_iter()
-            .filter(|hit| hit.stages.get(CROSS).unwrap().raw.is_some())
+            .filter(|hit| raw(hit, CROSS).is_some())
             .map(|hit| hit.id)
             .collect();
         read.sort();
@@ -72,7 +72,7 @@ fn the_judge_agrees_with_itself() {
     }
     let topics = Topics::new(&index, queries, qrels, None).unwrap();
     let profile = Profile {
-        cross_depth: 40,
+        depths: depths(200, 200, 40),
         ..Profile::default()
     };
     let metric = "nDCG@10".parse().unwrap();

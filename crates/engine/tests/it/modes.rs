@@ -6,16 +6,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use treffer_dense::DenseIndex;
 use treffer_engine::Error;
-use treffer_engine::gather::{Gathered, Plan};
+use treffer_engine::gather::{Gathered, Gatherer, StageTrace};
+use treffer_engine::pipeline::{Available, Pipeline};
 use treffer_engine::{Engine, OpenOptions};
 use treffer_engine::profile::{Order, Mode, Profile};
-use treffer_engine::search::{SearchRequest, Searcher};
+use treffer_engine::api::{SearchOptions, StageReport};
+use treffer_engine::search::Searcher;
 use treffer_fusion::Weights;
 use treffer_bm25::Bm25Index;
 use treffer_testkit::{random_corpus, random_queries};
-use treffer_types::{Candidate, Document, Embedder, Query, StageName, StageTrace};
+use treffer_types::{Candidate, Document, Embedder, Query, StageName};
 
-use crate::support::{Place, chain, document, ids, search};
+use crate::support::{ALL, Place, chain, depths, document, everything, gatherer, ids, raw, search};
 use crate::support::{BM25, CROSS, DENSE};
 
 const N_DOCS: usize = 120;
@@ -67,10 +69,7 @@ impl World {
     }
 
     fn gather(&self, profile: &Profile, query: &Query) -> Gathered {
-        Plan::new(&self.index, profile, None)
-            .unwrap()
-            .gather(query)
-            .unwrap()
+        gatherer(&self.index, profile).gather(query).unwrap()
     }
 }
 
@@ -103,6 +102,15 @@ fn trace(trace: &StageTrace) -> (StageName, usize, usize, usize) {
         trace.candidates_in,
         trace.candidates_out,
         trace.scored,
+    )
+}
+
+fn report(report: &StageReport) -> (StageName, usize, usize, usize) {
+    (
+        report.stage,
+        report.candidates_in,
+        report.candidates_out,
+        report.scored,
     )
 }
 
@@ -177,7 +185,7 @@ fn two_stages_start_from_either_first_stage() {
         );
 
         let profile = Profile {
-            first_stage: StageName::DENSE,
+            first_stage: DENSE,
             ..profile
         };
         let gathered = world.gather(&profile, &query);
@@ -195,7 +203,7 @@ fn an_exhaustive_search_reads_every_document() {
     let world = world();
     let query = &random_queries(4, 1)[0];
     let profile = Profile {
-        cross_depth: N_DOCS,
+        depths: depths(15, 10, N_DOCS),
         ..shallow(Mode::Exhaustive)
     };
     let gathered = world.gather(&profile, query);
@@ -206,13 +214,11 @@ fn an_exhaustive_search_reads_every_document() {
         [(BM25, n, n, n), (DENSE, n, n, n), (CROSS, n, n, n)]
     );
     let profile = Profile {
-        cross_depth: N_DOCS - 1,
+        depths: depths(15, 10, N_DOCS - 1),
         ..profile
     };
-    let message = Plan::new(&world.index, &profile, None)
-        .err()
-        .unwrap()
-        .to_string();
+    let refused = Pipeline::of(&profile, world.index.available());
+    let message = refused.unwrap_err().to_string();
     assert!(
         message.contains("120") && message.contains("119"),
         "{message}"
@@ -225,8 +231,9 @@ fn a_search_can_leave_stages_out() {
     let query = &random_queries(5, 1)[0];
     let profile = shallow(Mode::Hybrid);
     let stages_of = |only: &[StageName]| -> Vec<StageName> {
-        let plan = Plan::new(&world.index, &profile, Some(only)).unwrap();
-        let gathered = plan.gather(query).unwrap();
+        let pipeline = Pipeline::only(&profile, world.index.available(), only).unwrap();
+        let gatherer = Gatherer::new(&world.index, &profile, pipeline);
+        let gathered = gatherer.gather(query).unwrap();
         for stage in ALL {
             assert_eq!(
                 n_scored(&gathered, stage) > 0,
@@ -242,38 +249,36 @@ fn a_search_can_leave_stages_out() {
     assert_eq!(stages_of(&[CROSS, BM25]), [BM25, CROSS]);
     assert_eq!(stages_of(&[DENSE, CROSS]), [DENSE, CROSS]);
 
-    let request = SearchRequest {
-        profile: &profile,
-        stages: Some(&[BM25]),
+    let options = SearchOptions {
+        stages: Some(vec![BM25]),
         top_k: 3,
+        ..everything()
     };
-    let result = Searcher::new(&world.index, request)
+    let result = Searcher::new(&world.index, &profile, &options)
         .unwrap()
         .search(query)
         .unwrap();
     assert!(result.hits.len() <= 3);
-    assert!(result.hits.iter().all(|hit| hit.stages.get(DENSE).unwrap().raw.is_none()));
+    assert!(result.hits.iter().all(|hit| raw(hit, DENSE).is_none()));
 }
 
 #[test]
 fn stages_that_cannot_run_are_refused_by_name() {
     let world = world();
     let refusal = |index: &Engine, profile: &Profile, only: &[StageName]| {
-        Plan::new(index, profile, Some(only))
-            .err()
-            .expect("refused")
-            .to_string()
+        let refused = Pipeline::only(profile, index.available(), only);
+        refused.expect_err("refused").to_string()
     };
     let hybrid = shallow(Mode::Hybrid);
-    assert!(refusal(&world.index, &hybrid, &[CROSS]).contains("no stage is left to bring in"));
+    assert!(refusal(&world.index, &hybrid, &[CROSS]).contains("no stage is left that retrieves"));
     assert!(refusal(&world.index, &hybrid, &[]).contains("no stage is left"));
     let exhaustive = Profile {
         mode: Mode::Exhaustive,
-        cross_depth: N_DOCS,
+        depths: depths(15, 10, N_DOCS),
         ..hybrid.clone()
     };
     assert!(refusal(&world.index, &exhaustive, &[]).contains("no stage is left"));
-    Plan::new(&world.index, &exhaustive, Some(&[CROSS])).unwrap();
+    Pipeline::only(&exhaustive, world.index.available(), &[CROSS]).unwrap();
     let two_stage = shallow(Mode::TwoStage);
     let message = refusal(&world.index, &two_stage, &[DENSE]);
     assert!(
@@ -283,7 +288,7 @@ fn stages_that_cannot_run_are_refused_by_name() {
 
     let options = OpenOptions {
         stages: Some(vec![BM25]),
-        device: None,
+        ..OpenOptions::default()
     };
     let bm25 = Engine::open(&world.place.dir(), &options, &world.place.fakes).unwrap();
     assert!(refusal(&bm25, &hybrid, &[BM25, CROSS]).contains("cross stage does not run"));
@@ -291,7 +296,7 @@ fn stages_that_cannot_run_are_refused_by_name() {
         first_stage: StageName::DENSE,
         ..two_stage
     };
-    assert!(Plan::new(&bm25, &from_dense, None).is_err());
+    assert!(Pipeline::of(&from_dense, bm25.available()).is_err());
     let narrow = Profile {
         ef_search: 3,
         ..hybrid
@@ -300,28 +305,28 @@ fn stages_that_cannot_run_are_refused_by_name() {
 }
 
 #[test]
-fn the_cross_encoder_reads_the_most_promising_first_and_no_more() {
+fn the_cross_encoder_reads_the_best_first_and_no_more() {
     let world = world();
     for (order, stage) in [(Order::Stage(StageName::BM25), BM25), (Order::Stage(StageName::DENSE), DENSE)] {
         for depth in [1, 8, 1000] {
             let profile = Profile {
                 cross_order: order,
-                cross_depth: depth,
+                depths: depths(15, 10, depth),
                 ..shallow(Mode::Hybrid)
             };
             for query in random_queries(6, 5) {
                 world.place.fakes.take_read();
                 let gathered = world.gather(&profile, &query);
-                let mut promising = gathered.candidates.clone();
-                promising.sort_by_key(|candidate| {
+                let mut best = gathered.candidates.clone();
+                best.sort_by_key(|candidate| {
                     (
                         std::cmp::Reverse(candidate.best_score(stage)),
-                        candidate.passage,
+                        candidate.doc,
                     )
                 });
                 let read = world.place.fakes.take_read();
-                assert_eq!(read.len(), depth.min(promising.len()));
-                let expected: Vec<String> = promising
+                assert_eq!(read.len(), depth.min(best.len()));
+                let expected: Vec<String> = best
                     .iter()
                     .take(depth)
                     .map(|candidate| world.documents[candidate.doc.0 as usize].full_text())
@@ -333,7 +338,7 @@ fn the_cross_encoder_reads_the_most_promising_first_and_no_more() {
 }
 
 #[test]
-fn the_fused_order_of_promise_is_that_of_a_search_without_the_cross_encoder() {
+fn the_fused_order_of_reading_is_that_of_a_search_without_the_cross_encoder() {
     let world = world();
     let mut profile = shallow(Mode::Hybrid);
     profile.weights = Weights::equal(&[BM25, DENSE]).unwrap();
@@ -370,19 +375,19 @@ fn a_cross_encoder_without_weight_reads_nothing_in_a_search() {
     };
     let result = search(&world.index, &profile, "w1 w2 w3");
     assert_eq!((reads.calls(), reads.pairs()), (0, 0));
-    assert!(result.traces.iter().all(|trace| trace.stage != CROSS));
-    let request = SearchRequest {
-        profile: &profile,
-        stages: Some(&ALL),
+    assert!(result.stages.iter().all(|report| report.stage != CROSS));
+    let options = SearchOptions {
+        stages: Some(ALL.to_vec()),
         top_k: 1,
+        ..everything()
     };
-    Searcher::new(&world.index, request)
+    Searcher::new(&world.index, &profile, &options)
         .unwrap()
         .search(&Query::text("w1"))
         .unwrap();
     assert_eq!(reads.calls(), 1, "asked for by name, it reads");
     let off = Profile {
-        cross_depth: 0,
+        depths: depths(15, 10, 0),
         ..shallow(Mode::Hybrid)
     };
     search(&world.index, &off, "w1");
@@ -393,7 +398,7 @@ fn a_cross_encoder_without_weight_reads_nothing_in_a_search() {
 fn unread_candidates_come_after_read_ones() {
     let world = world();
     let profile = Profile {
-        cross_depth: 3,
+        depths: depths(15, 10, 3),
         ..shallow(Mode::Hybrid)
     };
     for query in random_queries(8, 10) {
@@ -401,7 +406,7 @@ fn unread_candidates_come_after_read_ones() {
         let read: Vec<bool> = result
             .hits
             .iter()
-            .map(|hit| hit.stages.get(CROSS).unwrap().raw.is_some())
+            .map(|hit| raw(hit, CROSS).is_some())
             .collect();
         assert_eq!(read, (0..read.len()).map(|at| at < 3).collect::<Vec<_>>());
         assert!(result.hits.is_sorted_by(|a, b| a.score >= b.score));

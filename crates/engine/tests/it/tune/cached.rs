@@ -57,7 +57,7 @@ fn whatever_the_scores_depend_on_is_gathered_anew() {
     run(&index, &cached(&profile), &topics);
     let gathered = ScoresOrigin::Gathered { note: None };
     let deeper = Profile {
-        cross_depth: N_DOCS + 1,
+        depths: depths(200, 200, N_DOCS + 1),
         ..profile.clone()
     };
     assert_eq!(run(&index, &cached(&deeper), &topics).scores, gathered);

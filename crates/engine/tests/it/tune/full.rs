@@ -34,14 +34,17 @@ fn every_choice_is_worth_what_searching_with_it_gives() {
     ] {
         let profile = Profile {
             mode,
-            cross_depth: if mode == Mode::Exhaustive { N_DOCS } else { 11 },
+            depths: match mode {
+                Mode::Exhaustive => depths(16, 12, N_DOCS),
+                _ => depths(16, 12, 11),
+            },
             ..hybrid()
         };
         let topics = topics(&index, judged_by(&index, CROSS));
         let report = run(&index, &full(&profile), &topics);
         let is_right = |choice: &Choice, expected: f64| {
             let profile = choice.apply(&profile);
-            let found = mean(values_of(&index, &profile, choice.weights, &topics));
+            let found = mean(values_of(&index, &profile, choice.weights.clone(), &topics));
             assert!(
                 (found - expected).abs() < 1e-9,
                 "{mode}: {choice:?} {found} {expected}"
@@ -58,7 +61,7 @@ fn every_choice_is_worth_what_searching_with_it_gives() {
         // What each fold chose, on the queries that it was not chosen by.
         for (fold, choice) in report.fold_choices.iter().enumerate() {
             let profile = choice.apply(&profile);
-            let values = values_of(&index, &profile, choice.weights, &topics);
+            let values = values_of(&index, &profile, choice.weights.clone(), &topics);
             for (query, value) in report.queries.iter().zip(values) {
                 if query.fold == fold {
                     assert!((query.out_of_fold - value).abs() < 1e-9, "{mode} {fold}");
@@ -74,7 +77,7 @@ fn the_reading_order_and_the_depth_are_found() {
     // Relevant is what the bi-encoder likes among what BM25 never sees, so that reading
     // in BM25's order wastes the depth.
     let profile = Profile {
-        cross_depth: 2,
+        depths: depths(16, 12, 2),
         cross_order: Order::Stage(StageName::BM25),
         ..hybrid()
     };
@@ -117,7 +120,7 @@ fn depths_and_their_costs_make_a_front() {
     for point in &report.depths {
         let reads = point.choice.weights.weight(CROSS) > 0.0;
         let pairs = (point.ms - first_stages) / cross.ms;
-        let depth = point.choice.setup.cross_depth as f64;
+        let depth = point.choice.setup.depths.get(CROSS).unwrap() as f64;
         match reads {
             // Some pools hold fewer candidates than may be read.
             true => assert!(pairs > 0.0 && pairs < depth + 1e-6, "{pairs} {depth}"),
@@ -171,8 +174,11 @@ fn a_choice_becomes_a_profile_and_nothing_else_of_it_changes() {
         weights: "0.5,0.5,0".parse().unwrap(),
     };
     let changed = choice.apply(&profile);
-    assert_eq!(Choice::of(&changed, changed.weights), choice);
-    let back = Choice::of(&profile, profile.weights).apply(&changed);
-    assert_eq!(back, profile);
+    let of = |profile: &Profile| Choice {
+        setup: Setup::of(profile),
+        weights: profile.weights.clone(),
+    };
+    assert_eq!(of(&changed), choice);
+    assert_eq!(of(&profile).apply(&changed), profile);
     assert!(changed.check().is_ok());
 }

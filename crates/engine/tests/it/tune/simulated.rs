@@ -13,8 +13,12 @@ fn normal(random: &mut Random) -> f64 {
     (0..12).map(|_| random.unit()).sum::<f64>() - 6.0
 }
 
+pub(super) fn evidence(score: f64) -> Evidence {
+    Evidence::new(0, Score::new(score as f32).unwrap())
+}
+
 /// Queries whose stages score noise, plus their `signal` where a candidate is relevant.
-fn simulated(seed: u64, n_queries: usize, signal: StageMap<f64>) -> Vec<Pool> {
+fn simulated(seed: u64, n_queries: usize, signal: &StageMap<f64>) -> Vec<Pool> {
     const N_CANDIDATES: u32 = 15;
     let mut random = Random::new(seed);
     let mut pool = |query: usize| {
@@ -23,10 +27,9 @@ fn simulated(seed: u64, n_queries: usize, signal: StageMap<f64>) -> Vec<Pool> {
             let grade = i32::from(random.unit() < 0.2);
             let mut candidate = Candidate::new(DocId(doc));
             for stage in ALL {
-                let score = normal(&mut random) + signal[stage] * f64::from(grade);
-                candidate
-                    .scores
-                    .set(stage, Score::new(score as f32).unwrap());
+                let signal = signal.get_or(stage, 0.0);
+                let score = normal(&mut random) + signal * f64::from(grade);
+                candidate.add(stage, evidence(score));
             }
             candidates.push(candidate);
             grades.push(grade);
@@ -58,6 +61,12 @@ pub(super) fn judged_pool(
     }
 }
 
+/// What gathers under a profile, if an index has every stage.
+pub(super) fn pipeline(profile: &Profile) -> Pipeline {
+    let available = Available::all(Registry::standard(), N_DOCS as u32);
+    Pipeline::of(profile, &available).unwrap()
+}
+
 fn tuned(pools: &[Pool], profile: &Profile, seed: u64) -> TuneReport {
     let request = TuneRequest {
         folds: 5,
@@ -65,7 +74,7 @@ fn tuned(pools: &[Pool], profile: &Profile, seed: u64) -> TuneReport {
         draws: 1000,
         ..request(profile, 10)
     };
-    tune_pools(pools, &request, &ALL).unwrap()
+    tune_pools(pools, &request, &pipeline(profile)).unwrap()
 }
 
 #[test]
@@ -81,8 +90,8 @@ fn of_five_hundred_sets_without_a_gain_one_in_twenty_at_most_is_said_to_have_one
             // Stages that know nothing; and stages that know as much as each other, under
             // the weights that are then the best.
             let (signal, profile) = match seed % 2 {
-                0 => (nothing, &usual),
-                _ => (alike, &equal),
+                0 => (&nothing, &usual),
+                _ => (&alike, &equal),
             };
             let pools = simulated(*seed, 40, signal);
             tuned(&pools, profile, *seed).is_gain()
@@ -109,7 +118,7 @@ fn found_as_often_as_said(signal: f64) {
     let signals = by_stage(1.0, signal, 0.0);
     let (mut found, mut gain, mut detectable) = (0, 0.0, 0.0);
     for seed in 0..RUNS {
-        let report = tuned(&simulated(seed, 40, signals), &profile, seed);
+        let report = tuned(&simulated(seed, 40, &signals), &profile, seed);
         found += usize::from(report.is_gain());
         gain += report.gain().comparison.test.difference / RUNS as f64;
         detectable += report.gain().comparison.power.gain.unwrap() / RUNS as f64;
@@ -126,13 +135,9 @@ fn found_as_often_as_said(signal: f64) {
 
 #[test]
 fn a_stage_that_never_scored_and_too_few_queries_are_told() {
-    let mut pools = simulated(1, 6, StageMap::from_fn(&ALL, |_| 1.0));
+    let mut pools = simulated(1, 6, &by_stage(1.0, 1.0, 1.0));
     for candidate in pools.iter_mut().flat_map(|pool| &mut pool.candidates) {
-        let mut scores = treffer_types::StageScores::default();
-        for stage in [BM25, DENSE] {
-            scores.set(stage, candidate.best_score(stage).unwrap());
-        }
-        candidate.scores = scores;
+        candidate.forget(CROSS);
     }
     let report = tuned(&pools, &profile("0.2,0.3,0.5"), 1);
     let [silent, few] = report.warnings.as_slice() else {
@@ -148,10 +153,10 @@ fn a_stage_that_never_scored_and_too_few_queries_are_told() {
 
 #[test]
 fn equal_scores_leave_nothing_to_choose_by() {
-    let mut pools = simulated(1, 20, StageMap::from_fn(&ALL, |_| 1.0));
+    let mut pools = simulated(1, 20, &by_stage(1.0, 1.0, 1.0));
     for candidate in pools.iter_mut().flat_map(|pool| &mut pool.candidates) {
         for stage in ALL {
-            candidate.scores.set(stage, Score::new(1.0).unwrap());
+            candidate.add(stage, evidence(1.0));
         }
     }
     for search in [Search::Weights, Search::Full] {
@@ -160,7 +165,7 @@ fn equal_scores_leave_nothing_to_choose_by() {
             search,
             ..request(&profile, 5)
         };
-        let report = tune_pools(&pools, &request, &ALL).unwrap();
+        let report = tune_pools(&pools, &request, &pipeline(&profile)).unwrap();
         assert_eq!(report.verdict, Verdict::Same);
         assert!(report.warnings[0].contains("every choice gives the same"));
     }
