@@ -14,7 +14,7 @@
 //!
 //! As in the linear fusion, candidates that the reranker has scored come before the others.
 //!
-//! [`features`] says what the trees see, [`train`] grows them, `file` reads and writes them.
+//! [`mod@features`] says what the trees see, [`train`] grows them, `file` reads and writes them.
 
 use hessboost::data::DMatrix;
 use hessboost::model::BoostedModel;

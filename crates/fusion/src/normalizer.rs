@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::columns::Column;
 use crate::error::Error;
 
-/// How one stage's raw scores are brought to the scale on which stages are added.
+/// How one stage's raw scores are brought to the scale on which stages are summed.
 ///
 /// Each looks only at the scores that the stage gave to the pool, and none ever
 /// ranks a lower raw score above a higher one. A candidate that the stage has not
@@ -18,16 +18,16 @@ use crate::error::Error;
 /// among z-scores.
 ///
 /// Raising one raw score never worsens that candidate's fused rank, with two
-/// exceptions. Under `ZScore`, raising a low outlier shrinks the deviation, which can
-/// widen its gap to the others. Under `TheoreticalMin`, scores that lie below the
-/// least possible one come nearer to 0 as the largest rises.
+/// exceptions. Under `ZScore`, raising a low outlier shrinks the standard deviation,
+/// which can widen its gap to the others. Under `TheoreticalMin`, scores below `low` come
+/// nearer to 0 as the largest rises.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-// With `remote` the derived functions are no trait's, so that `Deserialize` can check what
-// they read.
+// With `remote = "Self"` serde derives plain functions instead of the traits, so that the
+// `Deserialize` below can check what was read.
 #[serde(remote = "Self", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Normalizer {
     /// `(s - min) / (max - min)` over the pool, in 0..=1. If all scores are equal,
-    /// one score alone included, each is 0.5: nothing is known of which is better.
+    /// one score alone included, each is 0.5: nothing says which is better.
     MinMax,
     /// `(s - mean) / deviation` over the pool, with the population's standard
     /// deviation; unbounded. If all scores are equal, each is 0.
@@ -43,11 +43,11 @@ pub enum Normalizer {
     /// equal steps (the points of Borda's count). Equal scores share the better rank.
     /// Above 0, up to 1.
     LinearRank,
-    /// `(s - low) / (max - low)`: min-max with the least score that is possible in the
-    /// place of the least that was found (Bruch, Gai and Ingber, ACM Transactions on
-    /// Information Systems, 2023), so that the worst of a good pool is not 0. Not
-    /// clipped: a score below `low` is negative. If no score is above `low`, the largest
-    /// is 0 and the others are below by what they lack.
+    /// `(s - low) / (max - low)`: min-max with the theoretical minimum of the scores in
+    /// place of the pool's (Bruch, Gai and Ingber, ACM Transactions on Information
+    /// Systems, 2023), so that the worst of a good pool is not 0. Not clipped: a score
+    /// below `low` becomes negative. If no score is above `low`, each becomes its
+    /// difference from the largest, which is 0 or less.
     TheoreticalMin {
         /// What becomes 0: 0 for BM25, -1 for a cosine.
         low: f64,
@@ -79,8 +79,8 @@ impl Normalizer {
     /// a normalizer made in code.
     ///
     /// # Errors
-    /// If bounds are not finite or `low` is not below `high`, if a least score is not
-    /// finite, or if a sigmoid does not rise.
+    /// If a setting is not finite, if `low` is not below `high`, or if a sigmoid does not
+    /// rise.
     pub fn check(self) -> Result<Self, Error> {
         let refusal = match self {
             Normalizer::MinMax

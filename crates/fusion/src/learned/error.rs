@@ -1,4 +1,4 @@
-//! What can go wrong with trees.
+//! What can go wrong with a learned fusion.
 
 use hessboost::error::HessboostError;
 use treffer_types::{StageName, stage_list};

@@ -1,4 +1,4 @@
-//! A learned fusion as a file: JSON, with the trees as XGBoost writes them.
+//! A learned fusion as a file: JSON, with the trees in XGBoost's format.
 
 use hessboost::model::{BoostedModel, ModelFormat};
 use serde::{Deserialize, Serialize};

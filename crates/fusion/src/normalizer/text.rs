@@ -1,4 +1,4 @@
-//! Normalizers as people type them: a name, and its numbers after colons.
+//! Normalizers as people type them: a name, followed by its settings after colons.
 
 use std::fmt;
 use std::str::FromStr;
