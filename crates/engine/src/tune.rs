@@ -20,6 +20,7 @@ mod nested;
 mod pool;
 mod report;
 mod select;
+mod setup;
 mod space;
 mod table;
 mod verdict;
@@ -27,9 +28,10 @@ mod verdict;
 pub use adopt::{Decision, Tuned, Winner, adopt};
 pub use pool::Pool;
 pub use report::{
-    Against, Baseline, Choice, DepthPoint, LEVEL, LearnedReport, Measured, QueryOutcome,
-    ScoresOrigin, Setup, StageCost, SurfacePoint, TuneReport, Verdict,
+    Against, Baseline, DepthPoint, LEVEL, LearnedReport, Measured, QueryOutcome, ScoresOrigin,
+    StageCost, SurfacePoint, TuneReport, Verdict,
 };
+pub use setup::{Choice, Setup};
 
 use crate::engine::Engine;
 use crate::error::Error;

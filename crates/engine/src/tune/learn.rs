@@ -9,8 +9,9 @@ use crate::error::{Error, stop_if_asked};
 use crate::tune::TuneRequest;
 use crate::tune::nested::{Folds, Nested};
 use crate::tune::pool::Pool;
-use crate::tune::report::{Choice, LearnedReport, Setup};
+use crate::tune::report::LearnedReport;
 use crate::tune::select::{difference, mean_over};
+use crate::tune::setup::{Choice, Setup};
 use crate::tune::table::Table;
 
 /// Numbers of trees among which an inner cross-validation chooses.

@@ -7,8 +7,8 @@ use treffer_types::StageName;
 
 use crate::tune::calibrate::platt;
 use crate::tune::pool::Pool;
-use crate::tune::report::Choice;
 use crate::tune::select::{Found, Limits};
+use crate::tune::setup::Choice;
 use crate::tune::table::Table;
 
 /// Queries, by place, in folds.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 use treffer_eval::{Comparison, Metric};
-use treffer_fusion::{Learned, Normalizer, Weights};
-use treffer_types::{StageMap, StageName};
+use treffer_fusion::{Learned, Weights};
+use treffer_types::StageName;
 
 use crate::gather::Gathered;
-use crate::profile::{Depths, Order, Profile};
 use crate::tune::Search;
+use crate::tune::setup::Choice;
 
 /// What tuning found. Means are of the metric, over all queries.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,28 +68,6 @@ pub struct TuneReport {
     pub verdict: Verdict,
     /// What a reader should know before trusting the figures.
     pub warnings: Vec<String>,
-}
-
-/// A way to gather and fuse: the part of a profile that may be tuned.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Choice {
-    /// What is gathered, and how its scores are brought to a common scale.
-    #[serde(flatten)]
-    pub setup: Setup,
-    /// The share of each stage.
-    pub weights: Weights,
-}
-
-/// A choice but for its weights. Fields are those of a [`Profile`].
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Setup {
-    /// How many candidates each stage retrieves, or, for a reranker, reads.
-    #[serde(flatten)]
-    pub depths: Depths,
-    /// Which candidates the cross-encoder reads first.
-    pub cross_order: Order,
-    /// How each stage's scores reach the common scale.
-    pub normalizers: StageMap<Normalizer>,
 }
 
 /// A choice and its worth.
@@ -275,42 +253,6 @@ impl TuneReport {
     /// Whether the profile should be changed.
     pub fn is_change(&self) -> bool {
         matches!(self.verdict, Verdict::Change | Verdict::OverBudget)
-    }
-}
-
-impl Setup {
-    /// What `profile` says of it.
-    pub fn of(profile: &Profile) -> Self {
-        Setup {
-            depths: profile.depths.clone(),
-            cross_order: profile.cross_order,
-            normalizers: profile.normalizers.clone(),
-        }
-    }
-}
-
-impl Choice {
-    /// `profile` with this choice in it.
-    pub fn apply(&self, profile: &Profile) -> Profile {
-        let Setup {
-            depths,
-            cross_order,
-            normalizers,
-        } = self.setup.clone();
-        Profile {
-            depths,
-            cross_order,
-            normalizers,
-            weights: self.weights.clone(),
-            learned: None, // it corrected other weights
-            ..profile.clone()
-        }
-    }
-
-    /// How many stages have a weight.
-    pub fn n_stages(&self) -> usize {
-        let parts = self.weights.parts().iter();
-        parts.filter(|(_, part)| **part > 0).count()
     }
 }
 

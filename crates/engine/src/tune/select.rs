@@ -3,11 +3,9 @@
 use std::cmp::Ordering;
 
 use treffer_fusion::{Normalizer, Weights};
-use treffer_types::{StageMap, StageName};
 
 use crate::tune::Search;
-use crate::tune::report::{Choice, Setup};
-use crate::tune::space::Space;
+use crate::tune::setup::{Choice, Coordinate, Setup, n_weighed};
 use crate::tune::table::{Block, Grid, Row, Table};
 
 /// What a search may choose, beyond what the space holds.
@@ -77,7 +75,7 @@ impl Table<'_> {
             let Some(before) = best else { break };
             for coordinate in Coordinate::all(space) {
                 let (leader, _) = best.unwrap_or(before);
-                let setups = coordinate.variants(self, leader, fitted);
+                let setups = coordinate.variants(space, &self.blocks[leader].setup, fitted);
                 self.try_all(&setups, first, queries, limits, &mut seen, &mut best);
             }
             if best == Some(before) {
@@ -120,11 +118,10 @@ impl Table<'_> {
     }
 
     fn is_allowed(&self, block: &Block, row: &Row, limits: &Limits) -> bool {
-        let n_stages = row.weights.parts().iter().filter(|(_, part)| **part > 0).count();
         let is_fast = limits
             .budget_ms
             .is_none_or(|budget| self.ms(block, &row.weights).is_none_or(|ms| ms <= budget));
-        is_fast && n_stages <= limits.max_stages
+        is_fast && n_weighed(&row.weights) <= limits.max_stages
     }
 
     /// The one-standard-error rule (Breiman and others, Classification and Regression
@@ -171,21 +168,9 @@ impl Table<'_> {
 
     fn change(&self, at: At) -> Change {
         let choice = self.choice(at);
-        let current = &self.space.current;
-        let Setup {
-            depths,
-            cross_order,
-            normalizers,
-        } = &choice.setup;
-        let depths = depths.iter().map(|(stage, depth)| Some(depth) != current.depths.get(stage));
-        let normalizers = normalizers
-            .iter()
-            .map(|(stage, normalizer)| Some(normalizer) != current.normalizers.get(stage));
-        let order = [*cross_order != current.cross_order];
-        let is_changed = depths.chain(order).chain(normalizers);
         let equal = Weights::equal(self.space.stages());
         Change {
-            n_changed: is_changed.filter(|changed| *changed).count(),
+            n_changed: choice.setup.differences(&self.space.current).len(),
             from_current: choice.weights.distance(&self.space.current_weights),
             from_equal: equal.map_or(0.0, |equal| choice.weights.distance(&equal)),
         }
@@ -206,47 +191,6 @@ impl Change {
         (self.n_changed.cmp(&other.n_changed))
             .then_with(|| near(self.from_current, other.from_current))
             .then_with(|| near(self.from_equal, other.from_equal))
-    }
-}
-
-/// What the descent changes while all else stays.
-#[derive(Clone, Copy, Debug)]
-enum Coordinate {
-    Order,
-    Normalizer(StageName),
-    RankFusion,
-}
-
-impl Coordinate {
-    /// In the order of the descent: the normalizers of the last stage first.
-    fn all(space: &Space) -> Vec<Coordinate> {
-        let stages = space.stages().iter().rev().copied();
-        let normalizers = stages.map(Coordinate::Normalizer);
-        normalizers.chain([Coordinate::RankFusion, Coordinate::Order]).collect()
-    }
-
-    fn variants(self, table: &Table<'_>, leader: usize, fitted: Normalizer) -> Vec<Setup> {
-        let (space, setup) = (table.space, &table.blocks[leader].setup);
-        let with = |normalizers: StageMap<Normalizer>| Setup {
-            normalizers,
-            ..setup.clone()
-        };
-        match self {
-            Coordinate::Order => (space.orders().into_iter())
-                .map(|cross_order| Setup {
-                    cross_order,
-                    ..setup.clone()
-                })
-                .collect(),
-            Coordinate::Normalizer(stage) => (space.normalizers(stage, fitted).into_iter())
-                .map(|normalizer| {
-                    let mut normalizers = setup.normalizers.clone();
-                    normalizers.insert(stage, normalizer);
-                    with(normalizers)
-                })
-                .collect(),
-            Coordinate::RankFusion => space.rank_fusions().into_iter().map(with).collect(),
-        }
     }
 }
 

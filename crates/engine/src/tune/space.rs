@@ -10,7 +10,7 @@ use crate::profile::{Order, Profile};
 use crate::rerank_order::first_to_read;
 use crate::stages::LEAST_BM25;
 use crate::tune::Search;
-use crate::tune::report::{Choice, Setup};
+use crate::tune::setup::{Choice, Setup};
 
 /// Depths of the reranker that are tried, as far as the profile reads so deep.
 const RERANK_DEPTHS: [usize; 6] = [0, 10, 25, 50, 100, 200];

@@ -6,7 +6,8 @@ use treffer_fusion::{Prepared, Weights};
 use treffer_types::{Grade, StageMap, StageName};
 
 use crate::tune::pool::Pool;
-use crate::tune::report::{Choice, Setup, StageCost};
+use crate::tune::report::StageCost;
+use crate::tune::setup::{Choice, Setup};
 use crate::tune::space::Space;
 
 /// How close the weights of a grid are.

@@ -12,10 +12,11 @@ use crate::tune::calibrate::platt;
 use crate::tune::nested::{Folds, Nested, Part, nested};
 use crate::tune::pool::Pool;
 use crate::tune::report::{
-    Against, Baseline, Choice, DepthPoint, LEVEL, Measured, QueryOutcome, ScoresOrigin, Setup,
-    SurfacePoint, TuneReport, Verdict,
+    Against, Baseline, DepthPoint, LEVEL, Measured, QueryOutcome, ScoresOrigin, SurfacePoint,
+    TuneReport, Verdict,
 };
 use crate::tune::select::{Limits, difference, mean_over};
+use crate::tune::setup::{Choice, Setup};
 use crate::tune::space::Space;
 use crate::tune::table::{Grid, Table};
 use crate::tune::{Search, TuneRequest};
