@@ -2,7 +2,6 @@
 
 pub(crate) enum Operation {
     Create,
-    Write,
     Sync,
     Rename,
     SyncDir,

@@ -72,7 +72,7 @@ pub use durable::{
 pub use error::Error;
 pub use lock::{Lock, LockError};
 pub use map::MappedBytes;
-pub use numbers::{Number, Numbers};
+pub use numbers::{Number, Numbers, partition_point};
 pub use prologue::Prologue;
 pub use seal::{SealRecord, seal};
 pub use sealed::{CHECKSUMS, Problem, Sealed};

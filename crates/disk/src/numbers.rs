@@ -114,3 +114,24 @@ impl<T: Number> Numbers<T> {
         damaged(self.file.path(), reason)
     }
 }
+
+/// The first index below `len` for which `is_before` does not hold, `len` if there is none:
+/// a binary search, as [`slice::partition_point`], where looking may fail.
+///
+/// # Errors
+/// Whatever `is_before` returns.
+pub fn partition_point<E>(
+    len: usize,
+    mut is_before: impl FnMut(usize) -> Result<bool, E>,
+) -> Result<usize, E> {
+    let (mut start, mut end) = (0, len);
+    while start < end {
+        let middle = start + (end - start) / 2;
+        if is_before(middle)? {
+            start = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    Ok(start)
+}

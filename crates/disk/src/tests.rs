@@ -333,6 +333,17 @@ fn folders_are_created_renamed_and_removed() {
     assert!(crate::create_dir_durably(&dir.path().join("file")).is_err());
 }
 
+#[test]
+fn a_search_that_may_fail_finds_what_a_slice_does() {
+    for n in 0..20usize {
+        for first in 0..=n {
+            let found = crate::partition_point::<()>(n, |i| Ok(i < first));
+            assert_eq!(found, Ok(first));
+        }
+    }
+    assert_eq!(crate::partition_point(9, |_| Err("why")), Err("why"));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
