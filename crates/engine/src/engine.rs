@@ -12,7 +12,7 @@ use treffer_types::{BoxError, Device, DocId, Query, StageName, stage_list};
 
 use crate::config::Settings;
 use crate::error::{Error, part};
-use crate::manifest::{Manifest, SETTINGS};
+use crate::manifest::{Manifest, SETTINGS, parts};
 use crate::models::ModelSource;
 use crate::pipeline::Available;
 use crate::profile::Profile;
@@ -198,14 +198,14 @@ impl Snapshot {
             });
         };
         let place = dir.join(&segment.name);
-        segment.verify(&place)?;
+        segment.check_seals(&place)?;
 
         let mut bm25_config = manifest.blueprint.bm25.clone();
         (bm25_config.k1, bm25_config.b) = (settings.bm25.k1, settings.bm25.b);
-        let bm25_dir = place.join("bm25");
+        let bm25_dir = place.join(parts::BM25);
         let bm25 = Bm25Index::open(&bm25_dir, &bm25_config);
         let bm25 = Arc::new(bm25.map_err(part("open", "BM25 part", &bm25_dir))?);
-        let store_dir = place.join("store");
+        let store_dir = place.join(parts::STORE);
         let store = Store::open(&store_dir).map_err(part("open", "store", &store_dir))?;
         let store = Arc::new(store);
         let device = options.device.unwrap_or(settings.device);

@@ -194,6 +194,56 @@ pub enum Error {
     Cancelled,
 }
 
+impl From<treffer_disk::Error> for Error {
+    fn from(error: treffer_disk::Error) -> Self {
+        use treffer_disk::Error as Disk;
+        match error {
+            Disk::Io {
+                action,
+                path,
+                source,
+            } => Error::Io {
+                action,
+                path,
+                source,
+            },
+            Disk::Damaged { path, reason } => Error::Damaged { path, what: reason },
+            Disk::Missing { path } => Error::Damaged {
+                path,
+                what: "it is missing".into(),
+            },
+            Disk::NotRegular { path } => Error::Damaged {
+                path,
+                what: "it is not a regular file".into(),
+            },
+            Disk::Foreign { path } => Error::Damaged {
+                path,
+                what: "it is a file of another kind".into(),
+            },
+            Disk::Version {
+                path,
+                expected,
+                found,
+            } => Error::Damaged {
+                path,
+                what: format!("it has format version {found}, this program reads {expected}"),
+            },
+        }
+    }
+}
+
+/// Whether an error of a part of the index says that its files are not what was written.
+fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| {
+        let disk = cause.downcast_ref::<treffer_disk::Error>();
+        disk.is_some_and(|disk| !matches!(disk, treffer_disk::Error::Io { .. }))
+    })
+}
+
+const REBUILD: &str =
+    "index the corpus again with --replace, or restore the folder from a copy";
+
 const LEARN_AGAIN: &str =
     "learn it again with `treffer tune --learn`, or take `learned` out of the profile";
 
@@ -216,8 +266,11 @@ impl Error {
             Error::Replaced { .. } => {
                 Some("do it again: what was found belongs to the documents that were there before".into())
             }
-            Error::Damaged { .. } => {
-                Some("index the corpus again with --replace, or restore the folder from a copy".into())
+            Error::Damaged { .. } => Some(REBUILD.into()),
+            Error::Part { source, .. } | Error::Stage { source, .. }
+                if is_damage(source.as_ref()) =>
+            {
+                Some(REBUILD.into())
             }
             Error::Learned(_) => Some(LEARN_AGAIN.into()),
             Error::LearnedDamaged { .. } => Some(LEARN_AGAIN.into()),

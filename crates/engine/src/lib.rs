@@ -25,6 +25,7 @@
 //! ```
 
 pub mod build;
+pub mod check;
 pub mod config;
 pub mod deadline;
 pub mod engine;

@@ -1,37 +1,26 @@
 //! Changing one profile in `treffer.toml` without touching the rest: people's
 //! comments, their order and their other profiles stay as they are.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::Path;
 
+use treffer_disk::{Lock, LockError, write_durably};
 use toml_edit::{DocumentMut, Item, Table, TableLike};
 
 use crate::config::Settings;
 use crate::error::{Error, IoContext};
-use crate::manifest::{LOCK, Manifest, SETTINGS, write_durably};
+use crate::manifest::{LOCK, Manifest, SETTINGS};
 use crate::profile::Profile;
 
-/// Takes the writer's lock of the index in `dir`; dropping the file gives it back.
+/// Takes the writer's lock of the index in `dir`; dropping it gives it back.
 ///
 /// # Errors
 /// If another process holds it, or the lock file cannot be opened.
-pub(crate) fn lock(dir: &Path) -> Result<File, Error> {
-    let path = dir.join(LOCK);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path);
-    let file = file.at("open", &path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Locked { path: dir.into() }),
-        Err(TryLockError::Error(source)) => Err(Error::Io {
-            action: "lock",
-            path,
-            source,
-        }),
-    }
+pub(crate) fn lock(dir: &Path) -> Result<Lock, Error> {
+    Lock::try_exclusive(&dir.join(LOCK)).map_err(|error| match error {
+        LockError::Held { .. } => Error::Locked { path: dir.into() },
+        LockError::Io(source) => source.into(),
+    })
 }
 
 /// Writes the profile that `make` gives under `name` into the settings of the index in
@@ -65,7 +54,7 @@ pub fn change_profile(
         source: Some(source.into()),
     })?;
     Settings::parse(&changed, &origin)?;
-    write_durably(&path, changed.as_bytes())
+    Ok(write_durably(&path, changed.as_bytes())?)
 }
 
 /// `text` has been read as settings before, so it has a table of profiles.

@@ -7,6 +7,7 @@ use treffer_store::Store;
 use treffer_types::{DocId, Embedder, PassageId, Progress};
 
 use crate::error::{Error, part, stop_if_asked};
+use crate::manifest::parts;
 
 /// Documents encoded between two looks at the progress.
 const ENCODED_AT_ONCE: usize = 64;
@@ -28,9 +29,9 @@ pub(super) struct DenseEncoding<'a> {
 
 impl DenseEncoding<'_> {
     pub(super) fn encode(&self, embedder: &dyn Embedder) -> Result<Cut, Error> {
-        let store_dir = self.building.join("store");
+        let store_dir = self.building.join(parts::STORE);
         let store = Store::open(&store_dir).map_err(part("open", "store", &store_dir))?;
-        let dir = self.building.join("dense");
+        let dir = self.building.join(parts::DENSE);
         let mut writer = DenseWriter::create(&dir, embedder.dimension(), self.graph)
             .map_err(part("create", "dense part", &dir))?;
         let mut cut = Cut::default();

@@ -10,6 +10,7 @@ use treffer_types::{Document, Progress};
 use super::BuildRequest;
 use crate::config::Config;
 use crate::error::{Error, part, stop_if_asked};
+use crate::manifest::parts;
 
 /// Reads what the request names.
 pub(super) struct Reading<'a> {
@@ -76,7 +77,7 @@ pub(super) struct DocumentWriter {
 
 impl DocumentWriter {
     pub(super) fn create(building: &Path, config: &Config) -> Result<Self, Error> {
-        let (store, bm25) = (building.join("store"), building.join("bm25"));
+        let (store, bm25) = (building.join(parts::STORE), building.join(parts::BM25));
         Ok(DocumentWriter {
             dir: building.into(),
             store: StoreWriter::create(&store).map_err(part("create", "store", &store))?,

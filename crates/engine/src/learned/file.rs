@@ -3,11 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use treffer_disk::{create_dir_durably, write_durably};
 use treffer_fusion::Learned;
 
 use super::LearnedFile;
 use crate::error::{Error, IoContext};
-use crate::manifest::write_durably;
 
 /// Folder within an index.
 const FOLDER: &str = "learned";
@@ -18,7 +18,7 @@ const FOLDER: &str = "learned";
 /// If it cannot be written.
 pub fn keep(dir: &Path, profile: &str, learned: &Learned) -> Result<LearnedFile, Error> {
     let folder = dir.join(FOLDER);
-    fs::create_dir_all(&folder).at("create", &folder)?;
+    create_dir_durably(&folder)?;
     let text = learned.encode()?;
     let crc32 = crc32fast::hash(text.as_bytes());
     // The checksum in the name keeps what another profile, or a search that is running,

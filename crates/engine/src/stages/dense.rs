@@ -8,6 +8,7 @@ use treffer_types::{BoxError, DocId, Embedder, Evidence, PassageId, Query, Score
 
 use super::{Capabilities, Found, OpenContext, Stage, StageKind, StageQuery};
 use crate::error::{Error, part};
+use crate::manifest::parts;
 use crate::models;
 use crate::profile::Profile;
 
@@ -32,7 +33,7 @@ fn open(context: &OpenContext<'_>) -> Result<Arc<dyn Stage>, Error> {
     let embedder = context.models.embedder(&config.model, context.device);
     let embedder = embedder.map_err(|source| models::load_error(&config.model, source))?;
     record.check(&models::record_embedder(embedder.as_ref()))?;
-    let dir = context.segment.join("dense");
+    let dir = context.segment.join(parts::DENSE);
     let index = DenseIndex::open(&dir).map_err(part("open", "dense part", &dir))?;
     Ok(Arc::new(DenseStage { index, embedder }))
 }

@@ -22,13 +22,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
+use treffer_disk::write_durably;
 use treffer_types::{Candidate, DocId, Evidence, Score, StageName};
 
+use crate::check::in_words;
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::gather::{Gathered, StageTrace};
-use crate::manifest::write_durably;
 use crate::profile::Profile;
 use crate::topics::Topics;
 use crate::tune::report::ScoresOrigin;
@@ -72,7 +73,7 @@ pub(crate) fn load_or(
         Ok(()) => note,
         Err(error) => Some(format!(
             "the scores could not be kept for the next time: {}",
-            chain(&error)
+            in_words(&error)
         )),
     };
     Ok((scores, ScoresOrigin::Gathered { note }))
@@ -145,7 +146,7 @@ fn keep(folder: &Path, path: &Path, generation: u64, bytes: &[u8]) -> Result<(),
     for path in entries.map(|entry| entry.path()).filter(is_outdated) {
         let _ = fs::remove_file(path); // it will never be read, but does no harm either
     }
-    write_durably(path, bytes)
+    Ok(write_durably(path, bytes)?)
 }
 
 fn encode(gathered: &[Gathered], key: &str) -> Vec<u8> {
@@ -319,17 +320,6 @@ impl<'a> Reader<'a> {
 }
 
 const CUT: &str = "the file is cut short";
-
-/// An error with its causes, as one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    line
-}
 
 #[cfg(test)]
 mod tests {
