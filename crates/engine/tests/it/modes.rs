@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use treffer_dense::DenseIndex;
 use treffer_engine::Error;
 use treffer_engine::gather::{Gathered, Gatherer, StageTrace};
-use treffer_engine::pipeline::{Available, Pipeline};
+use treffer_engine::pipeline::Pipeline;
 use treffer_engine::{Engine, OpenOptions};
 use treffer_engine::profile::{Order, Mode, Profile};
 use treffer_engine::api::{SearchOptions, StageReport};

@@ -95,7 +95,7 @@ fn a_failing_stage_names_itself_and_the_query() {
     let index = Engine::open(&place.dir(), &OpenOptions::default(), &Failing(&place)).unwrap();
     let profile = Profile::default();
     let gatherer = gatherer(&index, &profile);
-    let error = plan
+    let error = gatherer
         .gather(&Query {
             id: "q3".into(),
             ..Query::text("w0")
@@ -125,7 +125,7 @@ impl treffer_engine::models::ModelSource for Failing<'_> {
         &self,
         _name: &str,
         _device: treffer_engine::Device,
-    ) -> Result<Box<dyn treffer_types::PairScorer>, treffer_types::BoxError> {
+    ) -> Result<Arc<dyn treffer_types::PairScorer>, treffer_types::BoxError> {
         Ok(Arc::new(Broken(self.0.fakes.scorer.clone())))
     }
 }
@@ -159,9 +159,8 @@ fn the_graph_finds_what_a_scan_finds() {
         let scan = Profile {
             mode: Mode::TwoStage,
             first_stage: StageName::DENSE,
-            dense_depth: 20,
+            depths: depths(200, 20, 0),
             ef_search: 80,
-            cross_depth: 0,
             ..Profile::default()
         };
         let graph = Profile {
