@@ -21,7 +21,7 @@ use self::encoding::{Cut, DenseEncoding};
 use self::reading::{DocumentWriter, Reading, duplicate};
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
-use crate::manifest::Models;
+use crate::manifest::{self, Models};
 use crate::models::{self, ModelSource};
 
 /// What to build and where from.
@@ -82,11 +82,10 @@ pub fn build(
         progress,
         on_problem,
     };
-    let (documents, problems) = clock.time("read", || {
+    let ((documents, problems), mut parts) = clock.time("read", || {
         let mut writer = DocumentWriter::create(&building, request.config)?;
         let counts = reading.run(&mut |document, origin| writer.add(document, origin))?;
-        writer.finish()?;
-        Ok::<_, Error>(counts)
+        Ok::<_, Error>((counts, writer.finish()?))
     })?;
     let mut cut = Cut::default();
     if let (Some(embedder), Some(dense)) = (embedder, &blueprint.dense) {
@@ -95,7 +94,9 @@ pub fn build(
             graph: &dense.graph,
             progress,
         };
-        cut = clock.time("encode", || encoding.encode(embedder.as_ref()))?;
+        let seal;
+        (cut, seal) = clock.time("encode", || encoding.encode(embedder.as_ref()))?;
+        parts.insert(manifest::parts::DENSE.to_owned(), seal);
     }
     let settings = request.config.settings();
     let commit = Commit {
@@ -104,6 +105,7 @@ pub fn build(
         models,
         settings,
         documents,
+        parts,
     };
     let bytes = clock.time("commit", || commit.run())?;
     let Cut {

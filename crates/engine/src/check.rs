@@ -50,7 +50,7 @@ fn check_segment(manifest: &Manifest, segment: &Segment, dir: &Path, report: &mu
         report(&path_of(&error, dir), in_words(&error));
     }
     let documents = segment.documents as usize;
-    let mut compare = |path: &Path, found: usize, report: &mut Report<'_>| {
+    let compare = |path: &Path, found: usize, report: &mut Report<'_>| {
         if found != documents {
             report(
                 path,

@@ -74,8 +74,11 @@ pub struct Segment {
     /// How many documents it holds.
     pub documents: u32,
     /// Its parts by name, each a sealed folder within the segment's.
-    pub parts: BTreeMap<String, SealRecord>,
+    pub parts: Parts,
 }
+
+/// The parts of a segment by name, each with its seal.
+pub type Parts = BTreeMap<String, SealRecord>;
 
 /// The parts of a segment: the name of the folder of each.
 pub mod parts {
@@ -170,26 +173,6 @@ impl Manifest {
 }
 
 impl Segment {
-    /// Records the parts that lie in `dir` now, each sealed by its writer.
-    ///
-    /// # Errors
-    /// If a part is not sealed.
-    pub fn record(dir: &Path, name: &str, documents: u32) -> Result<Self, Error> {
-        let mut parts = BTreeMap::new();
-        for part in [parts::BM25, parts::DENSE, parts::STORE] {
-            let folder = dir.join(part);
-            if folder.exists() {
-                parts.insert(part.to_owned(), Sealed::open(&folder)?.record());
-            }
-        }
-        Ok(Segment {
-            name: name.into(),
-            first_doc: 0,
-            documents,
-            parts,
-        })
-    }
-
     /// Compares the seals of the parts in `dir` with those recorded: that they are the
     /// very parts that were committed. Reads no content; what is read of it later is
     /// verified then.
@@ -330,10 +313,14 @@ mod tests {
             let _ = fs::remove_dir_all(&part);
             fs::create_dir(&part).unwrap();
             fs::write(part.join("file"), content).unwrap();
-            treffer_disk::seal(&part).unwrap();
+            treffer_disk::seal(&part).unwrap()
         };
-        seal_with(b"content");
-        let segment = Segment::record(dir.path(), "segment-1", 1).unwrap();
+        let segment = Segment {
+            name: "segment-1".into(),
+            first_doc: 0,
+            documents: 1,
+            parts: Parts::from([(parts::STORE.to_owned(), seal_with(b"content"))]),
+        };
         segment.check_seals(dir.path()).unwrap();
         seal_with(b"c0ntent");
         let message = segment.check_seals(dir.path()).unwrap_err().to_string();

@@ -9,7 +9,7 @@ use treffer_disk::{
 
 use crate::config::{Blueprint, Settings};
 use crate::error::{Error, IoContext};
-use crate::manifest::{FORMAT, LOCK, MANIFEST, Manifest, Models, SETTINGS, Segment};
+use crate::manifest::{FORMAT, LOCK, MANIFEST, Manifest, Models, Parts, SETTINGS, Segment};
 use crate::settings_file::lock;
 
 /// The folder of an index, locked against other writers, and the place in it where
@@ -111,6 +111,7 @@ pub(super) struct Commit {
     pub(super) models: Models,
     pub(super) settings: Settings,
     pub(super) documents: u32,
+    pub(super) parts: Parts,
 }
 
 impl Commit {
@@ -120,14 +121,18 @@ impl Commit {
         let dir = self.workplace.dir.clone();
         let building = self.workplace.building();
         let name = segment_name(self.workplace.generation);
-        let segment = Segment::record(&building, &name, self.documents)?;
         let manifest = Manifest {
             format: FORMAT,
             written_by: concat!("treffer ", env!("CARGO_PKG_VERSION")).into(),
             generation: self.workplace.generation,
             blueprint: self.blueprint,
             models: self.models,
-            segments: vec![segment],
+            segments: vec![Segment {
+                name: name.clone(),
+                first_doc: 0,
+                documents: self.documents,
+                parts: self.parts,
+            }],
         };
         let place = dir.join(&name);
         remove_dir_if_there(&place)?; // left by a commit that died before its manifest

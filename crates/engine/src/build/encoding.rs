@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use treffer_dense::{DenseWriter, Error as DenseError, GraphConfig};
+use treffer_disk::SealRecord;
 use treffer_store::Store;
 use treffer_types::{DocId, Embedder, PassageId, Progress};
 
@@ -28,7 +29,8 @@ pub(super) struct DenseEncoding<'a> {
 }
 
 impl DenseEncoding<'_> {
-    pub(super) fn encode(&self, embedder: &dyn Embedder) -> Result<Cut, Error> {
+    /// What could not be read, and the seal of the part that was written.
+    pub(super) fn encode(&self, embedder: &dyn Embedder) -> Result<(Cut, SealRecord), Error> {
         let store_dir = self.building.join(parts::STORE);
         let store = Store::open(&store_dir).map_err(part("open", "store", &store_dir))?;
         let dir = self.building.join(parts::DENSE);
@@ -47,12 +49,12 @@ impl DenseEncoding<'_> {
             stop_if_asked(self.progress)?;
         }
         self.progress.end();
-        writer.finish(self.progress).map_err(|error| match error {
+        let seal = writer.finish(self.progress).map_err(|error| match error {
             DenseError::Cancelled => Error::Cancelled,
             error => part("finish", "dense part", &dir)(error),
         })?;
         stop_if_asked(self.progress)?;
-        Ok(cut)
+        Ok((cut, seal))
     }
 
     fn encode_some(

@@ -10,7 +10,7 @@ use treffer_types::{Document, Progress};
 use super::BuildRequest;
 use crate::config::Config;
 use crate::error::{Error, part, stop_if_asked};
-use crate::manifest::parts;
+use crate::manifest::{Parts, parts};
 
 /// Reads what the request names.
 pub(super) struct Reading<'a> {
@@ -111,12 +111,15 @@ impl DocumentWriter {
         Ok(None)
     }
 
-    pub(super) fn finish(self) -> Result<(), Error> {
-        self.store
-            .finish()
-            .map_err(part("finish", "store", &self.dir))?;
-        self.bm25
-            .finish()
-            .map_err(part("finish", "BM25 part", &self.dir))
+    /// The seals of the parts that were written.
+    pub(super) fn finish(self) -> Result<Parts, Error> {
+        let store = self.store.finish();
+        let store = store.map_err(part("finish", "store", &self.dir))?;
+        let bm25 = self.bm25.finish();
+        let bm25 = bm25.map_err(part("finish", "BM25 part", &self.dir))?;
+        Ok(Parts::from([
+            (parts::STORE.to_owned(), store),
+            (parts::BM25.to_owned(), bm25),
+        ]))
     }
 }

@@ -93,12 +93,8 @@ impl StageQuery for DenseQuery<'_> {
     }
 
     fn score(&self, docs: &[DocId]) -> Result<Vec<Found>, BoxError> {
-        let passages: Vec<PassageId> = docs
-            .iter()
-            .flat_map(|doc| self.index.passages_of(*doc))
-            .collect();
-        let scores = self.index.score(&self.vector, &passages)?;
-        Ok(passages.into_iter().zip(scores).map(of_passage).collect())
+        let scored = self.index.score_docs(&self.vector, docs)?;
+        Ok(scored.into_iter().map(of_passage).collect())
     }
 }
 

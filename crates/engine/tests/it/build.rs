@@ -55,18 +55,18 @@ fn an_index_is_built_opened_and_searched() {
 }
 
 #[test]
-fn the_manifest_names_every_file_of_the_segment() {
+fn the_manifest_seals_every_file_of_the_segment() {
     let place = Place::built(&random_corpus(1, 20));
     let index = place.open();
-    let named: Vec<_> = index.manifest().segments[0]
-        .files
-        .keys()
-        .map(|name| place.segment().join(name))
-        .collect();
-    let mut lying_there = files_below(&place.segment());
-    lying_there.retain(|path| !path.ends_with(LOCK));
-    assert_eq!(named.len(), lying_there.len());
-    assert!(lying_there.iter().all(|path| named.contains(path)));
+    let parts = &index.manifest().segments[0].parts;
+    assert_eq!(parts.keys().collect::<Vec<_>>(), ["bm25", "dense", "store"]);
+    for (name, record) in parts {
+        let sealed = treffer_disk::Sealed::open(&place.segment().join(name)).unwrap();
+        assert_eq!(sealed.record(), *record);
+    }
+    let sealed: usize = parts.values().map(|record| record.files).sum();
+    // Beside what is sealed lie the checksums of each part.
+    assert_eq!(files_below(&place.segment()).len(), sealed + parts.len());
 }
 
 #[test]

@@ -198,7 +198,7 @@ impl Place {
         Engine::open(&self.dir(), &OpenOptions::default(), &self.fakes)
     }
 
-    pub(crate) fn open(&self) -> Index {
+    pub(crate) fn open(&self) -> Engine {
         self.try_open()
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
