@@ -188,14 +188,14 @@ fn another_format_is_refused_with_both_numbers() {
     .unwrap();
     let message = place.refusal();
     assert!(
-        message.contains("format 99") && message.contains("format 1"),
+        message.contains("format 99") && message.contains("format 2"),
         "{message}"
     );
     assert!(matches!(
         place.build(),
         Err(Error::Format {
             found: 99,
-            expected: 1,
+            expected: 2,
             ..
         })
     ));
@@ -221,7 +221,7 @@ fn with_settings(from: &str, to: &str) -> String {
 #[test]
 fn wrong_settings_are_refused_with_file_and_key() {
     for (from, to, parts) in [
-        ("k1 =", "k9 =", &["unknown key `k9`", "`k1`"][..]),
+        ("k1 =", "k9 =", &["unknown key `bm25.k9`", "`bm25.k1`"][..]),
         (
             "cross_depth =",
             "cross_deepth =",

@@ -111,7 +111,7 @@ fn what_cannot_be_judged_says_why() {
     let message = |result: Result<Vec<Judgement>, Error>| result.unwrap_err().to_string();
     let twice = [queries[0].clone(), queries[0].clone()];
     assert!(message(judged(&index, 5, &twice)).contains("two queries have the id"));
-    assert!(message(judged(&index, 0, &queries)).contains("nobody can judge here"));
+    assert!(message(judged(&index, 0, &queries)).contains("nothing can be judged here"));
     let request = JudgeRequest {
         profile: &Profile::default(),
         depth: 5,
@@ -124,5 +124,5 @@ fn what_cannot_be_judged_says_why() {
         ..OpenOptions::default()
     };
     let index = Engine::open(&place.dir(), &options, &place.fakes).unwrap();
-    assert!(message(judged(&index, 5, &queries)).contains("nobody can judge here"));
+    assert!(message(judged(&index, 5, &queries)).contains("nothing can be judged here"));
 }
