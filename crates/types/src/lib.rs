@@ -2,8 +2,9 @@
 //!
 //! Reading order: [`document`] and [`query`] say what goes in, [`stage`] names the stages,
 //! [`score`] and [`candidate`] are what passes between them, [`hit`] and [`trace`] what
-//! comes out, [`model`] names a model folder, [`seam`] holds the traits behind
-//! which the heavy crates stand, and [`qrels`] the relevance judgements.
+//! comes out, [`model`] names a model folder, [`device`] where a model runs, [`seam`]
+//! holds the traits behind which the heavy crates stand, and [`qrels`] the relevance
+//! judgments.
 //!
 //! ```
 //! use treffer_types::{Candidate, DocId, Evidence, Score, StageName};
@@ -14,6 +15,7 @@
 //! ```
 
 pub mod candidate;
+pub mod device;
 pub mod document;
 pub mod hit;
 pub mod model;
@@ -25,6 +27,7 @@ pub mod stage;
 pub mod trace;
 
 pub use candidate::{Candidate, Evidence, PassageId};
+pub use device::{CpuBackend, Device, InstructionSet, InvalidDevice};
 pub use document::{DocId, Document, Metadata};
 pub use hit::{FeatureScore, Hit, StageScore};
 pub use model::{Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling};
