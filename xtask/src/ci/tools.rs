@@ -55,8 +55,7 @@ pub(super) fn advisories(workspace: &Workspace) -> Result<Outcome> {
         });
     }
     let mut check = cargo_deny(workspace)?;
-    check.args(["check", "--hide-inclusion-graph", "--disable-fetch"]);
-    run_command(check.arg("advisories"))?;
+    run_command(check.args(["check", "--hide-inclusion-graph", "advisories"]))?;
     Ok(Outcome::Passed)
 }
 
