@@ -1,16 +1,16 @@
-//! Fusion: how long one search spends on it, and a tuner once per query.
+//! Fusion: its time in one search, and the preparation of a query by the tuner.
 //!
 //! Measured:
-//! - `fuse_pool`: one call of `fuse`, from raw scores to an explained ranking.
-//! - `prepare_pool`: one call of `Prepared::new`, what a tuner does once per query.
+//! - `fuse_pool`: one call of `fuse`, from raw scores to a ranking with explanations.
+//! - `prepare_pool`: one call of `Prepared::new`, which the tuner does once per query.
 //!
-//! benches/tuning.rs measures what a tuner then does with prepared pools.
+//! benches/tuning.rs measures the tuner's work on prepared pools.
 //!
-//! Data: seeded. Pools are hybrid ones: every candidate has a BM25 and a dense score,
-//! the first 100 also have a logit.
+//! Data: synthetic and seeded. As in hybrid mode, every candidate has a BM25 and a dense
+//! score, and the first 100 also have a cross-encoder logit.
 //!
-//! Caveats: scores are uniform and independent, so ties are rarer than in real
-//! pools and the three orders agree less; a real pool is also colder in the caches.
+//! Caveats: scores are uniform and independent, so there are fewer ties than in real pools
+//! and the stages agree less. Real pools are also less likely to be in the cache.
 
 use divan::{Bencher, black_box};
 use treffer_fusion::{Fusion, Normalizer, Prepared, fuse};

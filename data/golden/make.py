@@ -1,13 +1,13 @@
-"""Makes the tiny models of this folder and their reference outputs.
+"""Generates the tiny models in this folder and their reference outputs.
 
-Weights are random (seeded), references come from the Python originals. Needs, in a
-throw-away environment:
+Weights are random with a fixed seed; reference outputs come from the Python originals.
+Install in a temporary environment:
 
     pip install torch==2.15.0 transformers==5.23.0 onnx==1.23.2 onnxruntime==1.31.1 \
         safetensors==0.8.0 tokenizers==0.23.3 numpy==2.4.6
 
 Then, from this folder: python make.py
-The versions really used are written into each golden.json.
+The installed versions are written to each golden.json.
 """
 
 import json
@@ -57,8 +57,8 @@ MAX_LENGTH = 32
 
 
 def word_piece():
-    """A BERT tokenizer of a few dozen pieces, with padding and a cut baked in as in
-    many published files: whoever reads it has to take both out."""
+    """A BERT tokenizer of a few dozen pieces, with padding and truncation enabled as in
+    many published files; a reader has to disable both."""
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
     pieces = special + letters + ["##" + c for c in letters] + [w for w in WORDS if len(w.strip("#")) > 1 or not w.isalpha() and not w.startswith("##")]
@@ -98,7 +98,7 @@ def unigram():
 
 
 def randomise(model, seed):
-    """Larger weights than at initialisation, so that mistakes show in the output."""
+    """Larger weights than at initialization, so that mistakes are visible in the output."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, weight in model.named_parameters():
@@ -114,7 +114,7 @@ def common(vocab_size, **more):
 
 
 def inputs(tokenizer, text, pair=None):
-    """Cut as the crate cuts: at the end of the text, or of the pair's second text."""
+    """Truncates as the crate does: the end of the text, or of the second text of a pair."""
     tokenizer.no_padding()
     tokenizer.enable_truncation(MAX_LENGTH, strategy="only_first" if pair is None else "only_second")
     encoding = tokenizer.encode(text, pair)
@@ -246,26 +246,26 @@ def crosses():
 
 
 def onnx_int8():
-    """The cross-encoder as its exporter and onnxruntime's dynamic quantiser leave it; the
-    reference runs the dequantised weights in f32."""
+    """The cross-encoder, exported to ONNX and quantized by ONNX Runtime; the reference runs
+    the dequantized weights in f32."""
     tokenizer, size = word_piece()
     saved = Tokenizer.from_str(tokenizer.to_str())
     model = randomise(BertForSequenceClassification(
         BertConfig(**common(size), num_labels=1, attn_implementation="eager")), 6)
     folder = HERE / "tiny-onnx-cross"
     folder.mkdir(exist_ok=True)
-    plain, quantised = folder / "plain.onnx", folder / "model.onnx"
+    plain, quantized = folder / "plain.onnx", folder / "model.onnx"
     ids = torch.ones((1, 8), dtype=torch.long)
     names = ["input_ids", "attention_mask", "token_type_ids"]
     torch.onnx.export(model, (ids, ids, ids * 0), plain, input_names=names, output_names=["logits"],
                       dynamic_axes={n: {0: "b", 1: "l"} for n in names}, opset_version=17, dynamo=False)
-    quantize_dynamic(plain, quantised, weight_type=QuantType.QInt8)
-    dequantised = dequantise(onnx.load(quantised).graph)
+    quantize_dynamic(plain, quantized, weight_type=QuantType.QInt8)
+    dequantized = dequantize(onnx.load(quantized).graph)
     state = model.state_dict()
-    for name, values in dequantised.items():
+    for name, values in dequantized.items():
         assert state[name].shape == values.shape, name
         state[name] = torch.from_numpy(values.copy())
-    missing = [n for n, v in state.items() if v.is_floating_point() and n not in dequantised]
+    missing = [n for n, v in state.items() if v.is_floating_point() and n not in dequantized]
     assert not missing, missing
     model.load_state_dict(state)
     plain.unlink()
@@ -273,7 +273,7 @@ def onnx_int8():
          spec("tiny-onnx-cross", "cross-encoder", "cls"), cross_golden(tokenizer, model))
 
 
-def dequantise(graph):
+def dequantize(graph):
     constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     readers = {}
     for node in graph.node:
@@ -306,8 +306,8 @@ def dequantise(graph):
 
 
 def e5s1():
-    """The bi-encoder's shape in the E5S1 container; the reference runs the weights that
-    the 4-bit blocks hold."""
+    """The bi-encoder in the E5S1 container; the reference runs the dequantized weights of
+    the 4-bit blocks in f32."""
     tokenizer, size = word_piece()
     saved = Tokenizer.from_str(tokenizer.to_str())
     # Widths of whole blocks: 32 and 64.
@@ -326,12 +326,12 @@ def e5s1():
         back = (q.astype(np.float32) - 8) * d.astype(np.float32)
         return packed.tobytes(), torch.from_numpy(back.reshape(weight.shape))
 
-    def add(short, name, quantised):
-        if quantised:
+    def add(short, name, quantized):
+        if quantized:
             raw, state[name] = blocks(state[name])
         else:
             raw = state[name].numpy().astype("<f4").tobytes()
-        tensors[short] = (1 if quantised else 0, state[name].numel(), raw)
+        tensors[short] = (1 if quantized else 0, state[name].numel(), raw)
 
     add("emb.word", "embeddings.word_embeddings.weight", True)
     add("emb.pos", "embeddings.position_embeddings.weight", False)

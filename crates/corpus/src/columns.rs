@@ -1,4 +1,4 @@
-//! Which column of a table is what.
+//! Maps the columns of a table to the fields of a document.
 
 use std::io::BufRead;
 use std::path::Path;
@@ -10,18 +10,18 @@ use crate::error::Error;
 use crate::problem::{Reason, excerpt};
 use crate::table::Table;
 
-/// Names of a table's columns. Columns that are not named here become metadata.
+/// The column names of a document's fields. All other columns become metadata.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
-    /// `None`: `_id` or `id`.
+    /// Column of the id; `None` means `_id` or `id`.
     pub id: Option<String>,
-    /// `None`: `title`, which then need not be there.
+    /// Column of the title; `None` means `title` if there is such a column.
     pub title: Option<String>,
-    /// `None`: `text` or `contents`.
+    /// Column of the text; `None` means `text` or `contents`.
     pub text: Option<String>,
 }
 
-/// Which column of a table is what.
+/// The header of a table: its column names and which of them hold the fields.
 pub(crate) struct Header {
     names: Vec<String>,
     id: usize,
@@ -30,7 +30,7 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Reads the header, the table's first record.
+    /// Reads the header, which is the table's first record.
     pub(crate) fn read<R: BufRead>(
         table: &mut Table<R>,
         path: &Path,
@@ -44,14 +44,14 @@ impl Header {
             Some((_, Ok(names))) => names.iter().map(|name| name.trim().to_owned()).collect(),
             Some((_, Err(_))) | None => Vec::new(),
         };
-        let column = |given: &Option<String>, usual: &[&str]| {
+        let column = |chosen: &Option<String>, defaults: &[&str]| {
             let named = |wanted: &str| names.iter().position(|name| name == wanted);
-            match given {
+            match chosen {
                 Some(name) => named(name).ok_or_else(|| format!("`{name}`")),
-                None => usual
+                None => defaults
                     .iter()
                     .find_map(|name| named(name))
-                    .ok_or_else(|| alternatives(usual)),
+                    .ok_or_else(|| alternatives(defaults)),
             }
         };
         let missing = |wanted| missing_column(path, wanted, &names);
@@ -67,7 +67,7 @@ impl Header {
         })
     }
 
-    /// The document that a record is.
+    /// Makes a document of one record.
     pub(crate) fn document(&self, row: Vec<String>) -> Result<Document, Reason> {
         if row.len() != self.names.len() {
             return Err(Reason::NotAsHeader {
@@ -99,13 +99,13 @@ impl Header {
     }
 }
 
-/// Names of which any would do, as messages have them.
+/// Joins alternative names for a message, as in "`_id` or `id`".
 pub(crate) fn alternatives(names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.join(" or ")
 }
 
-/// The error of a header `names` that lacks `wanted`.
+/// The error for a header with the columns `names` that lacks the column `wanted`.
 pub(crate) fn missing_column(path: &Path, wanted: String, names: &[String]) -> Error {
     Error::MissingColumn {
         path: path.to_owned(),

@@ -1,11 +1,9 @@
-//! The reader of a corpus: whatever the input is, documents and problems one at a time.
+//! Reads a corpus in any format, one document or problem at a time.
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use treffer_types::Document;
 
 use crate::columns::{Columns, Header};
 use crate::error::Error;
@@ -13,20 +11,19 @@ use crate::files::Files;
 use crate::format::Format;
 use crate::json;
 use crate::lines::Lines;
-use crate::problem::{Origin, Problem};
-use crate::source::Source;
+use crate::record::{Origin, Record};
+use crate::stream::ByteStream;
 use crate::table::{Dialect, Table};
 
-/// How a corpus is to be read. The default is right for every input that names its
-/// own format.
+/// How to read a corpus. The default suits every input whose name tells its format.
 #[derive(Clone, Debug)]
 pub struct ReadOptions {
-    /// `None`: told by the file's name; standard input is JSON lines.
+    /// `None`: by the file's extension; standard input is JSON lines.
     pub format: Option<Format>,
-    /// Which columns of a table are which. JSON has its fixed fields.
+    /// Column names of a table. JSON has fixed field names.
     pub columns: Columns,
-    /// Most bytes of one record: a line, or a file of a folder. A longer one is a
-    /// problem, and no more of it than this is ever held.
+    /// Limit of one record, in bytes: of a line, or of a file in a folder. A longer record
+    /// is a problem, and never more of it than this is held in memory.
     pub max_record_bytes: u64,
 }
 
@@ -40,29 +37,15 @@ impl Default for ReadOptions {
     }
 }
 
-/// What a reader gives.
-#[derive(Debug)]
-pub enum Record {
-    /// A document. That its id is unique is for the caller to check, who has all of them.
-    Document {
-        /// The document.
-        document: Document,
-        /// Where it stood.
-        origin: Origin,
-    },
-    /// A bad record, which was skipped.
-    Problem(Problem),
-}
-
 /// Opens a corpus.
 ///
-/// `input` is a file, `-` for standard input, a BEIR folder, of which `corpus.jsonl`
-/// is read (or `.gz`, `.zst`), or any other folder, of which the `.txt`, `.md` and
-/// `.html` files are read, those of its subfolders too, in the order of their paths.
+/// `input` is a file, or `-` for standard input, or a folder. In a BEIR folder
+/// `corpus.jsonl` is read (or the same with `.gz` or `.zst`). In any other folder the
+/// `.txt`, `.md` and `.html` files are read, subfolders included, in the order of their paths.
 ///
 /// # Errors
-/// If the input cannot be opened, its format is not known, or a table's header lacks
-/// a column.
+/// If the input cannot be opened, its format is unknown, or a table's header lacks a
+/// column.
 pub fn read_documents(input: &Path, options: &ReadOptions) -> Result<DocumentReader, Error> {
     if input != Path::new("-") {
         let metadata = std::fs::metadata(input).map_err(|source| Error::Open {
@@ -82,16 +65,16 @@ pub fn read_documents(input: &Path, options: &ReadOptions) -> Result<DocumentRea
             return Err(Error::WrongKind {
                 path: input.to_owned(),
                 format: Format::Files.as_str(),
-                why: "standard input is one stream, not files with names",
+                why: "standard input is one stream, not several files with names",
             });
         }
         let files = Files::single(input, options.max_record_bytes)?;
         return Ok(DocumentReader::from_files(files, input));
     }
-    let source = Source::open(input)?;
-    let mut reader = DocumentReader::from_reader(source.reader, input, format, options)?;
-    reader.bytes_read = source.bytes_read;
-    reader.bytes_total = source.bytes_total;
+    let stream = ByteStream::open(input)?;
+    let mut reader = DocumentReader::from_reader(stream.reader, input, format, options)?;
+    reader.bytes_read = stream.bytes_read;
+    reader.bytes_total = stream.bytes_total;
     Ok(reader)
 }
 
@@ -109,7 +92,7 @@ fn read_folder(folder: &Path, options: &ReadOptions) -> Result<DocumentReader, E
         Some(format @ (Format::Jsonl | Format::Csv | Format::Tsv)) => Err(Error::WrongKind {
             path: folder.to_owned(),
             format: format.as_str(),
-            why: "it is a folder; name the file in it",
+            why: "it is a folder; name a file in it",
         }),
     }
 }
@@ -122,10 +105,10 @@ fn beir_corpus(folder: &Path) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Gives the records of one input in their order. Memory holds one record (and, for
-/// a folder, the names of its files, which have to be sorted).
+/// Iterates over the records of one input in order. Memory holds one record (and, for a
+/// folder, the sorted names of its files).
 ///
-/// An `Err` is the end: the input could not be read further.
+/// An `Err` is the last item: the input could not be read any further.
 pub struct DocumentReader {
     input: Input,
     path: PathBuf,
@@ -144,8 +127,8 @@ enum Input {
 }
 
 impl DocumentReader {
-    /// Reads from a stream that is not a file; `path` names it in problems.
-    /// Compression is not looked for.
+    /// Reads from a stream that is not a file. `path` names it in problems and errors.
+    /// Compression is not detected.
     ///
     /// # Errors
     /// If a table's header cannot be read or lacks a column, or for [`Format::Files`].
@@ -172,25 +155,25 @@ impl DocumentReader {
                 return Err(Error::WrongKind {
                     path: path.to_owned(),
                     format: format.as_str(),
-                    why: "a stream is not files with names",
+                    why: "a stream has no files with names",
                 });
             }
         };
         Ok(DocumentReader::new(input, path, None))
     }
 
-    /// Bytes taken from the input so far, compressed if it is.
+    /// Bytes read from the input so far, before decompression.
     pub fn bytes_read(&self) -> u64 {
         self.bytes_read.load(Ordering::Relaxed)
     }
 
-    /// Bytes of the whole input, compressed if it is; `None` for standard input.
+    /// Size of the whole input in bytes, before decompression; `None` for standard input.
     pub fn bytes_total(&self) -> Option<u64> {
         self.bytes_total
     }
 
-    /// Files of a folder that were not looked into, because their names do not end
-    /// as text does; 0 for any other input.
+    /// Number of files in a folder that were skipped because their extensions are not
+    /// those of text files; 0 for any other input.
     pub fn n_files_skipped(&self) -> u64 {
         match &self.input {
             Input::Files(files) => files.n_skipped(),

@@ -1,77 +1,78 @@
-//! What ends the reading of a file. A bad record does not: see [`Problem`](crate::Problem).
+//! Errors that end the reading of a file. A bad record does not: it is a
+//! [`Problem`](crate::Problem).
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::problem::shown;
+use crate::problem::display_path;
 
-/// Why a file could not be read, or not to its end.
+/// Why a file could not be opened, or not be read to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file or folder could not be opened.
-    #[error("could not open {}", shown(.path))]
+    #[error("could not open {}", display_path(.path))]
     Open {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// Reading stopped in the middle: the device failed, or a compressed file is
-    /// cut short or corrupted.
-    #[error("could not read {} beyond line {line}", shown(.path))]
+    /// Reading failed in the middle: an I/O error, or a compressed file that is truncated
+    /// or corrupt.
+    #[error("could not read {} beyond line {line}", display_path(.path))]
     Read {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// Lines read before.
+        /// Lines that were read before it failed.
         line: u64,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// The file's name does not say what it holds.
+    /// The file's name has no known extension.
     #[error(
-        "could not tell the format of {} from its name; name the format, or rename the file to end in {expected}",
-        shown(.path)
+        "could not tell the format of {} from its name; give the format, or rename the file to end in {expected}",
+        display_path(.path)
     )]
     UnknownFormat {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// The endings that are known.
+        /// The known extensions.
         expected: &'static str,
     },
-    /// The name promises a compressed file and the content is something else.
+    /// The name has the extension of a compressed file, but the content is not compressed so.
     #[error(
-        "could not decompress {}: its name says {expected} and its content is something else; rename or fetch it again",
-        shown(.path)
+        "could not decompress {}: its name says {expected}, but its content is something else; rename it or fetch it again",
+        display_path(.path)
     )]
     NotCompressed {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
         /// `gzip` or `zstd`.
         expected: &'static str,
     },
-    /// A table's header lacks a column.
+    /// A table's header lacks a required column.
     #[error(
-        "could not find the column {wanted} in the header of {}, which has: {found}; rename the column, or name the one to read",
-        shown(.path)
+        "could not find the column {wanted} in the header of {}, which has: {found}; rename the column, or say which one to read",
+        display_path(.path)
     )]
     MissingColumn {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// The column, or the names it may have.
+        /// The missing column, or the alternatives for its name.
         wanted: String,
-        /// The header as it is.
+        /// The columns that the header has.
         found: String,
     },
-    /// A format that a folder or standard input cannot have.
-    #[error("could not read {} as {format}: {why}", shown(.path))]
+    /// The requested format is impossible for this kind of input (a folder or standard input).
+    #[error("could not read {} as {format}: {why}", display_path(.path))]
     WrongKind {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// What was asked for.
+        /// The requested format.
         format: &'static str,
-        /// What stands against it.
+        /// Why it is impossible.
         why: &'static str,
     },
 }

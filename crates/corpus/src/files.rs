@@ -1,4 +1,4 @@
-//! Files that are documents themselves: one, or a folder of them.
+//! Inputs in which each file is one document: a single file or a folder.
 
 use std::fs;
 use std::io::{self, Read};
@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 
 use treffer_types::{Document, Metadata};
 
-use crate::documents::Record;
 use crate::error::Error;
 use crate::format::{Markup, uncompressed_name};
 use crate::html;
 use crate::lines::utf8;
 use crate::markdown;
-use crate::problem::{Origin, Reason};
+use crate::problem::Reason;
 use crate::prose::Readable;
-use crate::source::Source;
+use crate::record::{Origin, Record};
+use crate::stream::ByteStream;
 
 /// Reads the files one at a time, in the order of their paths.
 ///
-/// A document's id is its path below the folder, with `/` between the names. Its
-/// title is the one that its text gives, else the file's name without endings.
+/// A document's id is its path relative to the folder, with `/` as the separator. Its
+/// title is the one found in its text, else the file's name without extensions.
 pub(crate) struct Files {
     entries: std::vec::IntoIter<Entry>,
     n_skipped: u64,
@@ -35,14 +35,14 @@ struct Entry {
 }
 
 enum Content {
-    /// The file is to be read.
+    /// A file to read.
     Text { id: String, markup: Markup },
-    /// Already known not to be readable.
+    /// Known to be unreadable before it is opened.
     Bad(Reason),
 }
 
 impl Files {
-    /// One file, whatever its name.
+    /// One file, with any extension.
     pub(crate) fn single(path: &Path, limit: u64) -> Result<Files, Error> {
         let metadata = fs::metadata(path).map_err(|source| Error::Open {
             path: path.to_owned(),
@@ -63,7 +63,7 @@ impl Files {
     }
 
     /// The text files of a folder and its subfolders. Names that begin with a dot are
-    /// passed over, and links to folders are not followed, so that there is an end.
+    /// skipped, and links to folders are not followed, because they may form a cycle.
     pub(crate) fn folder(root: &Path, limit: u64) -> Result<Files, Error> {
         let mut walk = Walk {
             root,
@@ -102,17 +102,17 @@ impl Files {
         })
     }
 
-    /// Files passed over for their names.
+    /// Files skipped because they are not text files by their names.
     pub(crate) fn n_skipped(&self) -> u64 {
         self.n_skipped
     }
 
-    /// Sizes of the files read so far.
+    /// Total size of the files read so far, in bytes.
     pub(crate) fn bytes_read(&self) -> u64 {
         self.bytes_read
     }
 
-    /// Sizes of all files together.
+    /// Total size of all files, in bytes.
     pub(crate) fn bytes_total(&self) -> u64 {
         self.bytes_total
     }
@@ -160,12 +160,12 @@ impl Files {
 
     /// The whole file, decompressed.
     fn bytes(&self, path: &Path) -> Result<Vec<u8>, Reason> {
-        let source = Source::open(path).map_err(|error| match error {
+        let stream = ByteStream::open(path).map_err(|error| match error {
             Error::Open { source, .. } | Error::Read { source, .. } => Reason::Unreadable(source),
             other => Reason::Unreadable(io::Error::new(io::ErrorKind::InvalidData, other)),
         })?;
         let mut bytes = Vec::new();
-        source
+        stream
             .reader
             .take(self.limit.saturating_add(1))
             .read_to_end(&mut bytes)
@@ -177,7 +177,7 @@ impl Files {
     }
 }
 
-/// The file's name without the endings of compression and format.
+/// The file's name without the extensions of format and compression.
 fn stem(path: &Path) -> String {
     let name = uncompressed_name(path);
     name.file_stem()
@@ -191,7 +191,7 @@ struct Walk<'a> {
     root: &'a Path,
     entries: Vec<Entry>,
     n_skipped: u64,
-    /// Still to be listed.
+    /// Folders not yet listed.
     folders: Vec<PathBuf>,
 }
 
@@ -216,7 +216,7 @@ impl Walk<'_> {
             self.n_skipped += 1;
             return;
         };
-        // Follows a link, so that a link to a file is read and one to nowhere reported.
+        // Follows links, so that a link to a file is read and a broken one is reported.
         let metadata = match fs::metadata(&path) {
             Ok(metadata) => metadata,
             Err(error) => return self.bad(path, Reason::Unreadable(error)),

@@ -1,21 +1,21 @@
-//! Formats of documents and queries, and how a file's name tells them.
+//! File formats of documents and queries, and how they follow from a file's name.
 
 use std::path::Path;
 use std::str::FromStr;
 
 use crate::error::Error;
 
-/// What a corpus file holds.
+/// The format of a corpus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// One JSON object a line: `.jsonl`, `.ndjson`, `.json`.
+    /// One JSON object per line: `.jsonl`, `.ndjson`, `.json`.
     Jsonl,
     /// A table with a header, fields quoted as in RFC 4180: `.csv`.
     Csv,
-    /// A table with a header, one record a line, fields separated by tabs and never
-    /// quoted, as the collections of the field have it: `.tsv`, `.tab`.
+    /// A table with a header, one record per line, fields separated by tabs and never
+    /// quoted, as in the MS MARCO and BEIR collections: `.tsv`, `.tab`.
     Tsv,
-    /// Each file is a document: `.txt`, `.md`, `.html`, or a folder of them.
+    /// One document per file: `.txt`, `.md`, `.html`, or a folder of such files.
     Files,
 }
 
@@ -23,10 +23,11 @@ impl Format {
     /// Every format.
     pub const ALL: [Format; 4] = [Format::Jsonl, Format::Csv, Format::Tsv, Format::Files];
 
-    /// The format that the name tells, `.gz` and `.zst` set aside.
+    /// The format for a file's extension, after removing `.gz` or `.zst`. Standard input,
+    /// `-`, is JSON lines.
     ///
     /// # Errors
-    /// If the name ends in nothing that is known.
+    /// If the extension is unknown.
     pub fn from_name(path: &Path) -> Result<Format, Error> {
         if path == Path::new("-") {
             return Ok(Format::Jsonl);
@@ -67,16 +68,16 @@ impl FromStr for Format {
     }
 }
 
-/// What a file of queries holds.
+/// The format of a file of queries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueryFormat {
-    /// One JSON object a line: `.jsonl`, `.ndjson`, `.json`.
+    /// One JSON object per line: `.jsonl`, `.ndjson`, `.json`.
     Jsonl,
     /// A table with a header: `.csv`.
     Csv,
     /// Tab-separated, with or without a header: `.tsv`, `.tab`.
     Tsv,
-    /// One query a line: `.txt`.
+    /// One query per line: `.txt`.
     Lines,
 }
 
@@ -99,10 +100,11 @@ impl QueryFormat {
         }
     }
 
-    /// The format that the name tells, `.gz` and `.zst` set aside.
+    /// The format for a file's extension, after removing `.gz` or `.zst`. Standard input,
+    /// `-`, is JSON lines.
     ///
     /// # Errors
-    /// If the name ends in nothing that is known.
+    /// If the extension is unknown.
     pub fn from_name(path: &Path) -> Result<QueryFormat, Error> {
         if path == Path::new("-") {
             return Ok(QueryFormat::Jsonl);
@@ -133,7 +135,7 @@ impl FromStr for QueryFormat {
     }
 }
 
-/// How the text of a file is marked up.
+/// The markup of a text file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Markup {
     Plain,
@@ -142,7 +144,7 @@ pub(crate) enum Markup {
 }
 
 impl Markup {
-    /// `None` for a file that is not read as text.
+    /// `None` if the extension is not that of a text file.
     pub(crate) fn from_name(path: &Path) -> Option<Markup> {
         match extension(path)?.as_str() {
             "txt" | "text" => Some(Markup::Plain),
@@ -153,7 +155,7 @@ impl Markup {
     }
 }
 
-/// How bytes are packed.
+/// How a file is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
     Gzip,
@@ -161,7 +163,7 @@ pub(crate) enum Compression {
 }
 
 impl Compression {
-    /// What the name promises.
+    /// The compression that the extension claims.
     pub(crate) fn from_name(path: &Path) -> Option<Compression> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
         match extension.as_str() {
@@ -171,12 +173,13 @@ impl Compression {
         }
     }
 
-    /// What the first bytes say. No text begins with them: they are not UTF-8.
+    /// The compression by the magic number in the first bytes. No text starts with one:
+    /// they are invalid UTF-8 or contain a control character.
     pub(crate) fn from_content(start: &[u8]) -> Option<Compression> {
         match start {
             [0x1f, 0x8b, ..] => Some(Compression::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Compression::Zstd),
-            // A skippable frame, with which parallel compressors begin.
+            // A skippable frame, which parallel compressors (pzstd) write first.
             [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Compression::Zstd),
             _ => None,
         }
@@ -190,7 +193,7 @@ impl Compression {
     }
 }
 
-/// The file's name without the ending of its compression.
+/// The file's name without the extension of its compression.
 pub(crate) fn uncompressed_name(path: &Path) -> &Path {
     match (Compression::from_name(path), path.file_stem()) {
         (Some(_), Some(stem)) => Path::new(stem),
@@ -208,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_tells_the_format_whatever_the_compression() {
+    fn the_format_follows_from_the_name_whatever_the_compression() {
         for (name, format) in [
             ("corpus.jsonl", Format::Jsonl),
             ("a.b/corpus.JSONL.GZ", Format::Jsonl),
@@ -230,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_parse_as_they_are_named() {
+    fn formats_parse_from_their_names() {
         for format in Format::ALL {
             assert_eq!(format.as_str().parse(), Ok(format));
         }

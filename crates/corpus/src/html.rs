@@ -1,13 +1,13 @@
-//! HTML to readable text. Tags are followed as they come, without a tree, which is
-//! enough to tell words, lines and what is not for reading.
+//! Extracts the readable text of HTML. Tags are handled one by one without building a
+//! tree, which suffices to separate words and lines and to leave out hidden content.
 
 use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{Token, Tokenizer};
 
 use crate::prose::{Prose, Readable};
 
-/// The text that a reader would see. The title is that of `<title>`, else the first
-/// `<h1>`; scripts, styles, templates, drawings and comments are left out.
+/// The text that a reader would see. The title is that of `<title>`, else that of the
+/// first `<h1>`; scripts, styles, templates, drawings and comments are left out.
 pub(crate) fn readable(html: &str) -> Readable {
     let mut emitter = DefaultEmitter::default();
     emitter.naively_switch_states(true);
@@ -34,7 +34,7 @@ struct Page {
     body: Prose,
     /// The title while it is being read.
     heading: Option<Prose>,
-    /// The element that is left out, and how many of its name are open.
+    /// The hidden element being skipped, and how many elements of its name are open.
     hidden: Option<(Vec<u8>, usize)>,
 }
 
@@ -96,8 +96,8 @@ impl Page {
         self.heading.as_mut().unwrap_or(&mut self.body)
     }
 
-    /// Ends the title that is being read. An empty one does not count, and a title
-    /// is one line.
+    /// Ends the title that is being read. An empty title is ignored; a title is made one
+    /// line.
     fn close_title(&mut self) {
         if let Some(heading) = self.heading.take() {
             let title = heading.into_text().replace('\n', " ");
@@ -106,21 +106,21 @@ impl Page {
     }
 }
 
-/// What an element does to the text around it.
+/// How an element affects the text around it.
 enum Role {
-    /// Holds the title, unless there is one already.
+    /// The title, unless there is one already.
     Title,
-    /// Stands on its own lines, and never within a title: it closes one left open.
+    /// On lines of its own, and never within a title: it ends a title left open.
     Block,
-    /// Stands on its own lines.
+    /// On lines of its own, but possibly within a title.
     Box,
     /// Ends a line.
     Break,
     /// Ends a word.
     Cell,
-    /// Is not for reading.
+    /// Not shown to a reader.
     Hidden,
-    /// Everything else: does not even end a word.
+    /// Everything else; does not end a word.
     Inline,
 }
 
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_heading_is_the_title_where_there_is_no_other() {
+    fn the_first_heading_is_the_title_if_there_is_no_other() {
         check(
             "<div>before</div><h1>The <em>one</em></h1><h1>another</h1>",
             expect![[r#"
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_for_reading_is_left_out() {
+    fn hidden_elements_are_left_out() {
         check(
             "a<noscript>enable</noscript><template>x<template>y</template>z</template>b\
              <svg><title>t</title><text>drawn</text><svg/></svg>c<iframe>f</iframe>d",
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_pages_give_what_they_can() {
+    fn broken_pages_yield_the_text_they_have() {
         check(
             "<p>a <b>b</p> </div> c < d <",
             expect![[r#"
@@ -269,13 +269,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_reads_without_failing(html in "(<[a-z/!]{1,9}>?|&[a-z#0-9]{0,4};?|\\PC{0,3}|[ \n\0])*") {
+        fn any_text_is_read_without_failing(html in "(<[a-z/!]{1,9}>?|&[a-z#0-9]{0,4};?|\\PC{0,3}|[ \n\0])*") {
             let Readable { text, .. } = readable(&html);
             prop_assert_eq!(text.trim(), &text);
         }
 
         #[test]
-        fn text_without_marks_keeps_its_words(text in "[^<&\0\u{ad}]{0,3000}") {
+        fn text_without_markup_keeps_its_words(text in "[^<&\0\u{ad}]{0,3000}") {
             let words: Vec<&str> = text.split_whitespace().collect();
             let page = readable(&text);
             prop_assert_eq!(page.text.split_whitespace().collect::<Vec<_>>(), words);

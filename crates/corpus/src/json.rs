@@ -1,4 +1,4 @@
-//! One line of JSON as a document or a query, in the form of BEIR and its relatives.
+//! Parses one line of JSON as a document or a query, in the layout of BEIR and its variants.
 
 use std::io::{self, BufRead};
 
@@ -8,7 +8,7 @@ use treffer_types::{Document, Query};
 use crate::lines::{Line, Lines, Numbered, utf8};
 use crate::problem::Reason;
 
-/// The next line that is not blank, as `parse` reads it.
+/// Parses the next line that is not blank.
 pub(crate) fn next<R: BufRead, T>(
     lines: &mut Lines<R>,
     parse: impl Fn(&str) -> Result<T, Reason>,
@@ -25,9 +25,9 @@ pub(crate) fn next<R: BufRead, T>(
     Ok(None)
 }
 
-/// `_id` or `id` (a string or an integer), `title`, and `text` or `contents`. The
-/// rest becomes metadata in its order, an empty `metadata` object excepted. Where
-/// both spellings of a field occur, the first is read and the second is metadata.
+/// Parses `_id` or `id` (a string or an integer), `title`, and `text` or `contents`. Other
+/// fields become metadata, in their order, except an empty `metadata` object. If a record
+/// has both names of a field, the one listed first is read and the other becomes metadata.
 pub(crate) fn document(line: &str) -> Result<Document, Reason> {
     let mut record = object(line)?;
     let id = take_id(&mut record)?;
@@ -50,8 +50,8 @@ pub(crate) fn document(line: &str) -> Result<Document, Reason> {
     })
 }
 
-/// `_id` or `id`, `text` or `query`, and tags: an array of strings or one string,
-/// as `tags` or within `metadata`. The rest is not kept.
+/// Parses `_id` or `id`, `text` or `query`, and tags: an array of strings or one string,
+/// in `tags` or `metadata.tags`. Other fields are dropped.
 pub(crate) fn query(line: &str) -> Result<Query, Reason> {
     let mut record = object(line)?;
     let id = take_id(&mut record)?;
@@ -80,7 +80,8 @@ fn object(line: &str) -> Result<Map<String, Value>, Reason> {
     }
 }
 
-/// The parser's message without its position, which would name line 1.
+/// The parser's message without its position: the parser sees one line and would always
+/// say line 1.
 fn message(error: &serde_json::Error) -> String {
     let whole = error.to_string();
     let position = format!(" at line {} column {}", error.line(), error.column());
@@ -111,7 +112,8 @@ fn take_id(record: &mut Map<String, Value>) -> Result<String, Reason> {
     Err(Reason::MissingId)
 }
 
-/// The first of `fields` that is there; empty if none is, or if it is null.
+/// Removes and returns the first of `fields` that is present; empty if none is, or if it
+/// is null.
 fn take_text(record: &mut Map<String, Value>, fields: &[&'static str]) -> Result<String, Reason> {
     for &field in fields {
         match record.get(field) {

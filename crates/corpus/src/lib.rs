@@ -1,9 +1,9 @@
-//! Files to documents, queries and judgements: one record at a time, each bad record
-//! reported with its file and line and skipped.
+//! Reads documents, queries and relevance judgments from files, one record at a time. A
+//! bad record is skipped and reported with its file and line.
 //!
-//! Reading order: [`read_documents`] and what it gives, [`read_queries`],
-//! [`read_judgements`]; [`open_input`] is for what others read. A [`Problem`] is a bad
-//! record and never ends the reading; an [`Error`] does.
+//! Reading order: [`read_documents`] and the [`Record`]s that it yields, [`read_queries`],
+//! [`read_judgements`]; [`open_input`] opens files that another crate parses. A [`Problem`]
+//! describes one bad record, and reading goes on after it; an [`Error`] ends it.
 //!
 //! ```
 //! use std::path::Path;
@@ -38,14 +38,16 @@ mod problem;
 mod prose;
 mod qrels;
 mod queries;
-mod source;
+mod record;
+mod stream;
 mod table;
 
 pub use columns::Columns;
-pub use documents::{DocumentReader, ReadOptions, Record, read_documents};
+pub use documents::{DocumentReader, ReadOptions, read_documents};
 pub use error::Error;
 pub use format::{Format, QueryFormat};
-pub use problem::{Origin, Problem, Reason};
+pub use problem::{Problem, Reason};
 pub use qrels::{Judgements, MODEL_JUDGE, read_judgements, read_qrels};
 pub use queries::read_queries;
-pub use source::open_input;
+pub use record::{Origin, Record};
+pub use stream::open_input;

@@ -1,5 +1,5 @@
-//! Lines of bytes, one at a time, with their numbers. What is held is one line, and
-//! of a line beyond the limit nothing.
+//! Numbered lines of bytes, one at a time. Memory holds one line, and nothing of a line
+//! beyond the limit.
 
 use std::io::{self, BufRead, Read};
 
@@ -10,12 +10,12 @@ use crate::problem::Reason;
 pub(crate) enum Line<'a> {
     /// Its bytes, without the line end.
     Bytes(&'a [u8]),
-    /// Longer than the limit; skipped.
+    /// A line longer than the limit, which was skipped.
     TooLarge,
 }
 
-/// Splits a stream into lines. A byte order mark at its start is dropped, and
-/// `\r\n` ends a line as `\n` does.
+/// Splits a stream into lines, ended by `\n` or `\r\n`. A byte order mark at the start
+/// of the stream is dropped.
 pub(crate) struct Lines<R> {
     reader: R,
     buffer: Vec<u8>,
@@ -44,22 +44,23 @@ impl<R: BufRead> Lines<R> {
         self.limit
     }
 
-    /// The next line with its number from 1, `None` at the end. A stream that fails
-    /// inside a line loses that line.
+    /// The next line with its number from 1, `None` at the end. If reading fails within
+    /// a line, that line is lost.
     pub(crate) fn next(&mut self) -> io::Result<Option<(u64, Line<'_>)>> {
         self.buffer.clear();
-        // Room for a byte order mark, `\r\n` and the byte that tells a longer line.
-        let most = self.limit.saturating_add(8);
+        // Room for a byte order mark, `\r\n` and one byte more, which shows that the line
+        // is longer than the limit.
+        let max_read = self.limit.saturating_add(8);
         let n = self
             .reader
             .by_ref()
-            .take(most)
+            .take(max_read)
             .read_until(b'\n', &mut self.buffer)?;
         if n == 0 {
             return Ok(None);
         }
         let ended = self.buffer.last() == Some(&b'\n');
-        if !ended && n as u64 == most {
+        if !ended && n as u64 == max_read {
             self.reader.skip_until(b'\n')?;
         }
         self.number += 1;
@@ -78,7 +79,7 @@ impl<R: BufRead> Lines<R> {
     }
 }
 
-/// A line's number, and what it holds.
+/// The number of a record's first line, and the record or what is wrong with it.
 pub(crate) type Numbered<T> = (u64, Result<T, Reason>);
 
 /// The bytes as text.
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_of_the_line_without_its_end_and_mark() {
+    fn the_limit_counts_neither_the_line_end_nor_the_byte_order_mark() {
         let exact = Some("abcd".to_owned());
         for input in ["abcd", "abcd\n", "abcd\r\n", "\u{feff}abcd\r\n"] {
             assert_eq!(numbered(input.as_bytes(), 4), [(1, exact.clone())]);
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_is_passed_over_without_being_held() {
+    fn a_very_long_line_is_skipped_without_being_held_in_memory() {
         let endless = io::repeat(b'x').take(64 << 20).chain(&b"\nnext"[..]);
         let mut lines = Lines::new(io::BufReader::new(endless), 1000);
         assert_eq!(lines.next().unwrap(), Some((1, Line::TooLarge)));
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_carriage_return_or_mark_elsewhere_is_a_character() {
+    fn a_carriage_return_or_byte_order_mark_elsewhere_is_an_ordinary_character() {
         assert_eq!(
             numbered("a\rb\r\r\n\u{feff}c\r".as_bytes(), 100),
             [

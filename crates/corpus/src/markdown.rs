@@ -1,12 +1,12 @@
-//! Markdown to readable text.
+//! Extracts the readable text of Markdown.
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 use crate::html;
 use crate::prose::{Prose, Readable};
 
-/// The text without its marks. The title is the first heading that holds words;
-/// front matter is left out, and of embedded HTML the readable text is kept.
+/// The text without markup. The title is the first heading that is not empty. Front
+/// matter is left out; embedded HTML is reduced to its readable text.
 pub(crate) fn readable(markdown: &str) -> Readable {
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
@@ -201,7 +201,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_reads_without_failing(markdown in "([#>*`~|\\[\\]()<!\\-+=:\n ]|[a-z0-9]{1,3}|\\PC)*") {
+        fn any_text_is_read_without_failing(markdown in "([#>*`~|\\[\\]()<!\\-+=:\n ]|[a-z0-9]{1,3}|\\PC)*") {
             let Readable { text, .. } = readable(&markdown);
             prop_assert_eq!(text.trim(), &text);
         }

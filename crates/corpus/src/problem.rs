@@ -1,4 +1,5 @@
-//! What is wrong with one record, and where: reported and skipped, never fatal here.
+//! Problems with single records: reported to the caller and skipped, never fatal in this
+//! crate.
 
 use std::fmt;
 use std::io;
@@ -6,20 +7,20 @@ use std::path::{Path, PathBuf};
 
 use treffer_types::Grade;
 
-/// A bad record. It prints as `path:line: reason`.
+/// A bad record that was skipped. Displays as `path:line: reason`.
 #[derive(Debug)]
 pub struct Problem {
     /// The file; `-` is standard input.
     pub path: PathBuf,
-    /// The record's first line, from 1; `None` if the whole file is meant.
+    /// The record's first line, from 1; `None` if the problem concerns the whole file.
     pub line: Option<u64>,
-    /// What is wrong.
+    /// What is wrong with it.
     pub reason: Reason,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", shown(&self.path))?;
+        write!(f, "{}:", display_path(&self.path))?;
         if let Some(line) = self.line {
             write!(f, "{line}:")?;
         }
@@ -27,28 +28,9 @@ impl fmt::Display for Problem {
     }
 }
 
-// The reason is in the message, causes and all, so that a problem is always one line.
+// No `source`: the message includes the reason and its causes, so that a problem always
+// prints on one line.
 impl std::error::Error for Problem {}
-
-/// Where a record stood.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
-    /// The file; `-` is standard input.
-    pub path: PathBuf,
-    /// The record's first line, from 1; `None` if the file is the record.
-    pub line: Option<u64>,
-}
-
-impl Origin {
-    /// A problem of the record that stood here.
-    pub fn problem(self, reason: Reason) -> Problem {
-        Problem {
-            path: self.path,
-            line: self.line,
-            reason,
-        }
-    }
-}
 
 /// What can be wrong with a record.
 #[derive(Debug, thiserror::Error)]
@@ -56,15 +38,15 @@ pub enum Reason {
     /// The line is not JSON.
     #[error("not valid JSON: {message} at column {column}")]
     BrokenJson {
-        /// What the parser found.
+        /// The parser's message.
         message: String,
-        /// Byte of the line, from 1.
+        /// Position in the line, in bytes from 1.
         column: usize,
     },
-    /// The line is JSON but holds no record.
+    /// The line is valid JSON, but not an object.
     #[error("{found} where an object is expected; each line is one JSON object")]
     NotAnObject {
-        /// What stands there, such as `an array`.
+        /// The kind of value found, such as `an array`.
         found: &'static str,
     },
     /// The record has no id, or an empty one.
@@ -75,9 +57,9 @@ pub enum Reason {
     WrongType {
         /// The field's name.
         field: &'static str,
-        /// What it holds, such as `an array`.
+        /// The kind of value found, such as `an array`.
         found: &'static str,
-        /// What it should hold.
+        /// The kind of value expected.
         expected: &'static str,
     },
     /// Neither title nor text holds a visible character.
@@ -86,35 +68,35 @@ pub enum Reason {
     /// The record is not UTF-8.
     #[error("not valid UTF-8 (from byte {byte} of the record); convert the file to UTF-8")]
     InvalidUtf8 {
-        /// The first wrong byte, from 1, counted from the record's start.
+        /// Position of the first invalid byte within the record, from 1.
         byte: usize,
     },
-    /// The record does not have the columns of its file.
+    /// The record's number of columns does not fit the layout of its file.
     #[error("columns found: {found}, expected: {expected}")]
     WrongColumns {
-        /// As many as the record has.
+        /// Number of columns in the record.
         found: usize,
-        /// As many as it should have.
+        /// The layouts that would be accepted.
         expected: &'static str,
     },
-    /// The record does not have the columns of its file's header.
+    /// The record's number of columns differs from the header's.
     #[error("columns found: {found}, in the header: {header}")]
     NotAsHeader {
-        /// As many as the record has.
+        /// Number of columns in the record.
         found: usize,
-        /// As many as the header has.
+        /// Number of columns in the header.
         header: usize,
     },
-    /// A quoted field runs to the end of the file, or beyond all measure.
+    /// A quoted field is not closed before the end of the file or the limit of a record.
     #[error("a quoted field is opened here and never closed; only this line is skipped")]
     UnclosedQuote,
-    /// The grade of a judgement is not an integer.
+    /// The grade of a judgment is not an integer.
     #[error("the grade `{grade}` is not an integer")]
     BadGrade {
-        /// What stands in its place.
+        /// The text in place of the grade, shortened if long.
         grade: String,
     },
-    /// Another record came first with this id.
+    /// An earlier record has the same id.
     #[error("duplicate id `{id}`{}; the first is kept", at_line(*.first_line))]
     DuplicateId {
         /// The id.
@@ -122,7 +104,7 @@ pub enum Reason {
         /// The line of the first record, if it is known and in the same file.
         first_line: Option<u64>,
     },
-    /// The pair was judged before in the same file.
+    /// The same query and document were already judged earlier in the file.
     #[error(
         "document `{doc}` was already judged for query `{query}`; the first grade, {kept}, is kept"
     )]
@@ -131,11 +113,11 @@ pub enum Reason {
         query: String,
         /// The document's id.
         doc: String,
-        /// The first grade.
+        /// The grade of the first judgment.
         kept: Grade,
     },
     /// The record is longer than the limit.
-    #[error("longer than {limit} bytes, the most that one record may have")]
+    #[error("longer than {limit} bytes, the limit for one record")]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
@@ -143,10 +125,10 @@ pub enum Reason {
     /// A file of a folder could not be read.
     #[error("could not be read: {0}")]
     Unreadable(io::Error),
-    /// The index cannot hold it.
+    /// The index does not accept the record.
     #[error("{0}")]
     Refused(#[source] treffer_types::BoxError),
-    /// A file's name cannot be an id, because it is not Unicode.
+    /// The file's name is not valid Unicode and so cannot serve as a document id.
     #[error("the file name is not valid Unicode; rename the file")]
     FileName,
 }
@@ -155,17 +137,17 @@ fn at_line(line: Option<u64>) -> String {
     line.map_or_else(String::new, |line| format!(" (first seen at line {line})"))
 }
 
-/// The beginning of a text that may be long.
+/// The text, cut to at most 100 characters.
 pub(crate) fn excerpt(text: &str) -> String {
-    const MOST: usize = 100;
-    match text.char_indices().nth(MOST) {
+    const MAX_CHARS: usize = 100;
+    match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text.to_owned(),
     }
 }
 
-/// A path as messages name it.
-pub(crate) fn shown(path: &Path) -> std::borrow::Cow<'_, str> {
+/// The path for use in messages.
+pub(crate) fn display_path(path: &Path) -> std::borrow::Cow<'_, str> {
     if path == Path::new("-") {
         "standard input".into()
     } else {

@@ -1,17 +1,17 @@
-//! Text gathered from marked-up text: words kept apart, white space collapsed, one
-//! line for each block.
+//! Collects the plain text of a marked-up file: words stay separate, white space is
+//! collapsed, and each block is one line.
 
 const SOFT_HYPHEN: char = '\u{ad}';
 
-/// What a marked-up file reads as.
+/// The title and plain text of a marked-up file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Readable {
-    /// The title if the file has one; it is then not part of `text`.
+    /// The title, if the file has one. It is not repeated in `text`.
     pub(crate) title: Option<String>,
     pub(crate) text: String,
 }
 
-/// Text in the making.
+/// Plain text under construction.
 #[derive(Debug, Default)]
 pub(crate) struct Prose {
     text: String,
@@ -28,10 +28,10 @@ enum Gap {
 }
 
 impl Prose {
-    /// Adds text of which any white space is as good as one space.
+    /// Adds text, collapsing each run of white space to one space.
     ///
-    /// Soft hyphens are left out: they say where a word may be broken, and would
-    /// break it for a search too.
+    /// Soft hyphens are removed: they mark where a word may be hyphenated, and an analyzer
+    /// would split the word there.
     pub(crate) fn push(&mut self, text: &str) {
         if text.contains(SOFT_HYPHEN) {
             return self.push(&text.replace(SOFT_HYPHEN, ""));
@@ -55,17 +55,17 @@ impl Prose {
         }
     }
 
-    /// What follows is another word.
+    /// Ends the current word.
     pub(crate) fn end_word(&mut self) {
         self.gap = self.gap.max(Gap::Space);
     }
 
-    /// What follows stands on another line.
+    /// Ends the current line.
     pub(crate) fn end_line(&mut self) {
         self.gap = Gap::Line;
     }
 
-    /// The text, without white space at its ends.
+    /// The text, without leading or trailing white space.
     pub(crate) fn into_text(self) -> String {
         self.text
     }

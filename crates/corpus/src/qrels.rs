@@ -1,4 +1,5 @@
-//! Relevance judgements, in BEIR's layout or TREC's, told apart by their columns.
+//! Reads relevance judgments (qrels) in BEIR's or TREC's layout, told apart by the number
+//! of columns.
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
@@ -9,30 +10,31 @@ use treffer_types::{Grade, Qrels};
 
 use crate::error::Error;
 use crate::lines::{Line, Lines, utf8};
-use crate::problem::{Origin, Problem, Reason, excerpt};
-use crate::source::Source;
+use crate::problem::{Problem, Reason, excerpt};
+use crate::record::Origin;
+use crate::stream::ByteStream;
 
-/// Most bytes of one judgement.
+/// Limit of one judgment, in bytes.
 const LIMIT: u64 = 1 << 20;
 
-/// What in the second column of TREC's layout says that a model has judged: this, and the
-/// model's name. Other readers pass over that column, so such a file stays a plain one.
+/// Prefix in the second column of TREC's layout that marks a judgment as made by a model;
+/// the model's name follows. Other programs ignore that column, so they can read the file.
 pub const MODEL_JUDGE: &str = "judge:";
 
-/// A file of judgements.
+/// The content of a file of judgments.
 #[derive(Debug, Default)]
 pub struct Judgements {
-    /// Who found what how relevant.
+    /// The judgments.
     pub qrels: Qrels,
-    /// Lines that were left out.
+    /// The lines that were skipped.
     pub problems: Vec<Problem>,
-    /// The models that judged, by what stands after [`MODEL_JUDGE`]; empty for the
-    /// judgements of people.
+    /// Names of the models that made judgments, see [`MODEL_JUDGE`]; empty if people made
+    /// them all.
     pub judges: BTreeSet<String>,
 }
 
-/// Reads a file of judgements, or standard input for `-`: as [`read_judgements`], without
-/// who judged.
+/// Reads a file of judgments, or standard input for `-`, like [`read_judgements`] but
+/// without the names of judging models.
 ///
 /// # Errors
 /// If the file cannot be opened or read to its end.
@@ -41,17 +43,18 @@ pub fn read_qrels(path: &Path) -> Result<(Qrels, Vec<Problem>), Error> {
     Ok((judgements.qrels, judgements.problems))
 }
 
-/// Reads a file of judgements, or standard input for `-`.
+/// Reads a file of judgments, or standard input for `-`.
 ///
-/// The first line that has three or four columns decides: three are BEIR's (query,
-/// document, grade, below a header), four are TREC's (query, an unused column,
-/// document, grade). Of judgements of one pair the first is kept.
+/// The first line with three or four columns decides the layout of the file: three are
+/// BEIR's (query, document, grade; a header is optional), four are TREC's (query, a column
+/// that is unused but for [`MODEL_JUDGE`], document, grade). If a pair of query and
+/// document is judged twice, the first judgment is kept and the second is a problem.
 ///
 /// # Errors
 /// If the file cannot be opened or read to its end.
 pub fn read_judgements(path: &Path) -> Result<Judgements, Error> {
-    let source = Source::open(path)?;
-    from_reader(source.reader, path)
+    let stream = ByteStream::open(path)?;
+    from_reader(stream.reader, path)
 }
 
 fn from_reader(reader: impl BufRead, path: &Path) -> Result<Judgements, Error> {
@@ -88,13 +91,13 @@ enum Layout {
     Trec,
 }
 
-/// Adds what `line` says; a blank line or the header says nothing.
+/// Adds the judgment on `line`, unless the line is blank or the header.
 fn add(judgements: &mut Judgements, layout: &mut Option<Layout>, line: &str) -> Result<(), Reason> {
     let line = line.trim();
     if line.is_empty() {
         return Ok(());
     }
-    // Ids in a table of tabs may hold spaces.
+    // Ids in a tab-separated file may contain spaces.
     let mut fields: Vec<&str> = line.split('\t').map(str::trim).collect();
     if !(3..=4).contains(&fields.len()) {
         fields = line.split_whitespace().collect();

@@ -1,4 +1,4 @@
-//! Queries: BEIR's `queries.jsonl`, topics as a table, or one query a line.
+//! Reads queries: BEIR's `queries.jsonl`, topics as a table, or one query per line.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead};
@@ -11,28 +11,30 @@ use crate::error::Error;
 use crate::format::QueryFormat;
 use crate::json;
 use crate::lines::{Line, Lines, Numbered, utf8};
-use crate::problem::{Origin, Problem, Reason};
-use crate::source::Source;
+use crate::problem::{Problem, Reason};
+use crate::record::Origin;
+use crate::stream::ByteStream;
 use crate::table::{Dialect, Row, Table};
 
-/// Most bytes of one query.
+/// Limit of one query, in bytes.
 const LIMIT: u64 = 16 << 20;
 
-/// Reads a file of queries, or standard input for `-`. `format` is told by the name
-/// if `None`; standard input is JSON lines.
+/// Reads a file of queries, or standard input for `-`. Without a `format`, the file's
+/// extension decides, and standard input is JSON lines.
 ///
 /// - JSON lines: `_id` or `id`, `text` or `query`, and tags as an array of strings
 ///   in `tags` or `metadata.tags`.
-/// - TSV: id and text, without a header; or with one whose first column is named
-///   `id`, `_id`, `qid`, `query-id` or `query_id`.
-/// - CSV: with a header. The text's column is `text`, `query` or `title`, and a
-///   column `tags` holds tags separated by commas.
-/// - Lines: each line that is not blank is a query, its number the id.
+/// - CSV: with a header. The id's column is `_id`, `id`, `qid`, `query-id` or `query_id`,
+///   the text's is `text`, `query` or `title`, and an optional column `tags` holds tags
+///   separated by commas.
+/// - TSV: two columns, id and text, without a header; or the same as CSV if the first
+///   record starts with one of the names of the id's column.
+/// - Lines: each line that is not blank is a query, and its line number is the id.
 ///
-/// Of queries with one id the first is kept.
+/// If several queries have the same id, the first is kept and the others are problems.
 ///
 /// # Errors
-/// If the file cannot be opened or read to its end, its format is not known, or a
+/// If the file cannot be opened or read to its end, its format is unknown, or a
 /// table's header lacks a column.
 pub fn read_queries(
     path: &Path,
@@ -42,8 +44,8 @@ pub fn read_queries(
         Some(format) => format,
         None => QueryFormat::from_name(path)?,
     };
-    let source = Source::open(path)?;
-    from_reader(source.reader, path, format)
+    let stream = ByteStream::open(path)?;
+    from_reader(stream.reader, path, format)
 }
 
 fn from_reader(
@@ -52,39 +54,39 @@ fn from_reader(
     format: QueryFormat,
 ) -> Result<(Vec<Query>, Vec<Problem>), Error> {
     let mut lines = Lines::new(reader, LIMIT);
-    let mut found = Found::new(path);
+    let mut collected = Collected::new(path);
     match format {
         QueryFormat::Jsonl => {
             while let Some(query) = json::next(&mut lines, json::query)
                 .map_err(|source| Error::read(path, lines.number(), source))?
             {
-                found.add(query);
+                collected.add(query);
             }
         }
         QueryFormat::Lines => {
             while let Some(query) =
                 next_line(&mut lines).map_err(|source| Error::read(path, lines.number(), source))?
             {
-                found.add(query);
+                collected.add(query);
             }
         }
-        QueryFormat::Csv => read_table(Table::new(lines, Dialect::Csv), path, &mut found)?,
-        QueryFormat::Tsv => read_table(Table::new(lines, Dialect::Tsv), path, &mut found)?,
+        QueryFormat::Csv => read_table(Table::new(lines, Dialect::Csv), path, &mut collected)?,
+        QueryFormat::Tsv => read_table(Table::new(lines, Dialect::Tsv), path, &mut collected)?,
     }
-    Ok((found.queries, found.problems))
+    Ok((collected.queries, collected.problems))
 }
 
-/// What was read so far.
-struct Found<'a> {
+/// The queries and problems collected so far.
+struct Collected<'a> {
     path: &'a Path,
     queries: Vec<Query>,
     problems: Vec<Problem>,
     first_lines: HashMap<String, u64>,
 }
 
-impl<'a> Found<'a> {
+impl<'a> Collected<'a> {
     fn new(path: &'a Path) -> Self {
-        Found {
+        Collected {
             path,
             queries: Vec::new(),
             problems: Vec::new(),
@@ -140,7 +142,7 @@ fn next_line<R: BufRead>(lines: &mut Lines<R>) -> io::Result<Option<Numbered<Que
 fn read_table<R: BufRead>(
     mut table: Table<R>,
     path: &Path,
-    found: &mut Found<'_>,
+    collected: &mut Collected<'_>,
 ) -> Result<(), Error> {
     let mut columns = None;
     let mut is_first = true;
@@ -157,20 +159,20 @@ fn read_table<R: BufRead>(
                 continue;
             }
         }
-        found.add(query_of((line, fields), columns.as_ref()));
+        collected.add(query_of((line, fields), columns.as_ref()));
     }
 }
 
-/// Where a table's header says the fields are.
+/// The columns of a query's fields, by a table's header.
 struct QueryColumns {
-    n: usize,
+    n_columns: usize,
     id: usize,
     text: usize,
     tags: Option<usize>,
 }
 
 impl QueryColumns {
-    /// `None` if the first record of a TSV file is not a header. A CSV file has one.
+    /// `None` if the first record of a TSV file is not a header. A CSV file always has one.
     fn of_header<R>(
         table: &Table<R>,
         path: &Path,
@@ -186,14 +188,14 @@ impl QueryColumns {
         if table.dialect() == Dialect::Tsv && !is_header {
             return Ok(None);
         }
-        let column = |usual: &[&str]| {
-            usual
+        let column = |defaults: &[&str]| {
+            defaults
                 .iter()
                 .find_map(|wanted| names.iter().position(|name| name == wanted))
         };
-        let missing = |usual: &[&str]| missing_column(path, alternatives(usual), &names);
+        let missing = |defaults: &[&str]| missing_column(path, alternatives(defaults), &names);
         Ok(Some(QueryColumns {
-            n: names.len(),
+            n_columns: names.len(),
             id: column(&IDS).ok_or_else(|| missing(&IDS))?,
             text: column(&TEXTS).ok_or_else(|| missing(&TEXTS))?,
             tags: column(&["tags"]),
@@ -213,10 +215,10 @@ fn query_of((line, fields): Row, columns: Option<&QueryColumns>) -> Numbered<Que
                     });
                 }
             },
-            Some(columns) if fields.len() != columns.n => {
+            Some(columns) if fields.len() != columns.n_columns => {
                 return Err(Reason::NotAsHeader {
                     found: fields.len(),
-                    header: columns.n,
+                    header: columns.n_columns,
                 });
             }
             Some(columns) => (

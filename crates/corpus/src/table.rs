@@ -1,5 +1,6 @@
-//! Records of a CSV or TSV stream as fields, framed here so that each knows its line
-//! and a quote that is never closed costs one line instead of the rest of the file.
+//! Splits a CSV or TSV stream into records and fields. Records are delimited here rather
+//! than by the csv crate, so that each has its line number and an unclosed quote costs one
+//! line instead of the rest of the file.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead};
@@ -9,12 +10,12 @@ use csv_core::{ReadRecordResult, ReaderBuilder, Terminator};
 use crate::lines::{Line, Lines, Numbered, utf8};
 use crate::problem::Reason;
 
-/// How fields are set apart.
+/// How fields are separated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// By commas; a field may be quoted and then hold commas, line ends and doubled quotes.
+    /// By commas. A quoted field may contain commas, line ends and doubled quotes.
     Csv,
-    /// By tabs; a quote is a character like any other.
+    /// By tabs. A quote is an ordinary character.
     Tsv,
 }
 
@@ -25,8 +26,8 @@ pub(crate) type Row = Numbered<Vec<String>>;
 pub(crate) struct Table<R> {
     lines: Lines<R>,
     dialect: Dialect,
-    /// Lines to be read again, before those of `lines`.
-    again: VecDeque<HeldLine>,
+    /// Lines to read again before the rest of `lines`.
+    pending: VecDeque<HeldLine>,
 }
 
 /// A line kept until its record is complete; `None` if it was too large to keep.
@@ -36,7 +37,7 @@ struct HeldLine {
 }
 
 impl<R> Table<R> {
-    /// How fields are set apart.
+    /// How fields are separated.
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
     }
@@ -47,7 +48,7 @@ impl<R: BufRead> Table<R> {
         Table {
             lines,
             dialect,
-            again: VecDeque::new(),
+            pending: VecDeque::new(),
         }
     }
 
@@ -91,18 +92,18 @@ impl<R: BufRead> Table<R> {
         Ok(self.give_up(held))
     }
 
-    /// Reports the first line of an unclosed field; the others are read again.
+    /// Reports the first line of an unclosed quoted field; the other lines are read again.
     fn give_up(&mut self, held: Vec<HeldLine>) -> Option<Row> {
         let mut held = held.into_iter();
         let first = held.next()?;
         for line in held.rev() {
-            self.again.push_front(line);
+            self.pending.push_front(line);
         }
         Some((first.number, Err(Reason::UnclosedQuote)))
     }
 
     fn next_line(&mut self) -> io::Result<Option<HeldLine>> {
-        if let Some(line) = self.again.pop_front() {
+        if let Some(line) = self.pending.pop_front() {
             return Ok(Some(line));
         }
         Ok(self.lines.next()?.map(|(number, line)| HeldLine {
@@ -115,13 +116,13 @@ impl<R: BufRead> Table<R> {
     }
 }
 
-/// Where the reader of a CSV record stands between two bytes, after RFC 4180.
+/// State of a CSV record between two bytes, following RFC 4180.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     FieldStart,
-    Bare,
+    Unquoted,
     Quoted,
-    /// After a quote inside a quoted field: it closes the field or is half of a doubled one.
+    /// After a quote within a quoted field: it closes the field or is the first of a doubled quote.
     Quote,
 }
 
@@ -132,7 +133,7 @@ impl State {
             (State::Quoted, _) => State::Quoted,
             (State::FieldStart | State::Quote, b'"') => State::Quoted,
             (_, b',') => State::FieldStart,
-            _ => State::Bare,
+            _ => State::Unquoted,
         }
     }
 }
@@ -149,16 +150,17 @@ impl Dialect {
 }
 
 fn csv_fields(record: &str) -> Vec<String> {
-    // Fields are never longer than what they were read from, nor more than its commas tell.
+    // The fields together are not longer than the record, and there is at most one more
+    // of them than there are commas.
     let mut fields = vec![0; record.len() + 1];
     let mut ends = vec![0; record.bytes().filter(|&byte| byte == b',').count() + 2];
-    // The record ends where its bytes do; a lone `\r` is a character.
+    // A lone `\r` is an ordinary character, not a line end.
     let mut reader = ReaderBuilder::new()
         .terminator(Terminator::Any(b'\n'))
         .build();
     let (mut n_read, mut n_written, mut n_ends) = (0, 0, 0);
     loop {
-        // An empty input says that the record is over.
+        // An empty input tells the reader that the record has ended.
         let (result, read, written, ended) = reader.read_record(
             &record.as_bytes()[n_read..],
             &mut fields[n_written..],
@@ -170,7 +172,7 @@ fn csv_fields(record: &str) -> Vec<String> {
         match result {
             ReadRecordResult::InputEmpty => {}
             ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
-                unreachable!("the buffers hold as much as the record could give")
+                unreachable!("the buffers are large enough for any split of the record")
             }
             ReadRecordResult::Record | ReadRecordResult::End => break,
         }
@@ -197,7 +199,7 @@ mod tests {
         std::iter::from_fn(|| table.next().unwrap()).collect()
     }
 
-    /// The same by the csv crate, which reads an unclosed field to the end.
+    /// Records by the csv crate, which reads an unclosed field to the end of the input.
     fn oracle(input: &str) -> Vec<(u64, Vec<String>)> {
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_field_is_one_field_and_many_fields_are_many() {
+    fn large_fields_and_many_fields_fit_the_buffers() {
         let text = "word, \"\" ".repeat(10_000);
         let input = format!("1,\"{text}\"\n{}\n", ",".repeat(5_000));
         let rows = rows(&input, 1 << 20);
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_after_an_unclosed_quote_are_read_although_the_field_is_beyond_the_limit() {
+    fn lines_after_an_unclosed_quote_are_read_even_if_the_field_exceeds_the_limit() {
         let input = format!("1,\"a\n{}", "2,b\n".repeat(100));
         let rows = rows(&input, 50);
         assert!(matches!(rows[0], (1, Err(Reason::UnclosedQuote))));
@@ -236,11 +238,11 @@ mod tests {
         #[test]
         fn records_are_those_of_the_csv_crate(input in "[ab,\"\n é]{0,40}") {
             let rows = rows(&input, 1 << 20);
-            // Where a quote is never closed the two differ on purpose.
+            // The two differ on purpose if a quote is never closed.
             let good: Result<Vec<_>, Reason> =
                 rows.into_iter().map(|(line, row)| row.map(|row| (line, row))).collect();
             if let Ok(good) = good {
-                // The csv crate puts a record's line before the blank lines above it.
+                // The csv crate gives a record the line number of the blank lines before it.
                 let fields: Vec<_> = good.iter().map(|(_, fields)| fields.clone()).collect();
                 let expected: Vec<_> = oracle(&input).into_iter().map(|(_, fields)| fields).collect();
                 prop_assert_eq!(fields, expected);

@@ -1,4 +1,4 @@
-//! Corpora as they lie on disk: folders, compressed files, and what is none of these.
+//! Corpora on disk: folders, compressed files, and inputs that cannot be read.
 
 // The whole file is tests.
 #![allow(clippy::unwrap_used)]
@@ -13,7 +13,7 @@ use std::path::Path;
 use expect_test::expect;
 use treffer_corpus::{DocumentReader, Error, Format, ReadOptions, Record, read_documents};
 
-/// Every record on a line of its own.
+/// One line for every record.
 fn shown(reader: Result<DocumentReader, Error>) -> String {
     let reader = match reader {
         Ok(reader) => reader,
@@ -44,7 +44,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// `shown` with the folder's own path taken out.
+/// `shown` with the folder's path replaced.
 fn read_path(folder: &Path, name: &str) -> String {
     let read = shown(read_documents(&folder.join(name), &ReadOptions::default()));
     read.replace(folder.to_str().unwrap(), "DIR")
@@ -52,7 +52,7 @@ fn read_path(folder: &Path, name: &str) -> String {
 
 #[cfg(unix)]
 #[test]
-fn a_folder_reads_its_text_files_in_the_order_of_their_paths() {
+fn the_text_files_of_a_folder_are_read_in_the_order_of_their_paths() {
     let dir = folder();
     let write = |name: &str, bytes: &[u8]| {
         let path = dir.path().join(name);
@@ -96,7 +96,7 @@ fn a_folder_reads_its_text_files_in_the_order_of_their_paths() {
 }
 
 #[test]
-fn a_beir_folder_stands_for_its_corpus_in_any_compression() {
+fn a_beir_folder_is_read_as_its_corpus_in_any_compression() {
     let lines = b"{\"_id\": \"a\", \"text\": \"b\"}\n";
     for (name, bytes) in [
         ("corpus.jsonl", lines.to_vec()),
@@ -115,7 +115,7 @@ fn a_beir_folder_stands_for_its_corpus_in_any_compression() {
 }
 
 #[test]
-fn compression_goes_by_content_and_a_name_that_promises_it_is_held_to_it() {
+fn compression_is_detected_by_content_and_must_match_the_name() {
     let dir = folder();
     let line = b"{\"_id\": \"a\", \"text\": \"b\"}\n";
     let two_members = [gzip(line), gzip(line)].concat();
@@ -129,16 +129,16 @@ fn compression_goes_by_content_and_a_name_that_promises_it_is_held_to_it() {
     "#]]
     .assert_eq(&read_path(dir.path(), "packed.jsonl"));
     expect![[r#"
-        error: could not decompress DIR/plain.jsonl.gz: its name says gzip and its content is something else; rename or fetch it again
+        error: could not decompress DIR/plain.jsonl.gz: its name says gzip, but its content is something else; rename it or fetch it again
     "#]].assert_eq(&read_path(dir.path(), "plain.jsonl.gz"));
     expect![[r#"
-        error: could not decompress DIR/empty.jsonl.zst: its name says zstd and its content is something else; rename or fetch it again
+        error: could not decompress DIR/empty.jsonl.zst: its name says zstd, but its content is something else; rename it or fetch it again
     "#]].assert_eq(&read_path(dir.path(), "empty.jsonl.zst"));
     expect![[""]].assert_eq(&read_path(dir.path(), "empty.jsonl"));
 }
 
 #[test]
-fn a_compressed_file_that_is_cut_short_gives_what_it_holds_and_then_an_error() {
+fn a_truncated_compressed_file_yields_its_records_and_then_an_error() {
     let dir = folder();
     let n = 20_000;
     let lines: String = (0..n)
@@ -176,7 +176,7 @@ fn a_compressed_file_that_is_cut_short_gives_what_it_holds_and_then_an_error() {
 }
 
 #[test]
-fn what_cannot_be_opened_or_told_is_an_error_that_says_what_to_do() {
+fn an_unreadable_input_is_an_error_that_says_what_to_do() {
     let dir = folder();
     fs::write(dir.path().join("corpus.dat"), b"x").unwrap();
     expect![[r#"
@@ -184,7 +184,7 @@ fn what_cannot_be_opened_or_told_is_an_error_that_says_what_to_do() {
     "#]]
     .assert_eq(&read_path(dir.path(), "missing.jsonl"));
     expect![[r#"
-        error: could not tell the format of DIR/corpus.dat from its name; name the format, or rename the file to end in .jsonl, .csv, .tsv, .txt, .md or .html (.gz or .zst may follow)
+        error: could not tell the format of DIR/corpus.dat from its name; give the format, or rename the file to end in .jsonl, .csv, .tsv, .txt, .md or .html (.gz or .zst may follow)
     "#]].assert_eq(&read_path(dir.path(), "corpus.dat"));
     let as_format = |path: &Path, format| {
         let options = ReadOptions {
@@ -194,10 +194,10 @@ fn what_cannot_be_opened_or_told_is_an_error_that_says_what_to_do() {
         shown(read_documents(path, &options)).replace(dir.path().to_str().unwrap(), "DIR")
     };
     expect![[r#"
-        error: could not read standard input as files: standard input is one stream, not files with names
+        error: could not read standard input as files: standard input is one stream, not several files with names
     "#]].assert_eq(&as_format(Path::new("-"), Format::Files));
     expect![[r#"
-        error: could not read DIR as csv: it is a folder; name the file in it
+        error: could not read DIR as csv: it is a folder; name a file in it
     "#]]
     .assert_eq(&as_format(dir.path(), Format::Csv));
     expect![[r#"

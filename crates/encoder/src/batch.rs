@@ -1,11 +1,11 @@
-//! Sequences as the tensors a transformer reads.
+//! Batches of sequences as the input tensors of a transformer.
 
 use candle_core::{Device, Result, Tensor};
 
 use crate::config::{Config, Family};
 use crate::tokenize::Sequence;
 
-/// Sequences side by side, padded to the longest.
+/// Sequences padded to the longest of them.
 pub(crate) struct Batch {
     /// Token ids, `[size, length]`.
     pub(crate) ids: Tensor,
@@ -13,16 +13,16 @@ pub(crate) struct Batch {
     pub(crate) segments: Tensor,
     /// Rows of the position table, `[size, length]`.
     pub(crate) positions: Tensor,
-    /// 0 where a token stands and minus infinity at padding, `[size, 1, 1, length]`;
-    /// none if nothing is padded.
+    /// 0 for tokens and minus infinity for padding, `[size, 1, 1, length]`; `None` if there is
+    /// no padding.
     pub(crate) mask: Option<Tensor>,
-    /// 1 / tokens where a token stands and 0 at padding, `[size, 1, length]`: times the
-    /// token vectors it gives their mean.
-    pub(crate) shares: Tensor,
+    /// 1 / number of tokens for tokens and 0 for padding, `[size, 1, length]`. The product
+    /// with the token vectors is their mean.
+    pub(crate) mean_weights: Tensor,
 }
 
 impl Batch {
-    /// Lays `sequences` side by side on `device`.
+    /// Makes tensors of `sequences` on `device`.
     pub(crate) fn new(config: &Config, sequences: &[&Sequence], device: &Device) -> Result<Self> {
         let size = sequences.len();
         let length = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(0);
@@ -31,7 +31,7 @@ impl Batch {
         let mut segments = Vec::with_capacity(size * length);
         let mut positions = Vec::with_capacity(size * length);
         let mut mask = Vec::with_capacity(size * length);
-        let mut shares = Vec::with_capacity(size * length);
+        let mut mean_weights = Vec::with_capacity(size * length);
         let mut padded = false;
         for (row, sequence) in sequences.iter().enumerate() {
             let tokens = sequence.ids.len();
@@ -40,13 +40,13 @@ impl Batch {
             segments.extend(segments_of(config, &sequence.segments));
             positions.extend(positions_of(config, &sequence.ids));
             mask.resize(row * length + tokens, 0f32);
-            shares.resize(row * length + tokens, 1.0 / tokens as f32);
+            mean_weights.resize(row * length + tokens, 1.0 / tokens as f32);
             padded |= tokens < length;
             ids.resize(end, pad);
             segments.resize(end, 0);
             positions.resize(end, 0);
             mask.resize(end, f32::NEG_INFINITY);
-            shares.resize(end, 0.0);
+            mean_weights.resize(end, 0.0);
         }
         let table = |values| Tensor::from_vec(values, (size, length), device);
         let mask = Tensor::from_vec(mask, (size, 1, 1, length), device);
@@ -55,20 +55,19 @@ impl Batch {
             segments: table(segments)?,
             positions: table(positions)?,
             mask: padded.then_some(mask).transpose()?,
-            shares: Tensor::from_vec(shares, (size, 1, length), device)?,
+            mean_weights: Tensor::from_vec(mean_weights, (size, 1, length), device)?,
         })
     }
 }
 
-/// Rows of the segment table. A model with one segment has no second one to put the
-/// passage in.
+/// Rows of the segment table. A model with only one segment uses it for the passage too.
 pub(crate) fn segments_of(config: &Config, segments: &[u32]) -> impl Iterator<Item = u32> {
     let last = config.segments as u32 - 1;
     segments.iter().map(move |&segment| segment.min(last))
 }
 
-/// RoBERTa counts from the padding token's id on and gives a padding token that
-/// stands in the text that id itself; the others count from 0.
+/// Rows of the position table. RoBERTa's positions start after the padding token's id, which
+/// is also the position of padding tokens within the text; the others start at 0.
 pub(crate) fn positions_of(config: &Config, ids: &[u32]) -> Vec<u32> {
     match config.family {
         Family::Bert | Family::Electra => (0..ids.len() as u32).collect(),
@@ -93,7 +92,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn roberta_skips_the_padding_token_when_it_counts_positions() {
+    fn roberta_does_not_count_padding_tokens_as_positions() {
         let config = json!({
             "model_type": "roberta", "vocab_size": 10, "hidden_size": 8, "num_hidden_layers": 1,
             "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 20,

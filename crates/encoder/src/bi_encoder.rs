@@ -1,4 +1,4 @@
-//! Texts to unit vectors, each alone.
+//! Bi-encoders, which embed one text at a time as a unit vector.
 
 use rayon::prelude::*;
 use treffer_types::{
@@ -8,9 +8,9 @@ use treffer_types::{
 use crate::error::Error;
 use crate::model::Model;
 use crate::tokenize::Sequence;
-use crate::transformer::Wanted;
+use crate::transformer::OutputTokens;
 
-/// A transformer whose token vectors become one unit vector per text.
+/// A transformer whose token vectors are pooled to one unit vector per text.
 pub struct BiEncoder {
     model: Model,
 }
@@ -20,14 +20,14 @@ impl BiEncoder {
     ///
     /// # Errors
     /// If the folder's role is not [`ModelRole::BiEncoder`], a file is missing,
-    /// damaged or not the pinned one, the files do not fit one another, or the
-    /// device cannot be opened.
+    /// damaged or differs from its pinned checksum, the files do not match each other, or
+    /// the device cannot be opened.
     pub fn load(folder: &ModelFolder, device: Device) -> Result<Self, Error> {
         let (model, _weights) = Model::load(folder, device, ModelRole::BiEncoder)?;
         Ok(BiEncoder { model })
     }
 
-    /// Tokenise, run, pool, normalise.
+    /// Tokenizes the texts, runs the model, pools and normalizes.
     fn embed(&self, prefix: &str, texts: &[&str]) -> Result<Vec<Embedding>, Error> {
         let model = &self.model;
         let sequences: Vec<Sequence> = texts
@@ -38,11 +38,11 @@ impl BiEncoder {
             })
             .collect::<Result<_, _>>()
             .map_err(|source| model.tokenize_error(source))?;
-        let wanted = match model.spec.pooling {
-            Pooling::Cls => Wanted::First,
-            Pooling::Mean => Wanted::All,
+        let outputs = match model.spec.pooling {
+            Pooling::Cls => OutputTokens::First,
+            Pooling::Mean => OutputTokens::All,
         };
-        let pooled = model.run(&sequences, wanted, |pooled| pooled.squeeze(1))?;
+        let pooled = model.run(&sequences, outputs, |pooled| pooled.squeeze(1))?;
         let embedding = |(row, sequence): (Vec<f32>, &Sequence)| {
             Ok(Embedding {
                 vector: unit(&row).ok_or_else(|| model.not_finite())?,
@@ -75,7 +75,7 @@ impl Embedder for BiEncoder {
     }
 }
 
-/// `vector` at length 1; `None` if it has no direction.
+/// `vector` scaled to Euclidean length 1; `None` if its length is 0 or not finite.
 fn unit(vector: &[f32]) -> Option<Vec<f32>> {
     let square = |&value: &f32| f64::from(value) * f64::from(value);
     let length = vector.iter().map(square).sum::<f64>().sqrt();
@@ -93,7 +93,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_vector_without_direction_has_no_unit() {
+    fn a_zero_or_nan_vector_has_no_unit_vector() {
         assert_eq!(unit(&[0.0, 0.0]), None);
         assert_eq!(unit(&[f32::NAN, 1.0]), None);
         assert_eq!(unit(&[3.0, 4.0]), Some(vec![0.6, 0.8]));

@@ -1,15 +1,16 @@
-//! Bias and exact GELU in one pass over memory, in place: on the CPU candle's own
-//! two passes, with a scalar error function, cost as much as a matrix product.
+//! Bias and exact GELU in one pass over memory, in place. Candle's two passes with a scalar
+//! error function cost as much as a matrix product on the CPU.
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Result, Tensor, bail};
 use treffer_kernels::math::ERF;
 
-/// Adds `bias` to each row of `x`, which nobody else may hold, where it lies.
+/// Adds `bias` to each row of `x` in place. The storage of `x` must not be shared.
 pub(crate) fn add(x: &Tensor, bias: &Tensor) -> Result<()> {
     x.inplace_op2(bias, &AddBias { then: |sum| sum })
 }
 
-/// Adds `bias` to each row of `x` and applies [`gelu`].
+/// Adds `bias` to each row of `x` in place and applies [`gelu`]. The storage of `x` must not
+/// be shared.
 pub(crate) fn add_then_gelu(x: &Tensor, bias: &Tensor) -> Result<()> {
     x.inplace_op2(bias, &AddBias { then: gelu })
 }
@@ -21,8 +22,8 @@ fn gelu(x: f32) -> f32 {
     0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
 }
 
-/// The error function, by the fit that the kernels use. Without a branch or a call, so
-/// that the compiler turns loops over it into vector instructions.
+/// The error function, with the coefficients of the kernels. It has no branches or calls, so
+/// that the compiler vectorizes loops over it.
 #[inline(always)]
 fn erf(x: f32) -> f32 {
     let x = x.clamp(-4.0, 4.0);
@@ -81,7 +82,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn the_ends_of_gelu_are_zero_and_the_number_itself() {
+    fn gelu_approaches_zero_and_the_identity() {
         assert_eq!(gelu(0.0), 0.0);
         assert_eq!(gelu(50.0), 50.0);
         assert!(gelu(-50.0).abs() < 2e-5, "{}", gelu(-50.0));
@@ -90,7 +91,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn in_place_is_what_candle_gives_in_two_steps(
+        fn one_pass_in_place_agrees_with_two_steps_of_candle(
             values in prop::collection::vec(-8f32..8.0, 12),
             bias in prop::collection::vec(-1f32..1.0, 4),
         ) {

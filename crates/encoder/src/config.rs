@@ -1,4 +1,4 @@
-//! `config.json` of the model hub, checked before anything is built from it.
+//! Reads and validates a model's `config.json`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,41 +7,41 @@ use serde::Deserialize;
 
 use crate::error::Error;
 
-/// The architecture, as the rest of the crate uses it.
+/// The validated architecture of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
-    /// Which family's conventions hold.
+    /// The model family.
     pub(crate) family: Family,
     /// Number of word pieces.
     pub(crate) vocab_size: usize,
-    /// Width of the embeddings; other than `hidden_size` only for ELECTRA.
+    /// Width of the embeddings; differs from `hidden_size` only for ELECTRA.
     pub(crate) embedding_size: usize,
-    /// Width between the layers.
+    /// Width of the hidden states between layers.
     pub(crate) hidden_size: usize,
     /// Number of layers.
     pub(crate) layers: usize,
-    /// Attention heads; divides `hidden_size`.
+    /// Number of attention heads; divides `hidden_size`.
     pub(crate) heads: usize,
-    /// Width inside the feed-forward block.
+    /// Width within the feed-forward block.
     pub(crate) intermediate_size: usize,
-    /// Rows of the position table.
+    /// Number of rows of the position table.
     pub(crate) positions: usize,
-    /// Rows of the segment table.
+    /// Number of rows of the segment table.
     pub(crate) segments: usize,
-    /// The feed-forward block's activation.
+    /// Activation function of the feed-forward block.
     pub(crate) activation: Activation,
     /// Added to the variance in layer norms.
     pub(crate) layer_norm_eps: f64,
-    /// The padding token, from which RoBERTa counts its positions.
+    /// Id of the padding token, after which RoBERTa's positions start.
     pub(crate) pad_token_id: u32,
-    /// Classes of the head if the file says so.
+    /// Number of classes of the head, if stated.
     pub(crate) labels: Option<usize>,
 }
 
-/// The families that share one encoder and differ at its ends.
+/// Model families. They have the same layers and differ in embeddings and heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
-    /// BERT and its likes (MiniLM, bge, e5).
+    /// BERT and models of its architecture (MiniLM, bge, e5).
     Bert,
     /// RoBERTa and XLM-RoBERTa: positions start after the padding token's id.
     Roberta,
@@ -49,20 +49,20 @@ pub(crate) enum Family {
     Electra,
 }
 
-/// What stands between the two halves of the feed-forward block.
+/// The activation function of the feed-forward block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activation {
     /// GELU with the error function: x/2 (1 + erf(x / sqrt 2)).
     Gelu,
-    /// GELU with its tanh approximation; differs enough to show in scores.
+    /// GELU with its tanh approximation, which differs enough to change scores.
     GeluTanh,
     /// max(x, 0).
     Relu,
 }
 
-/// The keys of `config.json` that matter here.
+/// The keys of `config.json` that are used.
 #[derive(Deserialize)]
-struct Raw {
+struct RawConfig {
     model_type: String,
     vocab_size: usize,
     hidden_size: usize,
@@ -71,7 +71,7 @@ struct Raw {
     num_attention_heads: usize,
     intermediate_size: usize,
     max_position_embeddings: usize,
-    #[serde(default = "two")]
+    #[serde(default = "bert_segments")]
     type_vocab_size: usize,
     #[serde(default = "gelu")]
     hidden_act: String,
@@ -84,8 +84,8 @@ struct Raw {
     id2label: Option<BTreeMap<String, serde_json::Value>>,
 }
 
-// The defaults that Transformers leaves out when it saves a configuration.
-fn two() -> usize {
+// Defaults of Transformers, which omits them when it saves a configuration.
+fn bert_segments() -> usize {
     2
 }
 fn gelu() -> String {
@@ -95,24 +95,24 @@ fn bert_eps() -> f64 {
     1e-12
 }
 
-/// No size in a configuration is larger; keeps products far from overflow.
+/// Maximal size in a configuration, which keeps products from overflowing.
 const MAX_SIZE: usize = 1 << 24;
 
 impl Config {
     /// Reads the bytes of the `config.json` at `path`.
     pub(crate) fn parse(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
-        let raw: Raw = serde_json::from_slice(bytes).map_err(|source| Error::Json {
+        let raw: RawConfig = serde_json::from_slice(bytes).map_err(|source| Error::Json {
             path: path.to_owned(),
             source,
         })?;
-        raw.check().map_err(|(key, reason)| Error::Config {
+        raw.validate().map_err(|(key, reason)| Error::Config {
             path: path.to_owned(),
             key,
             reason,
         })
     }
 
-    /// The first position's row in the position table.
+    /// Row of the first position in the position table.
     pub(crate) fn first_position(&self) -> usize {
         match self.family {
             Family::Bert | Family::Electra => 0,
@@ -120,16 +120,17 @@ impl Config {
         }
     }
 
-    /// Most tokens in one sequence.
+    /// Maximal number of tokens in a sequence.
     pub(crate) fn max_tokens(&self) -> usize {
         self.positions - self.first_position()
     }
 }
 
-type Complaint = (&'static str, String);
+/// A key and what is wrong with its value.
+type Invalid = (&'static str, String);
 
-impl Raw {
-    fn check(self) -> Result<Config, Complaint> {
+impl RawConfig {
+    fn validate(self) -> Result<Config, Invalid> {
         let family = match self.model_type.as_str() {
             "bert" => Family::Bert,
             "roberta" | "xlm-roberta" => Family::Roberta,
@@ -167,13 +168,13 @@ impl Raw {
         };
         if !config.hidden_size.is_multiple_of(config.heads) {
             let reason = format!(
-                "is {}, which {} attention heads cannot share",
+                "is {}, which is not divisible by the {} attention heads",
                 config.hidden_size, config.heads
             );
             return Err(("hidden_size", reason));
         }
         if !(config.layer_norm_eps > 0.0 && config.layer_norm_eps < 1.0) {
-            let reason = format!("is {}; it lies between 0 and 1", config.layer_norm_eps);
+            let reason = format!("is {}; it must be between 0 and 1", config.layer_norm_eps);
             return Err(("layer_norm_eps", reason));
         }
         if config.first_position() >= config.positions {
@@ -183,18 +184,18 @@ impl Raw {
         Ok(config)
     }
 
-    /// Refuses variants that would silently give other numbers.
-    fn check_variants(&self) -> Result<(), Complaint> {
+    /// Refuses unsupported variants, which would silently give wrong results.
+    fn check_variants(&self) -> Result<(), Invalid> {
         if let Some(kind) = &self.position_embedding_type
             && kind != "absolute"
         {
-            let reason = format!("is `{kind}`; only absolute positions are built here");
+            let reason = format!("is `{kind}`; only absolute positions are supported");
             return Err(("position_embedding_type", reason));
         }
         if self.is_decoder == Some(true) {
             return Err((
                 "is_decoder",
-                "is true; only encoders are built here".to_owned(),
+                "is true; only encoders are supported".to_owned(),
             ));
         }
         if let Some("multi_label_classification") = self.problem_type.as_deref() {
@@ -206,15 +207,18 @@ impl Raw {
     }
 }
 
-fn size(key: &'static str, value: usize) -> Result<usize, Complaint> {
+fn size(key: &'static str, value: usize) -> Result<usize, Invalid> {
     if (1..=MAX_SIZE).contains(&value) {
         Ok(value)
     } else {
-        Err((key, format!("is {value}; it lies between 1 and {MAX_SIZE}")))
+        Err((
+            key,
+            format!("is {value}; it must be between 1 and {MAX_SIZE}"),
+        ))
     }
 }
 
-fn activation(name: &str) -> Result<Activation, Complaint> {
+fn activation(name: &str) -> Result<Activation, Invalid> {
     match name {
         "gelu" => Ok(Activation::Gelu),
         "gelu_new" | "gelu_pytorch_tanh" => Ok(Activation::GeluTanh),
@@ -247,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_transformers_leaves_out_has_its_default() {
+    fn omitted_keys_have_the_defaults_of_transformers() {
         let config = parse(json!({})).unwrap();
         assert_eq!(config.segments, 2);
         assert_eq!(config.activation, Activation::Gelu);
@@ -255,13 +259,13 @@ mod tests {
     }
 
     #[test]
-    fn roberta_loses_the_positions_up_to_its_padding_token() {
+    fn roberta_positions_start_after_the_padding_token() {
         let config = parse(json!({"model_type": "xlm-roberta", "pad_token_id": 1})).unwrap();
         assert_eq!((config.first_position(), config.max_tokens()), (2, 18));
     }
 
     #[test]
-    fn a_configuration_that_cannot_be_built_is_refused_by_key() {
+    fn an_unsupported_configuration_is_refused_by_key() {
         for (key, edit) in [
             ("model_type", json!({"model_type": "gpt2"})),
             ("hidden_act", json!({"hidden_act": "swish"})),

@@ -1,4 +1,4 @@
-//! Query and passage, read together, to one logit.
+//! Cross-encoders, which score a query and a passage together.
 
 use rayon::prelude::*;
 use treffer_types::{
@@ -9,14 +9,14 @@ use crate::error::Error;
 use crate::heads::{Head, grade};
 use crate::model::Model;
 use crate::tokenize::Sequence;
-use crate::transformer::Wanted;
+use crate::transformer::OutputTokens;
 
 /// A transformer with a classification head over `[CLS] query [SEP] passage [SEP]`.
 ///
-/// A head with one class gives its raw logit. A head with several classes gives the
-/// expected grade, the sum of i * softmax(logits)_i over the classes i = 0, 1, ...
-/// Only the passage is cut to the model's maximal length; a query that would leave
-/// it no room is cut to half of the room.
+/// The score of a head with one class is its raw logit. That of a head with several classes
+/// is the expected grade, the sum of i * softmax(logits)_i over the classes i = 0, 1, ...
+/// The passage is truncated to fit the model's maximal length. The query is truncated only
+/// if it would leave no room for the passage, and then to half of the available tokens.
 pub struct CrossEncoder {
     model: Model,
     head: Head,
@@ -27,8 +27,8 @@ impl CrossEncoder {
     ///
     /// # Errors
     /// If the folder's role is not [`ModelRole::CrossEncoder`], a file is missing,
-    /// damaged or not the pinned one, the files do not fit one another, or the
-    /// device cannot be opened.
+    /// damaged or differs from its pinned checksum, the files do not match each other, or
+    /// the device cannot be opened.
     pub fn load(folder: &ModelFolder, device: Device) -> Result<Self, Error> {
         let (model, mut weights) = Model::load(folder, device, ModelRole::CrossEncoder)?;
         let head = Head::load(&model.config, &mut weights, &folder.path)?;
@@ -51,7 +51,9 @@ impl CrossEncoder {
             })
             .collect::<Result<_, _>>()
             .map_err(|source| model.tokenize_error(source))?;
-        let logits = model.run(&sequences, Wanted::First, |first| self.head.forward(first))?;
+        let logits = model.run(&sequences, OutputTokens::First, |first| {
+            self.head.forward(first)
+        })?;
         let score = |(logits, sequence): (Vec<f32>, &Sequence)| {
             let logit = grade(&logits);
             if !logit.is_finite() {

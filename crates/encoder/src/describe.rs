@@ -1,4 +1,4 @@
-//! A model folder that nobody has registered, as its own files describe it.
+//! Derives the spec of an unregistered model folder from its files.
 
 use std::path::Path;
 
@@ -10,19 +10,19 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::folder::{CONFIG, read};
 
-/// Reads what the folder at `path` says of itself: `config.json`, and where they
-/// are present `modules.json` with the pooling, `sentence_bert_config.json`,
+/// Derives a spec from the files of the folder at `path`: `config.json` and, if present,
+/// `modules.json` with the pooling, `sentence_bert_config.json`,
 /// `config_sentence_transformers.json` and `tokenizer_config.json`.
 ///
-/// The name is the folder's, the license "unknown". Without a `role`, a folder with
-/// a pooling module is a bi-encoder and one whose architecture ends in
-/// `ForSequenceClassification` a cross-encoder. The maximal length is the smallest
-/// that any file states, and never more than the model has positions for.
+/// The name is that of the folder, the license "unknown". Without a `role`, a folder with a
+/// pooling module is a bi-encoder, and one whose architecture ends in
+/// `ForSequenceClassification` is a cross-encoder. The maximal length is the smallest one
+/// that a file states, and at most the model's number of positions.
 ///
 /// # Errors
-/// If `config.json` is missing or of a model that cannot be built here, a present
-/// file cannot be read, no role is given and the files do not say it, or a
-/// bi-encoder's pooling is neither mean nor cls or is not stated at all.
+/// If `config.json` is missing or of an unsupported model, a file cannot be read, the role
+/// is neither given nor stated, or a bi-encoder's pooling is not stated or neither mean nor
+/// cls.
 pub fn describe(path: &Path, role: Option<ModelRole>) -> Result<ModelSpec, Error> {
     let bytes = read(&path.join(CONFIG))?;
     let config = Config::parse(&path.join(CONFIG), &bytes)?;
@@ -42,8 +42,8 @@ pub fn describe(path: &Path, role: Option<ModelRole>) -> Result<ModelSpec, Error
         (ModelRole::BiEncoder, None) => {
             return Err(unsupported(
                 path,
-                "it is to be a bi-encoder, but no modules.json with a pooling module says how \
-                 token vectors become one; register the model with its pooling",
+                "a bi-encoder needs a pooling, but the folder has no modules.json with a pooling \
+                 module; register the model with its pooling",
             ));
         }
     };
@@ -109,8 +109,8 @@ fn guess_role(path: &Path, config: &Architectures, pooled: bool) -> Result<Model
     }
 }
 
-/// The pooling module's one mode, if there is such a module. Modules that would
-/// change the vectors further are refused.
+/// The mode of the pooling module, if there is one. Modules that would change the vectors
+/// further are refused.
 fn stated_pooling(path: &Path, modules: &[Module]) -> Result<Option<Pooling>, Error> {
     let mut pooling = None;
     for module in modules {
@@ -121,7 +121,7 @@ fn stated_pooling(path: &Path, modules: &[Module]) -> Result<Option<Pooling>, Er
                 pooling = Some(pooling_mode(path, &parse(&file, &read(&file)?)?)?);
             }
             other => {
-                let reason = format!("modules.json asks for `{other}`, which is not built here");
+                let reason = format!("modules.json requires `{other}`, which is not supported");
                 return Err(unsupported(path, &reason));
             }
         }
@@ -139,7 +139,7 @@ fn pooling_mode(path: &Path, modes: &serde_json::Value) -> Result<Pooling, Error
         .flatten()
         .filter_map(set)
         .collect();
-    // Newer files name the mode instead.
+    // Newer files have the name of the mode instead.
     if let Some(mode) = modes.get("pooling_mode").and_then(|mode| mode.as_str()) {
         keys = vec![format!("pooling_mode_{mode}")];
     }
@@ -149,7 +149,7 @@ fn pooling_mode(path: &Path, modes: &serde_json::Value) -> Result<Pooling, Error
         _ => Err(unsupported(
             path,
             &format!(
-                "its pooling is [{}]; it can be mean or cls",
+                "its pooling is [{}]; only mean and cls are supported",
                 keys.join(", ")
             ),
         )),
@@ -161,7 +161,7 @@ fn max_length(path: &Path, config: &Config) -> Result<usize, Error> {
     let mut length = config.max_tokens();
     for name in ["sentence_bert_config.json", "tokenizer_config.json"] {
         let stated: Option<Lengths> = optional(&path.join(name))?;
-        // Transformers writes 1e30 for "no limit", so the number may be of any size.
+        // A float, since Transformers writes 1e30 for "no limit".
         if let Some(stated) = stated.and_then(|lengths| lengths.model_max_length)
             && stated >= 1.0
             && stated < length as f64
@@ -187,7 +187,7 @@ fn unsupported(path: &Path, reason: &str) -> Error {
     }
 }
 
-/// The file at `path`, if there is one.
+/// Reads the file at `path`, if it exists.
 fn optional<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
     if !path.is_file() {
         return Ok(None);

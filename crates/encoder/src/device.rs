@@ -23,14 +23,17 @@ pub(crate) fn isa(device: Device) -> Result<Option<Isa>, Error> {
         Device::Cpu(CpuBackend::Fastest) => Ok(Isa::detect()),
         Device::Cpu(CpuBackend::Quantized(set)) => match Isa::get(level(set)) {
             Some(isa) => Ok(Some(isa)),
-            None => Err(Error::NoInstructions { set }),
+            None => Err(Error::NoInstructions {
+                set,
+                needs: level(set).needs(),
+            }),
         },
         Device::Cpu(CpuBackend::Candle) | Device::Cuda(_) => Ok(None),
     }
 }
 
 /// What the kernels call an instruction set.
-pub(crate) fn level(set: InstructionSet) -> Level {
+fn level(set: InstructionSet) -> Level {
     match set {
         InstructionSet::Avx2 => Level::Avx2,
         InstructionSet::Avx512 => Level::Avx512,

@@ -1,30 +1,28 @@
-//! Everything that can go wrong between a model folder and a score.
+//! Errors of describing, loading and running models.
 
 use std::path::PathBuf;
 
 use treffer_types::{BoxError, Device, InstructionSet, ModelRole};
 
-use crate::device::level;
-
 /// Why a model could not be described, loaded or run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// CUDA was asked for in a build without it.
+    /// CUDA was requested in a build without the `cuda` feature.
     #[error(
         "cannot use device {device}: this build lacks the `cuda` feature; \
          build with `--features cuda`, or choose device cpu"
     )]
     NoCuda {
-        /// The device asked for.
+        /// The requested device.
         device: Device,
     },
-    /// The device is known but does not answer.
+    /// The device could not be opened.
     #[error("cannot open device {device}; check the driver, or choose device cpu")]
     OpenDevice {
-        /// The device asked for.
+        /// The requested device.
         device: Device,
-        /// The driver's words.
+        /// The driver's error.
         #[source]
         source: BoxError,
     },
@@ -33,11 +31,11 @@ pub enum Error {
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's words.
+        /// The I/O error.
         #[source]
         source: std::io::Error,
     },
-    /// No weights in a format that can be read.
+    /// The folder has no weights file in a supported format.
     #[error(
         "no weights in model folder {}: expected one of model.safetensors, model.onnx, \
          model.e5s1{hint}",
@@ -46,10 +44,10 @@ pub enum Error {
     NoWeights {
         /// The folder.
         path: PathBuf,
-        /// What was found instead and what to do with it; may be empty.
+        /// What was found instead and what to do about it; may be empty.
         hint: &'static str,
     },
-    /// More than one weights file, so that it is not known which one is meant.
+    /// The folder has more than one weights file, and it is ambiguous which to use.
     #[error("several weights in model folder {}: {found}; keep one of them", path.display())]
     SeveralWeights {
         /// The folder.
@@ -57,7 +55,7 @@ pub enum Error {
         /// Their names.
         found: String,
     },
-    /// A file differs from its pin.
+    /// A file differs from its pinned checksum.
     #[error(
         "model file {} is not the pinned one: expected sha256 {expected}, found {found}; \
          fetch it again with `treffer model pull {name} --force`",
@@ -68,12 +66,12 @@ pub enum Error {
         path: PathBuf,
         /// The model's name in the registry.
         name: String,
-        /// The pin.
+        /// The pinned checksum.
         expected: String,
-        /// What the file has.
+        /// The file's checksum.
         found: String,
     },
-    /// A JSON file that does not parse or misses a key.
+    /// A JSON file is invalid or lacks a key.
     #[error("cannot read {} as the JSON expected of it", path.display())]
     Json {
         /// The file.
@@ -82,71 +80,72 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
-    /// A setting that no model built here can have.
+    /// A configuration value is invalid or unsupported.
     #[error("cannot build the model of {}: `{key}` {reason}", path.display())]
     Config {
-        /// The file that says so, or the folder for what was given beside it.
+        /// The file with the value, or the folder if the value comes from the spec.
         path: PathBuf,
         /// The key.
         key: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the value.
         reason: String,
     },
-    /// The CPU lacks the instructions that were asked for.
+    /// The processor does not support the requested instruction set.
     #[error(
-        "device cpu:{set} needs a processor with {}, which this one is not; \
-         `cpu` takes the best there is",
-        level(*set).needs()
+        "device cpu:{set} needs a processor with {needs}, which this machine lacks; \
+         `cpu` uses the best instructions that it has"
     )]
     NoInstructions {
-        /// What was asked for.
+        /// The requested instruction set.
         set: InstructionSet,
+        /// The processor features that it consists of.
+        needs: &'static str,
     },
-    /// The model cannot be run in integers.
+    /// The model's shape is not supported by the integer kernels.
     #[error(
-        "model `{name}` has heads wider than the CPU's integer products allow; \
+        "model `{name}` has wider heads or more positions than the integer kernels support; \
          use the device cpu:candle"
     )]
     Shape {
         /// The model's name.
         name: String,
     },
-    /// A weights file that is damaged or not of its format.
-    #[error("cannot read weights {}: {reason}; the file is damaged or of another format", path.display())]
+    /// A weights file is damaged or has another format than its name says.
+    #[error("cannot read weights {}: {reason}; the file is damaged or has another format", path.display())]
     Weights {
         /// The file.
         path: PathBuf,
         /// What is wrong, and where.
         reason: String,
     },
-    /// The architecture needs a tensor that the weights lack.
+    /// The weights lack a tensor that the configuration requires.
     #[error(
-        "weights {} have no tensor `{tensor}`, which config.json asks for; \
-         the two do not belong together, or the model has another kind of head",
+        "weights {} have no tensor `{tensor}`, which config.json requires; \
+         the two files are of different models, or the model has another kind of head",
         path.display()
     )]
     NoTensor {
         /// The weights file.
         path: PathBuf,
-        /// Its name as the model hub spells it.
+        /// The tensor's name, as in PyTorch.
         tensor: String,
     },
-    /// A tensor of another shape than config.json says.
+    /// A tensor has another shape than the configuration requires.
     #[error(
-        "tensor `{tensor}` in weights {} has shape {found:?}, but config.json asks for {expected:?}",
+        "tensor `{tensor}` in weights {} has shape {found:?}, but config.json requires {expected:?}",
         path.display()
     )]
     TensorShape {
         /// The weights file.
         path: PathBuf,
-        /// Its name as the model hub spells it.
+        /// The tensor's name, as in PyTorch.
         tensor: String,
-        /// By config.json.
+        /// The shape by config.json.
         expected: Vec<usize>,
-        /// In the file.
+        /// The shape in the file.
         found: Vec<usize>,
     },
-    /// tokenizer.json cannot be used.
+    /// tokenizer.json is invalid or unsupported.
     #[error("cannot use tokenizer {}", path.display())]
     Tokenizer {
         /// The file.
@@ -155,17 +154,17 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
-    /// A model of one kind was loaded as the other.
+    /// A bi-encoder was loaded as a cross-encoder, or the other way round.
     #[error("model `{name}` is a {found}, but a {wanted} is needed here")]
     Role {
         /// The model's name.
         name: String,
-        /// What it is.
+        /// The model's role.
         found: ModelRole,
-        /// What it was loaded as.
+        /// The role that it was loaded for.
         wanted: ModelRole,
     },
-    /// The files of a folder do not say what kind of model it is.
+    /// The files of a folder do not tell the model's role.
     #[error(
         "cannot tell from its files whether model folder {} is a bi-encoder or a cross-encoder; \
          name the role",
@@ -175,20 +174,20 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
-    /// A folder whose files ask for something that is not done here.
+    /// The files of a folder require something that is not supported.
     #[error("cannot use model folder {}: {reason}", path.display())]
     Unsupported {
         /// The folder.
         path: PathBuf,
-        /// What it asks for.
+        /// What they require.
         reason: String,
     },
-    /// A text could not be tokenised.
-    #[error("model `{name}` could not tokenise a text")]
+    /// A text could not be tokenized.
+    #[error("model `{name}` could not tokenize a text")]
     Tokenize {
         /// The model's name.
         name: String,
-        /// The tokenizer's words.
+        /// The tokenizer's error.
         #[source]
         source: BoxError,
     },
@@ -197,13 +196,13 @@ pub enum Error {
     Run {
         /// The model's name.
         name: String,
-        /// The device's words.
+        /// The error of candle or the device.
         #[source]
         source: BoxError,
     },
-    /// The model answered with infinity or no number at all.
+    /// The model's output contains infinity or NaN.
     #[error(
-        "model `{name}` gave a value that is not finite; its weights are probably damaged: \
+        "the output of model `{name}` is not finite; its weights are probably damaged: \
          check them with `treffer model verify`"
     )]
     NotFinite {

@@ -1,143 +1,16 @@
-//! The identity of a model as used, which an index records.
+//! The fingerprint of a model, which an index records.
 
-use sha2::{Digest, Sha256};
-use treffer_types::{Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling};
+use treffer_types::{Fingerprint, ModelFolder};
 
 use crate::error::Error;
-use crate::folder::hexadecimal;
+use crate::folder::read_hashes;
+use crate::hashes::fingerprint_of;
 
-/// The fingerprint that loading `folder` would give, without building the model.
-/// Reads and hashes its files and checks their pins.
+/// The fingerprint that loading `folder` would give, without loading the model: its files are
+/// read, hashed and compared with their pinned checksums.
 ///
 /// # Errors
-/// If a file is missing, cannot be read or differs from its pin.
+/// If a file is missing, cannot be read or differs from its pinned checksum.
 pub fn fingerprint(folder: &ModelFolder) -> Result<Fingerprint, Error> {
-    Ok(fingerprint_of(&FileHashes::read(folder)?, &folder.spec))
-}
-
-/// The sha256 of each file that makes a model.
-pub(crate) struct FileHashes {
-    pub(crate) weights: [u8; 32],
-    pub(crate) tokenizer: [u8; 32],
-    pub(crate) config: [u8; 32],
-}
-
-/// sha256 over all that changes what a model says. Every field goes in with its
-/// length before it, so that no two sets of fields give the same bytes.
-pub(crate) fn fingerprint_of(files: &FileHashes, spec: &ModelSpec) -> Fingerprint {
-    // Destructured, so that a new field must be decided upon here. Neither the
-    // name nor the license changes a score.
-    let FileHashes {
-        weights,
-        tokenizer,
-        config,
-    } = files;
-    let ModelSpec {
-        name: _,
-        role,
-        pooling,
-        query_prefix,
-        passage_prefix,
-        max_length,
-        license: _,
-    } = spec;
-    let max_length = (*max_length as u64).to_le_bytes();
-    let fields: [&[u8]; 9] = [
-        b"treffer model 1",
-        weights,
-        tokenizer,
-        config,
-        match role {
-            ModelRole::BiEncoder => b"bi-encoder",
-            ModelRole::CrossEncoder => b"cross-encoder",
-        },
-        match (role, pooling) {
-            (ModelRole::CrossEncoder, _) => b"ignored",
-            (ModelRole::BiEncoder, Pooling::Mean) => b"mean",
-            (ModelRole::BiEncoder, Pooling::Cls) => b"cls",
-        },
-        query_prefix.as_bytes(),
-        passage_prefix.as_bytes(),
-        &max_length,
-    ];
-    let mut hasher = Sha256::new();
-    for field in fields {
-        hasher.update((field.len() as u64).to_le_bytes());
-        hasher.update(field);
-    }
-    let digest: [u8; 32] = hasher.finalize().into();
-    Fingerprint(hexadecimal(&digest))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn spec() -> ModelSpec {
-        ModelSpec {
-            name: "a".to_owned(),
-            role: ModelRole::BiEncoder,
-            pooling: Pooling::Mean,
-            query_prefix: "query: ".to_owned(),
-            passage_prefix: "passage: ".to_owned(),
-            max_length: 512,
-            license: "MIT".to_owned(),
-        }
-    }
-
-    #[test]
-    fn whatever_changes_a_score_changes_the_fingerprint() {
-        let hashes = |weights, tokenizer, config| FileHashes {
-            weights: [weights; 32],
-            tokenizer: [tokenizer; 32],
-            config: [config; 32],
-        };
-        let files = hashes(1, 2, 3);
-        let edits: [fn(&mut ModelSpec); 6] = [
-            |spec| spec.role = ModelRole::CrossEncoder,
-            |spec| spec.pooling = Pooling::Cls,
-            |spec| spec.query_prefix.push('x'),
-            |spec| spec.passage_prefix.clear(),
-            |spec| spec.max_length = 511,
-            // The same characters, divided otherwise between the prefixes.
-            |spec| {
-                spec.query_prefix = "query: p".to_owned();
-                spec.passage_prefix = "assage: ".to_owned();
-            },
-        ];
-        let mut seen = vec![fingerprint_of(&files, &spec())];
-        for edit in edits {
-            let mut edited = spec();
-            edit(&mut edited);
-            seen.push(fingerprint_of(&files, &edited));
-        }
-        for files in [
-            hashes(9, 2, 3),
-            hashes(1, 9, 3),
-            hashes(1, 2, 9),
-            hashes(2, 1, 3),
-        ] {
-            seen.push(fingerprint_of(&files, &spec()));
-        }
-        let distinct: std::collections::HashSet<_> = seen.iter().collect();
-        assert_eq!(distinct.len(), seen.len());
-    }
-
-    #[test]
-    fn neither_name_nor_license_changes_the_fingerprint() {
-        let files = FileHashes {
-            weights: [1; 32],
-            tokenizer: [2; 32],
-            config: [3; 32],
-        };
-        let renamed = ModelSpec {
-            name: "b".to_owned(),
-            license: "unknown".to_owned(),
-            ..spec()
-        };
-        assert_eq!(
-            fingerprint_of(&files, &spec()),
-            fingerprint_of(&files, &renamed)
-        );
-    }
+    Ok(fingerprint_of(&read_hashes(folder)?, &folder.spec))
 }

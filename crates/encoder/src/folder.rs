@@ -1,5 +1,4 @@
-//! The files of a model folder, each read once, hashed once and checked
-//! against its pin.
+//! Reads the files of a model folder, hashes them and compares them with pinned checksums.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -9,34 +8,34 @@ use sha2::{Digest, Sha256};
 use treffer_types::{Fingerprint, ModelFolder};
 
 use crate::error::Error;
-use crate::fingerprint::{FileHashes, fingerprint_of};
-use crate::weights::Format;
+use crate::format::WeightsFormat;
+use crate::hashes::{FileHashes, fingerprint_of, hexadecimal};
 
-/// The tokenizer's file.
+/// File name of the tokenizer.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
-/// The architecture's file.
+/// File name of the configuration.
 pub(crate) const CONFIG: &str = "config.json";
 
-/// The three files that make a model, in memory.
+/// The three files of a model, in memory.
 pub(crate) struct Files {
-    /// Which of the weight formats was found.
-    pub(crate) format: Format,
-    /// Where the weights lie, for messages.
+    /// The format of the weights.
+    pub(crate) format: WeightsFormat,
+    /// Path of the weights, for messages.
     pub(crate) weights_path: PathBuf,
-    /// The weights, undecoded.
+    /// Content of the weights file.
     pub(crate) weights: Vec<u8>,
-    /// `tokenizer.json`.
+    /// Content of `tokenizer.json`.
     pub(crate) tokenizer: Vec<u8>,
-    /// `config.json`.
+    /// Content of `config.json`.
     pub(crate) config: Vec<u8>,
-    /// Identity of these files as `folder.spec` uses them.
+    /// Fingerprint of these files with the spec of the folder.
     pub(crate) fingerprint: Fingerprint,
 }
 
 impl Files {
-    /// Reads them, hashes them and checks every pin of `folder`.
+    /// Reads and hashes the files and checks every pinned checksum of `folder`.
     pub(crate) fn read(folder: &ModelFolder) -> Result<Self, Error> {
-        let format = Format::find(&folder.path)?;
+        let format = WeightsFormat::find(&folder.path)?;
         check_other_pins(folder, format)?;
         let (weights, weights_hash) = read_hashed(folder, format.file_name())?;
         let (tokenizer, tokenizer_hash) = read_hashed(folder, TOKENIZER)?;
@@ -57,21 +56,20 @@ impl Files {
     }
 }
 
-impl FileHashes {
-    /// The hashes alone, every pin checked; no file is held in memory.
-    pub(crate) fn read(folder: &ModelFolder) -> Result<Self, Error> {
-        let format = Format::find(&folder.path)?;
-        check_other_pins(folder, format)?;
-        Ok(FileHashes {
-            weights: hash(folder, format.file_name())?,
-            tokenizer: hash(folder, TOKENIZER)?,
-            config: hash(folder, CONFIG)?,
-        })
-    }
+/// Hashes the files without holding them in memory and checks every pinned checksum of
+/// `folder`.
+pub(crate) fn read_hashes(folder: &ModelFolder) -> Result<FileHashes, Error> {
+    let format = WeightsFormat::find(&folder.path)?;
+    check_other_pins(folder, format)?;
+    Ok(FileHashes {
+        weights: hash(folder, format.file_name())?,
+        tokenizer: hash(folder, TOKENIZER)?,
+        config: hash(folder, CONFIG)?,
+    })
 }
 
-/// Checks the pinned files that are not needed to run the model.
-fn check_other_pins(folder: &ModelFolder, format: Format) -> Result<(), Error> {
+/// Checks those pinned files that are not needed to run the model.
+fn check_other_pins(folder: &ModelFolder, format: WeightsFormat) -> Result<(), Error> {
     let needed = [format.file_name(), TOKENIZER, CONFIG];
     for name in folder.sha256.keys() {
         if !needed.contains(&name.as_str()) {
@@ -81,7 +79,7 @@ fn check_other_pins(folder: &ModelFolder, format: Format) -> Result<(), Error> {
     Ok(())
 }
 
-/// The file `name` of `folder` and its sha256, checked against its pin.
+/// The file `name` of `folder` and its sha256, compared with its pinned checksum.
 fn read_hashed(folder: &ModelFolder, name: &str) -> Result<(Vec<u8>, [u8; 32]), Error> {
     let bytes = read(&folder.path.join(name))?;
     let hash: [u8; 32] = Sha256::digest(&bytes).into();
@@ -89,7 +87,7 @@ fn read_hashed(folder: &ModelFolder, name: &str) -> Result<(Vec<u8>, [u8; 32]), 
     Ok((bytes, hash))
 }
 
-/// The sha256 of the file `name` of `folder`, checked against its pin.
+/// The sha256 of the file `name` of `folder`, compared with its pinned checksum.
 fn hash(folder: &ModelFolder, name: &str) -> Result<[u8; 32], Error> {
     let path = folder.path.join(name);
     let hasher = stream(&path).map_err(|source| Error::Read { path, source })?;
@@ -112,7 +110,7 @@ fn stream(path: &Path) -> io::Result<Sha256> {
     }
 }
 
-/// An error if the file `name` is pinned to something else.
+/// An error if the file `name` has another pinned checksum.
 fn check_pin(folder: &ModelFolder, name: &str, hash: &[u8; 32]) -> Result<(), Error> {
     let Some(expected) = folder.sha256.get(name) else {
         return Ok(());
@@ -129,15 +127,10 @@ fn check_pin(folder: &ModelFolder, name: &str, hash: &[u8; 32]) -> Result<(), Er
     })
 }
 
-/// The file at `path`, whole.
+/// The content of the file at `path`.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Error> {
     fs::read(path).map_err(|source| Error::Read {
         path: path.to_owned(),
         source,
     })
-}
-
-/// Lower-case hexadecimal digits of `bytes`.
-pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! What turns the first token's vector into a logit.
+//! Classification heads, which turn the first token's vector into logits.
 
 use candle_core::Tensor;
 
@@ -7,33 +7,33 @@ use crate::error::Error;
 use crate::ops::Linear;
 use crate::weights::Weights;
 
-/// A dense layer, its activation, and one row per class, under the names that
-/// each family gives them.
+/// A dense layer with an activation, and a linear layer with one output per class. Their
+/// tensors have different names in each family.
 pub(crate) struct Head {
     dense: Linear,
-    after: After,
+    activation: HeadActivation,
     classes: Linear,
 }
 
-enum After {
+enum HeadActivation {
     Tanh,
     Gelu,
 }
 
 impl Head {
-    /// Takes its tensors out of `weights`; their shape says how many classes there are.
+    /// Takes its tensors from `weights`; their shape gives the number of classes.
     pub(crate) fn load(
         config: &Config,
         weights: &mut Weights,
         path: &std::path::Path,
     ) -> Result<Self, Error> {
         let hidden = config.hidden_size;
-        let (classes, after) = match config.family {
-            Family::Bert => ("classifier", After::Tanh),
-            Family::Roberta => ("classifier.out_proj", After::Tanh),
-            Family::Electra => ("classifier.out_proj", After::Gelu),
+        let (classes, activation) = match config.family {
+            Family::Bert => ("classifier", HeadActivation::Tanh),
+            Family::Roberta => ("classifier.out_proj", HeadActivation::Tanh),
+            Family::Electra => ("classifier.out_proj", HeadActivation::Gelu),
         };
-        // One class if the tensor is missing: taking it below says so.
+        // If the tensor is missing, taking it below is an error.
         let labels = weights.rows(&format!("{classes}.weight")).unwrap_or(1);
         if config.labels.is_some_and(|stated| stated != labels) || labels == 0 {
             return Err(Error::Config {
@@ -51,7 +51,7 @@ impl Head {
         };
         Ok(Head {
             dense,
-            after,
+            activation,
             classes: Linear::load_head(weights, classes, (labels, hidden))?,
         })
     }
@@ -59,18 +59,16 @@ impl Head {
     /// Logits `[size, classes]` of the first tokens' vectors `[size, 1, hidden]`.
     pub(crate) fn forward(&self, first: &Tensor) -> candle_core::Result<Tensor> {
         let first = first.squeeze(1)?;
-        let dense = match self.after {
-            After::Tanh => self.dense.forward(&first)?.tanh()?,
-            After::Gelu => self.dense.forward_activated(&first, Activation::Gelu)?,
+        let dense = match self.activation {
+            HeadActivation::Tanh => self.dense.forward(&first)?.tanh()?,
+            HeadActivation::Gelu => self.dense.forward_activated(&first, Activation::Gelu)?,
         };
         self.classes.forward(&dense)
     }
 }
 
-/// One number from the logits of all classes.
-///
-/// A single class is a plain score or a regression: its logit, unchanged. Several
-/// classes are grades from 0 up: the expected grade, the sum of i * softmax(logits)_i.
+/// The score of a pair from the logits of all classes: the unchanged logit of a single class,
+/// or the expected grade, the sum of i * softmax(logits)_i, of several classes i = 0, 1, ...
 pub(crate) fn grade(logits: &[f32]) -> f32 {
     if let [logit] = *logits {
         return logit;
@@ -88,7 +86,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn one_class_keeps_its_logit_and_a_sure_class_gives_its_grade() {
+    fn one_class_gives_its_logit_and_a_certain_class_its_grade() {
         assert_eq!(grade(&[-11.25]), -11.25);
         assert_eq!(grade(&[0.0, 0.0, 1000.0]), 2.0);
         assert_eq!(grade(&[3.0, 3.0, 3.0]), 1.0);

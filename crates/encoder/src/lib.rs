@@ -1,14 +1,14 @@
-//! Transformer encoders: texts to unit vectors, pairs of texts to logits. The
-//! only crate that knows candle, tokenizers, devices and model files.
+//! Transformer encoders: bi-encoders turn texts into unit vectors, cross-encoders turn pairs
+//! of texts into logits. The only crate that depends on candle, tokenizers, devices and the
+//! formats of model files.
 //!
-//! Reading order: [`bi_encoder`] and [`cross_encoder`] are what other crates
-//! load; `tokenize` turns text into token ids, `schedule` spreads sequences over
-//! threads or batches, `transformer` is the one model definition (BERT,
-//! RoBERTa and XLM-RoBERTa, ELECTRA), `quantized` its fast twin on the CPU and `heads`
-//! what stands on top of either;
-//! `config` reads `config.json`, `weights` the three weight formats;
-//! [`fn@fingerprint`] identifies a model and [`fn@describe`] reads a folder that
-//! nobody has registered. No type of candle or tokenizers leaves the crate.
+//! Reading order: [`bi_encoder`] and [`cross_encoder`] are the models that other crates
+//! load. `tokenize` turns text into token ids and `schedule` distributes sequences over
+//! threads or batches. `transformer` is the model in f32 through candle (BERT, RoBERTa and
+//! XLM-RoBERTa, ELECTRA), `quantized` the same model in integers on the CPU, and `heads` the
+//! classification head of a cross-encoder. `config` reads `config.json`, `weights` the three
+//! weights formats. [`fn@fingerprint`] identifies a model, and [`fn@describe`] derives a spec
+//! from the files of an unregistered model folder. No type of candle or tokenizers is public.
 //!
 //! ```no_run
 //! use treffer_encoder::{BiEncoder, Device, describe};
@@ -37,6 +37,8 @@ mod transformer;
 
 mod config;
 mod folder;
+mod format;
+mod hashes;
 mod weights;
 
 pub mod describe;

@@ -1,5 +1,5 @@
-//! What both kinds of encoder share: a loaded transformer, its tokenizer, and how
-//! sequences are run through it.
+//! The part that bi-encoders and cross-encoders share: a loaded transformer, its tokenizer,
+//! and running sequences through it.
 
 use candle_core::Tensor;
 use treffer_types::{BoxError, Device, Fingerprint, ModelFolder, ModelRole, ModelSpec};
@@ -12,10 +12,10 @@ use crate::folder::{CONFIG, Files, TOKENIZER};
 use crate::quantized::Quantized;
 use crate::schedule::{self, Plan};
 use crate::tokenize::{Sequence, TextReader};
-use crate::transformer::{Transformer, Wanted};
+use crate::transformer::{OutputTokens, Transformer};
 use crate::weights::Weights;
 
-/// A model without its last step.
+/// A loaded model without pooling or head.
 pub(crate) struct Model {
     pub(crate) spec: ModelSpec,
     pub(crate) fingerprint: Fingerprint,
@@ -25,7 +25,7 @@ pub(crate) struct Model {
     device: candle_core::Device,
 }
 
-/// The two ways to run the one architecture.
+/// The two implementations of the architecture.
 enum Encoder {
     Reference(Transformer),
     Quantized(Box<Quantized>),
@@ -52,18 +52,18 @@ impl Encoder {
 }
 
 impl Model {
-    /// Also gives the weights that the transformer left, for a head.
+    /// Loads a model, and returns the remaining weights for a head.
     pub(crate) fn load(
         folder: &ModelFolder,
         device: Device,
-        wanted: ModelRole,
+        role: ModelRole,
     ) -> Result<(Self, Weights), Error> {
         let spec = folder.spec.clone();
-        if spec.role != wanted {
+        if spec.role != role {
             return Err(Error::Role {
                 name: spec.name,
                 found: spec.role,
-                wanted,
+                wanted: role,
             });
         }
         let opened = open(device)?;
@@ -93,7 +93,7 @@ impl Model {
             let encoder = Encoder::load(device, &config, &mut weights, &spec.name)?;
             Ok((encoder, weights))
         };
-        // Each takes about half of the time that a search waits for its first model.
+        // In parallel, since each takes about half of the loading time.
         let (reader, decoded) = rayon::join(read, decode);
         let (reader, (encoder, weights)) = (reader?, decoded?);
         let model = Model {
@@ -107,12 +107,12 @@ impl Model {
         Ok((model, weights))
     }
 
-    /// One row per sequence, in order: `after` makes it of the vectors of first tokens
-    /// or means, `[size, 1, hidden]`.
+    /// Runs `sequences` and returns one row for each, in order. `after` computes the rows from
+    /// the vectors of the first tokens or the means of all, `[size, 1, hidden]`.
     pub(crate) fn run<F>(
         &self,
         sequences: &[Sequence],
-        wanted: Wanted,
+        outputs: OutputTokens,
         after: F,
     ) -> Result<Vec<Vec<f32>>, Error>
     where
@@ -122,17 +122,17 @@ impl Model {
             Encoder::Reference(transformer) => {
                 schedule::run(Plan::of(&self.device), sequences, |members| {
                     let batch = Batch::new(&self.config, members, &self.device)?;
-                    let tokens = transformer.forward(&batch, wanted)?;
-                    let pooled = match wanted {
-                        Wanted::First => tokens,
-                        Wanted::All => batch.shares.matmul(&tokens)?,
+                    let tokens = transformer.forward(&batch, outputs)?;
+                    let pooled = match outputs {
+                        OutputTokens::First => tokens,
+                        OutputTokens::All => batch.mean_weights.matmul(&tokens)?,
                     };
                     after(&pooled)?.to_vec2()
                 })
             }
             Encoder::Quantized(quantized) => schedule::run(Plan::Groups, sequences, |members| {
                 let alone = sequences.len() == 1;
-                let pooled = quantized.forward(members, wanted, alone);
+                let pooled = quantized.forward(members, outputs, alone);
                 let row = |row: Vec<f32>| {
                     let shape = (1, 1, row.len());
                     after(&Tensor::from_vec(row, shape, &self.device)?)?
@@ -173,7 +173,7 @@ mod tests {
         fn reference(&self) -> &Transformer {
             match &self.encoder {
                 Encoder::Reference(transformer) => transformer,
-                Encoder::Quantized(_) => panic!("loaded for candle"),
+                Encoder::Quantized(_) => panic!("loaded with the device cpu:candle"),
             }
         }
     }
@@ -200,27 +200,27 @@ mod tests {
             .0
     }
 
-    /// The way of a GPU, taken on the CPU.
+    /// Runs padded batches, which only GPUs use, on the CPU.
     #[test]
-    fn padding_changes_a_result_by_no_more_than_rounding() {
+    fn padding_changes_results_by_rounding_only() {
         for name in ["tiny-bert-cross", "tiny-electra-cross", "tiny-xlmr-cross"] {
             let model = load(name);
             let query = model.reader.tokens("how cold").unwrap();
             let passages = ["the lab fridge is cold", "", "warm <pad> ice [PAD] door"];
             let sequences = passages.map(|passage| model.reader.pair(&query, passage).unwrap());
-            let rows = |members: &[&Sequence], wanted| -> Vec<Vec<f32>> {
+            let rows = |members: &[&Sequence], outputs| -> Vec<Vec<f32>> {
                 let batch = Batch::new(&model.config, members, &model.device).unwrap();
-                let tokens = model.reference().forward(&batch, wanted).unwrap();
-                let pooled = match wanted {
-                    Wanted::First => tokens,
-                    Wanted::All => batch.shares.matmul(&tokens).unwrap(),
+                let tokens = model.reference().forward(&batch, outputs).unwrap();
+                let pooled = match outputs {
+                    OutputTokens::First => tokens,
+                    OutputTokens::All => batch.mean_weights.matmul(&tokens).unwrap(),
                 };
                 pooled.squeeze(1).unwrap().to_vec2().unwrap()
             };
-            for wanted in [Wanted::All, Wanted::First] {
-                let together = rows(&sequences.each_ref(), wanted);
+            for outputs in [OutputTokens::All, OutputTokens::First] {
+                let together = rows(&sequences.each_ref(), outputs);
                 for (sequence, together) in sequences.iter().zip(together) {
-                    for (alone, padded) in rows(&[sequence], wanted)[0].iter().zip(together) {
+                    for (alone, padded) in rows(&[sequence], outputs)[0].iter().zip(together) {
                         assert!((alone - padded).abs() < 1e-5, "{name}: {alone} {padded}");
                     }
                 }
@@ -229,12 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_token_alone_is_what_it_is_among_all() {
+    fn the_first_token_alone_equals_the_first_of_all() {
         let model = load("tiny-bert-cross");
         let sequence = model.reader.single("the lab fridge is cold").unwrap();
         let batch = Batch::new(&model.config, &[&sequence], &model.device).unwrap();
-        let first = |wanted| -> Vec<f32> {
-            let tokens = model.reference().forward(&batch, wanted).unwrap();
+        let first = |outputs| -> Vec<f32> {
+            let tokens = model.reference().forward(&batch, outputs).unwrap();
             tokens
                 .narrow(1, 0, 1)
                 .unwrap()
@@ -243,7 +243,10 @@ mod tests {
                 .to_vec1()
                 .unwrap()
         };
-        for (all, alone) in first(Wanted::All).iter().zip(first(Wanted::First)) {
+        for (all, alone) in first(OutputTokens::All)
+            .iter()
+            .zip(first(OutputTokens::First))
+        {
             assert!((all - alone).abs() < 1e-5, "{all} {alone}");
         }
     }

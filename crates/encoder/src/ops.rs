@@ -1,5 +1,5 @@
-//! The building blocks of a layer. On the CPU some work in place, which is for
-//! inference only; every one has a differentiable composition beside it.
+//! The building blocks of a candle layer. Some work in place on the CPU, so they are for
+//! inference only and cannot be differentiated.
 
 use candle_core::Tensor;
 
@@ -15,7 +15,7 @@ pub(crate) struct Linear {
 }
 
 impl Linear {
-    /// Takes `{name}.weight` of shape (out, in) and `{name}.bias` of the encoder.
+    /// Takes `{name}.weight` of shape (outputs, inputs) and `{name}.bias` of the encoder.
     pub(crate) fn load(
         weights: &mut Weights,
         name: &str,
@@ -28,7 +28,7 @@ impl Linear {
         })
     }
 
-    /// As [`Linear::load`], for a layer of the head, named in full.
+    /// Like [`Linear::load`], for a layer of the head by its full name.
     pub(crate) fn load_head(
         weights: &mut Weights,
         name: &str,
@@ -41,7 +41,7 @@ impl Linear {
         })
     }
 
-    /// Over the last dimension of `x`, whatever stands before it.
+    /// Applies the layer over the last dimension of `x`, which may have any others.
     pub(crate) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         let product = self.product(x)?;
         if !product.device().is_cpu() {
@@ -51,7 +51,7 @@ impl Linear {
         Ok(product)
     }
 
-    /// The same, then the activation.
+    /// Applies the layer and then `activation`.
     pub(crate) fn forward_activated(
         &self,
         x: &Tensor,
@@ -80,8 +80,8 @@ impl Linear {
     }
 }
 
-/// Subtracts the mean, divides by the deviation, scales and shifts, over the last
-/// dimension. Ba et al. 2016, <https://arxiv.org/abs/1607.06450>.
+/// Subtracts the mean, divides by the standard deviation, scales and shifts, over the last
+/// dimension (Ba et al. 2016, <https://arxiv.org/abs/1607.06450>).
 pub(crate) struct LayerNorm {
     weight: Tensor,
     bias: Tensor,
@@ -103,18 +103,18 @@ impl LayerNorm {
         })
     }
 
-    /// Of `x`.
+    /// Normalizes `x`.
     pub(crate) fn forward(&self, x: &Tensor) -> candle_core::Result<Tensor> {
         candle_nn::ops::layer_norm(&x.contiguous()?, &self.weight, &self.bias, self.eps)
     }
 
-    /// Of `x` + `residual`.
+    /// Normalizes `x` + `residual`.
     pub(crate) fn forward_sum(&self, x: &Tensor, residual: &Tensor) -> candle_core::Result<Tensor> {
         self.forward(&(x + residual)?)
     }
 }
 
-/// Over the last dimension.
+/// Softmax over the last dimension.
 pub(crate) fn softmax(x: &Tensor) -> candle_core::Result<Tensor> {
     candle_nn::ops::softmax_last_dim(&x.contiguous()?)
 }

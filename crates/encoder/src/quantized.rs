@@ -1,13 +1,12 @@
-//! The same transformer as `transformer`, in 8-bit integers on the CPU's own
-//! instructions.
+//! The model of `transformer` in 8-bit integers on the CPU.
 //!
-//! Sequences lie end to end, without padding: what costs is a token. A layer works
-//! through its heads, then through blocks of rows, then through slices of its
-//! feed-forward block, so that what passes from one product to the next stays in the
-//! second-level cache. A token's result depends on its own sequence alone, to the bit.
+//! Sequences are concatenated without padding. A layer processes groups of heads, then
+//! blocks of rows, then slices of its feed-forward block, so that intermediate results stay
+//! in the second-level cache. A token's result depends on its own sequence alone and is
+//! bit-identical whatever runs with it.
 //!
-//! Many sequences keep all threads busy, each with its own. A single one, a query that
-//! somebody waits for, spreads its heads and slices over them.
+//! Several sequences are distributed over the threads. A single one, usually a query, is
+//! itself split into heads and slices that run in parallel, for latency.
 
 mod embeddings;
 mod layer;
@@ -25,7 +24,7 @@ use self::pass::{Pass, Tokens};
 use crate::config::Config;
 use crate::error::Error;
 use crate::tokenize::Sequence;
-use crate::transformer::Wanted;
+use crate::transformer::OutputTokens;
 use crate::weights::Weights;
 
 /// Embeddings and layers.
@@ -34,20 +33,20 @@ pub(crate) struct Quantized {
     config: Config,
     embeddings: Embeddings,
     layers: Vec<Layer>,
-    /// Memory of forward passes that have ended, and of their parts.
+    /// Memory of finished forward passes and of their parts, for reuse.
     idle: Pool<Scratch>,
     idle_parts: Pool<Part>,
 }
 
 impl Quantized {
-    /// Whether a model of this shape can be run here.
+    /// Whether the kernels support a model of this shape.
     pub(crate) fn supports(config: &Config) -> bool {
-        config.hidden_size / config.heads <= attention::WIDEST_HEAD
-            && config.positions <= attention::MOST_KEYS
+        config.hidden_size / config.heads <= attention::MAX_HEAD_WIDTH
+            && config.positions <= attention::MAX_KEYS
             && config.hidden_size <= 1 << 16
     }
 
-    /// Takes its tensors out of `weights`.
+    /// Takes its tensors from `weights`.
     pub(crate) fn load(isa: Isa, config: &Config, weights: &mut Weights) -> Result<Self, Error> {
         let parts: Vec<(String, Weights)> = (0..config.layers)
             .map(|layer| format!("encoder.layer.{layer}."))
@@ -66,13 +65,13 @@ impl Quantized {
         })
     }
 
-    /// For each sequence its first token's vector, or the mean of all tokens' vectors.
-    /// The work is spread over the threads of the current rayon pool or not, with the
-    /// same result.
+    /// The vector of the first token of each sequence, or the mean of all its tokens' vectors.
+    /// With `spread`, the work is distributed over the threads of the current rayon pool; the
+    /// result is the same.
     pub(crate) fn forward(
         &self,
         sequences: &[&Sequence],
-        wanted: Wanted,
+        outputs: OutputTokens,
         spread: bool,
     ) -> Vec<Vec<f32>> {
         let mut scratch = self.idle.take(|| Scratch::new(self.isa));
@@ -80,25 +79,29 @@ impl Quantized {
         self.embeddings
             .forward(self.isa, &self.config, sequences, &mut scratch);
         let last = self.layers.len() - 1;
-        for (place, layer) in self.layers.iter().enumerate() {
+        for (index, layer) in self.layers.iter().enumerate() {
             let pass = Pass {
                 isa: self.isa,
                 config: &self.config,
                 tokens: &tokens,
-                wanted: if place == last { wanted } else { Wanted::All },
+                outputs: if index == last {
+                    outputs
+                } else {
+                    OutputTokens::All
+                },
                 spread,
                 parts: &self.idle_parts,
             };
             layer.forward(&pass, &mut scratch);
         }
         let width = self.config.hidden_size;
-        let pooled = match wanted {
-            Wanted::First => scratch
+        let pooled = match outputs {
+            OutputTokens::First => scratch
                 .hidden
                 .chunks_exact(width)
                 .map(<[f32]>::to_vec)
                 .collect(),
-            Wanted::All => tokens
+            OutputTokens::All => tokens
                 .each()
                 .map(|(start, end)| mean(&scratch.hidden[start * width..end * width], width))
                 .collect(),
@@ -109,12 +112,12 @@ impl Quantized {
 }
 
 fn mean(rows: &[f32], width: usize) -> Vec<f32> {
-    let share = width as f32 / rows.len() as f32;
+    let inverse = width as f32 / rows.len() as f32;
     let mut sums = vec![0f32; width];
     for row in rows.chunks_exact(width) {
         for (sum, value) in sums.iter_mut().zip(row) {
             *sum += value;
         }
     }
-    sums.iter().map(|sum| sum * share).collect()
+    sums.iter().map(|sum| sum * inverse).collect()
 }

@@ -1,25 +1,26 @@
-//! Which sequences run together, and where: one by one over the threads of the
-//! CPU, or in padded batches on a GPU. Either way longest first, and the results
-//! in the order of the input.
+//! Groups sequences for the forward pass and distributes them: over the threads of the CPU,
+//! or in padded batches on a GPU. The longest sequences run first; results are in the order
+//! of the input.
 
 use candle_core::{Device, Result};
 use rayon::prelude::*;
 
 use crate::tokenize::Sequence;
 
-/// How sequences are spread.
+/// How sequences are grouped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
-    /// Each alone, over the threads of the current rayon pool.
+    /// Each sequence alone, distributed over the threads of the current rayon pool.
     Alone,
-    /// Short ones end to end, groups over the threads of the current rayon pool.
+    /// Groups of sequences without padding, distributed over the threads of the current rayon
+    /// pool.
     Groups,
-    /// In padded batches, one after the other.
+    /// Padded batches, one after the other.
     Batches,
 }
 
 impl Plan {
-    /// What suits candle there.
+    /// The plan for candle on `device`.
     pub(crate) fn of(device: &Device) -> Self {
         match device {
             // A text's result must not depend on the texts beside it.
@@ -28,7 +29,7 @@ impl Plan {
         }
     }
 
-    /// Most tokens, padding included, of more than one sequence.
+    /// Maximal number of tokens, padding included, of a group of several sequences.
     fn budget(self, sequences: &[Sequence]) -> usize {
         match self {
             Plan::Alone => 0,
@@ -41,25 +42,26 @@ impl Plan {
     }
 }
 
-/// Most tokens in a batch on a GPU.
+/// Maximal number of tokens in a batch on a GPU.
 const BATCH_TOKENS: usize = 16_384;
-/// Enough tokens to pass by each weight that was fetched from memory, and few enough
-/// to stay in the second-level cache.
+/// Maximal number of tokens in a group on the CPU: enough to reuse each weight that was read
+/// from memory, and few enough to stay in the second-level cache.
 const GROUP_TOKENS: usize = 192;
 
-/// One row of results per sequence, in order. `forward` gives a row for each
-/// sequence of the batch it is handed. The number of threads changes no result.
+/// Runs `forward` on groups of `sequences` and returns one row per sequence, in order.
+/// `forward` returns a row for each sequence of its group. The number of threads does not
+/// affect results.
 pub(crate) fn run<F>(plan: Plan, sequences: &[Sequence], forward: F) -> Result<Vec<Vec<f32>>>
 where
     F: Fn(&[&Sequence]) -> Result<Vec<Vec<f32>>> + Sync,
 {
     let batches = batches(sequences, plan.budget(sequences));
     let forward_batch = |batch: &Vec<usize>| {
-        let members: Vec<&Sequence> = batch.iter().map(|&place| &sequences[place]).collect();
+        let members: Vec<&Sequence> = batch.iter().map(|&index| &sequences[index]).collect();
         forward(&members)
     };
     let done: Vec<Vec<Vec<f32>>> = match plan {
-        // One at a time and in this order: the longest must not come last.
+        // One group per task and in this order, so that the longest does not start last.
         Plan::Alone | Plan::Groups => batches
             .par_iter()
             .with_max_len(1)
@@ -68,25 +70,25 @@ where
         Plan::Batches => batches.iter().map(forward_batch).collect::<Result<_>>()?,
     };
     let mut rows = vec![Vec::new(); sequences.len()];
-    for (place, row) in batches.iter().flatten().zip(done.into_iter().flatten()) {
-        rows[*place] = row;
+    for (index, row) in batches.iter().flatten().zip(done.into_iter().flatten()) {
+        rows[*index] = row;
     }
     Ok(rows)
 }
 
-/// Places of `sequences`, longest first (ties in the order of the input), in
-/// batches of at most `budget` tokens when padded, and of at least one sequence.
+/// Indexes of `sequences`, longest first (ties in the order of the input), in batches of at
+/// most `budget` tokens including padding, or of one sequence.
 fn batches(sequences: &[Sequence], budget: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..sequences.len()).collect();
-    order.sort_by_key(|&place| std::cmp::Reverse(sequences[place].ids.len()));
+    order.sort_by_key(|&index| std::cmp::Reverse(sequences[index].ids.len()));
     let mut batches: Vec<Vec<usize>> = Vec::new();
-    for place in order {
+    for index in order {
         match batches.last_mut() {
             // The first member is the longest: the others are padded to it.
             Some(batch) if (batch.len() + 1) * sequences[batch[0]].ids.len() <= budget => {
-                batch.push(place);
+                batch.push(index);
             }
-            _ => batches.push(vec![place]),
+            _ => batches.push(vec![index]),
         }
     }
     batches
@@ -114,7 +116,7 @@ mod tests {
         ) {
             let batches = batches(&sequences(&lengths), budget);
             let mut places: Vec<usize> = batches.concat();
-            let lengths_in_order: Vec<usize> = places.iter().map(|&place| lengths[place]).collect();
+            let lengths_in_order: Vec<usize> = places.iter().map(|&index| lengths[index]).collect();
             prop_assert!(lengths_in_order.is_sorted_by(|a, b| a >= b));
             places.sort_unstable();
             prop_assert_eq!(places, (0..lengths.len()).collect::<Vec<_>>());

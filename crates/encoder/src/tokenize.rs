@@ -1,4 +1,5 @@
-//! Text to token ids, with the special tokens, segments and cuts a model expects.
+//! Tokenizes text into the sequences that a model reads, with special tokens, segments and
+//! truncation.
 
 use std::path::Path;
 
@@ -7,22 +8,21 @@ use treffer_types::BoxError;
 
 use crate::error::Error;
 
-/// One sequence as a model reads it.
+/// One input sequence of a model.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sequence {
     /// Token ids, special tokens included; never empty.
     pub(crate) ids: Vec<u32>,
     /// The segment of each token: 0, or 1 for the second text of a pair.
     pub(crate) segments: Vec<u32>,
-    /// Tokens of the text, or of a pair's second text, that were left out.
+    /// Number of tokens of the text, or of a pair's second text, that were cut.
     pub(crate) tokens_cut: u32,
 }
 
-/// A tokenizer whose truncation and padding are its own.
+/// A tokenizer that truncates by its own rules and does not pad.
 ///
-/// Texts are tokenised whole, however long, so that the number of tokens cut is
-/// the truth. Special tokens written out in a text count as such, as they do in
-/// Transformers.
+/// Long texts are tokenized completely, so that the number of tokens cut is exact. Special
+/// tokens that are written in a text are treated as such, as in Transformers.
 pub(crate) struct TextReader {
     tokenizer: Tokenizer,
     single: Template,
@@ -32,8 +32,8 @@ pub(crate) struct TextReader {
 }
 
 impl TextReader {
-    /// From the bytes of the `tokenizer.json` at `path`, for a model of
-    /// `vocab_size` word pieces; sequences hold at most `max_length` tokens.
+    /// Parses the content of the `tokenizer.json` at `path` for a model of `vocab_size` word
+    /// pieces. Sequences have at most `max_length` tokens.
     pub(crate) fn parse(
         path: &Path,
         bytes: &[u8],
@@ -45,7 +45,7 @@ impl TextReader {
             source,
         };
         let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(unusable)?;
-        // Many files carry the padding and the cut of whoever saved them.
+        // Many files contain settings of padding and truncation from training.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(unusable)?;
         let single = Template::probe(&tokenizer, false).map_err(unusable)?;
@@ -69,20 +69,20 @@ impl TextReader {
         })
     }
 
-    /// The token ids of `text` alone, without special tokens, uncut.
+    /// The token ids of `text`, without special tokens or truncation.
     pub(crate) fn tokens(&self, text: &str) -> Result<Vec<u32>, BoxError> {
         let ids = self.tokenizer.encode_fast(text, false)?.get_ids().to_vec();
         match ids.iter().find(|&&id| id as usize >= self.vocab_size) {
             None => Ok(ids),
             Some(id) => Err(format!(
-                "tokenizer.json knows a token {id}, but config.json says that there are only {}",
+                "tokenizer.json has a token with id {id}, but the vocabulary of config.json has only {} tokens",
                 self.vocab_size
             )
             .into()),
         }
     }
 
-    /// The sequence of one text, cut at its end.
+    /// The sequence of one text, truncated at its end.
     pub(crate) fn single(&self, text: &str) -> Result<Sequence, BoxError> {
         let tokens = self.tokens(text)?;
         let kept = tokens.len().min(self.max_length - self.single.specials());
@@ -91,10 +91,10 @@ impl TextReader {
         Ok(sequence)
     }
 
-    /// The sequence of a query, tokenised once for many passages, and a passage.
+    /// The sequence of a query, which is tokenized once for many passages, and a passage.
     ///
-    /// Only the passage is cut. A query that would leave it no room at all is cut
-    /// to half of the room, so that something of the passage is always read.
+    /// The passage is truncated. A query that would leave no room for it is cut to half of
+    /// the room, so that a part of the passage is always read.
     pub(crate) fn pair(&self, query: &[u32], passage: &str) -> Result<Sequence, BoxError> {
         let passage = self.tokens(passage)?;
         let room = self.max_length - self.pair.specials();
@@ -114,8 +114,8 @@ fn count(tokens: usize) -> u32 {
     u32::try_from(tokens).unwrap_or(u32::MAX)
 }
 
-/// Where the special tokens stand, as found out by asking the tokenizer's own
-/// post-processor: `[CLS] a [SEP] b [SEP]`, `<s> a </s></s> b </s>` and so on.
+/// The positions of the special tokens, such as `[CLS] a [SEP] b [SEP]` or
+/// `<s> a </s></s> b </s>`, determined by running the tokenizer's post-processor.
 struct Template(Vec<Slot>);
 
 enum Slot {
@@ -124,12 +124,12 @@ enum Slot {
     Second { segment: u32 },
 }
 
-// No vocabulary is so large.
+// Placeholder ids, larger than any vocabulary.
 const FIRST: u32 = u32::MAX;
 const SECOND: u32 = u32::MAX - 1;
 
 impl Template {
-    /// Sends one token through for each text and looks where it comes out.
+    /// Runs the post-processor on one placeholder token per text and finds their positions.
     fn probe(tokenizer: &Tokenizer, pair: bool) -> Result<Self, BoxError> {
         let second = pair.then(|| one_token(SECOND));
         let probed = tokenizer.post_process(one_token(FIRST), second, true)?;

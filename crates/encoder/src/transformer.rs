@@ -1,6 +1,6 @@
-//! The one model definition: the encoder that BERT, RoBERTa and ELECTRA share,
-//! after Devlin et al. 2019, <https://arxiv.org/abs/1810.04805>. Layers normalise
-//! after each residual sum.
+//! The reference model in f32 through candle: the encoder that BERT, RoBERTa and ELECTRA
+//! share (Devlin et al. 2019, <https://arxiv.org/abs/1810.04805>). Layers normalize after
+//! each residual sum.
 
 use candle_core::Tensor;
 
@@ -16,18 +16,18 @@ pub(crate) struct Transformer {
     layers: Vec<Layer>,
 }
 
-/// Which tokens' vectors are asked for. Whoever reads only the first need not
-/// pay for the others in the last layer.
+/// The tokens whose vectors are computed in the last layer. If only the first is needed, the
+/// layer skips most of its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// All of them.
+pub(crate) enum OutputTokens {
+    /// All tokens.
     All,
-    /// The first one's, `[CLS]` or `<s>`.
+    /// The first token, `[CLS]` or `<s>`.
     First,
 }
 
 impl Transformer {
-    /// Takes its tensors out of `weights`.
+    /// Takes its tensors from `weights`.
     pub(crate) fn load(config: &Config, weights: &mut Weights) -> Result<Self, Error> {
         Ok(Transformer {
             embeddings: Embeddings::load(config, weights)?,
@@ -37,13 +37,21 @@ impl Transformer {
         })
     }
 
-    /// Token vectors `[size, length, hidden]`, or `[size, 1, hidden]` for the first.
-    pub(crate) fn forward(&self, batch: &Batch, wanted: Wanted) -> candle_core::Result<Tensor> {
+    /// Token vectors `[size, length, hidden]`, or `[size, 1, hidden]` for the first token.
+    pub(crate) fn forward(
+        &self,
+        batch: &Batch,
+        outputs: OutputTokens,
+    ) -> candle_core::Result<Tensor> {
         let mut hidden = self.embeddings.forward(batch)?;
         let last = self.layers.len() - 1;
-        for (place, layer) in self.layers.iter().enumerate() {
-            let wanted = if place == last { wanted } else { Wanted::All };
-            hidden = layer.forward(&hidden, batch.mask.as_ref(), wanted)?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let outputs = if index == last {
+                outputs
+            } else {
+                OutputTokens::All
+            };
+            hidden = layer.forward(&hidden, batch.mask.as_ref(), outputs)?;
         }
         Ok(hidden)
     }
@@ -54,7 +62,7 @@ struct Embeddings {
     positions: Tensor,
     segments: Tensor,
     norm: LayerNorm,
-    /// ELECTRA's step from narrow embeddings to wide layers.
+    /// ELECTRA's projection from narrow embeddings to wider layers.
     project: Option<Linear>,
 }
 
@@ -146,30 +154,31 @@ impl Layer {
         &self,
         hidden: &Tensor,
         mask: Option<&Tensor>,
-        wanted: Wanted,
+        outputs: OutputTokens,
     ) -> candle_core::Result<Tensor> {
-        let asking = match wanted {
-            Wanted::All => hidden.clone(),
-            Wanted::First => hidden.narrow(1, 0, 1)?.contiguous()?,
+        let query_input = match outputs {
+            OutputTokens::All => hidden.clone(),
+            OutputTokens::First => hidden.narrow(1, 0, 1)?.contiguous()?,
         };
         let attended = self
             .attended
-            .forward(&self.attend(&asking, hidden, mask)?)?;
-        let attended = self.attended_norm.forward_sum(&attended, &asking)?;
+            .forward(&self.attend(&query_input, hidden, mask)?)?;
+        let attended = self.attended_norm.forward_sum(&attended, &query_input)?;
         let inner = self.widen.forward_activated(&attended, self.activation)?;
         self.norm
             .forward_sum(&self.narrow.forward(&inner)?, &attended)
     }
 
-    /// softmax(Q K^T / sqrt d) V in each head, Vaswani et al. 2017,
-    /// <https://arxiv.org/abs/1706.03762>.
+    /// softmax(Q K^T / sqrt d) V in each head (Vaswani et al. 2017,
+    /// <https://arxiv.org/abs/1706.03762>). Queries are computed for the tokens of
+    /// `query_input` only.
     fn attend(
         &self,
-        asking: &Tensor,
+        query_input: &Tensor,
         hidden: &Tensor,
         mask: Option<&Tensor>,
     ) -> candle_core::Result<Tensor> {
-        let query = self.split(&self.query.forward(asking)?)?;
+        let query = self.split(&self.query.forward(query_input)?)?;
         let key = self.split(&self.key.forward(hidden)?)?;
         let value = self.split(&self.value.forward(hidden)?)?;
         let (size, heads, length, width) = query.dims4()?;
@@ -178,8 +187,8 @@ impl Layer {
         if let Some(mask) = mask {
             scores = scores.broadcast_add(mask)?;
         }
-        let shares = ops::softmax(&scores)?;
-        shares
+        let probabilities = ops::softmax(&scores)?;
+        probabilities
             .matmul(&value)?
             .transpose(1, 2)?
             .reshape((size, length, heads * width))
@@ -191,7 +200,7 @@ impl Layer {
         let split = tensor
             .reshape((size, length, self.heads, hidden / self.heads))?
             .transpose(1, 2)?;
-        // The CPU multiplies the heads of one sequence where they lie.
+        // On the CPU, the heads of a single sequence are multiplied without a copy.
         if size == 1 && tensor.device().is_cpu() {
             Ok(split)
         } else {

@@ -1,4 +1,4 @@
-//! Weights as named f32 tensors, whatever file they come from.
+//! Named f32 tensors from a weights file of any supported format.
 
 mod e5s1;
 mod onnx;
@@ -6,83 +6,13 @@ mod protobuf;
 mod safetensors;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
 
 use crate::error::Error;
 use crate::folder::Files;
-
-/// The formats that can be read. One reader each; all give the tensor names of
-/// the model hub.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// The model hub's own: f32, f16 or bf16.
-    Safetensors,
-    /// An ONNX graph, f32 or int8 as onnxruntime's dynamic quantiser writes it.
-    Onnx,
-    /// The E5S1 container: 4-bit blocks and f32.
-    E5s1,
-}
-
-impl Format {
-    const ALL: [Format; 3] = [Format::Safetensors, Format::Onnx, Format::E5s1];
-
-    /// The name of the weights file.
-    pub(crate) fn file_name(self) -> &'static str {
-        match self {
-            Format::Safetensors => "model.safetensors",
-            Format::Onnx => "model.onnx",
-            Format::E5s1 => "model.e5s1",
-        }
-    }
-
-    /// The one format present in `folder`.
-    pub(crate) fn find(folder: &Path) -> Result<Self, Error> {
-        let found: Vec<Format> = Format::ALL
-            .into_iter()
-            .filter(|format| folder.join(format.file_name()).is_file())
-            .collect();
-        match found[..] {
-            [format] => Ok(format),
-            [] => Err(Error::NoWeights {
-                path: folder.to_owned(),
-                hint: hint(folder),
-            }),
-            _ => Err(Error::SeveralWeights {
-                path: folder.to_owned(),
-                found: found
-                    .iter()
-                    .map(|format| format.file_name())
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            }),
-        }
-    }
-
-    /// All tensors of a file of this format.
-    fn read(self, bytes: &[u8]) -> Result<Tensors, String> {
-        match self {
-            Format::Safetensors => safetensors::read(bytes),
-            Format::Onnx => onnx::read(bytes),
-            Format::E5s1 => e5s1::read(bytes),
-        }
-    }
-}
-
-fn hint(folder: &Path) -> &'static str {
-    if !folder.is_dir() {
-        "; the folder does not exist"
-    } else if folder.join("pytorch_model.bin").is_file() {
-        ", but found only pytorch_model.bin, which can run code when it is opened; \
-         save it again in Python with `save_pretrained(folder, safe_serialization=True)`"
-    } else if folder.join("model.safetensors.index.json").is_file() {
-        ", but found weights in several shards; save them again in Python as one file with \
-         `save_pretrained(folder, max_shard_size=\"100GB\")`"
-    } else {
-        ""
-    }
-}
+use crate::format::WeightsFormat;
 
 /// A tensor in row-major order.
 #[derive(Clone, Debug, PartialEq)]
@@ -94,24 +24,32 @@ pub(crate) struct Values {
 /// Tensors by name.
 pub(crate) type Tensors = BTreeMap<String, Values>;
 
-/// A weights file being turned into a model: tensors are taken out by name and
-/// put on the device.
+fn read_tensors(format: WeightsFormat, bytes: &[u8]) -> Result<Tensors, String> {
+    match format {
+        WeightsFormat::Safetensors => safetensors::read(bytes),
+        WeightsFormat::Onnx => onnx::read(bytes),
+        WeightsFormat::E5s1 => e5s1::read(bytes),
+    }
+}
+
+/// The tensors of a weights file. Loading a model removes them by name and moves them to
+/// the device.
 pub(crate) struct Weights {
     path: PathBuf,
     tensors: Tensors,
-    /// Before every name of the encoder: `bert.`, `roberta.`, `electra.` or nothing.
+    /// Prefix of the encoder's names: `bert.`, `roberta.`, `electra.` or nothing.
     prefix: String,
     device: Device,
 }
 
 impl Weights {
-    /// Decodes the weights of `files`, which are to live on `device`.
+    /// Decodes the weights of `files` for `device`.
     pub(crate) fn decode(files: &Files, device: &Device) -> Result<Self, Error> {
         let damaged = |reason| Error::Weights {
             path: files.weights_path.clone(),
             reason,
         };
-        let tensors = files.format.read(&files.weights).map_err(damaged)?;
+        let tensors = read_tensors(files.format, &files.weights).map_err(damaged)?;
         Ok(Weights::new(files.weights_path.clone(), tensors, device))
     }
 
@@ -130,11 +68,11 @@ impl Weights {
         }
     }
 
-    /// Takes all tensors of the encoder whose names begin with `stem`, which must end
-    /// with a point.
+    /// Takes all tensors of the encoder whose names start with `stem`, which must end with
+    /// a dot.
     pub(crate) fn part(&mut self, stem: &str) -> Weights {
         let from = format!("{}{stem}", self.prefix);
-        // The character after the point.
+        // `/` is the character after the dot.
         let to = format!("{}/", &from[..from.len() - 1]);
         let mut tensors = self.tensors.split_off(&from);
         self.tensors.append(&mut tensors.split_off(&to));
@@ -151,7 +89,7 @@ impl Weights {
         self.take(&format!("{}{name}", self.prefix), shape)
     }
 
-    /// The same, as plain values in row-major order.
+    /// Takes a tensor of the encoder as plain values in row-major order.
     pub(crate) fn encoder_values(
         &mut self,
         name: &str,
@@ -160,7 +98,7 @@ impl Weights {
         self.take_values(&format!("{}{name}", self.prefix), shape)
     }
 
-    /// Takes a tensor by its whole name.
+    /// Takes a tensor by its full name.
     pub(crate) fn take(&mut self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
         let values = self.take_values(name, shape)?;
         Tensor::from_vec(values, shape, &self.device).map_err(|source| Error::Run {
@@ -190,7 +128,7 @@ impl Weights {
         self.tensors.get(name)?.shape.first().copied()
     }
 
-    /// Layer norms were once saved as gamma and beta.
+    /// Removes a tensor. Old files name the weight and bias of layer norms gamma and beta.
     fn remove(&mut self, name: &str) -> Option<Values> {
         if let Some(found) = self.tensors.remove(name) {
             return Some(found);
@@ -208,8 +146,8 @@ impl Weights {
     }
 }
 
-/// An error unless `shape` holds exactly `available` elements; a damaged file could
-/// make the product overflow.
+/// An error unless `shape` has exactly `available` elements. Checks for overflow, which the
+/// shapes of a damaged file could cause.
 fn check_count(name: &str, shape: &[usize], available: usize) -> Result<(), String> {
     let count = shape
         .iter()
@@ -218,7 +156,7 @@ fn check_count(name: &str, shape: &[usize], available: usize) -> Result<(), Stri
         Ok(())
     } else {
         Err(format!(
-            "tensor `{name}` of shape {shape:?} comes with {available} values"
+            "tensor `{name}` of shape {shape:?} has {available} values"
         ))
     }
 }

@@ -1,24 +1,24 @@
-//! One system held against another on the same queries: everything worth saying.
+//! The complete comparison of a system with a baseline on the same queries.
 
 use crate::error::Error;
 use crate::power::{Power, detectable_gain};
 use crate::significance::{Interval, Randomization, bootstrap_interval, randomization_test};
 
-/// How to compare.
+/// Parameters of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
-    /// Draws of the bootstrap and of the randomization test.
+    /// Number of bootstrap resamples and of permutations of the randomization test.
     pub draws: u32,
-    /// Of the interval; 1 less this is the level for which the power is reckoned.
+    /// Confidence of the interval; `1 - confidence` is the level of the power estimate.
     pub confidence: f64,
-    /// How often a gain that counts as detectable would be found.
+    /// Power at which a gain counts as detectable.
     pub power: f64,
     /// Seed of all draws.
     pub seed: u64,
 }
 
 impl Settings {
-    /// 10 000 draws, 95 % confidence, 80 % power.
+    /// 10,000 draws, 95% confidence, 80% power.
     pub fn usual(seed: u64) -> Self {
         Settings {
             draws: 10_000,
@@ -29,7 +29,7 @@ impl Settings {
     }
 }
 
-/// How a system's values differ from those of a baseline, query by query.
+/// The differences between a system's values and those of a baseline, paired by query.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
     /// Mean of the system.
@@ -38,7 +38,7 @@ pub struct Comparison {
     pub baseline: f64,
     /// Bootstrap interval of the mean of `system - baseline`.
     pub interval: Interval,
-    /// Paired randomization test of the same, with the mean itself.
+    /// Paired randomization test of `system - baseline`, with the mean difference.
     pub test: Randomization,
     /// Queries on which the system is better.
     pub wins: usize,
@@ -46,11 +46,11 @@ pub struct Comparison {
     pub ties: usize,
     /// Queries on which the system is worse.
     pub losses: usize,
-    /// What so many queries could show.
+    /// The smallest gain that these queries can detect.
     pub power: Power,
 }
 
-/// Differences up to this are rounding: metrics are quotients of numbers near 1.
+/// Differences up to this are rounding errors, since metrics are of the order of 1.
 const ROUNDING: f64 = 1e-12;
 
 impl Comparison {

@@ -1,18 +1,18 @@
-//! Several tests at once: p-values corrected for their number.
+//! Adjusts the p-values of several tests for their number.
 
 use crate::error::Error;
 
-/// The p-values of a family of tests, adjusted by Holm's step-down procedure
-/// (Scandinavian Journal of Statistics, 1979), in the order in which they came.
+/// The p-values of a family of tests, adjusted by Holm's step-down procedure (Scandinavian
+/// Journal of Statistics, 1979), in the given order.
 ///
-/// Sorted upward, the i-th of m (from 0) becomes `(m - i) * p`, but never less than
-/// those before it nor more than 1. Rejecting whatever is at most a level then errs on
-/// one or more true hypotheses with at most that probability, whatever the tests'
-/// dependence: several systems may be held against one baseline. It is never weaker
-/// than Bonferroni's correction, which multiplies every p-value by m.
+/// In ascending order, the i-th of m p-values (from 0) becomes `(m - i) * p`, but at least
+/// the adjusted value before it and at most 1. Rejecting hypotheses whose adjusted p-value
+/// is at most some level bounds the family-wise error rate by that level, even if the tests
+/// are dependent, as those of several systems against one baseline are. The procedure is at least as
+/// powerful as Bonferroni's correction, which multiplies every p-value by m.
 ///
 /// # Errors
-/// If a value is no probability.
+/// If a value is not between 0 and 1.
 pub fn holm(p_values: &[f64]) -> Result<Vec<f64>, Error> {
     if let Some(&value) = p_values.iter().find(|p| !(0.0..=1.0).contains(*p)) {
         return Err(Error::BadSetting {

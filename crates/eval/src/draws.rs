@@ -1,4 +1,4 @@
-//! Random draws by seed: the same on every platform and in every version.
+//! Seeded random draws that are the same on every platform and in every version.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -11,13 +11,13 @@ impl Draws {
         Draws(ChaCha8Rng::seed_from_u64(seed))
     }
 
-    /// 64 fair coins.
+    /// 64 independent fair bits.
     pub(crate) fn bits(&mut self) -> u64 {
         self.0.next_u64()
     }
 
-    /// A whole number in `0..n`; `n` is above 0. The product of a 64-bit draw and
-    /// `n` favors no value by more than `n / 2^64`, far below what can be seen.
+    /// An integer in `0..n`, for `n` above 0, by Lemire's multiplication. The probability of
+    /// a value is off by at most `2^-64`, which no test could notice.
     pub(crate) fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.bits()) * n as u128) >> 64) as usize
     }

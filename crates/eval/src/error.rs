@@ -1,38 +1,38 @@
-//! What can go wrong between judgements, runs and the numbers drawn from them.
+//! Errors of evaluating, comparing, reading and writing.
 
 use std::path::PathBuf;
 
 /// Why something could not be evaluated, compared, read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A metric name that means nothing here.
+    /// No metric has this name.
     #[error("unknown metric `{name}`; did you mean `{nearest}`?")]
     UnknownMetric {
-        /// As it was given.
+        /// The text that was parsed.
         name: String,
         /// The metric with the most similar name.
         nearest: String,
     },
 
-    /// A metric's argument or cutoff that it does not take.
+    /// The metric does not take such an argument or cutoff.
     #[error("could not read the metric `{name}`: {reason}; write it as in `{example}`")]
     BadMetric {
-        /// As it was given.
+        /// The text that was parsed.
         name: String,
         /// What is wrong with it.
         reason: &'static str,
-        /// A correct metric of that kind.
+        /// A valid metric with the same name.
         example: String,
     },
 
-    /// A run file could not be read on.
+    /// Reading a run failed.
     #[error("could not read the run {path}, line {line}", path = .path.display())]
     ReadRun {
-        /// The run's name.
+        /// The name that was passed for messages.
         path: PathBuf,
         /// The line at which reading failed, from 1.
         line: u64,
-        /// What the reader said.
+        /// The reader's error.
         #[source]
         source: std::io::Error,
     },
@@ -42,15 +42,16 @@ pub enum Error {
     WriteRun {
         /// The query whose lines were being written.
         query: String,
-        /// What the writer said.
+        /// The writer's error.
         #[source]
         source: std::io::Error,
     },
 
-    /// An id or tag that would break the columns of a run file.
+    /// An id or tag that is empty or contains white space, which separates the columns of
+    /// a run file.
     #[error(
-        "could not write a run with the {what} `{text}`: the columns of a run are separated by \
-         blanks, so it must be non-empty and hold none; rename it in the collection"
+        "could not write a run with the {what} `{text}`: white space separates the columns of a \
+         run, so it must be non-empty and contain none; rename it in the collection"
     )]
     Unwritable {
         /// "query id", "document id" or "tag".
@@ -59,39 +60,39 @@ pub enum Error {
         text: String,
     },
 
-    /// Nothing to average over.
+    /// The judgments are empty, so there is nothing to average over.
     #[error(
-        "the judgements hold no queries, so there is nothing to evaluate; check the qrels file"
+        "the judgments contain no queries, so there is nothing to evaluate; check the qrels file"
     )]
     NoQueries,
 
-    /// Two systems that were not measured on the same queries.
+    /// Two systems without a value for each of the same queries, or without any.
     #[error(
         "could not compare two systems with {a} and {b} values: a paired comparison needs one \
          value per query from each"
     )]
     NotPaired {
-        /// Values of the first system.
+        /// Number of values of the first system.
         a: usize,
-        /// Values of the second.
+        /// Number of values of the second system.
         b: usize,
     },
 
-    /// A value that is no number.
-    #[error("could not compare two systems: value {position} (from 0) of one is not finite")]
+    /// A value is infinite or NaN.
+    #[error("could not compare two systems: the value at index {position} of one is not finite")]
     NotFinite {
-        /// Position in the values.
+        /// Index of the value, from 0.
         position: usize,
     },
 
-    /// A number of draws or a level that makes no test.
+    /// A parameter of a test or interval is out of range.
     #[error("{what} is {value}; it must be {allowed}")]
     BadSetting {
-        /// Which setting.
+        /// Which parameter.
         what: &'static str,
-        /// What it was.
+        /// Its value.
         value: f64,
-        /// What it may be.
+        /// The allowed range.
         allowed: &'static str,
     },
 
@@ -101,9 +102,9 @@ pub enum Error {
          and at least one query for each; use fewer folds or judge more queries"
     )]
     BadFolds {
-        /// Distinct queries.
+        /// Number of distinct queries.
         queries: usize,
-        /// Folds asked for.
+        /// Number of folds requested.
         folds: usize,
     },
 }

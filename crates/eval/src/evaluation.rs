@@ -1,4 +1,4 @@
-//! A run held against judgements: values by query, averages, and what was missing.
+//! Evaluates a run by relevance judgments: values by query, averages, and coverage.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,14 +11,14 @@ use crate::run::Run;
 
 /// The values of some metrics for every judged query.
 ///
-/// As with `ir_measures`, and with `trec_eval -c`, every query of the judgements
-/// counts: one without results has 0, and so has one without a relevant document.
-/// Queries without judgements are left out. [`Coverage`] names all of these.
+/// As in `ir_measures` and `trec_eval -c`, every query of the judgments counts: one without
+/// results has the value 0, and so has one without a relevant document. Queries without
+/// judgments are ignored. [`Coverage`] lists all of these queries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// What was measured.
+    /// The metrics, in the order of the values.
     pub metrics: Vec<Metric>,
-    /// By query id, one value per metric. Never empty.
+    /// One value per metric, by query id. Never empty.
     pub queries: BTreeMap<String, Vec<f64>>,
 }
 
@@ -26,15 +26,15 @@ impl Evaluation {
     /// Measures every judged query.
     ///
     /// # Errors
-    /// If there are no judged queries.
+    /// If `qrels` is empty.
     pub fn new(run: &Run, qrels: &Qrels, metrics: &[Metric]) -> Result<Self, Error> {
         if qrels.0.is_empty() {
             return Err(Error::NoQueries);
         }
         let mut queries = BTreeMap::new();
-        for (query, judgements) in &qrels.0 {
-            let grades = grades(run.ranking(query), Some(judgements));
-            let topic = Topic::new(judgements);
+        for (query, judgments) in &qrels.0 {
+            let grades = grades(run.ranking(query), Some(judgments));
+            let topic = Topic::new(judgments);
             let score = |metric: &Metric| metric.score_grades(&grades, &topic);
             queries.insert(query.clone(), metrics.iter().map(score).collect());
         }
@@ -44,7 +44,7 @@ impl Evaluation {
         })
     }
 
-    /// One number per metric over all queries: the mean, or the sum of a count.
+    /// One number per metric over all queries: the mean, or for a count the sum.
     pub fn summary(&self) -> Vec<f64> {
         let summarize = |(i, metric): (usize, &Metric)| {
             let sum: f64 = self.queries.values().map(|values| values[i]).sum();
@@ -67,8 +67,8 @@ impl Evaluation {
         Some(self.queries.values().map(|values| values[i]).collect())
     }
 
-    /// The same for the queries that `keep` accepts, such as those with one tag or of
-    /// one fold; `None` if it accepts none.
+    /// The evaluation of only the queries that `keep` accepts, such as those with a certain
+    /// tag or in one fold; `None` if it accepts none.
     pub fn restricted_to(&self, keep: impl Fn(&str) -> bool) -> Option<Evaluation> {
         let kept = self.queries.iter().filter(|(query, _)| keep(query));
         let queries: BTreeMap<_, _> = kept
@@ -81,21 +81,21 @@ impl Evaluation {
     }
 }
 
-/// How well a run and judgements fit together, as query ids.
+/// Which queries a run and judgments have in common and which they do not, as query ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// Judged: what an evaluation averages over.
+    /// Judged queries, over which an evaluation averages.
     pub evaluated: BTreeSet<String>,
-    /// Judged, but the run has no results. They count as 0.
+    /// Judged queries without results in the run. They count as 0.
     pub without_results: BTreeSet<String>,
-    /// Judged, but no document has a grade above 0. They count as 0 whatever the run.
+    /// Judged queries without a document of a grade above 0. They count as 0 for any run.
     pub without_relevant: BTreeSet<String>,
-    /// In the run, but not judged. They do not count.
+    /// Queries of the run that were not judged. They are ignored.
     pub without_judgements: BTreeSet<String>,
 }
 
 impl Coverage {
-    /// Compares the queries of a run with those of the judgements.
+    /// Compares the queries of a run with those of the judgments.
     pub fn new(run: &Run, qrels: &Qrels) -> Self {
         let has_results = |query: &str| run.ranking(query).next().is_some();
         let judged = |keep: &dyn Fn(&str) -> bool| -> BTreeSet<String> {
@@ -123,8 +123,8 @@ impl Coverage {
     }
 }
 
-/// The judged documents that a collection does not hold, by id. Relevant ones among
-/// them can never be found and hold the metrics down.
+/// Ids of the judged documents that a collection does not contain, by `is_known`. Relevant
+/// documents among them can never be retrieved and lower the metrics.
 pub fn unknown_documents(qrels: &Qrels, is_known: impl Fn(&str) -> bool) -> BTreeSet<&str> {
     let judged = qrels
         .0

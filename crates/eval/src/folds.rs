@@ -1,14 +1,14 @@
-//! Queries split for cross-validation.
+//! Splits queries into folds for cross-validation.
 
 use std::collections::BTreeSet;
 
 use crate::draws::Draws;
 use crate::error::Error;
 
-/// Splits distinct queries into `folds` parts whose sizes differ by at most one.
+/// Splits the distinct queries into `folds` parts whose sizes differ by at most one.
 ///
-/// The split depends on the set of ids and on `seed` alone: not on the order in which
-/// they come. Each part is sorted.
+/// The split depends only on the set of ids and on `seed`, not on the order of `queries`.
+/// Each part is sorted.
 ///
 /// # Errors
 /// If there are fewer than two folds, or fewer queries than folds.
@@ -25,7 +25,7 @@ pub fn k_fold<'a>(
             folds,
         });
     }
-    // Fisher and Yates: each place from the last down draws one of those left.
+    // The Fisher-Yates shuffle.
     let mut draws = Draws::new(seed);
     for last in (1..shuffled.len()).rev() {
         shuffled.swap(last, draws.below(last + 1));

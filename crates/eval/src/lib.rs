@@ -1,24 +1,24 @@
-//! How good a ranking is, and whether a difference is more than luck.
+//! Effectiveness metrics for rankings, and significance tests for their differences.
 //!
-//! Metrics have the names of `ir_measures` and the values of `trec_eval`. Nothing
-//! here reads or writes but through a reader or writer that is passed in, and
-//! nothing is random but by a seed.
+//! Metrics have the names of `ir_measures` and the values of `trec_eval`. This crate does
+//! no I/O except through readers and writers that are passed in, and draws no random
+//! numbers except from a given seed.
 //!
-//! Reading order: [`metric`] names the metrics and [`measure`] computes them for
-//! one ranking, [`run`] holds rankings and their file format, [`evaluation`] puts
-//! a run and judgements together, [`significance`] tests the difference between two,
-//! [`power`] says what so many queries could show, [`comparison`] puts both together,
-//! [`correction`] is for several tests at once, and [`folds`] splits queries for
-//! cross-validation.
+//! Reading order: [`metric`] names the metrics and [`measure`] computes them for one
+//! ranking, [`run`] holds rankings and their file format, [`evaluation`] measures a run by
+//! relevance judgments, [`significance`] tests the difference between two systems,
+//! [`power`] estimates the smallest difference that such a test can detect, [`comparison`]
+//! combines these, [`correction`] adjusts the p-values of several tests, and [`folds`]
+//! splits queries for cross-validation.
 //!
 //! ```
 //! use std::collections::BTreeMap;
 //! use treffer_eval::Metric;
 //!
-//! let judgements = BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)]);
+//! let judgments = BTreeMap::from([("a".to_owned(), 2), ("b".to_owned(), 1)]);
 //! let metric: Metric = "nDCG@10".parse().unwrap();
-//! assert_eq!(metric.score(["a", "b", "x"], Some(&judgements)), 1.0);
-//! assert!(metric.score(["x", "b", "a"], Some(&judgements)) < 0.7);
+//! assert_eq!(metric.score(["a", "b", "x"], Some(&judgments)), 1.0);
+//! assert!(metric.score(["x", "b", "a"], Some(&judgments)) < 0.7);
 //! ```
 
 pub mod comparison;

@@ -1,4 +1,4 @@
-//! The metrics' values for one ranking.
+//! Computes the metrics for one ranking.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,22 +7,23 @@ use treffer_types::Grade;
 use crate::metric::Metric;
 
 impl Metric {
-    /// The value for one ranking, best document first.
+    /// The metric's value for one ranking of document ids, best first.
     ///
-    /// A document that comes again is skipped, as if its second place did not exist.
-    /// Without judgements every value is 0, except the number of documents.
+    /// Repeated documents are removed: the first occurrence counts. Without judgments every
+    /// value is 0, except the number of retrieved documents.
     pub fn score<'a>(
         &self,
         ranking: impl IntoIterator<Item = &'a str>,
-        judgements: Option<&BTreeMap<String, Grade>>,
+        judgments: Option<&BTreeMap<String, Grade>>,
     ) -> f64 {
-        let topic = judgements.map(Topic::new).unwrap_or_default();
-        self.score_grades(&grades(ranking, judgements), &topic)
+        let topic = judgments.map(Topic::new).unwrap_or_default();
+        self.score_grades(&grades(ranking, judgments), &topic)
     }
 
-    /// The value for a ranking given as grades, `None` for a document that was not
-    /// judged: the same as [`score`](Self::score) without a look-up per document,
-    /// for a tuner that ranks one pool many times. No document may come twice.
+    /// The metric's value for a ranking given as grades, with `None` for a document that was
+    /// not judged. Equal to [`score`](Self::score) but without a look-up for each document,
+    /// for a tuner that ranks the same documents many times. The grades must be those of
+    /// distinct documents.
     pub fn score_grades(&self, grades: &[Option<Grade>], topic: &Topic) -> f64 {
         let cutoff = self.cutoff().map_or(grades.len(), |cutoff| cutoff.get());
         let grades = &grades[..cutoff.min(grades.len())];
@@ -33,14 +34,16 @@ impl Metric {
                 .map_or(0.0, |rank| 1.0 / rank),
             Metric::AveragePrecision { rel, .. } => {
                 let found = (1..).zip(relevant_ranks(grades, rel));
-                // `sum` of nothing would be -0.
+                // The `sum` of an empty iterator would be -0.
                 let precisions = found.fold(0.0, |sum, (n, rank)| sum + f64::from(n) / rank);
-                share(precisions, topic.n_relevant(rel))
+                fraction(precisions, topic.n_relevant(rel))
             }
-            Metric::Recall { rel, .. } => share(n_relevant_in(grades, rel), topic.n_relevant(rel)),
-            Metric::Precision { rel, .. } => share(n_relevant_in(grades, rel), cutoff),
+            Metric::Recall { rel, .. } => {
+                fraction(n_relevant_in(grades, rel), topic.n_relevant(rel))
+            }
+            Metric::Precision { rel, .. } => fraction(n_relevant_in(grades, rel), cutoff),
             Metric::Success { rel, .. } => n_relevant_in(grades, rel).min(1.0),
-            Metric::Judged { .. } => share(grades.iter().flatten().count() as f64, grades.len()),
+            Metric::Judged { .. } => fraction(grades.iter().flatten().count() as f64, grades.len()),
             Metric::NumRet { rel: Some(rel) } => n_relevant_in(grades, rel),
             Metric::NumRet { rel: None } => grades.len() as f64,
             Metric::NumRel { rel } => topic.n_relevant(rel) as f64,
@@ -48,35 +51,36 @@ impl Metric {
     }
 }
 
-/// The grade of each document in its first place, `None` where there is no judgement.
+/// The grades of the distinct documents in order, `None` for one that was not judged.
 pub(crate) fn grades<'a>(
     ranking: impl IntoIterator<Item = &'a str>,
-    judgements: Option<&BTreeMap<String, Grade>>,
+    judgments: Option<&BTreeMap<String, Grade>>,
 ) -> Vec<Option<Grade>> {
     let mut seen = HashSet::new();
     ranking
         .into_iter()
         .filter(|doc| seen.insert(*doc))
-        .map(|doc| judgements?.get(doc).copied())
+        .map(|doc| judgments?.get(doc).copied())
         .collect()
 }
 
-/// What there was to be found for one query.
+/// The grades of all judged documents of one query, which the ideal ranking and the number
+/// of relevant documents follow from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Topic {
-    /// Every judgement's grade, largest first.
+    /// In descending order.
     grades: Vec<Grade>,
 }
 
 impl Topic {
-    /// Sorts the grades of one query's judgements.
-    pub fn new(judgements: &BTreeMap<String, Grade>) -> Self {
-        let mut grades: Vec<Grade> = judgements.values().copied().collect();
+    /// Collects the grades of one query's judgments.
+    pub fn new(judgments: &BTreeMap<String, Grade>) -> Self {
+        let mut grades: Vec<Grade> = judgments.values().copied().collect();
         grades.sort_unstable_by(|a, b| b.cmp(a));
         Topic { grades }
     }
 
-    /// Number of documents judged `rel` or better.
+    /// Number of documents with a grade of at least `rel`.
     pub fn n_relevant(&self, rel: Grade) -> usize {
         self.grades.partition_point(|&grade| grade >= rel)
     }
@@ -97,10 +101,10 @@ fn dcg(grades: impl Iterator<Item = Grade>) -> f64 {
         .zip(grades)
         .filter(|(_, grade)| *grade > 0)
         .map(|(rank, grade)| f64::from(grade) / f64::from(rank + 1).log2())
-        .fold(0.0, |sum, gain| sum + gain) // `sum` of nothing would be -0
+        .fold(0.0, |sum, gain| sum + gain) // the `sum` of an empty iterator would be -0
 }
 
-/// The ranks from 1 that hold a relevant document.
+/// The ranks of the relevant documents, from 1.
 fn relevant_ranks(grades: &[Option<Grade>], rel: Grade) -> impl Iterator<Item = f64> {
     (1_u32..)
         .zip(grades)
@@ -112,8 +116,8 @@ fn n_relevant_in(grades: &[Option<Grade>], rel: Grade) -> f64 {
     relevant_ranks(grades, rel).count() as f64
 }
 
-/// `part / whole`, and 0 of nothing.
-fn share(part: f64, whole: usize) -> f64 {
+/// `part / whole`, or 0 if `whole` is 0.
+fn fraction(part: f64, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part / whole as f64 }
 }
 

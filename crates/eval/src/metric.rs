@@ -1,4 +1,4 @@
-//! The metrics by name.
+//! The metrics and their names.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -9,75 +9,74 @@ use treffer_types::Grade;
 
 use crate::error::Error;
 
-/// A measure of one ranking. Larger is better, except of the counts.
+/// A metric of one ranking. Larger is better, except for the counts.
 ///
-/// Names are those of `ir_measures`, read without regard to case, with the usual
-/// aliases (`MRR`, `MAP`, `Recall`) and `trec_eval`'s own spelling (`ndcg_cut_10`,
-/// `recip_rank`). `@10` cuts the ranking; `(rel=2)` is the lowest grade that counts
-/// as relevant, 1 if not given.
+/// Names are parsed without regard to case: those of `ir_measures`, the usual aliases
+/// (`MRR`, `MAP`, `Recall`) and `trec_eval`'s spelling (`ndcg_cut_10`, `recip_rank`).
+/// `@10` is the cutoff, the number of ranks considered; `(rel=2)` is the lowest grade that
+/// counts as relevant, 1 by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Metric {
     /// `nDCG@k`: discounted cumulative gain, with the grade as gain and
-    /// `1 / log2(rank + 1)` as discount, over that of the best possible ranking
-    /// (Järvelin and Kekäläinen, 2002, as `trec_eval` computes it). Grades below 0
-    /// gain nothing.
+    /// `1 / log2(rank + 1)` as discount, divided by that of the ideal ranking (Järvelin and
+    /// Kekäläinen, 2002, as `trec_eval` computes it). Grades below 0 have a gain of 0.
     Ndcg {
-        /// Ranks that count; all if `None`.
+        /// Number of ranks considered; `None` means all.
         cutoff: Option<NonZeroUsize>,
     },
-    /// `RR@k`, averaged `MRR@k`: 1 over the rank of the first relevant document.
+    /// `RR@k`, averaged over queries `MRR@k`: 1 / the rank of the first relevant document.
     ReciprocalRank {
-        /// Lowest relevant grade.
+        /// Lowest grade that counts as relevant.
         rel: Grade,
-        /// Ranks that count; all if `None`.
+        /// Number of ranks considered; `None` means all.
         cutoff: Option<NonZeroUsize>,
     },
-    /// `AP@k`, averaged `MAP@k`: the precision at the rank of each relevant document
-    /// found, summed, over the number of relevant documents there are.
+    /// `AP@k`, averaged over queries `MAP@k`: the sum of the precisions at the ranks of the
+    /// retrieved relevant documents, divided by the number of all relevant documents.
     AveragePrecision {
-        /// Lowest relevant grade.
+        /// Lowest grade that counts as relevant.
         rel: Grade,
-        /// Ranks that count; all if `None`.
+        /// Number of ranks considered; `None` means all.
         cutoff: Option<NonZeroUsize>,
     },
-    /// `R@k`: the share of the relevant documents that was found.
+    /// `R@k`: the fraction of the relevant documents that are in the first k.
     Recall {
-        /// Lowest relevant grade.
+        /// Lowest grade that counts as relevant.
         rel: Grade,
-        /// Ranks that count.
+        /// Number of ranks considered.
         cutoff: NonZeroUsize,
     },
-    /// `P@k`: the share of the first k ranks that holds a relevant document; ranks
-    /// beyond the end of the ranking count as not relevant.
+    /// `P@k`: the number of relevant documents in the first k, divided by k even if the
+    /// ranking is shorter.
     Precision {
-        /// Lowest relevant grade.
+        /// Lowest grade that counts as relevant.
         rel: Grade,
-        /// Ranks that count.
+        /// Number of ranks considered.
         cutoff: NonZeroUsize,
     },
     /// `Success@k`: 1 if any of the first k is relevant, else 0.
     Success {
-        /// Lowest relevant grade.
+        /// Lowest grade that counts as relevant.
         rel: Grade,
-        /// Ranks that count.
+        /// Number of ranks considered.
         cutoff: NonZeroUsize,
     },
-    /// `Judged@k`: the share of the first k documents, or of all if there are fewer,
-    /// that has a judgement of any grade.
+    /// `Judged@k`: the fraction of the first k documents, or of all if there are fewer,
+    /// that have a judgment of any grade.
     Judged {
-        /// Ranks that count; all if `None`.
+        /// Number of ranks considered; `None` means all.
         cutoff: Option<NonZeroUsize>,
     },
-    /// `NumRet`, or with a `rel` the number of relevant documents found. A count:
-    /// summed over queries, not averaged.
+    /// `NumRet`: the number of retrieved documents; `NumRet(rel=r)`: of those, the number
+    /// with a grade of at least r. A count: summed over queries, not averaged.
     NumRet {
-        /// Lowest grade counted; every document if `None`.
+        /// Lowest grade counted; `None` counts every document.
         rel: Option<Grade>,
     },
-    /// `NumRel`: relevant documents there are. A count: summed over queries.
+    /// `NumRel`: the number of all relevant documents. A count: summed over queries.
     NumRel {
-        /// Lowest relevant grade.
+        /// Lowest grade that counts as relevant.
         rel: Grade,
     },
 }
@@ -88,7 +87,7 @@ impl Metric {
         matches!(self, Metric::NumRet { .. } | Metric::NumRel { .. })
     }
 
-    /// How many ranks count; `None` for all of them.
+    /// Number of ranks considered; `None` means all.
     pub fn cutoff(&self) -> Option<NonZeroUsize> {
         match *self {
             Metric::Ndcg { cutoff }
@@ -103,7 +102,7 @@ impl Metric {
     }
 }
 
-/// Every name a metric goes by, in lower case, and one that is spelled right.
+/// Every accepted name, in lower case, with an example of a valid metric.
 const NAMES: [(&str, &str); 19] = [
     ("ndcg", "nDCG@10"),
     ("ndcg_cut", "nDCG@10"),
@@ -130,40 +129,39 @@ impl FromStr for Metric {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let parts = Parts::new(text)?;
-        let (rel, cutoff) = (parts.rel.unwrap_or(1), parts.cutoff);
-        let graded = |metric| match parts.rel {
+        let parsed = ParsedName::new(text)?;
+        let (rel, cutoff) = (parsed.rel.unwrap_or(1), parsed.cutoff);
+        let without_rel = |metric| match parsed.rel {
             None => Ok(metric),
-            Some(_) => {
-                Err(parts.error("it counts grades, not relevant documents, and takes no rel"))
-            }
+            Some(_) => Err(parsed
+                .error("it uses grades rather than a threshold of relevance, and takes no rel")),
         };
-        let needed = || cutoff.ok_or_else(|| parts.error("it needs a cutoff"));
-        let whole = |metric| match cutoff {
+        let required = || cutoff.ok_or_else(|| parsed.error("it needs a cutoff"));
+        let without_cutoff = |metric| match cutoff {
             None => Ok(metric),
-            Some(_) => Err(parts.error("it takes no cutoff")),
+            Some(_) => Err(parsed.error("it takes no cutoff")),
         };
-        match parts.name.as_str() {
-            "ndcg" | "ndcg_cut" => graded(Metric::Ndcg { cutoff }),
+        match parsed.name.as_str() {
+            "ndcg" | "ndcg_cut" => without_rel(Metric::Ndcg { cutoff }),
             "rr" | "mrr" | "recip_rank" => Ok(Metric::ReciprocalRank { rel, cutoff }),
             "ap" | "map" | "map_cut" => Ok(Metric::AveragePrecision { rel, cutoff }),
             "r" | "recall" => Ok(Metric::Recall {
                 rel,
-                cutoff: needed()?,
+                cutoff: required()?,
             }),
             "p" | "precision" => Ok(Metric::Precision {
                 rel,
-                cutoff: needed()?,
+                cutoff: required()?,
             }),
             "success" => Ok(Metric::Success {
                 rel,
-                cutoff: needed()?,
+                cutoff: required()?,
             }),
-            "judged" => graded(Metric::Judged { cutoff }),
-            "numret" | "num_ret" => whole(Metric::NumRet { rel: parts.rel }),
-            "num_rel_ret" => whole(Metric::NumRet { rel: Some(rel) }),
-            "numrel" | "num_rel" => whole(Metric::NumRel { rel }),
-            _ => Err(unknown(text, &parts.name)),
+            "judged" => without_rel(Metric::Judged { cutoff }),
+            "numret" | "num_ret" => without_cutoff(Metric::NumRet { rel: parsed.rel }),
+            "num_rel_ret" => without_cutoff(Metric::NumRet { rel: Some(rel) }),
+            "numrel" | "num_rel" => without_cutoff(Metric::NumRel { rel }),
+            _ => Err(unknown(text, &parsed.name)),
         }
     }
 }
@@ -207,8 +205,8 @@ impl From<Metric> for String {
     }
 }
 
-/// `name(rel=R)@k`, taken apart.
-struct Parts<'a> {
+/// The components of `name(rel=R)@k`.
+struct ParsedName<'a> {
     text: &'a str,
     /// In lower case.
     name: String,
@@ -216,26 +214,26 @@ struct Parts<'a> {
     cutoff: Option<NonZeroUsize>,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> ParsedName<'a> {
     fn new(text: &'a str) -> Result<Self, Error> {
         let (head, cutoff) = split_cutoff(text.trim());
         let (name, arguments) = match head.split_once('(') {
             Some((name, arguments)) => (name, Some(arguments)),
             None => (head, None),
         };
-        let mut parts = Parts {
+        let mut parsed = ParsedName {
             text,
             name: name.trim().to_lowercase(),
             rel: None,
             cutoff: None,
         };
-        if !NAMES.iter().any(|(name, _)| *name == parts.name) {
-            return Err(unknown(text, &parts.name));
+        if !NAMES.iter().any(|(name, _)| *name == parsed.name) {
+            return Err(unknown(text, &parsed.name));
         }
         if let Some(cutoff) = cutoff {
-            parts.cutoff = Some(
+            parsed.cutoff = Some(
                 (cutoff.parse())
-                    .map_err(|_| parts.error("the cutoff is not a whole number above 0"))?,
+                    .map_err(|_| parsed.error("the cutoff is not a whole number above 0"))?,
             );
         }
         if let Some(arguments) = arguments {
@@ -245,24 +243,24 @@ impl<'a> Parts<'a> {
                 .and_then(|rel| rel.trim().parse().ok())
                 .filter(|&rel| rel >= 1);
             if rel.is_none() {
-                return Err(parts.error("the only argument is rel, a whole number above 0"));
+                return Err(parsed.error("the only argument is rel, a whole number above 0"));
             }
-            parts.rel = rel;
+            parsed.rel = rel;
         }
-        Ok(parts)
+        Ok(parsed)
     }
 
     fn error(&self, reason: &'static str) -> Error {
-        let right = NAMES.iter().find(|(name, _)| *name == self.name);
+        let known = NAMES.iter().find(|(name, _)| *name == self.name);
         Error::BadMetric {
             name: self.text.to_owned(),
             reason,
-            example: right.map_or("nDCG@10", |(_, example)| example).to_owned(),
+            example: known.map_or("nDCG@10", |(_, example)| example).to_owned(),
         }
     }
 }
 
-/// `P@10` at the `@`, and `P_10` or `P.10` at the last mark if digits follow it.
+/// Splits `P@10` at the `@`, and `P_10` or `P.10` at the last `_` or `.` if digits follow it.
 fn split_cutoff(text: &str) -> (&str, Option<&str>) {
     if let Some((head, cutoff)) = text.rsplit_once('@') {
         return (head, Some(cutoff.trim()));
@@ -288,7 +286,7 @@ fn unknown(text: &str, name: &str) -> Error {
     }
 }
 
-/// Insertions, deletions and substitutions that lead from `a` to `b` (Levenshtein).
+/// The Levenshtein distance: insertions, deletions and substitutions from `a` to `b`.
 fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,56 +1,57 @@
-//! What a comparison on so many queries could show at all.
+//! Statistical power: the smallest difference that a comparison on a number of queries can
+//! detect.
 
 use crate::error::Error;
 use crate::significance::paired_differences;
 
-/// The smallest gain that a paired, two-sided test would probably find.
+/// The smallest gain that a paired, two-sided test would detect with a given power.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Power {
-    /// How many queries were compared.
+    /// Number of queries compared.
     pub n_queries: usize,
-    /// Standard deviation of the differences, by query, of the two systems' values,
-    /// estimated from these queries (divided by n - 1).
+    /// Sample standard deviation (with n - 1) of the differences between the two systems'
+    /// values, by query.
     pub deviation: f64,
-    /// The level of the test: how often it may call equals different.
+    /// The significance level of the test: how often it may call equal systems different.
     pub level: f64,
-    /// How often the test should find the gain.
+    /// The power: how often the test should detect the gain.
     pub power: f64,
     /// `(t(1 - level / 2) + t(power)) * deviation / sqrt(n)`, where `t` are quantiles of
-    /// Student's distribution with n - 1 degrees of freedom. `None` where nothing can be
-    /// said: if no outcome on so few queries would be significant (the smallest p-value
-    /// of n exchanged pairs is `2 / 2^n`), or if all differences are equal.
+    /// Student's distribution with n - 1 degrees of freedom. `None` if it cannot be
+    /// estimated: with so few queries that no outcome is significant (the smallest p-value
+    /// of n pairs is `2 / 2^n`), or if all differences are equal.
     pub gain: Option<f64>,
 }
 
-/// Says what gain could be found among systems that differ from query to query as much
-/// as these two do: the usual normal approximation of a test's power, with Student's
-/// quantiles, which matter below some thirty queries.
+/// Estimates the smallest gain that can be detected between systems whose differences vary
+/// from query to query as much as those of these two. This is the usual normal approximation
+/// of a test's power, but with Student's quantiles, which matter below about thirty queries.
 ///
-/// It describes the queries, not the outcome: a gain that was observed may be smaller
-/// and significant, or larger and not.
+/// The result describes the queries, not the observed difference, which may be smaller and
+/// still significant, or larger and not.
 ///
 /// # Errors
-/// If the two are not as long as each other, are empty or hold a value that is not
-/// finite, or if `level` or `power` is not between 0 and 1 or the power below one half.
+/// If `a` and `b` differ in length, are empty or contain a value that is not finite, if
+/// `level` is not between 0 and 1, or if `power` is not between 0.5 and 1.
 pub fn detectable_gain(a: &[f64], b: &[f64], level: f64, power: f64) -> Result<Power, Error> {
     let differences = paired_differences(a, b)?;
-    check_share("the level", level, 0.0)?;
-    check_share("the power", power, 0.5)?;
+    check_probability("the level", level, 0.0)?;
+    check_probability("the power", power, 0.5)?;
     let n_queries = differences.len();
     let deviation = deviation(&differences);
-    let is_possible = n_queries >= 2 && deviation > 0.0 && smallest_p_value(n_queries) <= level;
+    let is_estimable = n_queries >= 2 && deviation > 0.0 && smallest_p_value(n_queries) <= level;
     Ok(Power {
         n_queries,
         deviation,
         level,
         power,
-        gain: is_possible.then(|| gain(n_queries, deviation, level, power)),
+        gain: is_estimable.then(|| gain(n_queries, deviation, level, power)),
     })
 }
 
 impl Power {
-    /// How many queries would be needed to find a mean gain of `wanted`; `None` if
-    /// nothing can be said or `wanted` is not above 0.
+    /// Number of queries needed to detect a mean gain of `wanted`; `None` if it cannot be
+    /// estimated or `wanted` is not above 0.
     pub fn queries_for(&self, wanted: f64) -> Option<usize> {
         if self.deviation == 0.0 || self.deviation.is_nan() || wanted.is_nan() || wanted <= 0.0 {
             return None;
@@ -59,36 +60,36 @@ impl Power {
             smallest_p_value(n) <= self.level
                 && gain(n, self.deviation, self.level, self.power) <= wanted
         };
-        // The fewer degrees of freedom, the larger the quantiles, so these give a lower end,
-        // which is off by a few queries at most.
+        // Quantiles decrease with the degrees of freedom, so those of the largest number of
+        // degrees give a lower bound, which is low by a few queries at most.
         let quantiles = quantiles(NEARLY_NORMAL, self.level, self.power);
         let fewest = (quantiles * self.deviation / wanted).powi(2);
         let fewest = (fewest as usize).max(2);
-        if fewest > BEYOND_COUNTING {
+        if fewest > LARGEST_EXACT {
             return Some(fewest);
         }
         (fewest..).find(|&n| enough(n))
     }
 }
 
-/// A number of queries that nobody has, from which on it need not be exact.
-const BEYOND_COUNTING: usize = 1_000_000_000;
+/// Above this number of queries the lower bound is returned: nobody has as many.
+const LARGEST_EXACT: usize = 1_000_000_000;
 
 fn gain(n_queries: usize, deviation: f64, level: f64, power: f64) -> f64 {
-    let freedom = u32::try_from(n_queries - 1).unwrap_or(u32::MAX);
-    quantiles(freedom, level, power) * deviation / (n_queries as f64).sqrt()
+    let degrees = u32::try_from(n_queries - 1).unwrap_or(u32::MAX);
+    quantiles(degrees, level, power) * deviation / (n_queries as f64).sqrt()
 }
 
-fn quantiles(freedom: u32, level: f64, power: f64) -> f64 {
-    student_quantile(1.0 - level / 2.0, freedom) + student_quantile(power, freedom)
+fn quantiles(degrees: u32, level: f64, power: f64) -> f64 {
+    student_quantile(1.0 - level / 2.0, degrees) + student_quantile(power, degrees)
 }
 
-/// The p-value of an exact randomization test whose differences all have one sign.
+/// The p-value of an exact randomization test if all differences have the same sign.
 fn smallest_p_value(n_queries: usize) -> f64 {
     2.0_f64.powi(1 - i32::try_from(n_queries).unwrap_or(i32::MAX))
 }
 
-/// The sample's standard deviation; 0 of fewer than two values.
+/// The sample standard deviation; 0 for fewer than two values.
 fn deviation(values: &[f64]) -> f64 {
     let n = values.len() as f64;
     if values.len() < 2 || values.iter().all(|value| *value == values[0]) {
@@ -99,7 +100,7 @@ fn deviation(values: &[f64]) -> f64 {
     (squares / (n - 1.0)).sqrt()
 }
 
-fn check_share(what: &'static str, value: f64, above: f64) -> Result<(), Error> {
+fn check_probability(what: &'static str, value: f64, above: f64) -> Result<(), Error> {
     if value > above && value < 1.0 {
         return Ok(());
     }
@@ -113,14 +114,14 @@ fn check_share(what: &'static str, value: f64, above: f64) -> Result<(), Error> 
     })
 }
 
-/// Degrees of freedom from which on the quantiles are taken to stay the same: they are
-/// within one part in 5 000 of the normal distribution's.
+/// Degrees of freedom above which the quantiles are taken as constant: they are within one
+/// part in 5,000 of those of the normal distribution.
 const NEARLY_NORMAL: u32 = 10_000;
 
 /// The quantile of Student's distribution, for `p` in 0.5..1, by bisection.
-fn student_quantile(p: f64, freedom: u32) -> f64 {
-    let freedom = freedom.clamp(1, NEARLY_NORMAL);
-    let is_below = |t: f64| (1.0 + student_within(t, freedom)) / 2.0 < p;
+fn student_quantile(p: f64, degrees: u32) -> f64 {
+    let degrees = degrees.clamp(1, NEARLY_NORMAL);
+    let is_below = |t: f64| (1.0 + student_within(t, degrees)) / 2.0 < p;
     let (mut low, mut high) = (0.0, 1.0);
     while is_below(high) && high < 1e12 {
         (low, high) = (high, high * 2.0);
@@ -130,31 +131,33 @@ fn student_quantile(p: f64, freedom: u32) -> f64 {
         if middle <= low || middle >= high {
             return high;
         }
-        match is_below(middle) {
-            true => low = middle,
-            false => high = middle,
+        if is_below(middle) {
+            low = middle;
+        } else {
+            high = middle;
         }
     }
 }
 
 /// The probability that a value of Student's distribution lies between `-t` and `t`, by
-/// the finite series for whole degrees of freedom (Abramowitz and Stegun, 26.7.3 and
-/// 26.7.4). Every term is positive, so nothing cancels.
-fn student_within(t: f64, freedom: u32) -> f64 {
-    let angle = (t / f64::from(freedom).sqrt()).atan();
+/// the finite series for integer degrees of freedom (Abramowitz and Stegun, 26.7.3 and
+/// 26.7.4). Every term is positive, so there is no cancellation.
+fn student_within(t: f64, degrees: u32) -> f64 {
+    let angle = (t / f64::from(degrees).sqrt()).atan();
     let (sine, cosine) = angle.sin_cos();
-    let is_odd = freedom % 2 == 1;
+    let is_odd = degrees % 2 == 1;
     let mut term = if is_odd { cosine } else { 1.0 };
-    let mut sum = if freedom == 1 { 0.0 } else { term };
-    for step in (if is_odd { 3 } else { 2 }..freedom.saturating_sub(1)).step_by(2) {
+    let mut sum = if degrees == 1 { 0.0 } else { term };
+    for step in (if is_odd { 3 } else { 2 }..degrees.saturating_sub(1)).step_by(2) {
         let step = f64::from(step);
-        // Each term has the next even (odd) number over the next odd (even) one.
+        // The coefficients are (2/3)(4/5)... for odd and (1/2)(3/4)... for even degrees.
         term *= (step - 1.0) / step * cosine * cosine;
         sum += term;
     }
-    match is_odd {
-        true => std::f64::consts::FRAC_2_PI * (angle + sine * sum),
-        false => sine * sum,
+    if is_odd {
+        std::f64::consts::FRAC_2_PI * (angle + sine * sum)
+    } else {
+        sine * sum
     }
 }
 

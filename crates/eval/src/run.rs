@@ -1,4 +1,4 @@
-//! Rankings of many queries, and the file format in which they travel.
+//! Runs: rankings for many queries, and the TREC file format for them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,27 +9,27 @@ use crate::error::Error;
 
 /// Rankings by query id, best document first.
 ///
-/// The order of the entries is the ranking. Our own rankings keep the order in
-/// which they were made; a run that was read is ordered as `trec_eval` orders it.
+/// The order of the entries is the ranking. [`Run::from_rankings`] keeps the given order;
+/// [`read_run`] orders entries as `trec_eval` does.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Run(pub BTreeMap<String, Vec<RunEntry>>);
 
 /// One document in a ranking.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunEntry {
-    /// The corpus's name of the document.
+    /// The document's id in the corpus.
     pub doc: String,
-    /// The score it was given.
+    /// The document's score; larger is better.
     pub score: f64,
 }
 
 impl Run {
-    /// A run of rankings whose order is to be kept, whatever their scores.
+    /// A run of the given rankings, by query id. Their order is kept, whatever the scores.
     pub fn from_rankings(rankings: impl IntoIterator<Item = (String, Vec<RunEntry>)>) -> Self {
         Run(rankings.into_iter().collect())
     }
 
-    /// The documents of one query, best first; none if it has no results.
+    /// Ids of one query's documents, best first; none if the query has no results.
     pub fn ranking(&self, query: &str) -> impl Iterator<Item = &str> {
         self.0
             .get(query)
@@ -38,9 +38,9 @@ impl Run {
             .map(|entry| entry.doc.as_str())
     }
 
-    /// Orders every ranking as `trec_eval` does, which ignores the order and the
-    /// rank column of a file: by score in single precision, larger first, and equal
-    /// scores by document id, larger first, byte by byte.
+    /// Orders every ranking as `trec_eval` does, which ignores a file's order of lines and
+    /// its rank column: by score in single precision, and equal scores by the bytes of the
+    /// document id, both descending.
     pub fn sort_as_trec_eval(&mut self) {
         for entries in self.0.values_mut() {
             entries.sort_by(|a, b| {
@@ -50,12 +50,12 @@ impl Run {
     }
 }
 
-/// A line of a run that was left out.
+/// A line of a run that was skipped. Displays as `path:line: reason`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The run's name.
+    /// The name that was passed for messages.
     pub path: PathBuf,
-    /// From 1.
+    /// Number of the line, from 1.
     pub line: u64,
     /// What is wrong with it.
     pub reason: String,
@@ -67,13 +67,13 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Reads a run in TREC format, `query Q0 document rank score tag` with blanks
-/// between, and orders it as `trec_eval` does. `name` is for messages.
+/// Reads a run in TREC format, `query Q0 document rank score tag` separated by white
+/// space, and orders it as `trec_eval` does. `name` is used in messages only.
 ///
-/// A line that cannot be used (a wrong number of columns, a score that is no finite
-/// number, a document its query already has, invalid UTF-8) is left out and
-/// reported, in the order of lines; of a document named twice the first line
-/// stays. Empty lines are passed over.
+/// A bad line (a wrong number of columns, a score that is not a finite number, a document
+/// that its query already has, invalid UTF-8) is skipped and reported; problems are in the
+/// order of lines. If a query has a document twice, the first line is kept. Empty lines
+/// are ignored.
 ///
 /// # Errors
 /// If the reader fails.
@@ -145,7 +145,7 @@ fn parse_line(line: &[u8]) -> Result<Option<(&str, RunEntry)>, String> {
     }
 }
 
-/// The first line of each document.
+/// Keeps the first line of each document and reports the others.
 fn without_repeats(
     query: &str,
     mut entries: Vec<(RunEntry, u64)>,
@@ -169,27 +169,27 @@ fn without_repeats(
     kept.into_iter().map(|(entry, _)| entry).collect()
 }
 
-/// Writes a run in TREC format such that every reader finds our order in it.
+/// Writes a run in TREC format such that every program reads it in the same order.
 ///
-/// Readers sort by score, some in single precision, and disagree on ties. So scores
-/// are written in single precision, and one that is not below its predecessor is
-/// lowered to the next number that is: the order is exact, the scores are within
-/// rounding of the true ones unless many are equal.
+/// Programs sort a run by score, some in single precision, and disagree on ties. Scores
+/// are therefore written in single precision, and a score that is not below its
+/// predecessor is lowered to the next smaller number. The order is exact; the scores are
+/// within rounding of the true ones unless many are equal.
 ///
 /// # Errors
-/// If the writer fails, or if an id or the tag is empty or holds a blank.
+/// If the writer fails, or if an id or the tag is empty or contains white space.
 pub fn write_run(mut writer: impl Write, run: &Run, tag: &str) -> Result<(), Error> {
     check_column("tag", tag)?;
     for (query, entries) in &run.0 {
         check_column("query id", query)?;
-        let mut last = f32::INFINITY;
+        let mut previous = f32::INFINITY;
         for (rank, entry) in (1_u64..).zip(entries) {
             check_column("document id", &entry.doc)?;
-            // Kept away from the ends, so that there is always a next number.
+            // Away from the ends of the range, so that there is always a next smaller number.
             let score = entry.score.clamp(-1e38, 1e38) as f32;
-            last = score.min(last.next_down());
-            // Debug, because it writes an exponent where the digits would be many.
-            writeln!(writer, "{query} Q0 {} {rank} {last:?} {tag}", entry.doc).map_err(
+            previous = score.min(previous.next_down());
+            // `Debug` writes very large and very small numbers with an exponent.
+            writeln!(writer, "{query} Q0 {} {rank} {previous:?} {tag}", entry.doc).map_err(
                 |source| Error::WriteRun {
                     query: query.clone(),
                     source,

@@ -1,32 +1,32 @@
-//! Whether the difference between two systems is more than the luck of the queries.
+//! Significance tests and confidence intervals for the difference between two systems.
 
 use crate::draws::Draws;
 use crate::error::Error;
 
-/// The outcome of a paired randomization test.
+/// The result of a paired randomization test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Randomization {
     /// Mean of `a - b`.
     pub difference: f64,
-    /// Two-sided: how often a difference at least as large, up or down, comes about
-    /// if the two systems' values are exchanged at random.
+    /// Two-sided p-value: the probability of an absolute difference at least as large if the
+    /// two systems' values are exchanged at random within each query.
     pub p_value: f64,
-    /// How many exchanges were looked at.
+    /// Number of permutations computed.
     pub permutations: u64,
-    /// Whether these were all there are.
+    /// Whether these were all permutations, which makes the p-value exact.
     pub is_exact: bool,
 }
 
 /// Fisher's paired randomization test (Smucker, Allan and Carterette, CIKM 2007) of
 /// two systems' values for the same queries in the same order.
 ///
-/// If the `2^n` ways of exchanging n pairs are no more than `permutations`, all are
-/// looked at and the p-value is exact. Otherwise as many are drawn by `seed`, and the
-/// observed one counts as one more, so that p is never 0 (Phipson and Smyth, 2010).
+/// If the n pairs have at most `permutations` permutations (`2^n`), all are computed and the
+/// p-value is exact. Otherwise `permutations` of them are drawn by `seed`, and the observed
+/// one is added, so that the p-value is never 0 (Phipson and Smyth, 2010).
 ///
 /// # Errors
-/// If the two are not as long as each other, are empty or hold a value that is not
-/// finite, or if `permutations` is 0.
+/// If `a` and `b` differ in length, are empty or contain a value that is not finite, or if
+/// `permutations` is 0.
 pub fn randomization_test(
     a: &[f64],
     b: &[f64],
@@ -36,30 +36,32 @@ pub fn randomization_test(
     let differences = paired_differences(a, b)?;
     check_draws("the number of permutations", permutations)?;
     let observed: f64 = differences.iter().sum();
-    // Sums of the same terms in another order differ by rounding and still count as equal.
+    // Sums of the same terms with other signs differ by rounding; those that are equal
+    // otherwise must count as equal.
     let size: f64 = differences.iter().map(|difference| difference.abs()).sum();
     let threshold = observed.abs() - 1e-12 * size;
     let is_extreme = |sum: f64| sum.abs() >= threshold;
 
-    let n_ways = 1_u64
+    let n_permutations = 1_u64
         .checked_shl(differences.len() as u32)
         .unwrap_or(u64::MAX);
-    let is_exact = n_ways <= u64::from(permutations);
-    let (hits, looked_at) = if is_exact {
-        let hits = (0..n_ways).filter(|&signs| is_extreme(signed_sum(&differences, || signs)));
-        (hits.count() as u64, n_ways)
+    let is_exact = n_permutations <= u64::from(permutations);
+    let (n_extreme, n_computed) = if is_exact {
+        let extreme =
+            (0..n_permutations).filter(|&signs| is_extreme(signed_sum(&differences, || signs)));
+        (extreme.count() as u64, n_permutations)
     } else {
         let mut draws = Draws::new(seed);
-        let hits = (0..permutations)
+        let extreme = (0..permutations)
             .filter(|_| is_extreme(signed_sum(&differences, || draws.bits())))
             .count();
-        (hits as u64 + 1, u64::from(permutations) + 1)
+        (extreme as u64 + 1, u64::from(permutations) + 1)
     };
     Ok(Randomization {
         difference: observed / differences.len() as f64,
-        p_value: hits as f64 / looked_at as f64,
+        p_value: n_extreme as f64 / n_computed as f64,
         permutations: if is_exact {
-            n_ways
+            n_permutations
         } else {
             u64::from(permutations)
         },
@@ -67,20 +69,20 @@ pub fn randomization_test(
     })
 }
 
-/// An interval for the mean difference.
+/// A confidence interval of the mean difference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
     /// Lower end.
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// The share of such intervals that should hold the true difference.
+    /// The probability that such an interval contains the true difference, as 0.95.
     pub confidence: f64,
 }
 
-/// The percentile bootstrap interval of the mean of `a - b` (Efron, 1979): queries
-/// are drawn with replacement `resamples` times, and the ends are quantiles of the
-/// means, interpolated linearly.
+/// The percentile bootstrap interval of the mean of `a - b` (Efron, 1979): the queries are
+/// resampled with replacement `resamples` times, and the ends of the interval are quantiles
+/// of the means, interpolated linearly.
 ///
 /// # Errors
 /// As [`randomization_test`], or if `confidence` is not between 0 and 1.
@@ -142,8 +144,8 @@ fn check_draws(what: &'static str, draws: u32) -> Result<(), Error> {
     Ok(())
 }
 
-/// The sum with the sign of each difference turned where its bit is set. Each 64
-/// differences take the next word of signs.
+/// The sum of the differences, each negated if its bit is set. `signs` gives the bits of the
+/// next 64 differences.
 fn signed_sum(differences: &[f64], mut signs: impl FnMut() -> u64) -> f64 {
     let mut sum = 0.0;
     for chunk in differences.chunks(64) {
@@ -160,12 +162,12 @@ fn signed_sum(differences: &[f64], mut signs: impl FnMut() -> u64) -> f64 {
     sum
 }
 
-/// The quantile `q` of sorted values, interpolated between the two nearest.
+/// The quantile `q` of sorted values, interpolated linearly between the two nearest.
 fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let place = q * (sorted.len() - 1) as f64;
-    let below = place.floor() as usize;
+    let position = q * (sorted.len() - 1) as f64;
+    let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (sorted[above] - sorted[below]) * (place - below as f64)
+    sorted[below] + (sorted[above] - sorted[below]) * (position - below as f64)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Every metric against trec_eval, query by query, on made-up judgements and a run with
-//! ties, negative grades, missing queries and lines that are no results.
-//! `golden/make.py` makes the files and says with which version of the original.
+//! Every metric against trec_eval, query by query, on synthetic judgments and a run with
+//! ties, negative grades, missing queries and invalid lines. `golden/make.py` makes the files
+//! and names the version of trec_eval.
 
 #![allow(clippy::unwrap_used, reason = "the files are the test's own")]
 
@@ -65,7 +65,7 @@ fn every_value_is_that_of_trec_eval() {
 }
 
 #[test]
-fn a_run_written_and_read_again_has_the_same_values() {
+fn writing_and_reading_a_run_does_not_change_its_values() {
     let mut bytes = Vec::new();
     write_run(&mut bytes, &run(), "made-up").unwrap();
     let (again, problems) = read_run(bytes.as_slice(), Path::new("again.txt")).unwrap();

@@ -1,5 +1,5 @@
-//! nDCG against the one that LightGBM computes for its learner of rankings, with grades
-//! as gains. `golden/ndcg.py` makes the file and says with which version.
+//! nDCG against LightGBM's ranking metric, with grades as gains. `golden/ndcg.py` makes the
+//! file and names LightGBM's version.
 
 #![allow(clippy::unwrap_used, reason = "the file is the test's own")]
 
@@ -15,7 +15,7 @@ struct Golden {
     rankings: Vec<Ranking>,
 }
 
-/// Documents in no order.
+/// The documents of one query, in no particular order.
 #[derive(Deserialize)]
 struct Ranking {
     scores: Vec<f64>,
@@ -25,9 +25,9 @@ struct Ranking {
 }
 
 #[test]
-fn values_are_those_of_lightgbm_but_where_there_is_nothing_to_find() {
+fn values_are_those_of_lightgbm_except_without_relevant_documents() {
     let golden: Golden = serde_json::from_str(include_str!("golden/ndcg.json")).unwrap();
-    let mut n_with_nothing = 0;
+    let mut n_without_relevant = 0;
     for ranking in &golden.rankings {
         let name = |at: usize| format!("d{at}");
         let judged: BTreeMap<String, Grade> = (0..)
@@ -41,15 +41,19 @@ fn values_are_those_of_lightgbm_but_where_there_is_nothing_to_find() {
         });
         let mut run = Run::from_rankings([("q".to_owned(), entries.collect())]);
         run.sort_as_trec_eval();
-        let is_nothing = ranking.grades.iter().all(|grade| *grade == 0);
-        n_with_nothing += usize::from(is_nothing);
+        let is_without_relevant = ranking.grades.iter().all(|grade| *grade == 0);
+        n_without_relevant += usize::from(is_without_relevant);
         for (cutoff, theirs) in golden.cutoffs.iter().zip(&ranking.ndcg) {
             let metric: Metric = format!("nDCG@{cutoff}").parse().unwrap();
             let ours = metric.score(run.ranking("q"), Some(&judged));
-            // LightGBM calls a query solved that cannot be; trec_eval and we give it 0.
-            let theirs = if is_nothing { theirs - 1.0 } else { *theirs };
+            // Without a relevant document, LightGBM's value is 1; ours and trec_eval's is 0.
+            let theirs = if is_without_relevant {
+                theirs - 1.0
+            } else {
+                *theirs
+            };
             assert!((ours - theirs).abs() < 1e-12, "@{cutoff}: {ours} {theirs}");
         }
     }
-    assert_eq!((golden.rankings.len(), n_with_nothing), (20, 2));
+    assert_eq!((golden.rankings.len(), n_without_relevant), (20, 2));
 }

@@ -1,5 +1,5 @@
 //! Tests, intervals and quantiles against scipy, and Holm's correction against its
-//! definition. `golden/significance.py` makes the file and says with which version.
+//! definition. `golden/significance.py` makes the file and names scipy's version.
 
 #![allow(clippy::unwrap_used, reason = "the file is the test's own")]
 
@@ -33,7 +33,7 @@ fn p_values_are_those_of_scipy() {
         let expected = case["p_value"].as_f64().unwrap();
         let found = randomization_test(&a, &b, 100_000, 7).unwrap();
         assert_eq!(case["is_exact"], found.is_exact);
-        // Each draws 100 000 times where it cannot look at all exchanges.
+        // Both draw 100,000 times if there are more permutations.
         let deviation = (2.0 * expected * (1.0 - expected) / 1e5).sqrt();
         let tolerance = if found.is_exact {
             1e-12
@@ -54,7 +54,7 @@ fn intervals_are_those_of_scipy() {
     for (case, a, b) in comparisons() {
         let expected = numbers(&case["interval"]);
         let found = bootstrap_interval(&a, &b, 100_000, 0.95, 7).unwrap();
-        // Hundredths over n are the steps of a mean; quantiles hit steps.
+        // The means are multiples of 0.01 / n, and so are the quantiles.
         let step = 0.01 / a.len() as f64;
         let noise = 0.02 * (expected[1] - expected[0]);
         for (found, expected) in [(found.low, expected[0]), (found.high, expected[1])] {
@@ -85,8 +85,8 @@ fn the_detectable_gain_is_close_to_the_exact_one() {
     }
 }
 
-/// Through the public function: with a deviation and a number of queries that make the
-/// gain the sum of two quantiles.
+/// Quantiles are private; the gain, divided by the deviation and multiplied by the root of n,
+/// is the sum of two of them.
 #[test]
 fn quantiles_are_those_of_scipy() {
     let golden = golden();

@@ -1,83 +1,32 @@
-//! Linear layers in Intel's AMX tiles: sixteen rows by 64 bytes each, multiplied
-//! sixteen by sixteen columns at a time.
+//! Linear layers with Intel's AMX tiles. A tile is sixteen rows of 64 bytes; one instruction
+//! multiplies two tiles into sixteen by sixteen sums.
 //!
-//! The compiler has no stable intrinsics for tiles, so that a block of the product is
-//! one piece of assembly: two by two tiles of sums, along the whole depth. Rows and
-//! panels already lie as tiles want them. Sums are exact; what follows them is the
-//! code of the other instruction sets.
+//! The compiler has no stable intrinsics for tiles, so a block of the product is written in
+//! assembly: two by two tiles of sums, along the whole inner dimension. Rows and panels
+//! already have the layout of tiles. The sums are exact, and are scaled and stored by the
+//! same code as with the other instruction sets.
 //!
 //! Intel 64 and IA-32 Architectures Software Developer's Manual, volume 1, chapter 18.
 
 use std::arch::asm;
-use std::arch::x86_64::{__cpuid, __cpuid_count};
 
 use crate::operand::{Panels, Rows};
-use crate::product::{Ahead, Columns, Then};
+use crate::output::{Columns, Store};
+use crate::prefetch::Prefetch;
 use crate::simd::avx512::Floats;
 use crate::simd::{Float, LANES, PanelRow};
 
-/// Rows of a tile, and columns of a tile of sums.
+/// Number of rows of a tile, and of columns of a tile of sums.
 const SIDE: usize = 16;
-/// Groups in a row of a tile of operands.
+/// Number of groups in a row of a tile of operands.
 const GROUPS: usize = 16;
 
-/// Whether the processor has tiles and the system lends them to this process.
-pub(crate) fn is_available() -> bool {
-    let os_saves_registers = __cpuid(1).ecx & 1 << 27 != 0;
-    if __cpuid(0).eax < 7 || !os_saves_registers {
-        return false;
-    }
-    let edx = __cpuid_count(7, 0).edx;
-    let (tile, int8) = (edx & 1 << 24 != 0, edx & 1 << 25 != 0);
-    tile && int8 && saved_by_system() && is_lent()
-}
-
-/// Whether the system saves tiles when it changes threads.
-fn saved_by_system() -> bool {
-    let (low, _high): (u32, u32);
-    // SAFETY: the caller has seen that XGETBV is there; it only reads a register.
-    unsafe {
-        asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") _high, options(nomem, nostack));
-    }
-    // Bits 17 and 18: the tiles' configuration and their data.
-    low & 0b11 << 17 == 0b11 << 17
-}
-
-/// Asks Linux for the use of tiles, which it grants to a whole process at once.
-/// <https://docs.kernel.org/arch/x86/xstate.html>
-#[cfg(target_os = "linux")]
-fn is_lent() -> bool {
-    const ARCH_PRCTL: i64 = 158;
-    const ARCH_REQ_XCOMP_PERM: i64 = 0x1023;
-    const TILE_DATA: i64 = 18;
-    let result: i64;
-    // SAFETY: a system call that takes two numbers, touches no memory of this process and
-    // overwrites rcx and r11.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") ARCH_PRCTL => result,
-            in("rdi") ARCH_REQ_XCOMP_PERM,
-            in("rsi") TILE_DATA,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
-    }
-    result == 0
-}
-
-#[cfg(not(target_os = "linux"))]
-fn is_lent() -> bool {
-    false
-}
-
-/// Whether so many rows fill their tiles well enough to beat AVX-512.
-pub(crate) fn pays(rows: &Rows) -> bool {
+/// Whether `rows` fill their tiles well enough to be faster than with AVX-512.
+pub(crate) fn is_faster(rows: &Rows) -> bool {
     rows.len() >= 4
 }
 
-/// The layout of `ldtilecfg`'s operand.
+/// The operand of `ldtilecfg`.
 #[repr(C, align(64))]
 struct Config {
     palette: u8,
@@ -87,7 +36,7 @@ struct Config {
     rows: [u8; 16],
 }
 
-/// All eight tiles at full size.
+/// All eight tiles have their full size.
 static CONFIG: Config = Config {
     palette: 1,
     start_row: 0,
@@ -96,21 +45,22 @@ static CONFIG: Config = Config {
     rows: [16, 16, 16, 16, 16, 16, 16, 16, 0, 0, 0, 0, 0, 0, 0, 0],
 };
 
-/// Four tiles of sums: two of rows by two of columns.
+/// Four tiles of sums: two tiles of rows by two panels.
 #[repr(C, align(64))]
 struct Sums([[[i32; SIDE]; SIDE]; 4]);
 
-/// The product of bytes, as [`crate::product()`] describes it.
+/// The product of bytes; see [`crate::product()`].
 ///
 /// # Safety
-/// [`is_available`] must have said so.
+/// The processor must have AMX, and the system must have enabled it for this process
+/// ([`crate::cpu::has_amx`]).
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(crate) unsafe fn product(
     rows: &Rows,
     (panels, next): (&Panels, Option<&Panels>),
     out: &mut [f32],
     stride: usize,
-    then: Then<'_>,
+    store: Store<'_>,
 ) {
     assert_eq!(rows.steps, panels.steps, "rows and columns differ in depth");
     assert!(
@@ -124,45 +74,45 @@ pub(crate) unsafe fn product(
     );
     let n_panels = panels.scale.len() / LANES;
     let mut sums = Sums([[[0; SIDE]; SIDE]; 4]);
-    // SAFETY: tiles are available, and the configuration is a valid one.
+    // SAFETY: tiles are available, and the configuration is valid.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack)) };
     for panel in (0..n_panels).step_by(2) {
-        // Beside an odd last panel stands itself, whose second sums nobody reads.
+        // An odd last panel is multiplied twice, and the second sums are ignored.
         let wide = 2.min(n_panels - panel);
-        let beside = panels.panel(panel + wide - 1);
-        let mut ahead = Ahead::new(panels, next, panel + wide, 2, tiles.div_ceil(2));
+        let second = panels.panel(panel + wide - 1);
+        let mut prefetch = Prefetch::new(panels, next, panel + wide, 2, tiles.div_ceil(2));
         for tile in (0..tiles).step_by(2) {
-            ahead.fetch();
+            prefetch.advance();
             let tall = 2.min(tiles - tile);
-            // SAFETY: tiles are configured; both tiles of rows and both panels lie within
-            // their slices, as was asserted.
+            // SAFETY: tiles are configured; both tiles of rows and both panels are within
+            // their slices, as asserted above.
             unsafe {
                 multiply(
                     &rows.groups[tile * SIDE * rows.steps..],
                     rows.steps,
                     tall,
-                    [panels.panel(panel), beside],
+                    [panels.panel(panel), second],
                     &mut sums,
                 );
             }
-            for (place, sums) in sums.0[..2 * tall].iter().enumerate() {
-                if place % 2 < wide {
-                    let first = (tile + place / 2) * SIDE;
-                    let at = (panel + place % 2) * LANES;
-                    finish(rows, panels, first, at, sums, out, stride, then);
+            for (index, sums) in sums.0[..2 * tall].iter().enumerate() {
+                if index % 2 < wide {
+                    let first = (tile + index / 2) * SIDE;
+                    let at = (panel + index % 2) * LANES;
+                    finish(rows, panels, first, at, sums, out, stride, store);
                 }
             }
         }
     }
-    // SAFETY: gives the tiles back, so that the system need not save them.
+    // SAFETY: releases the tiles, so that the system need not save them.
     unsafe { asm!("tilerelease", options(nomem, nostack)) };
 }
 
-/// `sums` of `tall` (1 or 2) tiles of rows, `steps` groups each, by two panels.
+/// Computes the sums of `tall` (1 or 2) tiles of rows, of `steps` groups, by two panels.
 ///
 /// # Safety
-/// Tiles must be configured at full size. `groups` must hold `tall` times 16 rows, and
-/// both panels `steps` rows, a multiple of 16 and not 0.
+/// Tiles must be configured with their full size. `groups` must have `tall` times 16 rows, and
+/// both panels `steps` rows; `steps` must be a multiple of 16 and not 0.
 unsafe fn multiply(
     groups: &[u32],
     steps: usize,
@@ -211,8 +161,8 @@ unsafe fn multiply(
             )
         };
     }
-    // SAFETY: the caller has configured the tiles and promised that what they load from
-    // is there, at least one tile deep; `sums` has room for four tiles.
+    // SAFETY: the caller guarantees that tiles are configured and that all operands that are
+    // loaded exist, at least one tile deep; `sums` has room for four tiles.
     unsafe {
         if tall == 2 {
             tiles!(
@@ -233,12 +183,13 @@ unsafe fn multiply(
 /// [`crate::peak::multiply_in_registers`] for tiles.
 ///
 /// # Safety
-/// [`is_available`] must have said so.
+/// The processor must have AMX, and the system must have enabled it for this process
+/// ([`crate::cpu::has_amx`]).
 pub(crate) unsafe fn multiply_in_registers(steps: u64) -> u64 {
     // Four independent sums, as in a block of a product; a tile multiplies 16 by 16 by 64.
     let loops = (steps * 24 / (4 * 16 * 16)).max(1);
-    // SAFETY: tiles are available, the configuration is a valid one, and zeroed tiles may
-    // be multiplied.
+    // SAFETY: tiles are available, the configuration is valid, and zeroed tiles may be
+    // multiplied.
     unsafe {
         asm!("ldtilecfg [{}]", in(reg) &raw const CONFIG, options(nostack));
         asm!(
@@ -263,8 +214,11 @@ pub(crate) unsafe fn multiply_in_registers(steps: u64) -> u64 {
     loops * 4 * 16 * 16 * 64
 }
 
-/// Scales a tile of sums, of the rows from `first` and the columns from `at` on.
-#[expect(clippy::too_many_arguments, reason = "a tile's place on both sides")]
+/// Scales and stores a tile of sums, of the rows from `first` and the columns from `at` on.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "both operands and the tile's position"
+)]
 #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 fn finish(
     rows: &Rows,
@@ -274,11 +228,11 @@ fn finish(
     sums: &[[i32; SIDE]; SIDE],
     out: &mut [f32],
     stride: usize,
-    then: Then<'_>,
+    store: Store<'_>,
 ) {
-    // SAFETY: this function enables what the vectors need.
+    // SAFETY: this function enables the features that the vectors need.
     let v = unsafe { Floats::new() };
-    let columns = Columns::load(v, panels, at, then);
+    let columns = Columns::load(v, panels, at, store);
     for (row, sums) in (first..rows.len()).zip(sums) {
         let out = &mut out[row * stride + at..][..columns.width];
         let (scale, zero) = (rows.scale[row], rows.zero[row]);

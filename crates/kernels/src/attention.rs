@@ -1,45 +1,46 @@
-//! softmax(Q K^T / sqrt d) V for one head of one sequence, Vaswani et al. 2017,
-//! <https://arxiv.org/abs/1706.03762>.
+//! Attention, softmax(Q K^T / sqrt d) V, for one head of one sequence (Vaswani et al. 2017,
+//! <https://arxiv.org/abs/1706.03762>).
 //!
-//! Both products run on 16-bit integers, which cost half of f32 and lose next to
-//! nothing: queries and keys keep 12 bits of their range, shares and values 15.
-//! Scores of a few queries at a time stay in the first-level cache; no mask is needed,
-//! since sequences are never padded.
+//! Both products use 16-bit integers, at half the cost of f32 and a negligible loss: queries
+//! and keys have 12 bits and a sign, probabilities and values 15. The scores of a few
+//! queries at a time stay in the first-level cache. No mask is needed, since sequences are
+//! never padded.
 
 use crate::isa::{Isa, Level};
 use crate::math::exp2;
 use crate::memory::words_mut;
 use crate::operand::{Form, Panels, Rows};
-use crate::product::{Then, run};
-use crate::rows::{absolute, store_words};
+use crate::output::Store;
+use crate::product::run;
+use crate::rounding::{absolute, store_words};
 use crate::simd::{Dot, Float, LANES, PanelRow, scalar};
 
-/// Rows of a matrix that begin `stride` apart in `values`.
+/// A view of a row-major matrix whose rows are `stride` values apart.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    /// The values, from the first row's first one on.
+pub struct MatrixView<'a> {
+    /// The values, starting with the first one of the first row.
     pub values: &'a [f32],
-    /// From one row to the next.
+    /// Distance between the starts of two rows, in values.
     pub stride: usize,
     /// Number of rows.
     pub rows: usize,
 }
 
-impl View<'_> {
+impl MatrixView<'_> {
     #[inline(always)]
     fn row(&self, row: usize, width: usize) -> &[f32] {
         &self.values[row * self.stride..][..width]
     }
 }
 
-/// Memory that attention reuses from call to call.
+/// Memory that is reused between calls of [`attend`].
 #[derive(Debug)]
 pub struct Scratch {
     queries: Rows,
     keys: Panels,
     values: Panels,
     scores: Vec<f32>,
-    shares: Rows,
+    probabilities: Rows,
 }
 
 impl Default for Scratch {
@@ -49,44 +50,44 @@ impl Default for Scratch {
             keys: Panels::zero(Form::Words, 0, 0),
             values: Panels::zero(Form::Words, 0, 0),
             scores: Vec::new(),
-            shares: Rows::new(Form::Words),
+            probabilities: Rows::new(Form::Words),
         }
     }
 }
 
-/// Largest integer of a query or key: 128 products of two sum to less than 2^31.
-const LARGEST_KEY: f32 = 4095.0;
-/// Largest integer of a share or value: the shares of a row sum to about one of them.
-const LARGEST_VALUE: f32 = 32_767.0;
-/// Queries at a time.
+/// Largest quantized query or key: 128 products of two sum to less than 2^31.
+const MAX_KEY: f32 = 4095.0;
+/// Largest quantized probability or value: the probabilities of a row sum to about this.
+const MAX_VALUE: f32 = 32_767.0;
+/// Number of queries at a time.
 const BLOCK: usize = 12;
-/// Widest head whose scores cannot overflow.
-pub const WIDEST_HEAD: usize = 128;
-/// Most keys whose shares, each rounded up, cannot overflow.
-pub const MOST_KEYS: usize = 1 << 15;
+/// Maximal width of a head, for which scores cannot overflow.
+pub const MAX_HEAD_WIDTH: usize = 128;
+/// Maximal number of keys, for which sums of rounded-up probabilities cannot overflow.
+pub const MAX_KEYS: usize = 1 << 15;
 
-/// Attends from each row of `queries` to all `keys`, whose `values` are mixed into
-/// `out`, rows of which begin `stride` apart. All rows are `width` wide.
+/// Computes the attention of each row of `queries` over all `keys` and `values` and stores it
+/// in `out`, whose rows are `stride` values apart. All rows have `width` columns.
 ///
 /// # Panics
-/// If the head is wider than [`WIDEST_HEAD`], there are more than [`MOST_KEYS`] keys,
+/// If the head is wider than [`MAX_HEAD_WIDTH`], there are more than [`MAX_KEYS`] keys,
 /// or a slice is too short.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "three matrices and where to put a fourth"
-)]
+#[expect(clippy::too_many_arguments, reason = "three matrices and the output")]
 pub fn attend(
     isa: Isa,
-    queries: View<'_>,
-    keys: View<'_>,
-    values: View<'_>,
+    queries: MatrixView<'_>,
+    keys: MatrixView<'_>,
+    values: MatrixView<'_>,
     width: usize,
     scratch: &mut Scratch,
     out: &mut [f32],
     stride: usize,
 ) {
-    assert!(width <= WIDEST_HEAD, "the head is too wide for 32-bit sums");
-    assert!(keys.rows <= MOST_KEYS, "too many keys for 32-bit sums");
+    assert!(
+        width <= MAX_HEAD_WIDTH,
+        "the head is too wide for 32-bit sums"
+    );
+    assert!(keys.rows <= MAX_KEYS, "too many keys for 32-bit sums");
     let task = Task {
         queries,
         keys,
@@ -95,14 +96,14 @@ pub fn attend(
     };
     match isa.level() {
         Level::Scalar => task.run(scalar::Words, scalar::Floats, scratch, out, stride),
-        // SAFETY: an `Isa` of this level exists only where its instructions do.
+        // SAFETY: an `Isa` of this level proves that the processor has its features.
         #[cfg(target_arch = "x86_64")]
         Level::Avx2 => unsafe { x86::avx2(task, scratch, out, stride) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
         Level::Avx512 | Level::Amx => unsafe { x86::avx512(task, scratch, out, stride) },
         #[cfg(not(target_arch = "x86_64"))]
-        _ => unreachable!("only x86-64 has another level than scalar"),
+        _ => unreachable!("other levels than scalar exist on x86-64 only"),
     }
 }
 
@@ -113,7 +114,7 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn avx2(task: Task<'_>, scratch: &mut Scratch, out: &mut [f32], stride: usize) {
-        // SAFETY: this function enables what both need.
+        // SAFETY: this function enables the features that both need.
         let (dot, floats) = unsafe { (avx2::Words::new(), avx2::Floats::new()) };
         task.run(dot, floats, scratch, out, stride);
     }
@@ -128,9 +129,9 @@ mod x86 {
 
 #[derive(Clone, Copy)]
 struct Task<'a> {
-    queries: View<'a>,
-    keys: View<'a>,
-    values: View<'a>,
+    queries: MatrixView<'a>,
+    keys: MatrixView<'a>,
+    values: MatrixView<'a>,
     width: usize,
 }
 
@@ -149,7 +150,7 @@ impl Task<'_> {
             keys,
             values,
             scores,
-            shares,
+            probabilities,
         } = scratch;
         pack_queries(v, self.queries, self.width, queries);
         pack_keys(v, self.keys, self.width, keys);
@@ -166,41 +167,41 @@ impl Task<'_> {
                 (&*keys, None),
                 scores,
                 n_keys,
-                Then::Plain,
+                Store::Overwrite,
             );
-            pack_shares(v, scores, n_keys, shares);
+            pack_probabilities(v, scores, n_keys, probabilities);
             let out = &mut out[first * stride..];
             run(
                 dot,
-                shares,
+                probabilities,
                 (0, last - first),
                 (&*values, None),
                 out,
                 stride,
-                Then::Plain,
+                Store::Overwrite,
             );
         }
     }
 }
 
-/// What to multiply with before rounding, and the scale that undoes it.
+/// The factor to multiply with before rounding, and the scale that reverses it.
 #[inline(always)]
-fn steps_of(magnitude: f32, largest: f32) -> (f32, f32) {
+fn factor_and_scale(magnitude: f32, largest: f32) -> (f32, f32) {
     if magnitude == 0.0 {
         (0.0, 1.0)
     } else {
-        // A row without a magnitude keeps none.
+        // A magnitude of NaN makes the scale NaN too.
         (largest / magnitude, magnitude / largest)
     }
 }
 
-/// The largest magnitude of all rows; not a number if one of them holds such.
+/// The largest magnitude in all rows; NaN if a value is not finite.
 #[inline(always)]
-fn magnitude<V: Float>(v: V, view: View<'_>, width: usize) -> f32 {
+fn magnitude<V: Float>(v: V, view: MatrixView<'_>, width: usize) -> f32 {
     let zero = v.splat(0.0);
     let (mut largest, mut finite) = (zero, zero);
-    for place in 0..view.rows {
-        for part in view.row(place, width).chunks(LANES) {
+    for index in 0..view.rows {
+        for part in view.row(index, width).chunks(LANES) {
             let x = v.load_part(part, 0.0);
             largest = v.max(absolute(v, x), largest);
             finite = v.fma(x, zero, finite);
@@ -210,27 +211,27 @@ fn magnitude<V: Float>(v: V, view: View<'_>, width: usize) -> f32 {
 }
 
 #[inline(always)]
-fn pack_queries<V: Float>(v: V, view: View<'_>, width: usize, rows: &mut Rows) {
+fn pack_queries<V: Float>(v: V, view: MatrixView<'_>, width: usize, rows: &mut Rows) {
     rows.resize(view.rows, width);
-    let (inverse, scale) = steps_of(magnitude(v, view, width), LARGEST_KEY);
-    // Scores are powers of 2 rather than of e.
+    let (inverse, scale) = factor_and_scale(magnitude(v, view, width), MAX_KEY);
+    // The softmax uses powers of 2 instead of e.
     rows.scale
         .fill(scale * std::f32::consts::LOG2_E / (width as f32).sqrt());
-    for place in 0..view.rows {
-        let words = words_mut(&mut rows.groups[place * rows.steps..][..rows.steps]);
-        store_words(v, view.row(place, width), inverse, words);
+    for index in 0..view.rows {
+        let words = words_mut(&mut rows.groups[index * rows.steps..][..rows.steps]);
+        store_words(v, view.row(index, width), inverse, words);
     }
 }
 
-/// Keys are the columns of the first product.
+/// Packs keys as the columns of the first product.
 #[inline(always)]
-fn pack_keys<V: Float>(v: V, view: View<'_>, width: usize, panels: &mut Panels) {
+fn pack_keys<V: Float>(v: V, view: MatrixView<'_>, width: usize, panels: &mut Panels) {
     shape(panels, view.rows, width);
-    let (inverse, scale) = steps_of(magnitude(v, view, width), LARGEST_KEY);
+    let (inverse, scale) = factor_and_scale(magnitude(v, view, width), MAX_KEY);
     panels.scale.fill(scale);
     let steps = panels.steps;
-    // Zero beyond an odd width.
-    let mut words = [0i16; WIDEST_HEAD];
+    // Zero after an odd width.
+    let mut words = [0i16; MAX_HEAD_WIDTH];
     for key in 0..view.rows {
         store_words(v, view.row(key, width), inverse, &mut words);
         let column = &mut panels.rows[key / LANES * steps..][..steps];
@@ -240,21 +241,21 @@ fn pack_keys<V: Float>(v: V, view: View<'_>, width: usize, panels: &mut Panels) 
     }
 }
 
-/// Values are the rows of the second product.
+/// Packs values as the rows of the second product's right operand.
 #[inline(always)]
-fn pack_values<V: Float>(v: V, view: View<'_>, width: usize, panels: &mut Panels) {
+fn pack_values<V: Float>(v: V, view: MatrixView<'_>, width: usize, panels: &mut Panels) {
     shape(panels, width, view.rows);
-    let (inverse, scale) = steps_of(magnitude(v, view, width), LARGEST_VALUE);
+    let (inverse, scale) = factor_and_scale(magnitude(v, view, width), MAX_VALUE);
     panels.scale.fill(scale);
     let inverse = v.splat(inverse);
     let steps = panels.steps;
     for step in 0..steps {
         let even = view.row(2 * step, width);
-        // After an odd number of rows the last stands beside zeros.
+        // The last of an odd number of rows is paired with zeros.
         let odd = if 2 * step + 1 < view.rows {
             view.row(2 * step + 1, width)
         } else {
-            &[0.0; WIDEST_HEAD][..width]
+            &[0.0; MAX_HEAD_WIDTH][..width]
         };
         let pairs = even.chunks(LANES).zip(odd.chunks(LANES));
         for (panel, (even, odd)) in pairs.enumerate() {
@@ -265,8 +266,8 @@ fn pack_values<V: Float>(v: V, view: View<'_>, width: usize, panels: &mut Panels
     }
 }
 
-/// Makes room for `columns` columns; those beyond are left with what they hold, which
-/// is never read out.
+/// Makes room for `columns` columns. The padding columns keep old values, which are never
+/// stored in the output.
 #[inline(always)]
 fn shape(panels: &mut Panels, columns: usize, depth: usize) {
     let n_panels = columns.div_ceil(LANES);
@@ -277,36 +278,38 @@ fn shape(panels: &mut Panels, columns: usize, depth: usize) {
     panels.sums.resize(n_panels * LANES, 0);
 }
 
-/// Softmax of each row of scores, as integers that sum to about [`LARGEST_VALUE`].
-/// Their scale is one over their true sum, so that rounding favors nobody.
+/// Softmax of each row of scores, as integers that sum to about [`MAX_VALUE`]. Their scale is
+/// 1 / their actual sum, so that rounding does not change the sum of the probabilities.
 #[inline(always)]
-fn pack_shares<V: Float>(v: V, scores: &mut [f32], n_keys: usize, shares: &mut Rows) {
-    shares.resize(scores.len() / n_keys, n_keys);
-    for (place, row) in scores.chunks_exact_mut(n_keys).enumerate() {
+fn pack_probabilities<V: Float>(v: V, scores: &mut [f32], n_keys: usize, probabilities: &mut Rows) {
+    probabilities.resize(scores.len() / n_keys, n_keys);
+    for (index, row) in scores.chunks_exact_mut(n_keys).enumerate() {
         let sum = exponentials(v, row);
-        let inverse = v.splat(LARGEST_VALUE / sum);
-        let words = words_mut(&mut shares.groups[place * shares.steps..][..shares.steps]);
+        let inverse = v.splat(MAX_VALUE / sum);
+        let words = words_mut(
+            &mut probabilities.groups[index * probabilities.steps..][..probabilities.steps],
+        );
         let mut sums = v.splat_int(0);
         let (chunks, rest) = row.as_chunks::<LANES>();
         let (outs, _) = words.as_chunks_mut::<LANES>();
         for (chunk, out) in chunks.iter().zip(outs) {
-            let shares = v.round(v.mul(v.load(chunk), inverse));
-            sums = v.add_int(sums, shares);
-            v.store_words(shares, out);
+            let probabilities = v.round(v.mul(v.load(chunk), inverse));
+            sums = v.add_int(sums, probabilities);
+            v.store_words(probabilities, out);
         }
         if !rest.is_empty() {
-            let shares = v.round(v.mul(v.load_part(rest, 0.0), inverse));
-            sums = v.add_int(sums, shares);
+            let probabilities = v.round(v.mul(v.load_part(rest, 0.0), inverse));
+            sums = v.add_int(sums, probabilities);
             let mut out = [0; LANES];
-            v.store_words(shares, &mut out);
+            v.store_words(probabilities, &mut out);
             words[n_keys - rest.len()..n_keys].copy_from_slice(&out[..rest.len()]);
         }
-        // A row with a score that is not a number has no sum either.
-        shares.scale[place] = 1.0 / v.sum_int(sums) as f32 + sum * 0.0;
+        // A NaN among the scores makes the scale NaN.
+        probabilities.scale[index] = 1.0 / v.sum_int(sums) as f32 + sum * 0.0;
     }
 }
 
-/// 2^(x - max) in place, and the sum of all.
+/// Replaces each x by 2^(x - max) and returns their sum.
 #[inline(always)]
 fn exponentials<V: Float>(v: V, row: &mut [f32]) -> f32 {
     let (chunks, rest) = row.as_chunks_mut::<LANES>();
@@ -324,7 +327,7 @@ fn exponentials<V: Float>(v: V, row: &mut [f32]) -> f32 {
     if !rest.is_empty() {
         let e = exp2(v, v.sub(v.load_part(rest, f32::NEG_INFINITY), largest));
         v.store_part(e, rest);
-        // 2^-125 in place of the filling is too little to count.
+        // The padding contributes 2^-125 each, which is negligible.
         sums = v.add(sums, e);
     }
     v.sum(sums)

@@ -1,32 +1,32 @@
-//! Which instructions may be used: found at run time, never assumed.
+//! Instruction sets, detected at run time.
 
 use std::fmt;
 
-/// An instruction set that this processor was seen to have.
+/// An instruction set that this processor was found to support.
 ///
-/// A value can only be had from [`Isa::detect`], [`Isa::get`] or [`Isa::SCALAR`], so
-/// that holding one proves that its instructions may be run.
+/// Values come only from [`Isa::detect`], [`Isa::get`] and [`Isa::SCALAR`], so that having
+/// one proves that its instructions can be executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Isa(Level);
 
-/// The instruction sets there are kernels for, from the slowest on.
+/// The instruction sets with kernels, slowest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// Plain Rust: the oracle of all others, and too slow to be chosen.
+    /// Plain Rust: the reference for all others in tests, too slow for use.
     Scalar,
     /// AVX2 and FMA: 16-bit products.
     Avx2,
     /// AVX-512 with VNNI: 8-bit products in linear layers, 16-bit in attention.
     Avx512,
-    /// The same, with linear layers in AMX tiles.
+    /// As `Avx512`, but linear layers use AMX tiles.
     Amx,
 }
 
 impl Level {
-    /// All, slowest first.
+    /// All levels, slowest first.
     pub const ALL: [Level; 4] = [Level::Scalar, Level::Avx2, Level::Avx512, Level::Amx];
 
-    /// As in a device name: `scalar`, `avx2`, `avx512` or `amx`.
+    /// The name as used in device names: `scalar`, `avx2`, `avx512` or `amx`.
     pub fn as_str(self) -> &'static str {
         match self {
             Level::Scalar => "scalar",
@@ -36,13 +36,15 @@ impl Level {
         }
     }
 
-    /// What the processor must report, as in `/proc/cpuinfo`.
+    /// The required processor features, named as in `/proc/cpuinfo`, for messages.
     pub fn needs(self) -> &'static str {
         match self {
             Level::Scalar => "nothing",
             Level::Avx2 => "avx2 and fma",
             Level::Avx512 => "avx512f, avx512bw, avx512dq, avx512vl and avx512_vnni",
-            Level::Amx => "what avx512 needs, amx_tile, amx_int8, and a kernel that lends tiles",
+            Level::Amx => {
+                "the features of avx512, amx_tile, amx_int8, and an operating system that enables AMX"
+            }
         }
     }
 
@@ -59,7 +61,7 @@ impl Level {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512vnni")
             }
-            Level::Amx => Level::Avx512.is_available() && crate::amx::is_available(),
+            Level::Amx => Level::Avx512.is_available() && crate::cpu::has_amx(),
         }
     }
 
@@ -76,30 +78,29 @@ impl fmt::Display for Level {
 }
 
 impl Isa {
-    /// Plain Rust, which every processor runs.
+    /// Plain Rust, which every processor supports.
     pub const SCALAR: Isa = Isa(Level::Scalar);
 
-    /// The fastest that this processor has; `None` if that is only the oracle.
+    /// The fastest one that this processor supports; `None` if there is only plain Rust.
     pub fn detect() -> Option<Isa> {
         [Level::Amx, Level::Avx512, Level::Avx2]
             .into_iter()
             .find_map(Isa::get)
     }
 
-    /// A given one, if this processor has it.
+    /// The instruction set `level`, if this processor supports it.
     pub fn get(level: Level) -> Option<Isa> {
         level.is_available().then_some(Isa(level))
     }
 
-    /// Which it is.
+    /// Its level.
     pub fn level(self) -> Level {
         self.0
     }
 }
 
-/// Compiles a function once per instruction set and chooses between the copies by an
-/// `Isa`, which becomes its first argument. The body's first argument is the [`Float`]
-/// to work with.
+/// Compiles a function once per instruction set and dispatches on an `Isa`, which becomes
+/// the function's first argument. The first argument of the body is the [`Float`] to use.
 ///
 /// [`Float`]: crate::simd::Float
 macro_rules! compile_for_each {
@@ -109,7 +110,7 @@ macro_rules! compile_for_each {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
             fn avx2($($arg: $type),*) {
-                // SAFETY: this function enables what the vectors need.
+                // SAFETY: this function enables the features that the vectors need.
                 $body(unsafe { $crate::simd::avx2::Floats::new() }, $($arg),*)
             }
             #[cfg(target_arch = "x86_64")]
@@ -119,7 +120,7 @@ macro_rules! compile_for_each {
                 $body(unsafe { $crate::simd::avx512::Floats::new() }, $($arg),*)
             }
             match isa.level() {
-                // SAFETY: an `Isa` of this level exists only where its instructions do.
+                // SAFETY: an `Isa` of this level proves that the processor has its features.
                 #[cfg(target_arch = "x86_64")]
                 $crate::isa::Level::Avx2 => unsafe { avx2($($arg),*) },
                 // SAFETY: as above.

@@ -1,6 +1,6 @@
-//! The functions of a transformer on sixteen numbers at a time. Every operation and its
-//! order is fixed, fused multiplications included: all instruction sets give the same
-//! bits.
+//! The transcendental functions of a transformer, on sixteen numbers at a time. Every
+//! operation and its order is fixed, including fused multiply-adds, so results are
+//! bit-identical on all instruction sets.
 
 use crate::simd::Float;
 
@@ -13,7 +13,7 @@ pub(crate) fn gelu<V: Float>(v: V, x: V::F) -> V::F {
     v.fma(half, share, half)
 }
 
-/// The same with its tanh approximation: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
+/// GELU with its tanh approximation: x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
 #[inline(always)]
 pub(crate) fn gelu_tanh<V: Float>(v: V, x: V::F) -> V::F {
     let cube = v.mul(v.mul(x, x), x);
@@ -24,13 +24,13 @@ pub(crate) fn gelu_tanh<V: Float>(v: V, x: V::F) -> V::F {
     v.div(x, v.add(one, exp(v, v.min(v.splat(80.0), power))))
 }
 
-/// P and Q, lowest power first, of the error function as x P(x^2) / Q(x^2) on -4..=4,
-/// beyond which it is 1 in f32. A least-squares fit, reweighted towards the largest
-/// error: 2e-8 in exact arithmetic, 4e-7 in f32.
+/// Coefficients of P and Q, lowest power first, in erf(x) = x P(x^2) / Q(x^2) on -4..=4;
+/// outside this range erf(x) is -1 or 1 in f32. A least-squares fit, reweighted toward the
+/// largest error, which is 2e-8 in exact arithmetic and 4e-7 in f32.
 #[expect(
     clippy::approx_constant,
     clippy::excessive_precision,
-    reason = "coefficients as fitted; the first is near 2 / sqrt pi by nature"
+    reason = "coefficients as fitted; the first approximates 2 / sqrt pi"
 )]
 pub const ERF: [[f32; 6]; 2] = [
     [
@@ -54,7 +54,7 @@ pub const ERF: [[f32; 6]; 2] = [
 /// The error function, by [`ERF`].
 #[inline(always)]
 fn erf<V: Float>(v: V, x: V::F) -> V::F {
-    // In this order a number that is none stays none.
+    // With the arguments in this order NaN stays NaN.
     let x = v.min(v.splat(4.0), v.max(v.splat(-4.0), x));
     let t = v.mul(x, x);
     let [p, q] = ERF;
@@ -67,7 +67,7 @@ fn exp<V: Float>(v: V, x: V::F) -> V::F {
     exp2(v, v.mul(x, v.splat(std::f32::consts::LOG2_E)))
 }
 
-/// 2^x for x up to 125, to about 2e-7; x below -125 give 2^-125.
+/// 2^x for x up to 125, to about 2e-7; 2^-125 for x below -125.
 #[inline(always)]
 pub(crate) fn exp2<V: Float>(v: V, x: V::F) -> V::F {
     let x = v.max(v.splat(-125.0), x);
@@ -89,8 +89,8 @@ pub(crate) fn exp2<V: Float>(v: V, x: V::F) -> V::F {
 #[inline(always)]
 fn horner<V: Float, const N: usize>(v: V, t: V::F, coefficients: [f32; N]) -> V::F {
     let mut sum = v.splat(coefficients[N - 1]);
-    for place in (0..N - 1).rev() {
-        sum = v.fma(sum, t, v.splat(coefficients[place]));
+    for index in (0..N - 1).rev() {
+        sum = v.fma(sum, t, v.splat(coefficients[index]));
     }
     sum
 }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_gelu_are_zero_and_the_number_itself() {
+    fn gelu_approaches_zero_and_the_identity() {
         assert_eq!(gelu(0.0), 0.0);
         assert_eq!(gelu(50.0), 50.0);
         assert!(gelu(-50.0).abs() < 2e-5, "{}", gelu(-50.0));
@@ -122,7 +122,7 @@ mod tests {
         assert!(gelu_tanh(-50.0).abs() < 1e-6);
     }
 
-    /// By the series for small and the continued fraction for large arguments.
+    /// By the Maclaurin series.
     fn erf_in_f64(x: f64) -> f64 {
         let mut term = x;
         let mut sum = x;
@@ -135,7 +135,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn functions_agree_with_those_of_f64(x in -4f32..4.0, y in -80f32..10.0) {
+        fn functions_agree_with_f64(x in -4f32..4.0, y in -80f32..10.0) {
             let wide = f64::from(x);
             let expected = 0.5 * wide * (1.0 + erf_in_f64(wide / 2f64.sqrt()));
             prop_assert!((f64::from(gelu(x)) - expected).abs() < 2e-6);

@@ -1,29 +1,31 @@
-//! The two sides of a product: rows of quantized activations, and panels of columns.
+//! The two operands of a product: rows of quantized activations on the left, and panels of
+//! columns, usually of weights, on the right.
 
 use crate::isa::{Isa, Level, compile_for_each};
-use crate::rows::{absolute, magnitude, store_words};
+use crate::rounding::{absolute, magnitude, store_words};
 use crate::simd::{Float, LANES, PanelRow};
 
-/// What a group of 32 bits holds.
+/// The integers in a group of 32 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// Four 8-bit integers: unsigned with a zero point on the left, signed on the right.
+    /// Four 8-bit integers: unsigned with a zero point in the left operand, signed in the
+    /// right one.
     Bytes,
     /// Two signed 16-bit integers.
     Words,
 }
 
 impl Form {
-    /// What linear layers use in this instruction set.
-    pub fn of_linear(isa: Isa) -> Form {
+    /// The form that linear layers use with this instruction set.
+    pub fn for_linear(isa: Isa) -> Form {
         match isa.level() {
             Level::Avx512 | Level::Amx => Form::Bytes,
-            // Without VNNI an exact 8-bit product costs more than a 16-bit one.
+            // Without VNNI an exact 8-bit product is slower than a 16-bit one.
             Level::Avx2 | Level::Scalar => Form::Words,
         }
     }
 
-    /// Integers in a group.
+    /// Number of integers in a group.
     pub(crate) fn per_group(self) -> usize {
         match self {
             Form::Bytes => 4,
@@ -31,7 +33,7 @@ impl Form {
         }
     }
 
-    /// Groups for `depth` integers. Bytes are padded to whole AMX tiles of 64.
+    /// Number of groups for `depth` integers. Bytes are padded to the 64 of an AMX tile.
     pub(crate) fn steps(self, depth: usize) -> usize {
         match self {
             Form::Bytes => depth.div_ceil(64) * 16,
@@ -40,11 +42,11 @@ impl Form {
     }
 }
 
-/// The left side: rows of integers q with x = scale (q - zero) for each row.
+/// The left operand: rows of integers q, with x = scale (q - zero) in each row.
 #[derive(Clone, Debug)]
 pub struct Rows {
     pub(crate) form: Form,
-    /// Row after row, `steps` groups each; bytes up to whole AMX tiles of 16 rows.
+    /// Row by row, `steps` groups each; bytes are padded to AMX tiles of 16 rows.
     pub(crate) groups: Vec<u32>,
     pub(crate) steps: usize,
     pub(crate) scale: Vec<f32>,
@@ -53,7 +55,7 @@ pub struct Rows {
 }
 
 impl Rows {
-    /// No rows yet; the memory grows with the first use and is kept.
+    /// An empty operand. Its memory grows on first use and is kept for the next.
     pub fn new(form: Form) -> Self {
         Rows {
             form,
@@ -64,8 +66,8 @@ impl Rows {
         }
     }
 
-    /// Room for `rows` rows of `depth` integers, whose values are left as they are
-    /// but for the padding at the end of each row, which is zero.
+    /// Makes room for `rows` rows of `depth` integers. The padding at the end of each row is
+    /// zeroed; other values are left unspecified.
     pub(crate) fn resize(&mut self, rows: usize, depth: usize) {
         self.steps = self.form.steps(depth);
         let padded = match self.form {
@@ -88,7 +90,7 @@ impl Rows {
         self.scale.len()
     }
 
-    /// Whether there is no row.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.scale.is_empty()
     }
@@ -98,34 +100,34 @@ impl Rows {
     }
 }
 
-/// The right side: columns of integers, sixteen side by side, w = scale q for each
-/// column. Columns beyond the last are zero.
+/// The right operand: columns of integers q, with w = scale q in each column, in panels of
+/// sixteen columns. The last panel is padded with zeros.
 #[derive(Clone, Debug)]
 pub struct Panels {
     pub(crate) form: Form,
-    /// Panel after panel, `steps` rows each.
+    /// Panel by panel, `steps` rows each.
     pub(crate) rows: Vec<PanelRow>,
     pub(crate) steps: usize,
     pub(crate) columns: usize,
     /// One per column, padded to whole panels.
     pub(crate) scale: Vec<f32>,
-    /// Sum of each column's integers, for the zero points of the left side.
+    /// Sum of each column's integers, which the zero points of the left operand multiply.
     pub(crate) sums: Vec<i32>,
 }
 
-/// The largest integer of a weight.
-const LARGEST: f32 = 127.0;
+/// The largest quantized weight.
+const MAX_WEIGHT: f32 = 127.0;
 
 impl Panels {
-    /// Panels of weights for `isa`. `weights` holds one row per *output*, `depth`
-    /// values each, as linear layers are stored; `outputs` and `inputs` choose a
-    /// part of it. Each output has its own scale; weights that already lie on a
-    /// grid of at most 255 values around 0 keep their values exactly.
+    /// Quantizes and packs weights for `isa`. `weights` is row-major, one row of `depth`
+    /// values per *output*, as linear layers are stored; `outputs` and `inputs` select a
+    /// submatrix. Each output has its own scale. Weights that are already multiples of a
+    /// scale by integers in -127..=127 keep their values.
     ///
     /// # Panics
-    /// If the part does not lie within `weights`, or `inputs` is longer than 65,536,
-    /// where 32-bit sums could overflow.
-    pub fn of_weights(
+    /// If the submatrix exceeds `weights`, or has more than 65,536 inputs, for which 32-bit
+    /// sums could overflow.
+    pub fn from_weights(
         isa: Isa,
         weights: &[f32],
         depth: usize,
@@ -133,7 +135,7 @@ impl Panels {
         inputs: std::ops::Range<usize>,
     ) -> Self {
         assert!(inputs.len() <= 1 << 16, "32-bit sums could overflow");
-        let mut panels = Panels::zero(Form::of_linear(isa), outputs.len(), inputs.len());
+        let mut panels = Panels::zero(Form::for_linear(isa), outputs.len(), inputs.len());
         let mut integers = vec![0; inputs.len()];
         for (column, output) in outputs.enumerate() {
             let values = &weights[output * depth..][..depth][inputs.clone()];
@@ -144,7 +146,7 @@ impl Panels {
         panels
     }
 
-    /// All zero.
+    /// Panels of zeros.
     pub(crate) fn zero(form: Form, columns: usize, depth: usize) -> Self {
         let steps = form.steps(depth);
         let panels = columns.div_ceil(LANES);
@@ -158,12 +160,12 @@ impl Panels {
         }
     }
 
-    /// Number of columns, which is the width of a product's rows.
+    /// Number of columns, which is the width of the product.
     pub fn columns(&self) -> usize {
         self.columns
     }
 
-    /// Bytes of memory.
+    /// Size in memory, in bytes.
     pub fn bytes(&self) -> usize {
         size_of_val(&self.rows[..]) + size_of_val(&self.scale[..]) + size_of_val(&self.sums[..])
     }
@@ -174,13 +176,13 @@ impl Panels {
         match self.form {
             Form::Bytes => {
                 for (group, integers) in groups.zip(integers.chunks(4)) {
-                    let byte = |place| integers.get(place).map_or(0, |&integer| integer as u8);
+                    let byte = |index| integers.get(index).map_or(0, |&integer| integer as u8);
                     *group = u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)]);
                 }
             }
             Form::Words => {
                 for (group, integers) in groups.zip(integers.chunks(2)) {
-                    let word = |place| integers.get(place).map_or(0, |&integer| integer as u16);
+                    let word = |index| integers.get(index).map_or(0, |&integer| integer as u16);
                     *group = u32::from(word(0)) | u32::from(word(1)) << 16;
                 }
             }
@@ -193,11 +195,12 @@ impl Panels {
 }
 
 compile_for_each! {
-    /// The integers of one output's weights, and their scale: that of the grid they
-    /// already lie on, or else the one that maps the largest to 127.
+    /// Quantizes the weights of one output. If they are already multiples of some scale by
+    /// 8-bit integers, that is their scale; otherwise the scale maps the largest magnitude
+    /// to 127.
     ///
-    /// Shared weights are often 8-bit integers times a scale to begin with; another
-    /// grid would round them a second time.
+    /// Published weights are often dequantized 8-bit integers, and another scale would round
+    /// them a second time.
     fn quantize_weights(values: &[f32], integers: &mut [i16], scale: &mut f32) = quantize_one;
 }
 
@@ -206,8 +209,8 @@ fn quantize_one<V: Float>(v: V, values: &[f32], integers: &mut [i16], scale: &mu
     let largest = magnitude(v, values);
     *scale = 1.0;
     if largest > 0.0 {
-        *scale = largest / LARGEST;
-        for steps in (1..=LARGEST as u32).rev() {
+        *scale = largest / MAX_WEIGHT;
+        for steps in (1..=MAX_WEIGHT as u32).rev() {
             if lies_on(v, values, steps as f32 / largest) {
                 *scale = largest / steps as f32;
                 break;
@@ -217,21 +220,21 @@ fn quantize_one<V: Float>(v: V, values: &[f32], integers: &mut [i16], scale: &mu
     store_words(v, values, 1.0 / *scale, integers);
 }
 
-/// Whether all values times `inverse` are integers, but for rounding.
+/// Whether all values times `inverse` are integers, up to rounding errors.
 #[inline(always)]
 fn lies_on<V: Float>(v: V, values: &[f32], inverse: f32) -> bool {
-    /// Adding it to a small number and taking it away again rounds to an integer.
+    /// 1.5 * 2^23: adding and subtracting it rounds a small number to an integer.
     const ROUND: f32 = 12_582_912.0;
     let (round, inverse) = (v.splat(ROUND), v.splat(inverse));
     let (chunks, rest) = values.as_chunks::<LANES>();
     let mut part = v.load_part(rest, 0.0);
-    for place in 0..=chunks.len() {
+    for index in 0..=chunks.len() {
         let x = v.mul(part, inverse);
         let integer = v.sub(v.add(x, round), round);
         if v.largest(absolute(v, v.sub(x, integer))) > 2e-3 {
             return false;
         }
-        if let Some(chunk) = chunks.get(place) {
+        if let Some(chunk) = chunks.get(index) {
             part = v.load(chunk);
         }
     }
@@ -245,12 +248,12 @@ mod tests {
 
     fn unpacked(panels: &Panels, column: usize, depth: usize) -> Vec<f32> {
         (0..depth)
-            .map(|place| {
+            .map(|index| {
                 let per_group = panels.form.per_group();
-                let group = panels.panel(column / LANES)[place / per_group].0[column % LANES];
+                let group = panels.panel(column / LANES)[index / per_group].0[column % LANES];
                 let integer = match panels.form {
-                    Form::Bytes => i32::from((group >> (8 * (place % 4))) as i8),
-                    Form::Words => i32::from((group >> (16 * (place % 2))) as i16),
+                    Form::Bytes => i32::from((group >> (8 * (index % 4))) as i8),
+                    Form::Words => i32::from((group >> (16 * (index % 2))) as i16),
                 };
                 integer as f32 * panels.scale[column]
             })
@@ -259,24 +262,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn weights_on_a_grid_keep_their_values(
+        fn weights_that_were_quantized_before_keep_their_values(
             integers in prop::collection::vec(-127i32..=127, 40..80),
             scale in 1e-4f32..1.0,
         ) {
             let weights: Vec<f32> = integers.iter().map(|q| *q as f32 * scale).collect();
             let depth = weights.len();
-            let panels = Panels::of_weights(Isa::SCALAR, &weights, depth, 0..1, 0..depth);
+            let panels = Panels::from_weights(Isa::SCALAR, &weights, depth, 0..1, 0..depth);
             for (found, expected) in unpacked(&panels, 0, depth).iter().zip(&weights) {
                 prop_assert!((found - expected).abs() <= 1e-5 * expected.abs(), "{} {}", found, expected);
             }
         }
 
         #[test]
-        fn other_weights_move_by_half_a_step_at_most(
+        fn other_weights_change_by_at_most_half_a_step(
             weights in prop::collection::vec(-1f32..1.0, 3 * 21),
         ) {
             for isa in crate::testing::all() {
-                let panels = Panels::of_weights(isa, &weights, 21, 1..3, 2..20);
+                let panels = Panels::from_weights(isa, &weights, 21, 1..3, 2..20);
                 for column in 0..2 {
                     let expected = &weights[21 * (column + 1)..][2..20];
                     let largest = expected.iter().fold(0f32, |l, v| l.max(v.abs()));

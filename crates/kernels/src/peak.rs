@@ -1,6 +1,6 @@
-//! How fast this processor multiplies at best: the step of a tile on operands that stay
-//! in registers, with nothing loaded, scaled or stored. What a product reaches is
-//! measured against it.
+//! The processor's peak throughput of multiplications: the inner step of a tile on operands
+//! that stay in registers, without loading, scaling or storing. The benchmark compares the
+//! products with it.
 
 use std::hint::black_box;
 
@@ -8,14 +8,14 @@ use crate::isa::{Isa, Level};
 use crate::operand::Form;
 use crate::simd::{Dot, Float, PanelRow, scalar};
 
-/// Sums of a tile that fills the registers.
+/// Vectors of sums in a tile that fills the registers.
 const SUMS: usize = 24;
 
-/// Runs the step of a tile `steps` times 24 times and gives the number of single
-/// multiplications with addition, for the caller to divide by the time it took.
+/// Runs the inner step of a tile of 24 vectors of sums `steps` times and returns the number
+/// of scalar multiply-add operations, for the caller to divide by the elapsed time.
 pub fn multiply_in_registers(isa: Isa, form: Form, steps: u64) -> u64 {
     match (isa.level(), form) {
-        // SAFETY: an `Isa` of this level exists only where its instructions do.
+        // SAFETY: an `Isa` of this level proves that the processor has its features.
         #[cfg(target_arch = "x86_64")]
         (Level::Amx, Form::Bytes) => unsafe { crate::amx::multiply_in_registers(steps) },
         // SAFETY: as above.
@@ -39,7 +39,7 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
     pub(super) fn bytes_avx512(steps: u64) -> u64 {
-        // SAFETY: this function enables what the dot product needs.
+        // SAFETY: this function enables the features that the dot product needs.
         run::<_, SUMS>(unsafe { avx512::Bytes::new() }, Form::Bytes, steps)
     }
 
@@ -51,7 +51,7 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn words_avx2(steps: u64) -> u64 {
-        // SAFETY: as above. Sixteen registers hold six pairs of sums.
+        // SAFETY: as above. The sixteen registers have room for six pairs of sums.
         run::<_, { SUMS / 4 }>(unsafe { avx2::Words::new() }, Form::Words, 4 * steps)
     }
 }
@@ -61,10 +61,11 @@ fn run<D: Dot, const N: usize>(dot: D, form: Form, steps: u64) -> u64 {
     let group = black_box(0x0101_0101);
     let mut sums = [dot.load(black_box(&PanelRow([0x0101_0101; 16]))); N];
     for _ in 0..steps {
-        for place in 0..N {
-            // Another sum for an operand, or the compiler would multiply but once.
-            let row = sums[(place + 1) % N];
-            sums[place] = dot.add(sums[place], group, row);
+        for index in 0..N {
+            // The operand is another sum, since the compiler would hoist a constant product
+            // out of the loop.
+            let row = sums[(index + 1) % N];
+            sums[index] = dot.add(sums[index], group, row);
         }
     }
     let mut total = 0i32;

@@ -1,29 +1,21 @@
-//! Rows times panels, in f32: out = scale (q - zero) w scale' + bias.
+//! The product of rows and panels, in f32: out = scale (q - zero) w scale' + bias.
 //!
-//! A tile of up to six rows and four panels keeps its sums in registers; the panels
-//! of a tile stay in the first-level cache while all rows pass by. Sums are integers
-//! and exact, so that no order of work and no instruction set changes a result.
+//! A tile of up to six rows by four panels (or twelve by two) keeps its sums in registers,
+//! and its panels stay in the first-level cache for all rows. Sums are exact integers, so
+//! neither the order of work nor the instruction set changes a result.
 
 use crate::isa::{Isa, Level};
 use crate::operand::{Form, Panels, Rows};
+use crate::output::{Columns, Store};
+use crate::prefetch::Prefetch;
 use crate::simd::{Dot, Float, LANES, PanelRow, scalar};
 
-/// What becomes of a product.
-#[derive(Clone, Copy, Debug)]
-pub enum Then<'a> {
-    /// It replaces what is there, with one bias per column added.
-    Biased(&'a [f32]),
-    /// It replaces what is there.
-    Plain,
-    /// It is added to what is there.
-    Sum,
-}
-
-/// Multiplies all `rows` by `panels` into `out`, whose rows begin `stride` apart.
+/// Multiplies all `rows` by `panels` and stores the result in `out`, whose rows are `stride`
+/// values apart.
 ///
-/// `next` are the panels that the caller will need after these, if it knows: their
-/// beginning is fetched into the cache meanwhile. Weights come from memory once per
-/// group of sequences, and would be waited for.
+/// `next` are the panels that the caller will multiply by afterwards, if it knows them. Their
+/// beginning is prefetched into the cache, since weights are read from memory once per group
+/// of sequences.
 ///
 /// # Panics
 /// If rows and panels differ in depth or form, or `out` or the bias is too short.
@@ -34,39 +26,39 @@ pub fn product(
     next: Option<&Panels>,
     out: &mut [f32],
     stride: usize,
-    then: Then<'_>,
+    store: Store<'_>,
 ) {
     assert_eq!(rows.form, panels.form, "packed for another instruction set");
     let range = (0, rows.len());
     let panels = (panels, next);
     match (isa.level(), rows.form) {
-        (Level::Scalar, Form::Bytes) => run(scalar::Bytes, rows, range, panels, out, stride, then),
-        (Level::Scalar, Form::Words) => run(scalar::Words, rows, range, panels, out, stride, then),
-        // SAFETY: an `Isa` of this level exists only where its instructions do.
+        (Level::Scalar, Form::Bytes) => run(scalar::Bytes, rows, range, panels, out, stride, store),
+        (Level::Scalar, Form::Words) => run(scalar::Words, rows, range, panels, out, stride, store),
+        // SAFETY: an `Isa` of this level proves that the processor has its features.
         #[cfg(target_arch = "x86_64")]
         (level, form) => unsafe {
             match (level, form) {
                 (Level::Avx2, Form::Words) => {
-                    x86::words_avx2(rows, range, panels, out, stride, then);
+                    x86::words_avx2(rows, range, panels, out, stride, store);
                 }
-                (_, Form::Words) => x86::words_avx512(rows, range, panels, out, stride, then),
-                (Level::Amx, Form::Bytes) if crate::amx::pays(rows) => {
-                    crate::amx::product(rows, panels, out, stride, then);
+                (_, Form::Words) => x86::words_avx512(rows, range, panels, out, stride, store),
+                (Level::Amx, Form::Bytes) if crate::amx::is_faster(rows) => {
+                    crate::amx::product(rows, panels, out, stride, store);
                 }
                 (Level::Avx2, Form::Bytes) => {
-                    run(scalar::Bytes, rows, range, panels, out, stride, then);
+                    run(scalar::Bytes, rows, range, panels, out, stride, store);
                 }
-                (_, Form::Bytes) => x86::bytes_avx512(rows, range, panels, out, stride, then),
+                (_, Form::Bytes) => x86::bytes_avx512(rows, range, panels, out, stride, store),
             }
         },
         #[cfg(not(target_arch = "x86_64"))]
-        _ => unreachable!("only x86-64 has another level than scalar"),
+        _ => unreachable!("other levels than scalar exist on x86-64 only"),
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Panels, Rows, Then, run};
+    use super::{Panels, Rows, Store, run};
     use crate::simd::{avx2, avx512};
 
     macro_rules! compile {
@@ -78,11 +70,11 @@ mod x86 {
                 panels: (&Panels, Option<&Panels>),
                 out: &mut [f32],
                 stride: usize,
-                then: Then<'_>,
+                store: Store<'_>,
             ) {
-                // SAFETY: this function enables what the dot product needs.
+                // SAFETY: this function enables the features that the dot product needs.
                 let dot = unsafe { <$dot>::new() };
-                run(dot, rows, range, panels, out, stride, then);
+                run(dot, rows, range, panels, out, stride, store);
             }
         };
     }
@@ -100,12 +92,13 @@ mod x86 {
     );
 }
 
-/// Rows of a tile, and of one of at most two panels.
+/// Rows of a tile.
 const TALL: usize = 6;
+/// Rows of a tile of at most two panels.
 const TALLER: usize = 12;
 
-/// The product of the rows from `range.0` to before `range.1`; the first of them
-/// goes to the first row of `out`. The second panels are those needed next.
+/// The product of the rows `range.0..range.1`, of which the first is stored in the first row
+/// of `out`. The second panels are those to prefetch.
 #[inline(always)]
 pub(crate) fn run<D: Dot>(
     dot: D,
@@ -114,7 +107,7 @@ pub(crate) fn run<D: Dot>(
     (panels, next): (&Panels, Option<&Panels>),
     out: &mut [f32],
     stride: usize,
-    then: Then<'_>,
+    store: Store<'_>,
 ) {
     assert_eq!(rows.steps, panels.steps, "rows and columns differ in depth");
     let n_panels = panels.scale.len() / LANES;
@@ -127,10 +120,10 @@ pub(crate) fn run<D: Dot>(
             TALL
         };
         let tiles = (range.1 - range.0).div_ceil(tallest);
-        let mut ahead = Ahead::new(panels, next, panel + wide, D::WIDE, tiles);
+        let mut prefetch = Prefetch::new(panels, next, panel + wide, D::WIDE, tiles);
         let mut first = range.0;
         while first < range.1 {
-            ahead.fetch();
+            prefetch.advance();
             let tall = tallest.min(range.1 - first);
             let out = &mut out[(first - range.0) * stride..];
             let block = Block {
@@ -138,7 +131,7 @@ pub(crate) fn run<D: Dot>(
                 panels,
                 first,
                 panel,
-                then,
+                store,
                 stride,
             };
             first += match (tall, wide) {
@@ -166,63 +159,18 @@ pub(crate) fn run<D: Dot>(
     }
 }
 
-/// Weights that will be needed next, fetched piece by piece while tiles are computed.
-pub(crate) struct Ahead<'a> {
-    rows: &'a [PanelRow],
-    piece: usize,
-}
-
-impl<'a> Ahead<'a> {
-    /// The `wide` panels from `panel` on, or as many of `next` where there are no more;
-    /// in `tiles` pieces.
-    #[inline(always)]
-    pub(crate) fn new(
-        panels: &'a Panels,
-        next: Option<&'a Panels>,
-        panel: usize,
-        wide: usize,
-        tiles: usize,
-    ) -> Self {
-        let rest = &panels.rows[panel * panels.steps..];
-        let rows = match (rest, next) {
-            ([], Some(next)) => &next.rows[..],
-            (rest, _) => rest,
-        };
-        let rows = &rows[..rows.len().min(wide * panels.steps)];
-        Ahead {
-            rows,
-            piece: rows.len().div_ceil(tiles.max(1)),
-        }
-    }
-
-    /// Asks for the next piece.
-    #[inline(always)]
-    pub(crate) fn fetch(&mut self) {
-        let (now, later) = self.rows.split_at(self.piece.min(self.rows.len()));
-        self.rows = later;
-        #[cfg(target_arch = "x86_64")]
-        for row in now {
-            use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
-            // SAFETY: every x86-64 processor has the instruction, which reads nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(std::ptr::from_ref(row).cast()) };
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = now;
-    }
-}
-
 #[derive(Clone, Copy)]
 struct Block<'a> {
     rows: &'a Rows,
     panels: &'a Panels,
     first: usize,
     panel: usize,
-    then: Then<'a>,
+    store: Store<'a>,
     stride: usize,
 }
 
 impl Block<'_> {
-    /// `R` rows by `C` panels; gives `R`.
+    /// Computes `R` rows by `C` panels and returns `R`.
     #[inline(always)]
     fn tile<D: Dot, const R: usize, const C: usize>(self, dot: D, out: &mut [f32]) -> usize {
         let steps = self.rows.steps;
@@ -254,7 +202,7 @@ impl Block<'_> {
         R
     }
 
-    /// Scales the sums of a panel and puts them where they belong.
+    /// Scales the sums of a panel and stores them.
     #[inline(always)]
     fn finish<V: Float, const R: usize>(
         self,
@@ -265,76 +213,12 @@ impl Block<'_> {
         out: &mut [f32],
     ) {
         let at = (self.panel + panel) * LANES;
-        let columns = Columns::load(v, self.panels, at, self.then);
+        let columns = Columns::load(v, self.panels, at, self.store);
         for (row, sums) in sums.into_iter().enumerate() {
-            let place = self.first + row;
-            let zero = if shifted { self.rows.zero[place] } else { 0 };
+            let index = self.first + row;
+            let zero = if shifted { self.rows.zero[index] } else { 0 };
             let out = &mut out[row * self.stride + at..][..columns.width];
-            columns.put(v, sums, self.rows.scale[place], zero, shifted, out);
+            columns.put(v, sums, self.rows.scale[index], zero, shifted, out);
         }
     }
-}
-
-/// What the sums of sixteen columns are scaled with and where they go.
-pub(crate) struct Columns<V: Float> {
-    /// How many of the sixteen there are.
-    pub(crate) width: usize,
-    scale: V::F,
-    sums: V::I,
-    then: Last<V>,
-}
-
-enum Last<V: Float> {
-    Biased(V::F),
-    Plain,
-    Sum,
-}
-
-impl<V: Float> Columns<V> {
-    /// The columns from `at` on.
-    #[inline(always)]
-    pub(crate) fn load(v: V, panels: &Panels, at: usize, then: Then<'_>) -> Self {
-        let width = LANES.min(panels.columns - at);
-        Columns {
-            width,
-            scale: v.load(lanes(&panels.scale[at..])),
-            sums: v.load_int(lanes(&panels.sums[at..])),
-            then: match then {
-                Then::Biased(bias) => Last::Biased(v.load_part(&bias[at..at + width], 0.0)),
-                Then::Plain => Last::Plain,
-                Then::Sum => Last::Sum,
-            },
-        }
-    }
-
-    /// The last step for one row.
-    #[inline(always)]
-    pub(crate) fn put(
-        &self,
-        v: V,
-        sums: V::I,
-        row_scale: f32,
-        zero: i32,
-        shifted: bool,
-        out: &mut [f32],
-    ) {
-        let sums = if shifted {
-            v.sub_int(sums, v.mul_int(v.splat_int(zero), self.sums))
-        } else {
-            sums
-        };
-        let x = v.to_float(sums);
-        let scale = v.mul(v.splat(row_scale), self.scale);
-        let result = match self.then {
-            Last::Biased(bias) => v.fma(x, scale, bias),
-            Last::Plain => v.mul(x, scale),
-            Last::Sum => v.add(v.load_part(out, 0.0), v.mul(x, scale)),
-        };
-        v.store_part(result, out);
-    }
-}
-
-#[inline(always)]
-fn lanes<T>(values: &[T]) -> &[T; LANES] {
-    values[..LANES].try_into().expect("sixteen columns")
 }

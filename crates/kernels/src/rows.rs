@@ -1,16 +1,17 @@
-//! What is done to each row of activations between two products: residual sum and
-//! layer norm, the activation function, and quantization.
+//! Operations on the rows of activations between two products: residual sum and layer
+//! norm, the activation function, and quantization.
 
 use crate::isa::{Isa, compile_for_each};
 use crate::math::{gelu, gelu_tanh};
 use crate::memory::{bytes_mut, words_mut};
 use crate::operand::{Form, Rows};
+use crate::rounding::store_words;
 use crate::simd::{Float, LANES};
 
-/// The function between the halves of a feed-forward block.
+/// The activation function of a feed-forward block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
-    /// None.
+    /// x itself.
     Identity,
     /// GELU with the error function: x/2 (1 + erf(x / sqrt 2)).
     Gelu,
@@ -21,12 +22,11 @@ pub enum Activation {
 }
 
 compile_for_each! {
-    /// Applies `activation` to `x` in place, rows of `width` values, and quantizes them.
+    /// Applies `activation` to `x`, rows of `width` values, in place, and quantizes the rows.
     ///
-    /// Each row gets its own scale, and zero point where the form has one: 254
-    /// steps reach from its smallest to its largest value, 0 included. A row that
-    /// holds a value which is not finite gets a scale of NaN, so that every product
-    /// with it shows.
+    /// Each row gets its own scale, and a zero point if the form has one: its range, which
+    /// includes 0, is divided into 254 steps. The scale of a row with a value that is not
+    /// finite is NaN, so that every product with it is NaN too.
     pub fn quantize(x: &mut [f32], width: usize, activation: Activation, rows: &mut Rows) = quantize_all;
 }
 
@@ -39,18 +39,18 @@ fn quantize_all<V: Float>(
     rows: &mut Rows,
 ) {
     rows.resize(x.len() / width, width);
-    for (place, row) in x.chunks_exact_mut(width).enumerate() {
+    for (index, row) in x.chunks_exact_mut(width).enumerate() {
         let range = match activation {
             Activation::Identity => activate::<V, IDENTITY>(v, row),
             Activation::Gelu => activate::<V, GELU>(v, row),
             Activation::GeluTanh => activate::<V, GELU_TANH>(v, row),
             Activation::Relu => activate::<V, RELU>(v, row),
         };
-        quantize_row(v, row, range, place, rows);
+        quantize_row(v, row, range, index, rows);
     }
 }
 
-/// The extremes of a row and 0.
+/// The smallest and largest of a row's values and 0.
 struct Range {
     smallest: f32,
     largest: f32,
@@ -58,7 +58,7 @@ struct Range {
     finite: f32,
 }
 
-// A closure would do in place of these numbers, were it sure to be inlined.
+// Constants rather than a closure, which the compiler may not inline.
 const IDENTITY: u8 = 0;
 const GELU: u8 = 1;
 const GELU_TANH: u8 = 2;
@@ -78,7 +78,7 @@ fn activated<V: Float, const ACTIVATION: u8>(v: V, x: V::F) -> V::F {
 fn activate<V: Float, const ACTIVATION: u8>(v: V, row: &mut [f32]) -> Range {
     let zero = v.splat(0.0);
     let (chunks, rest) = row.as_chunks_mut::<LANES>();
-    // Every activation maps 0 to 0, so that the filling changes nothing.
+    // Every activation maps 0 to 0, so the padding does not matter.
     let last = activated::<V, ACTIVATION>(v, v.load_part(rest, 0.0));
     v.store_part(last, rest);
     let mut smallest = v.min(last, zero);
@@ -101,23 +101,23 @@ fn activate<V: Float, const ACTIVATION: u8>(v: V, row: &mut [f32]) -> Range {
 }
 
 #[inline(always)]
-fn quantize_row<V: Float>(v: V, row: &[f32], range: Range, place: usize, rows: &mut Rows) {
+fn quantize_row<V: Float>(v: V, row: &[f32], range: Range, index: usize, rows: &mut Rows) {
     let spread = range.largest - range.smallest;
-    // 254 steps rather than 255: the zero point is rounded too. A row of zeros may have
-    // any scale.
+    // 254 steps rather than 255, because the zero point is rounded too. The scale of a row
+    // of zeros is arbitrary.
     let scale = if spread > 0.0 { spread / 254.0 } else { 1.0 };
     let inverse = 1.0 / scale;
     let zero = ((-range.smallest * inverse).round_ties_even() as i32).clamp(0, 255);
-    rows.scale[place] = scale + range.finite;
+    rows.scale[index] = scale + range.finite;
     let steps = v.splat(inverse);
     let form = rows.form;
-    let groups = &mut rows.groups[place * rows.steps..][..rows.steps];
+    let groups = &mut rows.groups[index * rows.steps..][..rows.steps];
     match form {
         Form::Bytes => {
-            rows.zero[place] = zero;
+            rows.zero[index] = zero;
             let shift = v.splat_int(zero);
             let (chunks, rest) = row.as_chunks::<LANES>();
-            // Rows of bytes are padded to whole tiles.
+            // Rows of bytes are padded to the width of AMX tiles.
             let (outs, _) = bytes_mut(groups).as_chunks_mut::<LANES>();
             for (chunk, out) in chunks.iter().zip(outs.iter_mut()) {
                 let integers = v.round(v.mul(v.load(chunk), steps));
@@ -132,75 +132,37 @@ fn quantize_row<V: Float>(v: V, row: &[f32], range: Range, place: usize, rows: &
     }
 }
 
-/// Multiplies and rounds to 16-bit integers; `to` may be longer than `from`.
-#[inline(always)]
-pub(crate) fn store_words<V: Float>(v: V, from: &[f32], factor: f32, to: &mut [i16]) {
-    let factor = v.splat(factor);
-    let (chunks, rest) = from.as_chunks::<LANES>();
-    let (outs, _) = to.as_chunks_mut::<LANES>();
-    for (chunk, out) in chunks.iter().zip(outs) {
-        v.store_words(v.round(v.mul(v.load(chunk), factor)), out);
-    }
-    if !rest.is_empty() {
-        let mut out = [0; LANES];
-        v.store_words(v.round(v.mul(v.load_part(rest, 0.0), factor)), &mut out);
-        to[from.len() - rest.len()..][..rest.len()].copy_from_slice(&out[..rest.len()]);
-    }
-}
-
-/// Largest magnitude of a row; not a number if one of its values is not finite.
-#[inline(always)]
-pub(crate) fn magnitude<V: Float>(v: V, row: &[f32]) -> f32 {
-    let zero = v.splat(0.0);
-    let (chunks, rest) = row.as_chunks::<LANES>();
-    let last = v.load_part(rest, 0.0);
-    let mut largest = absolute(v, last);
-    let mut finite = v.mul(last, zero);
-    for chunk in chunks {
-        let x = v.load(chunk);
-        largest = v.max(absolute(v, x), largest);
-        finite = v.fma(x, zero, finite);
-    }
-    v.largest(largest) + v.sum(finite)
-}
-
-/// Without the sign.
-#[inline(always)]
-pub(crate) fn absolute<V: Float>(v: V, x: V::F) -> V::F {
-    v.max(x, v.sub(v.splat(0.0), x))
-}
-
-/// Scale and shift of a layer norm, and what keeps its variance from zero.
+/// The parameters of a layer norm.
 #[derive(Clone, Debug)]
-pub struct Norm {
-    /// One per column.
+pub struct LayerNorm {
+    /// Scale of each column.
     pub weight: Vec<f32>,
-    /// One per column.
+    /// Shift of each column.
     pub bias: Vec<f32>,
-    /// Added to the variance.
+    /// Added to the variance, so that it is never 0.
     pub eps: f32,
 }
 
 compile_for_each! {
-    /// Normalizes each row of `x` in place, after adding `residual` to it where there
-    /// is one. Ba et al. 2016, <https://arxiv.org/abs/1607.06450>.
-    pub fn normalize(x: &mut [f32], residual: Option<&[f32]>, norm: &Norm) = normalize_all;
+    /// Adds `residual` to `x`, if given, and applies the layer norm to each row in place (Ba
+    /// et al. 2016, <https://arxiv.org/abs/1607.06450>).
+    pub fn layer_norm(x: &mut [f32], residual: Option<&[f32]>, norm: &LayerNorm) = layer_norm_all;
 }
 
 #[inline(always)]
-fn normalize_all<V: Float>(v: V, x: &mut [f32], residual: Option<&[f32]>, norm: &Norm) {
+fn layer_norm_all<V: Float>(v: V, x: &mut [f32], residual: Option<&[f32]>, norm: &LayerNorm) {
     let width = norm.weight.len();
-    for (place, row) in x.chunks_exact_mut(width).enumerate() {
+    for (index, row) in x.chunks_exact_mut(width).enumerate() {
         let sum = match residual {
-            Some(residual) => add(v, row, &residual[place * width..][..width]),
+            Some(residual) => add(v, row, &residual[index * width..][..width]),
             None => total(v, row),
         };
-        normalize_row(v, row, sum, norm);
+        layer_norm_row(v, row, sum, norm);
     }
 }
 
 #[inline(always)]
-fn normalize_row<V: Float>(v: V, row: &mut [f32], sum: f32, norm: &Norm) {
+fn layer_norm_row<V: Float>(v: V, row: &mut [f32], sum: f32, norm: &LayerNorm) {
     let width = row.len() as f32;
     let center = sum / width;
     let mean = v.splat(center);
@@ -229,7 +191,7 @@ fn normalize_row<V: Float>(v: V, row: &mut [f32], sum: f32, norm: &Norm) {
     }
 }
 
-/// Adds to each value of a row and gives the sum of the new ones.
+/// Adds `added` to a row and returns the sum of the result.
 #[inline(always)]
 fn add<V: Float>(v: V, row: &mut [f32], added: &[f32]) -> f32 {
     let mut sums = v.splat(0.0);

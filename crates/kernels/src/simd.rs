@@ -1,14 +1,13 @@
-//! What differs between instruction sets: sixteen sums that grow by short products of
-//! small integers, and arithmetic on sixteen floats.
+//! The operations that differ between instruction sets: dot products of small integers
+//! added to sixteen sums, and arithmetic on sixteen floats.
 //!
-//! Operands of a product come in *groups* of 32 bits: four 8-bit or two 16-bit integers
-//! that lie side by side along the inner dimension. A *panel row* is one group for each
-//! of sixteen columns. The layout is that of `vpdpbusd`, `vpmaddwd` and of AMX tiles.
+//! Operands of a product consist of *groups* of 32 bits: four 8-bit or two 16-bit integers
+//! that are adjacent along the inner dimension. A *panel row* is one group for each of
+//! sixteen columns. This is the layout of `vpdpbusd`, `vpmaddwd` and AMX tiles.
 //!
-//! All methods are inlined into a function that enables the instructions; an
-//! implementor is made only inside such a function. The compiler finds vector
-//! instructions for plain loops too, but not every time: what a row costs would hang
-//! on its mood.
+//! All methods are inlined into a function that enables the instructions, and implementors
+//! are created only inside such a function. Intrinsics are used because the compiler does not
+//! vectorize plain loops reliably.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -16,7 +15,7 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 pub(crate) mod scalar;
 
-/// Columns of a panel, and floats of a vector.
+/// Number of columns of a panel, and of floats in a vector.
 pub(crate) const LANES: usize = 16;
 
 /// One group for each of sixteen columns.
@@ -28,39 +27,39 @@ impl PanelRow {
     pub(crate) const ZERO: PanelRow = PanelRow([0; LANES]);
 }
 
-/// A dot product of groups in one instruction set.
+/// The dot product of groups in one instruction set.
 pub(crate) trait Dot: Copy {
-    /// Arithmetic on what comes out.
+    /// Arithmetic on the sums.
     type Floats: Float;
-    /// Whether the left side has a zero point.
+    /// Whether the left operand has a zero point.
     const SHIFTED: bool;
-    /// Panels of a tile: as many as the registers hold sums for.
+    /// Number of panels in a tile, limited by the registers for its sums.
     const WIDE: usize;
 
-    /// Arithmetic on what comes out.
+    /// Arithmetic on the sums.
     fn floats(self) -> Self::Floats;
-    /// A panel row from memory.
+    /// Loads a panel row.
     fn load(self, row: &PanelRow) -> Ints<Self>;
-    /// Each sum plus the product of `group` with its column's group.
+    /// Adds to each sum the dot product of `group` with the group of its column.
     fn add(self, sums: Ints<Self>, group: u32, row: Ints<Self>) -> Ints<Self>;
 }
 
 /// Sixteen 32-bit sums, or a panel row in registers.
 pub(crate) type Ints<D> = <<D as Dot>::Floats as Float>::I;
 
-/// Arithmetic on sixteen floats or 32-bit integers. Every operation rounds as IEEE 754
-/// says, so that all implementors agree to the bit.
+/// Arithmetic on sixteen floats or 32-bit integers. Every operation rounds by IEEE 754, so
+/// that results are bit-identical in all implementations.
 pub(crate) trait Float: Copy {
     /// Sixteen floats.
     type F: Copy;
     /// Sixteen integers.
     type I: Copy;
 
-    /// The same float everywhere.
+    /// The same float in all lanes.
     fn splat(self, x: f32) -> Self::F;
-    /// From memory.
+    /// Loads from memory.
     fn load(self, from: &[f32; LANES]) -> Self::F;
-    /// To memory.
+    /// Stores to memory.
     fn store(self, x: Self::F, to: &mut [f32; LANES]);
     /// a + b
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
@@ -72,18 +71,18 @@ pub(crate) trait Float: Copy {
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
     /// a b + c, rounded once
     fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
-    /// a if it is smaller, or else b, even where a is not a number.
+    /// a if a < b, else b; in particular b if a is NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
-    /// a if it is larger, or else b, even where a is not a number.
+    /// a if a > b, else b; in particular b if a is NaN.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
-    /// The nearest integer, ties to even, of floats below 2^31.
+    /// Rounds to the nearest integer, ties to even, for magnitudes below 2^31.
     fn round(self, x: Self::F) -> Self::I;
-    /// x 2^n, for results that are normal floats.
+    /// x 2^n, if the result is a normal float.
     fn scale(self, x: Self::F, n: Self::I) -> Self::F;
 
-    /// The same integer everywhere.
+    /// The same integer in all lanes.
     fn splat_int(self, x: i32) -> Self::I;
-    /// From memory.
+    /// Loads from memory.
     fn load_int(self, from: &[i32; LANES]) -> Self::I;
     /// a + b
     fn add_int(self, a: Self::I, b: Self::I) -> Self::I;
@@ -91,18 +90,18 @@ pub(crate) trait Float: Copy {
     fn sub_int(self, a: Self::I, b: Self::I) -> Self::I;
     /// a b
     fn mul_int(self, a: Self::I, b: Self::I) -> Self::I;
-    /// As the nearest float.
+    /// Converts to the nearest float.
     fn to_float(self, x: Self::I) -> Self::F;
-    /// The lower halves of `even` below those of `odd`, as groups.
+    /// Stores groups with the lower 16 bits of `even` below those of `odd`.
     fn pair(self, even: Self::I, odd: Self::I, to: &mut [u32; LANES]);
-    /// To memory, as the nearest of 0..=255.
+    /// Stores as bytes, clamped to 0..=255.
     fn store_bytes(self, x: Self::I, to: &mut [u8; LANES]);
-    /// To memory, integers that fit into 16 bits.
+    /// Stores as 16-bit integers, which the values must fit into.
     fn store_words(self, x: Self::I, to: &mut [i16; LANES]);
-    /// The sum of all.
+    /// The sum of all lanes.
     fn sum_int(self, x: Self::I) -> i32;
 
-    /// Sixteen floats or fewer, and `fill` behind them.
+    /// Loads at most sixteen floats and fills the other lanes with `fill`.
     #[inline(always)]
     fn load_part(self, from: &[f32], fill: f32) -> Self::F {
         if let Ok(all) = from.try_into() {
@@ -113,7 +112,7 @@ pub(crate) trait Float: Copy {
         self.load(&all)
     }
 
-    /// The first of the sixteen, as many as there is room for.
+    /// Stores the first lanes, as many as `to` has room for.
     #[inline(always)]
     fn store_part(self, x: Self::F, to: &mut [f32]) {
         if let Ok(all) = (&mut *to).try_into() {
@@ -124,12 +123,12 @@ pub(crate) trait Float: Copy {
         to.copy_from_slice(&all[..to.len()]);
     }
 
-    /// Each float changes its place with the one `WIDTH` (8, 4, 2 or 1) away.
+    /// Swaps the lanes that are `WIDTH` (8, 4, 2 or 1) apart.
     fn swap<const WIDTH: usize>(self, x: Self::F) -> Self::F;
-    /// The first float.
+    /// The first lane.
     fn first(self, x: Self::F) -> f32;
 
-    /// The sum of all, those eight apart first.
+    /// The sum of all lanes, adding those eight apart first.
     #[inline(always)]
     fn sum(self, x: Self::F) -> f32 {
         let x = self.add(x, self.swap::<8>(x));
@@ -138,7 +137,7 @@ pub(crate) trait Float: Copy {
         self.first(self.add(x, self.swap::<1>(x)))
     }
 
-    /// The smallest of all.
+    /// The smallest of all lanes.
     #[inline(always)]
     fn smallest(self, x: Self::F) -> f32 {
         let x = self.min(x, self.swap::<8>(x));
@@ -147,7 +146,7 @@ pub(crate) trait Float: Copy {
         self.first(self.min(x, self.swap::<1>(x)))
     }
 
-    /// The largest of all.
+    /// The largest of all lanes.
     #[inline(always)]
     fn largest(self, x: Self::F) -> f32 {
         let x = self.max(x, self.swap::<8>(x));

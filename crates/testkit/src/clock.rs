@@ -1,4 +1,4 @@
-//! A clock that only goes on when it is told to.
+//! A clock that advances only when it is told to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use treffer_types::Clock;
 
-/// Stands at 0 until [`FakeClock::advance`]. Clones show the same time.
+/// Shows 0 until [`FakeClock::advance`] is called. Clones share their time.
 #[derive(Clone, Debug, Default)]
 pub struct FakeClock {
     nanoseconds: Arc<AtomicU64>,
 }
 
 impl FakeClock {
-    /// Lets `time` pass.
+    /// Moves the clock forward by `time`.
     pub fn advance(&self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         self.nanoseconds.fetch_add(nanoseconds, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! Random documents and queries whose words are as unevenly spread as real ones.
+//! Random documents and queries whose word frequencies follow Zipf's law, like real text.
 
 use treffer_types::{Document, Query};
 
@@ -8,43 +8,43 @@ use crate::random::Random;
 pub const VOCABULARY: u64 = 500;
 
 /// `n` documents `d0`, `d1`, ... of 3 to 80 words; two in three have a title of 1
-/// to 6 words. Words are `w0`, `w1`, ... by falling frequency, following Zipf's
-/// law: no stemmer changes them and no stop list has them.
+/// to 6 words. Words are `w0`, `w1`, ... in order of decreasing frequency. No stemmer
+/// changes them and no stop list contains them.
 pub fn random_corpus(seed: u64, n: usize) -> Vec<Document> {
-    let mut source = Source::new(seed, 1);
+    let mut sampler = WordSampler::new(seed, 1);
     (0..n)
         .map(|number| Document {
             id: format!("d{number}"),
-            title: match source.random.below(3) {
+            title: match sampler.random.below(3) {
                 0 => String::new(),
-                _ => source.text(1, 6),
+                _ => sampler.text(1, 6),
             },
-            text: source.text(3, 80),
+            text: sampler.text(3, 80),
             ..Document::default()
         })
         .collect()
 }
 
 /// `n` queries `q0`, `q1`, ... of 1 to 6 words from the vocabulary of
-/// [`random_corpus`], but from another stream: the same seed serves for both.
+/// [`random_corpus`]. The two use separate random streams, so one seed serves both.
 pub fn random_queries(seed: u64, n: usize) -> Vec<Query> {
-    let mut source = Source::new(seed, 2);
+    let mut sampler = WordSampler::new(seed, 2);
     (0..n)
         .map(|number| Query {
             id: format!("q{number}"),
-            ..Query::text(source.text(1, 6))
+            ..Query::text(sampler.text(1, 6))
         })
         .collect()
 }
 
-/// Where words come from.
-struct Source {
+/// Draws words from a Zipf distribution over the vocabulary.
+struct WordSampler {
     random: Random,
-    /// Running sums of each word's weight, `SCALE / rank`.
+    /// Running sums of the words' weights; a word of frequency rank `r` weighs `SCALE / r`.
     cumulative: Vec<u64>,
 }
 
-impl Source {
+impl WordSampler {
     fn new(seed: u64, stream: u64) -> Self {
         const SCALE: u64 = 1_000_000;
         let mut sum = 0;
@@ -54,9 +54,9 @@ impl Source {
                 sum
             })
             .collect();
-        // One step of the generator keeps neighbouring seeds' streams apart.
+        // One step of the generator separates the streams of neighboring seeds.
         let start = Random::new(seed).bits() ^ stream;
-        Source {
+        WordSampler {
             random: Random::new(start),
             cumulative,
         }
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_names_one_corpus_and_one_set_of_queries() {
+    fn a_seed_determines_the_corpus_and_the_queries() {
         assert_eq!(random_corpus(7, 50), random_corpus(7, 50));
         assert_ne!(random_corpus(7, 50), random_corpus(8, 50));
         assert_eq!(random_queries(7, 50), random_queries(7, 50));

@@ -1,12 +1,14 @@
 //! A bi-encoder without a model: hashed bags of words.
 
+use std::sync::Arc;
+
 use treffer_types::{BoxError, Embedder, Embedding, Fingerprint, ModelRole, ModelSpec, Pooling};
 
 use crate::words::{fingerprint, hash, words};
 
-/// Each word adds 1 or -1 to two dimensions that its hash chooses; the sum is
-/// scaled to length 1. Texts that share words are therefore close, and the order
-/// of the words does not matter.
+/// Each word adds 1 or -1 to two dimensions chosen by its hash; the sum is
+/// normalized to Euclidean length 1. Texts that share words are therefore close, and the
+/// order of the words does not matter.
 #[derive(Clone, Debug)]
 pub struct FakeEmbedder {
     spec: ModelSpec,
@@ -15,7 +17,7 @@ pub struct FakeEmbedder {
 }
 
 impl FakeEmbedder {
-    /// Called `fake-embedder`, 64 dimensions, no prefixes, reads 256 words.
+    /// A model named `fake-embedder`: 64 dimensions, no prefixes, reads 256 words.
     pub fn new() -> Self {
         Self::with_spec(ModelSpec {
             name: "fake-embedder".to_owned(),
@@ -28,8 +30,8 @@ impl FakeEmbedder {
         })
     }
 
-    /// Any name, prefixes and maximal length (in words, prefix included). The
-    /// fingerprint follows from the spec, as a real model's does.
+    /// A model with the given name, prefixes and maximal length (in words, prefix
+    /// included). The fingerprint depends on the whole spec.
     pub fn with_spec(spec: ModelSpec) -> Self {
         FakeEmbedder {
             fingerprint: fingerprint(&spec),
@@ -50,7 +52,8 @@ impl FakeEmbedder {
         }
     }
 
-    /// The same embedder reading at most `max_length` words; another fingerprint too.
+    /// The same embedder reading at most `max_length` words, and so with another
+    /// fingerprint.
     pub fn reading(self, max_length: usize) -> Self {
         let spec = ModelSpec {
             max_length,
@@ -62,7 +65,7 @@ impl FakeEmbedder {
         }
     }
 
-    /// The same embedder claiming `fingerprint`, whatever its spec says.
+    /// The same embedder with this fingerprint instead of the one that follows from its spec.
     pub fn with_fingerprint(self, fingerprint: &str) -> Self {
         FakeEmbedder {
             fingerprint: Fingerprint(fingerprint.to_owned()),
@@ -78,6 +81,11 @@ impl FakeEmbedder {
         }
     }
 
+    /// The embedder behind a shared trait object, as an engine holds it.
+    pub fn shared(self) -> Arc<dyn Embedder> {
+        Arc::new(self)
+    }
+
     fn embed(&self, prefix: &str, text: &str) -> Embedding {
         let read = words(&format!("{prefix}{text}"));
         let cut = read.len().saturating_sub(self.spec.max_length);
@@ -89,12 +97,12 @@ impl FakeEmbedder {
                 counts[(half >> 1) as usize % self.dimension] += sign;
             }
         }
-        // No words, or words that cancel each other: any direction will do, but
-        // there must be one.
+        // No words, or words that cancel each other out: any direction will do, but a
+        // zero vector cannot be normalized.
         if counts.iter().all(|&count| count == 0) {
             counts[0] = 1;
         }
-        // Sums of integers and one square root, so every platform agrees to the bit.
+        // Integer sums and one square root, so the result is bit-identical on every platform.
         let norm = (counts.iter().map(|c| c * c).sum::<i64>() as f64).sqrt();
         Embedding {
             vector: counts.iter().map(|&c| (c as f64 / norm) as f32).collect(),
@@ -149,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn every_vector_has_length_one() {
+    fn every_vector_has_unit_length() {
         let documents = random_corpus(3, 200);
         let mut texts: Vec<&str> = documents.iter().map(|d| d.text.as_str()).collect();
         texts.extend(["", " ", "?!", "\u{0}", "🦀"]);
@@ -185,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn the_two_sides_differ_by_their_prefix() {
+    fn queries_and_passages_get_their_own_prefix() {
         let spec = ModelSpec {
             query_prefix: "query: ".to_owned(),
             ..FakeEmbedder::new().spec
@@ -197,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fingerprint_changes_with_name_and_length_but_not_with_the_object() {
+    fn the_fingerprint_depends_on_the_spec_alone() {
         let plain = FakeEmbedder::new();
         assert_eq!(plain.fingerprint(), FakeEmbedder::new().fingerprint());
         assert_eq!(plain.fingerprint().0.len(), 64);

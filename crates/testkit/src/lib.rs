@@ -2,8 +2,8 @@
 //! input gives the same output on every platform.
 //!
 //! [`FakeEmbedder`] and [`FakeScorer`] stand in for the two models, [`corpus`]
-//! makes random documents and queries, [`RecordingProgress`] listens to long work, and
-//! [`FakeClock`] shows the time that it was told.
+//! generates random documents and queries, [`RecordingProgress`] records the progress
+//! of long work, and [`FakeClock`] advances only when a test says so.
 //!
 //! ```
 //! use treffer_testkit::{FakeEmbedder, FakeScorer};
@@ -18,6 +18,9 @@
 //! assert!(scores[0].logit > scores[1].logit);
 //! assert_eq!(reads.pairs(), 2);
 //! ```
+//!
+//! An engine that holds its models behind shared trait objects takes them as
+//! `FakeEmbedder::new().shared()` and `FakeScorer::new().shared()`.
 
 mod clock;
 pub mod corpus;

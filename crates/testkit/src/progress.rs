@@ -1,4 +1,4 @@
-//! A listener to long work that remembers what it heard and can interrupt.
+//! A [`Progress`] that records what was reported to it and can cancel the work.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,20 +20,20 @@ struct Record {
 /// One step as it was reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedStep {
-    /// The name it began under.
+    /// The name given to `begin`.
     pub name: String,
-    /// What it was said to add up to, if known.
+    /// The expected sum, in units, if it was known when the step began.
     pub total: Option<u64>,
-    /// What is counted.
+    /// The unit counted, as "documents".
     pub unit: String,
-    /// Sum of what was reported done.
+    /// Units reported as done so far.
     pub done: u64,
-    /// Whether its end was reported.
+    /// Whether `end` was called.
     pub ended: bool,
 }
 
 impl RecordingProgress {
-    /// Records, never cancels.
+    /// Records only; never cancels.
     pub fn new() -> Self {
         Self::default()
     }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn work_is_cancelled_after_so_many_advances() {
+    fn work_is_cancelled_after_the_given_number_of_advances() {
         let progress = RecordingProgress::cancelling_after(2);
         progress.begin("read", None, "documents");
         progress.advance(100);

@@ -1,4 +1,4 @@
-//! A seeded generator of numbers, so that no test depends on a random-number
+//! A seeded generator of random numbers, so that no test depends on a random-number
 //! crate whose streams change between versions.
 
 /// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).

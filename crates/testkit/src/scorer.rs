@@ -1,4 +1,4 @@
-//! A cross-encoder without a model: the share of the query's words that occur.
+//! A cross-encoder without a model: the share of the query's words that occur in the passage.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use crate::words::{fingerprint, words};
 /// logit = 12 * |distinct query words in the passage| / |distinct query words| - 6 + 1 / (1 + n)
 /// ```
 ///
-/// where `n` is the number of passage words read, so that of two equal passages
-/// the shorter wins. A query without words gets `-6 + 1 / (1 + n)`.
+/// where `n` is the number of passage words read, so that of two passages with the same
+/// matches the shorter scores higher. A query without words gets `-6 + 1 / (1 + n)`.
 #[derive(Clone, Debug)]
 pub struct FakeScorer {
     spec: ModelSpec,
     fingerprint: Fingerprint,
     reads: Arc<Reads>,
-    slowness: Option<(FakeClock, Duration)>,
+    time_per_pair: Option<(FakeClock, Duration)>,
 }
 
-/// How much a [`FakeScorer`] and its clones have read. Keep a handle from
-/// [`FakeScorer::reads`] before giving the scorer away.
+/// How much a [`FakeScorer`] and its clones have read. Get a handle from
+/// [`FakeScorer::reads`] before moving the scorer.
 #[derive(Debug, Default)]
 pub struct Reads {
     calls: AtomicUsize,
@@ -47,7 +47,7 @@ impl Reads {
 }
 
 impl FakeScorer {
-    /// Called `fake-scorer`, reads 256 words of a passage.
+    /// A model named `fake-scorer` that reads 256 words of a passage.
     pub fn new() -> Self {
         Self::with_spec(ModelSpec {
             name: "fake-scorer".to_owned(),
@@ -60,14 +60,14 @@ impl FakeScorer {
         })
     }
 
-    /// Any name and maximal length (in words of the passage; the query is never
-    /// cut). The fingerprint follows from the spec, as a real model's does.
+    /// A model with the given name and maximal length (in words of the passage; the
+    /// query is never cut). The fingerprint depends on the whole spec.
     pub fn with_spec(spec: ModelSpec) -> Self {
         FakeScorer {
             fingerprint: fingerprint(&spec),
             spec,
             reads: Arc::default(),
-            slowness: None,
+            time_per_pair: None,
         }
     }
 
@@ -79,12 +79,12 @@ impl FakeScorer {
         };
         FakeScorer {
             reads: self.reads,
-            slowness: self.slowness,
+            time_per_pair: self.time_per_pair,
             ..Self::with_spec(spec)
         }
     }
 
-    /// The same scorer reading at most `max_length` words; another fingerprint too.
+    /// The same scorer reading at most `max_length` words, and so with another fingerprint.
     pub fn reading(self, max_length: usize) -> Self {
         let spec = ModelSpec {
             max_length,
@@ -92,12 +92,12 @@ impl FakeScorer {
         };
         FakeScorer {
             reads: self.reads,
-            slowness: self.slowness,
+            time_per_pair: self.time_per_pair,
             ..Self::with_spec(spec)
         }
     }
 
-    /// The same scorer claiming `fingerprint`, whatever its spec says.
+    /// The same scorer with this fingerprint instead of the one that follows from its spec.
     pub fn with_fingerprint(self, fingerprint: &str) -> Self {
         FakeScorer {
             fingerprint: Fingerprint(fingerprint.to_owned()),
@@ -105,29 +105,34 @@ impl FakeScorer {
         }
     }
 
-    /// The same scorer taking `time` for each pair, by `clock` only.
+    /// The same scorer advancing `clock` by `time` for each pair, without really waiting.
     pub fn taking(self, time: Duration, clock: FakeClock) -> Self {
         FakeScorer {
-            slowness: Some((clock, time)),
+            time_per_pair: Some((clock, time)),
             ..self
         }
     }
 
-    /// What this scorer and its clones have read so far, and go on reading.
+    /// The live counts of what this scorer and its clones read.
     pub fn reads(&self) -> Arc<Reads> {
         Arc::clone(&self.reads)
+    }
+
+    /// The scorer behind a shared trait object, as an engine holds it.
+    pub fn shared(self) -> Arc<dyn PairScorer> {
+        Arc::new(self)
     }
 
     fn score(&self, query: &BTreeSet<String>, passage: &str) -> PairScore {
         let mut read = words(passage);
         let cut = read.len().saturating_sub(self.spec.max_length);
         read.truncate(self.spec.max_length);
-        let shorter = 1.0 / (1.0 + read.len() as f64);
+        let brevity = 1.0 / (1.0 + read.len() as f64);
         let read: BTreeSet<String> = read.into_iter().collect();
         let found = query.intersection(&read).count() as f64;
         let share = found / query.len().max(1) as f64;
         PairScore {
-            logit: (12.0 * share - 6.0 + shorter) as f32,
+            logit: (12.0 * share - 6.0 + brevity) as f32,
             tokens_cut: u32::try_from(cut).unwrap_or(u32::MAX),
         }
     }
@@ -151,7 +156,7 @@ impl PairScorer for FakeScorer {
     fn score_pairs(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, BoxError> {
         self.reads.calls.fetch_add(1, Ordering::SeqCst);
         self.reads.pairs.fetch_add(passages.len(), Ordering::SeqCst);
-        if let Some((clock, time)) = &self.slowness {
+        if let Some((clock, time)) = &self.time_per_pair {
             clock.advance(*time * passages.len() as u32);
         }
         let query: BTreeSet<String> = words(query).into_iter().collect();
@@ -190,12 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn reads_are_counted_over_clones_and_after_the_scorer_is_given_away() {
+    fn reads_are_counted_across_clones_and_after_the_scorer_moved() {
         let scorer = FakeScorer::new();
         let reads = scorer.reads();
         scorer.clone().score_pairs("a", &["b", "c"]).unwrap();
-        let given_away: Box<dyn PairScorer> = Box::new(scorer.reading(3).named("x"));
-        given_away.score_pairs("a", &[]).unwrap();
+        let moved = scorer.reading(3).named("x").shared();
+        moved.score_pairs("a", &[]).unwrap();
         assert_eq!((reads.calls(), reads.pairs()), (2, 2));
     }
 }

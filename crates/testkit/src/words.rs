@@ -1,4 +1,4 @@
-//! What both fakes take for a word, and the hash they share.
+//! The tokenizer and the hash that both fakes share.
 
 use treffer_types::{Fingerprint, ModelSpec};
 
@@ -10,8 +10,8 @@ pub(crate) fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// 64-bit FNV-1a, followed by the finaliser of MurmurHash3: FNV alone leaves the
-/// high bits of short words alike.
+/// 64-bit FNV-1a, followed by the finalizer of MurmurHash3: with FNV alone, short
+/// words differ too little in the high bits.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for &byte in bytes {
@@ -22,8 +22,7 @@ pub(crate) fn hash(bytes: &[u8]) -> u64 {
     hash ^ (hash >> 33)
 }
 
-/// A fingerprint of 64 hexadecimal digits that changes with every field of `spec`,
-/// as a real model's does.
+/// A fingerprint of 64 hexadecimal digits that changes with every field of `spec`.
 pub(crate) fn fingerprint(spec: &ModelSpec) -> Fingerprint {
     let described = format!("{spec:?}");
     let digits = (0..4)

@@ -1,4 +1,4 @@
-//! What good and bad corpora read as.
+//! How good and bad corpora are read.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, BufReader, Read};
@@ -6,10 +6,11 @@ use std::io::{self, BufRead, BufReader, Read};
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use treffer_types::Document;
 
 use super::*;
 
-/// Every record on a line of its own.
+/// One line for every record.
 fn shown(reader: Result<DocumentReader, Error>) -> String {
     let reader = match reader {
         Ok(reader) => reader,
@@ -167,7 +168,7 @@ fn bytes_that_are_not_utf8_cost_one_csv_record() {
 }
 
 #[test]
-fn a_quote_in_tsv_is_a_character() {
+fn a_quote_in_tsv_is_an_ordinary_character() {
     check(
         "_id\ttext\tyear\n1\t\"a\t1999\n2\tb \"c\"\t\n3\td\n",
         Format::Tsv,
@@ -180,7 +181,7 @@ fn a_quote_in_tsv_is_a_character() {
 }
 
 #[test]
-fn columns_go_by_the_names_given() {
+fn columns_can_be_named_in_the_options() {
     let options = ReadOptions {
         columns: Columns {
             id: Some("sku".to_owned()),
@@ -202,21 +203,21 @@ fn a_header_without_the_columns_is_an_error_that_names_them() {
         "1,some text\n",
         Format::Csv,
         expect![[r#"
-            error: could not find the column `_id` or `id` in the header of in, which has: 1, some text; rename the column, or name the one to read
+            error: could not find the column `_id` or `id` in the header of in, which has: 1, some text; rename the column, or say which one to read
         "#]],
     );
     check(
         "id,body\n1,x\n",
         Format::Csv,
         expect![[r#"
-            error: could not find the column `text` or `contents` in the header of in, which has: id, body; rename the column, or name the one to read
+            error: could not find the column `text` or `contents` in the header of in, which has: id, body; rename the column, or say which one to read
         "#]],
     );
     check(
         "",
         Format::Tsv,
         expect![[r#"
-            error: could not find the column `_id` or `id` in the header of in, which has: no columns; rename the column, or name the one to read
+            error: could not find the column `_id` or `id` in the header of in, which has: no columns; rename the column, or say which one to read
         "#]],
     );
     let options = ReadOptions {
@@ -227,7 +228,7 @@ fn a_header_without_the_columns_is_an_error_that_names_them() {
         ..ReadOptions::default()
     };
     expect![[r#"
-        error: could not find the column `name` in the header of in, which has: id, text; rename the column, or name the one to read
+        error: could not find the column `name` in the header of in, which has: id, text; rename the column, or say which one to read
     "#]].assert_eq(&read(b"id,text\n", Format::Csv, &options));
 }
 
@@ -244,23 +245,23 @@ fn a_record_beyond_the_limit_is_skipped() {
     );
     expect![[r#"
         1 [1] "" "ab"
-        in:2: longer than 30 bytes, the most that one record may have
-        in:3: longer than 30 bytes, the most that one record may have
-        in:4: longer than 30 bytes, the most that one record may have
+        in:2: longer than 30 bytes, the limit for one record
+        in:3: longer than 30 bytes, the limit for one record
+        in:4: longer than 30 bytes, the limit for one record
     "#]]
     .assert_eq(&read(lines.as_bytes(), Format::Jsonl, &options));
     let table = format!("id,text\n1,{long}\n2,\"a\n{long}\"\n3,\"a\nb\nc\"\n4,\"{long}\n");
     expect![[r#"
-        in:2: longer than 30 bytes, the most that one record may have
+        in:2: longer than 30 bytes, the limit for one record
         in:3: a quoted field is opened here and never closed; only this line is skipped
-        in:4: longer than 30 bytes, the most that one record may have
+        in:4: longer than 30 bytes, the limit for one record
         5 [3] "" "a\nb\nc"
-        in:8: longer than 30 bytes, the most that one record may have
+        in:8: longer than 30 bytes, the limit for one record
     "#]]
     .assert_eq(&read(table.as_bytes(), Format::Csv, &options));
 }
 
-/// Lines made as they are asked for; counts those that were taken.
+/// A line repeated on demand; counts the bytes that were read.
 struct Generated {
     line: Vec<u8>,
     position: usize,
@@ -320,14 +321,14 @@ fn memory_does_not_grow_with_the_corpus() {
             DocumentReader::from_reader(stream, Path::new("in"), format, &options).unwrap();
         for i in 1..=n {
             assert!(matches!(reader.next(), Some(Ok(Record::Document { .. }))));
-            // Nothing is read ahead, so nothing can pile up.
+            // Nothing is read ahead, so nothing accumulates.
             assert_eq!(n_bytes.load(Ordering::Relaxed), i * line.len() as u64);
         }
         assert!(reader.next().is_none());
     }
 }
 
-/// Bytes that come near to records, and bytes that do not.
+/// Bytes that resemble records, mixed with arbitrary ones.
 fn near_records() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         3 => proptest::collection::vec(any::<u8>(), 0..6),
@@ -372,7 +373,7 @@ proptest! {
     }
 
     #[test]
-    fn any_table_reads_to_its_end_with_rising_line_numbers(bytes in near_records()) {
+    fn any_table_is_read_to_its_end_with_increasing_line_numbers(bytes in near_records()) {
         let csv = [b"id,text\n".as_slice(), &bytes].concat();
         let lines = record_lines(&csv, Format::Csv).unwrap();
         prop_assert!(lines.is_sorted_by(|a, b| a < b), "{:?}", lines);

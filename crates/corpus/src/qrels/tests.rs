@@ -1,4 +1,4 @@
-//! What good and bad judgements read as.
+//! How good and bad judgments are read.
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -47,7 +47,7 @@ fn trec_has_four_columns_of_any_white_space() {
 }
 
 #[test]
-fn bad_judgements_are_problems_and_of_duplicates_the_first_is_kept() {
+fn bad_judgments_are_problems_and_the_first_of_duplicates_is_kept() {
     check(
         [
             b"alone\nq1 0 d1 1\nq1 0 d1 1\nq1 0 d1 2\nq1 0 d2 1.0\nq1 0 d3 high\n".as_slice(),
@@ -82,7 +82,7 @@ fn bad_judgements_are_problems_and_of_duplicates_the_first_is_kept() {
 
 proptest! {
     #[test]
-    fn every_line_is_a_judgement_a_problem_or_the_header(
+    fn every_line_is_a_judgment_a_problem_or_the_header(
         lines in proptest::collection::vec("[qd0-9\t ]{0,8}|q[0-9]\td[0-9]\t[0-9]", 0..20),
     ) {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
@@ -92,7 +92,7 @@ proptest! {
     }
 
     #[test]
-    fn both_layouts_say_the_same(
+    fn both_layouts_yield_the_same_judgments(
         judgements in proptest::collection::btree_map(("[a-z]{1,3}", "[a-z0-9]{1,3}"), -2..4, 0..20),
     ) {
         let beir: String = judgements.iter().map(|((q, d), g)| format!("{q}\t{d}\t{g}\n")).collect();
@@ -107,7 +107,7 @@ proptest! {
 }
 
 #[test]
-fn a_model_that_judged_is_named() {
+fn judging_models_are_named() {
     let judges = |input: &str| {
         from_reader(input.as_bytes(), Path::new("in"))
             .unwrap()
@@ -117,6 +117,6 @@ fn a_model_that_judged_is_named() {
     assert!(judges("query-id\tcorpus-id\tscore\njudge:m\td1\t1\n").is_empty());
     let found = judges("1\tjudge:mini\td1\t3\n1\tjudge:mini\td2\t0\n2 judge:large d1 1\n");
     assert!(found.iter().eq(["large", "mini"]));
-    // A line that is left out has judged nothing.
+    // A skipped line contributes no judge.
     assert!(judges("1 judge:mini d1 very\n").is_empty());
 }

@@ -1,4 +1,4 @@
-//! What good and bad files of queries read as.
+//! How good and bad files of queries are read.
 
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
@@ -41,7 +41,7 @@ fn json_queries_have_tags_in_either_place() {
 }
 
 #[test]
-fn bad_queries_are_problems_and_of_duplicates_the_first_is_kept() {
+fn bad_queries_are_problems_and_the_first_of_duplicates_is_kept() {
     check(
         [
             b"{\"_id\": \"q\", \"text\": \"first\"}\n".as_slice(),
@@ -95,7 +95,7 @@ fn topics_in_tsv_need_no_header_and_may_have_one() {
         "id\tquestion\n1\thow\n",
         QueryFormat::Tsv,
         expect![[r#"
-            error: could not find the column `text` or `query` or `title` in the header of in, which has: id, question; rename the column, or name the one to read
+            error: could not find the column `text` or `query` or `title` in the header of in, which has: id, question; rename the column, or say which one to read
         "#]],
     );
     check("", QueryFormat::Tsv, expect![[""]]);
@@ -116,13 +116,13 @@ fn csv_queries_need_a_header() {
         "1,how\n",
         QueryFormat::Csv,
         expect![[r#"
-            error: could not find the column `_id` or `id` or `qid` or `query-id` or `query_id` in the header of in, which has: 1, how; rename the column, or name the one to read
+            error: could not find the column `_id` or `id` or `qid` or `query-id` or `query_id` in the header of in, which has: 1, how; rename the column, or say which one to read
         "#]],
     );
 }
 
 #[test]
-fn a_plain_line_is_a_query_with_its_number_as_id() {
+fn a_plain_line_is_a_query_with_its_line_number_as_id() {
     check(
         b"\xef\xbb\xbfhow\r\n\n  why {\"not json\"} \n\xe4\nwho",
         QueryFormat::Lines,
@@ -154,7 +154,7 @@ fn a_file_of_queries_opens_compressed_or_not_at_all() {
 
 proptest! {
     #[test]
-    fn any_bytes_read_to_queries_with_distinct_ids(
+    fn any_bytes_yield_queries_with_distinct_ids(
         bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'\n'), Just(b'\t')], 0..200),
     ) {
         for format in [QueryFormat::Jsonl, QueryFormat::Csv, QueryFormat::Tsv, QueryFormat::Lines] {

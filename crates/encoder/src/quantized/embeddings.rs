@@ -1,6 +1,6 @@
-//! From token ids to the first layer's input.
+//! Embeddings: from token ids to the input of the first layer.
 
-use treffer_kernels::{Activation, Isa, Norm, normalize, quantize};
+use treffer_kernels::{Activation, Isa, LayerNorm, layer_norm, quantize};
 
 use super::linear::{Linear, load_norm};
 use super::memory::{Scratch, room};
@@ -14,8 +14,8 @@ pub(super) struct Embeddings {
     words: Vec<f32>,
     positions: Vec<f32>,
     segments: Vec<f32>,
-    norm: Norm,
-    /// ELECTRA's step from narrow embeddings to wide layers.
+    norm: LayerNorm,
+    /// ELECTRA's projection from narrow embeddings to wider layers.
     project: Option<Linear>,
 }
 
@@ -42,7 +42,7 @@ impl Embeddings {
         })
     }
 
-    /// Fills `hidden`.
+    /// Writes the embeddings of all tokens to `scratch.hidden`.
     pub(super) fn forward(
         &self,
         isa: Isa,
@@ -67,7 +67,7 @@ impl Embeddings {
                 sum.extend(parts.map(|((word, segment), position)| word + segment + position));
             }
         }
-        normalize(isa, sum, None, &self.norm);
+        layer_norm(isa, sum, None, &self.norm);
         if let Some(project) = &self.project {
             let tokens = sum.len() / width;
             quantize(isa, sum, width, Activation::Identity, &mut scratch.rows);

@@ -1,8 +1,9 @@
-//! A layer, in the order that keeps what passes between two products in the cache:
-//! group of heads by group, then block of rows by block, slice by slice.
+//! A layer, in an order of work that keeps intermediate results in the cache: first by groups
+//! of heads, then by blocks of rows and by slices of the feed-forward block.
 
 use treffer_kernels::{
-    Activation, Isa, Norm, Panels, Rows, Then, View, attend, normalize, product, quantize,
+    Activation, Isa, LayerNorm, MatrixView, Panels, Rows, Store, attend, layer_norm, product,
+    quantize,
 };
 
 use super::linear::{Linear, load_norm};
@@ -10,15 +11,15 @@ use super::memory::{Part, Scratch, room};
 use super::pass::Pass;
 use crate::config::{self, Config};
 use crate::error::Error;
-use crate::transformer::Wanted;
+use crate::transformer::OutputTokens;
 use crate::weights::Weights;
 
-/// Columns of the feed-forward block at a time. Each slice of a token has its own
-/// scale.
+/// Number of columns in a slice of the feed-forward block. Each slice of a token has its own
+/// quantization scale.
 const SLICE: usize = 384;
-/// Tokens at a time after attention.
+/// Number of tokens in a block, after attention.
 const BLOCK: usize = 128;
-/// Columns of a group of heads, whose queries, keys and values are made together.
+/// Number of columns in a group of heads, whose queries, keys and values are computed together.
 const GROUP: usize = 64;
 
 /// One layer: attention, then the feed-forward block, each with its residual sum and
@@ -26,20 +27,21 @@ const GROUP: usize = 64;
 pub(super) struct Layer {
     heads: Vec<HeadGroup>,
     attended: Linear,
-    attended_norm: Norm,
+    attended_norm: LayerNorm,
     slices: Vec<Slice>,
     narrow_bias: Vec<f32>,
-    norm: Norm,
+    norm: LayerNorm,
 }
 
-/// Heads whose columns lie side by side.
+/// Heads with adjacent columns.
 struct HeadGroup {
     query: Linear,
     key: Linear,
     value: Linear,
 }
 
-/// A slice of the feed-forward block: some of its columns, there and back.
+/// A slice of the feed-forward block: some of its inner columns, with the products that
+/// compute and consume them.
 struct Slice {
     widen: Linear,
     narrow: Panels,
@@ -69,9 +71,9 @@ impl Layer {
         let widen = name("intermediate.dense");
         let widen = Linear::load_sliced(isa, weights, &widen, (inner, hidden), SLICE)?;
         let narrow = weights.encoder_values(&name("output.dense.weight"), &[hidden, inner])?;
-        let slice = |(place, widen)| {
-            let inputs = place * SLICE..inner.min((place + 1) * SLICE);
-            let narrow = Panels::of_weights(isa, &narrow, inner, 0..hidden, inputs);
+        let slice = |(index, widen)| {
+            let inputs = index * SLICE..inner.min((index + 1) * SLICE);
+            let narrow = Panels::from_weights(isa, &narrow, inner, 0..hidden, inputs);
             Slice { widen, narrow }
         };
         let slices = widen.into_iter().enumerate().map(slice).collect();
@@ -86,14 +88,14 @@ impl Layer {
         })
     }
 
-    /// From `hidden` to `hidden`, which for [`Wanted::First`] has one row per sequence
-    /// afterwards.
+    /// Replaces `scratch.hidden` by the layer's output, which for [`OutputTokens::First`] has
+    /// one row per sequence.
     pub(super) fn forward(&self, pass: &Pass<'_>, scratch: &mut Scratch) {
         self.attend(pass, scratch);
         let (isa, width) = (pass.isa, pass.config.hidden_size);
         let identity = Activation::Identity;
-        if pass.wanted == Wanted::First {
-            std::mem::swap(&mut scratch.hidden, &mut scratch.asking);
+        if pass.outputs == OutputTokens::First {
+            std::mem::swap(&mut scratch.hidden, &mut scratch.query_hidden);
         }
         let blocks = scratch.hidden.chunks_mut(BLOCK * width);
         for (hidden, context) in blocks.zip(scratch.context.chunks_mut(BLOCK * width)) {
@@ -102,19 +104,19 @@ impl Layer {
             let attended = room(&mut scratch.attended, count, width);
             let next = Some(&self.slices[0].widen.panels);
             self.attended.forward(isa, &scratch.rows, next, attended);
-            normalize(isa, attended, Some(hidden), &self.attended_norm);
-            quantize(isa, attended, width, identity, &mut scratch.asking_rows);
+            layer_norm(isa, attended, Some(hidden), &self.attended_norm);
+            quantize(isa, attended, width, identity, &mut scratch.query_rows);
             for row in hidden.chunks_exact_mut(width) {
                 row.copy_from_slice(&self.narrow_bias);
             }
-            let rows = &scratch.asking_rows;
+            let rows = &scratch.query_rows;
             if pass.spread {
                 pass.each(
                     &self.slices,
                     |slice, next, part| {
                         let mut out = std::mem::take(&mut part.out);
                         let sum = room(&mut out, count, width);
-                        slice.forward(pass, rows, next, part, sum, Then::Plain);
+                        slice.forward(pass, rows, next, part, sum, Store::Overwrite);
                         part.out = out;
                     },
                     |_, part| {
@@ -124,41 +126,42 @@ impl Layer {
                     },
                 );
             } else {
-                // The same sums, without a detour.
+                // The same sums in the same order, without a buffer per slice.
                 let sum = |slice: &Slice, next: Option<&Slice>, part: &mut Part| {
-                    slice.forward(pass, rows, next, part, hidden, Then::Sum);
+                    slice.forward(pass, rows, next, part, hidden, Store::Add);
                 };
                 pass.one_by_one(&self.slices, sum);
             }
-            normalize(isa, hidden, Some(attended), &self.norm);
+            layer_norm(isa, hidden, Some(attended), &self.norm);
         }
     }
 
-    /// From `hidden` to `context`, one row per asking token; for [`Wanted::First`] also
-    /// to `asking`.
+    /// Writes the output of attention to `scratch.context`, one row per query token. For
+    /// [`OutputTokens::First`] also copies the vectors of the query tokens to
+    /// `scratch.query_hidden`.
     fn attend(&self, pass: &Pass<'_>, scratch: &mut Scratch) {
         let (isa, width) = (pass.isa, pass.config.hidden_size);
         let identity = Activation::Identity;
         quantize(isa, &mut scratch.hidden, width, identity, &mut scratch.rows);
-        let asking_rows = match pass.wanted {
-            Wanted::All => &scratch.rows,
-            Wanted::First => {
-                let asking = &mut scratch.asking;
-                asking.clear();
+        let query_rows = match pass.outputs {
+            OutputTokens::All => &scratch.rows,
+            OutputTokens::First => {
+                let query_hidden = &mut scratch.query_hidden;
+                query_hidden.clear();
                 for (start, _) in pass.tokens.each() {
-                    asking.extend_from_slice(&scratch.hidden[start * width..][..width]);
+                    query_hidden.extend_from_slice(&scratch.hidden[start * width..][..width]);
                 }
-                quantize(isa, asking, width, identity, &mut scratch.asking_rows);
-                &scratch.asking_rows
+                quantize(isa, query_hidden, width, identity, &mut scratch.query_rows);
+                &scratch.query_rows
             }
         };
-        let context = room(&mut scratch.context, asking_rows.len(), width);
+        let context = room(&mut scratch.context, query_rows.len(), width);
         let mut column = 0;
         pass.each(
             &self.heads,
             |group, next, part| {
                 let next = next.map_or(&self.attended.panels, |next| &next.query.panels);
-                group.forward(pass, asking_rows, &scratch.rows, next, part);
+                group.forward(pass, query_rows, &scratch.rows, next, part);
             },
             |group, part| {
                 let columns = group.query.panels.columns();
@@ -173,22 +176,30 @@ impl Layer {
 }
 
 impl HeadGroup {
-    /// From the rows that ask and those of all tokens to `out`.
-    fn forward(&self, pass: &Pass<'_>, asking: &Rows, all: &Rows, next: &Panels, part: &mut Part) {
+    /// Writes the output of these heads to `part.out`, from the rows of the query tokens and of
+    /// all tokens.
+    fn forward(
+        &self,
+        pass: &Pass<'_>,
+        query_rows: &Rows,
+        all: &Rows,
+        next: &Panels,
+        part: &mut Part,
+    ) {
         let isa = pass.isa;
         let columns = self.query.panels.columns();
-        let queries = room(&mut part.queries, asking.len(), columns);
+        let queries = room(&mut part.queries, query_rows.len(), columns);
         self.query
-            .forward(isa, asking, Some(&self.key.panels), queries);
+            .forward(isa, query_rows, Some(&self.key.panels), queries);
         let keys = room(&mut part.keys, all.len(), columns);
         self.key.forward(isa, all, Some(&self.value.panels), keys);
         let values = room(&mut part.values, all.len(), columns);
         self.value.forward(isa, all, Some(next), values);
-        let out = room(&mut part.out, asking.len(), columns);
-        for (place, (start, end)) in pass.tokens.each().enumerate() {
-            let (first, count) = match pass.wanted {
-                Wanted::All => (start, end - start),
-                Wanted::First => (place, 1),
+        let out = room(&mut part.out, query_rows.len(), columns);
+        for (index, (start, end)) in pass.tokens.each().enumerate() {
+            let (first, count) = match pass.outputs {
+                OutputTokens::All => (start, end - start),
+                OutputTokens::First => (index, 1),
             };
             let width = pass.config.hidden_size / pass.config.heads;
             for column in (0..columns).step_by(width) {
@@ -197,7 +208,7 @@ impl HeadGroup {
                     (&*keys, start, end - start),
                     (&*values, start, end - start),
                 ]
-                .map(|(values, row, rows)| View {
+                .map(|(values, row, rows)| MatrixView {
                     values: &values[row * columns + column..],
                     stride: columns,
                     rows,
@@ -218,7 +229,7 @@ impl HeadGroup {
 }
 
 impl Slice {
-    /// From rows to what these columns add to the block's result.
+    /// Computes the contribution of these columns to the block's output.
     fn forward(
         &self,
         pass: &Pass<'_>,
@@ -226,7 +237,7 @@ impl Slice {
         next: Option<&Slice>,
         part: &mut Part,
         out: &mut [f32],
-        then: Then<'_>,
+        store: Store<'_>,
     ) {
         let columns = self.widen.panels.columns();
         let inner = room(&mut part.inner, rows.len(), columns);
@@ -236,11 +247,11 @@ impl Slice {
         quantize(pass.isa, inner, columns, activation, &mut part.rows);
         let width = pass.config.hidden_size;
         let next = next.map(|next| &next.widen.panels);
-        product(pass.isa, &part.rows, &self.narrow, next, out, width, then);
+        product(pass.isa, &part.rows, &self.narrow, next, out, width, store);
     }
 }
 
-/// As many heads as fill a group of columns, and at least one.
+/// Number of heads in a group: as many as fit into its columns, and at least one.
 fn heads_of_group(config: &Config) -> usize {
     (GROUP * config.heads / config.hidden_size).clamp(1, config.heads)
 }

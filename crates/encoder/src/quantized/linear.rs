@@ -1,6 +1,6 @@
-//! Linear layers and layer norms, as they are loaded.
+//! Loads quantized linear layers and layer norms.
 
-use treffer_kernels::{Isa, Norm, Panels, Rows, Then, product};
+use treffer_kernels::{Isa, LayerNorm, Panels, Rows, Store, product};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -22,12 +22,12 @@ impl Linear {
     ) -> Result<Self, Error> {
         let matrix = weights.encoder_values(&format!("{name}.weight"), &[outputs, inputs])?;
         Ok(Linear {
-            panels: Panels::of_weights(isa, &matrix, inputs, 0..outputs, 0..inputs),
+            panels: Panels::from_weights(isa, &matrix, inputs, 0..outputs, 0..inputs),
             bias: weights.encoder_values(&format!("{name}.bias"), &[outputs])?,
         })
     }
 
-    /// The same, cut into slices of at most `width` outputs.
+    /// Like [`Linear::load`], but split into slices of at most `width` outputs.
     pub(super) fn load_sliced(
         isa: Isa,
         weights: &mut Weights,
@@ -41,13 +41,13 @@ impl Linear {
             let part = first..outputs.min(first + width);
             Linear {
                 bias: bias[part.clone()].to_vec(),
-                panels: Panels::of_weights(isa, &matrix, inputs, part, 0..inputs),
+                panels: Panels::from_weights(isa, &matrix, inputs, part, 0..inputs),
             }
         };
         Ok((0..outputs).step_by(width).map(slice).collect())
     }
 
-    /// `next` are the panels that will be needed after these.
+    /// Writes the layer's output to `out`. `next` are the panels to prefetch.
     pub(super) fn forward(&self, isa: Isa, rows: &Rows, next: Option<&Panels>, out: &mut [f32]) {
         let stride = self.panels.columns();
         product(
@@ -57,7 +57,7 @@ impl Linear {
             next,
             out,
             stride,
-            Then::Biased(&self.bias),
+            Store::WithBias(&self.bias),
         );
     }
 }
@@ -67,8 +67,8 @@ pub(super) fn load_norm(
     weights: &mut Weights,
     name: &str,
     width: usize,
-) -> Result<Norm, Error> {
-    Ok(Norm {
+) -> Result<LayerNorm, Error> {
+    Ok(LayerNorm {
         weight: weights.encoder_values(&format!("{name}.weight"), &[width])?,
         bias: weights.encoder_values(&format!("{name}.bias"), &[width])?,
         eps: config.layer_norm_eps as f32,

@@ -1,11 +1,11 @@
-//! Memory that forward passes reuse.
+//! Memory that is reused between forward passes.
 
 use std::sync::Mutex;
 
 use treffer_kernels::operand::Form;
 use treffer_kernels::{Isa, Rows, attention};
 
-/// Things that are made when needed and kept for the next who needs one.
+/// A pool of values that are created on demand and returned for reuse.
 pub(super) struct Pool<T>(Mutex<Vec<T>>);
 
 impl<T> Default for Pool<T> {
@@ -16,40 +16,47 @@ impl<T> Default for Pool<T> {
 
 impl<T> Pool<T> {
     pub(super) fn take(&self, make: impl FnOnce() -> T) -> T {
-        let kept = self.0.lock().expect("nobody panics while holding it").pop();
+        let kept = self
+            .0
+            .lock()
+            .expect("no code panics while holding the lock")
+            .pop();
         kept.unwrap_or_else(make)
     }
 
-    pub(super) fn put(&self, thing: T) {
-        let mut kept = self.0.lock().expect("nobody panics while holding it");
-        kept.push(thing);
+    pub(super) fn put(&self, value: T) {
+        let mut kept = self
+            .0
+            .lock()
+            .expect("no code panics while holding the lock");
+        kept.push(value);
     }
 }
 
 /// Memory of one forward pass.
 pub(super) struct Scratch {
-    /// Token vectors, `[tokens, hidden]`: what goes into a layer and what comes out.
+    /// Token vectors, `[tokens, hidden]`: the input and output of a layer.
     pub(super) hidden: Vec<f32>,
-    /// The rows of `hidden` that attend, where these are not all.
-    pub(super) asking: Vec<f32>,
-    /// What the heads found, `[asking, hidden]`.
+    /// The rows of `hidden` that attend, `[queries, hidden]`, if these are not all.
+    pub(super) query_hidden: Vec<f32>,
+    /// The output of the heads, `[queries, hidden]`.
     pub(super) context: Vec<f32>,
-    /// After attention, `[BLOCK, hidden]`.
+    /// A block after attention, `[BLOCK, hidden]`.
     pub(super) attended: Vec<f32>,
     pub(super) rows: Rows,
-    pub(super) asking_rows: Rows,
+    pub(super) query_rows: Rows,
 }
 
 impl Scratch {
     pub(super) fn new(isa: Isa) -> Self {
-        let form = Form::of_linear(isa);
+        let form = Form::for_linear(isa);
         Scratch {
             hidden: Vec::new(),
-            asking: Vec::new(),
+            query_hidden: Vec::new(),
             context: Vec::new(),
             attended: Vec::new(),
             rows: Rows::new(form),
-            asking_rows: Rows::new(form),
+            query_rows: Rows::new(form),
         }
     }
 }
@@ -64,7 +71,7 @@ pub(super) struct Part {
     /// A slice's columns, `[BLOCK, SLICE]`.
     pub(super) inner: Vec<f32>,
     pub(super) rows: Rows,
-    /// What comes out: `[asking, GROUP]`, or `[BLOCK, hidden]` of a slice.
+    /// The output: `[queries, GROUP]` of a group, or `[BLOCK, hidden]` of a slice.
     pub(super) out: Vec<f32>,
 }
 
@@ -76,13 +83,13 @@ impl Part {
             values: Vec::new(),
             attention: attention::Scratch::default(),
             inner: Vec::new(),
-            rows: Rows::new(Form::of_linear(isa)),
+            rows: Rows::new(Form::for_linear(isa)),
             out: Vec::new(),
         }
     }
 }
 
-/// The first `rows` x `width` values of a buffer that grows as needed.
+/// Resizes a buffer to `rows` x `width` values.
 pub(super) fn room(buffer: &mut Vec<f32>, rows: usize, width: usize) -> &mut [f32] {
     buffer.resize(rows * width, 0.0);
     buffer

@@ -1,4 +1,4 @@
-//! What is common to all layers of one forward pass.
+//! The context that all layers of one forward pass share.
 
 use rayon::prelude::*;
 use treffer_kernels::Isa;
@@ -6,21 +6,21 @@ use treffer_kernels::Isa;
 use super::memory::{Part, Pool};
 use crate::config::Config;
 use crate::tokenize::Sequence;
-use crate::transformer::Wanted;
+use crate::transformer::OutputTokens;
 
-/// What a layer's forward pass needs to know.
+/// The context of a forward pass.
 pub(super) struct Pass<'a> {
     pub(super) isa: Isa,
     pub(super) config: &'a Config,
     pub(super) tokens: &'a Tokens,
-    pub(super) wanted: Wanted,
+    pub(super) outputs: OutputTokens,
     pub(super) spread: bool,
     pub(super) parts: &'a Pool<Part>,
 }
 
 impl Pass<'_> {
-    /// Does `work` for each of `all`, in order or over all threads, and hands what each
-    /// leaves in its memory to `after`, in order.
+    /// Calls `work` on each of `all`, in order or in parallel, and then `after` on each result,
+    /// in order.
     pub(super) fn each<T: Sync>(
         &self,
         all: &[T],
@@ -28,35 +28,35 @@ impl Pass<'_> {
         mut after: impl FnMut(&T, &Part),
     ) {
         if self.spread {
-            let run = |thing| {
+            let run = |item| {
                 let mut part = self.parts.take(|| Part::new(self.isa));
-                work(thing, None, &mut part);
+                work(item, None, &mut part);
                 part
             };
             let done: Vec<Part> = all.par_iter().with_max_len(1).map(run).collect();
-            for (thing, part) in all.iter().zip(done) {
-                after(thing, &part);
+            for (item, part) in all.iter().zip(done) {
+                after(item, &part);
                 self.parts.put(part);
             }
         } else {
-            self.one_by_one(all, |thing, next, part| {
-                work(thing, next, part);
-                after(thing, part);
+            self.one_by_one(all, |item, next, part| {
+                work(item, next, part);
+                after(item, part);
             });
         }
     }
 
-    /// Does `work` for each of `all`, in order; it is also told which comes next.
+    /// Calls `work` on each of `all`, in order, together with the one after it.
     pub(super) fn one_by_one<T>(&self, all: &[T], mut work: impl FnMut(&T, Option<&T>, &mut Part)) {
         let mut part = self.parts.take(|| Part::new(self.isa));
-        for (place, thing) in all.iter().enumerate() {
-            work(thing, all.get(place + 1), &mut part);
+        for (index, item) in all.iter().enumerate() {
+            work(item, all.get(index + 1), &mut part);
         }
         self.parts.put(part);
     }
 }
 
-/// Where each sequence begins among all tokens, and where the last one ends.
+/// The boundaries of the sequences within the concatenated tokens.
 pub(super) struct Tokens {
     bounds: Vec<usize>,
 }

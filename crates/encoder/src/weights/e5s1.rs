@@ -1,16 +1,16 @@
 //! The E5S1 container: a BERT's weights as 4-bit blocks (GGML's Q4_0) and f32.
 //!
-//! In order, all little-endian: `E5S1`, a version, the sizes of the model, a
-//! tokenizer (skipped here: the model's `tokenizer.json` is used), a directory
-//! of tensors, their bytes. A Q4_0 block is a scale d in f16 and 16 bytes that
-//! hold 32 weights w = d (q - 8): the low halves are the first 16, the high
-//! halves the last.
+//! The file contains, in this order and little-endian: `E5S1`, a version, the sizes of the
+//! model, a tokenizer (skipped, since the model's `tokenizer.json` is used), a directory of
+//! tensors, and their bytes. A Q4_0 block is a scale d in f16 and 16 bytes with 32 weights
+//! w = d (q - 8), where q are 4 bits: the low halves of the bytes are the first 16 weights,
+//! the high halves the last 16.
 
 use std::collections::HashMap;
 
 use super::{Tensors, Values};
 
-/// Every tensor, under the model hub's names for BERT.
+/// Reads every tensor, under the names of BERT in PyTorch.
 pub(super) fn read(bytes: &[u8]) -> Result<Tensors, String> {
     let container = Container::parse(bytes)?;
     let (hidden, inner) = (container.hidden, container.intermediate);
@@ -66,8 +66,9 @@ const NORMS: [(&str, &str); 2] = [
     ("oln", "output.LayerNorm"),
 ];
 
-/// Weights in a Q4_0 block, and its bytes.
+/// Number of weights in a Q4_0 block.
 const BLOCK: usize = 32;
+/// Size of a Q4_0 block in bytes.
 const BLOCK_BYTES: usize = 18;
 
 struct Container<'a> {
@@ -82,7 +83,7 @@ impl<'a> Container<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, String> {
         let mut cursor = Cursor { rest: bytes };
         if cursor.take(4)? != b"E5S1" {
-            return Err("it does not begin with E5S1".to_owned());
+            return Err("it does not start with E5S1".to_owned());
         }
         cursor.take(4)?; // version
         let hidden = cursor.count("hidden size")?;
@@ -94,11 +95,11 @@ impl<'a> Container<'a> {
         let pieces = cursor.count("number of word pieces")?;
         cursor.take(4 * 4)?; // special tokens
         let text_bytes = cursor.offset("length of the word pieces")?;
-        cursor.take_many(pieces + 1, 4)?; // where each piece begins
+        cursor.take_many(pieces + 1, 4)?; // offset of each piece
         cursor.take_many(pieces, 4)?; // scores
         cursor.take(text_bytes)?;
-        cursor.take(4)?; // entries of the normalisation table
-        let table_bytes = cursor.count("length of the normalisation table")?;
+        cursor.take(4)?; // entries of the normalization table
+        let table_bytes = cursor.count("length of the normalization table")?;
         cursor.take(table_bytes)?;
         let directory = cursor.directory(bytes.len())?;
         if hidden == 0 || intermediate == 0 {
@@ -153,7 +154,7 @@ impl<'a> Container<'a> {
         into_rows(name, values, columns)
     }
 
-    /// Containers that keep one segment's row use it for both.
+    /// If the container has one segment row, it is used for both segments.
     fn segments(&self) -> Result<Values, String> {
         let mut row = self.vector("emb.type")?.values;
         if row.len() == self.hidden {
@@ -200,7 +201,7 @@ impl<'a> Cursor<'a> {
         Ok(*bytes)
     }
 
-    /// A 32-bit count; no count is negative.
+    /// A 32-bit signed count, which must not be negative.
     fn count(&mut self, what: &str) -> Result<usize, String> {
         let value = i32::from_le_bytes(self.array()?);
         usize::try_from(value).map_err(|_| format!("its {what} is {value}"))
@@ -211,7 +212,7 @@ impl<'a> Cursor<'a> {
         usize::try_from(value).map_err(|_| format!("its {what} is {value}"))
     }
 
-    /// Where each tensor's bytes begin and end, within a file of `length` bytes.
+    /// Start and end of each tensor's bytes within a file of `length` bytes.
     fn directory(&mut self, length: usize) -> Result<HashMap<&'a str, (usize, usize)>, String> {
         let entries = self.count("number of tensors")?;
         let mut directory = HashMap::new();
@@ -219,7 +220,7 @@ impl<'a> Cursor<'a> {
             let name_length = usize::from(u16::from_le_bytes(self.array()?));
             let name = std::str::from_utf8(self.take(name_length)?)
                 .map_err(|_| "a tensor's name is not UTF-8")?;
-            self.take(1 + 4)?; // type and number of weights: both follow from the use
+            self.take(1 + 4)?; // type and number of weights, which the caller knows
             let start = self.offset("tensor's offset")?;
             let size = self.offset("tensor's size")?;
             let end = start.checked_add(size).filter(|&end| end <= length);

@@ -1,11 +1,10 @@
-//! The weights inside an ONNX graph, under the names they had in PyTorch.
+//! Recovers the weights in an ONNX graph under their PyTorch names.
 //!
-//! The exporter keeps the names of embeddings, norms and biases, but turns the
-//! matrices of linear layers into anonymous constants: such a matrix is named
-//! after the bias that is added to its product, and transposed. onnxruntime's
-//! dynamic quantiser replaces a constant `X` by `X_quantized`, `X_scale` and
-//! `X_zero_point`, so that X = (quantized - zero_point) * scale, per tensor or
-//! per column.
+//! The exporter keeps the names of embeddings, norms and biases, but turns the matrices of
+//! linear layers into anonymous, transposed constants. Such a matrix is named here after the
+//! bias that is added to its product, and transposed back. The dynamic quantization of ONNX
+//! Runtime replaces a constant `X` by `X_quantized`, `X_scale` and `X_zero_point`, with
+//! X = (quantized - zero_point) * scale per tensor or per column.
 //! <https://github.com/onnx/onnx/blob/main/onnx/onnx.proto>
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -15,10 +14,10 @@ use rayon::prelude::*;
 use super::protobuf::{Fields, Value, varint};
 use super::{Tensors, Values};
 
-/// Every weight that can be named.
+/// Reads every weight that has a name or can be given one.
 pub(super) fn read(bytes: &[u8]) -> Result<Tensors, String> {
     let graph = Graph::parse(bytes)?;
-    // What each tensor is made of, and whether PyTorch stores it the other way round.
+    // The constant of each tensor, and whether it must be transposed.
     let mut plan: BTreeMap<String, (&str, bool)> = BTreeMap::new();
     let mut anonymous = HashSet::new();
     for node in &graph.nodes {
@@ -42,12 +41,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tensors, String> {
             plan.entry(base.to_owned()).or_insert((base, false));
         }
     }
-    // Most of the time that a model takes to load. Of several errors the first counts.
+    // In parallel, since this takes most of the time of loading a model. The first of several
+    // errors is returned.
     let tensors: Vec<Result<(String, Values), String>> = plan
         .into_par_iter()
-        .map(|(name, (base, turned))| {
+        .map(|(name, (base, is_transposed))| {
             let values = graph.dequantized(base)?;
-            let values = if turned {
+            let values = if is_transposed {
                 transpose(values, &name)?
             } else {
                 values
@@ -58,7 +58,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tensors, String> {
     tensors.into_iter().collect()
 }
 
-/// `X` and the suffix if `name` is one of the three parts of a quantised `X`.
+/// `X` and the suffix if `name` is one of the three parts of a quantized `X`.
 fn quantized_base(name: &str) -> Option<(&str, &'static str)> {
     ["_quantized", "_scale", "_zero_point"]
         .into_iter()
@@ -68,7 +68,7 @@ fn quantized_base(name: &str) -> Option<(&str, &'static str)> {
 struct Graph<'a> {
     nodes: Vec<Node<'a>>,
     initializers: HashMap<&'a str, Initializer<'a>>,
-    /// The nodes that read a value, as places in `nodes`.
+    /// The nodes that read a value, as indexes of `nodes`.
     readers: HashMap<&'a str, Vec<usize>>,
 }
 
@@ -82,16 +82,16 @@ struct Node<'a> {
 
 /// A linear layer found in the graph.
 struct LinearLayer<'a> {
-    /// The constant, without `_quantized`.
+    /// Name of the constant, without `_quantized`.
     matrix: &'a str,
-    /// Its bias's name without `.bias`.
+    /// Name of the bias, without `.bias`.
     stem: &'a str,
-    /// Whether the matrix is stored as PyTorch stores it.
+    /// Whether the matrix is stored as in PyTorch, one row per output.
     transposed: bool,
 }
 
-/// How many nodes may stand between a product and its bias (a cast and two
-/// multiplications in what the quantiser writes).
+/// Maximal number of nodes between a product and its bias. Quantized graphs have a cast and
+/// two multiplications there.
 const MAX_STEPS: usize = 6;
 
 impl<'a> Graph<'a> {
@@ -109,11 +109,11 @@ impl<'a> Graph<'a> {
             }
         }
         if !found {
-            return Err("it holds no ONNX graph".to_owned());
+            return Err("it contains no ONNX graph".to_owned());
         }
-        for (place, node) in graph.nodes.iter().enumerate() {
+        for (index, node) in graph.nodes.iter().enumerate() {
             for &input in &node.inputs {
-                graph.readers.entry(input).or_default().push(place);
+                graph.readers.entry(input).or_default().push(index);
             }
         }
         Ok(graph)
@@ -144,8 +144,7 @@ impl<'a> Graph<'a> {
             .is_some_and(|tensor| matches!(tensor.kind, FLOAT | FLOAT16 | UINT8 | INT8))
     }
 
-    /// The layer whose product `node` is, if it is one with a constant matrix and
-    /// a named bias.
+    /// The linear layer that `node` computes, if it multiplies by a constant matrix.
     fn linear_layer(&self, node: &Node<'a>) -> Result<Option<LinearLayer<'a>>, String> {
         if !matches!(node.op, "MatMul" | "MatMulInteger" | "Gemm") {
             return Ok(None);
@@ -161,7 +160,7 @@ impl<'a> Graph<'a> {
             "Gemm" => node.inputs.get(2).and_then(|&input| self.bias_stem(input)),
             _ => self.bias_after(node),
         };
-        // A named matrix needs no bias to be named after.
+        // A matrix that has a name needs none from a bias.
         let stem = bias
             .or_else(|| matrix.strip_suffix(".weight"))
             .ok_or_else(|| format!("no named bias follows the product with `{constant}`"))?;
@@ -172,7 +171,7 @@ impl<'a> Graph<'a> {
         }))
     }
 
-    /// The stem of the first named bias added downstream of `node`.
+    /// The stem of the first named bias that is added downstream of `node`.
     fn bias_after(&self, node: &Node<'a>) -> Option<&'a str> {
         let mut output = *node.outputs.first()?;
         for _ in 0..MAX_STEPS {
@@ -195,7 +194,7 @@ impl<'a> Graph<'a> {
         self.initializers.contains_key(input).then_some(stem)
     }
 
-    /// The constant `base` in f32, whether it is quantised or not.
+    /// The constant `base` in f32, dequantized if necessary.
     fn dequantized(&self, base: &str) -> Result<Values, String> {
         if let Some(plain) = self.initializers.get(base) {
             return plain.numbers();
@@ -218,8 +217,8 @@ impl<'a> Graph<'a> {
                 zero.len()
             ));
         }
-        for (place, value) in quantized.values.iter_mut().enumerate() {
-            let column = place % columns;
+        for (index, value) in quantized.values.iter_mut().enumerate() {
+            let column = index % columns;
             let zero = zero[if zero.len() == 1 { 0 } else { column }];
             let scale = scale[if scale.len() == 1 { 0 } else { column }];
             *value = (*value - zero) * scale;
@@ -244,7 +243,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Whether this is the attribute `transB`, set.
+/// Whether the attribute is `transB` with a value other than 0.
 fn is_trans_b(attribute: &[u8]) -> Result<bool, String> {
     let (mut named, mut set) = (false, false);
     for field in Fields::new(attribute) {
@@ -257,20 +256,20 @@ fn is_trans_b(attribute: &[u8]) -> Result<bool, String> {
     Ok(named && set)
 }
 
-/// A constant, undecoded.
+/// A constant that is not decoded yet.
 #[derive(Default)]
 struct Initializer<'a> {
     name: &'a str,
     shape: Vec<usize>,
     kind: u64,
-    /// The tensor as bytes, if it is stored so.
+    /// The values as bytes, if they are stored so.
     raw: Option<&'a [u8]>,
-    /// Its numbers, if they are stored one by one.
+    /// The values, if they are stored one by one.
     listed: Vec<f32>,
     external: bool,
 }
 
-// The data types of ONNX that weights come in.
+// ONNX data types of weights.
 const FLOAT: u64 = 1;
 const UINT8: u64 = 2;
 const INT8: u64 = 3;
@@ -305,12 +304,12 @@ impl<'a> Initializer<'a> {
         Ok(tensor)
     }
 
-    /// Its numbers as f32, integers as they are.
+    /// The values as f32; integers are not dequantized.
     fn numbers(&self) -> Result<Values, String> {
         let name = self.name;
         if self.external {
             return Err(format!(
-                "`{name}` lies in another file; save the model as one file"
+                "`{name}` is stored in another file; save the model as one file"
             ));
         }
         let values = match (self.raw, self.kind) {
@@ -322,7 +321,7 @@ impl<'a> Initializer<'a> {
             (Some(raw), UINT8) => raw.iter().map(|&byte| f32::from(byte)).collect(),
             (Some(raw), INT8) => raw.iter().map(|&byte| f32::from(byte as i8)).collect(),
             (None, FLOAT | UINT8 | INT8) => self.listed.clone(),
-            (_, kind) => return Err(format!("`{name}` has the unreadable data type {kind}")),
+            (_, kind) => return Err(format!("`{name}` has the unsupported data type {kind}")),
         };
         super::check_count(name, &self.shape, values.len())?;
         Ok(Values {
@@ -335,12 +334,12 @@ impl<'a> Initializer<'a> {
 fn transpose(matrix: Values, name: &str) -> Result<Values, String> {
     let [rows, columns] = matrix.shape[..] else {
         return Err(format!(
-            "`{name}` is no matrix but has shape {:?}",
+            "`{name}` is not a matrix but has shape {:?}",
             matrix.shape
         ));
     };
     let mut values = vec![0.0; matrix.values.len()];
-    // A few columns at a time, so that what is written stays in the cache.
+    // A few columns at a time, so that the output stays in the cache.
     for first in (0..columns).step_by(16) {
         let block = first..columns.min(first + 16);
         for (row, from) in matrix.values.chunks_exact(columns.max(1)).enumerate() {

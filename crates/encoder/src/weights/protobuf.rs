@@ -1,11 +1,11 @@
-//! Just enough of the protobuf wire format to walk an ONNX file: no schema, no
-//! recursion, nothing allocated.
+//! A minimal reader of the protobuf wire format for ONNX files, without schema, recursion or
+//! allocation.
 //! <https://protobuf.dev/programming-guides/encoding/>
 
 /// The value of one field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Value<'a> {
-    /// Integers, booleans, enums.
+    /// Integers, booleans and enums.
     Varint(u64),
     /// Strings, bytes, messages and packed repeated numbers.
     Bytes(&'a [u8]),
@@ -15,14 +15,13 @@ pub(super) enum Value<'a> {
     Fixed64(u64),
 }
 
-/// The fields of one message, in the order of the file: number and value. Ends
-/// after the first error.
+/// Iterates over the numbers and values of a message's fields. Ends after the first error.
 pub(super) struct Fields<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Fields<'a> {
-    /// Over the bytes of a message.
+    /// The fields in the bytes of a message.
     pub(super) fn new(message: &'a [u8]) -> Self {
         Fields { rest: message }
     }
@@ -62,7 +61,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-/// A varint off the front of `rest`; at most ten bytes.
+/// Takes a varint of at most ten bytes from the front of `rest`.
 pub(super) fn varint(rest: &mut &[u8]) -> Result<u64, String> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
@@ -109,14 +108,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_end_in_fields_or_one_error(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        fn any_bytes_yield_fields_and_at_most_one_error(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let fields: Vec<_> = Fields::new(&bytes).collect();
             prop_assert!(fields.len() <= bytes.len());
             prop_assert!(fields.iter().rev().skip(1).all(Result::is_ok));
         }
 
         #[test]
-        fn a_varint_reads_back(value in any::<u64>()) {
+        fn a_written_varint_is_read_back(value in any::<u64>()) {
             let (mut bytes, mut left) = (Vec::new(), value);
             while left >= 0x80 {
                 bytes.push(left as u8 | 0x80);

@@ -5,8 +5,8 @@ use ::safetensors::{Dtype, SafeTensors};
 
 use super::{Tensors, Values};
 
-/// Every floating-point tensor of the file; others, such as the position ids
-/// that old versions of Transformers saved, are left out.
+/// Reads every floating-point tensor. Others, such as the position ids that old versions of
+/// Transformers saved, are ignored.
 pub(super) fn read(bytes: &[u8]) -> Result<Tensors, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let mut tensors = Tensors::new();

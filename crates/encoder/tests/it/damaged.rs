@@ -1,5 +1,4 @@
-//! Folders that are incomplete, damaged or not what they are said to be: always an
-//! error that names the file, never a panic.
+//! Incomplete, damaged or mismatched folders are an error that names the file, never a panic.
 
 use std::fs;
 use std::path::Path;
@@ -10,9 +9,9 @@ use treffer_types::{ModelFolder, ModelRole, PairScorer};
 
 use crate::support::{chain, copy};
 
-/// The error of loading the folder as what it is.
+/// The error of loading the folder by its role.
 fn error_of(folder: &ModelFolder) -> Error {
-    load(folder).expect_err("the folder is spoilt")
+    load(folder).expect_err("the folder is damaged")
 }
 
 fn load(folder: &ModelFolder) -> Result<(), Error> {
@@ -38,7 +37,7 @@ fn a_folder_without_weights_says_which_names_are_read() {
 }
 
 #[test]
-fn two_weights_files_are_one_too_many() {
+fn two_weights_files_are_an_error() {
     let (directory, folder) = copy("tiny-bert-bi");
     fs::write(directory.path().join("model.onnx"), b"").unwrap();
     let message = error_of(&folder).to_string();
@@ -104,7 +103,7 @@ fn a_model_is_not_loaded_as_the_other_kind() {
 }
 
 #[test]
-fn a_length_beyond_the_positions_is_refused() {
+fn a_maximal_length_beyond_the_positions_is_refused() {
     let (_directory, mut folder) = copy("tiny-bert-cross");
     folder.spec.max_length = 41;
     assert!(error_of(&folder).to_string().contains("only 40 tokens"));
@@ -139,7 +138,7 @@ fn weights_of_another_model_are_refused_by_tensor() {
 }
 
 #[test]
-fn a_bi_encoder_without_its_head_is_no_cross_encoder() {
+fn a_bi_encoder_without_a_head_is_not_a_cross_encoder() {
     let (_directory, mut folder) = copy("tiny-bert-bi");
     folder.spec.role = ModelRole::CrossEncoder;
     assert!(error_of(&folder).to_string().contains("classifier.weight"));
@@ -191,10 +190,10 @@ proptest! {
         let (directory, folder) = copy(model);
         let path = directory.path().join(file);
         let mut bytes = fs::read(&path).unwrap();
-        for (place, near_the_front, bits) in flips {
-            // Headers are small and say the most.
+        for (index, near_the_front, bits) in flips {
+            // Most of the structure is in the small headers.
             let range = if near_the_front { bytes.len().min(2000) } else { bytes.len() };
-            bytes[place.index(range)] ^= bits;
+            bytes[index.index(range)] ^= bits;
         }
         fs::write(&path, bytes).unwrap();
         if folder.spec.role == ModelRole::BiEncoder {

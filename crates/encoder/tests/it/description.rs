@@ -1,4 +1,4 @@
-//! What a folder says of itself.
+//! Deriving a spec from the files of a folder.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use treffer_types::{ModelFolder, ModelRole, Pooling};
 use crate::support::{copy, golden_path};
 
 #[test]
-fn a_sentence_transformers_folder_describes_itself() {
+fn a_sentence_transformers_folder_has_a_full_spec() {
     let spec = describe(&golden_path("tiny-bert-bi"), None).unwrap();
     assert_eq!(spec.name, "tiny-bert-bi");
     assert_eq!(spec.role, ModelRole::BiEncoder);
@@ -20,10 +20,10 @@ fn a_sentence_transformers_folder_describes_itself() {
 }
 
 #[test]
-fn a_classifier_is_a_cross_encoder_of_the_length_of_its_positions() {
+fn a_classifier_is_a_cross_encoder_with_the_length_of_its_positions() {
     let spec = describe(&golden_path("tiny-bert-cross"), None).unwrap();
     assert_eq!((spec.role, spec.max_length), (ModelRole::CrossEncoder, 40));
-    // Two positions are lost up to the padding token.
+    // RoBERTa does not use the two positions up to the padding token.
     let spec = describe(&golden_path("tiny-xlmr-cross"), None).unwrap();
     assert_eq!((spec.role, spec.max_length), (ModelRole::CrossEncoder, 38));
 }
@@ -40,7 +40,7 @@ fn a_described_folder_can_be_loaded() {
 }
 
 #[test]
-fn a_bare_encoder_has_to_be_told_its_role() {
+fn a_bare_encoder_needs_an_explicit_role() {
     let path = golden_path("tiny-e5s1-bi");
     let error = describe(&path, None).unwrap_err();
     assert!(matches!(error, Error::UnknownRole { .. }));
@@ -67,7 +67,7 @@ fn a_length_without_limit_is_the_length_of_the_positions() {
 }
 
 #[test]
-fn modules_and_poolings_that_are_not_built_are_refused_by_name() {
+fn unsupported_modules_and_poolings_are_refused_by_name() {
     let (directory, folder) = copy("tiny-bert-cross");
     let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
     let refused = |word: &str| {
@@ -92,7 +92,7 @@ fn modules_and_poolings_that_are_not_built_are_refused_by_name() {
 }
 
 #[test]
-fn a_folder_that_is_not_there_is_named() {
+fn a_missing_folder_is_named() {
     let error = describe(Path::new("no/such/folder"), None).unwrap_err();
     assert!(error.to_string().contains("no/such/folder"), "{error}");
 }

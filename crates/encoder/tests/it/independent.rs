@@ -1,5 +1,4 @@
-//! The same numbers as the models of candle-transformers, which share no code with
-//! the model definition here.
+//! Agreement with the models of candle-transformers, an independent implementation.
 
 use candle_core::{DType, Device as Backend, Tensor};
 use candle_nn::VarBuilder;
@@ -10,7 +9,7 @@ use treffer_types::Embedder;
 
 use crate::support::{REFERENCE, ROUNDING, golden};
 
-/// The mean of the token vectors of candle-transformers' BERT, at length 1.
+/// The normalized mean of the token vectors by candle-transformers' BERT.
 fn oracle(text: &str) -> Vec<f32> {
     let (folder, _) = golden("tiny-bert-bi");
     let config = std::fs::read(folder.path.join("config.json")).unwrap();
@@ -41,7 +40,7 @@ fn oracle(text: &str) -> Vec<f32> {
 }
 
 #[test]
-fn candle_transformers_gives_the_same_vectors() {
+fn vectors_agree_with_candle_transformers() {
     let (folder, golden) = golden("tiny-bert-bi");
     let model = BiEncoder::load(&folder, REFERENCE).unwrap();
     for text in [

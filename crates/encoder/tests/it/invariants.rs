@@ -1,5 +1,5 @@
-//! What holds for every text: alone or in company, on one thread or on several,
-//! of whatever length and alphabet.
+//! Properties of every text: alone or in a batch, on one thread or several, of any length and
+//! script.
 
 use proptest::prelude::*;
 use treffer_encoder::{BiEncoder, CrossEncoder, Device, fingerprint};
@@ -98,14 +98,14 @@ fn no_text_gives_no_result() {
 }
 
 #[test]
-fn a_very_long_text_is_read_from_its_beginning_and_its_cut_is_counted() {
+fn a_very_long_text_is_truncated_and_the_cut_tokens_are_counted() {
     let model = bi_encoder();
     let words = 100_000;
     let long = "warm ".repeat(words);
     let (long, short) = (long.as_str(), "warm ".repeat(40));
     let found = model.embed_passages(&[long, &short]).unwrap();
     assert_eq!(found[0].vector, found[1].vector);
-    // One token a word; the prefix and both special tokens take the rest.
+    // One token per word; the rest are the prefix and two special tokens.
     let read = 40 - found[1].tokens_cut;
     assert_eq!(found[0].tokens_cut, words as u32 - read);
 
@@ -116,7 +116,7 @@ fn a_very_long_text_is_read_from_its_beginning_and_its_cut_is_counted() {
 }
 
 #[test]
-fn a_query_without_end_leaves_half_of_the_room_to_the_passage() {
+fn a_very_long_query_leaves_half_of_the_room_to_the_passage() {
     let model = cross_encoder("tiny-bert-cross");
     let query = "cold ".repeat(10_000);
     let passages = ["lab ".repeat(50), "door ".repeat(50)];
@@ -139,7 +139,7 @@ fn a_query_that_fits_is_never_cut() {
 }
 
 #[test]
-fn loading_gives_the_fingerprint_that_the_files_have() {
+fn the_fingerprint_of_a_loaded_model_is_that_of_its_files() {
     let (folder, _) = golden("tiny-bert-bi");
     assert_eq!(bi_encoder().fingerprint(), &fingerprint(&folder).unwrap());
     let other = golden("tiny-bert-cross").0;

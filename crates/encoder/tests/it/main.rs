@@ -1,5 +1,5 @@
-//! The crate from outside, on tiny models with random weights whose outputs the
-//! Python originals computed (`data/golden/make.py`).
+//! Tests of the public interface on tiny models with random weights, whose expected outputs
+//! were computed by the Python originals (`data/golden/make.py`).
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

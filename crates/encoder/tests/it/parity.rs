@@ -1,4 +1,4 @@
-//! The same numbers as the Python originals.
+//! Agreement with the Python originals.
 
 use treffer_encoder::{BiEncoder, CrossEncoder, Device};
 use treffer_types::{Embedder, Embedding, PairScorer};

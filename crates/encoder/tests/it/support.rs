@@ -1,4 +1,4 @@
-//! Model folders of `data/golden`, copies of them to spoil, and a tolerance.
+//! The model folders of `data/golden`, copies of them to damage, and tolerances.
 
 use std::path::{Path, PathBuf};
 
@@ -6,17 +6,17 @@ use serde::Deserialize;
 use treffer_encoder::{CpuBackend, Device, InstructionSet, arithmetic};
 use treffer_types::{ModelFolder, ModelSpec};
 
-/// How far two floats may lie apart.
+/// Maximal absolute difference of two floats.
 pub(crate) struct Tolerance(pub(crate) f32);
 
-/// What a different order of f32 additions may change.
+/// The effect of another order of f32 additions.
 pub(crate) const ROUNDING: Tolerance = Tolerance(1e-5);
 
-/// What 8-bit weights and activations may change in the tiny models, whose random
-/// weights have no grid and whose few columns average little.
+/// The effect of 8-bit weights and activations in the tiny models, which is large: their
+/// random weights were never quantized, and few columns average out little of the error.
 const QUANTIZED: Tolerance = Tolerance(0.08);
 
-/// Every way of running a model here, and how exact it is.
+/// Every way to run a model on this machine, and its tolerance.
 pub(crate) fn forwards() -> Vec<(Device, Tolerance)> {
     let quantized = InstructionSet::ALL
         .into_iter()
@@ -35,17 +35,17 @@ impl Tolerance {
     #[track_caller]
     pub(crate) fn check(&self, found: &[f32], expected: &[f32], what: &str) {
         assert_eq!(found.len(), expected.len(), "{what}");
-        for (place, (found, expected)) in found.iter().zip(expected).enumerate() {
+        for (index, (found, expected)) in found.iter().zip(expected).enumerate() {
             let apart = (found - expected).abs();
             assert!(
                 apart <= self.0,
-                "{what} at {place}: {found} is not {expected}"
+                "{what} at {index}: {found} is not {expected}"
             );
         }
     }
 }
 
-/// What `make.py` wrote beside each model.
+/// The file that `make.py` wrote for each model.
 #[derive(Deserialize)]
 pub(crate) struct Golden {
     pub(crate) spec: ModelSpec,
@@ -91,7 +91,7 @@ pub(crate) fn golden(name: &str) -> (ModelFolder, Golden) {
     (folder, golden)
 }
 
-/// A copy of a golden folder that a test may spoil; gone when the first is dropped.
+/// A copy of a golden folder that a test may damage; deleted when the `TempDir` is dropped.
 pub(crate) fn copy(name: &str) -> (tempfile::TempDir, ModelFolder) {
     let (folder, _) = golden(name);
     let directory = tempfile::tempdir().unwrap();

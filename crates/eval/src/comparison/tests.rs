@@ -1,14 +1,14 @@
-//! That the parts of a comparison speak of the same differences.
+//! The parts of a comparison are computed from the same differences.
 
 use super::*;
 
 #[test]
-fn a_comparison_says_what_its_parts_say() {
+fn a_comparison_agrees_with_its_parts() {
     let system = [0.5, 0.7, 0.2, 1.0, 0.1 + 0.2, 0.9, 0.4];
     let baseline = [0.4, 0.7, 0.3, 0.5, 0.3, 0.6, 0.2];
     let settings = Settings::usual(3);
     let found = Comparison::new(&system, &baseline, &settings).unwrap();
-    // 0.1 + 0.2 is not 0.3 to the last bit, and no gain.
+    // 0.1 + 0.2 differs from 0.3 in the last bit, which is not a win.
     assert_eq!((found.wins, found.ties, found.losses), (4, 2, 1));
     assert!((found.mean - found.baseline - found.test.difference).abs() < 1e-12);
     assert_eq!(
@@ -27,7 +27,7 @@ fn a_comparison_says_what_its_parts_say() {
 }
 
 #[test]
-fn exchanging_the_two_turns_the_signs() {
+fn exchanging_the_systems_inverts_the_signs() {
     let (a, b) = ([0.5, 0.7, 0.2, 1.0, 0.3], [0.4, 0.7, 0.3, 0.5, 0.0]);
     let forth = Comparison::new(&a, &b, &Settings::usual(1)).unwrap();
     let back = Comparison::new(&b, &a, &Settings::usual(1)).unwrap();
@@ -38,7 +38,7 @@ fn exchanging_the_two_turns_the_signs() {
 }
 
 #[test]
-fn one_query_is_compared_and_shows_nothing() {
+fn a_single_query_is_never_significant() {
     let found = Comparison::new(&[0.8], &[0.2], &Settings::usual(1)).unwrap();
     assert_eq!((found.test.p_value, found.power.gain), (1.0, None));
     assert_eq!(found.interval.low, found.interval.high);

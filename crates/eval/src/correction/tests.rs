@@ -6,8 +6,8 @@ use super::*;
 use crate::draws::Draws;
 use crate::randomization_test;
 
-/// Holm's own words: go up the sorted p-values while `p <= level / (m - i)`, and reject
-/// what was passed.
+/// Holm's definition: go through the sorted p-values while `p <= level / (m - i)`, and
+/// reject those hypotheses.
 fn rejects(p_values: &[f64], level: f64) -> Vec<bool> {
     let mut left: Vec<usize> = (0..p_values.len()).collect();
     let mut rejected = vec![false; p_values.len()];
@@ -36,7 +36,7 @@ fn an_example_worked_by_hand() {
 }
 
 #[test]
-fn what_is_no_probability_is_refused() {
+fn values_that_are_not_probabilities_are_refused() {
     for value in [-0.1, 1.1, f64::NAN] {
         let error = holm(&[0.5, value]).unwrap_err().to_string();
         assert!(error.contains("a p-value is"), "{error}");
@@ -45,11 +45,11 @@ fn what_is_no_probability_is_refused() {
 
 proptest! {
     #[test]
-    fn what_is_at_most_the_level_is_what_holm_rejects(
+    fn adjusted_values_up_to_the_level_are_those_that_holm_rejects(
         thousandths in prop::collection::vec(0_u16..=1000, 0..9),
         level in 1_u16..300,
     ) {
-        // No product falls on the level itself, where rounding would decide.
+        // No product equals the level, where rounding would decide.
         let p_values: Vec<f64> = thousandths.iter().map(|&p| f64::from(p) / 1000.0).collect();
         let level = (f64::from(level) + 0.5) / 1000.0;
         let adjusted = holm(&p_values).unwrap();
@@ -58,7 +58,7 @@ proptest! {
     }
 
     #[test]
-    fn it_lies_between_no_correction_and_that_of_bonferroni(
+    fn adjusted_values_lie_between_uncorrected_and_bonferroni(
         p_values in prop::collection::vec(0.0..=1.0_f64, 1..20),
     ) {
         let m = p_values.len() as f64;
@@ -70,7 +70,7 @@ proptest! {
 
 /// Five systems that are as good as their baseline, tested on the same queries.
 #[test]
-fn a_family_of_equals_is_seldom_told_apart() {
+fn equal_systems_seldom_seem_different() {
     let mut draws = Draws::new(11);
     let (mut corrected, mut uncorrected) = (0, 0);
     for seed in 0..300 {

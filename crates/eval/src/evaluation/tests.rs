@@ -1,4 +1,4 @@
-//! What is averaged over what, and what is reported beside it.
+//! Which queries are averaged, and which are reported as missing.
 
 use super::*;
 use crate::run::RunEntry;
@@ -37,7 +37,7 @@ fn metrics(names: &[&str]) -> Vec<Metric> {
     names.iter().map(|name| name.parse().unwrap()).collect()
 }
 
-/// The numbers are those of ir_measures 0.4.3 for the same judgements and run.
+/// The numbers are those of ir_measures 0.4.3 for the same judgments and run.
 #[test]
 fn every_judged_query_counts_and_no_other() {
     let names = [
@@ -66,7 +66,7 @@ fn every_judged_query_counts_and_no_other() {
             "{name}: {value} against {expected}"
         );
     }
-    // There, NumRel leaves out a query without results; the judgements have 3.
+    // ir_measures leaves a query without results out of NumRel; the judgments have 3.
     assert_eq!(evaluation.summary()[7], 3.0);
     assert_eq!(evaluation.queries["q3"][..7], [0.0; 7]);
 }
@@ -92,13 +92,13 @@ fn an_evaluation_can_be_restricted_to_some_queries() {
 }
 
 #[test]
-fn no_judgements_are_an_error_not_a_zero() {
+fn empty_judgments_are_an_error() {
     let error = Evaluation::new(&run(), &Qrels::default(), &metrics(&["MRR"])).unwrap_err();
     assert!(matches!(error, Error::NoQueries));
 }
 
 #[test]
-fn queries_that_do_not_fit_are_named() {
+fn queries_missing_on_either_side_are_listed() {
     let mut run = run();
     run.0.insert("q3".to_owned(), Vec::new());
     let coverage = Coverage::new(&run, &qrels());
@@ -114,7 +114,7 @@ fn queries_that_do_not_fit_are_named() {
 }
 
 #[test]
-fn judged_documents_that_nobody_knows_are_named_once() {
+fn unknown_judged_documents_are_listed_once() {
     let qrels = qrels();
     let unknown = unknown_documents(&qrels, |doc| doc == "a" || doc == "y");
     assert_eq!(unknown, BTreeSet::from(["b", "c", "x"]));

@@ -1,4 +1,4 @@
-//! Folds: a partition that depends on the ids and the seed alone.
+//! Folds are a partition that depends only on the ids and the seed.
 
 use proptest::prelude::*;
 
@@ -6,7 +6,7 @@ use super::*;
 
 proptest! {
     #[test]
-    fn folds_share_the_queries_out_evenly(
+    fn folds_are_a_balanced_partition(
         (ids, shuffled) in prop::collection::vec("[a-z]{1,4}", 2..60)
             .prop_flat_map(|ids| (Just(ids.clone()), Just(ids).prop_shuffle())),
         folds in 2_usize..8,
@@ -29,9 +29,9 @@ proptest! {
     }
 }
 
-/// The split is a part of published results, so it must not change with a version.
+/// Published results depend on the split, so it must not change between versions.
 #[test]
-fn a_split_stays_what_it_is() {
+fn a_split_does_not_change_between_versions() {
     let ids = ["a", "b", "c", "d", "e", "f", "g"];
     let split = |seed| k_fold(ids, 3, seed).unwrap();
     assert_eq!(

@@ -1,11 +1,11 @@
-//! Values by hand, and what holds for every ranking. trec_eval's own values are in
-//! `tests/golden.rs`.
+//! Values computed by hand, and properties of every ranking. The comparison with trec_eval
+//! is in `tests/golden.rs`.
 
 use proptest::prelude::*;
 
 use super::*;
 
-fn judgements(grades: &[(&str, Grade)]) -> BTreeMap<String, Grade> {
+fn judgments(grades: &[(&str, Grade)]) -> BTreeMap<String, Grade> {
     grades
         .iter()
         .map(|(doc, grade)| ((*doc).to_owned(), *grade))
@@ -17,8 +17,8 @@ fn metric(text: &str) -> Metric {
 }
 
 #[test]
-fn every_metric_is_as_documented() {
-    let judged = judgements(&[("a", 3), ("b", 1), ("c", 0), ("d", 2), ("e", -1)]);
+fn every_metric_follows_its_definition() {
+    let judged = judgments(&[("a", 3), ("b", 1), ("c", 0), ("d", 2), ("e", -1)]);
     let ranking = ["x", "b", "c", "a", "e"];
     let log2 = f64::log2;
     let ideal = 3.0 + 2.0 / log2(3.0) + 1.0 / log2(4.0);
@@ -53,9 +53,9 @@ fn every_metric_is_as_documented() {
 }
 
 #[test]
-fn nothing_found_nothing_relevant_and_nothing_judged_are_zero() {
-    let relevant = judgements(&[("a", 1)]);
-    let irrelevant = judgements(&[("a", 0), ("b", -1)]);
+fn metrics_are_zero_without_results_relevant_documents_or_judgments() {
+    let relevant = judgments(&[("a", 1)]);
+    let irrelevant = judgments(&[("a", 0), ("b", -1)]);
     for name in [
         "nDCG@10",
         "nDCG",
@@ -75,7 +75,7 @@ fn nothing_found_nothing_relevant_and_nothing_judged_are_zero() {
 
 #[test]
 fn a_repeated_document_counts_once() {
-    let judged = judgements(&[("a", 1), ("b", 1)]);
+    let judged = judgments(&[("a", 1), ("b", 1)]);
     for name in ["nDCG@10", "MAP", "Recall@5", "P@2", "NumRet", "Judged"] {
         assert_eq!(
             metric(name).score(["a", "a", "x", "b", "a"], Some(&judged)),
@@ -85,8 +85,8 @@ fn a_repeated_document_counts_once() {
     }
 }
 
-/// The shares: every metric that is not a count.
-const SHARES: [&str; 12] = [
+/// Metrics that are fractions: all but the counts.
+const FRACTIONS: [&str; 12] = [
     "nDCG@10",
     "nDCG@3",
     "nDCG",
@@ -105,7 +105,7 @@ fn grades() -> impl Strategy<Value = Vec<Option<Grade>>> {
     prop::collection::vec(prop::option::of(-2..=4_i32), 0..30)
 }
 
-/// Documents by position, of which some are judged; `extra` are judged but not found.
+/// Documents by rank, some of them judged; those of `extra` are judged but not retrieved.
 fn topic(grades: &[Option<Grade>], extra: &[Grade]) -> (Vec<String>, BTreeMap<String, Grade>) {
     let docs: Vec<String> = (0..grades.len()).map(|i| format!("d{i}")).collect();
     let found = docs
@@ -122,19 +122,19 @@ fn topic(grades: &[Option<Grade>], extra: &[Grade]) -> (Vec<String>, BTreeMap<St
 
 proptest! {
     #[test]
-    fn shares_lie_between_zero_and_one(
+    fn fractions_lie_between_zero_and_one(
         grades in grades(),
         extra in prop::collection::vec(-1..=4_i32, 0..5),
     ) {
         let (docs, judged) = topic(&grades, &extra);
-        for name in SHARES {
+        for name in FRACTIONS {
             let value = metric(name).score(docs.iter().map(String::as_str), Some(&judged));
             prop_assert!((0.0..=1.0 + 1e-12).contains(&value), "{name}: {value}");
         }
     }
 
     #[test]
-    fn the_best_ranking_is_one(grades in grades()) {
+    fn the_ideal_ranking_has_the_value_one(grades in grades()) {
         let mut best = grades.clone();
         best.sort_by(|a, b| b.cmp(a));
         let (docs, judged) = topic(&best, &[]);
@@ -147,7 +147,7 @@ proptest! {
     }
 
     #[test]
-    fn what_stands_below_the_cutoff_changes_nothing(
+    fn documents_below_the_cutoff_change_nothing(
         grades in grades(),
         below in grades(),
         extra in prop::collection::vec(0..=4_i32, 0..5),
@@ -177,7 +177,7 @@ proptest! {
     }
 
     #[test]
-    fn a_better_document_moved_up_never_lowers_a_metric(
+    fn moving_a_better_document_up_never_lowers_a_metric(
         mut grades in grades(),
         a: prop::sample::Index,
         b: prop::sample::Index,

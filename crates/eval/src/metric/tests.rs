@@ -1,9 +1,9 @@
-//! Metric names: all spellings, one way of printing, and helpful refusals.
+//! Metric names: all spellings, the one that is printed, and error messages.
 
 use super::*;
 
 #[test]
-fn names_and_aliases_are_read_and_printed_in_one_way() {
+fn names_and_aliases_are_parsed_and_printed_in_one_way() {
     for (text, printed) in [
         ("nDCG@10", "nDCG@10"),
         ("ndcg@10", "nDCG@10"),
@@ -45,7 +45,7 @@ fn names_and_aliases_are_read_and_printed_in_one_way() {
 }
 
 #[test]
-fn an_unknown_metric_is_told_the_nearest() {
+fn an_unknown_metric_gets_the_nearest_as_a_suggestion() {
     for (text, nearest) in [
         ("NDGC@10", "nDCG@10"),
         ("MRP@10", "MRR@10"),
@@ -63,7 +63,7 @@ fn an_unknown_metric_is_told_the_nearest() {
 }
 
 #[test]
-fn a_metric_that_is_not_quite_right_is_told_why() {
+fn an_invalid_metric_is_an_error_that_says_why() {
     for (text, reason) in [
         ("P", "it needs a cutoff; write it as in `P@10`"),
         ("Recall", "it needs a cutoff; write it as in `Recall@100`"),
@@ -84,7 +84,7 @@ fn a_metric_that_is_not_quite_right_is_told_why() {
 }
 
 #[test]
-fn edit_distances_are_counted_right() {
+fn edit_distances_are_correct() {
     for (a, b, distance) in [("", "map", 3), ("map", "map", 0), ("kitten", "sitting", 3)] {
         assert_eq!(edit_distance(a, b), distance);
         assert_eq!(edit_distance(b, a), distance);

@@ -1,11 +1,11 @@
-//! Quantiles by hand, and the promised power by simulation.
+//! Quantiles in closed form, and the claimed power by simulation.
 
 use super::*;
 use crate::draws::Draws;
 use crate::randomization_test;
 
 #[test]
-fn quantiles_known_in_closed_form() {
+fn quantiles_agree_with_closed_forms() {
     // One degree of freedom is Cauchy's distribution, two have a formula.
     for p in [0.6, 0.8, 0.9, 0.975, 0.999] {
         let one = (std::f64::consts::PI * (p - 0.5)).tan();
@@ -18,7 +18,7 @@ fn quantiles_known_in_closed_form() {
 }
 
 #[test]
-fn the_gain_falls_with_the_root_of_the_queries() {
+fn the_gain_falls_with_the_square_root_of_the_queries() {
     let of = |n: usize| {
         let a: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i % 2 == 0))).collect();
         detectable_gain(&a, &vec![0.0; n], 0.05, 0.8).unwrap()
@@ -33,7 +33,7 @@ fn the_gain_falls_with_the_root_of_the_queries() {
 }
 
 #[test]
-fn the_number_of_queries_is_the_least_that_suffices() {
+fn the_number_of_queries_is_the_smallest_that_suffices() {
     let a: Vec<f64> = (0..40_u8).map(|i| f64::from(i % 5) / 4.0).collect();
     let power = detectable_gain(&a, &[0.0; 40], 0.05, 0.8).unwrap();
     for wanted in [0.9, 0.4, 0.2, 0.05, 0.01, 0.0005] {
@@ -51,7 +51,7 @@ fn the_number_of_queries_is_the_least_that_suffices() {
 }
 
 #[test]
-fn five_queries_can_show_nothing_at_the_usual_level() {
+fn five_queries_are_never_significant_at_the_usual_level() {
     let a = [0.9, 0.8, 0.7, 0.9, 0.8, 0.6];
     let (five, six) = (&a[..5], &a[..]);
     assert_eq!(
@@ -75,14 +75,14 @@ fn five_queries_can_show_nothing_at_the_usual_level() {
 }
 
 #[test]
-fn equal_differences_have_no_spread_to_reckon_with() {
+fn equal_differences_give_no_estimate() {
     let power = detectable_gain(&[0.1; 20], &[0.0; 20], 0.05, 0.8).unwrap();
     assert_eq!((power.deviation, power.gain), (0.0, None));
     assert_eq!(power.queries_for(0.1), None);
 }
 
 #[test]
-fn settings_that_make_no_test_are_refused() {
+fn settings_out_of_range_are_refused() {
     for (level, power) in [
         (0.0, 0.8),
         (1.0, 0.8),
@@ -109,7 +109,7 @@ fn differences(draws: &mut Draws, n: usize, deviation: f64, mean: f64) -> Vec<f6
         .collect()
 }
 
-fn share_found(n_queries: usize, deviation: f64, mean: f64, runs: u32) -> f64 {
+fn fraction_detected(n_queries: usize, deviation: f64, mean: f64, runs: u32) -> f64 {
     let mut draws = Draws::new(5 + n_queries as u64);
     let zeros = vec![0.0; n_queries];
     let found = (0..runs).filter(|&run| {
@@ -120,12 +120,12 @@ fn share_found(n_queries: usize, deviation: f64, mean: f64, runs: u32) -> f64 {
     found.count() as f64 / f64::from(runs)
 }
 
-/// The binomial deviation of a share of 500 runs is at most 0.022 around 0.8.
+/// The standard deviation of a fraction of 500 runs is at most 0.022 around 0.8.
 #[test]
-fn the_gain_is_found_as_often_as_promised() {
+fn the_gain_is_detected_with_the_claimed_power() {
     for n_queries in [12, 50, 200] {
         let gain = gain(n_queries, 0.25, 0.05, 0.8);
-        let share = share_found(n_queries, 0.25, gain, 500);
+        let share = fraction_detected(n_queries, 0.25, gain, 500);
         assert!((share - 0.8).abs() < 0.06, "{n_queries}: {share}");
     }
 }
@@ -133,7 +133,7 @@ fn the_gain_is_found_as_often_as_promised() {
 #[test]
 fn without_a_gain_the_test_keeps_its_level() {
     for n_queries in [12, 50, 200] {
-        let share = share_found(n_queries, 0.25, 0.0, 500);
+        let share = fraction_detected(n_queries, 0.25, 0.0, 500);
         // Binomial with n = 500 and p = 0.05: deviation 0.01.
         assert!(share <= 0.08, "{n_queries}: {share}");
     }

@@ -1,4 +1,4 @@
-//! Runs: bad lines, trec_eval's order, and files that keep ours.
+//! Runs: bad lines, trec_eval's order, and written files that keep the order.
 
 use proptest::prelude::*;
 
@@ -59,7 +59,7 @@ fn bad_lines_are_reported_and_the_rest_is_kept() {
 }
 
 #[test]
-fn a_read_run_has_the_order_of_trec_eval_not_of_the_file() {
+fn a_run_is_read_in_the_order_of_trec_eval_not_of_the_file() {
     let (run, problems) = read(
         "q Q0 b 1 1.0 t\nq Q0 a 2 1.0 t\nq Q0 ab 3 1.0000000001 t\nq Q0 z 4 0.5 t\nq Q0 ä 5 1 t\n"
             .as_bytes(),
@@ -121,7 +121,7 @@ fn ids_that_would_break_the_columns_are_refused() {
 
 proptest! {
     #[test]
-    fn a_written_run_is_read_in_our_order(
+    fn a_written_run_is_read_in_the_same_order(
         scores in prop::collection::vec(
             prop_oneof![
                 (-3..3_i32).prop_map(f64::from),

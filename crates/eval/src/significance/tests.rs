@@ -1,4 +1,4 @@
-//! Tests and intervals against other implementations and known answers.
+//! Tests and intervals against scipy and known answers.
 
 use proptest::prelude::*;
 
@@ -16,9 +16,9 @@ const SCIPY_LOW: f64 = 0.014166667;
 const SCIPY_HIGH: f64 = 0.1375;
 
 /// `scipy.stats.permutation_test(permutation_type="samples")` of scipy 1.17.1, which
-/// looks at all 4096 exchanges.
+/// computes all 4096 permutations.
 #[test]
-fn a_small_test_is_exact_as_scipy_has_it() {
+fn a_small_test_is_exact_and_agrees_with_scipy() {
     let test = randomization_test(&A, &B, 4096, 0).unwrap();
     assert!(test.is_exact);
     assert_eq!(test.permutations, 4096);
@@ -27,7 +27,7 @@ fn a_small_test_is_exact_as_scipy_has_it() {
 }
 
 #[test]
-fn a_drawn_test_comes_close_to_the_exact_one() {
+fn a_sampled_test_is_close_to_the_exact_one() {
     for seed in 0..5 {
         let test = randomization_test(&A, &B, 4000, seed).unwrap();
         assert!(!test.is_exact);
@@ -37,10 +37,10 @@ fn a_drawn_test_comes_close_to_the_exact_one() {
     }
 }
 
-/// In tenths the sums are exact and 50 of the 64 exchanges are as large; added up as
-/// fractions, 6 of them fall short by a rounding error.
+/// In exact arithmetic 50 of the 64 permutations have a sum at least as large. In floating
+/// point, 6 of these are smaller by a rounding error.
 #[test]
-fn a_difference_that_rounding_makes_smaller_still_counts() {
+fn sums_that_differ_only_by_rounding_count_as_equal() {
     let a = [-0.3, 0.5, -0.4, -0.1, -0.4, 0.3];
     let test = randomization_test(&a, &[0.0; 6], 64, 0).unwrap();
     assert_eq!(test.p_value, 50.0 / 64.0);
@@ -55,7 +55,7 @@ fn equal_systems_do_not_differ() {
 }
 
 #[test]
-fn a_difference_on_every_one_of_many_queries_is_no_luck() {
+fn a_difference_on_each_of_many_queries_is_significant() {
     let a = vec![0.6; 200];
     let b: Vec<f64> = (0..200).map(|i| 0.5 + f64::from(i % 7) / 100.0).collect();
     let test = randomization_test(&a, &b, 9999, 1).unwrap();
@@ -79,7 +79,7 @@ fn the_interval_is_that_of_scipy() {
     }
 }
 
-/// Of systems that differ by chance alone, about one in twenty is called different.
+/// About one in twenty pairs of systems that differ only by chance is called different.
 #[test]
 fn the_test_keeps_its_level() {
     let mut draws = Draws::new(7);
@@ -97,11 +97,11 @@ fn the_test_keeps_its_level() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_refused() {
+fn incomparable_values_are_refused() {
     let message = |result: Result<Randomization, Error>| result.unwrap_err().to_string();
     assert!(message(randomization_test(&A, &B[1..], 10, 0)).contains("12 and 11 values"));
     assert!(message(randomization_test(&[], &[], 10, 0)).contains("0 and 0 values"));
-    assert!(message(randomization_test(&[0.1, f64::NAN], &[0.0; 2], 10, 0)).contains("value 1"));
+    assert!(message(randomization_test(&[0.1, f64::NAN], &[0.0; 2], 10, 0)).contains("index 1"));
     assert!(message(randomization_test(&A, &B, 0, 0)).contains("at least 1"));
     for confidence in [0.0, 1.0, 95.0, f64::NAN] {
         let error = bootstrap_interval(&A, &B, 10, confidence, 0).unwrap_err();

@@ -1,11 +1,11 @@
-"""Writes the golden values beside this script: made-up judgements and a run with every
-awkward case, and what trec_eval says of them.
+"""Writes the golden files beside this script: synthetic judgments and a run with many edge
+cases, and the values of trec_eval for them.
 
     python3 -m venv VENV && VENV/bin/pip install pytrec-eval-terrier==0.5.11
     VENV/bin/python crates/eval/tests/golden/make.py
 
-The run file also holds a document that stands twice under one query and lines that are
-no results. trec_eval refuses such a file, so it is given what a reader should keep.
+The run file also contains a repeated document and invalid lines. trec_eval refuses such a
+file, so it gets the entries that a reader should keep.
 """
 
 import pathlib
@@ -52,10 +52,10 @@ def made_up():
             run[query] = {doc: draw.randint(-3, 6) / 2 for doc in retrieved}
         else:
             run[query] = {doc: draw.gauss(0, 5) for doc in retrieved}
-    del run["q7"]  # judged, no results
-    del qrels["q8"]  # results, not judged
-    run["q9"] = {doc: 1.0 for doc in run["q9"]}  # nothing but ties
-    # Different numbers that are one number in single precision.
+    del run["q7"]  # judged, without results
+    del qrels["q8"]  # with results, not judged
+    run["q9"] = {doc: 1.0 for doc in run["q9"]}  # ties only
+    # Scores that are different in double and equal in single precision.
     run["q10"] = {doc: 1.0 + i * 1e-9 for i, doc in enumerate(run["q10"])}
     run["q11"] = {doc: 1e6 + i * 1e-3 for i, doc in enumerate(run["q11"])}
     return qrels, run
@@ -94,7 +94,7 @@ def main():
                     head, at, cutoff = name.partition("@")
                     name = f"{head}(rel=2){at}{cutoff}"
                 for query in sorted(qrels):
-                    # A query without results is left out by trec_eval and counts 0 with -c.
+                    # trec_eval leaves out a query without results; with -c it counts as 0.
                     value = values.get(query, {}).get(measure, 0.0)
                     out.write(f"{name}\t{query}\t{value!r}\n")
 

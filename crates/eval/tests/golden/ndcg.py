@@ -1,11 +1,11 @@
-"""Writes ndcg.json beside this script: nDCG of made-up rankings as LightGBM has it.
+"""Writes ndcg.json beside this script: nDCG of synthetic rankings by LightGBM.
 
     python3 -m venv VENV && VENV/bin/pip install lightgbm==4.7.0 numpy==2.4.6
     VENV/bin/python crates/eval/tests/golden/ndcg.py
 
-LightGBM measures the scores that a data set begins with, before any tree. Its gains are
-2^grade - 1 unless `label_gain` lists others; listed here are the grades themselves. No
-two scores of a ranking are equal, since LightGBM leaves ties as they came.
+LightGBM evaluates the initial scores of a data set, before any tree. Its gains are
+2^grade - 1 unless `label_gain` lists others; here the gains are the grades. No two scores of
+a ranking are equal, since LightGBM keeps ties in their input order.
 """
 
 import json
@@ -39,7 +39,7 @@ def main():
     rankings = []
     for number in range(20):
         n = draws.randint(2, 40)
-        # The last of them have nothing to be found.
+        # The last two have no relevant document.
         largest = 4 if number < 18 else 0
         grades = [min(largest, draws.choice([0, 0, 0, 0, 1, 1, 2, 3, 4])) for _ in range(n)]
         scores = draws.sample([at / 64 for at in range(-640, 640)], n)

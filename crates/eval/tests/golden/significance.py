@@ -1,4 +1,4 @@
-"""Writes significance.json beside this script: what scipy says of made-up differences.
+"""Writes significance.json beside this script: results of scipy for synthetic differences.
 
     python3 -m venv VENV && VENV/bin/pip install scipy==1.17.1
     VENV/bin/python crates/eval/tests/golden/significance.py
@@ -30,11 +30,11 @@ def pair(seed, n):
 
 
 def detectable(n, deviation):
-    """The mean that the t-test finds with exactly this power."""
+    """The mean that the t-test detects with exactly this power."""
     critical = stats.t.ppf(1 - LEVEL / 2, n - 1)
 
     def excess(mean):
-        # A significant loss is as good as impossible with this gain.
+        # A significant loss has a negligible probability at this gain.
         return stats.nct.sf(critical, n - 1, mean * np.sqrt(n) / deviation) - POWER
 
     return optimize.brentq(excess, deviation / np.sqrt(n), 6 * deviation / np.sqrt(n))

@@ -1,5 +1,6 @@
-//! AVX2: a panel row is two registers, a step two instructions each. There is no
-//! 8-bit product that neither saturates nor costs more.
+//! AVX2: a panel row is two registers, and a step takes two instructions for each. Only
+//! 16-bit products are used: the 8-bit product of AVX2 saturates, and avoiding that costs
+//! more than 16 bits.
 
 use std::arch::x86_64::*;
 
@@ -11,7 +12,7 @@ pub(crate) struct Words(());
 
 impl Words {
     /// # Safety
-    /// AVX2 must be there, and enabled in the caller.
+    /// The processor must support AVX2, and the caller must enable it.
     #[inline(always)]
     pub(crate) unsafe fn new() -> Self {
         Words(())
@@ -30,8 +31,8 @@ impl Dot for Words {
     #[inline(always)]
     fn load(self, row: &PanelRow) -> [__m256i; 2] {
         let halves = std::ptr::from_ref(row).cast::<__m256i>();
-        // SAFETY: `new` has promised the instructions; a panel row is 64 bytes at an
-        // address divisible by 64.
+        // SAFETY: the caller of `new` guarantees the instructions; a panel row is 64 bytes
+        // with an alignment of 64.
         unsafe { [_mm256_load_si256(halves), _mm256_load_si256(halves.add(1))] }
     }
     #[inline(always)]
@@ -53,18 +54,18 @@ pub(crate) struct Floats(());
 
 impl Floats {
     /// # Safety
-    /// AVX2 and FMA must be there, and enabled in the caller.
+    /// The processor must support AVX2 and FMA, and the caller must enable them.
     #[inline(always)]
     pub(crate) unsafe fn new() -> Self {
         Floats(())
     }
 }
 
-// `new` has promised the instructions; loads and stores take any address, and arrays
-// of sixteen are as long as they read or write.
+// The caller of `new` guarantees the instructions; loads and stores need no alignment, and
+// access no more than the arrays of sixteen.
 #[expect(
     clippy::undocumented_unsafe_blocks,
-    reason = "one reason for all, above"
+    reason = "the same for all, stated above"
 )]
 impl Float for Floats {
     type F = [__m256; 2];
@@ -179,7 +180,7 @@ impl Float for Floats {
     #[inline(always)]
     fn store_bytes(self, x: Self::I, to: &mut [u8; LANES]) {
         unsafe {
-            // Both packs work within halves of a register; the permutation mends that.
+            // Both packs work within 128-bit halves; the permutation restores the order.
             let words = _mm256_packs_epi32(x[0], x[1]);
             let words = _mm256_permute4x64_epi64::<0b11_01_10_00>(words);
             let bytes = _mm256_packus_epi16(words, words);

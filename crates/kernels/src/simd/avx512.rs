@@ -1,4 +1,4 @@
-//! AVX-512 with VNNI: a panel row is one register, a step one instruction.
+//! AVX-512 with VNNI: a panel row is one register, and a step is one instruction.
 
 use std::arch::x86_64::*;
 
@@ -14,7 +14,7 @@ pub(crate) struct Words(());
 
 impl Bytes {
     /// # Safety
-    /// AVX-512 F and VNNI must be there, and enabled in the caller.
+    /// The processor must support AVX-512 F and VNNI, and the caller must enable them.
     #[inline(always)]
     pub(crate) unsafe fn new() -> Self {
         Bytes(())
@@ -23,7 +23,7 @@ impl Bytes {
 
 impl Words {
     /// # Safety
-    /// AVX-512 F and VNNI must be there, and enabled in the caller.
+    /// The processor must support AVX-512 F and VNNI, and the caller must enable them.
     #[inline(always)]
     pub(crate) unsafe fn new() -> Self {
         Words(())
@@ -43,8 +43,8 @@ macro_rules! dot {
             }
             #[inline(always)]
             fn load(self, row: &PanelRow) -> __m512i {
-                // SAFETY: `new` has promised the instructions; a panel row is 64 bytes at
-                // an address divisible by 64.
+                // SAFETY: the caller of `new` guarantees the instructions; a panel row is 64
+                // bytes with an alignment of 64.
                 unsafe { _mm512_load_si512(std::ptr::from_ref(row).cast()) }
             }
             #[inline(always)]
@@ -65,18 +65,18 @@ pub(crate) struct Floats(());
 
 impl Floats {
     /// # Safety
-    /// AVX-512 F must be there, and enabled in the caller.
+    /// The processor must support AVX-512 F, and the caller must enable it.
     #[inline(always)]
     pub(crate) unsafe fn new() -> Self {
         Floats(())
     }
 }
 
-// `new` has promised the instructions; loads and stores take any address, and arrays
-// of sixteen are as long as they read or write.
+// The caller of `new` guarantees the instructions; loads and stores need no alignment, and
+// access no more than the arrays of sixteen.
 #[expect(
     clippy::undocumented_unsafe_blocks,
-    reason = "one reason for all, above"
+    reason = "the same for all, stated above"
 )]
 impl Float for Floats {
     type F = __m512;

@@ -1,4 +1,4 @@
-//! Plain Rust: the oracle.
+//! Plain Rust, the reference for the other instruction sets.
 
 use super::{Dot, Float, LANES, PanelRow};
 
@@ -43,7 +43,7 @@ fn words(group: u32, column: i32) -> i32 {
     low + i32::from((group >> 16) as i16) * i32::from((column >> 16) as i16)
 }
 
-/// Sixteen floats, one by one.
+/// Sixteen floats in an array.
 #[derive(Clone, Copy)]
 pub(crate) struct Floats;
 

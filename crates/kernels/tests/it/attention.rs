@@ -1,12 +1,12 @@
 //! Attention of one head.
 
 use proptest::prelude::*;
-use treffer_kernels::attention::{Scratch, WIDEST_HEAD};
-use treffer_kernels::{Isa, View, attend};
+use treffer_kernels::attention::{MAX_HEAD_WIDTH, Scratch};
+use treffer_kernels::{Isa, MatrixView, attend};
 
 use crate::{all, assert_same, numbers};
 
-/// Queries, keys and values of `width` columns each, side by side in rows of `stride`.
+/// Queries, keys and values of `width` columns each, adjacent in rows of `stride` values.
 struct Case {
     queries: usize,
     keys: usize,
@@ -27,8 +27,8 @@ impl Case {
         }
     }
 
-    fn view(&self, part: usize, rows: usize) -> View<'_> {
-        View {
+    fn view(&self, part: usize, rows: usize) -> MatrixView<'_> {
+        MatrixView {
             values: &self.values[part * self.width..],
             stride: self.stride,
             rows,
@@ -77,7 +77,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
     #[test]
-    fn attention_is_that_of_f64_but_for_rounding(
+    fn attention_agrees_with_f64(
         (queries, keys, width) in (1usize..30, 1usize..70, 1usize..70),
         seed in 0u64..1 << 40,
     ) {
@@ -93,7 +93,7 @@ proptest! {
 
     #[test]
     fn every_instruction_set_gives_the_same_bits(
-        (queries, keys, width) in (1usize..30, 1usize..140, 1usize..=WIDEST_HEAD),
+        (queries, keys, width) in (1usize..30, 1usize..140, 1usize..=MAX_HEAD_WIDTH),
         seed in 0u64..1 << 40,
     ) {
         let case = Case::new(queries, keys, width, seed);
@@ -105,7 +105,7 @@ proptest! {
 }
 
 #[test]
-fn memory_that_was_used_before_changes_nothing() {
+fn reused_memory_does_not_change_results() {
     for isa in all() {
         let mut used = Scratch::default();
         for (queries, keys, width) in [(40, 512, 64), (1, 1, 1), (13, 33, 31), (5, 500, 32)] {
@@ -118,8 +118,8 @@ fn memory_that_was_used_before_changes_nothing() {
 
 #[test]
 fn the_longest_sequences_and_widest_heads_do_not_overflow() {
-    // All alike: every product is as large as it can be, and the answer is the value.
-    for (keys, width) in [(512, WIDEST_HEAD), (4_000, 64)] {
+    // All values are equal: every product is as large as possible, and the result is the value.
+    for (keys, width) in [(512, MAX_HEAD_WIDTH), (4_000, 64)] {
         let mut case = Case::new(3, keys, width, 1);
         case.values.fill(3.0);
         for isa in all() {
@@ -131,7 +131,7 @@ fn the_longest_sequences_and_widest_heads_do_not_overflow() {
 }
 
 #[test]
-fn a_number_that_is_none_shows() {
+fn a_nan_propagates() {
     for (part, row) in [(0, 2), (1, 7), (2, 7)] {
         let mut case = Case::new(5, 20, 32, 4);
         case.values[row * case.stride + part * 32 + 9] = f32::NAN;

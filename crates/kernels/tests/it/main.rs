@@ -1,4 +1,4 @@
-//! The kernels against the same formulas in f64, and against one another.
+//! The kernels compared with the same formulas in f64, and with each other.
 
 mod attention;
 mod product;
@@ -6,12 +6,12 @@ mod rows;
 
 use treffer_kernels::{Isa, Level};
 
-/// Every instruction set that this processor has, the plain one first.
+/// Every instruction set that this processor supports, plain Rust first.
 fn all() -> Vec<Isa> {
     Level::ALL.into_iter().filter_map(Isa::get).collect()
 }
 
-/// `count` numbers around 0, with a few that stand out.
+/// `count` numbers around 0, with a few outliers.
 fn numbers(count: usize, seed: u64) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {
@@ -28,13 +28,13 @@ fn numbers(count: usize, seed: u64) -> Vec<f32> {
         .collect()
 }
 
-/// The same numbers to the last bit.
+/// Asserts that the numbers are bit-identical.
 fn assert_same(found: &[f32], expected: &[f32], isa: Isa) {
     let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     assert_eq!(
         bits(found),
         bits(expected),
-        "{} differs from the oracle",
+        "{} differs from plain Rust",
         isa.level()
     );
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use treffer_kernels::operand::Form;
-use treffer_kernels::{Activation, Isa, Panels, Rows, Then, product, quantize};
+use treffer_kernels::{Activation, Isa, Panels, Rows, Store, product, quantize};
 
 use crate::{all, assert_same, numbers};
 
@@ -27,28 +27,28 @@ impl Case {
         }
     }
 
-    fn run(&self, isa: Isa, then: Then<'_>, out: &mut [f32], stride: usize) {
-        let panels = Panels::of_weights(
+    fn run(&self, isa: Isa, store: Store<'_>, out: &mut [f32], stride: usize) {
+        let panels = Panels::from_weights(
             isa,
             &self.weights,
             self.depth,
             0..self.columns,
             0..self.depth,
         );
-        let mut rows = Rows::new(Form::of_linear(isa));
+        let mut rows = Rows::new(Form::for_linear(isa));
         let mut x = self.x.clone();
         quantize(isa, &mut x, self.depth, Activation::Identity, &mut rows);
-        product(isa, &rows, &panels, Some(&panels), out, stride, then);
+        product(isa, &rows, &panels, Some(&panels), out, stride, store);
     }
 
     fn biased(&self, isa: Isa) -> Vec<f32> {
         let mut out = vec![f32::NAN; self.rows * self.columns];
-        self.run(isa, Then::Biased(&self.bias), &mut out, self.columns);
+        self.run(isa, Store::WithBias(&self.bias), &mut out, self.columns);
         out
     }
 
-    /// What no rounding of operands would give, and how far rounding may lead away:
-    /// half a step of the one side times the other side's sum, and vice versa.
+    /// The exact product, and a bound of the rounding error: half a quantization step of one
+    /// operand times the sum of the other, and vice versa.
     fn exact(&self, row: usize, column: usize) -> (f64, f64) {
         let x = &self.x[row * self.depth..][..self.depth];
         let w = &self.weights[column * self.depth..][..self.depth];
@@ -72,7 +72,7 @@ impl Case {
 
 proptest! {
     #[test]
-    fn a_product_is_that_of_the_numbers_but_for_rounding(
+    fn a_product_agrees_with_f64_within_the_rounding_error(
         (rows, depth, columns) in (1usize..20, 1usize..200, 1usize..100),
         seed in 0u64..1 << 40,
     ) {
@@ -121,17 +121,16 @@ proptest! {
     }
 
     #[test]
-    fn slices_of_the_depth_add_up(
+    fn storing_by_addition_adds_to_the_output(
         (rows, columns) in (1usize..10, 1usize..40),
         seed in 0u64..1 << 40,
     ) {
-        // Zeros elsewhere: each slice must give what it gives alone.
         let case = Case::new(rows, 8, columns, seed);
         for isa in all() {
             let mut plain = vec![f32::NAN; rows * columns];
-            case.run(isa, Then::Plain, &mut plain, columns);
+            case.run(isa, Store::Overwrite, &mut plain, columns);
             let mut sum = case.bias.repeat(rows);
-            case.run(isa, Then::Sum, &mut sum, columns);
+            case.run(isa, Store::Add, &mut sum, columns);
             for ((sum, plain), bias) in sum.iter().zip(&plain).zip(case.bias.repeat(rows)) {
                 prop_assert_eq!(*sum, plain + bias);
             }
@@ -140,11 +139,11 @@ proptest! {
 }
 
 #[test]
-fn rows_may_lie_apart_and_what_lies_between_is_left_alone() {
+fn values_between_strided_rows_are_not_changed() {
     let case = Case::new(7, 30, 21, 5);
     for isa in all() {
         let mut out = vec![-1.0; 7 * 50];
-        case.run(isa, Then::Biased(&case.bias), &mut out, 50);
+        case.run(isa, Store::WithBias(&case.bias), &mut out, 50);
         let expected = case.biased(isa);
         for (row, out) in out.chunks(50).enumerate() {
             assert_same(&out[..21], &expected[row * 21..][..21], isa);
@@ -155,22 +154,22 @@ fn rows_may_lie_apart_and_what_lies_between_is_left_alone() {
 
 #[test]
 fn the_extremes_of_all_operands_do_not_overflow() {
-    // 254 times 127 at the greatest depth.
+    // 254 times 127, summed over the maximal depth.
     let depth = 1 << 16;
     let (x, weights) = (vec![3.0; depth], vec![2.0; depth]);
     for isa in all() {
-        let panels = Panels::of_weights(isa, &weights, depth, 0..1, 0..depth);
-        let mut rows = Rows::new(Form::of_linear(isa));
+        let panels = Panels::from_weights(isa, &weights, depth, 0..1, 0..depth);
+        let mut rows = Rows::new(Form::for_linear(isa));
         quantize(isa, &mut x.clone(), depth, Activation::Identity, &mut rows);
         let mut out = [0.0];
-        product(isa, &rows, &panels, None, &mut out, 1, Then::Plain);
+        product(isa, &rows, &panels, None, &mut out, 1, Store::Overwrite);
         let expected = 6.0 * depth as f32;
         assert!((out[0] - expected).abs() < 1e-5 * expected, "{}", out[0]);
     }
 }
 
 #[test]
-fn numbers_that_are_not_finite_show_in_their_row_and_in_no_other() {
+fn values_that_are_not_finite_propagate_within_their_row_only() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut case = Case::new(3, 40, 20, 9);
         case.x[40 + 17] = bad;

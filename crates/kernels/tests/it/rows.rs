@@ -1,14 +1,14 @@
-//! What happens to rows between products.
+//! The operations on rows between products.
 
 use proptest::prelude::*;
-use treffer_kernels::{Isa, Norm, normalize};
+use treffer_kernels::{Isa, LayerNorm, layer_norm};
 
 use crate::{all, assert_same, numbers};
 
 struct Case {
     x: Vec<f32>,
     residual: Vec<f32>,
-    norm: Norm,
+    norm: LayerNorm,
 }
 
 impl Case {
@@ -16,7 +16,7 @@ impl Case {
         Case {
             x: numbers(rows * width, seed),
             residual: numbers(rows * width, seed + 1),
-            norm: Norm {
+            norm: LayerNorm {
                 weight: numbers(width, seed + 2),
                 bias: numbers(width, seed + 3),
                 eps: 1e-5,
@@ -26,14 +26,14 @@ impl Case {
 
     fn run(&self, isa: Isa) -> Vec<f32> {
         let mut x = self.x.clone();
-        normalize(isa, &mut x, Some(&self.residual), &self.norm);
+        layer_norm(isa, &mut x, Some(&self.residual), &self.norm);
         x
     }
 }
 
 proptest! {
     #[test]
-    fn a_layer_norm_is_that_of_f64_and_the_same_everywhere(
+    fn a_layer_norm_agrees_with_f64_on_every_instruction_set(
         (rows, width) in (1usize..5, 2usize..100),
         seed in 0u64..1 << 40,
     ) {
@@ -65,9 +65,9 @@ fn without_a_residual_nothing_is_added() {
     case.residual.fill(0.0);
     for isa in all() {
         let mut x = case.x.clone();
-        normalize(isa, &mut x, None, &case.norm);
+        layer_norm(isa, &mut x, None, &case.norm);
         for (found, expected) in x.iter().zip(case.run(isa)) {
-            // The sum is taken in another order.
+            // The values are summed in another order.
             assert!((found - expected).abs() < 1e-4, "{found} {expected}");
         }
     }

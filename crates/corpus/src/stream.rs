@@ -1,4 +1,4 @@
-//! A file or standard input as a stream of decompressed bytes that counts how far it got.
+//! A file or standard input as a stream of decompressed bytes that counts the bytes read.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
@@ -13,50 +13,50 @@ use crate::format::Compression;
 
 const BUFFER: usize = 64 * 1024;
 
-/// Opens a file, or standard input for `-`, of a format that others read: the bytes come
-/// decompressed where the file is gzip or zstd, as they do for everything read here.
+/// Opens a file, or standard input for `-`, whose format this crate does not parse. Gzip
+/// and zstd files are decompressed, as they are by all readers of this crate.
 ///
 /// # Errors
-/// If the file cannot be opened, or is not compressed though its name says so. What is
-/// cut short or corrupted fails later, while it is read.
+/// If the file cannot be opened, or is not compressed although its name says so. A truncated
+/// or corrupt compressed file fails later, while it is read.
 pub fn open_input(path: &Path) -> Result<Box<dyn BufRead + Send>, Error> {
-    Ok(Source::open(path)?.reader)
+    Ok(ByteStream::open(path)?.reader)
 }
 
 /// An open input.
-pub(crate) struct Source {
+pub(crate) struct ByteStream {
     /// Decompressed bytes.
     pub(crate) reader: Box<dyn BufRead + Send>,
-    /// Bytes taken from the file so far, as they lie there.
+    /// Bytes read from the file so far, before decompression.
     pub(crate) bytes_read: Arc<AtomicU64>,
-    /// The file's size, `None` for what has none.
+    /// The file's size; `None` for standard input and other streams.
     pub(crate) bytes_total: Option<u64>,
 }
 
-impl Source {
+impl ByteStream {
     /// Opens a file, or standard input for `-`.
-    pub(crate) fn open(path: &Path) -> Result<Source, Error> {
+    pub(crate) fn open(path: &Path) -> Result<ByteStream, Error> {
         let failed = |source| Error::Open {
             path: path.to_owned(),
             source,
         };
         if path == Path::new("-") {
-            return Source::new(io::stdin(), None, path);
+            return ByteStream::new(io::stdin(), None, path);
         }
         let file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
         if metadata.is_dir() {
             return Err(failed(io::ErrorKind::IsADirectory.into()));
         }
-        Source::new(file, metadata.is_file().then_some(metadata.len()), path)
+        ByteStream::new(file, metadata.is_file().then_some(metadata.len()), path)
     }
 
-    /// Decompresses what the first bytes show to be compressed.
+    /// Detects compression by the first bytes.
     fn new(
         raw: impl Read + Send + 'static,
         bytes_total: Option<u64>,
         path: &Path,
-    ) -> Result<Source, Error> {
+    ) -> Result<ByteStream, Error> {
         let bytes_read = Arc::new(AtomicU64::new(0));
         let mut raw = Counted {
             inner: raw,
@@ -73,12 +73,12 @@ impl Source {
             .read_to_end(&mut start)
             .map_err(failed)?;
         let found = Compression::from_content(&start);
-        if let Some(promised) = Compression::from_name(path)
-            && found != Some(promised)
+        if let Some(expected) = Compression::from_name(path)
+            && found != Some(expected)
         {
             return Err(Error::NotCompressed {
                 path: path.to_owned(),
-                expected: promised.as_str(),
+                expected: expected.as_str(),
             });
         }
         let raw = BufReader::with_capacity(BUFFER, Cursor::new(start).chain(raw));
@@ -92,7 +92,7 @@ impl Source {
                 zstd::stream::read::Decoder::with_buffer(raw).map_err(failed)?,
             )),
         };
-        Ok(Source {
+        Ok(ByteStream {
             reader,
             bytes_read,
             bytes_total,
@@ -100,7 +100,7 @@ impl Source {
     }
 }
 
-/// Counts the bytes that pass.
+/// Counts the bytes read through it.
 struct Counted<R> {
     inner: R,
     bytes_read: Arc<AtomicU64>,
