@@ -3,6 +3,9 @@
 use tantivy::TERMINATED;
 use tantivy::postings::BlockSegmentPostings;
 
+use treffer_disk::Numbers;
+
+use crate::error::Error;
 use crate::formula::{LengthNorm, normalized_tf, saturated};
 
 /// One field as scoring sees it.
@@ -10,7 +13,7 @@ pub(crate) struct FieldScoring {
     /// Above 0.
     pub(crate) weight: f64,
     /// Number of tokens of each document's field.
-    pub(crate) lengths: Vec<u32>,
+    pub(crate) lengths: Numbers<u32>,
     /// Over all documents.
     pub(crate) norm: LengthNorm,
 }
@@ -77,14 +80,14 @@ impl<'a> FieldCursor<'a> {
     }
 
     /// Normalised frequency in the current document.
-    pub(crate) fn normalized_tf(&self) -> f64 {
+    pub(crate) fn normalized_tf(&self) -> Result<f64, Error> {
         let field = self.field;
-        let norm = field.norm.of(field.lengths[self.doc() as usize]);
-        normalized_tf(field.weight, self.tf(), norm)
+        let norm = field.norm.of(field.lengths.get(self.doc() as usize)?);
+        Ok(normalized_tf(field.weight, self.tf(), norm))
     }
 
     /// Visits every document before `end` that is still to come.
-    fn for_each_before(&mut self, end: u32, mut visit: impl FnMut(u32, f64)) {
+    fn for_each_before(&mut self, end: u32, mut visit: impl FnMut(u32, f64)) -> Result<(), Error> {
         let FieldScoring {
             weight,
             lengths,
@@ -93,17 +96,19 @@ impl<'a> FieldCursor<'a> {
         while self.doc() < end {
             let docs = &self.postings.docs()[self.at..];
             let freqs = &self.postings.freqs()[self.at..];
-            let mut n_visited = 0;
-            for (&doc, &tf) in docs.iter().zip(freqs).take_while(|&(&doc, _)| doc < end) {
-                visit(
-                    doc,
-                    normalized_tf(*weight, tf, norm.of(lengths[doc as usize])),
-                );
-                n_visited += 1;
+            let n_visited = docs.partition_point(|&doc| doc < end);
+            let docs = &docs[..n_visited];
+            // Looked up together: they lie close to one another.
+            let (first, last) = (docs[0] as usize, docs[n_visited - 1] as usize);
+            let lengths = lengths.slice(first..last + 1)?;
+            for (&doc, &tf) in docs.iter().zip(freqs) {
+                let length = lengths[doc as usize - first];
+                visit(doc, normalized_tf(*weight, tf, norm.of(length)));
             }
             self.at += n_visited;
             self.load_next_block_at_end();
         }
+        Ok(())
     }
 }
 
@@ -129,19 +134,23 @@ impl TermCursor<'_> {
     }
 
     /// The term's score in `doc`, `None` if it does not occur there.
-    pub(crate) fn score_of(&mut self, doc: u32) -> Option<f64> {
+    pub(crate) fn score_of(&mut self, doc: u32) -> Result<Option<f64>, Error> {
         let mut tf = None;
         for field in &mut self.fields {
             field.seek(doc);
             if field.doc() == doc {
-                tf = Some(tf.unwrap_or(0.0) + field.normalized_tf());
+                tf = Some(tf.unwrap_or(0.0) + field.normalized_tf()?);
             }
         }
-        Some(saturated(self.weighted_idf, self.k1, tf?))
+        Ok(tf.map(|tf| saturated(self.weighted_idf, self.k1, tf)))
     }
 
     /// Visits every document before `end` that is still to come, with the term's score.
-    pub(crate) fn for_each_before(&mut self, end: u32, mut visit: impl FnMut(u32, f64)) {
+    pub(crate) fn for_each_before(
+        &mut self,
+        end: u32,
+        mut visit: impl FnMut(u32, f64),
+    ) -> Result<(), Error> {
         let (idf, k1) = (self.weighted_idf, self.k1);
         if let [field] = self.fields.as_mut_slice() {
             return field.for_each_before(end, |doc, tf| visit(doc, saturated(idf, k1, tf)));
@@ -149,11 +158,11 @@ impl TermCursor<'_> {
         loop {
             let doc = self.doc();
             if doc >= end {
-                return;
+                return Ok(());
             }
             let mut tf = 0.0;
             for field in self.fields.iter_mut().filter(|field| field.doc() == doc) {
-                tf += field.normalized_tf();
+                tf += field.normalized_tf()?;
                 field.advance();
             }
             visit(doc, saturated(idf, k1, tf));

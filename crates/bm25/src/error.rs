@@ -1,8 +1,9 @@
 //! Everything that can go wrong in the BM25 index.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use treffer_disk::Error as DiskError;
 use treffer_types::{BoxError, DocId};
 
 /// A failure of the BM25 index.
@@ -31,7 +32,7 @@ pub enum Error {
         /// The directory.
         dir: PathBuf,
         /// The file that a finished index has.
-        record: &'static str,
+        record: String,
     },
     /// The index was built with another setting than the one it is opened with.
     #[error(
@@ -94,4 +95,49 @@ pub enum Error {
         #[source]
         source: BoxError,
     },
+}
+
+impl From<DiskError> for Error {
+    fn from(error: DiskError) -> Self {
+        let (dir, name) = split(error.path());
+        match error {
+            DiskError::Missing { .. } => Error::Missing { dir, record: name },
+            DiskError::NotRegular { .. } => Error::Damaged {
+                dir,
+                reason: format!("`{name}` is not a regular file"),
+            },
+            DiskError::Foreign { .. } => Error::Damaged {
+                dir,
+                reason: format!("`{name}` begins with the wrong bytes"),
+            },
+            DiskError::Version {
+                expected, found, ..
+            } => Error::Mismatch {
+                dir,
+                setting: "file format",
+                built: format!("{name} {found}"),
+                asked: format!("{name} {expected}"),
+            },
+            DiskError::Damaged { reason, .. } => Error::Damaged {
+                dir,
+                reason: format!("`{name}`: {reason}"),
+            },
+            DiskError::Io {
+                action,
+                path,
+                source,
+            } => Error::Io {
+                action,
+                path,
+                source,
+            },
+        }
+    }
+}
+
+/// A file's folder and name.
+fn split(path: &Path) -> (PathBuf, String) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let dir = path.parent().unwrap_or(path);
+    (dir.to_owned(), name.into_owned())
 }

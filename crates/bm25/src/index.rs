@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use treffer_disk::{SealRecord, Sealed};
 use treffer_types::{DocId, Score};
 
 use crate::analysis::Analysis;
@@ -21,23 +23,27 @@ pub struct Bm25Index {
     dir: PathBuf,
     analysis: Analysis,
     k1: f64,
-    segment: Segment,
+    pub(crate) sealed: Arc<Sealed>,
+    pub(crate) segment: Segment,
 }
 
 impl Bm25Index {
     /// Opens the index in `dir`. `k1`, `b` and field weights are free; analyzer and kind
-    /// of fields must be those it was built with.
+    /// of fields must be those it was built with. What a query touches is verified then;
+    /// [`verify`](Self::verify) checks everything.
     ///
     /// # Errors
     /// If `config` is not valid, if `dir` holds no finished index or one that was built
-    /// with other settings, or if its files are damaged.
+    /// with other settings, or if its files are damaged as far as they are looked at.
     pub fn open(dir: &Path, config: &Bm25Config) -> Result<Self, Error> {
         config.validate()?;
-        let record = Record::read(dir)?;
+        let sealed = Arc::new(Sealed::open(dir)?);
+        let record = Record::read(&sealed)?;
         record.check(dir, config)?;
-        let segment = guard("open", dir, || Segment::open(dir, config, record.n_docs))?;
+        let segment = guard("open", dir, || Segment::open(&sealed, config, &record))?;
         Ok(Bm25Index {
             dir: dir.to_owned(),
+            sealed,
             analysis: Analysis::new(config.analyzer),
             k1: f64::from(config.k1),
             segment,
@@ -47,6 +53,11 @@ impl Bm25Index {
     /// Number of documents, those without any term included.
     pub fn n_docs(&self) -> u32 {
         self.segment.n_docs()
+    }
+
+    /// What [`Bm25Writer::finish`](crate::Bm25Writer::finish) returned for this index.
+    pub fn record(&self) -> SealRecord {
+        self.sealed.record()
     }
 
     /// The `depth` best documents, best first, ties by `DocId` ascending. Only documents
@@ -63,10 +74,10 @@ impl Bm25Index {
         guard("search", &self.dir, || {
             let terms = self.query_terms(query)?;
             let cursors = self.cursors(&terms)?;
-            search::best(cursors, depth)
+            search::best(cursors, depth)?
                 .into_iter()
                 .map(|(score, position)| {
-                    Ok((self.segment.doc(position), self.finite(f64::from(score))?))
+                    Ok((self.segment.doc(position)?, self.finite(f64::from(score))?))
                 })
                 .collect()
         })
@@ -90,7 +101,7 @@ impl Bm25Index {
             let terms = self.query_terms(query)?;
             for mut cursor in self.cursors(&terms)? {
                 for &(position, i) in &positions {
-                    scores[i] += cursor.score_of(position).unwrap_or(0.0);
+                    scores[i] += cursor.score_of(position)?.unwrap_or(0.0);
                 }
             }
             scores.iter().map(|&score| self.finite(score)).collect()
@@ -102,7 +113,7 @@ impl Bm25Index {
     /// # Errors
     /// [`Error::UnknownDoc`] for a document that was never added.
     pub fn lengths(&self, docs: &[DocId]) -> Result<Vec<u32>, Error> {
-        let length = |doc: &DocId| Ok(self.segment.length(self.position(*doc)?));
+        let length = |doc: &DocId| self.segment.length(self.position(*doc)?);
         docs.iter().map(length).collect()
     }
 
@@ -117,10 +128,10 @@ impl Bm25Index {
             let terms = self.query_terms(query)?;
             let mut explained = Vec::new();
             for (term, mut cursor) in terms.iter().zip(self.cursors(&terms)?) {
-                let Some(score) = cursor.score_of(position) else {
+                let Some(score) = cursor.score_of(position)? else {
                     continue;
                 };
-                let fields = self.segment.explain_fields(&cursor, position);
+                let fields = self.segment.explain_fields(&cursor, position)?;
                 explained.push(TermScore {
                     term: term.text.clone(),
                     query_tf: term.query_tf,
@@ -177,7 +188,7 @@ impl Bm25Index {
             dir: self.dir.clone(),
             doc,
         };
-        self.segment.position(doc).ok_or_else(unknown)
+        self.segment.position(doc)?.ok_or_else(unknown)
     }
 
     /// The formulas give finite scores for any postings that a writer can have written.

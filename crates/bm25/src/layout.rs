@@ -1,8 +1,6 @@
 //! What lies in the directory of an index: tantivy's files, whose schema is made here,
-//! and a record of how it was built, written last.
+//! and a record of how it was built.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -10,17 +8,19 @@ use tantivy::schema::{
     FAST, Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
 };
 
-use crate::config::{Analyzer, Fields, Bm25Config};
+use treffer_disk::{FileWriter, Sealed};
+
+use crate::config::{Analyzer, Bm25Config, Fields};
 use crate::error::Error;
 
-/// Its presence marks a finished index.
+/// How the index was built.
 pub(crate) const RECORD: &str = "bm25.json";
 /// tantivy's own record, present as soon as an index was begun.
 pub(crate) const BEGUN: &str = "meta.json";
 
 /// To be raised when the schema, the analyzers or their word lists change, and when a
 /// newer tantivy brings stemmers that stem otherwise.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// How an index was built.
 #[derive(Serialize, Deserialize)]
@@ -29,52 +29,64 @@ pub(crate) struct Record {
     format: u32,
     analyzer: Analyzer,
     fields: FieldKind,
-    /// Number of documents, against files that are whole but foreign.
+    /// Number of documents.
     pub(crate) n_docs: u32,
+    /// Number of terms of all documents, in the fields' order.
+    pub(crate) n_terms: Vec<u64>,
 }
 
 impl Record {
-    pub(crate) fn new(config: &Bm25Config, n_docs: u32) -> Self {
+    pub(crate) fn new(config: &Bm25Config, n_docs: u32, n_terms: Vec<u64>) -> Self {
         Record {
             format: FORMAT,
             analyzer: config.analyzer,
             fields: FieldKind::of(config.fields),
             n_docs,
+            n_terms,
         }
     }
 
-    /// Reads the record of the index in `dir`.
-    pub(crate) fn read(dir: &Path) -> Result<Self, Error> {
-        let path = dir.join(RECORD);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::Missing {
-                    dir: dir.to_owned(),
-                    record: RECORD,
-                });
-            }
-            Err(source) => {
-                return Err(Error::Io {
-                    action: "read",
-                    path,
-                    source,
-                });
-            }
+    /// Reads the record of a sealed index.
+    pub(crate) fn read(sealed: &Sealed) -> Result<Self, Error> {
+        let file = sealed.file(RECORD)?;
+        let bytes = file.bytes(0..file.len())?;
+        let unreadable = |reason: String| Error::Damaged {
+            dir: sealed.dir().to_owned(),
+            reason: format!("`{RECORD}` cannot be read: {reason}"),
         };
-        serde_json::from_slice(&bytes).map_err(|e| Error::Damaged {
-            dir: dir.to_owned(),
-            reason: format!("`{RECORD}` cannot be read: {e}"),
-        })
+        let FormatOf { format } =
+            serde_json::from_slice(bytes).map_err(|e| unreadable(e.to_string()))?;
+        if format != FORMAT {
+            return Err(Error::Mismatch {
+                dir: sealed.dir().to_owned(),
+                setting: "format",
+                built: format.to_string(),
+                asked: FORMAT.to_string(),
+            });
+        }
+        let record: Record =
+            serde_json::from_slice(bytes).map_err(|e| unreadable(e.to_string()))?;
+        let n_fields = match record.fields {
+            FieldKind::Concatenated => 1,
+            FieldKind::Weighted => 2,
+        };
+        if record.n_terms.len() != n_fields {
+            let found = record.n_terms.len();
+            return Err(unreadable(format!(
+                "it has lengths of {found} fields, not {n_fields}"
+            )));
+        }
+        Ok(record)
     }
 
     /// Refuses `config` if the index was built with another.
     pub(crate) fn check(&self, dir: &Path, config: &Bm25Config) -> Result<(), Error> {
         let Record {
-            format,
+            format: _,
             analyzer,
             fields,
             n_docs: _,
+            n_terms: _,
         } = self;
         let mismatch = |setting, built: String, asked: String| {
             if built == asked {
@@ -87,7 +99,6 @@ impl Record {
                 asked,
             })
         };
-        mismatch("format", format.to_string(), FORMAT.to_string())?;
         mismatch(
             "analyzer",
             analyzer.to_string(),
@@ -101,26 +112,19 @@ impl Record {
         )
     }
 
-    /// Writes the record by rename, then makes every file of `dir` durable.
     pub(crate) fn write(&self, dir: &Path) -> Result<(), Error> {
-        let path = dir.join(RECORD);
-        let unfinished = dir.join("bm25.json.tmp");
-        let io = |action| {
-            let path = path.clone();
-            move |source| Error::Io {
-                action,
-                path,
-                source,
-            }
-        };
-        sync_files(dir)?;
-        let mut file = File::create(&unfinished).map_err(io("create"))?;
-        serde_json::to_writer(&mut file, self).map_err(|e| io("write")(e.into()))?;
-        file.write_all(b"\n").map_err(io("write"))?;
-        file.sync_all().map_err(io("write"))?;
-        fs::rename(&unfinished, &path).map_err(io("rename"))?;
-        sync(dir)
+        let mut file = FileWriter::create(&dir.join(RECORD))?;
+        let mut text = serde_json::to_vec(self).expect("names and numbers are valid JSON");
+        text.push(b'\n');
+        file.push(&text)?;
+        Ok(file.finish()?)
     }
+}
+
+/// The part of a record that every version has.
+#[derive(Deserialize)]
+struct FormatOf {
+    format: u32,
 }
 
 /// Which fields an index has.
@@ -152,8 +156,8 @@ impl FieldKind {
 pub(crate) struct TextField {
     pub(crate) name: &'static str,
     pub(crate) postings: Field,
-    pub(crate) length: Field,
-    pub(crate) length_name: &'static str,
+    /// The column's file.
+    pub(crate) lengths: &'static str,
 }
 
 /// The schema of an index.
@@ -164,28 +168,29 @@ pub(crate) struct Layout {
     /// With two fields: title and text together, without frequencies, so that the number
     /// of documents in which a term occurs is at hand.
     pub(crate) either: Option<Field>,
-    /// The column of document numbers.
+    /// tantivy's column of document numbers. The writer puts segments in order by it.
     pub(crate) doc: Field,
 }
 
-/// Name of the column of document numbers.
+/// Name of tantivy's column of document numbers.
 pub(crate) const DOC: &str = "doc";
 
 impl Layout {
     pub(crate) fn new(fields: Fields) -> Self {
         let names: &[(&'static str, &'static str)] = match fields {
-            Fields::Concatenated => &[("body", "body-length")],
-            Fields::Weighted { .. } => &[("title", "title-length"), ("text", "text-length")],
+            Fields::Concatenated => &[("body", "body-length.u32")],
+            Fields::Weighted { .. } => {
+                &[("title", "title-length.u32"), ("text", "text-length.u32")]
+            }
         };
         let mut schema = Schema::builder();
         let doc = schema.add_u64_field(DOC, NumericOptions::from(FAST));
         let fields: Vec<TextField> = names
             .iter()
-            .map(|&(name, length_name)| TextField {
+            .map(|&(name, lengths)| TextField {
                 name,
                 postings: schema.add_text_field(name, indexed(IndexRecordOption::WithFreqs)),
-                length: schema.add_u64_field(length_name, NumericOptions::from(FAST)),
-                length_name,
+                lengths,
             })
             .collect();
         let either = (fields.len() > 1)
@@ -208,29 +213,4 @@ fn indexed(option: IndexRecordOption) -> TextOptions {
             .set_fieldnorms(false)
             .set_index_option(option),
     )
-}
-
-fn sync_files(dir: &Path) -> Result<(), Error> {
-    let list = |source| Error::Io {
-        action: "list",
-        path: dir.to_owned(),
-        source,
-    };
-    for entry in fs::read_dir(dir).map_err(list)? {
-        let entry = entry.map_err(list)?;
-        if entry.file_type().map_err(list)?.is_file() {
-            sync(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn sync(path: &Path) -> Result<(), Error> {
-    File::open(path)
-        .and_then(|file| file.sync_all())
-        .map_err(|source| Error::Io {
-            action: "make durable",
-            path: path.to_owned(),
-            source,
-        })
 }

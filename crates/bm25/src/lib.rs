@@ -28,6 +28,19 @@
 //! once. So the scores of [`Bm25Index::search`] and [`Bm25Index::score`] are equal
 //! bit for bit and do not depend on the order of the query's words.
 //!
+//! # Files
+//!
+//! | file | holds |
+//! |---|---|
+//! | tantivy's | dictionary and postings, in one segment |
+//! | `documents.u32` | the number of the document at each position of the segment |
+//! | `body-length.u32`, or `title-length.u32` and `text-length.u32` | its lengths |
+//! | `bm25.json` | how the index was built, and the sums of the lengths |
+//! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no index |
+//!
+//! A finished index is read through the seal: files are mapped, and what a query touches is
+//! verified first. Opening reads neither postings nor dictionaries nor columns.
+//!
 //! # Queries are words
 //!
 //! A query has no syntax: it goes through the analyzer, and its terms are looked up. A
@@ -61,8 +74,10 @@
 //! ```
 
 mod analysis;
+mod column;
 mod config;
 mod cursor;
+mod directory;
 mod error;
 mod explain;
 mod formula;
@@ -73,9 +88,10 @@ mod search;
 mod segment;
 mod stop_words;
 mod top;
+mod verify;
 mod writer;
 
-pub use config::{Analyzer, Fields, Bm25Config};
+pub use config::{Analyzer, Bm25Config, Fields};
 pub use error::Error;
 pub use explain::{FieldScore, TermScore};
 pub use index::Bm25Index;

@@ -10,6 +10,7 @@
 use tantivy::TERMINATED;
 
 use crate::cursor::TermCursor;
+use crate::error::Error;
 use crate::top::Top;
 
 /// Documents in a window: an array of this many doubles stays in the first-level cache.
@@ -20,7 +21,7 @@ const ROUNDING: f64 = 1.0 + 1e-9;
 
 /// The best `depth` documents, best first, ties in ascending order. `depth` is at least
 /// 1. Terms are in the order in which their scores are summed, strongest idf first.
-pub(crate) fn best(mut terms: Vec<TermCursor<'_>>, depth: usize) -> Vec<(f32, u32)> {
+pub(crate) fn best(mut terms: Vec<TermCursor<'_>>, depth: usize) -> Result<Vec<(f32, u32)>, Error> {
     let bounds = bounds_from(&terms);
     let mut top = Top::new(depth);
     let mut window = Window::new();
@@ -33,14 +34,15 @@ pub(crate) fn best(mut terms: Vec<TermCursor<'_>>, depth: usize) -> Vec<(f32, u3
             .min()
             .unwrap_or(TERMINATED);
         if start == TERMINATED {
-            return top.into_ranking();
+            return Ok(top.into_ranking());
         }
-        window.fill(start, essential);
+        window.fill(start, essential)?;
         window.drain(|doc, score| {
-            if let Some(score) = completed(doc, score, others, &bounds[n_essential..], &top) {
+            if let Some(score) = completed(doc, score, others, &bounds[n_essential..], &top)? {
                 top.offer(doc, score as f32);
             }
-        });
+            Ok(())
+        })?;
         while n_essential > 0 && cannot_enter(bounds[n_essential - 1], &top) {
             n_essential -= 1;
         }
@@ -68,14 +70,14 @@ fn completed(
     others: &mut [TermCursor<'_>],
     bounds: &[f64],
     top: &Top,
-) -> Option<f64> {
+) -> Result<Option<f64>, Error> {
     for (term, &bound) in others.iter_mut().zip(bounds) {
         if cannot_enter(score + bound, top) {
-            return None;
+            return Ok(None);
         }
-        score += term.score_of(doc).unwrap_or(0.0);
+        score += term.score_of(doc)?.unwrap_or(0.0);
     }
-    Some(score)
+    Ok(Some(score))
 }
 
 /// Scores of the documents from `start` on, and which of them have one.
@@ -95,7 +97,7 @@ impl Window {
     }
 
     /// Sums the scores of `terms`, term by term, from document `start` on.
-    fn fill(&mut self, start: u32, terms: &mut [TermCursor<'_>]) {
+    fn fill(&mut self, start: u32, terms: &mut [TermCursor<'_>]) -> Result<(), Error> {
         self.start = start;
         for term in terms {
             term.for_each_before(
@@ -105,18 +107,20 @@ impl Window {
                     self.scores[i] += score;
                     self.seen[i / 64] |= 1 << (i % 64);
                 },
-            );
+            )?;
         }
+        Ok(())
     }
 
     /// Visits the documents that have a score, ascending, and forgets them.
-    fn drain(&mut self, mut visit: impl FnMut(u32, f64)) {
+    fn drain(&mut self, mut visit: impl FnMut(u32, f64) -> Result<(), Error>) -> Result<(), Error> {
         for (word, seen) in self.seen.iter_mut().enumerate() {
             while *seen != 0 {
                 let i = 64 * word + seen.trailing_zeros() as usize;
                 *seen &= *seen - 1;
-                visit(self.start + i as u32, std::mem::take(&mut self.scores[i]));
+                visit(self.start + i as u32, std::mem::take(&mut self.scores[i]))?;
             }
         }
+        Ok(())
     }
 }

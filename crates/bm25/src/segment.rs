@@ -1,5 +1,5 @@
-//! The one segment of a finished index: what scoring needs of it in memory, and the way
-//! from a term to its postings.
+//! The one segment of a finished index: the columns that scoring needs, and the way from a
+//! term to its postings.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,20 +8,23 @@ use tantivy::index::InvertedIndexReader;
 use tantivy::postings::TermInfo;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Index, SegmentReader, Term};
+use treffer_disk::{Numbers, Sealed, partition_point};
 use treffer_types::DocId;
 
-use crate::config::{Fields, Bm25Config};
+use crate::column::{self, DOCUMENTS};
+use crate::config::{Bm25Config, Fields};
 use crate::cursor::{FieldCursor, FieldScoring, TermCursor};
+use crate::directory::SealedDirectory;
 use crate::error::Error;
 use crate::explain::FieldScore;
 use crate::formula::LengthNorm;
 use crate::guard::backend;
-use crate::layout::{DOC, Layout, TextField};
+use crate::layout::{Layout, Record, TextField};
 
 /// An opened segment. A document's position in it is tantivy's number of it.
 pub(crate) struct Segment {
     /// Numbers by position, ascending.
-    docs: Vec<DocId>,
+    docs: Numbers<u32>,
     /// Those that are searched, in the order of the layout.
     fields: Vec<SearchedField>,
     /// If two fields are searched, tells the number of documents of a term.
@@ -31,6 +34,8 @@ pub(crate) struct Segment {
 struct SearchedField {
     name: &'static str,
     terms: Terms,
+    /// Of all documents.
+    n_terms: u64,
     average_length: f64,
     scoring: FieldScoring,
 }
@@ -44,45 +49,45 @@ pub(crate) struct TermPostings {
 }
 
 impl Segment {
-    /// Opens the segment in `dir`, which must hold `n_docs` documents.
-    pub(crate) fn open(dir: &Path, config: &Bm25Config, n_docs: u32) -> Result<Self, Error> {
+    /// Opens the segment of a sealed index with this record.
+    pub(crate) fn open(
+        sealed: &Arc<Sealed>,
+        config: &Bm25Config,
+        record: &Record,
+    ) -> Result<Self, Error> {
         let layout = Layout::new(config.fields);
-        let reader = open_reader(dir, &layout)?;
-        let column = |name| column(dir, reader.as_ref(), name, n_docs);
-        let docs: Vec<DocId> = column(DOC)?.into_iter().map(DocId).collect();
-        if !docs.is_sorted_by(|a, b| a < b) {
-            return Err(damaged(dir, "its documents are out of order".to_owned()));
-        }
-        let terms = |field| Terms::open(dir, reader.as_ref(), field);
+        let n_docs = record.n_docs;
+        let reader = open_reader(sealed, &layout, n_docs)?;
+        let docs = column::open(sealed, DOCUMENTS, n_docs)?;
+        let terms = |field| Terms {
+            field,
+            reader: reader.clone(),
+        };
         let mut fields = Vec::new();
-        for (field, weight) in layout.fields.iter().zip(weights(config.fields)) {
+        let weights = weights(config.fields);
+        for ((field, weight), &n_terms) in layout.fields.iter().zip(weights).zip(&record.n_terms) {
             if weight > 0.0 {
                 let TextField {
                     name,
                     postings,
-                    length_name,
-                    ..
+                    lengths,
                 } = *field;
-                let lengths = column(length_name)?;
-                let average_length = mean(&lengths);
-                let norm = LengthNorm::new(f64::from(config.b), average_length);
+                let average_length = mean(n_terms, n_docs);
                 let scoring = FieldScoring {
                     weight,
-                    lengths,
-                    norm,
+                    lengths: column::open(sealed, lengths, n_docs)?,
+                    norm: LengthNorm::new(f64::from(config.b), average_length),
                 };
                 fields.push(SearchedField {
                     name,
-                    terms: terms(postings)?,
+                    terms: terms(postings),
+                    n_terms,
                     average_length,
                     scoring,
                 });
             }
         }
-        let either = match layout.either {
-            Some(either) if fields.len() > 1 => Some(terms(either)?),
-            _ => None,
-        };
+        let either = layout.either.filter(|_| fields.len() > 1).map(terms);
         Ok(Segment {
             docs,
             fields,
@@ -90,27 +95,51 @@ impl Segment {
         })
     }
 
+    /// Reads the columns and reports those that make no sense.
+    pub(crate) fn check(&self, report: &mut dyn FnMut(&Path, String)) -> Result<(), Error> {
+        let docs = self.docs.slice(0..self.docs.len())?;
+        if !docs.is_sorted_by(|a, b| a < b) {
+            let reason = "its documents are out of order".to_owned();
+            report(self.docs.file().path(), reason);
+        }
+        for SearchedField {
+            n_terms, scoring, ..
+        } in &self.fields
+        {
+            let lengths = scoring.lengths.slice(0..scoring.lengths.len())?;
+            let sum: u64 = lengths.iter().map(|&length| u64::from(length)).sum();
+            if sum != *n_terms {
+                let reason = format!("its lengths sum to {sum} instead of {n_terms}");
+                report(scoring.lengths.file().path(), reason);
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn n_docs(&self) -> u32 {
         self.docs.len() as u32
     }
 
     /// The document at `position`.
-    pub(crate) fn doc(&self, position: u32) -> DocId {
-        self.docs[position as usize]
+    pub(crate) fn doc(&self, position: u32) -> Result<DocId, Error> {
+        Ok(DocId(self.docs.get(position as usize)?))
     }
 
     /// Where `doc` stands, `None` if it was never added.
-    pub(crate) fn position(&self, doc: DocId) -> Option<u32> {
-        self.docs
-            .binary_search(&doc)
-            .ok()
-            .map(|position| position as u32)
+    pub(crate) fn position(&self, doc: DocId) -> Result<Option<u32>, Error> {
+        let n = self.docs.len();
+        let position = partition_point(n, |i| Ok::<_, Error>(self.docs.get(i)? < doc.0))?;
+        let found = position < n && self.docs.get(position)? == doc.0;
+        Ok(found.then_some(position as u32))
     }
 
     /// Terms of the document at `position`, in all searched fields.
-    pub(crate) fn length(&self, position: u32) -> u32 {
-        let lengths = self.fields.iter().map(|field| &field.scoring.lengths);
-        lengths.map(|lengths| lengths[position as usize]).sum()
+    pub(crate) fn length(&self, position: u32) -> Result<u32, Error> {
+        let mut sum = 0u32;
+        for field in &self.fields {
+            sum = sum.saturating_add(field.scoring.lengths.get(position as usize)?);
+        }
+        Ok(sum)
     }
 
     /// Looks a term up; `None` if it occurs nowhere.
@@ -143,10 +172,10 @@ impl Segment {
     ) -> Result<Vec<FieldCursor<'_>>, Error> {
         let mut cursors = Vec::with_capacity(self.fields.len());
         for (field, info) in self.fields.iter().zip(&term.by_field) {
-            if let Some(info) = info {
-                let postings = field
-                    .terms
-                    .index
+            if let Some(info) = info
+                && let Some(index) = field.terms.index(dir)?
+            {
+                let postings = index
                     .read_block_postings_from_terminfo(info, IndexRecordOption::WithFreqs)
                     .map_err(backend("search", dir))?;
                 cursors.push(FieldCursor::new(postings, field.name, &field.scoring));
@@ -157,7 +186,11 @@ impl Segment {
 
     /// The fields in which a term occurs in the document at `position`, where its
     /// `cursor` stands.
-    pub(crate) fn explain_fields(&self, cursor: &TermCursor<'_>, position: u32) -> Vec<FieldScore> {
+    pub(crate) fn explain_fields(
+        &self,
+        cursor: &TermCursor<'_>,
+        position: u32,
+    ) -> Result<Vec<FieldScore>, Error> {
         let mut explained = Vec::new();
         for field in &self.fields {
             let here = cursor
@@ -165,7 +198,7 @@ impl Segment {
                 .iter()
                 .find(|cursor| cursor.name() == field.name);
             if let Some(here) = here.filter(|here| here.doc() == position) {
-                let length = field.scoring.lengths[position as usize];
+                let length = field.scoring.lengths.get(position as usize)?;
                 explained.push(FieldScore {
                     field: field.name,
                     weight: field.scoring.weight,
@@ -173,91 +206,74 @@ impl Segment {
                     length,
                     average_length: field.average_length,
                     length_norm: field.scoring.norm.of(length),
-                    normalized_tf: here.normalized_tf(),
+                    normalized_tf: here.normalized_tf()?,
                 });
             }
         }
-        explained
+        Ok(explained)
     }
 }
 
-/// The terms of one field. An index of no documents has none.
+/// The terms of one field.
 struct Terms {
     field: Field,
-    index: Arc<InvertedIndexReader>,
+    /// `None` if the index has no documents, and so no terms.
+    reader: Option<Arc<SegmentReader>>,
 }
 
 impl Terms {
-    fn open(dir: &Path, reader: Option<&SegmentReader>, field: Field) -> Result<Self, Error> {
-        let index = match reader {
-            Some(reader) => reader.inverted_index(field).map_err(backend("open", dir))?,
-            None => Arc::new(InvertedIndexReader::empty(IndexRecordOption::Basic)),
-        };
-        Ok(Terms { field, index })
+    /// The field's dictionary and postings: the first call reads the dictionary, and the reader
+    /// keeps it.
+    fn index(&self, dir: &Path) -> Result<Option<Arc<InvertedIndexReader>>, Error> {
+        let index = self
+            .reader
+            .as_ref()
+            .map(|reader| reader.inverted_index(self.field));
+        index.transpose().map_err(backend("search", dir))
     }
 
     fn find(&self, dir: &Path, text: &str) -> Result<Option<TermInfo>, Error> {
+        let Some(index) = self.index(dir)? else {
+            return Ok(None);
+        };
         let term = Term::from_field_text(self.field, text);
-        self.index
-            .get_term_info(&term)
-            .map_err(backend("search", dir))
+        index.get_term_info(&term).map_err(backend("search", dir))
     }
 }
 
 /// `None` if the index has no documents.
-fn open_reader(dir: &Path, layout: &Layout) -> Result<Option<SegmentReader>, Error> {
-    let index = Index::open_in_dir(dir).map_err(backend("open", dir))?;
+fn open_reader(
+    sealed: &Arc<Sealed>,
+    layout: &Layout,
+    n_docs: u32,
+) -> Result<Option<Arc<SegmentReader>>, Error> {
+    let dir = sealed.dir();
+    let index = Index::open(SealedDirectory(Arc::clone(sealed))).map_err(backend("open", dir))?;
     if index.schema() != layout.schema {
         return Err(damaged(
             dir,
             "its fields are not those of its record".to_owned(),
         ));
     }
-    match index
-        .searchable_segments()
-        .map_err(backend("open", dir))?
-        .as_slice()
-    {
-        [] => Ok(None),
-        [segment] => SegmentReader::open(segment)
-            .map(Some)
-            .map_err(backend("open", dir)),
-        segments => Err(damaged(
-            dir,
-            format!("it has {} segments, not one", segments.len()),
-        )),
-    }
-}
-
-/// One number for each document.
-fn column(
-    dir: &Path,
-    reader: Option<&SegmentReader>,
-    name: &str,
-    n_docs: u32,
-) -> Result<Vec<u32>, Error> {
-    let mut values = Vec::new();
-    if let Some(reader) = reader {
-        let column = reader
-            .fast_fields()
-            .u64(name)
-            .map_err(backend("open", dir))?;
-        for position in 0..reader.max_doc().min(n_docs) {
-            let value = column
-                .first(position)
-                .and_then(|value| u32::try_from(value).ok());
-            let missing = || damaged(dir, format!("document {position} has no valid `{name}`"));
-            values.push(value.ok_or_else(missing)?);
+    let segments = index.searchable_segments().map_err(backend("open", dir))?;
+    let reader = match segments.as_slice() {
+        [] => None,
+        [segment] => Some(SegmentReader::open(segment).map_err(backend("open", dir))?),
+        segments => {
+            return Err(damaged(
+                dir,
+                format!("it has {} segments, not one", segments.len()),
+            ));
         }
-    }
-    let n_found = reader.map_or(0, SegmentReader::num_docs);
+    };
+    let n_found = reader.as_ref().map_or(0, SegmentReader::num_docs);
     if n_found != n_docs {
         return Err(damaged(
             dir,
             format!("it has {n_found} documents, not {n_docs}"),
         ));
     }
-    Ok(values)
+    Ok(reader.map(Arc::new))
 }
 
 fn weights(fields: Fields) -> Vec<f64> {
@@ -267,13 +283,12 @@ fn weights(fields: Fields) -> Vec<f64> {
     }
 }
 
-/// 0 for no lengths.
-fn mean(lengths: &[u32]) -> f64 {
-    let sum: u64 = lengths.iter().map(|&length| u64::from(length)).sum();
-    if lengths.is_empty() {
+/// 0 for no documents.
+fn mean(n_terms: u64, n_docs: u32) -> f64 {
+    if n_docs == 0 {
         0.0
     } else {
-        sum as f64 / lengths.len() as f64
+        n_terms as f64 / f64::from(n_docs)
     }
 }
 

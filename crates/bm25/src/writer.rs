@@ -1,16 +1,20 @@
 //! Builds an index: one thread, bounded memory, one segment in order of arrival.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tantivy::index::SegmentId;
 use tantivy::indexer::{IndexWriterOptions, NoMergePolicy};
 use tantivy::store::Compressor;
 use tantivy::{Index, IndexSettings, IndexWriter, SegmentReader, TantivyDocument};
+use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
 use treffer_types::DocId;
 
 use crate::analysis::Analysis;
+use crate::column::{ColumnWriter, DOCUMENTS};
 use crate::config::Bm25Config;
+use crate::directory::lock_files;
 use crate::error::Error;
 use crate::guard::{backend, guard};
 use crate::layout::{BEGUN, DOC, Layout, RECORD, Record};
@@ -29,6 +33,10 @@ pub struct Bm25Writer {
     writer: IndexWriter,
     layout: Layout,
     analysis: Analysis,
+    /// Of document numbers.
+    documents: ColumnWriter,
+    /// Of each field's lengths.
+    lengths: Vec<ColumnWriter>,
     last: Option<DocId>,
     n_docs: u32,
 }
@@ -41,12 +49,8 @@ impl Bm25Writer {
     /// if it cannot be written.
     pub fn create(dir: &Path, config: &Bm25Config) -> Result<Self, Error> {
         config.validate()?;
-        fs::create_dir_all(dir).map_err(|source| Error::Io {
-            action: "create",
-            path: dir.to_owned(),
-            source,
-        })?;
-        if dir.join(RECORD).exists() || dir.join(BEGUN).exists() {
+        create_dir_durably(dir)?;
+        if dir.join(CHECKSUMS).exists() || dir.join(BEGUN).exists() {
             return Err(Error::Exists {
                 dir: dir.to_owned(),
             });
@@ -55,9 +59,13 @@ impl Bm25Writer {
         let (index, writer) = guard("create", dir, || {
             begin(dir, &layout).map_err(backend("create", dir))
         })?;
+        let column = |name| ColumnWriter::create(dir, name);
+        let lengths = layout.fields.iter().map(|field| column(field.lengths));
         Ok(Bm25Writer {
             dir: dir.to_owned(),
             config: config.clone(),
+            documents: column(DOCUMENTS)?,
+            lengths: lengths.collect::<Result<_, _>>()?,
             index,
             writer,
             layout,
@@ -83,9 +91,10 @@ impl Bm25Writer {
             _ => &[&[title], &[text]],
         };
         let mut all = String::new();
+        let mut lengths = Vec::with_capacity(parts.len());
         for (field, parts) in self.layout.fields.iter().zip(parts) {
             let (terms, length) = joined_terms(&mut self.analysis, parts);
-            document.add_u64(field.length, length);
+            lengths.push(length);
             if self.layout.either.is_some() {
                 all.push_str(&terms);
             }
@@ -98,28 +107,75 @@ impl Bm25Writer {
         guard("write", dir, || {
             writer.add_document(document).map_err(backend("write", dir))
         })?;
+        self.documents.push(doc.0)?;
+        for (column, length) in self.lengths.iter_mut().zip(lengths) {
+            column.push(length)?;
+        }
         self.last = Some(doc);
         self.n_docs += 1;
         Ok(())
     }
 
-    /// Completes the index and makes it durable.
+    /// Completes the index, makes it durable and seals it.
     ///
     /// # Errors
     /// If the index cannot be written; it is unusable then.
-    pub fn finish(self) -> Result<(), Error> {
+    pub fn finish(self) -> Result<SealRecord, Error> {
         let Bm25Writer {
             dir,
             config,
             index,
             writer,
+            documents,
+            lengths,
             n_docs,
             ..
         } = self;
         guard("finish", &dir, || {
             complete(&index, writer).map_err(backend("finish", &dir))
         })?;
-        Record::new(&config, n_docs).write(&dir)
+        drop(index);
+        documents.finish()?;
+        let mut n_terms = Vec::with_capacity(lengths.len());
+        for column in lengths {
+            n_terms.push(column.finish()?);
+        }
+        Record::new(&config, n_docs, n_terms).write(&dir)?;
+        tidy(&dir)?;
+        Ok(seal(&dir)?)
+    }
+}
+
+/// Removes tantivy's lock files, and gives its files the permissions that new files have:
+/// those that it replaced by rename can only be read by their owner.
+fn tidy(dir: &Path) -> Result<(), Error> {
+    for name in lock_files() {
+        let path = dir.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(io_error("remove", &path)(error));
+            }
+            _ => {}
+        }
+    }
+    let ours = dir.join(RECORD);
+    let permissions = fs::metadata(&ours)
+        .map_err(io_error("look at", &ours))?
+        .permissions();
+    for entry in fs::read_dir(dir).map_err(io_error("list", dir))? {
+        let path = entry.map_err(io_error("list", dir))?.path();
+        fs::set_permissions(&path, permissions.clone())
+            .map_err(io_error("set the permissions of", &path))?;
+    }
+    Ok(())
+}
+
+fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::Io {
+        action,
+        path,
+        source,
     }
 }
 
@@ -169,7 +225,7 @@ fn segments_in_order(index: &Index) -> tantivy::Result<Vec<SegmentId>> {
 }
 
 /// The terms of all `parts`, a space after each, and their number.
-fn joined_terms(analysis: &mut Analysis, parts: &[&str]) -> (String, u64) {
+fn joined_terms(analysis: &mut Analysis, parts: &[&str]) -> (String, u32) {
     let mut joined = String::new();
     let mut n_terms = 0;
     for part in parts {

@@ -12,8 +12,7 @@ use crate::error::Error;
 #[serde(deny_unknown_fields)]
 pub struct GraphConfig {
     /// Most links of a vector in each layer above the lowest, which has twice as many;
-    /// 4 to 255, usually 16. More links find more and cost memory and time; below 8 some
-    /// vectors may be left without a link that leads to them, and no search finds those.
+    /// 4 to 255, usually 16. More links find more and cost time and space.
     pub m: usize,
     /// Candidates kept while looking for a new vector's neighbors; at least `m`, at
     /// most 65535. More make a better graph and a slower build.

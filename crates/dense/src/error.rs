@@ -1,7 +1,7 @@
 //! Everything that can go wrong with a dense index, as the caller can tell it apart.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use treffer_types::{BoxError, PassageId};
 
@@ -108,7 +108,7 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
         /// The file that is not there.
-        file: &'static str,
+        file: String,
     },
 
     /// A file is not what was written.
@@ -178,5 +178,49 @@ impl std::fmt::Display for Owner {
                 write!(f, "document {}, passage {passage}", doc.0)
             }
         }
+    }
+}
+
+impl From<treffer_disk::Error> for Error {
+    fn from(error: treffer_disk::Error) -> Self {
+        use treffer_disk::Error as Disk;
+        match error {
+            Disk::Missing { path } => Error::Missing {
+                file: path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                path: path.parent().unwrap_or(&path).to_owned(),
+            },
+            Disk::NotRegular { path } => damaged(&path, "it is not a regular file"),
+            Disk::Foreign { path } => damaged(&path, "it begins with the wrong bytes"),
+            Disk::Version {
+                path,
+                expected,
+                found,
+            } => Error::Version {
+                path,
+                expected,
+                found,
+            },
+            Disk::Damaged { path, reason } => Error::Damaged { path, reason },
+            Disk::Io {
+                action,
+                path,
+                source,
+            } => Error::Io {
+                action,
+                path,
+                source,
+            },
+        }
+    }
+}
+
+pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
+    Error::Damaged {
+        path: path.to_owned(),
+        reason: reason.into(),
     }
 }

@@ -1,208 +1,205 @@
-//! The wall around `hnsw_rs`.
+//! The graph on disk: `graph.links`.
 //!
-//! The library exits the process on some bad files and configurations, panics on
-//! others, prints to standard output, and borrows a loaded graph from its loader.
-//! Nothing of that gets out: configurations are checked before they come here, dumps
-//! are read through by [`crate::dump`] before the library sees them, calls run under
-//! `catch_unwind`, and the loader is kept beside the graph.
+//! ```text
+//! prologue, m u32, ef_construction u32, rows u32, entry row u32, upper layers u32
+//! bottom: lists, one for each row
+//! then per upper layer, from the lowest: rows u64, their numbers u32 (ascending), padding,
+//!         lists, one for each of these rows
 //!
-//! The graph does not hold the vectors. A point's data is its row number alone, and
-//! [`RowDistance`] looks the row up, so that each vector is once in memory and once on
-//! disk.
+//! lists:  links u64, the end of each list u64 (counted in links), links u32, padding
+//! ```
 //!
-//! Levels are drawn from a generator that the library seeds with a constant, and
-//! vectors are inserted one after the other in an order that depends on their number
-//! alone ([`insertion_order`]): the same vectors give the same graph, byte for byte.
+//! A list holds the rows that a row links to, nearest first. Padding is zeros up to a
+//! multiple of 8 bytes. An upper layer holds the rows that a search can reach there.
 
-use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use hnsw_rs::anndists::dist::distances::Distance;
-use hnsw_rs::api::AnnT;
-use hnsw_rs::hnsw::Hnsw;
-use hnsw_rs::hnswio::HnswIo;
-use self_cell::self_cell;
-use treffer_types::{BoxError, Progress};
+use treffer_disk::{Numbers, Prologue, Sealed, VerifiedFile, partition_point};
 
 use crate::config::GraphConfig;
-use crate::dump::Dump;
-use crate::error::Error;
-use crate::files::io_error;
-use crate::vectors::{Vectors, cosine};
+use crate::error::{Error, damaged};
+use crate::index::VERSION;
+use crate::search::Links;
 
-/// The files of a dumped graph: links and points.
-pub(crate) const FILES: [&str; 2] = ["graph.hnsw.graph", "graph.hnsw.data"];
-const BASENAME: &str = "graph";
+pub(crate) const GRAPH: &str = "graph.links";
+pub(crate) const PROLOGUE: Prologue = Prologue {
+    magic: *b"TRFgrph\n",
+    version: VERSION,
+};
+const START: usize = Prologue::BYTES + 20;
 
-/// The number of layers without which the library refuses to dump.
-pub(crate) const LAYERS: usize = 16;
+/// More than any graph has that a level generator of the algorithm's kind can give.
+const MOST_LAYERS: usize = 64;
 
-/// Vectors between two reports of progress.
-const REPORT_EVERY: usize = 64;
+/// A graph on disk. Nothing is in memory but where its parts begin.
+#[derive(Debug)]
+pub(crate) struct Graph {
+    file: Arc<VerifiedFile>,
+    config: GraphConfig,
+    rows: usize,
+    entry: u32,
+    bottom: Lists,
+    /// Above the bottom, lowest first.
+    upper: Vec<UpperLayer>,
+}
 
-/// A graph read from disk.
-pub(crate) struct Graph(LoadedGraph);
+#[derive(Debug)]
+struct UpperLayer {
+    rows: Numbers<u32>,
+    lists: Lists,
+}
 
-self_cell!(
-    struct LoadedGraph {
-        owner: HnswIo,
-        #[not_covariant]
-        dependent: Borrowed,
-    }
-);
-
-type Borrowed<'loader> = Hnsw<'loader, f32, RowDistance>;
+/// Lists of rows, one after the other.
+#[derive(Debug)]
+struct Lists {
+    ends: Numbers<u64>,
+    links: Numbers<u32>,
+}
 
 impl Graph {
-    /// Loads the dump in `dir` of a graph over `vectors`, of which there is one at least.
-    pub(crate) fn load(
-        dir: &Path,
-        vectors: &Arc<Vectors>,
-        config: &GraphConfig,
-    ) -> Result<Self, Error> {
-        Dump::new(dir, vectors.len(), config).check()?;
-        let distance = RowDistance(Arc::clone(vectors));
-        guarded("load", || {
-            LoadedGraph::try_new(HnswIo::new(dir, BASENAME), |loader| {
-                loader.load_hnsw_with_dist(distance)
-            })
-            .map(Graph)
-            .map_err(BoxError::from)
+    /// Opens the graph over so many rows.
+    pub(crate) fn open(sealed: &Sealed, rows: usize) -> Result<Self, Error> {
+        let file = sealed.file(GRAPH)?;
+        PROLOGUE.check_file(&file)?;
+        let head = Numbers::<u32>::new(Arc::clone(&file), Prologue::BYTES, 5)?;
+        let head = head.slice(0..5)?;
+        let &[m, ef_construction, found, entry, upper] = head else {
+            unreachable!("a slice is as long as asked");
+        };
+        let config = GraphConfig {
+            m: m as usize,
+            ef_construction: ef_construction as usize,
+        };
+        let wrong = |reason: String| Err(damaged(file.path(), reason));
+        if let Err(error) = config.validate() {
+            return wrong(error.to_string());
+        }
+        if found as usize != rows || (rows > 0 && entry as usize >= rows) {
+            return wrong(format!(
+                "it leads from row {entry} over {found} rows instead of {rows}"
+            ));
+        }
+        if upper as usize > MOST_LAYERS {
+            return wrong(format!("it has {upper} layers"));
+        }
+        let mut parts = Parts {
+            file: &file,
+            at: START,
+        };
+        let bottom = parts.lists(rows)?;
+        let mut layers = Vec::new();
+        for _ in 0..upper {
+            let n = parts.count()?;
+            layers.push(UpperLayer {
+                rows: parts.numbers(n)?,
+                lists: parts.lists(n)?,
+            });
+        }
+        if parts.at != file.len() {
+            return wrong(format!("{} bytes follow its end", file.len() - parts.at));
+        }
+        Ok(Graph {
+            config,
+            rows,
+            entry,
+            bottom,
+            upper: layers,
+            file,
         })
     }
 
-    /// Rows near `query`, at most `ef_search`, in no order that means anything.
-    pub(crate) fn near(&self, query: &[f32], ef_search: usize) -> Result<Vec<u32>, Error> {
-        let found = guarded("search", || {
-            Ok(self
-                .0
-                .with_dependent(|_, graph| graph.search(query, ef_search, ef_search)))
-        })?;
-        Ok(found.iter().map(|point| point.d_id as u32).collect())
+    pub(crate) fn config(&self) -> &GraphConfig {
+        &self.config
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// The rows of an upper layer, from 1.
+    pub(crate) fn rows_of(&self, layer: usize) -> &Numbers<u32> {
+        &self.upper[layer - 1].rows
     }
 }
 
-/// Builds the graph over `vectors`, of which there is one at least, and dumps it to
-/// `dir`.
-pub(crate) fn build(
-    dir: &Path,
-    vectors: &Arc<Vectors>,
-    config: &GraphConfig,
-    progress: &dyn Progress,
-) -> Result<(), Error> {
-    let graph = guarded("build", || {
-        Ok(Hnsw::new(
-            config.m,
-            vectors.len(),
-            LAYERS,
-            config.ef_construction,
-            RowDistance(Arc::clone(vectors)),
-        ))
-    })?;
-    for (before, row) in insertion_order(vectors.len() as u32)
-        .into_iter()
-        .enumerate()
-    {
-        guarded("build", || {
-            graph.insert((&[f32::from_bits(row)], row as usize));
-            Ok(())
-        })?;
-        if (before + 1).is_multiple_of(REPORT_EVERY) {
-            progress.advance(REPORT_EVERY as u64);
-            if progress.cancelled() {
-                return Err(Error::Cancelled);
+impl Links for Graph {
+    fn entry(&self) -> u32 {
+        self.entry
+    }
+
+    fn top(&self) -> usize {
+        self.upper.len()
+    }
+
+    fn links(&self, layer: usize, row: u32) -> Result<&[u32], Error> {
+        let links = match layer.checked_sub(1) {
+            None => self.bottom.get(row as usize)?,
+            Some(upper) => {
+                let UpperLayer { rows, lists } = &self.upper[upper];
+                let index = partition_point(rows.len(), |i| Ok::<_, Error>(rows.get(i)? < row))?;
+                if index == rows.len() || rows.get(index)? != row {
+                    return Err(damaged(
+                        self.path(),
+                        format!("a link leads to row {row}, which is not in layer {layer}"),
+                    ));
+                }
+                lists.get(index)?
             }
-        }
-    }
-    progress.advance((vectors.len() % REPORT_EVERY) as u64);
-    dump(dir, &graph)?;
-    // A full disk can go unnoticed by the library, so the dump is read through at once.
-    Dump::new(dir, vectors.len(), config).check()
-}
-
-/// The rows `0..n`, shuffled, always the same way.
-///
-/// A corpus usually comes in order of topic. Inserted in that order, a topic's vectors
-/// link to one another before there is anything else to link to, and later ones crowd out
-/// the few links that lead in: whole topics are lost to searches. In a shuffled order the
-/// first vectors span all topics.
-fn insertion_order(n: u32) -> Vec<u32> {
-    let mut rows: Vec<u32> = (0..n).collect();
-    let mut state = 0u64;
-    for last in (1..rows.len()).rev() {
-        // SplitMix64 (Steele, Lea and Flood, 2014), then Fisher and Yates's shuffle.
-        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut random = state;
-        random = (random ^ (random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        random = (random ^ (random >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        random ^= random >> 31;
-        rows.swap(last, (random % (last as u64 + 1)) as usize);
-    }
-    rows
-}
-
-fn dump(dir: &Path, graph: &Hnsw<'_, f32, RowDistance>) -> Result<(), Error> {
-    // The library panics when it cannot create a file; creating them first gives the reason.
-    for name in FILES {
-        let path = dir.join(name);
-        File::create(&path).map_err(io_error("create", &path))?;
-    }
-    guarded("write", || {
-        let basename = graph.file_dump(dir, BASENAME)?;
-        if basename == BASENAME {
-            Ok(())
-        } else {
-            Err(format!("it was written as {basename} instead of {BASENAME}").into())
-        }
-    })?;
-    for name in FILES {
-        let path = dir.join(name);
-        File::open(&path)
-            .and_then(|file| file.sync_all())
-            .map_err(io_error("sync", &path))?;
-    }
-    Ok(())
-}
-
-/// Runs a call into the library; a panic becomes an error.
-fn guarded<T>(
-    action: &'static str,
-    call: impl FnOnce() -> Result<T, BoxError>,
-) -> Result<T, Error> {
-    // What the call may leave half-changed is dropped with the error or only ever read.
-    let outcome = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
-        let said = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied())
-            .unwrap_or("no message");
-        Err(format!("hnsw_rs panicked: {said}").into())
-    });
-    outcome.map_err(|source| Error::Graph { action, source })
-}
-
-/// The distance that the graph goes by, `1 - cosine`, from 0 to 2.
-///
-/// An operand of one value is a stored point, the bits of its row number; any other is
-/// a query. There are no vectors of one dimension, so the two cannot be confused.
-///
-/// The library writes this type's path into the dump and compares it when loading:
-/// moving or renaming the type changes the format.
-pub(crate) struct RowDistance(Arc<Vectors>);
-
-impl RowDistance {
-    fn vector<'a>(&'a self, operand: &'a [f32]) -> &'a [f32] {
-        match operand {
-            [row] => self.0.row(row.to_bits()),
-            query => query,
+        };
+        match links.iter().find(|&&link| link as usize >= self.rows) {
+            None => Ok(links),
+            Some(link) => Err(damaged(
+                self.path(),
+                format!("row {row} links to row {link} of {}", self.rows),
+            )),
         }
     }
 }
 
-impl Distance<f32> for RowDistance {
-    fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
-        1.0 - cosine(self.vector(a), self.vector(b))
+impl Lists {
+    fn get(&self, index: usize) -> Result<&[u32], Error> {
+        let start = match index.checked_sub(1) {
+            Some(before) => self.ends.get(before)?,
+            None => 0,
+        };
+        // A file has fewer bytes than fit the address space; what is beyond is refused.
+        let [start, end] = [start, self.ends.get(index)?]
+            .map(|offset| usize::try_from(offset).unwrap_or(usize::MAX));
+        Ok(self.links.slice(start..end)?)
+    }
+}
+
+/// Walks over the parts of the file, each beginning at a multiple of 8 bytes.
+struct Parts<'a> {
+    file: &'a Arc<VerifiedFile>,
+    at: usize,
+}
+
+impl Parts<'_> {
+    fn count(&mut self) -> Result<usize, Error> {
+        let count = Numbers::<u64>::new(Arc::clone(self.file), self.at, 1)?.get(0)?;
+        self.at += 8;
+        usize::try_from(count).map_err(|_| {
+            damaged(
+                self.file.path(),
+                format!("a part of it has {count} numbers"),
+            )
+        })
+    }
+
+    fn numbers<T: treffer_disk::Number>(&mut self, n: usize) -> Result<Numbers<T>, Error> {
+        let numbers = Numbers::new(Arc::clone(self.file), self.at, n)?;
+        // They fit the file, so the sum does not overflow.
+        self.at = (self.at + n * size_of::<T>()).next_multiple_of(8);
+        Ok(numbers)
+    }
+
+    fn lists(&mut self, n: usize) -> Result<Lists, Error> {
+        let links = self.count()?;
+        Ok(Lists {
+            ends: self.numbers(n)?,
+            links: self.numbers(links)?,
+        })
     }
 }

@@ -2,50 +2,56 @@
 
 use std::cmp::Reverse;
 use std::path::Path;
-use std::sync::Arc;
 
+use treffer_disk::{SealRecord, Sealed};
 use treffer_types::{DocId, PassageId, Score};
 
+use crate::build::distance;
 use crate::config::GraphConfig;
 use crate::error::{Error, Owner};
-use crate::files::{Header, PASSAGES, Prologue, VECTORS, damaged};
 use crate::graph::Graph;
-use crate::vectors::Vectors;
+use crate::passages::Passages;
+use crate::search::near;
+use crate::vectors::{MappedVectors, check_unit};
 
-pub(crate) const VECTORS_MAGIC: [u8; 8] = *b"TRFvecs\n";
-pub(crate) const PASSAGES_MAGIC: [u8; 8] = *b"TRFpass\n";
+/// Changes with every change to any file of the index.
+pub(crate) const VERSION: u32 = 2;
 
-/// A dense index in memory. Any number of threads may search it; results do not depend
-/// on how many do.
+/// Vectors of one dimension say nothing but a sign, and the builder tells a vector from a
+/// row number by its length.
+pub(crate) const DIMENSIONS: std::ops::RangeInclusive<usize> = 2..=65_536;
+
+/// The builder ranks the points of a layer by `i32`.
+pub(crate) const MOST_VECTORS: usize = i32::MAX as usize;
+
+/// An open dense index. Any number of threads may search it; results do not depend on how
+/// many do.
 ///
 /// Rows are in the order of their passages, so the row with the lower number is also
 /// the one that ranks first among equal scores.
 pub struct DenseIndex {
-    config: GraphConfig,
-    vectors: Arc<Vectors>,
-    passages: Vec<PassageId>,
-    /// None if there are no vectors.
-    graph: Option<Graph>,
+    pub(crate) sealed: Sealed,
+    pub(crate) vectors: MappedVectors,
+    pub(crate) passages: Passages,
+    pub(crate) graph: Graph,
 }
 
 impl DenseIndex {
-    /// Reads an index into memory. Sizes, checksums and contents of all its files are
-    /// checked before the graph library sees a byte.
+    /// Opens the index in `dir`: maps its files and checks their lengths and first blocks.
+    /// What a search touches is verified then; [`verify`](Self::verify) checks everything.
     ///
     /// # Errors
     /// [`Error::Missing`] if there is no complete index in `dir`, [`Error::Damaged`] with
-    /// the file at fault if it is not as it was written, [`Error::Version`] if another
-    /// version of this program wrote it, [`Error::Io`] if it cannot be read.
+    /// the file at fault if one has another length or begins otherwise than it was written,
+    /// [`Error::Version`] if another version of this program wrote it, [`Error::Io`] if it cannot
+    /// be read.
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        let header = Header::open(dir)?;
-        let passages = read_passages(dir, &header)?;
-        let vectors = Arc::new(read_vectors(dir, &header, &passages)?);
-        let graph = match passages.is_empty() {
-            true => None,
-            false => Some(Graph::load(dir, &vectors, &header.graph)?),
-        };
+        let sealed = Sealed::open(dir)?;
+        let vectors = MappedVectors::open(&sealed)?;
+        let passages = Passages::open(&sealed, vectors.len())?;
+        let graph = Graph::open(&sealed, vectors.len())?;
         Ok(DenseIndex {
-            config: header.graph,
+            sealed,
             vectors,
             passages,
             graph,
@@ -54,7 +60,7 @@ impl DenseIndex {
 
     /// What the graph was built with.
     pub fn config(&self) -> &GraphConfig {
-        &self.config
+        self.graph.config()
     }
 
     /// Values of each vector.
@@ -64,12 +70,17 @@ impl DenseIndex {
 
     /// Number of vectors.
     pub fn len(&self) -> usize {
-        self.passages.len()
+        self.vectors.len()
     }
 
     /// Whether there are no vectors at all.
     pub fn is_empty(&self) -> bool {
-        self.passages.is_empty()
+        self.len() == 0
+    }
+
+    /// What [`DenseWriter::finish`](crate::DenseWriter::finish) returned for this index.
+    pub fn record(&self) -> SealRecord {
+        self.sealed.record()
     }
 
     /// The `depth` passages most similar to `query` as far as the graph leads to them, best
@@ -82,7 +93,8 @@ impl DenseIndex {
     ///
     /// # Errors
     /// [`Error::EfBelowDepth`] if `ef_search` is below `depth`; if the query has another
-    /// dimension or is not of length 1.
+    /// dimension or is not of length 1; [`Error::Damaged`] if what is touched is not as it
+    /// was written.
     pub fn search(
         &self,
         query: &[f32],
@@ -92,49 +104,74 @@ impl DenseIndex {
         if ef_search < depth {
             return Err(Error::EfBelowDepth { ef_search, depth });
         }
-        self.vectors.check(Owner::Query, query)?;
-        match &self.graph {
-            Some(graph) if depth > 0 && ef_search < self.len() => {
-                let near = graph.near(query, ef_search)?;
-                Ok(self.best(query, near.into_iter(), depth))
-            }
-            _ => Ok(self.best(query, self.rows(), depth)),
+        self.check_query(query)?;
+        if depth == 0 || ef_search >= self.len() {
+            return self.best(query, self.rows(), depth);
         }
+        let near = near(&self.graph, ef_search, |row| {
+            Ok(distance(query, self.vectors.row(row)?))
+        })?;
+        self.best(query, near.into_iter().map(|near| near.row), depth)
     }
 
     /// The `depth` passages most similar to `query`, best first, equal scores by passage:
     /// every vector is looked at. The way for small indexes, and the truth for large ones.
     ///
     /// # Errors
-    /// If the query has another dimension or is not of length 1.
+    /// If the query has another dimension or is not of length 1; [`Error::Damaged`].
     pub fn exact(&self, query: &[f32], depth: usize) -> Result<Vec<(PassageId, Score)>, Error> {
-        self.vectors.check(Owner::Query, query)?;
-        Ok(self.best(query, self.rows(), depth))
+        self.check_query(query)?;
+        self.best(query, self.rows(), depth)
     }
 
     /// Cosine similarity of `query` and each of the passages, in their order.
     ///
     /// # Errors
     /// [`Error::UnknownPassage`] if a passage has no vector; if the query has another dimension
-    /// or is not of length 1.
+    /// or is not of length 1; [`Error::Damaged`].
     pub fn score(&self, query: &[f32], passages: &[PassageId]) -> Result<Vec<Score>, Error> {
-        self.vectors.check(Owner::Query, query)?;
+        self.check_query(query)?;
         let mut scores = Vec::with_capacity(passages.len());
         for &passage in passages {
-            let row = self
-                .passages
-                .binary_search(&passage)
-                .map_err(|_| Error::UnknownPassage { passage })?;
-            scores.push(self.vectors.score(query, row as u32));
+            let Some(row) = self.passages.row(passage)? else {
+                return Err(Error::UnknownPassage { passage });
+            };
+            scores.push(self.vectors.score(query, row)?);
+        }
+        Ok(scores)
+    }
+
+    /// Cosine similarity of `query` and every passage of each of the documents, documents in
+    /// their order, the passages of each ascending. A document without a vector adds nothing.
+    ///
+    /// # Errors
+    /// If the query has another dimension or is not of length 1; [`Error::Damaged`].
+    pub fn score_docs(
+        &self,
+        query: &[f32],
+        docs: &[DocId],
+    ) -> Result<Vec<(PassageId, Score)>, Error> {
+        self.check_query(query)?;
+        let mut scores = Vec::with_capacity(docs.len());
+        for &doc in docs {
+            for row in self.passages.rows_of(doc)? {
+                scores.push((self.passages.get(row)?, self.vectors.score(query, row)?));
+            }
         }
         Ok(scores)
     }
 
     /// The passages of a document that have a vector, in order; none if it is not known.
-    pub fn passages_of(&self, doc: DocId) -> impl ExactSizeIterator<Item = PassageId> + '_ {
-        let start = self.passages.partition_point(|id| id.doc < doc);
-        let end = self.passages.partition_point(|id| id.doc <= doc);
-        self.passages[start..end].iter().copied()
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn passages_of(&self, doc: DocId) -> Result<Vec<PassageId>, Error> {
+        let rows = self.passages.rows_of(doc)?;
+        rows.map(|row| self.passages.get(row)).collect()
+    }
+
+    fn check_query(&self, query: &[f32]) -> Result<(), Error> {
+        check_unit(self.dimension(), Owner::Query, query)
     }
 
     fn rows(&self) -> std::ops::Range<u32> {
@@ -146,19 +183,29 @@ impl DenseIndex {
         query: &[f32],
         rows: impl Iterator<Item = u32>,
         depth: usize,
-    ) -> Vec<(PassageId, Score)> {
-        let mut ranked: Vec<(Reverse<Score>, u32)> = rows
-            .map(|row| (Reverse(self.vectors.score(query, row)), row))
-            .collect();
-        if depth < ranked.len() {
-            ranked.select_nth_unstable(depth);
-            ranked.truncate(depth);
+    ) -> Result<Vec<(PassageId, Score)>, Error> {
+        // Room for the best and as many more, from which the best are taken now and then.
+        let most = (2 * depth).clamp(1024, self.len().max(1024));
+        let mut ranked: Vec<(Reverse<Score>, u32)> = Vec::new();
+        for row in rows {
+            if ranked.len() >= most && depth < most {
+                keep_best(&mut ranked, depth);
+            }
+            ranked.push((Reverse(self.vectors.score(query, row)?), row));
         }
+        keep_best(&mut ranked, depth);
         ranked.sort_unstable();
         ranked
             .into_iter()
-            .map(|(Reverse(score), row)| (self.passages[row as usize], score))
+            .map(|(Reverse(score), row)| Ok((self.passages.get(row)?, score)))
             .collect()
+    }
+}
+
+fn keep_best(ranked: &mut Vec<(Reverse<Score>, u32)>, depth: usize) {
+    if depth < ranked.len() {
+        ranked.select_nth_unstable(depth);
+        ranked.truncate(depth);
     }
 }
 
@@ -169,47 +216,4 @@ impl std::fmt::Debug for DenseIndex {
             .field("len", &self.len())
             .finish_non_exhaustive()
     }
-}
-
-fn read_passages(dir: &Path, header: &Header) -> Result<Vec<PassageId>, Error> {
-    let path = dir.join(PASSAGES);
-    let prologue = Prologue {
-        magic: PASSAGES_MAGIC,
-        width: 2,
-        rows: header.vectors,
-    };
-    let mut passages = Vec::new();
-    prologue.read(&path, |row| {
-        let [doc, passage] = [row[0], row[1]].map(u32::from_le_bytes);
-        let id = PassageId {
-            doc: DocId(doc),
-            passage,
-        };
-        if passages.last().is_some_and(|&last| id <= last) {
-            return Err(damaged(&path, "its passages are out of order"));
-        }
-        passages.push(id);
-        Ok(())
-    })?;
-    Ok(passages)
-}
-
-fn read_vectors(dir: &Path, header: &Header, passages: &[PassageId]) -> Result<Vectors, Error> {
-    let path = dir.join(VECTORS);
-    let prologue = Prologue {
-        magic: VECTORS_MAGIC,
-        width: header.dimension,
-        rows: header.vectors,
-    };
-    let mut vectors = Vectors::new(header.dimension);
-    let mut vector = Vec::with_capacity(header.dimension);
-    prologue.read(&path, |row| {
-        vector.clear();
-        vector.extend(row.iter().map(|&bytes| f32::from_le_bytes(bytes)));
-        let owner = Owner::Passage(passages[vectors.len()]);
-        vectors
-            .push(owner, &vector)
-            .map_err(|error| damaged(&path, error.to_string()))
-    })?;
-    Ok(vectors)
 }

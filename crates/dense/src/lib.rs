@@ -8,10 +8,22 @@
 //! Every score, whichever method gives it, is one function of the two vectors with a
 //! fixed order of summation, so that the methods agree bit for bit on every processor.
 //!
-//! A vector of `d` dimensions and its passage number take `4 d + 8` bytes, in memory
-//! and on disk alike, and are nowhere held twice. The graph adds, per vector and at
-//! `m` = 16, up to 760 bytes on disk and about 4 kB in memory (measured after opening;
-//! most of it is the library's own bookkeeping of links), in proportion to `m`.
+//! | file | holds |
+//! |---|---|
+//! | `vectors.f32` | the vectors, row after row |
+//! | `passages.u32` | document and passage number of each row |
+//! | `graph.links` | the graph: for each row the rows that it links to, by layer |
+//! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no index |
+//!
+//! Every file begins with its magic number and version; numbers are little-endian. Files
+//! are mapped, and what is touched is verified first: opening an index costs the same
+//! whatever it holds, and an open one takes no memory per vector beyond the pages that were
+//! touched. On disk a vector of `d` dimensions takes `4 d + 8` bytes and its links, at `m` =
+//! 16, up to about 200.
+//!
+//! `hnsw_rs` builds the graph and does nothing else: the links are taken out of it, vectors
+//! that it left without a link that leads to them get some, and the search over the files is
+//! this crate's own.
 //!
 //! ```
 //! use treffer_dense::{DenseIndex, DenseWriter, GraphConfig};
@@ -39,10 +51,15 @@ mod error;
 mod index;
 mod writer;
 
-mod dump;
-mod files;
 mod graph;
+mod passages;
+mod search;
 mod vectors;
+mod verify;
+
+mod build;
+mod layers;
+mod repair;
 
 #[cfg(test)]
 mod tests;

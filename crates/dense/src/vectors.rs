@@ -1,8 +1,25 @@
-//! Unit vectors in one block of memory, and the one similarity between two of them.
+//! Unit vectors, in memory while an index is built and mapped from `vectors.f32` after, and
+//! the one similarity between two of them.
+//!
+//! The file is a prologue, the dimension (u32), the number of rows (u32), zeros up to byte 64,
+//! then the values (f32), row after row: rows whose dimension is a multiple of 16 start at
+//! multiples of 64 bytes, which is a cache line.
 
+use std::path::Path;
+
+use treffer_disk::{FileWriter, Numbers, Prologue, Sealed};
 use treffer_types::Score;
 
-use crate::error::{Error, Owner};
+use crate::error::{Error, Owner, damaged};
+use crate::index::{DIMENSIONS, MOST_VECTORS, VERSION};
+
+const VECTORS: &str = "vectors.f32";
+const PROLOGUE: Prologue = Prologue {
+    magic: *b"TRFvecs\n",
+    version: VERSION,
+};
+/// Where the first row starts.
+const START: usize = 64;
 
 /// Squared lengths may differ from 1 by this much: wide enough for vectors that went
 /// through half precision, far too narrow for one that was never normalized.
@@ -11,7 +28,7 @@ const UNIT_TOLERANCE: f64 = 2e-3;
 /// Running sums of [`cosine`]. A power of two that fills vector registers of any width.
 const LANES: usize = 16;
 
-/// Rows of equal length, each a unit vector.
+/// Rows of equal length, each a unit vector, in memory.
 #[derive(Debug)]
 pub(crate) struct Vectors {
     dimension: usize,
@@ -27,38 +44,15 @@ impl Vectors {
         }
     }
 
-    pub(crate) fn dimension(&self) -> usize {
-        self.dimension
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.values.len() / self.dimension
     }
 
     /// Adds a row, once it is known to be one.
     pub(crate) fn push(&mut self, owner: Owner, vector: &[f32]) -> Result<(), Error> {
-        self.check(owner, vector)?;
+        check_unit(self.dimension, owner, vector)?;
         self.values.extend_from_slice(vector);
         Ok(())
-    }
-
-    /// Refuses a vector that [`cosine`] would not be the cosine for.
-    pub(crate) fn check(&self, owner: Owner, vector: &[f32]) -> Result<(), Error> {
-        if vector.len() != self.dimension {
-            return Err(Error::WrongDimension {
-                owner,
-                expected: self.dimension,
-                found: vector.len(),
-            });
-        }
-        let squared: f64 = vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-        // Written so that NaN fails.
-        if (squared - 1.0).abs() <= UNIT_TOLERANCE {
-            Ok(())
-        } else {
-            let length = squared.sqrt();
-            Err(Error::NotUnit { owner, length })
-        }
     }
 
     /// One row. Panics if there is no such row, as a slice does.
@@ -67,14 +61,93 @@ impl Vectors {
         &self.values[start..start + self.dimension]
     }
 
-    /// Cosine similarity of a checked query and one row.
-    pub(crate) fn score(&self, query: &[f32], row: u32) -> Score {
-        Score::new(cosine(query, self.row(row))).expect("checked vectors are finite")
+    /// Writes `vectors.f32`.
+    pub(crate) fn write(&self, dir: &Path) -> Result<(), Error> {
+        let mut file = FileWriter::create(&dir.join(VECTORS))?;
+        file.push(&PROLOGUE.to_bytes())?;
+        file.push(&(self.dimension as u32).to_le_bytes())?;
+        file.push(&(self.len() as u32).to_le_bytes())?;
+        file.push(&[0; START - Prologue::BYTES - 8])?;
+        for value in &self.values {
+            file.push(&value.to_le_bytes())?;
+        }
+        Ok(file.finish()?)
+    }
+}
+
+/// The rows of an index on disk.
+#[derive(Debug)]
+pub(crate) struct MappedVectors {
+    dimension: usize,
+    rows: usize,
+    values: Numbers<f32>,
+}
+
+impl MappedVectors {
+    pub(crate) fn open(sealed: &Sealed) -> Result<Self, Error> {
+        let file = sealed.file(VECTORS)?;
+        PROLOGUE.check_file(&file)?;
+        let path = file.path().to_owned();
+        let head = Numbers::<u32>::new(file.clone(), Prologue::BYTES, 2)?;
+        let (dimension, rows) = (head.get(0)? as usize, head.get(1)? as usize);
+        let bytes = rows
+            .checked_mul(4 * dimension)
+            .and_then(|bytes| bytes.checked_add(START));
+        if !DIMENSIONS.contains(&dimension) || rows > MOST_VECTORS || bytes != Some(file.len()) {
+            let reason = format!(
+                "its {} bytes are not {rows} vectors of {dimension} dimensions",
+                file.len()
+            );
+            return Err(damaged(&path, reason));
+        }
+        Ok(MappedVectors {
+            dimension,
+            rows,
+            values: Numbers::new(file, START, rows * dimension)?,
+        })
     }
 
-    /// Every value, row after row.
-    pub(crate) fn values(&self) -> &[f32] {
-        &self.values
+    pub(crate) fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.values.file().path()
+    }
+
+    /// One row.
+    pub(crate) fn row(&self, row: u32) -> Result<&[f32], Error> {
+        let start = row as usize * self.dimension;
+        Ok(self.values.slice(start..start + self.dimension)?)
+    }
+
+    /// Cosine similarity of a checked query and one row.
+    pub(crate) fn score(&self, query: &[f32], row: u32) -> Result<Score, Error> {
+        Score::new(cosine(query, self.row(row)?))
+            .ok_or_else(|| damaged(self.path(), format!("vector {row} is not finite")))
+    }
+}
+
+/// Refuses a vector that [`cosine`] would not be the cosine for.
+pub(crate) fn check_unit(dimension: usize, owner: Owner, vector: &[f32]) -> Result<(), Error> {
+    if vector.len() != dimension {
+        return Err(Error::WrongDimension {
+            owner,
+            expected: dimension,
+            found: vector.len(),
+        });
+    }
+    let squared: f64 = vector.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    // Written so that NaN fails.
+    if (squared - 1.0).abs() <= UNIT_TOLERANCE {
+        Ok(())
+    } else {
+        let length = squared.sqrt();
+        Err(Error::NotUnit { owner, length })
     }
 }
 
@@ -140,8 +213,7 @@ mod tests {
 
     #[test]
     fn a_vector_that_is_no_unit_vector_is_refused_with_its_length() {
-        let vectors = Vectors::new(2);
-        let message = |vector: &[f32]| match vectors.check(Owner::Query, vector) {
+        let message = |vector: &[f32]| match check_unit(2, Owner::Query, vector) {
             Ok(()) => String::new(),
             Err(error) => error.to_string(),
         };

@@ -1,18 +1,18 @@
 //! Collects vectors and writes an index of them.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
 use treffer_types::{PassageId, Progress};
 
+use crate::build::build;
 use crate::config::GraphConfig;
 use crate::error::{Error, Owner};
-use crate::files::{
-    DIMENSIONS, HEADER, Header, MOST_VECTORS, PASSAGES, Prologue, VECTORS, io_error,
-};
-use crate::graph;
-use crate::index::{PASSAGES_MAGIC, VECTORS_MAGIC};
+use crate::index::{DIMENSIONS, MOST_VECTORS};
+use crate::layers::Layers;
+use crate::passages;
+use crate::repair::connect;
 use crate::vectors::Vectors;
 
 /// Writes a dense index. Nothing can be opened until [`finish`](Self::finish) has returned.
@@ -38,9 +38,14 @@ impl DenseWriter {
         if !DIMENSIONS.contains(&dimension) {
             return Err(Error::Dimension { dimension });
         }
-        fs::create_dir_all(dir).map_err(io_error("create", dir))?;
-        let header = dir.join(HEADER);
-        if header.try_exists().map_err(io_error("look for", &header))? {
+        create_dir_durably(dir)?;
+        let seal = dir.join(CHECKSUMS);
+        let exists = seal.try_exists().map_err(|source| Error::Io {
+            action: "look for",
+            path: seal,
+            source,
+        })?;
+        if exists {
             return Err(Error::Exists {
                 path: dir.to_owned(),
             });
@@ -74,7 +79,7 @@ impl DenseWriter {
         Ok(())
     }
 
-    /// Builds the graph and writes everything; the header comes last, after all the
+    /// Builds the graph, writes everything and seals it; the seal comes last, after all the
     /// rest is on disk. Reports one step, in vectors.
     ///
     /// One thread inserts in order, so that two builds from the same vectors are the same.
@@ -82,40 +87,25 @@ impl DenseWriter {
     /// # Errors
     /// If a file cannot be written, or [`Error::Cancelled`] if `progress` says so. The directory
     /// then holds no index.
-    pub fn finish(self, progress: &dyn Progress) -> Result<(), Error> {
+    pub fn finish(self, progress: &dyn Progress) -> Result<SealRecord, Error> {
         let DenseWriter {
             dir,
             config,
             vectors,
             passages,
         } = self;
-        let (dimension, rows) = (vectors.dimension(), vectors.len());
-        Prologue {
-            magic: VECTORS_MAGIC,
-            width: dimension,
-            rows,
-        }
-        .write(
-            &dir.join(VECTORS),
-            vectors.values().iter().map(|value| value.to_le_bytes()),
-        )?;
-        Prologue {
-            magic: PASSAGES_MAGIC,
-            width: 2,
-            rows,
-        }
-        .write(
-            &dir.join(PASSAGES),
-            passages
-                .iter()
-                .flat_map(|id| [id.doc.0.to_le_bytes(), id.passage.to_le_bytes()]),
-        )?;
-        if rows > 0 {
-            progress.begin("building the graph", Some(rows as u64), "vectors");
-            let built = graph::build(&dir, &Arc::new(vectors), &config, progress);
+        vectors.write(&dir)?;
+        passages::write(&dir, &passages)?;
+        let mut layers = Layers::default();
+        if vectors.len() > 0 {
+            let vectors = Arc::new(vectors);
+            progress.begin("building the graph", Some(vectors.len() as u64), "vectors");
+            let built = build(&vectors, &config, progress);
             progress.end();
-            built?;
+            layers = built?;
+            connect(&mut layers, &vectors, &config)?;
         }
-        Header::of(&dir, dimension, rows, config)?.write(&dir)
+        layers.write(&dir, &config)?;
+        Ok(seal(&dir)?)
     }
 }

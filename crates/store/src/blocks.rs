@@ -3,28 +3,31 @@
 //! A block is, before compression, the length of each of its documents as u32, then
 //! the documents. A document is two JSON objects, its text and its metadata: metadata
 //! on its own is nested no deeper than in the record that it came from, so what could be
-//! read once can be read again. `documents.zst` is a magic number and a version, then the
-//! blocks; `blocks.table` is the number of documents as u32, then one [`Entry`] per block.
+//! read once can be read again. `documents.zst` is a prologue, then the blocks;
+//! `blocks.table` is a prologue, the number of documents as u32, then one [`Entry`] per
+//! block.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use treffer_disk::{FileWriter, Numbers, Prologue, Sealed, VerifiedFile, partition_point};
 use treffer_types::{DocId, Document, Metadata};
 
-use crate::error::{Error, damaged, io_error};
-use crate::table::{self, Kind, TableWriter, VERSION, check_magic, read_at};
+use crate::error::{Error, damaged};
+use crate::store::VERSION;
 
-const DOCUMENTS: Kind = Kind {
-    name: "documents.zst",
+const DOCUMENTS: &str = "documents.zst";
+const DOCUMENTS_PROLOGUE: Prologue = Prologue {
     magic: *b"TRFdocs\n",
+    version: VERSION,
 };
-pub(crate) const BLOCKS: Kind = Kind {
-    name: "blocks.table",
+const BLOCKS: &str = "blocks.table";
+const BLOCKS_PROLOGUE: Prologue = Prologue {
     magic: *b"TRFblks\n",
+    version: VERSION,
 };
 
 /// A block is closed before it grows beyond this, unless one document alone does. Small
@@ -39,8 +42,6 @@ const LEVEL: i32 = 3;
 
 /// What the JSON library reads back.
 const MOST_LEVELS: usize = 127;
-
-const HEAD: usize = 12;
 
 /// A document without its metadata.
 #[derive(Serialize, Deserialize)]
@@ -88,14 +89,12 @@ fn is_within<'a>(levels: usize, mut values: impl Iterator<Item = &'a Value>) -> 
     })
 }
 
-/// One block of `documents.zst`.
+/// One block of `documents.zst`, in the table as five u32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
     /// Its first document; the next block's first ends it.
     first: u32,
-    /// CRC-32 of the compressed bytes.
-    crc32: u32,
-    /// Where it starts in the file.
+    /// Where it starts in the file; in the table as its lower and its upper half.
     offset: u64,
     /// Compressed bytes.
     packed: u32,
@@ -104,38 +103,43 @@ struct Entry {
 }
 
 impl Entry {
-    const BYTES: usize = 24;
+    const WORDS: usize = 5;
 
-    fn to_bytes(self) -> [u8; Self::BYTES] {
-        let mut bytes = [0; Self::BYTES];
-        bytes[..4].copy_from_slice(&self.first.to_le_bytes());
-        bytes[4..8].copy_from_slice(&self.crc32.to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.offset.to_le_bytes());
-        bytes[16..20].copy_from_slice(&self.packed.to_le_bytes());
-        bytes[20..].copy_from_slice(&self.unpacked.to_le_bytes());
+    fn to_bytes(self) -> [u8; 4 * Self::WORDS] {
+        let Entry {
+            first,
+            offset,
+            packed,
+            unpacked,
+        } = self;
+        let words = [
+            first,
+            offset as u32,
+            (offset >> 32) as u32,
+            packed,
+            unpacked,
+        ];
+        let mut bytes = [0; 4 * Self::WORDS];
+        for (chunk, word) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(words) {
+            *chunk = word.to_le_bytes();
+        }
         bytes
     }
 
-    fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
-        let word = |at: usize| {
-            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
+    fn from_words(words: [u32; Self::WORDS]) -> Self {
+        let [first, lower, upper, packed, unpacked] = words;
         Entry {
-            first: word(0),
-            crc32: word(4),
-            offset: u64::from(word(8)) | u64::from(word(12)) << 32,
-            packed: word(16),
-            unpacked: word(20),
+            first,
+            offset: u64::from(lower) | u64::from(upper) << 32,
+            packed,
+            unpacked,
         }
     }
 }
 
 /// Writes blocks. Holds one block, and 24 bytes for each one written.
 pub(crate) struct BlockWriter {
-    dir: PathBuf,
-    path: PathBuf,
-    out: BufWriter<File>,
-    offset: u64,
+    out: FileWriter,
     entries: Vec<Entry>,
     n_docs: u32,
     lengths: Vec<u32>,
@@ -145,21 +149,17 @@ pub(crate) struct BlockWriter {
 
 impl BlockWriter {
     pub(crate) fn create(dir: &Path) -> Result<Self, Error> {
-        let path = dir.join(DOCUMENTS.name);
-        let mut out = BufWriter::new(File::create(&path).map_err(io_error("create", &path))?);
-        out.write_all(&DOCUMENTS.magic)
-            .and_then(|()| out.write_all(&VERSION.to_le_bytes()))
-            .map_err(io_error("write", &path))?;
+        let mut out = FileWriter::create(&dir.join(DOCUMENTS))?;
+        out.push(&DOCUMENTS_PROLOGUE.to_bytes())?;
+        let compressor = zstd::bulk::Compressor::new(LEVEL)
+            .map_err(|source| compress_error(out.path(), source))?;
         Ok(BlockWriter {
-            dir: dir.to_owned(),
-            compressor: zstd::bulk::Compressor::new(LEVEL).map_err(io_error("compress", &path))?,
-            path,
             out,
-            offset: HEAD as u64,
             entries: Vec::new(),
             n_docs: 0,
             lengths: Vec::new(),
             json: Vec::new(),
+            compressor,
         })
     }
 
@@ -202,76 +202,66 @@ impl BlockWriter {
         let packed = self
             .compressor
             .compress(&block)
-            .map_err(io_error("compress", &self.path))?;
-        self.out
-            .write_all(&packed)
-            .map_err(io_error("write", &self.path))?;
+            .map_err(|source| compress_error(self.out.path(), source))?;
         self.entries.push(Entry {
             first: self.n_docs - self.lengths.len() as u32,
-            crc32: crc32fast::hash(&packed),
-            offset: self.offset,
+            offset: self.out.bytes(),
             packed: packed.len() as u32,
             unpacked: block.len() as u32,
         });
-        self.offset += packed.len() as u64;
+        self.out.push(&packed)?;
         self.lengths.clear();
         Ok(())
     }
 
     /// Closes the last block, then writes the table of blocks.
-    pub(crate) fn finish(mut self) -> Result<(), Error> {
+    pub(crate) fn finish(mut self, dir: &Path) -> Result<(), Error> {
         if !self.lengths.is_empty() {
             self.close_block()?;
         }
-        self.out
-            .flush()
-            .and_then(|()| self.out.get_ref().sync_all())
-            .map_err(io_error("write", &self.path))?;
-        let mut table = TableWriter::create(&self.dir, BLOCKS)?;
+        self.out.finish()?;
+        let mut table = FileWriter::create(&dir.join(BLOCKS))?;
+        table.push(&BLOCKS_PROLOGUE.to_bytes())?;
         table.push(&self.n_docs.to_le_bytes())?;
         for entry in &self.entries {
             table.push(&entry.to_bytes())?;
         }
-        table.finish()
+        Ok(table.finish()?)
+    }
+}
+
+fn compress_error(path: &Path, source: std::io::Error) -> Error {
+    Error::Io {
+        action: "compress a block of",
+        path: path.to_owned(),
+        source,
     }
 }
 
 /// Reads documents out of their blocks.
 pub(crate) struct BlockReader {
-    path: PathBuf,
-    file: File,
-    entries: Vec<Entry>,
+    documents: Arc<VerifiedFile>,
+    /// Entry after entry.
+    entries: Numbers<u32>,
     n_docs: u32,
 }
 
 impl BlockReader {
-    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
-        let (n_docs, entries) = read_entries(dir)?;
-        let path = dir.join(DOCUMENTS.name);
-        let file = File::open(&path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => Error::Missing {
-                path: dir.to_owned(),
-                file: DOCUMENTS.name,
-            },
-            _ => io_error("open", &path)(source),
-        })?;
-        let bytes = file.metadata().map_err(io_error("read", &path))?.len();
-        let end = entries
-            .last()
-            .map_or(HEAD as u64, |last| last.offset + u64::from(last.packed));
-        if bytes != end {
-            return Err(damaged(
-                &path,
-                format!("it has {bytes} bytes instead of {end}"),
-            ));
+    pub(crate) fn open(sealed: &Sealed) -> Result<Self, Error> {
+        let documents = sealed.file(DOCUMENTS)?;
+        DOCUMENTS_PROLOGUE.check_file(&documents)?;
+        let table = sealed.file(BLOCKS)?;
+        BLOCKS_PROLOGUE.check_file(&table)?;
+        let n_docs = Numbers::new(Arc::clone(&table), Prologue::BYTES, 1)?.get(0)?;
+        let start = Prologue::BYTES + 4;
+        let words = (table.len() - start) / 4;
+        if !(table.len() - start).is_multiple_of(4 * Entry::WORDS) {
+            let reason = format!("its {} bytes are no whole entries", table.len());
+            return Err(damaged(table.path(), reason));
         }
-        let mut head = [0; HEAD];
-        read_at(&file, &mut head, 0).map_err(io_error("read", &path))?;
-        check_magic(&path, DOCUMENTS.magic, &head)?;
         Ok(BlockReader {
-            path,
-            file,
-            entries,
+            documents,
+            entries: Numbers::new(table, start, words)?,
             n_docs,
         })
     }
@@ -280,70 +270,56 @@ impl BlockReader {
         self.n_docs
     }
 
-    /// Unpacks one block, checked, and reads one document of it.
+    /// Unpacks one block and reads one document of it.
     pub(crate) fn document(&self, doc: DocId) -> Result<Document, Error> {
-        let after = self.entries.partition_point(|entry| entry.first <= doc.0);
-        let Some(number) = after.checked_sub(1).filter(|_| doc.0 < self.n_docs) else {
+        if doc.0 >= self.n_docs {
             return Err(Error::UnknownDoc {
                 doc,
                 len: self.n_docs as usize,
             });
+        }
+        let n_blocks = self.entries.len() / Entry::WORDS;
+        let after = partition_point(n_blocks, |block| {
+            Ok::<_, Error>(self.entries.get(block * Entry::WORDS)? <= doc.0)
+        })?;
+        let Some(number) = after.checked_sub(1) else {
+            let reason = format!("no block holds document {}", doc.0);
+            return Err(damaged(self.entries.file().path(), reason));
         };
-        let entry = self.entries[number];
-        let end = self.entries.get(after).map_or(self.n_docs, |e| e.first);
+        let entry = self.entry(number)?;
+        let end = if after < n_blocks {
+            self.entry(after)?.first
+        } else {
+            self.n_docs
+        };
         let block = self.unpack(number, entry)?;
-        let json = slice_of(&block, doc.0 - entry.first, end - entry.first)
-            .ok_or_else(|| damaged(&self.path, format!("block {number} has wrong lengths")))?;
+        let json = slice_of(&block, doc.0 - entry.first, end - entry.first).ok_or_else(|| {
+            let reason = format!("block {number} has wrong lengths");
+            damaged(self.documents.path(), reason)
+        })?;
         decode(json).map_err(|error| {
-            damaged(
-                &self.path,
-                format!("document {} is no document: {error}", doc.0),
-            )
+            let reason = format!("document {} is no document: {error}", doc.0);
+            damaged(self.documents.path(), reason)
         })
+    }
+
+    fn entry(&self, number: usize) -> Result<Entry, Error> {
+        let start = number * Entry::WORDS;
+        let words = self.entries.slice(start..start + Entry::WORDS)?;
+        let words = words.first_chunk().expect("a slice is as long as asked");
+        Ok(Entry::from_words(*words))
     }
 
     fn unpack(&self, number: usize, entry: Entry) -> Result<Vec<u8>, Error> {
-        let mut packed = vec![0; entry.packed as usize];
-        read_at(&self.file, &mut packed, entry.offset).map_err(io_error("read", &self.path))?;
-        if crc32fast::hash(&packed) != entry.crc32 {
-            return Err(damaged(
-                &self.path,
-                format!("the checksum of block {number} differs"),
-            ));
-        }
-        zstd::bulk::decompress(&packed, entry.unpacked as usize).map_err(|error| {
-            damaged(
-                &self.path,
-                format!("block {number} does not unpack: {error}"),
-            )
+        // A file has fewer bytes than fit the address space; what is beyond is refused.
+        let start = usize::try_from(entry.offset).unwrap_or(usize::MAX);
+        let end = start.saturating_add(entry.packed as usize);
+        let packed = self.documents.bytes(start..end)?;
+        zstd::bulk::decompress(packed, entry.unpacked as usize).map_err(|error| {
+            let reason = format!("block {number} does not unpack: {error}");
+            damaged(self.documents.path(), reason)
         })
     }
-}
-
-/// The table of blocks, checked as far as it can be without the blocks.
-fn read_entries(dir: &Path) -> Result<(u32, Vec<Entry>), Error> {
-    let body = table::read(dir, BLOCKS)?;
-    let path = dir.join(BLOCKS.name);
-    let Some((n_docs, rest)) = body.split_first_chunk() else {
-        return Err(damaged(&path, "it ends too early"));
-    };
-    let n_docs = u32::from_le_bytes(*n_docs);
-    let (chunks, odd) = rest.as_chunks::<{ Entry::BYTES }>();
-    let entries: Vec<Entry> = chunks.iter().map(Entry::from_bytes).collect();
-    let in_order = entries.windows(2).all(|pair| {
-        pair[0].first < pair[1].first
-            && pair[0].offset.checked_add(pair[0].packed.into()) == Some(pair[1].offset)
-    });
-    let starts = entries
-        .first()
-        .map_or(n_docs == 0, |e| e.first == 0 && e.offset == HEAD as u64);
-    let ends = entries
-        .last()
-        .is_none_or(|e| e.first < n_docs && e.offset.checked_add(e.packed.into()).is_some());
-    if !(odd.is_empty() && in_order && starts && ends) {
-        return Err(damaged(&path, "its blocks do not join"));
-    }
-    Ok((n_docs, entries))
 }
 
 /// Document `index` of the `n` in a block.

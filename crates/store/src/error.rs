@@ -87,7 +87,7 @@ pub enum Error {
         /// The directory.
         path: PathBuf,
         /// The file that is not there.
-        file: &'static str,
+        file: String,
     },
 
     /// A file is not what was written.
@@ -126,13 +126,40 @@ pub enum Error {
     },
 }
 
-/// For `map_err` on the file system's answers.
-pub(crate) fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
-    let path = path.to_owned();
-    move |source| Error::Io {
-        action,
-        path,
-        source,
+impl From<treffer_disk::Error> for Error {
+    fn from(error: treffer_disk::Error) -> Self {
+        use treffer_disk::Error as Disk;
+        match error {
+            Disk::Missing { path } => Error::Missing {
+                file: path
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+                path: path.parent().unwrap_or(&path).to_owned(),
+            },
+            Disk::NotRegular { path } => damaged(&path, "it is not a regular file"),
+            Disk::Foreign { path } => damaged(&path, "it begins with the wrong bytes"),
+            Disk::Version {
+                path,
+                expected,
+                found,
+            } => Error::Version {
+                path,
+                expected,
+                found,
+            },
+            Disk::Damaged { path, reason } => Error::Damaged { path, reason },
+            Disk::Io {
+                action,
+                path,
+                source,
+            } => Error::Io {
+                action,
+                path,
+                source,
+            },
+        }
     }
 }
 

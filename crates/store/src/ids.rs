@@ -1,25 +1,34 @@
 //! External ids: by number, and numbers by id.
 //!
-//! `ids.table` holds each id as a length (u32) and its bytes, in order of arrival.
-//! `hashes.table` holds the [`hash`] of each id (u64) and its document (u32), sorted.
-//! Two ids may share a hash: it narrows the choice, and the ids themselves decide.
+//! `ids.table` is a prologue, the ids one after the other in order of arrival, zeros up to a
+//! multiple of 8, then for each id where it ends (u64, counted from the first id's start).
+//! `hashes.table` is a prologue, 4 bytes of zeros, the [`hash`] of each id (u64), ascending,
+//! then the document of each hash (u32). Two ids may share a hash: it narrows the choice, and
+//! the ids themselves decide.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
+use std::sync::Arc;
 
+use treffer_disk::{FileWriter, Numbers, Prologue, Sealed, VerifiedFile, partition_point};
 use treffer_types::DocId;
 
 use crate::error::{Error, damaged};
-use crate::table::{self, Kind, TableWriter};
+use crate::store::VERSION;
 
-const IDS: Kind = Kind {
-    name: "ids.table",
+const IDS: &str = "ids.table";
+const IDS_PROLOGUE: Prologue = Prologue {
     magic: *b"TRFids \n",
+    version: VERSION,
 };
-const HASHES: Kind = Kind {
-    name: "hashes.table",
+const HASHES: &str = "hashes.table";
+const HASHES_PROLOGUE: Prologue = Prologue {
     magic: *b"TRFhash\n",
+    version: VERSION,
 };
+/// Where the hashes start, a multiple of their width.
+const HASHES_START: usize = 16;
 
 /// 64-bit FNV-1a (Fowler, Noll and Vo), then the mixer of SplitMix64. It is part of the
 /// format, so it must not change with the compiler or its library.
@@ -35,24 +44,19 @@ pub(crate) fn hash(id: &str) -> u64 {
 
 /// Writes ids and refuses those it has seen.
 ///
-/// Ids themselves go to disk. What stays is hash, number and offset, 24 bytes in a hash
-/// table: between 28 and 57 bytes per document, depending on how full the table is. An id
-/// whose hash was seen is compared with the one on disk, so a collision loses nothing.
+/// Ids themselves go to disk. What stays is where each ends, 8 bytes, and hash and number,
+/// 16 bytes in a hash table: between 26 and 56 bytes per document, depending on how full the
+/// two are. An id whose hash was seen is compared with the one on disk, so a collision loses
+/// nothing.
 pub(crate) struct IdWriter {
-    table: TableWriter,
+    table: FileWriter,
     hash: fn(&str) -> u64,
-    /// The first id of each hash.
-    seen: HashMap<u64, Seen>,
-    /// All further ids of a hash: none, unless somebody makes collisions on purpose.
-    collided: Vec<(u64, Seen)>,
-    n: u32,
-}
-
-/// A document and where its id starts in the table.
-#[derive(Clone, Copy)]
-struct Seen {
-    doc: DocId,
-    start: u64,
+    /// The first document of each hash.
+    seen: HashMap<u64, DocId>,
+    /// All further documents of a hash: none, unless somebody makes collisions on purpose.
+    collided: Vec<(u64, DocId)>,
+    /// Where each id ends, from the first one's start.
+    ends: Vec<u64>,
 }
 
 impl IdWriter {
@@ -60,14 +64,16 @@ impl IdWriter {
         Self::with_hash(dir, hash)
     }
 
-    /// For tests of collisions; a table can only be read if `hash` is [`hash`].
+    /// For tests of collisions; ids can only be found again if `hash` is [`hash`].
     pub(crate) fn with_hash(dir: &Path, hash: fn(&str) -> u64) -> Result<Self, Error> {
+        let mut table = FileWriter::create(&dir.join(IDS))?;
+        table.push(&IDS_PROLOGUE.to_bytes())?;
         Ok(IdWriter {
-            table: TableWriter::create(dir, IDS)?,
+            table,
             hash,
             seen: HashMap::new(),
             collided: Vec::new(),
-            n: 0,
+            ends: Vec::new(),
         })
     }
 
@@ -77,10 +83,13 @@ impl IdWriter {
         let Some(&first) = self.seen.get(&hash) else {
             return Ok(None);
         };
-        let further = self.collided.iter().filter(|(h, _)| *h == hash);
-        for seen in std::iter::once(first).chain(further.map(|(_, seen)| *seen)) {
-            if is_at(&mut self.table, seen.start, id)? {
-                return Ok(Some(seen.doc));
+        if self.has(first, id)? {
+            return Ok(Some(first));
+        }
+        for i in 0..self.collided.len() {
+            let (other, doc) = self.collided[i];
+            if other == hash && self.has(doc, id)? {
+                return Ok(Some(doc));
             }
         }
         Ok(None)
@@ -88,180 +97,166 @@ impl IdWriter {
 
     /// Adds an id that [`find`](Self::find) did not find.
     pub(crate) fn push(&mut self, id: &str) -> Result<DocId, Error> {
-        let seen = Seen {
-            doc: DocId(self.n),
-            start: self.table.len(),
-        };
-        self.table.push(&(id.len() as u32).to_le_bytes())?;
+        let doc = DocId(self.len());
         self.table.push(id.as_bytes())?;
+        self.ends.push(self.table.bytes() - Prologue::BYTES as u64);
         let hash = (self.hash)(id);
         match self.seen.entry(hash) {
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(seen);
+            Entry::Vacant(entry) => {
+                entry.insert(doc);
             }
-            std::collections::hash_map::Entry::Occupied(_) => self.collided.push((hash, seen)),
+            Entry::Occupied(_) => self.collided.push((hash, doc)),
         }
-        self.n += 1;
-        Ok(seen.doc)
+        Ok(doc)
     }
 
     pub(crate) fn len(&self) -> u32 {
-        self.n
+        self.ends.len() as u32
     }
 
-    pub(crate) fn finish(self, dir: &Path) -> Result<(), Error> {
-        self.table.finish()?;
-        let mut sorted: Vec<(u64, u32)> = self
-            .seen
-            .into_iter()
-            .chain(self.collided)
-            .map(|(hash, seen)| (hash, seen.doc.0))
-            .collect();
-        sorted.sort_unstable();
-        let mut table = TableWriter::create(dir, HASHES)?;
-        for (hash, doc) in sorted {
-            table.push(&hash.to_le_bytes())?;
-            table.push(&doc.to_le_bytes())?;
+    pub(crate) fn finish(mut self, dir: &Path) -> Result<(), Error> {
+        let beyond = self.table.bytes() % 8;
+        self.table.push(&[0; 8][..(8 - beyond as usize) % 8])?;
+        for end in &self.ends {
+            self.table.push(&end.to_le_bytes())?;
         }
-        table.finish()
+        self.table.finish()?;
+        let mut sorted: Vec<(u64, DocId)> = self.seen.into_iter().chain(self.collided).collect();
+        sorted.sort_unstable();
+        let mut table = FileWriter::create(&dir.join(HASHES))?;
+        table.push(&HASHES_PROLOGUE.to_bytes())?;
+        table.push(&[0; HASHES_START - Prologue::BYTES])?;
+        for (hash, _) in &sorted {
+            table.push(&hash.to_le_bytes())?;
+        }
+        for (_, doc) in &sorted {
+            table.push(&doc.0.to_le_bytes())?;
+        }
+        Ok(table.finish()?)
+    }
+
+    /// Whether the id of a document that was pushed is `id`.
+    fn has(&mut self, doc: DocId, id: &str) -> Result<bool, Error> {
+        let index = doc.0 as usize;
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        if self.ends[index] - start != id.len() as u64 {
+            return Ok(false);
+        }
+        let mut bytes = vec![0; id.len()];
+        self.table
+            .read_back(Prologue::BYTES as u64 + start, &mut bytes)?;
+        Ok(bytes == id.as_bytes())
     }
 }
 
-/// Whether the id at `start` is `id`.
-fn is_at(table: &mut TableWriter, start: u64, id: &str) -> Result<bool, Error> {
-    let mut length = [0; 4];
-    table.read_back(start, &mut length)?;
-    if u32::from_le_bytes(length) as usize != id.len() {
-        return Ok(false);
-    }
-    let mut bytes = vec![0; id.len()];
-    table.read_back(start + 4, &mut bytes)?;
-    Ok(bytes == id.as_bytes())
-}
-
-/// All ids, in memory.
+/// All ids, on disk.
 pub(crate) struct Ids {
-    text: String,
-    /// Where each id ends in `text`.
-    ends: Vec<usize>,
-    hashes: Vec<(u64, u32)>,
+    table: Arc<VerifiedFile>,
+    /// Where each id ends.
+    ends: Numbers<u64>,
+    /// Ascending.
+    hashes: Numbers<u64>,
+    /// Of each hash.
+    docs: Numbers<u32>,
 }
 
 impl Ids {
-    pub(crate) fn open(dir: &Path) -> Result<Self, Error> {
-        let (text, ends) = read_ids(dir)?;
-        let ids = Ids {
-            text,
-            ends,
-            hashes: read_hashes(dir)?,
+    /// Opens the ids of `n_docs` documents.
+    pub(crate) fn open(sealed: &Sealed, n_docs: u32) -> Result<Self, Error> {
+        let n = n_docs as usize;
+        let table = sealed.file(IDS)?;
+        IDS_PROLOGUE.check_file(&table)?;
+        let Some(start) = table.len().checked_sub(8 * n) else {
+            let reason = format!("its {} bytes do not hold {n} ids", table.len());
+            return Err(damaged(table.path(), reason));
         };
-        let path = dir.join(HASHES.name);
-        if ids.hashes.len() != ids.ends.len() {
-            return Err(damaged(
-                &path,
-                "it has another number of ids than ids.table",
-            ));
+        let hashes = sealed.file(HASHES)?;
+        HASHES_PROLOGUE.check_file(&hashes)?;
+        if hashes.len() != HASHES_START + 12 * n {
+            let reason = format!("its {} bytes do not hold {n} hashes", hashes.len());
+            return Err(damaged(hashes.path(), reason));
         }
-        if ids.hashes.iter().any(|&(_, doc)| doc as usize >= ids.len()) {
-            return Err(damaged(&path, "it names a document that is not there"));
-        }
-        Ok(ids)
+        Ok(Ids {
+            ends: Numbers::new(Arc::clone(&table), start, n)?,
+            table,
+            hashes: Numbers::new(Arc::clone(&hashes), HASHES_START, n)?,
+            docs: Numbers::new(hashes, HASHES_START + 8 * n, n)?,
+        })
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    pub(crate) fn get(&self, doc: DocId) -> Option<&str> {
+    /// The id of a document that is there.
+    pub(crate) fn get(&self, doc: DocId) -> Result<&str, Error> {
         let index = doc.0 as usize;
-        let end = *self.ends.get(index)?;
-        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
-        self.text.get(start..end)
-    }
-
-    pub(crate) fn find(&self, id: &str) -> Option<DocId> {
-        let hash = hash(id);
-        let start = self.hashes.partition_point(|&(h, _)| h < hash);
-        self.hashes[start..]
-            .iter()
-            .take_while(|&&(h, _)| h == hash)
-            .map(|&(_, doc)| DocId(doc))
-            .find(|&doc| self.get(doc) == Some(id))
-    }
-}
-
-fn read_ids(dir: &Path) -> Result<(String, Vec<usize>), Error> {
-    let body = table::read(dir, IDS)?;
-    let path = dir.join(IDS.name);
-    let (mut text, mut ends) = (Vec::with_capacity(body.len()), Vec::new());
-    let mut rest = body.as_slice();
-    while !rest.is_empty() {
-        let id = rest
-            .split_first_chunk()
-            .and_then(|(length, rest)| rest.split_at_checked(u32::from_le_bytes(*length) as usize));
-        let Some((id, after)) = id else {
-            return Err(damaged(&path, "an id ends too early"));
+        let start = match index.checked_sub(1) {
+            Some(before) => self.ends.get(before)?,
+            None => 0,
         };
-        if std::str::from_utf8(id).is_err() {
-            return Err(damaged(&path, format!("id {} is no text", ends.len())));
-        }
-        text.extend_from_slice(id);
-        ends.push(text.len());
-        rest = after;
+        let [start, end] = [start, self.ends.get(index)?].map(|offset| {
+            // A file has fewer bytes than fit the address space; what is beyond is refused.
+            usize::try_from(offset)
+                .unwrap_or(usize::MAX)
+                .saturating_add(Prologue::BYTES)
+        });
+        std::str::from_utf8(self.table.bytes(start..end)?)
+            .map_err(|_| damaged(self.table.path(), format!("id {index} is no text")))
     }
-    text.shrink_to_fit();
-    ends.shrink_to_fit();
-    let text = String::from_utf8(text).expect("texts joined are text");
-    Ok((text, ends))
-}
 
-fn read_hashes(dir: &Path) -> Result<Vec<(u64, u32)>, Error> {
-    let body = table::read(dir, HASHES)?;
-    let path = dir.join(HASHES.name);
-    let (chunks, odd) = body.as_chunks::<12>();
-    let mut hashes = Vec::with_capacity(chunks.len());
-    for [h0, h1, h2, h3, h4, h5, h6, h7, doc @ ..] in chunks {
-        let hash = u64::from_le_bytes([*h0, *h1, *h2, *h3, *h4, *h5, *h6, *h7]);
-        hashes.push((hash, u32::from_le_bytes(*doc)));
+    pub(crate) fn find(&self, id: &str) -> Result<Option<DocId>, Error> {
+        let hash = hash(id);
+        let n = self.hashes.len();
+        let first = partition_point(n, |i| Ok::<_, Error>(self.hashes.get(i)? < hash))?;
+        for i in first..n {
+            if self.hashes.get(i)? != hash {
+                break;
+            }
+            let doc = self.docs.get(i)?;
+            if doc as usize >= n {
+                let reason = format!("it names document {doc} of {n}");
+                return Err(damaged(self.docs.file().path(), reason));
+            }
+            if self.get(DocId(doc))? == id {
+                return Ok(Some(DocId(doc)));
+            }
+        }
+        Ok(None)
     }
-    if !odd.is_empty() || !hashes.is_sorted() {
-        return Err(damaged(&path, "its hashes are out of order"));
-    }
-    Ok(hashes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn ids_that_share_a_hash_are_still_told_apart() {
+    /// Writes ids with a hash of the test's own and opens them.
+    fn written(ids: &[&str], hash: fn(&str) -> u64) -> (tempfile::TempDir, Ids) {
         let dir = tempfile::tempdir().unwrap();
-        let mut writer = IdWriter::with_hash(dir.path(), |_| 7).unwrap();
-        for (i, id) in ["a", "", "b", "ab", "ba"].into_iter().enumerate() {
+        let mut writer = IdWriter::with_hash(dir.path(), hash).unwrap();
+        for (i, id) in ids.iter().enumerate() {
             assert_eq!(writer.find(id).unwrap(), None);
             assert_eq!(writer.push(id).unwrap(), DocId(i as u32));
             assert_eq!(writer.find(id).unwrap(), Some(DocId(i as u32)));
         }
-        assert_eq!(writer.find("a").unwrap(), Some(DocId(0)));
-        assert_eq!(writer.find("c").unwrap(), None);
+        assert_eq!(writer.find(ids[0]).unwrap(), Some(DocId(0)));
+        assert_eq!(writer.find("not there").unwrap(), None);
         writer.finish(dir.path()).unwrap();
-        // Read with the real hash, ids are there by number; those that hash to 7 by chance, none.
-        let ids = Ids::open(dir.path()).unwrap();
-        assert_eq!(ids.get(DocId(3)), Some("ab"));
-        assert_eq!(ids.hashes.iter().map(|pair| pair.1).max(), Some(4));
+        treffer_disk::seal(dir.path()).unwrap();
+        let sealed = Sealed::open(dir.path()).unwrap();
+        let ids = Ids::open(&sealed, ids.len() as u32).unwrap();
+        (dir, ids)
+    }
+
+    #[test]
+    fn ids_that_share_a_hash_are_still_told_apart() {
+        let (_dir, ids) = written(&["a", "", "b", "ab", "ba"], |_| 7);
+        assert_eq!(ids.get(DocId(1)).unwrap(), "");
+        assert_eq!(ids.get(DocId(3)).unwrap(), "ab");
+        assert_eq!(ids.docs.slice(0..5).unwrap(), [0, 1, 2, 3, 4]);
     }
 
     #[test]
     fn a_reader_tells_ids_of_one_hash_apart() {
-        let hash = hash("b");
-        let ids = Ids {
-            text: "ab".to_owned(),
-            ends: vec![1, 2],
-            hashes: vec![(hash, 0), (hash, 1)],
-        };
-        assert_eq!(ids.find("b"), Some(DocId(1)));
-        assert_eq!(ids.find("a"), None);
+        let (_dir, ids) = written(&["a", "b"], |_| hash("b"));
+        assert_eq!(ids.find("b").unwrap(), Some(DocId(1)));
+        assert_eq!(ids.find("a").unwrap(), None);
     }
 
     /// The hash is part of the format.

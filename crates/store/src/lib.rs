@@ -7,11 +7,15 @@
 //! | file | holds |
 //! |---|---|
 //! | `documents.zst` | the documents as JSON, in blocks of about 32 KiB, each compressed alone |
-//! | `blocks.table` | where each block is, and its checksum; written last |
-//! | `ids.table` | the external ids, in order |
+//! | `blocks.table` | how many documents there are, and where each block is |
+//! | `ids.table` | the external ids, in order, and where each ends |
 //! | `hashes.table` | a hash of each id with the document's number, by hash |
+//! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no store |
 //!
-//! Memory of an open store: 24 bytes per document and its id, 24 bytes per block.
+//! Every file begins with its magic number and version; numbers are little-endian. Files
+//! are mapped, and what is touched is verified first: opening a store costs the same
+//! whatever it holds, and an open one takes no memory per document beyond the pages that
+//! were touched.
 //!
 //! ```
 //! use treffer_store::{Store, StoreWriter};
@@ -42,7 +46,6 @@ mod writer;
 
 mod blocks;
 mod ids;
-mod table;
 
 #[cfg(test)]
 mod tests;

@@ -2,45 +2,45 @@
 
 use std::path::Path;
 
+use treffer_disk::{SealRecord, Sealed};
 use treffer_types::{DocId, Document};
 
-use crate::blocks::{BLOCKS, BlockReader};
-use crate::error::{Error, damaged};
+use crate::blocks::BlockReader;
+use crate::error::Error;
 use crate::ids::Ids;
+
+/// Changes with every change to any file of the store.
+pub(crate) const VERSION: u32 = 2;
 
 /// An open store. Any number of threads may read from it at once.
 pub struct Store {
+    sealed: Sealed,
     blocks: BlockReader,
     ids: Ids,
 }
 
 impl Store {
-    /// Opens the store in `dir`: reads its tables, not its documents.
+    /// Opens the store in `dir`: maps its files and checks their lengths and first blocks.
     ///
     /// # Errors
     /// [`Error::Missing`] if there is no complete store, [`Error::Damaged`] with the file
-    /// at fault if a table is not as it was written or a file has another length,
+    /// at fault if one has another length or begins otherwise than it was written,
     /// [`Error::Version`] if another version of this program wrote it, [`Error::Io`] if it cannot
     /// be read.
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        let blocks = BlockReader::open(dir)?;
-        let ids = Ids::open(dir)?;
-        if blocks.n_docs() as usize != ids.len() {
-            return Err(damaged(
-                &dir.join(BLOCKS.name),
-                format!(
-                    "it has {} documents, ids.table {}",
-                    blocks.n_docs(),
-                    ids.len()
-                ),
-            ));
-        }
-        Ok(Store { blocks, ids })
+        let sealed = Sealed::open(dir)?;
+        let blocks = BlockReader::open(&sealed)?;
+        let ids = Ids::open(&sealed, blocks.n_docs())?;
+        Ok(Store {
+            sealed,
+            blocks,
+            ids,
+        })
     }
 
     /// Number of documents.
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.blocks.n_docs() as usize
     }
 
     /// Whether there are no documents at all.
@@ -48,32 +48,48 @@ impl Store {
         self.len() == 0
     }
 
-    /// A document, read from disk: one block is unpacked and checked.
+    /// A document: its block is verified when it is touched for the first time, and
+    /// unpacked.
     ///
     /// # Errors
-    /// [`Error::UnknownDoc`] if there is no such document, [`Error::Damaged`] if its block
-    /// is not as it was written, [`Error::Io`] if it cannot be read.
+    /// [`Error::UnknownDoc`] if there is no such document, [`Error::Damaged`] if what is
+    /// touched is not as it was written.
     pub fn document(&self, doc: DocId) -> Result<Document, Error> {
         self.blocks.document(doc)
     }
 
-    /// The external id of a document, from memory.
+    /// The external id of a document.
     ///
     /// # Errors
-    /// [`Error::UnknownDoc`] if there is no such document.
+    /// As [`document`](Self::document).
     pub fn id(&self, doc: DocId) -> Result<&str, Error> {
-        self.ids.get(doc).ok_or(Error::UnknownDoc {
-            doc,
-            len: self.len(),
-        })
+        if doc.0 >= self.blocks.n_docs() {
+            return Err(Error::UnknownDoc {
+                doc,
+                len: self.len(),
+            });
+        }
+        self.ids.get(doc)
     }
 
-    /// The document with an external id, from memory: a binary search, then a comparison.
+    /// The document with an external id: a binary search, then a comparison.
     ///
     /// # Errors
-    /// None so far; a store that keeps its ids on disk would have some.
+    /// [`Error::Damaged`] if what is touched is not as it was written.
     pub fn find(&self, id: &str) -> Result<Option<DocId>, Error> {
-        Ok(self.ids.find(id))
+        self.ids.find(id)
+    }
+
+    /// What [`StoreWriter::finish`](crate::StoreWriter::finish) returned for this store.
+    pub fn record(&self) -> SealRecord {
+        self.sealed.record()
+    }
+
+    /// Reads every file completely and reports everything that is not as it was written:
+    /// the file and what is wrong with it.
+    pub fn verify(&self, report: &mut dyn FnMut(&Path, String)) {
+        self.sealed
+            .verify(&mut |path, problem| report(path, problem.to_string()));
     }
 }
 

@@ -10,7 +10,13 @@ use treffer_types::{DocId, Document, Metadata};
 
 use crate::{Error, Store, StoreWriter};
 
-const FILES: [&str; 4] = ["documents.zst", "blocks.table", "ids.table", "hashes.table"];
+const FILES: [&str; 5] = [
+    "documents.zst",
+    "blocks.table",
+    "ids.table",
+    "hashes.table",
+    "checksums",
+];
 
 fn document(id: &str, text: &str) -> Document {
     Document {
@@ -238,6 +244,18 @@ fn a_missing_file_is_named() {
     ));
 }
 
+/// What a complete check finds.
+fn problems(dir: &Path) -> Vec<String> {
+    let mut problems = Vec::new();
+    if let Ok(store) = Store::open(dir) {
+        store.verify(&mut |path, reason| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            problems.push(format!("{name}: {reason}"));
+        });
+    }
+    problems
+}
+
 #[test]
 fn every_flipped_byte_is_noticed() {
     let (dir, _) = store(&many(12));
@@ -255,6 +273,7 @@ fn every_flipped_byte_is_noticed() {
     }
     let store = Store::open(dir.path()).unwrap();
     assert!(everything(&store, &["doc-1"]).is_ok());
+    assert_eq!(problems(dir.path()), [""; 0]);
 }
 
 #[test]
@@ -275,17 +294,20 @@ fn every_truncation_and_addition_is_noticed_when_opening() {
 
 #[test]
 fn a_damaged_block_leaves_the_other_documents_readable() {
-    let documents = many(300);
+    let documents = many(600);
     let (dir, _) = store(&documents);
     let path = dir.path().join("documents.zst");
     let mut bytes = fs::read(&path).unwrap();
+    assert!(bytes.len() > 2 * treffer_disk::BLOCK_BYTES);
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&path, bytes).unwrap();
     let store = Store::open(dir.path()).unwrap();
     assert_eq!(store.document(DocId(0)).unwrap(), documents[0]);
-    let error = store.document(DocId(299)).unwrap_err();
+    let error = store.document(DocId(599)).unwrap_err();
     assert!(matches!(&error, Error::Damaged { .. }), "{error}");
-    assert_eq!(store.id(DocId(299)).unwrap(), "doc-299");
+    assert_eq!(store.id(DocId(599)).unwrap(), "doc-599");
+    let found = problems(dir.path());
+    assert!(found.len() == 1 && found[0].starts_with("documents.zst: the checksum of bytes"));
 }
 
 #[test]
@@ -307,23 +329,58 @@ fn another_version_is_told_from_damage() {
         let (dir, _) = store(&many(2));
         let path = dir.path().join(name);
         let mut bytes = fs::read(&path).unwrap();
-        bytes[8] = 2;
+        bytes[8] += 1;
         fs::write(&path, bytes).unwrap();
+        // A file that another version wrote, it also sealed.
+        if name != "checksums" {
+            let error = Store::open(dir.path()).unwrap_err();
+            assert!(matches!(error, Error::Damaged { .. }), "{error}");
+            treffer_disk::seal(dir.path()).unwrap();
+        }
         let error = Store::open(dir.path()).unwrap_err();
-        assert!(matches!(error, Error::Version { found: 2, .. }), "{error}");
+        assert!(matches!(error, Error::Version { .. }), "{name}: {error}");
     }
+}
+
+/// Whatever wrote them: files under a valid seal that contradict each other are errors.
+#[test]
+fn sealed_nonsense_causes_no_panic() {
+    let (dir, _) = store(&many(12));
+    for name in &FILES[..4] {
+        let path = dir.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        for at in (0..whole.len()).step_by(whole.len() / 40 + 1) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0xff;
+            fs::write(&path, &bytes).unwrap();
+            treffer_disk::seal(dir.path()).unwrap();
+            if let Ok(store) = Store::open(dir.path()) {
+                for doc in (0..13).map(DocId) {
+                    let _ = store.document(doc);
+                    let _ = store.id(doc);
+                    let _ = store.find(&format!("doc-{}", doc.0));
+                }
+            }
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+}
+
+#[test]
+fn the_record_is_that_of_the_seal() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = StoreWriter::create(dir.path()).unwrap();
+    writer.add(&document("a", "text")).unwrap();
+    let record = writer.finish().unwrap();
+    assert_eq!(record.files, 4);
+    assert_eq!(Store::open(dir.path()).unwrap().record(), record);
 }
 
 /// Linux has a file on which every write finds the disk full.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_an_error_with_its_cause_and_leaves_no_store() {
-    for name in [
-        "documents.zst",
-        "ids.table.new",
-        "hashes.table.new",
-        "blocks.table.new",
-    ] {
+    for name in ["documents.zst", "ids.table", "hashes.table", "blocks.table"] {
         let dir = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/dev/full", dir.path().join(name)).unwrap();
         let mut writer = StoreWriter::create(dir.path()).unwrap();

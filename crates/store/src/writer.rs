@@ -1,12 +1,12 @@
 //! Writes a store, one document at a time.
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
 use treffer_types::{DocId, Document};
 
-use crate::blocks::{BLOCKS, BlockWriter};
-use crate::error::{Error, io_error};
+use crate::blocks::BlockWriter;
+use crate::error::Error;
 use crate::ids::IdWriter;
 
 /// Writes a store. Nothing can be opened until [`finish`](Self::finish) has returned.
@@ -28,9 +28,14 @@ impl StoreWriter {
     /// # Errors
     /// If `dir` holds a store already, or if it cannot be written to.
     pub fn create(dir: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(dir).map_err(io_error("create", dir))?;
-        let last = dir.join(BLOCKS.name);
-        if last.try_exists().map_err(io_error("look for", &last))? {
+        create_dir_durably(dir)?;
+        let seal = dir.join(CHECKSUMS);
+        let exists = seal.try_exists().map_err(|source| Error::Io {
+            action: "look for",
+            path: seal,
+            source,
+        })?;
+        if exists {
             return Err(Error::Exists {
                 path: dir.to_owned(),
             });
@@ -67,22 +72,17 @@ impl StoreWriter {
         Ok(doc)
     }
 
-    /// Completes the store: when this returns without error, everything is on disk.
+    /// Completes the store and seals it: when this returns without error, everything is on
+    /// disk.
     ///
     /// # Errors
     /// [`Error::Io`] if something cannot be written, [`Error::Broken`] after an earlier
     /// such error. The directory then holds no store.
-    pub fn finish(self) -> Result<(), Error> {
+    pub fn finish(self) -> Result<SealRecord, Error> {
         self.check_whole()?;
         self.ids.finish(&self.dir)?;
-        self.blocks.finish()?;
-        // Only Unix lets a directory be opened as a file, to put its names on disk.
-        if cfg!(unix) {
-            File::open(&self.dir)
-                .and_then(|dir| dir.sync_all())
-                .map_err(io_error("sync", &self.dir))?;
-        }
-        Ok(())
+        self.blocks.finish(&self.dir)?;
+        Ok(seal(&self.dir)?)
     }
 
     fn check_whole(&self) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use treffer_bm25::{Analyzer, Error, Fields, Bm25Config, Bm25Index, Bm25Writer};
+use treffer_bm25::{Analyzer, Bm25Config, Bm25Index, Bm25Writer, Error, Fields};
 use treffer_types::DocId;
 
 use crate::support::{Doc, build, config, large_corpus, plain, weighted};
@@ -85,20 +85,35 @@ fn invalid_settings_are_refused_before_anything_is_read_or_written() {
     ));
 }
 
-/// Opens and searches; damage may go unnoticed but must not panic.
-fn try_everything(dir: &Path, config: &Bm25Config) {
-    let Ok(index) = Bm25Index::open(dir, config) else {
-        return;
-    };
+/// Everything that an index can be asked, as text.
+fn everything(dir: &Path, config: &Bm25Config) -> Result<String, Error> {
+    let index = Bm25Index::open(dir, config)?;
+    let mut answers = String::new();
     for depth in [1, 10_000] {
-        let _ = index.search("all few missing", depth);
+        answers += &format!("{:?}\n", index.search("all few missing", depth)?);
     }
-    let _ = index.score("all few", &[DocId(1), DocId(31)]);
-    let _ = index.explain("few", DocId(30));
+    answers += &format!("{:?}\n", index.score("all few", &[DocId(1), DocId(31)])?);
+    answers += &format!("{:?}\n", index.lengths(&[DocId(1), DocId(31)])?);
+    answers += &format!("{:?}\n", index.explain("few", DocId(30))?);
+    Ok(answers)
 }
 
-/// Calls `damage` for every file of an index, and restores the file afterwards.
-fn for_each_file(config: &Bm25Config, damage: impl Fn(&Path, &[u8], &dyn Fn())) {
+/// What a complete check finds.
+fn problems(dir: &Path, config: &Bm25Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    match Bm25Index::open(dir, config) {
+        Ok(index) => index.verify(&mut |path, reason| {
+            problems.push(format!("{}: {reason}", path.display()));
+        }),
+        Err(error) => problems.push(error.to_string()),
+    }
+    problems
+}
+
+/// Calls `damage` for every file of an index, and restores the file afterwards. `damage` gets
+/// a way to check the damaged index: it is an error or gives the same answers, and it is
+/// always found by a complete check.
+fn for_each_file(config: &Bm25Config, damage: impl Fn(&Path, &[u8], &dyn Fn(&str))) {
     let dir = tempfile::tempdir().unwrap();
     // A list of postings in a full block and a rest, and a short one.
     let text = |doc: u32| {
@@ -112,11 +127,19 @@ fn for_each_file(config: &Bm25Config, damage: impl Fn(&Path, &[u8], &dyn Fn())) 
         .map(|doc| (doc, "all".to_owned(), text(doc).to_owned()))
         .collect();
     build(dir.path(), config, &docs);
+    let answers = everything(dir.path(), config).unwrap();
+    assert_eq!(problems(dir.path(), config), [""; 0]);
     let mut n_files = 0;
     for entry in fs::read_dir(dir.path()).unwrap() {
         let path = entry.unwrap().path();
         let whole = fs::read(&path).unwrap();
-        damage(&path, &whole, &|| try_everything(dir.path(), config));
+        damage(&path, &whole, &|what| {
+            if let Ok(damaged) = everything(dir.path(), config) {
+                assert_eq!(damaged, answers, "{what} of {}", path.display());
+            }
+            let found = problems(dir.path(), config);
+            assert!(!found.is_empty(), "{what} of {}", path.display());
+        });
         fs::write(&path, &whole).unwrap();
         n_files += 1;
     }
@@ -125,30 +148,110 @@ fn for_each_file(config: &Bm25Config, damage: impl Fn(&Path, &[u8], &dyn Fn())) 
 }
 
 #[test]
-fn no_flipped_byte_causes_a_panic() {
+fn no_flipped_byte_changes_an_answer() {
     for config in [plain(), weighted(2.0, 1.0)] {
-        for_each_file(&config, |path, whole, try_everything| {
-            for i in 0..whole.len() {
+        for_each_file(&config, |path, whole, check| {
+            for i in (0..whole.len()).step_by(2) {
                 let mut bytes = whole.to_vec();
                 bytes[i] ^= [0x01, 0x80, 0xff][i % 3];
                 fs::write(path, &bytes).unwrap();
-                try_everything();
+                check(&format!("byte {i}"));
             }
         });
     }
 }
 
 #[test]
-fn no_cut_or_lost_file_causes_a_panic() {
+fn no_cut_or_lost_file_changes_an_answer() {
     for config in [plain(), weighted(2.0, 1.0)] {
-        for_each_file(&config, |path, whole, try_everything| {
+        for_each_file(&config, |path, whole, check| {
             for len in [0, 1, whole.len() / 2, whole.len().saturating_sub(1)] {
-                fs::write(path, &whole[..len.min(whole.len())]).unwrap();
-                try_everything();
+                if len < whole.len() {
+                    fs::write(path, &whole[..len]).unwrap();
+                    check(&format!("a cut to {len} bytes"));
+                }
             }
             fs::remove_file(path).unwrap();
-            try_everything();
+            check("the loss");
         });
+    }
+}
+
+/// Behind the checksums, whatever wrote them: no file causes a panic.
+#[test]
+fn sealed_nonsense_causes_no_panic() {
+    for config in [plain(), weighted(2.0, 1.0)] {
+        let dir = tempfile::tempdir().unwrap();
+        build(dir.path(), &config, &large_corpus(150));
+        let paths: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| !path.ends_with("checksums"))
+            .collect();
+        for path in paths {
+            let whole = fs::read(&path).unwrap();
+            for i in (0..whole.len()).step_by(whole.len() / 12 + 1) {
+                let mut bytes = whole.clone();
+                bytes[i] ^= [0x01, 0x80, 0xff][i % 3];
+                fs::write(&path, &bytes).unwrap();
+                treffer_disk::seal(dir.path()).unwrap();
+                let _ = everything(dir.path(), &config);
+                let _ = problems(dir.path(), &config);
+            }
+            fs::write(&path, &whole).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_complete_check_finds_columns_that_make_no_sense() {
+    let dir = tempfile::tempdir().unwrap();
+    build(dir.path(), &plain(), &large_corpus(30));
+    for (name, reason) in [
+        ("documents.u32", "out of order"),
+        ("body-length.u32", "lengths sum to"),
+    ] {
+        let path = dir.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        let mut bytes = whole.clone();
+        bytes[12 + 4 * 7] ^= 0x80;
+        fs::write(&path, &bytes).unwrap();
+        treffer_disk::seal(dir.path()).unwrap();
+        let found = problems(dir.path(), &plain());
+        assert!(found.len() == 1 && found[0].contains(reason), "{found:?}");
+        fs::write(&path, &whole).unwrap();
+    }
+}
+
+#[test]
+fn a_finished_index_is_read_only_and_keeps_no_locks() {
+    let dir = tempfile::tempdir().unwrap();
+    build(dir.path(), &plain(), &large_corpus(40));
+    let names = || -> std::collections::BTreeSet<_> {
+        fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    };
+    let before = names();
+    assert!(before.iter().all(|name| !name.ends_with(".lock")));
+    let index = Bm25Index::open(dir.path(), &plain()).unwrap();
+    assert!(!index.search("w0", 5).unwrap().is_empty());
+    assert_eq!(names(), before);
+}
+
+#[cfg(unix)]
+#[test]
+fn every_file_has_the_permissions_of_a_new_one() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    build(dir.path(), &plain(), &large_corpus(3));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode();
+    let usual = dir.path().join("usual");
+    fs::write(&usual, b"").unwrap();
+    for entry in fs::read_dir(dir.path()).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), mode(&usual), "{}", path.display());
     }
 }
 
@@ -159,12 +262,37 @@ fn an_unreadable_record_is_an_error() {
     for record in [
         "",
         "{}",
-        "{\"format\":1,\"analyzer\":\"plain\",\"fields\":\"concatenated\",\"n_docs\":4}",
+        "{\"format\":2,\"analyzer\":\"plain\",\"fields\":\"concatenated\",\"n_docs\":4,\"n_terms\":[9]}",
+        "{\"format\":2,\"analyzer\":\"plain\",\"fields\":\"concatenated\",\"n_docs\":3,\"n_terms\":[]}",
     ] {
         fs::write(dir.path().join("bm25.json"), record).unwrap();
         assert!(matches!(
             open_error(dir.path(), &plain()),
             Error::Damaged { .. }
         ));
+        treffer_disk::seal(dir.path()).unwrap();
+        assert!(matches!(
+            open_error(dir.path(), &plain()),
+            Error::Damaged { .. }
+        ));
     }
+}
+
+#[test]
+fn another_format_is_told_from_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    build(dir.path(), &plain(), &large_corpus(3));
+    fs::write(dir.path().join("bm25.json"), "{\"format\":1,\"more\":0}").unwrap();
+    treffer_disk::seal(dir.path()).unwrap();
+    let error = open_error(dir.path(), &plain());
+    assert!(
+        matches!(
+            error,
+            Error::Mismatch {
+                setting: "format",
+                ..
+            }
+        ),
+        "{error}"
+    );
 }

@@ -1,18 +1,13 @@
 //! BM25 written the obvious way, and rankings by sorting every score.
 
 use proptest::prelude::*;
-use treffer_bm25::{Fields, Bm25Config, Bm25Index};
+use treffer_bm25::{Bm25Config, Bm25Index, Fields};
 use treffer_types::{DocId, Score};
 
 use crate::support::{Doc, Sequence, index, large_corpus, plain, weighted};
 
 /// The score of every document, `None` where no term of the query occurs.
-fn naive(
-    config: &Bm25Config,
-    index: &Bm25Index,
-    docs: &[Doc],
-    query: &str,
-) -> Vec<Option<f64>> {
+fn naive(config: &Bm25Config, index: &Bm25Index, docs: &[Doc], query: &str) -> Vec<Option<f64>> {
     let weights = match config.fields {
         Fields::Concatenated => vec![1.0],
         Fields::Weighted { title, text } => vec![f64::from(title), f64::from(text)],
@@ -99,11 +94,7 @@ fn settings() -> impl Strategy<Value = Bm25Config> {
         Just(weighted(0.0, 1.0)),
         Just(weighted(2.0, 0.0)),
     ];
-    (fields, 0.0f32..3.0, 0.0f32..=1.0).prop_map(|(config, k1, b)| Bm25Config {
-        k1,
-        b,
-        ..config
-    })
+    (fields, 0.0f32..3.0, 0.0f32..=1.0).prop_map(|(config, k1, b)| Bm25Config { k1, b, ..config })
 }
 
 proptest! {

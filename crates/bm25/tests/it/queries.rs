@@ -1,6 +1,6 @@
 //! Queries and documents as people type them, and what an index promises about itself.
 
-use treffer_bm25::{Analyzer, Error, Fields, Bm25Config, Bm25Index, Bm25Writer};
+use treffer_bm25::{Analyzer, Bm25Config, Bm25Index, Bm25Writer, Error, Fields};
 use treffer_types::{DocId, Score};
 
 use crate::support::{build, config, doc_ids, index, large_corpus, plain, texts, weighted};

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tempfile::TempDir;
-use treffer_bm25::{Analyzer, Fields, Bm25Config, Bm25Index, Bm25Writer};
+use treffer_bm25::{Analyzer, Bm25Config, Bm25Index, Bm25Writer, Fields};
 use treffer_types::DocId;
 
 /// A document: number, title, text.

@@ -5,27 +5,34 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use treffer_disk::{BLOCK_BYTES, seal};
+use treffer_types::DocId;
 
-use super::{CONFIG, Random, build, write};
-use crate::dump::Dump;
+use super::{CONFIG, Random, build, passage, problems, write};
 use crate::{DenseIndex, Error};
 
-const FILES: [&str; 5] = [
-    "dense.json",
-    "vectors.f32",
-    "passages.u32",
-    "graph.hnsw.graph",
-    "graph.hnsw.data",
-];
+const FILES: [&str; 4] = ["vectors.f32", "passages.u32", "graph.links", "checksums"];
 const N: usize = 24;
 
 fn index() -> TempDir {
     build(&Random(20).vectors(N, 4)).0
 }
 
-fn open_with(dir: &Path, file: &Path, bytes: &[u8]) -> Option<Error> {
+/// Opens an index and asks it everything.
+fn use_all(dir: &Path) -> Result<(), Error> {
+    let index = DenseIndex::open(dir)?;
+    let query = Random(1).vector(4);
+    index.exact(&query, N)?;
+    index.search(&query, 5, N - 1)?;
+    index.score(&query, &[passage(3)])?;
+    index.score_docs(&query, &[DocId(1)])?;
+    index.passages_of(DocId(2))?;
+    Ok(())
+}
+
+fn use_with(dir: &Path, file: &Path, bytes: &[u8]) -> Option<Error> {
     fs::write(file, bytes).unwrap();
-    DenseIndex::open(dir).err()
+    use_all(dir).err()
 }
 
 #[test]
@@ -34,31 +41,55 @@ fn every_flipped_byte_is_noticed() {
     for name in FILES {
         let path = dir.path().join(name);
         let whole = fs::read(&path).unwrap();
-        // Every byte of the small files, every 23rd of the graph.
-        let step = if whole.len() > 4096 { 23 } else { 1 };
+        // Every byte of the small files, every third of the graph.
+        let step = if whole.len() > 1024 { 3 } else { 1 };
         for at in (0..whole.len()).step_by(step) {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << (at % 8);
-            let error = open_with(dir.path(), &path, &bytes);
+            let error = use_with(dir.path(), &path, &bytes);
             assert!(error.is_some(), "{name} with byte {at} changed was read");
+            if let Ok(index) = DenseIndex::open(dir.path()) {
+                assert!(!problems(&index).is_empty());
+            }
         }
-        assert!(open_with(dir.path(), &path, &whole).is_none());
+        assert!(use_with(dir.path(), &path, &whole).is_none());
     }
 }
 
 #[test]
-fn every_truncation_and_addition_is_noticed() {
+fn damage_is_found_by_what_touches_it_and_by_verifying() {
+    let mut random = Random(23);
+    let vectors = random.vectors(2000, 64);
+    let (dir, _) = build(&vectors);
+    let path = dir.path().join("vectors.f32");
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.len() - 5;
+    assert!(at > 4 * BLOCK_BYTES);
+    bytes[at] ^= 0x10;
+    fs::write(&path, bytes).unwrap();
+    let index = DenseIndex::open(dir.path()).unwrap();
+    let first = index.score(&vectors[0], &[passage(0)]).unwrap();
+    assert!(first[0].value() > 0.99);
+    assert!(index.score(&vectors[0], &[passage(1999)]).is_err());
+    assert!(index.exact(&vectors[0], 1).is_err());
+    assert!(index.search(&vectors[1999], 5, 50).is_err());
+    let found = problems(&index);
+    assert!(found.len() == 1 && found[0].starts_with("vectors.f32: the checksum"));
+}
+
+#[test]
+fn every_truncation_and_addition_is_noticed_when_opening() {
     let dir = index();
     for name in FILES {
         let path = dir.path().join(name);
         let whole = fs::read(&path).unwrap();
         let step = whole.len() / 50 + 1;
         for end in (0..whole.len()).step_by(step).chain([whole.len() - 1]) {
-            let error = open_with(dir.path(), &path, &whole[..end]);
-            assert!(error.is_some(), "{name} cut at {end} was read");
+            fs::write(&path, &whole[..end]).unwrap();
+            assert!(DenseIndex::open(dir.path()).is_err(), "{name} cut at {end}");
         }
-        let longer = [&whole[..], b"\n"].concat();
-        assert!(open_with(dir.path(), &path, &longer).is_some(), "{name}");
+        fs::write(&path, [&whole[..], b"\n"].concat()).unwrap();
+        assert!(DenseIndex::open(dir.path()).is_err(), "{name}");
         fs::write(&path, &whole).unwrap();
     }
 }
@@ -69,7 +100,7 @@ fn a_missing_file_is_named() {
         let dir = index();
         fs::remove_file(dir.path().join(name)).unwrap();
         let error = DenseIndex::open(dir.path()).unwrap_err();
-        assert!(matches!(error, Error::Missing { file, .. } if file == name));
+        assert!(matches!(&error, Error::Missing { file, .. } if file == name));
         assert!(error.to_string().contains("build the index again"));
     }
     let nowhere = PathBuf::from("no/such/directory");
@@ -82,11 +113,11 @@ fn a_missing_file_is_named() {
 #[test]
 fn a_file_of_another_index_is_noticed() {
     let [first, second] = [21, 22].map(|seed| build(&Random(seed).vectors(N, 4)).0);
-    for name in ["vectors.f32", "graph.hnsw.graph"] {
+    for name in ["vectors.f32", "graph.links"] {
         let path = second.path().join(name);
         let own = fs::read(&path).unwrap();
         let foreign = fs::read(first.path().join(name)).unwrap();
-        let error = open_with(second.path(), &path, &foreign).unwrap();
+        let error = use_with(second.path(), &path, &foreign).unwrap();
         assert!(matches!(error, Error::Damaged { .. }), "{error}");
         fs::write(&path, own).unwrap();
     }
@@ -94,68 +125,64 @@ fn a_file_of_another_index_is_noticed() {
 
 #[test]
 fn another_version_is_told_from_damage() {
-    let dir = index();
-    let path = dir.path().join("dense.json");
-    let text = fs::read_to_string(&path).unwrap();
-    let newer = text.replace("\"version\": 1", "\"version\": 2");
-    let error = open_with(dir.path(), &path, newer.as_bytes()).unwrap();
-    assert!(matches!(error, Error::Version { found: 2, .. }), "{error}");
+    for name in &FILES[..3] {
+        let dir = index();
+        let path = dir.path().join(name);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[8] += 1;
+        let error = use_with(dir.path(), &path, &bytes).unwrap();
+        assert!(matches!(error, Error::Damaged { .. }), "{error}");
+        // What another version wrote, it also sealed.
+        seal(dir.path()).unwrap();
+        let error = use_all(dir.path()).unwrap_err();
+        assert!(matches!(error, Error::Version { .. }), "{error}");
+    }
 }
 
-/// Behind the checksums: a dump that hnsw_rs could not load never gets to it, whatever
-/// wrote it.
+/// Behind the checksums, whatever wrote them: files that make no sense are errors or give
+/// some answer, and a complete check never panics either.
 #[test]
-fn a_dump_is_read_through_before_the_library_sees_it() {
+fn sealed_nonsense_causes_no_panic() {
     let dir = index();
-    let check = || Dump::new(dir.path(), N, &CONFIG).check();
-    check().unwrap();
-    let path = dir.path().join("graph.hnsw.data");
-    let whole = fs::read(&path).unwrap();
-    for at in 0..whole.len() {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 0x80;
-        fs::write(&path, &bytes).unwrap();
-        assert!(check().is_err(), "byte {at} of the data was not looked at");
-    }
-    fs::write(&path, &whole).unwrap();
-    let path = dir.path().join("graph.hnsw.graph");
-    let whole = fs::read(&path).unwrap();
-    for end in (0..whole.len()).step_by(97) {
-        fs::write(&path, &whole[..end]).unwrap();
-        assert!(check().is_err(), "the graph cut at {end} passed");
-    }
-    // Where a change does pass, it is a link to another point that exists or another
-    // distance: the library must load it and search it without complaint.
-    let vectors = Random(20).vectors(N, 4);
-    for at in (0..whole.len()).step_by(131) {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 1;
-        fs::write(&path, &bytes).unwrap();
-        if check().is_ok() {
-            search_unsealed(dir.path(), &vectors);
+    for name in &FILES[..3] {
+        let path = dir.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        for at in (0..whole.len()).step_by(whole.len() / 60 + 1) {
+            for flip in [0xff, 0x80, 1] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= flip;
+                fs::write(&path, &bytes).unwrap();
+                seal(dir.path()).unwrap();
+                let _ = use_all(dir.path());
+                if let Ok(index) = DenseIndex::open(dir.path()) {
+                    let _ = problems(&index);
+                }
+            }
         }
+        fs::write(&path, &whole).unwrap();
     }
 }
 
-/// Loads and searches the graph alone, past the header.
-fn search_unsealed(dir: &Path, vectors: &[Vec<f32>]) {
-    let mut rows = crate::vectors::Vectors::new(vectors[0].len());
-    for vector in vectors {
-        rows.push(crate::Owner::Query, vector).unwrap();
-    }
-    let graph = crate::graph::Graph::load(dir, &rows.into(), &CONFIG).unwrap();
-    let near = graph.near(&vectors[0], 10).unwrap();
-    assert!(near.iter().all(|&row| (row as usize) < vectors.len()));
-}
-
-/// The library compares the name of the distance type with the one in the dump: a renamed
-/// or moved type would make every index unreadable.
 #[test]
-fn the_name_in_the_dump_is_the_one_that_indexes_were_written_with() {
-    assert_eq!(
-        std::any::type_name::<crate::graph::RowDistance>(),
-        "treffer_dense::graph::RowDistance"
-    );
+fn a_complete_check_finds_sealed_nonsense() {
+    let dir = index();
+    for (name, at, flip, reason) in [
+        ("vectors.f32", 64 + 3, 0x01, "has the length"),
+        ("passages.u32", 16 + 8 * 5, 0x80, "is out of order"),
+    ] {
+        let path = dir.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        let mut bytes = whole.clone();
+        bytes[at] ^= flip;
+        fs::write(&path, &bytes).unwrap();
+        seal(dir.path()).unwrap();
+        let found = problems(&DenseIndex::open(dir.path()).unwrap());
+        assert!(
+            found.iter().any(|problem| problem.contains(reason)),
+            "{found:?}"
+        );
+        fs::write(&path, &whole).unwrap();
+    }
 }
 
 #[test]
@@ -165,18 +192,17 @@ fn a_directory_that_cannot_be_written_gives_the_reason() {
     fs::write(&file, b"").unwrap();
     let error = crate::DenseWriter::create(&file, 4, &CONFIG).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
-    // A directory where the library wants to create a file makes it panic.
-    fs::create_dir(dir.path().join("graph.hnsw.data")).unwrap();
+    fs::create_dir(dir.path().join("graph.links")).unwrap();
     let mut writer = crate::DenseWriter::create(dir.path(), 4, &CONFIG).unwrap();
-    writer.add(super::passage(0), &Random(1).vector(4)).unwrap();
+    writer.add(passage(0), &Random(1).vector(4)).unwrap();
     let error = writer.finish(&treffer_types::NoProgress).unwrap_err();
-    assert!(error.to_string().contains("graph.hnsw.data"), "{error}");
+    assert!(error.to_string().contains("graph.links"), "{error}");
 }
 
 #[test]
 fn what_an_unfinished_build_left_is_written_over() {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["vectors.f32", "graph.hnsw.data", "dense.json.new"] {
+    for name in ["vectors.f32", "graph.links"] {
         fs::write(dir.path().join(name), b"left over").unwrap();
     }
     write(dir.path(), &Random(2).vectors(N, 4), &CONFIG);
@@ -187,12 +213,12 @@ fn what_an_unfinished_build_left_is_written_over() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_is_an_error_with_its_cause_and_leaves_no_index() {
-    for name in &FILES[1..] {
+    for name in &FILES[..3] {
         let dir = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/dev/full", dir.path().join(name)).unwrap();
         let mut writer = crate::DenseWriter::create(dir.path(), 4, &CONFIG).unwrap();
         for (i, vector) in Random(3).vectors(N, 4).iter().enumerate() {
-            writer.add(super::passage(i), vector).unwrap();
+            writer.add(passage(i), vector).unwrap();
         }
         let error = writer.finish(&treffer_types::NoProgress).unwrap_err();
         let source = std::error::Error::source(&error).unwrap().to_string();

@@ -1,0 +1,31 @@
+//! Checks a whole index: that its files are as they were sealed, and that its columns make
+//! sense.
+
+use std::path::Path;
+
+use crate::error::Error;
+use crate::index::Bm25Index;
+
+impl Bm25Index {
+    /// Reads everything and reports what is wrong, with the file. Nothing is reported of a
+    /// good index.
+    pub fn verify(&self, report: &mut dyn FnMut(&Path, String)) {
+        let mut whole = true;
+        self.sealed.verify(&mut |path, problem| {
+            whole = false;
+            report(path, problem.to_string());
+        });
+        // Contents of damaged files would only be reported as damaged again.
+        if !whole {
+            return;
+        }
+        let checked = self.segment.check(&mut *report);
+        if let Err(error) = checked {
+            let reason = match error {
+                Error::Damaged { reason, .. } => reason,
+                other => other.to_string(),
+            };
+            report(self.sealed.dir(), reason);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The graph against the library that built it, and the links that it lacked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use treffer_disk::{Sealed, seal};
+use treffer_types::NoProgress;
+
+use super::{CONFIG, Random, build, problems, unit, write};
+use crate::build::{distance, freeze, insert_all};
+use crate::graph::Graph;
+use crate::layers::Layers;
+use crate::repair::{connect, reachable};
+use crate::search::{Links, near};
+use crate::vectors::Vectors;
+use crate::{DenseIndex, GraphConfig, Owner};
+
+fn rows(vectors: &[Vec<f32>]) -> Arc<Vectors> {
+    let mut rows = Vectors::new(vectors[0].len());
+    for vector in vectors {
+        rows.push(Owner::Query, vector).unwrap();
+    }
+    Arc::new(rows)
+}
+
+/// Vectors around centers, in their order.
+fn clustered(random: &mut Random, n: usize, dimension: usize) -> Vec<Vec<f32>> {
+    let centers = random.vectors(12, dimension);
+    (0..n)
+        .map(|i| random.near(&centers[i * 12 / n], 0.05))
+        .collect()
+}
+
+/// Searches the library's graph, the same in memory and the same on disk: the same rows, in
+/// the same order even among equal distances.
+fn compare(vectors: &[Vec<f32>], queries: &[Vec<f32>], config: &GraphConfig) {
+    let rows = rows(vectors);
+    let library = insert_all(&rows, config, &NoProgress).unwrap();
+    let layers = freeze(&library, rows.len()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    layers.write(dir.path(), config).unwrap();
+    seal(dir.path()).unwrap();
+    let graph = Graph::open(&Sealed::open(dir.path()).unwrap(), rows.len()).unwrap();
+    assert_eq!(graph.top(), usize::from(library.get_max_level_observed()));
+    for query in queries {
+        for ef in [1, 2, 10, 100] {
+            let expected: Vec<u32> = library
+                .search(query, ef, ef)
+                .iter()
+                .map(|found| found.d_id as u32)
+                .collect();
+            let away = |row| Ok(distance(query, rows.row(row)));
+            for found in [near(&layers, ef, away), near(&graph, ef, away)] {
+                let found: Vec<u32> = found.unwrap().iter().map(|near| near.row).collect();
+                assert_eq!(found, expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn searches_find_what_the_library_finds_among_random_vectors() {
+    let mut random = Random(40);
+    for n in [1, 2, 3, 17, 900] {
+        let vectors = random.vectors(n, 24);
+        compare(&vectors, &random.vectors(60, 24), &CONFIG);
+    }
+}
+
+#[test]
+fn searches_find_what_the_library_finds_in_many_layers() {
+    let mut random = Random(41);
+    let config = GraphConfig {
+        m: 4,
+        ef_construction: 12,
+    };
+    let vectors = random.vectors(2000, 8);
+    compare(&vectors, &random.vectors(100, 8), &config);
+}
+
+#[test]
+fn searches_find_what_the_library_finds_in_clusters() {
+    let mut random = Random(42);
+    let vectors = clustered(&mut random, 900, 24);
+    let mut queries = random.vectors(30, 24);
+    queries.extend(vectors.iter().step_by(20).cloned());
+    compare(&vectors, &queries, &CONFIG);
+}
+
+#[test]
+fn searches_find_what_the_library_finds_among_equal_vectors() {
+    let mut random = Random(43);
+    let few = random.vectors(5, 8);
+    let vectors: Vec<_> = (0..300).map(|i| few[i % 5].clone()).collect();
+    compare(&vectors, &few, &CONFIG);
+    compare(&vectors, &random.vectors(20, 8), &CONFIG);
+}
+
+fn lost(layers: &Layers) -> usize {
+    let reached = reachable(layers, layers.bottom.len()).unwrap();
+    reached.iter().filter(|reached| !**reached).count()
+}
+
+#[test]
+fn vectors_that_the_library_leaves_out_of_reach_are_found() {
+    let config = GraphConfig {
+        m: 4,
+        ef_construction: 8,
+    };
+    let vectors = clustered(&mut Random(44), 1500, 16);
+    let rows = rows(&vectors);
+    let library = insert_all(&rows, &config, &NoProgress).unwrap();
+    let mut layers = freeze(&library, rows.len()).unwrap();
+    let before = reachable(&layers, rows.len()).unwrap();
+    let lost_before: Vec<usize> = (0..rows.len()).filter(|&row| !before[row]).collect();
+    assert!(lost_before.len() > 5, "{} are lost", lost_before.len());
+    let linked = connect(&mut layers, &rows, &config).unwrap();
+    assert!(linked > 0 && linked <= lost_before.len());
+    assert_eq!(lost(&layers), 0);
+    // In order by distance, each once, and not without bound.
+    for (row, links) in layers.bottom.iter().enumerate() {
+        let away = |link: &u32| distance(rows.row(row as u32), rows.row(*link));
+        assert!(links.is_sorted_by(|a, b| away(a) <= away(b)));
+        let distinct: std::collections::BTreeSet<_> = links.iter().collect();
+        assert_eq!(distinct.len(), links.len());
+        assert!(links.len() <= 4 * config.m, "{} links", links.len());
+    }
+}
+
+#[test]
+fn a_search_for_a_vector_that_was_out_of_reach_finds_it() {
+    let config = GraphConfig {
+        m: 4,
+        ef_construction: 8,
+    };
+    let vectors = Random(47).vectors(3000, 24);
+    let rows = rows(&vectors);
+    let library = insert_all(&rows, &config, &NoProgress).unwrap();
+    let before = freeze(&library, rows.len()).unwrap();
+    let reached = reachable(&before, rows.len()).unwrap();
+    let lost: Vec<u32> = (0..3000).filter(|&row| !reached[row as usize]).collect();
+    assert!(lost.len() > 10, "{} are lost", lost.len());
+    let mut after = before.clone();
+    connect(&mut after, &rows, &config).unwrap();
+    let found = |layers: &Layers| {
+        let finds = |row: u32| {
+            let away = |other| Ok(distance(rows.row(row), rows.row(other)));
+            near(layers, 50, away).unwrap()[0].row == row
+        };
+        lost.iter().filter(|&&row| finds(row)).count()
+    };
+    let [before, after] = [found(&before), found(&after)];
+    let n = lost.len();
+    assert!(
+        before * 2 < n && after * 100 >= n * 95,
+        "of {n} lost vectors {before} were found before and {after} after"
+    );
+
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), &vectors, &config);
+    assert_eq!(problems(&DenseIndex::open(dir.path()).unwrap()), [""; 0]);
+}
+
+/// Two rows lead to each other and to the rest, but nothing leads to them.
+#[test]
+fn a_component_gets_one_way_in() {
+    let angles = [0.0f32, 0.1, 0.2, 1.0, 1.1];
+    let vectors = rows(&angles.map(|angle| unit(vec![angle.cos(), angle.sin()])));
+    let mut layers = Layers {
+        entry: 0,
+        bottom: vec![vec![1], vec![0, 2], vec![1], vec![4, 2], vec![3]],
+        upper: vec![BTreeMap::from([(0, vec![])])],
+    };
+    assert_eq!(lost(&layers), 2);
+    assert_eq!(connect(&mut layers, &vectors, &CONFIG).unwrap(), 1);
+    assert_eq!(
+        layers.bottom,
+        [vec![1, 3], vec![0, 2, 3], vec![1, 3], vec![4, 2], vec![3]]
+    );
+    let again = layers.clone();
+    assert_eq!(connect(&mut layers, &vectors, &CONFIG).unwrap(), 0);
+    assert_eq!(layers, again);
+}
+
+#[test]
+fn verifying_counts_what_cannot_be_reached() {
+    let vectors = Random(45).vectors(20, 4);
+    let (dir, _) = build(&vectors);
+    let layers = Layers {
+        entry: 3,
+        bottom: (0..20).map(|row| vec![(row + 1) % 10]).collect(),
+        upper: vec![],
+    };
+    layers.write(dir.path(), &CONFIG).unwrap();
+    seal(dir.path()).unwrap();
+    let index = DenseIndex::open(dir.path()).unwrap();
+    assert_eq!(
+        problems(&index),
+        ["graph.links: no links lead to 10 of 20 vectors"]
+    );
+}
+
+/// Behind the checksums: whatever wrote them, links that lead nowhere are errors.
+#[test]
+fn a_link_that_leads_nowhere_is_an_error_where_it_is_met() {
+    let vectors = Random(46).vectors(20, 4);
+    let (dir, _) = build(&vectors);
+    let good: Vec<Vec<u32>> = (0..20).map(|row| vec![(row + 1) % 20]).collect();
+    let mut far = good.clone();
+    far[4].push(20);
+    for (bottom, upper, message) in [
+        (far, vec![], "row 4 links to row 20 of 20"),
+        (
+            good,
+            vec![
+                BTreeMap::from([(0, vec![])]),
+                BTreeMap::from([(0, vec![7])]),
+            ],
+            "a link leads to row 7, which is not in layer ",
+        ),
+    ] {
+        let layers = Layers {
+            entry: 0,
+            bottom,
+            upper,
+        };
+        layers.write(dir.path(), &CONFIG).unwrap();
+        seal(dir.path()).unwrap();
+        let index = DenseIndex::open(dir.path()).unwrap();
+        let error = index.search(&vectors[7], 5, 15).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+        let found = problems(&index);
+        assert!(found.len() == 1 && found[0].contains(message), "{found:?}");
+        assert!(index.exact(&vectors[5], 5).is_ok());
+    }
+}

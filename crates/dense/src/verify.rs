@@ -1,0 +1,102 @@
+//! Checks a whole index: that its files are as they were sealed, and that they make sense.
+
+use std::path::Path;
+
+use crate::error::{Error, Owner};
+use crate::graph::Graph;
+use crate::index::DenseIndex;
+use crate::passages::Passages;
+use crate::repair::reachable;
+use crate::search::Links;
+use crate::vectors::{MappedVectors, check_unit};
+
+/// Reports each problem with the file that has it.
+type Report<'a> = &'a mut dyn FnMut(&Path, String);
+
+impl DenseIndex {
+    /// Reads everything and reports what is wrong, with the file: bytes that are not as they
+    /// were written; passages out of order, vectors that are not of length 1, links that lead
+    /// nowhere, vectors to which no links lead. Nothing is reported of a good index.
+    pub fn verify(&self, report: &mut dyn FnMut(&Path, String)) {
+        let mut whole = true;
+        self.sealed.verify(&mut |path, problem| {
+            whole = false;
+            report(path, problem.to_string());
+        });
+        // Contents of damaged files would only be reported as damaged again.
+        if whole {
+            check_passages(&self.passages, report);
+            check_vectors(&self.vectors, &self.passages, report);
+            check_graph(&self.graph, self.len(), report);
+        }
+    }
+}
+
+fn check_passages(passages: &Passages, report: Report<'_>) {
+    let mut last = None;
+    for row in 0..passages.len() as u32 {
+        match passages.get(row) {
+            Ok(passage) if last.is_some_and(|last| passage <= last) => {
+                let owner = Owner::Passage(passage);
+                report(passages.path(), format!("{owner} is out of order"));
+            }
+            Ok(passage) => last = Some(passage),
+            Err(error) => return report(passages.path(), reason_of(error)),
+        }
+    }
+}
+
+fn check_vectors(vectors: &MappedVectors, passages: &Passages, report: Report<'_>) {
+    for row in 0..vectors.len() as u32 {
+        let checked = passages.get(row).and_then(|passage| {
+            let owner = Owner::Passage(passage);
+            check_unit(vectors.dimension(), owner, vectors.row(row)?)
+        });
+        match checked {
+            Ok(()) => {}
+            Err(error @ Error::NotUnit { .. }) => report(vectors.path(), error.to_string()),
+            Err(error) => return report(vectors.path(), reason_of(error)),
+        }
+    }
+}
+
+fn check_graph(graph: &Graph, rows: usize, report: Report<'_>) {
+    let checked = check_links(graph, rows).and_then(|()| reachable(graph, rows));
+    match checked {
+        Ok(reached) => {
+            let lost = reached.iter().filter(|reached| !**reached).count();
+            if lost > 0 {
+                let reason = format!("no links lead to {lost} of {rows} vectors");
+                report(graph.path(), reason);
+            }
+        }
+        Err(error) => report(graph.path(), reason_of(error)),
+    }
+}
+
+/// Looks at every list; the graph itself refuses what leads nowhere.
+fn check_links(graph: &Graph, rows: usize) -> Result<(), Error> {
+    for row in 0..rows as u32 {
+        graph.links(0, row)?;
+    }
+    for layer in 1..=graph.top() {
+        let members = graph.rows_of(layer);
+        for index in 0..members.len() {
+            for &link in graph.links(layer, members.get(index)?)? {
+                graph.links(layer, link)?;
+                // A search goes on in the layer below with any row that it found.
+                graph.links(layer - 1, link)?;
+            }
+        }
+        graph.links(layer, graph.entry())?;
+    }
+    Ok(())
+}
+
+/// What is wrong, without the path, which is reported beside it.
+fn reason_of(error: Error) -> String {
+    match error {
+        Error::Damaged { reason, .. } => reason,
+        other => other.to_string(),
+    }
+}
