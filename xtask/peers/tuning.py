@@ -2,7 +2,7 @@
 
     python tuning.py JOB.json
 
-Reads the runs and judgements that our contestant wrote, has numba compile everything
+Reads the runs and judgments that our contestant wrote, has numba compile everything
 by one run of the work, and says "ready" in a line of JSON. Then "run" is answered by
 the milliseconds of the work, "scores" by the weights and the mean of every weighting
 that was tried last. Reading is no part of the work, normalizing is.

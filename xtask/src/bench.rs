@@ -1,14 +1,14 @@
 //! `cargo xtask bench`: runs one benchmark, with a word on what its figures are worth.
 //!
 //! Most are files in benches/ that run on their own. [`encoder`] and [`tuning`] compare
-//! with other programs, which have to be prepared first: in an environment of [`python`],
+//! with other programs, which have to be prepared first: in an environment of [`peers`],
 //! each as a [`contestant`].
 
 mod contestant;
 mod encoder;
 mod figures;
 mod machine;
-mod python;
+mod peers;
 mod tuning;
 
 use std::fs;

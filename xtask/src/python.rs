@@ -5,12 +5,48 @@
 //! only, so that installing one runs nothing of it. pip's own configuration counts.
 
 use std::ffi::OsStr;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::workspace::run as run_command;
+
+/// The interpreter of an environment in `folder` that holds what `requirements` names;
+/// made if it is not there yet. `what` is in it, for messages.
+///
+/// # Errors
+/// If there is no `python3` with `venv`, or the packages cannot be had.
+pub(crate) fn environment(folder: &Path, requirements: &Path, what: &str) -> Result<PathBuf> {
+    let wanted = fs::read_to_string(requirements)
+        .with_context(|| format!("could not read {}", requirements.display()))?;
+    let interpreter = interpreter(folder);
+    // Written last, so that an interrupted installation is begun again.
+    let stamp = folder.join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(interpreter);
+    }
+    eprintln!(
+        "installing {what} into {}: a download, done once",
+        folder.display()
+    );
+    make_environment(folder).with_context(|| {
+        format!("could not make a Python environment for {what}: install Python 3.11 or later with its venv module")
+    })?;
+    let mut install = install(&interpreter);
+    install.arg("--requirement").arg(requirements);
+    // stdout is for results.
+    run_command(install.stdout(io::stderr())).with_context(|| {
+        format!(
+            "could not install {what}: check the network and the disk, remove {}, and run this again",
+            folder.display()
+        )
+    })?;
+    fs::write(&stamp, wanted).with_context(|| format!("could not write {}", stamp.display()))?;
+    Ok(interpreter)
+}
 
 /// Makes an environment in `folder` and returns its interpreter.
 ///
@@ -22,7 +58,7 @@ pub(crate) fn make_environment(folder: &Path) -> Result<PathBuf> {
 }
 
 /// The interpreter of the environment in `folder`.
-pub(crate) fn interpreter(folder: &Path) -> PathBuf {
+fn interpreter(folder: &Path) -> PathBuf {
     folder.join("bin").join("python")
 }
 
@@ -52,7 +88,6 @@ fn isolated(program: impl AsRef<OsStr>) -> Command {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn no_module_in_the_working_folder_is_imported() {

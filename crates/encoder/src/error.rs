@@ -2,20 +2,12 @@
 
 use std::path::PathBuf;
 
-use treffer_types::{BoxError, ModelRole};
-
-use crate::device::Device;
+use treffer_types::{BoxError, Device, InstructionSet, ModelRole};
 
 /// Why a model could not be described, loaded or run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No device has this name.
-    #[error("unknown device `{name}`; devices are cpu, cuda and cuda:N, such as cuda:1")]
-    UnknownDevice {
-        /// The text that was parsed.
-        name: String,
-    },
     /// CUDA was requested in a build without the `cuda` feature.
     #[error(
         "cannot use device {device}: this build lacks the `cuda` feature; \
@@ -100,13 +92,14 @@ pub enum Error {
     },
     /// The processor does not support the requested instruction set.
     #[error(
-        "device cpu:{level} needs a processor with {}, which this machine lacks; \
-         `cpu` uses the best instructions that it has",
-        level.needs()
+        "device cpu:{set} needs a processor with {needs}, which this machine lacks; \
+         `cpu` uses the best instructions that it has"
     )]
     NoInstructions {
         /// The requested instruction set.
-        level: treffer_kernels::Level,
+        set: InstructionSet,
+        /// The processor features that it consists of.
+        needs: &'static str,
     },
     /// The model's shape is not supported by the integer kernels.
     #[error(

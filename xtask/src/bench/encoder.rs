@@ -2,7 +2,7 @@
 //!
 //! The work is one of [`rows`], written to a job file that all contestants read. Each
 //! is a program of its own ([`Contestant`]): ours is benches/encoder.rs, the peers run
-//! xtask/peers/encoder.py in a throw-away Python environment ([`python`]). They run in
+//! xtask/peers/encoder.py in a throw-away Python environment ([`peers`]). They run in
 //! turn, every one once per round, so that a slow minute of the [`Machine`] hits all
 //! alike; medians, ratios and differences of the results go to stdout as a [`table`].
 
@@ -21,7 +21,7 @@ use self::rows::{Collection, Model, Row, Work};
 use self::table::{Circumstances, Differences, Finding, Measured};
 use super::contestant::{Contestant, in_turn};
 use super::machine::{Isa, Machine};
-use super::{build_bench, python, write};
+use super::{build_bench, peers, write};
 use crate::python::script;
 use crate::workspace::{Workspace, output, run as run_command};
 
@@ -102,7 +102,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         machine: &bench.machine,
         isa: isa_in_words(arguments.isa),
         rounds: arguments.rounds as usize,
-        peers: python::versions(&bench.versions),
+        peers: peers::versions(&bench.versions),
         notes,
     };
     print!("{}", table::report(&circumstances, &findings));
@@ -139,9 +139,9 @@ fn peers(wanted: &[String], isa: Isa, machine: &Machine) -> (Vec<&'static str>, 
 fn interpreter(workspace: &Workspace, arguments: &Arguments) -> Result<PathBuf> {
     let folder = match &arguments.python {
         Some(folder) => folder.clone(),
-        None => python::default_folder("encoder")?,
+        None => peers::default_folder("encoder")?,
     };
-    python::prepare(
+    peers::prepare(
         &folder,
         &workspace.root.join("xtask/peers/encoder-requirements.txt"),
     )

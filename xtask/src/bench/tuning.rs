@@ -1,6 +1,6 @@
 //! `cargo xtask bench tuning`: our search for weights beside ranx's, on the same scores.
 //!
-//! benches/tuning.rs makes the scores, writes them as runs and judgements, and is timed;
+//! benches/tuning.rs makes the scores, writes them as runs and judgments, and is timed;
 //! xtask/peers/tuning.py reads them into ranx's `optimize_fusion`, with min-max and a
 //! weighted sum. The means that both found are compared, point by point: ranx takes the
 //! points whose weights sum to 1 in floating-point numbers, which are not all of them.
@@ -16,7 +16,7 @@ use serde_json::json;
 use super::contestant::{Contestant, in_turn};
 use super::figures::{duration, extremes, median};
 use super::machine::Machine;
-use super::{build_bench, python, write};
+use super::{build_bench, peers, write};
 use crate::python::script;
 use crate::workspace::Workspace;
 
@@ -40,10 +40,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let machine = Machine::look()?;
     let environment = match &arguments.python {
         Some(folder) => folder.clone(),
-        None => python::default_folder("tuning")?,
+        None => peers::default_folder("tuning")?,
     };
     let peers = workspace.root.join("xtask/peers");
-    let interpreter = python::prepare(&environment, &peers.join("tuning-requirements.txt"))?;
+    let interpreter = peers::prepare(&environment, &peers.join("tuning-requirements.txt"))?;
     let binary = build_bench(workspace, "tuning")?;
     let scratch = workspace.target.join("bench-tuning");
 
@@ -72,7 +72,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     println!(
         "Scores of three stages, 300 queries of 100 candidates, nDCG@10; medians of {} rounds, all in turn. Peer: {}.\n",
         arguments.rounds,
-        python::versions(&contestants[2].ready.versions).join(", ")
+        peers::versions(&contestants[2].ready.versions).join(", ")
     );
     let rows: Vec<(&Contestant, &Vec<f64>)> = contestants.iter().zip(&times).collect();
     print!("{}{}", table(&rows), agreement.report());

@@ -54,7 +54,7 @@ pub(super) struct Index {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Evaluation {
-    /// Which judgements: `qrels/SPLIT.tsv`.
+    /// Which judgments: `qrels/SPLIT.tsv`.
     pub(super) split: String,
     /// Stages to evaluate; empty for all that the index has.
     #[serde(default)]
@@ -80,7 +80,7 @@ pub(super) struct Evaluation {
 pub(super) struct Rerank {
     /// The run: a file below the collection.
     pub(super) run: String,
-    /// Which judgements: `qrels/SPLIT.tsv`.
+    /// Which judgments: `qrels/SPLIT.tsv`.
     pub(super) split: String,
     /// Documents to read for each query; else the program's own number.
     pub(super) depth: Option<usize>,
@@ -95,7 +95,7 @@ pub(super) struct Rerank {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Fusions {
-    /// Which judgements: `qrels/SPLIT.tsv`.
+    /// Which judgments: `qrels/SPLIT.tsv`.
     pub(super) split: String,
     /// Queries at most.
     pub(super) limit: Option<usize>,
@@ -220,7 +220,7 @@ impl Index {
 }
 
 impl Evaluation {
-    /// Split and stages, to tell it from its neighbours.
+    /// Split and stages, to tell it from its neighbors.
     pub(super) fn name(&self) -> String {
         let mut name = self.split.clone();
         if let Some(profile) = &self.profile {

@@ -3,36 +3,75 @@
 use crate::workspace::Package;
 
 const TYPES: &str = "treffer-types";
-
-/// Siblings that never see one another.
-const LEAVES: [&str; 8] = [
-    "treffer-corpus",
-    "treffer-bm25",
-    "treffer-models",
-    "treffer-encoder",
-    "treffer-dense",
-    "treffer-store",
-    "treffer-fusion",
-    "treffer-eval",
-];
-
-/// What the encoder computes with; knows nobody.
+const DISK: &str = "treffer-disk";
+const API: &str = "treffer-api";
 const KERNELS: &str = "treffer-kernels";
-const ENCODER: &str = "treffer-encoder";
 const ENGINE: &str = "treffer-engine";
-const ROOT: &str = "treffer";
+const REPORT: &str = "treffer-report";
+const FACADE: &str = "treffer";
+const CLI: &str = "treffer-cli";
 const TESTKIT: &str = "treffer-testkit";
 const XTASK: &str = "xtask";
 
+/// Siblings that never see one another.
+const SIBLINGS: [&str; 9] = [
+    API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, FUSION, EVAL,
+];
+const CORPUS: &str = "treffer-corpus";
+const BM25: &str = "treffer-bm25";
+const MODELS: &str = "treffer-models";
+const ENCODER: &str = "treffer-encoder";
+const DENSE: &str = "treffer-dense";
+const STORE: &str = "treffer-store";
+const FUSION: &str = "treffer-fusion";
+const EVAL: &str = "treffer-eval";
+
+/// The members, each with those that it may depend on.
+const ROOMS: [(&str, &[&str]); 18] = [
+    (TYPES, &[]),
+    // Durable writing and verified reading; knows nobody.
+    (DISK, &[]),
+    // What the encoder computes with; knows nobody.
+    (KERNELS, &[]),
+    (API, &[TYPES]),
+    (CORPUS, &[TYPES, DISK]),
+    (BM25, &[TYPES, DISK]),
+    (MODELS, &[TYPES, DISK]),
+    (ENCODER, &[TYPES, KERNELS]),
+    (DENSE, &[TYPES, DISK]),
+    (STORE, &[TYPES, DISK]),
+    (FUSION, &[TYPES]),
+    (EVAL, &[TYPES, DISK]),
+    // Models are handed to it, so that a program with its own compiles no others.
+    (
+        ENGINE,
+        &[TYPES, DISK, API, CORPUS, BM25, DENSE, STORE, FUSION, EVAL],
+    ),
+    (REPORT, &[TYPES, DISK, API, FUSION, EVAL, ENGINE]),
+    // The engine with its models; its requests are made of types of corpus and eval.
+    (FACADE, &[TYPES, API, CORPUS, MODELS, ENCODER, EVAL, ENGINE]),
+    // Its benchmarks measure single crates too.
+    (
+        CLI,
+        &[
+            TYPES, DISK, KERNELS, API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, FUSION, EVAL,
+            ENGINE, REPORT, FACADE,
+        ],
+    ),
+    (TESTKIT, &[TYPES]),
+    (XTASK, &[]),
+];
+
 /// Foreign crates behind a wall, and the one package that knows them. A name also
 /// covers its family: `candle` stands for `candle-core` as well.
-const WALLS: [(&str, &str); 6] = [
-    ("tantivy", "treffer-bm25"),
-    ("candle", "treffer-encoder"),
-    ("cudarc", "treffer-encoder"),
-    ("tokenizers", "treffer-encoder"),
-    ("hnsw_rs", "treffer-dense"),
-    ("hessboost", "treffer-fusion"),
+const WALLS: [(&str, &str); 7] = [
+    ("tantivy", BM25),
+    ("candle", ENCODER),
+    ("cudarc", ENCODER),
+    ("tokenizers", ENCODER),
+    ("hnsw_rs", DENSE),
+    ("hessboost", FUSION),
+    ("memmap2", DISK),
 ];
 
 /// One sentence for every dependency that must not be.
@@ -68,24 +107,16 @@ pub(super) fn problems(packages: &[Package]) -> Vec<String> {
 }
 
 /// The members that `package` may depend on; `None` if it has no place yet.
-fn below(package: &str) -> Option<Vec<&'static str>> {
-    let leaf = LEAVES.contains(&package);
-    match package {
-        TYPES | XTASK | KERNELS => Some(Vec::new()),
-        TESTKIT => Some(vec![TYPES]),
-        ENCODER => Some(vec![TYPES, KERNELS]),
-        _ if leaf => Some(vec![TYPES]),
-        ENGINE => Some([&[TYPES], LEAVES.as_slice()].concat()),
-        // Its benchmarks measure the kernels too.
-        ROOT => Some([&[TYPES, KERNELS, ENGINE], LEAVES.as_slice()].concat()),
-        _ => None,
-    }
+fn below(package: &str) -> Option<&'static [&'static str]> {
+    let room = ROOMS.iter().find(|(name, _)| *name == package)?;
+    Some(room.1)
 }
 
 fn forbidden(from: &str, to: &str) -> String {
     let why = match to {
         TESTKIT => "fakes are dev-dependencies only",
-        _ if LEAVES.contains(&from) && LEAVES.contains(&to) => "siblings never see one another",
+        ENCODER | MODELS if from == ENGINE => "models are handed to the engine",
+        _ if SIBLINGS.contains(&from) && SIBLINGS.contains(&to) => "siblings never see one another",
         _ => "dependencies go from the binary down to the types",
     };
     format!("{from} depends on {to}, but {why}")
@@ -116,17 +147,17 @@ mod tests {
             name: name.into(),
             manifest_path: "Cargo.toml".into(),
             dependencies: dependencies.iter().map(dependency).collect(),
+            features: Default::default(),
             targets: Vec::new(),
         }
     }
 
     /// Problems of one package among the usual members.
     fn check(name: &str, dependencies: &[&str]) -> Vec<String> {
-        let mut packages: Vec<Package> = [TYPES, KERNELS, ENGINE, ROOT, TESTKIT, XTASK]
-            .into_iter()
-            .chain(LEAVES)
-            .filter(|other| *other != name)
-            .map(|other| package(other, &[]))
+        let mut packages: Vec<Package> = ROOMS
+            .iter()
+            .filter(|(other, _)| *other != name)
+            .map(|(other, _)| package(other, &[]))
             .collect();
         packages.push(package(name, dependencies));
         problems(&packages)
@@ -143,7 +174,15 @@ mod tests {
             [""; 0]
         );
         assert_eq!(
-            check("treffer", &["treffer-engine", "treffer-eval", "clap"]),
+            check("treffer", &["treffer-engine", "treffer-encoder"]),
+            [""; 0]
+        );
+        assert_eq!(
+            check("treffer-cli", &["treffer", "treffer-eval", "clap"]),
+            [""; 0]
+        );
+        assert_eq!(
+            check("treffer-store", &["treffer-types", "treffer-disk"]),
             [""; 0]
         );
         assert_eq!(check("treffer-testkit", &["treffer-types"]), [""; 0]);
@@ -165,8 +204,22 @@ mod tests {
         assert_eq!(check("treffer-types", &["treffer-fusion"]).len(), 1);
         assert_eq!(check("treffer-eval", &["treffer-engine"]).len(), 1);
         assert_eq!(check("treffer-engine", &["treffer"]).len(), 1);
+        assert_eq!(check("treffer-disk", &["treffer-types"]).len(), 1);
+        assert_eq!(check("treffer-api", &["treffer-fusion"]).len(), 1);
+        assert_eq!(check("treffer-report", &["treffer"]).len(), 1);
         assert_eq!(check("treffer-testkit", &["treffer-fusion"]).len(), 1);
         assert_eq!(check("xtask", &["treffer-types"]).len(), 1);
+    }
+
+    #[test]
+    fn the_engine_brings_no_models() {
+        for name in ["treffer-encoder", "dev:treffer-models"] {
+            let problems = check("treffer-engine", &[name]);
+            assert!(
+                problems[0].ends_with("models are handed to the engine"),
+                "{problems:?}"
+            );
+        }
     }
 
     #[test]
@@ -186,7 +239,7 @@ mod tests {
             [""; 0]
         );
         assert_eq!(check("treffer-engine", &["candle-core"]).len(), 1);
-        assert_eq!(check("treffer", &["dev:tantivy_common"]).len(), 1);
+        assert_eq!(check("treffer-cli", &["dev:tantivy_common"]).len(), 1);
         assert_eq!(check("treffer-bm25", &["hnsw_rs"]).len(), 1);
         assert_eq!(check("treffer-bm25", &["candlelight"]), [""; 0]);
     }

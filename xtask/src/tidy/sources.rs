@@ -122,7 +122,7 @@ mod tests {
     fn a_source_file_opens_with_its_purpose() {
         assert!(opens_with_doc("//! What it holds.\nuse std::fs;\n"));
         assert!(opens_with_doc("\n//! What it holds.\n"));
-        assert!(!opens_with_doc("// A licence.\n//! What it holds.\n"));
+        assert!(!opens_with_doc("// A license.\n//! What it holds.\n"));
         assert!(!opens_with_doc("//!\nuse std::fs;\n"));
         assert!(!opens_with_doc(""));
         assert_eq!(problems("src/a.rs", "fn main() {}\n").len(), 1);

@@ -1,14 +1,11 @@
 //! The throw-away environment in which the peers run.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::python::{install, interpreter, make_environment};
-use crate::workspace::run as run_command;
+use crate::python::environment;
 
 /// Makes the environment in `folder`, unless it is there and holds what
 /// `requirements` names, and returns its interpreter.
@@ -16,33 +13,8 @@ use crate::workspace::run as run_command;
 /// # Errors
 /// If there is no `python3` with `venv`, or the packages cannot be had.
 pub(super) fn prepare(folder: &Path, requirements: &Path) -> Result<PathBuf> {
-    let wanted = fs::read_to_string(requirements)
-        .with_context(|| format!("could not read {}", requirements.display()))?;
-    let interpreter = interpreter(folder);
-    // Written last, so that an interrupted installation is begun again.
-    let stamp = folder.join("installed.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(interpreter);
-    }
-    eprintln!(
-        "installing the peers into {}: a download, done once",
-        folder.display()
-    );
-    make_environment(folder).context(
-        "could not make the Python environment of the peers: install Python 3.11 or later with its \
-         venv module, or name a finished environment with --python",
-    )?;
-    let mut install = install(&interpreter);
-    install.arg("--requirement").arg(requirements);
-    // stdout is for the table.
-    run_command(install.stdout(io::stderr())).with_context(|| {
-        format!(
-            "could not install the peers: check the network and the disk, remove {}, and run this again",
-            folder.display()
-        )
-    })?;
-    fs::write(&stamp, wanted).with_context(|| format!("could not write {}", stamp.display()))?;
-    Ok(interpreter)
+    environment(folder, requirements, "the peers")
+        .context("no peers to compare with; --python names a finished environment that holds them")
 }
 
 /// Where the environment of one benchmark lies unless somebody says otherwise.
