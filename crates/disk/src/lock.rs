@@ -1,0 +1,62 @@
+//! Advisory locks, which the operating system releases when their holder dies.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, io_error};
+use crate::failpoint::{Operation, reach};
+
+/// An exclusive lock on a file, released when it is dropped or its process ends in whatever
+/// way. It keeps out those who ask for it, nobody else. The file stays.
+#[derive(Debug)]
+pub struct Lock {
+    /// Closing it releases the lock.
+    _file: File,
+}
+
+/// Why a lock was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else holds it.
+    #[error("{} is locked by another process", .path.display())]
+    Held {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be opened, or the file system has no locks.
+    #[error(transparent)]
+    Io(#[from] Error),
+}
+
+impl Lock {
+    /// Takes the lock on `path`, whose file is created if it is not there, or fails at once.
+    ///
+    /// # Errors
+    /// [`LockError::Held`] if somebody has it, in this process or another.
+    pub fn try_exclusive(path: &Path) -> Result<Self, LockError> {
+        let file = reach(Operation::Create)
+            .and_then(|()| {
+                File::options()
+                    .write(true)
+                    .create(true)
+                    .truncate(false)
+                    .open(path)
+            })
+            .map_err(io_error("open", path))?;
+        let locked = reach(Operation::Lock)
+            .map_err(TryLockError::Error)
+            .and_then(|()| file.try_lock());
+        match locked {
+            Ok(()) => Ok(Lock { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held {
+                path: path.to_owned(),
+            }),
+            Err(TryLockError::Error(source)) => Err(held_or_io(path, source)),
+        }
+    }
+}
+
+fn held_or_io(path: &Path, source: io::Error) -> LockError {
+    LockError::Io(io_error("lock", path)(source))
+}
