@@ -50,7 +50,9 @@ pub(crate) fn finding(differences: &[Difference]) -> String {
         named("significantly worse than", &|one| {
             one.is_significant && one.mean <= 0.0
         }),
-        named("not significantly different from", &|one| !one.is_significant),
+        named("not significantly different from", &|one| {
+            !one.is_significant
+        }),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     parts.join("; ")

@@ -5,8 +5,8 @@ use treffer_engine::tune::{Choice, DepthPoint};
 use treffer_types::StageName;
 
 use crate::color::{share, ticks};
-use crate::markup::{Element, Markup, el, label, levels, line, num, rect, scrolling, svg};
 use crate::marks::star;
+use crate::markup::{Element, Markup, el, label, levels, line, num, rect, scrolling, svg};
 use crate::page::{Cell, table};
 use crate::surface::{in_words, range};
 
@@ -45,7 +45,9 @@ pub(crate) fn depths(
 
 /// As in "bm25 200, dense 200, cross 50".
 pub(crate) fn depths_in_words(depths: &Depths) -> String {
-    let depths = depths.iter().map(|(stage, depth)| format!("{stage} {depth}"));
+    let depths = depths
+        .iter()
+        .map(|(stage, depth)| format!("{stage} {depth}"));
     depths.collect::<Vec<String>>().join(", ")
 }
 

@@ -217,12 +217,7 @@ fn differences(
         comparison::method(rows.len())
     )));
     let alternative = format!("differences of {} from the other rows", last.name);
-    body.push(forest(
-        &rows,
-        &COMPARED,
-        Reference::Zero,
-        &alternative,
-    ));
+    body.push(forest(&rows, &COMPARED, Reference::Zero, &alternative));
     body.push(comparison::power(
         comparisons.iter().map(|comparison| comparison.power),
     ));
@@ -248,7 +243,11 @@ fn distribution(measurement: &Measurement, topics: &Topics, metric: &Metric) -> 
 fn tags(measurement: &Measurement, topics: &Topics, metric: &str) -> Markup {
     let mut heads = vec!["tag", "queries"];
     heads.extend(measurement.rows.iter().map(|row| row.name.as_str()));
-    let by_row: Vec<_> = measurement.rows.iter().map(|row| row.by_tag(topics)).collect();
+    let by_row: Vec<_> = measurement
+        .rows
+        .iter()
+        .map(|row| row.by_tag(topics))
+        .collect();
     let mut rows = Vec::new();
     for (tag, (n, _)) in by_row.first().into_iter().flatten() {
         let values: Vec<Option<f64>> = by_row

@@ -4,8 +4,8 @@
 use treffer_types::StageName;
 
 use crate::color::{share, ticks};
-use crate::markup::{Element, Markup, el, label, levels, line, num, polygon, scrolling, svg};
 use crate::marks::{circled_cross, star};
+use crate::markup::{Element, Markup, el, label, levels, line, num, polygon, scrolling, svg};
 use crate::page::remark;
 use crate::surface::{Point, Surface, in_words, range};
 
@@ -103,7 +103,9 @@ impl<'a> Frame<'a> {
         };
         let band: Vec<(f64, f64)> = edge(1.0).chain(edge(-1.0).rev()).collect();
         let path = points.iter().map(|point| (x(point), self.y(point.mean)));
-        let path: Vec<String> = path.map(|(x, y)| format!("{},{}", num(x), num(y))).collect();
+        let path: Vec<String> = path
+            .map(|(x, y)| format!("{},{}", num(x), num(y)))
+            .collect();
         plot = plot
             .add(polygon(&band, "band"))
             .add(el("polyline").attr("points", path.join(" ")).class("curve"));
@@ -117,7 +119,11 @@ impl<'a> Frame<'a> {
         for (weights, is_chosen) in [(&surface.current, false), (&surface.chosen, true)] {
             if let Some(mean) = surface.mean_of(weights) {
                 let at = (self.x(weights.weight(stage)), self.y(mean));
-                let mark = if is_chosen { star(at) } else { circled_cross(at) };
+                let mark = if is_chosen {
+                    star(at)
+                } else {
+                    circled_cross(at)
+                };
                 plot = plot.add(mark);
             }
         }

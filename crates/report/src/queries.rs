@@ -8,9 +8,9 @@ use treffer_types::{Query, StageName};
 
 use crate::bars::{signed_bar, skyline};
 use crate::command::Command;
+use crate::error::Error;
 use crate::markup::{Element, Markup, el};
 use crate::page::{Cell, folded, paragraph, remark, table};
-use crate::error::Error;
 use crate::provenance::Experiment;
 use crate::text::one_line;
 
@@ -179,7 +179,10 @@ fn detailed<'s, 'a>(sorted: &[(usize, &'s QueryResult<'a>)]) -> Vec<(usize, &'s 
     if sorted.len() <= DETAILED {
         return sorted.to_vec();
     }
-    let (gains, losses) = (&sorted[..DETAILED / 2], &sorted[sorted.len() - DETAILED / 2..]);
+    let (gains, losses) = (
+        &sorted[..DETAILED / 2],
+        &sorted[sorted.len() - DETAILED / 2..],
+    );
     [gains, losses].concat()
 }
 

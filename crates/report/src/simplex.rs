@@ -4,8 +4,8 @@ use treffer_fusion::Weights;
 use treffer_types::StageName;
 
 use crate::color::{color, share, ticks};
-use crate::markup::{Element, Markup, el, label, line, num, polygon, rect, svg};
 use crate::marks::{circled_cross, diamond, star};
+use crate::markup::{Element, Markup, el, label, line, num, polygon, rect, svg};
 use crate::surface::{Point, Surface, in_words};
 
 mod outline;
@@ -40,7 +40,9 @@ pub(crate) fn simplex(surface: &Surface, corners: [StageName; 3]) -> Element {
     }
     let within = |errors: f64| -> Vec<&Point> {
         let points = surface.on_grid();
-        points.filter(|point| point.errors_behind() <= errors).collect()
+        points
+            .filter(|point| point.errors_behind() <= errors)
+            .collect()
     };
     let all: Vec<&Point> = surface.on_grid().collect();
     let highest = surface.highest().map(|point| to_plot.place(&point.weights));
@@ -165,7 +167,13 @@ fn edge_labels(to_plot: &Triangle) -> Vec<Markup> {
         labels.push(text.into());
     };
     edge([0.5, 0.0, 0.5], 52.0, -8.0, 60.0, format!("\u{2190} {top}"));
-    edge([0.5, 0.5, 0.0], -52.0, -8.0, -60.0, format!("\u{2190} {left}"));
+    edge(
+        [0.5, 0.5, 0.0],
+        -52.0,
+        -8.0,
+        -60.0,
+        format!("\u{2190} {left}"),
+    );
     edge([0.0, 0.5, 0.5], 0.0, 54.0, 0.0, format!("{right} \u{2192}"));
     labels
 }

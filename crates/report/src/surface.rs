@@ -171,7 +171,9 @@ pub(crate) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 
 /// As in "bm25 0.20, dense 0.30, cross 0.50"; a stage without weight is not named.
 pub(crate) fn in_words(weights: &Weights) -> String {
-    let weighed = weights.stages().filter(|stage| weights.weight(*stage) > 0.0);
+    let weighed = weights
+        .stages()
+        .filter(|stage| weights.weight(*stage) > 0.0);
     let parts = weighed.map(|stage| format!("{stage} {:.2}", weights.weight(stage)));
     parts.collect::<Vec<String>>().join(", ")
 }

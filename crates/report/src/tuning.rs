@@ -198,7 +198,12 @@ fn front(report: &TuneReport, metric: &str) -> Markup {
             report.n_queries()
         )));
     }
-    body.push(depths(&report.depths, &report.stages, &report.best.choice, metric));
+    body.push(depths(
+        &report.depths,
+        &report.stages,
+        &report.best.choice,
+        metric,
+    ));
     body
 }
 
@@ -224,12 +229,7 @@ fn differences(report: &TuneReport, metric: &str) -> Markup {
         comparison::method(rows.len())
     )));
     let alternative = "differences of the tuned profile from each baseline";
-    body.push(forest(
-        &rows,
-        &COMPARED,
-        Reference::Zero,
-        alternative,
-    ));
+    body.push(forest(&rows, &COMPARED, Reference::Zero, alternative));
     body.push(comparison::power(
         report
             .against
@@ -318,7 +318,9 @@ fn spent(report: &TuneReport) -> Markup {
     if report.times.is_empty() {
         return body;
     }
-    body.push(paragraph("The tuner estimates the time of any depths from these costs:"));
+    body.push(paragraph(
+        "The tuner estimates the time of any depths from these costs:",
+    ));
     let rows = report.times.iter().map(|cost| {
         let of = if cost.is_per_pair {
             "pair scored"
