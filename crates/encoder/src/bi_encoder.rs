@@ -2,10 +2,9 @@
 
 use rayon::prelude::*;
 use treffer_types::{
-    BoxError, Embedder, Embedding, Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling,
+    BoxError, Device, Embedder, Embedding, Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling,
 };
 
-use crate::device::Device;
 use crate::error::Error;
 use crate::model::Model;
 use crate::tokenize::Sequence;

@@ -2,10 +2,9 @@
 
 use rayon::prelude::*;
 use treffer_types::{
-    BoxError, Fingerprint, ModelFolder, ModelRole, ModelSpec, PairScore, PairScorer,
+    BoxError, Device, Fingerprint, ModelFolder, ModelRole, ModelSpec, PairScore, PairScorer,
 };
 
-use crate::device::Device;
 use crate::error::Error;
 use crate::heads::{Head, grade};
 use crate::model::Model;

@@ -1,137 +1,54 @@
-//! Where a model runs. Chosen by the caller, never guessed, never replaced.
-
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+//! From a device's name to what runs a model there: candle, or kernels with the
+//! instructions that this processor has.
 
 use treffer_kernels::{Isa, Level};
+use treffer_types::{CpuBackend, Device, InstructionSet};
 
 use crate::error::Error;
 
-/// The processor that runs a model, written `cpu`, `cuda` or `cuda:1`; or a certain way
-/// of running it on the CPU, as in `cpu:candle` or `cpu:avx2`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Device {
-    /// The processor, on the threads of the current rayon pool.
-    Cpu(Forward),
-    /// An NVIDIA card by its ordinal. Needs the `cuda` feature.
-    Cuda(usize),
+/// How a model runs on a device of this machine, for people: "8-bit integers, avx512".
+///
+/// # Errors
+/// [`Error::NoInstructions`] if the CPU lacks what the device asks for.
+pub fn arithmetic(device: Device) -> Result<String, Error> {
+    Ok(match isa(device)? {
+        Some(isa) => format!("8-bit integers, {}", isa.level()),
+        None => "f32 through candle".to_owned(),
+    })
 }
 
-/// How the CPU runs a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Forward {
-    /// In 8-bit integers with the best instructions that this processor has, or through
-    /// candle where it has none that are known or the model's shape asks for it.
-    Fastest,
-    /// In f32 through candle: the reference.
-    Candle,
-    /// In 8-bit integers with these instructions and no others.
-    Quantized(Level),
-}
-
-impl Device {
-    /// The CPU, as fast as it can.
-    pub const CPU: Device = Device::Cpu(Forward::Fastest);
-}
-
-impl Default for Device {
-    fn default() -> Self {
-        Device::CPU
+/// The instructions to run a model with; `None` for candle.
+pub(crate) fn isa(device: Device) -> Result<Option<Isa>, Error> {
+    match device {
+        Device::Cpu(CpuBackend::Fastest) => Ok(Isa::detect()),
+        Device::Cpu(CpuBackend::Quantized(set)) => match Isa::get(level(set)) {
+            Some(isa) => Ok(Some(isa)),
+            None => Err(Error::NoInstructions { set }),
+        },
+        Device::Cpu(CpuBackend::Candle) | Device::Cuda(_) => Ok(None),
     }
 }
 
-impl Device {
-    /// How a model runs there on this machine, for people: "8-bit integers, avx512".
-    ///
-    /// # Errors
-    /// If the CPU lacks the instructions that the device asks for.
-    pub fn arithmetic(self) -> Result<String, Error> {
-        Ok(match self.isa()? {
-            Some(isa) => format!("8-bit integers, {}", isa.level()),
-            None => "f32 through candle".to_owned(),
-        })
+/// What the kernels call an instruction set.
+pub(crate) fn level(set: InstructionSet) -> Level {
+    match set {
+        InstructionSet::Avx2 => Level::Avx2,
+        InstructionSet::Avx512 => Level::Avx512,
+        InstructionSet::Amx => Level::Amx,
     }
+}
 
-    /// The instructions to run a model with; `None` for candle.
-    pub(crate) fn isa(self) -> Result<Option<Isa>, Error> {
-        match self {
-            Device::Cpu(Forward::Fastest) => Ok(Isa::detect()),
-            Device::Cpu(Forward::Quantized(level)) => match Isa::get(level) {
-                Some(isa) => Ok(Some(isa)),
-                None => Err(Error::NoInstructions { level }),
-            },
-            Device::Cpu(Forward::Candle) | Device::Cuda(_) => Ok(None),
+/// Opens the device for candle.
+pub(crate) fn open(device: Device) -> Result<candle_core::Device, Error> {
+    match device {
+        Device::Cpu(_) => Ok(candle_core::Device::Cpu),
+        Device::Cuda(_) if !cfg!(feature = "cuda") => Err(Error::NoCuda { device }),
+        Device::Cuda(ordinal) => {
+            candle_core::Device::new_cuda(ordinal).map_err(|source| Error::OpenDevice {
+                device,
+                source: source.into(),
+            })
         }
-    }
-
-    /// Opens the device for candle.
-    pub(crate) fn open(self) -> Result<candle_core::Device, Error> {
-        match self {
-            Device::Cpu(_) => Ok(candle_core::Device::Cpu),
-            Device::Cuda(_) if !cfg!(feature = "cuda") => Err(Error::NoCuda { device: self }),
-            Device::Cuda(ordinal) => {
-                candle_core::Device::new_cuda(ordinal).map_err(|source| Error::OpenDevice {
-                    device: self,
-                    source: source.into(),
-                })
-            }
-        }
-    }
-}
-
-impl fmt::Display for Device {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Device::Cpu(Forward::Fastest) => f.pad("cpu"),
-            Device::Cpu(Forward::Candle) => f.pad("cpu:candle"),
-            Device::Cpu(Forward::Quantized(level)) => f.pad(&format!("cpu:{level}")),
-            Device::Cuda(0) => f.pad("cuda"),
-            Device::Cuda(ordinal) => f.pad(&format!("cuda:{ordinal}")),
-        }
-    }
-}
-
-impl FromStr for Device {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        let unknown = || Error::UnknownDevice {
-            name: name.to_owned(),
-        };
-        match name {
-            "cpu" => Ok(Device::CPU),
-            "cpu:candle" => Ok(Device::Cpu(Forward::Candle)),
-            "cuda" => Ok(Device::Cuda(0)),
-            _ => {
-                if let Some(level) = name.strip_prefix("cpu:") {
-                    let known = [Level::Avx2, Level::Avx512, Level::Amx];
-                    let level = known.into_iter().find(|known| known.as_str() == level);
-                    let level = level.ok_or_else(unknown)?;
-                    return Ok(Device::Cpu(Forward::Quantized(level)));
-                }
-                let ordinal = name.strip_prefix("cuda:").ok_or_else(unknown)?;
-                // `parse` alone would also take "+1".
-                if !ordinal.bytes().all(|byte| byte.is_ascii_digit()) {
-                    return Err(unknown());
-                }
-                ordinal.parse().map(Device::Cuda).map_err(|_| unknown())
-            }
-        }
-    }
-}
-
-impl Serialize for Device {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Device {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        name.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -140,39 +57,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_parses_as_it_prints() {
-        let quantized = |level| Device::Cpu(Forward::Quantized(level));
-        for device in [
-            Device::CPU,
-            Device::Cpu(Forward::Candle),
-            quantized(Level::Avx2),
-            quantized(Level::Amx),
-            Device::Cuda(0),
-            Device::Cuda(3),
-        ] {
-            assert_eq!(device.to_string().parse::<Device>().unwrap(), device);
-            let json = serde_json::to_string(&device).unwrap();
-            assert_eq!(serde_json::from_str::<Device>(&json).unwrap(), device);
+    fn an_instruction_set_has_the_same_name_in_a_device_and_in_the_kernels() {
+        for set in InstructionSet::ALL {
+            assert_eq!(level(set).as_str(), set.as_str());
         }
-        for name in [
-            "",
-            "CPU",
-            "gpu",
-            "cuda:",
-            "cuda:-1",
-            "cuda:+1",
-            "cuda:x",
-            "cpu:",
-            "cpu:scalar",
-        ] {
-            assert!(name.parse::<Device>().is_err(), "{name:?}");
+    }
+
+    #[test]
+    fn a_backend_runs_as_its_name_says_or_not_at_all() {
+        let candle = arithmetic(Device::Cpu(CpuBackend::Candle)).unwrap();
+        assert_eq!(candle, "f32 through candle");
+        for set in InstructionSet::ALL {
+            let found = arithmetic(Device::Cpu(CpuBackend::Quantized(set)));
+            match Isa::get(level(set)) {
+                Some(_) => assert_eq!(found.unwrap(), format!("8-bit integers, {set}")),
+                None => {
+                    let error = found.unwrap_err().to_string();
+                    assert!(error.contains(&format!("cpu:{set} needs")), "{error}");
+                }
+            }
         }
     }
 
     #[cfg(not(feature = "cuda"))]
     #[test]
     fn cuda_without_the_feature_is_an_error_that_names_the_feature() {
-        let message = Device::Cuda(0).open().unwrap_err().to_string();
+        let message = open(Device::Cuda(0)).unwrap_err().to_string();
         assert!(message.contains("`cuda` feature"), "{message}");
     }
 }

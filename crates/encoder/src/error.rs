@@ -2,20 +2,14 @@
 
 use std::path::PathBuf;
 
-use treffer_types::{BoxError, ModelRole};
+use treffer_types::{BoxError, Device, InstructionSet, ModelRole};
 
-use crate::device::Device;
+use crate::device::level;
 
 /// Why a model could not be described, loaded or run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A device name that means nothing.
-    #[error("unknown device `{name}`; devices are cpu, cuda and cuda:N, such as cuda:1")]
-    UnknownDevice {
-        /// As it was written.
-        name: String,
-    },
     /// CUDA was asked for in a build without it.
     #[error(
         "cannot use device {device}: this build lacks the `cuda` feature; \
@@ -100,13 +94,13 @@ pub enum Error {
     },
     /// The CPU lacks the instructions that were asked for.
     #[error(
-        "device cpu:{level} needs a processor with {}, which this one is not; \
+        "device cpu:{set} needs a processor with {}, which this one is not; \
          `cpu` takes the best there is",
-        level.needs()
+        level(*set).needs()
     )]
     NoInstructions {
         /// What was asked for.
-        level: treffer_kernels::Level,
+        set: InstructionSet,
     },
     /// The model cannot be run in integers.
     #[error(

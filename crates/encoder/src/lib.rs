@@ -47,6 +47,7 @@ pub mod fingerprint;
 pub use bi_encoder::BiEncoder;
 pub use cross_encoder::CrossEncoder;
 pub use describe::describe;
-pub use device::{Device, Forward};
+pub use device::arithmetic;
 pub use error::Error;
 pub use fingerprint::fingerprint;
+pub use treffer_types::{CpuBackend, Device, InstructionSet};

@@ -2,11 +2,11 @@
 //! sequences are run through it.
 
 use candle_core::Tensor;
-use treffer_types::{BoxError, Fingerprint, ModelFolder, ModelRole, ModelSpec};
+use treffer_types::{BoxError, Device, Fingerprint, ModelFolder, ModelRole, ModelSpec};
 
 use crate::batch::Batch;
 use crate::config::Config;
-use crate::device::Device;
+use crate::device::{isa, open};
 use crate::error::Error;
 use crate::folder::{CONFIG, Files, TOKENIZER};
 use crate::quantized::Quantized;
@@ -38,7 +38,7 @@ impl Encoder {
         weights: &mut Weights,
         name: &str,
     ) -> Result<Self, Error> {
-        match device.isa()? {
+        match isa(device)? {
             Some(isa) if Quantized::supports(config) => {
                 let quantized = Quantized::load(isa, config, weights)?;
                 Ok(Encoder::Quantized(Box::new(quantized)))
@@ -66,7 +66,7 @@ impl Model {
                 wanted,
             });
         }
-        let opened = device.open()?;
+        let opened = open(device)?;
         let files = Files::read(folder)?;
         let config = Config::parse(&folder.path.join(CONFIG), &files.config)?;
         if spec.max_length > config.max_tokens() {
@@ -165,8 +165,8 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::Forward;
     use std::path::Path;
+    use treffer_types::CpuBackend;
     use treffer_types::Pooling;
 
     impl Model {
@@ -195,7 +195,7 @@ mod tests {
             },
             sha256: Default::default(),
         };
-        Model::load(&folder, Device::Cpu(Forward::Candle), role)
+        Model::load(&folder, Device::Cpu(CpuBackend::Candle), role)
             .unwrap()
             .0
     }

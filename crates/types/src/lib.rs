@@ -2,8 +2,9 @@
 //!
 //! Reading order: [`document`] and [`query`] say what goes in, [`stage`] names the stages,
 //! [`score`] and [`candidate`] are what passes between them, [`hit`] what a stage
-//! contributes to a result, [`model`] names a model folder, [`seam`] holds the traits behind
-//! which the heavy crates stand, and [`qrels`] the relevance judgements.
+//! contributes to a result, [`model`] names a model folder, [`device`] where a model runs,
+//! [`seam`] holds the traits behind which the heavy crates stand, and [`qrels`] the relevance
+//! judgments.
 //!
 //! ```
 //! use treffer_types::{Candidate, DocId, Evidence, Score, StageName};

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use treffer_encoder::{Device, Forward};
-use treffer_kernels::{Isa, Level};
+use treffer_encoder::{CpuBackend, Device, InstructionSet, arithmetic};
 use treffer_types::{ModelFolder, ModelSpec};
 
 /// How far two floats may lie apart.
@@ -19,17 +18,18 @@ const QUANTIZED: Tolerance = Tolerance(0.08);
 
 /// Every way of running a model here, and how exact it is.
 pub(crate) fn forwards() -> Vec<(Device, Tolerance)> {
-    let quantized = [Level::Avx2, Level::Avx512, Level::Amx]
+    let quantized = InstructionSet::ALL
         .into_iter()
-        .filter(|level| Isa::get(*level).is_some())
-        .map(|level| (Device::Cpu(Forward::Quantized(level)), QUANTIZED));
+        .map(|set| Device::Cpu(CpuBackend::Quantized(set)))
+        .filter(|device| arithmetic(*device).is_ok())
+        .map(|device| (device, QUANTIZED));
     std::iter::once((REFERENCE, ROUNDING))
         .chain(quantized)
         .collect()
 }
 
 /// In f32, through candle.
-pub(crate) const REFERENCE: Device = Device::Cpu(Forward::Candle);
+pub(crate) const REFERENCE: Device = Device::Cpu(CpuBackend::Candle);
 
 impl Tolerance {
     #[track_caller]
