@@ -36,5 +36,6 @@ mod mismatch;
 mod help;
 mod info;
 mod model;
+mod output;
 
 mod golden;

@@ -25,7 +25,6 @@ pub mod score;
 pub mod seam;
 pub mod stage;
 
-
 pub use candidate::{Candidate, Evidence, PassageId};
 pub use device::{CpuBackend, Device, InstructionSet, InvalidDevice};
 pub use document::{DocId, Document, Metadata};
