@@ -89,7 +89,10 @@ fn check_settings(dir: &Path, report: &mut Report<'_>) {
         Ok(settings) => settings,
         Err(error) => return report(&path, in_words(&error)),
     };
-    let learned = settings.profiles.values().filter_map(|profile| profile.learned.as_ref());
+    let learned = settings
+        .profiles
+        .values()
+        .filter_map(|profile| profile.learned.as_ref());
     for record in learned {
         let path = dir.join(&record.file);
         match fs::read(&path) {

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
-use treffer_dense::GraphConfig;
-pub use treffer_bm25::Fields;
 use treffer_bm25::Bm25Config;
+pub use treffer_bm25::Fields;
+use treffer_dense::GraphConfig;
 use treffer_types::Device;
 
 use crate::error::Error;
@@ -169,9 +169,7 @@ impl Config {
             what: format!("section `{what}` cannot be used"),
             source: Some(source),
         };
-        bm25
-            .validate()
-            .map_err(|e| invalid("bm25", e.into()))?;
+        bm25.validate().map_err(|e| invalid("bm25", e.into()))?;
         if let Some(dense) = dense {
             dense
                 .graph
@@ -203,8 +201,7 @@ impl Settings {
             b: settings.bm25.b,
             ..Config::from_known_preset().bm25
         };
-        bm25
-            .validate()
+        bm25.validate()
             .map_err(|error| config_error(origin, &error.to_string()))?;
         check_profiles(&settings.profiles, origin)?;
         Ok(settings)
@@ -458,7 +455,10 @@ mod tests {
         .unwrap();
         assert_eq!(config.bm25.k1, 1.2);
         assert_eq!(config.dense.unwrap().model, "./mine");
-        assert_eq!(config.profiles["deep"].depths.get(StageName::CROSS), Some(7));
+        assert_eq!(
+            config.profiles["deep"].depths.get(StageName::CROSS),
+            Some(7)
+        );
     }
 
     #[test]

@@ -138,12 +138,16 @@ impl Engine {
 
     /// The corpus's id of a document.
     pub(crate) fn doc_id(&self, doc: DocId) -> Result<&str, Error> {
-        self.store().id(doc).map_err(part("read", "store", self.dir()))
+        self.store()
+            .id(doc)
+            .map_err(part("read", "store", self.dir()))
     }
 
     /// The document that has this id, if there is one.
     pub(crate) fn find(&self, id: &str) -> Result<Option<DocId>, Error> {
-        self.store().find(id).map_err(part("read", "store", self.dir()))
+        self.store()
+            .find(id)
+            .map_err(part("read", "store", self.dir()))
     }
 
     /// Has a stage begin to answer queries.
@@ -172,7 +176,9 @@ impl Settings {
     /// # Errors
     /// If there is no such profile, or a key or value is wrong.
     pub fn profile_for(&self, options: &SearchOptions) -> Result<Profile, Error> {
-        let mut profile = self.profile(&options.profile)?.with_overrides(&options.set)?;
+        let mut profile = self
+            .profile(&options.profile)?
+            .with_overrides(&options.set)?;
         if let Some(weights) = &options.weights {
             profile.weights = Weights::from_decimals(weights.clone())
                 .map_err(|error| Error::Request(error.to_string()))?;

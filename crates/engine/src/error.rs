@@ -236,20 +236,28 @@ impl From<treffer_disk::Error> for Error {
 fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     causes.any(|cause| {
-        use {treffer_bm25::Error as Bm25, treffer_dense::Error as Dense, treffer_store::Error as Store};
+        use {
+            treffer_bm25::Error as Bm25, treffer_dense::Error as Dense,
+            treffer_store::Error as Store,
+        };
         let bm25 = cause.downcast_ref::<Bm25>();
         let dense = cause.downcast_ref::<Dense>();
         let store = cause.downcast_ref::<Store>();
         let disk = cause.downcast_ref::<treffer_disk::Error>();
-        matches!(bm25, Some(Bm25::Damaged { .. } | Bm25::Missing { .. } | Bm25::Mismatch { .. }))
-            || matches!(dense, Some(Dense::Damaged { .. } | Dense::Missing { .. } | Dense::Version { .. }))
-            || matches!(store, Some(Store::Damaged { .. } | Store::Missing { .. } | Store::Version { .. }))
-            || disk.is_some_and(|disk| !matches!(disk, treffer_disk::Error::Io { .. }))
+        matches!(
+            bm25,
+            Some(Bm25::Damaged { .. } | Bm25::Missing { .. } | Bm25::Mismatch { .. })
+        ) || matches!(
+            dense,
+            Some(Dense::Damaged { .. } | Dense::Missing { .. } | Dense::Version { .. })
+        ) || matches!(
+            store,
+            Some(Store::Damaged { .. } | Store::Missing { .. } | Store::Version { .. })
+        ) || disk.is_some_and(|disk| !matches!(disk, treffer_disk::Error::Io { .. }))
     })
 }
 
-const REBUILD: &str =
-    "index the corpus again with --replace, or restore the folder from a copy";
+const REBUILD: &str = "index the corpus again with --replace, or restore the folder from a copy";
 
 const LEARN_AGAIN: &str =
     "learn it again with `treffer tune --learn`, or take `learned` out of the profile";

@@ -150,7 +150,11 @@ fn rankings(
         Some((_, order)) => Ranking::Reranker {
             stage: *stage,
             order,
-            before: pipeline.normalization_before(*stage, &profile.normalizers, profile.aggregation),
+            before: pipeline.normalization_before(
+                *stage,
+                &profile.normalizers,
+                profile.aggregation,
+            ),
         },
     };
     let mut rankings: Vec<Ranking> = pipeline.stages().iter().map(single).collect();
@@ -162,7 +166,11 @@ fn rankings(
         rankings.extend(without.map(|fusion| linear(names.join("+"), fusion)));
     }
     if pipeline.stages().len() > 1 {
-        rankings.extend(pipeline.fusion(profile).map(|fusion| linear("hybrid".into(), fusion)));
+        rankings.extend(
+            pipeline
+                .fusion(profile)
+                .map(|fusion| linear("hybrid".into(), fusion)),
+        );
     }
     if profile.learned_for(pipeline.stages()).is_some() {
         let learned = Ranker::new(engine, profile, pipeline)?;
@@ -228,7 +236,9 @@ fn reranked_order(
     let mut reranked = stage_order(candidates, stage, None);
     let last = reranked.last().map_or(0.0, |(_, score)| *score);
     let all = first_to_read(candidates, order, before, candidates.len());
-    let rest = all.into_iter().filter(|at| !candidates[*at].is_scored_by(stage));
+    let rest = all
+        .into_iter()
+        .filter(|at| !candidates[*at].is_scored_by(stage));
     reranked.extend((1..).zip(rest).map(|(n, at)| (at, last - f64::from(n))));
     reranked
 }

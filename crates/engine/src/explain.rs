@@ -238,7 +238,8 @@ fn outranked(engine: &Engine, here: &Fused, last: &Fused) -> Result<Outcome, Err
     });
     let trees = (None, last.learned - here.learned);
     // The first of equals.
-    let worst = (stages.chain([trees])).reduce(|worst, one| if one.1 > worst.1 { one } else { worst });
+    let worst =
+        (stages.chain([trees])).reduce(|worst, one| if one.1 > worst.1 { one } else { worst });
     let (by, deficit) = worst.unwrap_or(trees);
     Ok(Outcome::Outranked {
         by,
@@ -326,7 +327,9 @@ impl Explaining<'_> {
                 place: earlier as u32 + 1,
             };
         }
-        self.pipeline.retrieves(stage).map_or(Role::Scores, Role::Retrieves)
+        self.pipeline
+            .retrieves(stage)
+            .map_or(Role::Scores, Role::Retrieves)
     }
 
     /// The stage's ranking of every document that it can rank, and whether it retrieves this
@@ -338,8 +341,7 @@ impl Explaining<'_> {
         reranked: &[Candidate],
     ) -> Result<(Vec<DocId>, bool), BoxError> {
         let mut stages = self.engine.available().stages.iter();
-        let can_retrieve =
-            stages.any(|one| one.name == stage && one.capabilities.retrieves);
+        let can_retrieve = stages.any(|one| one.name == stage && one.capabilities.retrieves);
         if !can_retrieve {
             return Ok((scored_by(stage, reranked), false));
         }
@@ -413,7 +415,9 @@ impl Explaining<'_> {
 
 /// What a stage has scored, best first.
 fn scored_by(stage: StageName, candidates: &[Candidate]) -> Vec<DocId> {
-    let scored = candidates.iter().filter_map(|one| Some((one.best_score(stage)?, one.doc)));
+    let scored = candidates
+        .iter()
+        .filter_map(|one| Some((one.best_score(stage)?, one.doc)));
     let mut scored: Vec<(Score, DocId)> = scored.collect();
     scored.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     scored.into_iter().map(|(_, doc)| doc).collect()

@@ -225,7 +225,8 @@ impl Gatherer {
                             ..
                         } = &self.profile;
                         let before =
-                            self.pipeline.normalization_before(stage, normalizers, *aggregation);
+                            self.pipeline
+                                .normalization_before(stage, normalizers, *aggregation);
                         first_to_read(candidates, order, &before, depth)
                     }
                 };

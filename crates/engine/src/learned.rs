@@ -18,7 +18,6 @@ mod file;
 
 pub use file::{keep, load};
 
-
 /// A profile's pointer to its learned fusion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

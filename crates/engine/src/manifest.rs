@@ -157,7 +157,10 @@ impl Manifest {
     pub fn write(&self, dir: &Path) -> Result<(), Error> {
         let manifest =
             serde_json::to_string_pretty(self).expect("a manifest holds only what JSON can");
-        Ok(write_durably(&dir.join(MANIFEST), seal(&manifest).as_bytes())?)
+        Ok(write_durably(
+            &dir.join(MANIFEST),
+            seal(&manifest).as_bytes(),
+        )?)
     }
 
     /// Number of documents in all segments.
@@ -167,7 +170,10 @@ impl Manifest {
 
     /// Bytes of all files of all segments.
     pub fn n_bytes(&self) -> u64 {
-        let parts = self.segments.iter().flat_map(|segment| segment.parts.values());
+        let parts = self
+            .segments
+            .iter()
+            .flat_map(|segment| segment.parts.values());
         parts.map(|part| part.bytes).sum()
     }
 }

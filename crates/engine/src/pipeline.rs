@@ -187,10 +187,14 @@ impl Pipeline {
                 "no stage is left to run; name at least one".into(),
             ));
         }
-        let (rerankers, scorers): (Vec<&AvailableStage>, Vec<&AvailableStage>) =
-            running.iter().copied().partition(|stage| stage.capabilities.reranks);
-        let (retrievers, others): (Vec<&AvailableStage>, Vec<&AvailableStage>) =
-            scorers.iter().copied().partition(|stage| stage.capabilities.retrieves);
+        let (rerankers, scorers): (Vec<&AvailableStage>, Vec<&AvailableStage>) = running
+            .iter()
+            .copied()
+            .partition(|stage| stage.capabilities.reranks);
+        let (retrievers, others): (Vec<&AvailableStage>, Vec<&AvailableStage>) = scorers
+            .iter()
+            .copied()
+            .partition(|stage| stage.capabilities.retrieves);
         let retrieve = |stage: &&AvailableStage| Step::Retrieve {
             stage: stage.name,
             depth: stage.depth(profile),
@@ -231,7 +235,10 @@ impl Pipeline {
         Ok(Pipeline {
             steps,
             stages: names_of(&running),
-            theoretical: running.iter().map(|one| (one.name, one.theoretical)).collect(),
+            theoretical: running
+                .iter()
+                .map(|one| (one.name, one.theoretical))
+                .collect(),
             scores_every_document: profile.mode == Mode::Exhaustive,
         })
     }
@@ -365,7 +372,9 @@ fn running<'a>(profile: &Profile, available: &'a Available) -> Vec<&'a Available
 
 fn available_retrievers(available: &Available) -> Vec<&AvailableStage> {
     let stages = available.stages.iter();
-    stages.filter(|stage| stage.capabilities.retrieves).collect()
+    stages
+        .filter(|stage| stage.capabilities.retrieves)
+        .collect()
 }
 
 fn names_of(stages: &[&AvailableStage]) -> Vec<StageName> {

@@ -225,16 +225,23 @@ impl Profile {
             ));
         }
         if let Order::Stage(stage) = cross_order
-            && standard.get(*stage).is_some_and(|kind| kind.capabilities.reranks)
+            && standard
+                .get(*stage)
+                .is_some_and(|kind| kind.capabilities.reranks)
         {
             return Err(format!(
                 "cross_order is `{stage}`, which reranks itself; it must be `fused` or a stage that runs before"
             ));
         }
         for (stage, depth) in depths.iter() {
-            let is_optional = standard.get(stage).is_some_and(|kind| kind.capabilities.reranks);
+            let is_optional = standard
+                .get(stage)
+                .is_some_and(|kind| kind.capabilities.reranks);
             if depth == 0 && !is_optional {
-                return Err(format!("{} is 0; it must be at least 1", Depths::key(stage)));
+                return Err(format!(
+                    "{} is 0; it must be at least 1",
+                    Depths::key(stage)
+                ));
             }
         }
         if *deadline_ms == Some(0) {

@@ -94,7 +94,9 @@ impl Searcher {
     pub fn search_batch(&self, queries: &[Query]) -> Result<Vec<SearchResponse>, Error> {
         let gathered = self.gatherer.gather_batch(queries)?;
         let pairs = queries.iter().zip(&gathered);
-        pairs.map(|(query, gathered)| self.respond(query, gathered)).collect()
+        pairs
+            .map(|(query, gathered)| self.respond(query, gathered))
+            .collect()
     }
 
     fn respond(&self, query: &Query, gathered: &Gathered) -> Result<SearchResponse, Error> {
@@ -115,7 +117,11 @@ impl Searcher {
                 text: query.text.clone(),
             },
             n_candidates: candidates.len(),
-            stages: gathered.traces.iter().map(|trace| trace.report(timings)).collect(),
+            stages: gathered
+                .traces
+                .iter()
+                .map(|trace| trace.report(timings))
+                .collect(),
             hits,
         })
     }

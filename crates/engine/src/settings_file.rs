@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use treffer_disk::{Lock, LockError, write_durably};
 use toml_edit::{DocumentMut, Item, Table, TableLike};
+use treffer_disk::{Lock, LockError, write_durably};
 
 use crate::config::Settings;
 use crate::error::{Error, IoContext};

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use treffer_corpus::{Origin, Problem, Reason, Record, read_documents};
 use treffer_bm25::Bm25Writer;
+use treffer_corpus::{Origin, Problem, Reason, Record, read_documents};
 use treffer_store::{Error as StoreError, StoreWriter};
 use treffer_types::{Document, Progress};
 

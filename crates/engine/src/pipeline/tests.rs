@@ -51,7 +51,12 @@ fn every_mode_has_its_steps() {
     let available = available();
     assert_eq!(
         steps(&in_mode(Mode::Hybrid), &available),
-        ["retrieve bm25 200", "retrieve dense 200", "score bm25", "rerank cross 100"]
+        [
+            "retrieve bm25 200",
+            "retrieve dense 200",
+            "score bm25",
+            "rerank cross 100"
+        ]
     );
     assert_eq!(
         steps(&in_mode(Mode::Cascade), &available),
@@ -94,7 +99,12 @@ fn a_further_stage_takes_its_place_without_being_known() {
     available.stages[2].capabilities.retrieves = false;
     assert_eq!(
         steps(&in_mode(Mode::Cascade), &available),
-        ["retrieve bm25 200", "score dense", "score late", "rerank cross 100"]
+        [
+            "retrieve bm25 200",
+            "score dense",
+            "score late",
+            "rerank cross 100"
+        ]
     );
     let pipeline = Pipeline::of(&profile, &available).unwrap();
     assert_eq!(pipeline.scorers(), [BM25, DENSE, LATE]);

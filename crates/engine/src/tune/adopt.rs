@@ -44,7 +44,10 @@ impl TuneReport {
     /// gain may be chance.
     pub fn decide(&self, force: bool) -> Decision<'_> {
         // Trees may help in the folds and come to none on all queries.
-        let grown = self.learned.as_ref().filter(|one| one.learned.n_trees() > 0);
+        let grown = self
+            .learned
+            .as_ref()
+            .filter(|one| one.learned.n_trees() > 0);
         let is_better = |one: &&LearnedReport| one.out_of_fold > self.out_of_fold;
         if let Some(learned) = grown.filter(|one| one.is_gain() || force && is_better(one)) {
             return Decision::Replace(Winner::Learned(learned));

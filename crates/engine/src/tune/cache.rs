@@ -181,7 +181,11 @@ struct Writer(Vec<u8>);
 impl Writer {
     fn query(&mut self, query: &Gathered, stages: &[StageName]) {
         let place = |stage: StageName| stages.iter().position(|one| *one == stage);
-        let code = |stage| place(stage).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX);
+        let code = |stage| {
+            place(stage)
+                .and_then(|at| u8::try_from(at).ok())
+                .unwrap_or(u8::MAX)
+        };
         self.number(query.traces.len());
         for trace in &query.traces {
             self.0.push(code(trace.stage));

@@ -26,11 +26,7 @@ pub(crate) struct Part {
 }
 
 impl Folds {
-    pub(crate) fn new(
-        pools: &[Pool],
-        folds: &[Vec<String>],
-        reranker: Option<StageName>,
-    ) -> Self {
+    pub(crate) fn new(pools: &[Pool], folds: &[Vec<String>], reranker: Option<StageName>) -> Self {
         let places: HashMap<&str, usize> = pools
             .iter()
             .enumerate()

@@ -98,7 +98,11 @@ impl Choice {
 
 /// How many stages have a weight.
 pub(crate) fn n_weighed(weights: &Weights) -> usize {
-    weights.parts().iter().filter(|(_, part)| **part > 0).count()
+    weights
+        .parts()
+        .iter()
+        .filter(|(_, part)| **part > 0)
+        .count()
 }
 
 /// What the search changes while all else stays.

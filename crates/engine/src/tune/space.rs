@@ -44,7 +44,9 @@ impl Space {
         };
         let mut current = Setup::of(profile);
         for stage in pipeline.stages() {
-            current.normalizers.insert(*stage, profile.normalizer(*stage));
+            current
+                .normalizers
+                .insert(*stage, profile.normalizer(*stage));
         }
         Space {
             search,
@@ -82,7 +84,8 @@ impl Space {
 
     /// How a setup normalizes the stages.
     pub(crate) fn normalization(&self, setup: &Setup) -> Normalization {
-        self.pipeline.normalization(&setup.normalizers, self.aggregation)
+        self.pipeline
+            .normalization(&setup.normalizers, self.aggregation)
     }
 
     /// How many candidates the reranker scores under a setup; 0 without one.
@@ -113,7 +116,9 @@ impl Space {
         let mut setups = vec![current.clone()];
         for stage in self.retrievers() {
             let depth = self.retrieval_depth(&current, stage);
-            let divided = DEPTH_DIVISORS.iter().map(|divisor| (depth / divisor).max(1));
+            let divided = DEPTH_DIVISORS
+                .iter()
+                .map(|divisor| (depth / divisor).max(1));
             setups = with_depths(&setups, stage, &divided.collect());
         }
         if let Some(stage) = self.choosable_reranker() {
@@ -127,13 +132,16 @@ impl Space {
     /// The orders in which the reranker may take candidates.
     pub(crate) fn orders(&self) -> Vec<Order> {
         let scorers = self.pipeline.scorers();
-        let is_free = self.search == Search::Full
-            && scorers.len() > 1
-            && self.choosable_reranker().is_some();
+        let is_free =
+            self.search == Search::Full && scorers.len() > 1 && self.choosable_reranker().is_some();
         if !is_free {
             return vec![self.current.cross_order];
         }
-        scorers.into_iter().map(Order::Stage).chain([Order::Fused]).collect()
+        scorers
+            .into_iter()
+            .map(Order::Stage)
+            .chain([Order::Fused])
+            .collect()
     }
 
     /// The normalizers of one stage; `fitted` is the reranker's sigmoid.
@@ -204,7 +212,8 @@ impl Space {
                 let n = if depends { normalizers.len() } else { 1 };
                 for normalizers in &normalizers[..n] {
                     let before =
-                        self.pipeline.normalization_before(stage, normalizers, self.aggregation);
+                        self.pipeline
+                            .normalization_before(stage, normalizers, self.aggregation);
                     let read = first_to_read(&pool, *order, &before, deepest);
                     places.extend(read.into_iter().map(|at| kept[at]));
                 }
@@ -250,7 +259,8 @@ impl Space {
         let mut pool: Vec<Candidate> = kept.iter().map(|at| candidates[*at].clone()).collect();
         if let Some(stage) = self.choosable_reranker() {
             let before =
-                self.pipeline.normalization_before(stage, &setup.normalizers, self.aggregation);
+                self.pipeline
+                    .normalization_before(stage, &setup.normalizers, self.aggregation);
             let depth = self.rerank_depth(setup);
             let mut is_read = vec![false; pool.len()];
             for at in first_to_read(&pool, setup.cross_order, &before, depth) {

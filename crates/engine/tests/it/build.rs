@@ -324,17 +324,24 @@ fn a_second_writer_is_refused() {
     lock.lock().unwrap();
     let before = snapshot(&place.dir());
     assert!(matches!(place.build(), Err(Error::Locked { .. })));
-    let saved = change_profile(&place.dir(), place.open().manifest().generation, "mine", || {
-        Ok(Profile::default())
-    });
+    let saved = change_profile(
+        &place.dir(),
+        place.open().manifest().generation,
+        "mine",
+        || Ok(Profile::default()),
+    );
     assert!(matches!(saved, Err(Error::Locked { .. })));
     assert_eq!(snapshot(&place.dir()), before);
     assert_eq!(place.open().n_docs(), 3, "searching meanwhile is safe");
     lock.unlock().unwrap();
     place.build().unwrap();
-    change_profile(&place.dir(), place.open().manifest().generation, "mine", || {
-        Ok(Profile::default())
-    }).unwrap();
+    change_profile(
+        &place.dir(),
+        place.open().manifest().generation,
+        "mine",
+        || Ok(Profile::default()),
+    )
+    .unwrap();
     assert_eq!(place.open().settings().profiles.len(), 2);
 }
 

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use treffer_engine::Error;
 use treffer_engine::check::check;
-use treffer_engine::{Engine, OpenOptions};
 use treffer_engine::manifest::{MANIFEST, Manifest};
 use treffer_engine::models::NoModels;
 use treffer_engine::profile::{Mode, Profile};
 use treffer_engine::search::Searcher;
+use treffer_engine::{Engine, OpenOptions};
 use treffer_testkit::{random_corpus, random_queries};
 use treffer_types::{Embedder, PairScorer, StageName};
 
@@ -125,11 +125,18 @@ fn a_damaged_manifest_is_noticed() {
         bad[at] ^= 0x10;
         for bad in [bad.as_slice(), &good[..at]] {
             fs::write(&path, bad).unwrap();
-            assert!(matches!(place.try_open(), Err(Error::Damaged { .. })), "byte {at}");
+            assert!(
+                matches!(place.try_open(), Err(Error::Damaged { .. })),
+                "byte {at}"
+            );
         }
     }
     fs::remove_file(&path).unwrap();
-    assert!(place.refusal().contains("never completed"), "{}", place.refusal());
+    assert!(
+        place.refusal().contains("never completed"),
+        "{}",
+        place.refusal()
+    );
 }
 
 #[test]

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use treffer_engine::gather::{Gathered, StageTrace};
 use treffer_engine::Engine;
-use treffer_engine::profile::Profile;
 use treffer_engine::api::SearchResponse;
+use treffer_engine::gather::{Gathered, StageTrace};
+use treffer_engine::profile::Profile;
 use treffer_engine::search::Searcher;
 use treffer_testkit::{FakeClock, random_corpus, random_queries};
 use treffer_types::Query;

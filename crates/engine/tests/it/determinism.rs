@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use treffer_engine::evaluate::evaluate;
 use treffer_engine::Engine;
 use treffer_engine::api::SearchResponse;
-use treffer_engine::search::Searcher;
+use treffer_engine::evaluate::evaluate;
 use treffer_engine::profile::{Mode, Profile};
+use treffer_engine::search::Searcher;
 use treffer_engine::topics::Topics;
 use treffer_engine::tune::{DRAWS, Search, TuneReport, TuneRequest, tune};
 use treffer_testkit::{random_corpus, random_queries};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use treffer_engine::Engine;
 use treffer_engine::Error;
 use treffer_engine::api::{ExplainRequest, Hit, SearchOptions};
 use treffer_engine::explain::{Explanation, Outcome, Role, explain};
-use treffer_engine::Engine;
 use treffer_engine::profile::{Mode, Profile};
 use treffer_fusion::Weights;
 use treffer_testkit::{random_corpus, random_queries};
@@ -246,7 +246,11 @@ fn weights_that_are_said_to_help_do() {
                 let Some(rescue) = found.by_weights else {
                     continue;
                 };
-                let ranks = || searches.iter().map(|(w, ranks)| (w.clone(), ranks[&found.id].0));
+                let ranks = || {
+                    searches
+                        .iter()
+                        .map(|(w, ranks)| (w.clone(), ranks[&found.id].0))
+                };
                 let winning: Vec<_> = ranks()
                     .filter(|(_, rank)| *rank as usize <= TOP_K)
                     .collect();
@@ -282,11 +286,7 @@ fn an_outranked_document_lost_most_by_the_stage_that_is_named() {
         let part = |hit: &Hit, stage| hit.stages.get(stage).map_or(0.0, |one| one.weighted);
         let gap = |stage: StageName| part(top, stage) - part(here, stage);
         assert_eq!(*deficit, gap(by.unwrap()));
-        assert!(
-            ALL
-                .into_iter()
-                .all(|stage| gap(stage) <= *deficit)
-        );
+        assert!(ALL.into_iter().all(|stage| gap(stage) <= *deficit));
         n_checked += 1;
     });
     assert!(n_checked > 20, "{n_checked}");

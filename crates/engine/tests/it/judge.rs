@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use treffer_engine::{Engine, OpenOptions};
 use treffer_engine::judge::{JudgeRequest, Judgement, USUAL_THRESHOLDS, judge};
 use treffer_engine::profile::Profile;
+use treffer_engine::{Engine, OpenOptions};
 use treffer_engine::{Error, evaluate::evaluate, topics::Topics};
 use treffer_testkit::{RecordingProgress, random_corpus, random_queries};
 use treffer_types::{NoProgress, PairScorer, Qrels, Query, StageName};

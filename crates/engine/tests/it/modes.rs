@@ -4,16 +4,16 @@ mod queries;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use treffer_bm25::Bm25Index;
 use treffer_dense::DenseIndex;
 use treffer_engine::Error;
+use treffer_engine::api::{SearchOptions, StageReport};
 use treffer_engine::gather::{Gathered, Gatherer, StageTrace};
 use treffer_engine::pipeline::Pipeline;
-use treffer_engine::{Engine, OpenOptions};
-use treffer_engine::profile::{Order, Mode, Profile};
-use treffer_engine::api::{SearchOptions, StageReport};
+use treffer_engine::profile::{Mode, Order, Profile};
 use treffer_engine::search::Searcher;
+use treffer_engine::{Engine, OpenOptions};
 use treffer_fusion::Weights;
-use treffer_bm25::Bm25Index;
 use treffer_testkit::{random_corpus, random_queries};
 use treffer_types::{Candidate, Document, Embedder, Query, StageName};
 
@@ -82,10 +82,7 @@ fn shallow(mode: Mode) -> Profile {
 }
 
 fn docs(candidates: &[Candidate]) -> BTreeSet<u32> {
-    candidates
-        .iter()
-        .map(|candidate| candidate.doc.0)
-        .collect()
+    candidates.iter().map(|candidate| candidate.doc.0).collect()
 }
 
 fn n_scored(gathered: &Gathered, stage: StageName) -> usize {
@@ -307,7 +304,10 @@ fn stages_that_cannot_run_are_refused_by_name() {
 #[test]
 fn the_cross_encoder_reads_the_best_first_and_no_more() {
     let world = world();
-    for (order, stage) in [(Order::Stage(StageName::BM25), BM25), (Order::Stage(StageName::DENSE), DENSE)] {
+    for (order, stage) in [
+        (Order::Stage(StageName::BM25), BM25),
+        (Order::Stage(StageName::DENSE), DENSE),
+    ] {
         for depth in [1, 8, 1000] {
             let profile = Profile {
                 cross_order: order,

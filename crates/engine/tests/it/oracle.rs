@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, TestCaseError, TestRunner};
 use treffer_dense::DenseIndex;
-use treffer_engine::evaluate::evaluate;
 use treffer_engine::Engine;
+use treffer_engine::evaluate::evaluate;
 use treffer_engine::profile::{Mode, Profile};
 use treffer_engine::topics::Topics;
 use treffer_eval::Metric;
@@ -159,10 +159,8 @@ impl World {
         let cross_column = column(CROSS, &read, &|doc| f64::from(self.cross(query, doc)));
 
         let weight = |stage| profile.weights.weight(stage);
-        let first = |doc: usize| {
-            weight(BM25) * bm25_column[&doc]
-                + weight(DENSE) * dense_column[&doc]
-        };
+        let first =
+            |doc: usize| weight(BM25) * bm25_column[&doc] + weight(DENSE) * dense_column[&doc];
         if weight(CROSS) == 0.0 {
             let order = best(&pool, &first, pool.len());
             return order
@@ -259,7 +257,7 @@ fn profile() -> impl Strategy<Value = Profile> {
                     },
                     normalizers: by_stage(normalizers.0, normalizers.1, normalizers.2),
                     weights: Weights::new(by_stage(alpha, beta, gamma))
-                    .unwrap_or_else(|_| Profile::default().weights),
+                        .unwrap_or_else(|_| Profile::default().weights),
                     ..Profile::default()
                 }
             },

@@ -1,8 +1,8 @@
 //! Re-ranking against asking the cross-encoder pair by pair.
 
 use treffer_engine::Error;
-use treffer_engine::{Engine, OpenOptions};
 use treffer_engine::rerank::rerank;
+use treffer_engine::{Engine, OpenOptions};
 use treffer_eval::{Run, RunEntry};
 use treffer_testkit::{RecordingProgress, random_corpus, random_queries};
 use treffer_types::{NoProgress, PairScorer, Query, StageName};

@@ -7,17 +7,17 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 use treffer_corpus::{Problem, ReadOptions};
+use treffer_engine::api::{SearchOptions, SearchResponse};
 use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, survey};
 use treffer_engine::config::{Base, Config};
-use treffer_engine::{Engine, OpenOptions};
-use treffer_engine::models::ModelSource;
-use treffer_engine::profile::Profile;
-use treffer_engine::api::{SearchOptions, SearchResponse};
 use treffer_engine::gather::Gatherer;
+use treffer_engine::models::ModelSource;
 use treffer_engine::pipeline::Pipeline;
 use treffer_engine::profile::Depths;
+use treffer_engine::profile::Profile;
 use treffer_engine::search::Searcher;
 use treffer_engine::{Device, Error};
+use treffer_engine::{Engine, OpenOptions};
 use treffer_testkit::{FakeEmbedder, FakeScorer};
 use treffer_types::{
     BoxError, Document, Embedder, Fingerprint, ModelSpec, NoProgress, PairScore, PairScorer,

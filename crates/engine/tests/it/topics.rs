@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use treffer_engine::Engine;
 use treffer_engine::Error;
 use treffer_engine::evaluate::evaluate;
-use treffer_engine::Engine;
 use treffer_engine::profile::Profile;
 use treffer_engine::topics::{Mismatches, Topics};
 use treffer_testkit::random_corpus;

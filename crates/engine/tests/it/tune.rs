@@ -10,14 +10,14 @@ mod simulated;
 use std::collections::BTreeMap;
 use std::fs;
 
+use treffer_engine::Engine;
 use treffer_engine::Error;
 use treffer_engine::config::Settings;
-use treffer_engine::Engine;
-use treffer_engine::profile::{Mode, Profile, Provenance, QueryFingerprints};
 use treffer_engine::pipeline::{Available, Pipeline};
+use treffer_engine::profile::{Mode, Profile, Provenance, QueryFingerprints};
 use treffer_engine::search::Searcher;
-use treffer_engine::stages::Registry;
 use treffer_engine::settings_file::change_profile;
+use treffer_engine::stages::Registry;
 use treffer_engine::topics::Topics;
 use treffer_engine::tune::{Baseline, DRAWS, Search, TuneReport, TuneRequest, Verdict, tune};
 use treffer_eval::{Metric, bootstrap_interval, k_fold, randomization_test};
@@ -217,8 +217,7 @@ fn grid(steps: u32) -> Vec<Weights> {
 }
 
 fn distance(a: &Weights, b: &Weights) -> f64 {
-    ALL
-        .iter()
+    ALL.iter()
         .map(|stage| (a.weight(*stage) - b.weight(*stage)).abs())
         .sum()
 }
@@ -327,7 +326,12 @@ fn baselines_are_right(index: &Engine, profile: &Profile, topics: &Topics, repor
     );
     for one in &report.against[..6] {
         let profile = one.choice.apply(profile);
-        let expected = mean(values_of(index, &profile, one.choice.weights.clone(), topics));
+        let expected = mean(values_of(
+            index,
+            &profile,
+            one.choice.weights.clone(),
+            topics,
+        ));
         assert!((one.comparison.baseline - expected).abs() < 1e-9);
     }
     let two_way = &report.against[6];

@@ -16,7 +16,13 @@ fn a_blank_query_is_an_error() {
             id: "q7".into(),
             ..Query::text(text)
         };
-        assert!(gatherer.gather(&query).unwrap_err().to_string().contains("q7"));
+        assert!(
+            gatherer
+                .gather(&query)
+                .unwrap_err()
+                .to_string()
+                .contains("q7")
+        );
     }
 }
 
@@ -32,12 +38,7 @@ fn a_query_of_stop_words_is_left_to_the_bi_encoder() {
     let result = search(&index, &Profile::default(), "the of a");
     assert_eq!(result.hits.len(), 2);
     assert_eq!(report(&result.stages[0]), (BM25, 0, 0, 0));
-    assert!(
-        result
-            .hits
-            .iter()
-            .all(|hit| raw(hit, BM25) == Some(0.0))
-    );
+    assert!(result.hits.iter().all(|hit| raw(hit, BM25) == Some(0.0)));
     let cascade = Profile {
         mode: Mode::Cascade,
         ..Profile::default()
@@ -105,7 +106,9 @@ fn a_failing_stage_names_itself_and_the_query() {
         chain(&error),
         "the cross stage failed on query `q3`: out of memory"
     );
-    let error = gatherer.gather(&Query::text("w0 ".repeat(100))).unwrap_err();
+    let error = gatherer
+        .gather(&Query::text("w0 ".repeat(100)))
+        .unwrap_err();
     assert!(error.to_string().ends_with("w0...`") || error.to_string().ends_with("w0 ...`"));
 }
 
