@@ -151,9 +151,10 @@ impl Agreement {
     }
 
     fn report(&self) -> String {
-        let lost = match self.best_ours - self.best_theirs > ROUNDING {
-            true => "the best is among those that it lost",
-            false => "the best is among those that it tried",
+        let lost = if self.best_ours - self.best_theirs > ROUNDING {
+            "the best is among those that it lost"
+        } else {
+            "the best is among those that it tried"
         };
         format!(
             "\nranx tried {} of {} points, and {lost}: {:.6} of {:.6}. Means of one point differ by at most {:.1e}.\n",

@@ -184,9 +184,10 @@ impl Against {
 fn short(value: f64, signed: bool) -> String {
     // What rounds to nothing has no sign.
     let value = if value.abs() < 0.0005 { 0.0 } else { value };
-    let text = match signed {
-        true => format!("{value:+.3}"),
-        false => format!("{value:.3}"),
+    let text = if signed {
+        format!("{value:+.3}")
+    } else {
+        format!("{value:.3}")
     };
     match text.strip_prefix(['+', '-']) {
         Some(digits) if digits.starts_with("0.") => format!("{}{}", &text[..1], &digits[1..]),
