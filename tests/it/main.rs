@@ -29,6 +29,7 @@ mod rerank;
 mod tune;
 
 mod damage;
+mod formats;
 #[cfg(unix)]
 mod interrupt;
 mod mismatch;

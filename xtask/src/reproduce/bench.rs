@@ -90,7 +90,7 @@ impl Bench<'_> {
                 .with_context(|| format!("could not remove {}", folder.display()))?;
         }
         for model in &index.models {
-            self.timed(self.treffer().args(["model", "pull", model]), run_command)?;
+            timed(self.treffer().args(["model", "pull", model]), run_command)?;
         }
         let mut command = self.treffer();
         command.arg("index").arg(folder).arg(&files.corpus);
@@ -109,7 +109,7 @@ impl Bench<'_> {
         for setting in &index.set {
             command.args(["--set", setting]);
         }
-        self.timed(&mut command, run_command)
+        timed(&mut command, run_command)
     }
 
     fn evaluate(&self, evaluation: &Evaluation, files: &Files, folder: &Path) -> Result<Output> {
@@ -122,7 +122,7 @@ impl Bench<'_> {
                 command.args(["--save-as", profile]);
             }
             // stdout is for the one table at the end.
-            eprint!("{}", self.timed(&mut command, output)?);
+            eprint!("{}", timed(&mut command, output)?);
         }
         let mut command =
             self.over_queries("eval", folder, files, &evaluation.split, evaluation.limit);
@@ -131,7 +131,7 @@ impl Bench<'_> {
         if let Some(profile) = &evaluation.profile {
             command.args(["--profile", profile]);
         }
-        let json = self.timed(&mut command, output)?;
+        let json = timed(&mut command, output)?;
         serde_json::from_str(&json).context("could not understand what `treffer eval` printed")
     }
 
@@ -146,12 +146,12 @@ impl Bench<'_> {
             command.arg("--depth").arg(depth.to_string());
         }
         command.arg("--output").arg(&reranked);
-        self.timed(&mut command, run_command)?;
+        timed(&mut command, run_command)?;
         let mut command = self.treffer();
         command.arg("compare").arg(&given).arg(&reranked);
         command.arg("--qrels").arg(files.qrels(&rerank.split));
         command.args(["--metrics", &rerank.metrics.join(","), "--format", "json"]);
-        let json = self.timed(&mut command, output)?;
+        let json = timed(&mut command, output)?;
         serde_json::from_str(&json).context("could not understand what `treffer compare` printed")
     }
 
@@ -159,7 +159,7 @@ impl Bench<'_> {
     fn tune(&self, fusions: &Fusions, files: &Files, folder: &Path) -> Result<Tuned> {
         let mut command = self.over_queries("tune", folder, files, &fusions.split, fusions.limit);
         command.args(["--learn", "--dry-run", "--format", "json"]);
-        let json = self.timed(&mut command, output)?;
+        let json = timed(&mut command, output)?;
         serde_json::from_str(&json).context("could not understand what `treffer tune` printed")
     }
 
@@ -188,18 +188,14 @@ impl Bench<'_> {
         }
         command
     }
+}
 
-    fn timed<T>(
-        &self,
-        command: &mut Command,
-        run: impl FnOnce(&mut Command) -> Result<T>,
-    ) -> Result<T> {
-        eprintln!("$ {}", crate::workspace::words(command));
-        let start = Instant::now();
-        let done = run(command)?;
-        eprintln!("  {:.1} s", start.elapsed().as_secs_f64());
-        Ok(done)
-    }
+fn timed<T>(command: &mut Command, run: impl FnOnce(&mut Command) -> Result<T>) -> Result<T> {
+    eprintln!("$ {}", crate::workspace::words(command));
+    let start = Instant::now();
+    let done = run(command)?;
+    eprintln!("  {:.1} s", start.elapsed().as_secs_f64());
+    Ok(done)
 }
 
 fn add_stages(command: &mut Command, stages: &[String]) {
