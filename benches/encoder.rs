@@ -1,20 +1,19 @@
-//! Encoder: Treffer's part of the comparison with PyTorch and ONNX Runtime.
+//! Encoder: our contestant in the comparison with PyTorch and ONNX Runtime.
 //!
-//! Measured, in milliseconds of wall-clock time per request:
-//! - cross-encoder: one query and its passages, from texts to logits;
-//! - bi-encoder: texts to unit vectors, either all in one call, or one text per call, with
-//!   the median over the calls as the result (the latency of a query).
+//! Measured, in milliseconds of wall-clock time per answer:
+//! - a cross-encoder's work: one query and its passages, from texts to logits;
+//! - a bi-encoder's work: texts to unit vectors, all in one call, or one by one, of
+//!   which the median is answered (the latency of a query).
 //!
-//! Times include tokenization, but not loading the model, which a program does once. The
-//! number of threads is that of the job.
+//! Tokenization is part of it; loading the model, which a program does once, is not.
+//! It runs in a rayon pool of as many threads as the job says.
 //!
-//! Data: the texts of the job. `cargo xtask bench encoder` writes the jobs, runs this program
-//! and its peers on them in turn, and prints the table. Without a job, this program only
-//! prints a hint.
+//! Data: whatever the job holds. `cargo xtask bench encoder` writes the jobs, runs the
+//! peers on the same ones in turn, and prints the table; on its own this says so.
 //!
-//! Caveats: a time is that of a single run, so take medians over several; other work on the
-//! machine disturbs the measurement. The peers are Python programs, but spend less than 1% of
-//! their time in Python.
+//! Caveats: a time is one run's, so take medians over several; a machine that does
+//! other work beside it measures that work too. Peers are Python programs, but spend
+//! far below a hundredth of their time in Python.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write, stdin, stdout};
@@ -27,7 +26,7 @@ use treffer_encoder::{BiEncoder, CrossEncoder};
 use treffer_types::{BoxError, Embedder, ModelFolder, ModelRole, ModelSpec, PairScorer, Pooling};
 
 fn main() -> ExitCode {
-    // `cargo bench` passes `--bench`.
+    // `cargo bench` hands on `--bench`.
     let Some(path) = std::env::args().skip(1).find(|word| !word.starts_with('-')) else {
         eprintln!("nothing to measure without a job: run `cargo xtask bench encoder`");
         return ExitCode::SUCCESS;
@@ -46,32 +45,32 @@ fn main() -> ExitCode {
     }
 }
 
-/// A job. The peers read the same file and use more of its keys.
+/// What to do; the peers read the same file, and more of it.
 #[derive(Deserialize)]
 struct Job {
-    /// The model folder.
+    /// Folder of the model.
     model: PathBuf,
-    /// Name of a `treffer_encoder::Device`.
+    /// As `treffer_encoder::Device` parses it.
     device: String,
-    /// The query of all pairs; `None` for a bi-encoder.
+    /// The query of all pairs; none for a bi-encoder.
     query: Option<String>,
-    /// Passages, or texts to encode, including the model's prefix.
+    /// Passages, or texts to encode, with any prefix the model wants.
     texts: Vec<String>,
-    /// Maximal number of tokens, special tokens included.
+    /// In tokens, special ones included.
     max_length: usize,
-    /// Whether to encode one text per call.
+    /// Whether every text is a call of its own.
     one_by_one: bool,
     threads: usize,
 }
 
-/// Prints a line when ready, then answers each line of stdin with a line on stdout.
+/// Says that it is ready, then answers every line of stdin by a line on stdout.
 fn answer_requests(path: &str) -> Result<(), BoxError> {
     let job: Job = serde_json::from_slice(&std::fs::read(path)?)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(job.threads)
         .build()?;
     let work = Work::load(job)?;
-    // Warm-up: the first calls allocate memory and fill the caches.
+    // The first calls allocate, and fill the caches.
     pool.install(|| work.results())?;
     let settings = format!("device {}", work.job.device);
     println!("{}", serde_json::json!({ "settings": settings }));
@@ -151,8 +150,7 @@ impl Work {
         }
     }
 
-    /// The time of all texts in one call, or the median time of the calls if there is one per
-    /// text.
+    /// Of the whole work, or the median of the texts if they come one by one.
     fn milliseconds(&self) -> Result<f64, BoxError> {
         let texts: Vec<&str> = self.job.texts.iter().map(String::as_str).collect();
         let calls: Vec<&[&str]> = if self.job.one_by_one {

@@ -1,16 +1,13 @@
-//! Kernels: the throughput of a transformer's products relative to the processor's peak.
+//! How close the products of a transformer come to what the processor can do.
 //!
-//! Measured on one thread, for each instruction set, in billions of multiply-add operations
-//! per second (GMAC/s) and as a fraction of the peak:
-//! - the products of a layer with 384 columns (MiniLM, bge-small, e5-small) for several
-//!   lengths of sequences;
-//! - attention, including exponentials and packing, relative to the peak of 16-bit products.
-//!
-//! The peak is the inner step of a tile on operands in registers (`treffer_kernels::peak`).
-//! Each figure is the median of nine runs, which alternate with runs of the peak.
-//!
-//! Caveat: all operands are in the cache. A real forward pass also reads each weight from
-//! memory once per group of sequences.
+//! Measured: one thread; for each instruction set first the peak, the step of a tile on
+//! operands in registers (`treffer_kernels::peak`), then the products of a layer of 384
+//! columns (MiniLM, bge-small, e5-small) over sequences of several lengths, in billions of
+//! multiplications with addition per second and as a share of that peak, and attention,
+//! exponentials and packing included, against the peak of 16-bit products. Each figure is
+//! the median of nine runs in turn with the peak's.
+//! Caveat: operands are as warm as one layer leaves them; a real pass also fetches each
+//! weight from memory once per group of sequences.
 
 #![allow(missing_docs)]
 
@@ -20,7 +17,7 @@ use treffer_kernels::attention::Scratch;
 use treffer_kernels::operand::Form;
 use treffer_kernels::peak::multiply_in_registers;
 use treffer_kernels::{
-    Activation, Isa, Level, MatrixView, Panels, Rows, Store, attend, product, quantize,
+    Activation, Isa, Level, Panels, Rows, Then, View, attend, product, quantize,
 };
 use treffer_testkit::Random;
 
@@ -28,13 +25,13 @@ const HIDDEN: usize = 384;
 const RUNS: usize = 9;
 
 fn main() {
-    // `cargo xtask bench kernels -- avx512` measures that instruction set alone.
+    // `cargo xtask bench kernels -- avx512` measures that one alone.
     let asked: Vec<String> = std::env::args().skip(1).collect();
     let levels = [Level::Avx2, Level::Avx512, Level::Amx];
     let named = |level: &Level| asked.iter().any(|word| word == level.as_str());
     let chosen = levels.iter().any(named);
     let levels = levels.into_iter().filter(|level| !chosen || named(level));
-    println!("| instructions | product | tokens | GMAC/s | fraction of the peak |");
+    println!("| instructions | product | tokens | GMAC/s | share of the peak |");
     println!("|---|---|---|---|---|");
     for isa in levels.filter_map(Isa::get) {
         for tokens in [8, 32, 64, 128, 256, 512] {
@@ -52,8 +49,8 @@ fn main() {
 
 fn linear(isa: Isa, name: &str, tokens: usize, outputs: usize) {
     let weights = numbers(outputs * HIDDEN);
-    let panels = Panels::from_weights(isa, &weights, HIDDEN, 0..outputs, 0..HIDDEN);
-    let form = Form::for_linear(isa);
+    let panels = Panels::of_weights(isa, &weights, HIDDEN, 0..outputs, 0..HIDDEN);
+    let form = Form::of_linear(isa);
     let mut rows = Rows::new(form);
     let mut x = numbers(tokens * HIDDEN);
     quantize(isa, &mut x, HIDDEN, Activation::Identity, &mut rows);
@@ -68,7 +65,7 @@ fn linear(isa: Isa, name: &str, tokens: usize, outputs: usize) {
             None,
             &mut out,
             outputs,
-            Store::WithBias(&bias),
+            Then::Biased(&bias),
         );
     });
 }
@@ -76,7 +73,7 @@ fn linear(isa: Isa, name: &str, tokens: usize, outputs: usize) {
 fn attention(isa: Isa, tokens: usize) {
     let width = 32;
     let values = numbers(tokens * 3 * width);
-    let view = |part: usize| MatrixView {
+    let view = |part: usize| View {
         values: &values[part * width..],
         stride: 3 * width,
         rows: tokens,
@@ -98,9 +95,9 @@ fn attention(isa: Isa, tokens: usize) {
     });
 }
 
-/// Measures and prints one row of the table. `work` is the number of multiply-adds.
+/// `work` counts multiplications with addition.
 fn report(isa: Isa, name: &str, tokens: usize, form: Form, work: u64, mut run: impl FnMut()) {
-    // Long enough for the resolution of the clock with any shape.
+    // Long enough for the clock, whatever the shape.
     let times = (20_000_000 / work).max(1);
     let (mut found, mut peak) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
@@ -118,7 +115,7 @@ fn report(isa: Isa, name: &str, tokens: usize, form: Form, work: u64, mut run: i
     );
 }
 
-/// The amount of work that `work` returns, in billions per second.
+/// Billions per second.
 fn rate(work: impl FnOnce() -> u64) -> f64 {
     let start = Instant::now();
     let done = work();

@@ -1,21 +1,24 @@
-//! How far reranking came where a deadline cut it short, in one line.
+//! How far the stages came where a deadline cut them short, in one line.
 
 use treffer_api::StageReport;
 use treffer_engine::gather::Gathered;
 use treffer_engine::profile::Profile;
 use treffer_engine::stages::Registry;
 use treffer_report::text::count_queries;
+use treffer_types::{StageName, stage_list};
 
 use crate::terminal;
 
-/// How far reranking came on the queries that a deadline cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How far the stages came on the queries that a deadline cut.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Cuts {
     n_queries: usize,
     n_cut: usize,
     /// Candidates scored, and candidates to score, of the queries that were cut.
     scored: usize,
     to_score: usize,
+    /// Stages before reranking that were left out, or did not score all, for some query.
+    incomplete: Vec<StageName>,
 }
 
 impl Cuts {
@@ -40,6 +43,11 @@ impl Cuts {
             let kind = Registry::standard().get(report.stage);
             kind.is_some_and(|kind| kind.capabilities.reranks)
         };
+        for report in reports.iter().filter(|report| report.cut_by_deadline) {
+            if !reranks(&report) && !self.incomplete.contains(&report.stage) {
+                self.incomplete.push(report.stage);
+            }
+        }
         let mut cut = reports.iter().filter(reranks);
         if let Some((scored, to_score)) = cut.find_map(|it| Some((it.scored, it.to_score?))) {
             self.n_cut += 1;
@@ -57,8 +65,18 @@ impl Cuts {
 
     /// What there is to note, if a query was cut.
     pub(crate) fn note(&self, profile: &Profile) -> Option<String> {
-        let deadline_ms = profile.deadline_ms.filter(|_| self.n_cut > 0)?;
-        Some(self.text(deadline_ms))
+        let deadline_ms = profile.deadline_ms?;
+        let mut notes = Vec::new();
+        if !self.incomplete.is_empty() {
+            notes.push(format!(
+                "the deadline of {deadline_ms} ms left no time for all of {}",
+                stage_list(&self.incomplete)
+            ));
+        }
+        if self.n_cut > 0 {
+            notes.push(self.text(deadline_ms));
+        }
+        (!notes.is_empty()).then(|| notes.join("; "))
     }
 
     fn text(&self, deadline_ms: u64) -> String {
@@ -67,6 +85,7 @@ impl Cuts {
             n_cut,
             scored,
             to_score,
+            incomplete: _,
         } = self;
         let scored = format!("{scored} of {to_score} candidates were scored");
         if *n_queries == 1 {
@@ -81,8 +100,6 @@ impl Cuts {
 
 #[cfg(test)]
 mod tests {
-    use treffer_types::StageName;
-
     use super::*;
 
     fn report(stage: StageName, scored: usize, skipped: usize) -> StageReport {
@@ -114,5 +131,22 @@ mod tests {
             cuts.text(50),
             "the deadline of 50 ms cut reranking short on 2 of 3 queries: there 40 of 200 candidates were scored"
         );
+    }
+    #[test]
+    fn a_stage_that_was_left_out_is_named() {
+        let mut cuts = Cuts::default();
+        cuts.add(&[
+            report(StageName::BM25, 100, 0),
+            report(StageName::DENSE, 0, 200),
+        ]);
+        let profile = Profile {
+            deadline_ms: Some(5),
+            ..Profile::default()
+        };
+        assert_eq!(
+            cuts.note(&profile).unwrap(),
+            "the deadline of 5 ms left no time for all of dense"
+        );
+        assert_eq!(Cuts::default().note(&profile), None);
     }
 }

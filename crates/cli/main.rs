@@ -8,6 +8,8 @@
 //! `options` are the arguments that several share. `input` reads what commands work on,
 //! `format` turns results into text, `terminal` prints and `output` writes files.
 
+#![deny(clippy::print_stderr, clippy::print_stdout)] // they panic where they cannot print
+
 mod commands;
 mod date;
 mod deadline;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 use treffer_encoder::arithmetic;
+use treffer_engine::check::{Damage, check};
 use treffer_engine::config::{Fields, Settings};
 use treffer_engine::manifest::{Manifest, ModelRecord, SETTINGS};
 use treffer_engine::profile::Profile;
@@ -27,8 +28,8 @@ pub(crate) struct Info {
 pub(crate) fn run(command: &Info) -> Result<Outcome> {
     let manifest = Manifest::read(&command.dir)?;
     let settings = Settings::read(&command.dir.join(SETTINGS))?;
-    for segment in &manifest.segments {
-        segment.verify(&command.dir.join(&segment.name))?;
+    if let Some(Damage { path, what }) = check(&command.dir)?.into_iter().next() {
+        return Err(treffer_engine::Error::Damaged { path, what }.into());
     }
     command.format.print(&IndexInfo { manifest, settings })?;
     Ok(Outcome::Found)
@@ -81,11 +82,10 @@ impl Blocks for IndexInfo {
 }
 
 fn size(manifest: &Manifest) -> String {
-    let segments = manifest.segments.iter();
-    let n_files: usize = segments.map(|segment| segment.files.len()).sum();
     format!(
-        "{}, {n_files} files, all checksums right",
-        bytes(manifest.n_bytes())
+        "{}, {} files, all checksums right",
+        bytes(manifest.n_bytes()),
+        manifest.n_files()
     )
 }
 

@@ -1,6 +1,7 @@
 //! The commands, one file each with its arguments: from what was typed to what is printed.
 //! A new one needs a file of its own and its lines here.
 
+mod check;
 mod compare;
 mod completions;
 mod eval;
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Judge(judge::Judge),
     /// Show what an index holds, and check its files
     Info(info::Info),
+    /// Read every file of an index and report what is damaged
+    Check(check::Check),
     /// List, fetch and check models
     Model(model::Model),
     /// Index, search, measure and tune the sample corpus with real models
@@ -64,6 +67,7 @@ impl Command {
             Command::Rerank(command) => rerank::run(command, global),
             Command::Judge(command) => judge::run(command, global),
             Command::Info(command) => info::run(command),
+            Command::Check(command) => check::run(command),
             Command::Model(command) => model::run(command, global),
             Command::Quickstart(command) => quickstart::run(command, global),
             Command::Completions(command) => completions::run(command),

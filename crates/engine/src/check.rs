@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use treffer_bm25::Bm25Index;
 use treffer_dense::DenseIndex;
 use treffer_store::Store;
@@ -12,7 +13,7 @@ use crate::error::Error;
 use crate::manifest::{Manifest, SETTINGS, Segment, parts};
 
 /// What is wrong with a file of an index.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Damage {
     /// The file.
     pub path: PathBuf,

@@ -168,6 +168,12 @@ impl Manifest {
         self.segments.iter().map(|segment| segment.documents).sum()
     }
 
+    /// Number of files of all segments.
+    pub fn n_files(&self) -> usize {
+        let parts = self.segments.iter().flat_map(|segment| segment.parts.values());
+        parts.map(|part| part.files).sum()
+    }
+
     /// Bytes of all files of all segments.
     pub fn n_bytes(&self) -> u64 {
         let parts = self

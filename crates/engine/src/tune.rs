@@ -31,7 +31,7 @@ pub use report::{
     Against, Baseline, DepthPoint, LEVEL, LearnedReport, Measured, QueryOutcome, ScoresOrigin,
     StageCost, SurfacePoint, TuneReport, Verdict,
 };
-pub use setup::{Choice, Setup};
+pub use setup::{Choice, Setting, Setup};
 
 use crate::engine::Engine;
 use crate::error::Error;

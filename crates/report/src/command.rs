@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 use treffer_api::{DEFAULT_PROFILE, SearchOptions};
-use treffer_engine::profile::Depths;
 use treffer_engine::tune::Choice;
 use treffer_fusion::Weights;
 
@@ -32,32 +31,11 @@ impl Command {
         best: &Choice,
         current: &Choice,
     ) -> Self {
-        let mut changes = Vec::new();
-        let mut set = |key: String, value: Value, before: Value| {
-            if value != before {
-                changes.push(format!("{key}={}", inline_toml(&value)));
-            }
-        };
-        let weights = &best.weights;
-        let (best, current) = (&best.setup, &current.setup);
-        for (stage, depth) in best.depths.iter() {
-            let before = current.depths.get(stage);
-            set(Depths::key(stage), depth.into(), json(before));
-        }
-        set(
-            "cross_order".into(),
-            json(best.cross_order),
-            json(current.cross_order),
-        );
-        for (stage, normalizer) in best.normalizers.iter() {
-            let before = current.normalizers.get(stage);
-            set(
-                format!("normalizers.{stage}"),
-                json(normalizer),
-                json(before),
-            );
-        }
-        Command::with(index, search, Some(weights), changes)
+        let differences = best.setup.differences(&current.setup).into_iter();
+        let changes = differences
+            .map(|setting| format!("{}={}", setting.key, inline_toml(&setting.value)))
+            .collect();
+        Command::with(index, search, Some(&best.weights), changes)
     }
 
     fn with(
@@ -106,10 +84,6 @@ impl Command {
 pub(crate) fn shown(words: &[String]) -> Element {
     let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     el("code").class("command").text(words.join(" "))
-}
-
-fn json(value: impl serde::Serialize) -> Value {
-    serde_json::to_value(value).expect("the keys of a profile are text")
 }
 
 /// A value as `--set` takes it.

@@ -44,7 +44,7 @@ pub(crate) fn depths(
 }
 
 /// As in "bm25 200, dense 200, cross 50".
-pub(crate) fn depths_in_words(depths: &Depths) -> String {
+fn depths_in_words(depths: &Depths) -> String {
     let depths = depths
         .iter()
         .map(|(stage, depth)| format!("{stage} {depth}"));

@@ -5,11 +5,12 @@ use treffer_engine::learned::Ranker;
 use treffer_engine::pipeline::Pipeline;
 use treffer_engine::tune::{Against, Baseline, Measured, Search, Setup, TuneReport, Verdict};
 use treffer_fusion::Fusion;
+use treffer_types::StageName;
 
 use crate::bars::signed_bar;
 use crate::command::Command;
 use crate::comparison::{self, COMPARED};
-use crate::depths::{depths, depths_in_words};
+use crate::depths::depths;
 use crate::error::Error;
 use crate::forest::{Difference, Reference, forest};
 use crate::markup::{Markup, el};
@@ -148,7 +149,8 @@ fn choices(report: &TuneReport) -> Markup {
             row.extend(setup(&of.choice.setup, report));
             row
         });
-        body.push(table(&[&[""][..], SETUP_HEADS].concat(), rows.into()));
+        let heads = setup_heads(&best.choice.setup);
+        body.push(table(&[&[""][..], &heads].concat(), rows.into()));
     }
     let folds = (1..).zip(&report.fold_choices).map(|(fold, choice)| {
         let mut row = vec![Cell::number(fold), Cell::word(in_words(&choice.weights))];
@@ -156,7 +158,7 @@ fn choices(report: &TuneReport) -> Markup {
         row
     });
     let mut heads = vec!["fold", "weights"];
-    heads.extend(SETUP_HEADS.iter().filter(|_| is_full));
+    heads.extend(setup_heads(&best.choice.setup).iter().filter(|_| is_full));
     body.push(folded(
         "the choices of the folds",
         table(&heads, folds.collect()),
@@ -169,22 +171,28 @@ fn or_dash(value: Option<f64>, decimals: usize) -> String {
 }
 
 /// Heads of [`setup`].
-const SETUP_HEADS: &[&str] = &[
-    "depths",
-    "reranking order",
-    "normalizers in the order of the stages",
-];
+fn setup_heads(setup: &Setup) -> Vec<&'static str> {
+    let mut heads: Vec<&str> = setup.settings().iter().map(|setting| setting.group).collect();
+    heads.dedup();
+    heads
+}
 
-/// What a full search chooses beside the weights, a cell each.
+/// What a full search chooses beside the weights, a cell for each kind of setting.
 fn setup(setup: &Setup, report: &TuneReport) -> Vec<Cell> {
-    let stages = report.stages.iter();
-    let normalizers = stages.filter_map(|stage| setup.normalizers.get(*stage));
-    let normalizers: Vec<String> = normalizers.map(ToString::to_string).collect();
-    vec![
-        Cell::word(depths_in_words(&setup.depths)),
-        Cell::word(setup.cross_order),
-        Cell::word(normalizers.join(", ")),
-    ]
+    let settings = setup.settings();
+    let is_shown = |stage: &StageName| report.stages.contains(stage);
+    let of_group = |group: &&str| {
+        let shown = settings
+            .iter()
+            .filter(|setting| setting.group == *group)
+            .filter(|setting| setting.stage.as_ref().is_none_or(is_shown))
+            .map(|setting| match setting.stage {
+                Some(stage) => format!("{stage} {}", setting.shown),
+                None => setting.shown.clone(),
+            });
+        Cell::word(shown.collect::<Vec<String>>().join(", "))
+    };
+    setup_heads(setup).iter().map(of_group).collect()
 }
 
 fn front(report: &TuneReport, metric: &str) -> Markup {

@@ -1,7 +1,6 @@
 //! What a tuning found, in every format.
 
 use serde::Serialize;
-use treffer_engine::profile::Depths;
 use treffer_engine::stages::Registry;
 use treffer_engine::tune::{
     Against, Baseline, Choice, DepthPoint, LearnedReport, QueryOutcome, Search, StageCost,
@@ -280,23 +279,12 @@ impl Tuning<'_> {
 
 /// The weights, and whatever else differs from the current profile.
 pub(super) fn described(choice: &Choice, report: &TuneReport) -> String {
-    let (setup, current) = (&choice.setup, &report.current.choice.setup);
     let mut text = choice.weights.to_string();
-    for stage in &report.stages {
-        let normalizer = setup.normalizers.get(*stage);
-        if let Some(normalizer) =
-            normalizer.filter(|_| normalizer != current.normalizers.get(*stage))
-        {
-            text.push_str(&format!(", {stage} {normalizer}"));
+    let is_shown = |stage: StageName| report.stages.contains(&stage);
+    for setting in choice.setup.differences(&report.current.choice.setup) {
+        if setting.stage.is_none_or(is_shown) {
+            text.push_str(&format!(", {} {}", setting.label, setting.shown));
         }
-    }
-    for (stage, depth) in setup.depths.iter() {
-        if Some(depth) != current.depths.get(stage) {
-            text.push_str(&format!(", {} {depth}", Depths::key(stage)));
-        }
-    }
-    if setup.cross_order != current.cross_order {
-        text.push_str(&format!(", cross_order {}", setup.cross_order));
     }
     text
 }

@@ -2,6 +2,7 @@
 //! added here: to [`Setup`], and as a [`Coordinate`] of the search.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use treffer_fusion::{Normalizer, Weights};
 use treffer_types::{StageMap, StageName};
 
@@ -55,29 +56,65 @@ impl Setup {
         }
     }
 
-    /// What differs from `other`: for each setting its key in a profile and its value here.
-    pub fn differences(&self, other: &Setup) -> Vec<(String, String)> {
+    /// Every setting, in the order in which they are shown. Whoever prints a setup goes by
+    /// this list.
+    pub fn settings(&self) -> Vec<Setting> {
         let Setup {
             depths,
             cross_order,
             normalizers,
         } = self;
-        let mut differences = Vec::new();
-        for (stage, normalizer) in normalizers.iter() {
-            if other.normalizers.get(stage) != Some(normalizer) {
-                differences.push((stage.to_string(), normalizer.to_string()));
-            }
-        }
-        for (stage, depth) in depths.iter() {
-            if other.depths.get(stage) != Some(depth) {
-                differences.push((Depths::key(stage), depth.to_string()));
-            }
-        }
-        if *cross_order != other.cross_order {
-            differences.push(("cross_order".to_owned(), cross_order.to_string()));
-        }
-        differences
+        let depths = depths.iter().map(|(stage, depth)| Setting {
+            key: Depths::key(stage),
+            label: Depths::key(stage),
+            group: "depths",
+            stage: Some(stage),
+            shown: depth.to_string(),
+            value: json!(depth),
+        });
+        let order = Setting {
+            key: "cross_order".to_owned(),
+            label: "cross_order".to_owned(),
+            group: "reranking order",
+            stage: None,
+            shown: cross_order.to_string(),
+            value: json!(cross_order),
+        };
+        let normalizers = normalizers.iter().map(|(stage, normalizer)| Setting {
+            key: format!("normalizers.{stage}"),
+            label: stage.to_string(),
+            group: "normalizers",
+            stage: Some(stage),
+            shown: normalizer.to_string(),
+            value: json!(normalizer),
+        });
+        normalizers.chain(depths).chain([order]).collect()
     }
+
+    /// The settings that are not as in `other`.
+    pub fn differences(&self, other: &Setup) -> Vec<Setting> {
+        let others = other.settings();
+        let mut settings = self.settings();
+        settings.retain(|setting| !others.contains(setting));
+        settings
+    }
+}
+
+/// One setting of a [`Setup`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Setting {
+    /// Its key in a profile, as `--set` takes it.
+    pub key: String,
+    /// What it is called in a sentence, before its value.
+    pub label: String,
+    /// What settings of its kind are called together.
+    pub group: &'static str,
+    /// The stage that it is for, if it is for one.
+    pub stage: Option<StageName>,
+    /// Its value, for people.
+    pub shown: String,
+    /// Its value, as a profile holds it.
+    pub value: Value,
 }
 
 impl Choice {

@@ -1,5 +1,6 @@
 //! A deadline: how far the cross-encoder reads, by a clock that only its reading moves.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -9,7 +10,7 @@ use treffer_engine::gather::{Gathered, StageTrace};
 use treffer_engine::profile::Profile;
 use treffer_engine::search::Searcher;
 use treffer_testkit::{FakeClock, random_corpus, random_queries};
-use treffer_types::Query;
+use treffer_types::{Clock, Query};
 
 use crate::support::{CROSS, Place, depths, everything, gatherer, raw, search};
 
@@ -116,6 +117,38 @@ fn what_was_not_read_follows_what_was() {
     assert_eq!(cut.hits.iter().take_while(|hit| is_read(hit)).count(), 10);
     assert_eq!(cut.hits.iter().filter(|hit| is_read(hit)).count(), 10);
     assert!(cut.hits.is_sorted_by(|a, b| a.score >= b.score));
+}
+
+/// A clock on which every look takes ten milliseconds.
+struct Ticking(AtomicU64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Duration {
+        Duration::from_millis(self.0.fetch_add(10, Ordering::Relaxed))
+    }
+}
+
+#[test]
+fn the_deadline_covers_every_stage_but_the_first() {
+    let world = world();
+    let profile = profile(Some(5));
+    let ticking = || Ticking(AtomicU64::new(0));
+    let gatherer = gatherer(&world.index, &profile).with_clock(ticking());
+    let gathered = gatherer.gather(&world.query).unwrap();
+    let [bm25, dense, again, cross] = gathered.traces.as_slice() else {
+        panic!("{:?}", gathered.traces);
+    };
+    assert!(bm25.scored > 0 && bm25.skipped == 0, "{bm25:?}");
+    let n = gathered.candidates.len();
+    assert_eq!((dense.scored, dense.skipped), (0, 200));
+    assert_eq!((again.scored, again.skipped), (0, 0), "nothing was left to score");
+    assert_eq!((cross.scored, cross.skipped), (0, n.min(DEPTH)));
+    // What was found is ranked by what there is, and the response says what is missing.
+    let searcher = Searcher::new(&world.index, &profile, &everything()).unwrap();
+    let found = searcher.with_clock(ticking()).search(&world.query).unwrap();
+    assert_eq!(found.hits.len(), n);
+    assert!(found.stages[1].cut_by_deadline && found.stages[3].cut_by_deadline);
+    assert!(found.hits.is_sorted_by(|a, b| a.score >= b.score));
 }
 
 #[test]

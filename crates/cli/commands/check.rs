@@ -1,0 +1,68 @@
+//! `treffer check`: every byte of an index, where opening verifies only what it touches.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use serde::Serialize;
+use treffer_engine::check::{Damage, check};
+use treffer_engine::manifest::Manifest;
+use treffer_report::text::{count, grouped};
+
+use crate::Outcome;
+use crate::format::{Block, Blocks, Columns, ResultFormat};
+use crate::terminal::bytes;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Check {
+    /// Folder of the index
+    dir: PathBuf,
+    /// Form of the output
+    #[arg(long, value_enum, default_value = "table")]
+    format: ResultFormat,
+}
+
+/// Reads every file of an index and prints what is not as it was written, which is an
+/// error. Loads no models.
+pub(crate) fn run(command: &Check) -> Result<Outcome> {
+    let manifest = Manifest::read(&command.dir)?;
+    let checked = Checked {
+        documents: manifest.n_documents(),
+        files: manifest.n_files(),
+        bytes: manifest.n_bytes(),
+        damage: check(&command.dir)?,
+    };
+    command.format.print(&checked)?;
+    match checked.damage.into_iter().next() {
+        None => Ok(Outcome::Found),
+        Some(Damage { path, what }) => Err(treffer_engine::Error::Damaged { path, what }.into()),
+    }
+}
+
+/// What a check found.
+#[derive(Serialize)]
+struct Checked {
+    documents: u32,
+    files: usize,
+    bytes: u64,
+    damage: Vec<Damage>,
+}
+
+impl Blocks for Checked {
+    fn blocks(&self) -> Vec<Block> {
+        let mut table = Columns::default();
+        if self.damage.is_empty() {
+            table.row(["documents".to_owned(), grouped(self.documents.into())]);
+            table.row([
+                "files".to_owned(),
+                format!("{}, {}, all as they were written", self.files, bytes(self.bytes)),
+            ]);
+        } else {
+            table.row(["file", "damage"]);
+            for Damage { path, what } in &self.damage {
+                table.row([path.display().to_string(), what.clone()]);
+            }
+            table.row([count(self.damage.len() as u64, "problem"), String::new()]);
+        }
+        vec![Block::Columns(table)]
+    }
+}
