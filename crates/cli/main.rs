@@ -3,20 +3,36 @@
 //! Data goes to standard output, everything else to standard error. The exit code
 //! is 0 if something was found or done, 1 if nothing was found, 2 on an error; a
 //! reader that stops reading (`treffer search ... | head`) is no error.
+//!
+//! Reading order: `commands` holds the commands, one file each with its arguments;
+//! `options` are the arguments that several share. `input` reads what commands work on,
+//! `format` turns results into text, `terminal` prints and `output` writes files.
 
-mod args;
 mod commands;
-mod cuts;
+mod date;
+mod deadline;
+mod format;
+mod input;
+mod options;
 mod output;
 mod progress;
 mod report;
-mod source;
+mod terminal;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Args, Command};
+/// A multi-stage retrieval engine: BM25, a bi-encoder and a cross-encoder, fused
+/// with weights that are tuned per index.
+#[derive(Debug, Parser)]
+#[command(name = "treffer", version, about, max_term_width = 100)]
+struct Args {
+    #[command(flatten)]
+    global: options::Global,
+    #[command(subcommand)]
+    command: commands::Command,
+}
 
 /// What a command has to say to the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,27 +45,11 @@ enum Outcome {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let result = match &args.command {
-        Command::Index(command) => commands::index::run(command, &args.global),
-        Command::Search(command) => commands::search::run(command, &args.global),
-        Command::Eval(command) => commands::eval::run(command, &args.global),
-        Command::Tune(command) => commands::tune::run(command, &args.global),
-        Command::Explain(command) => commands::explain::run(command, &args.global),
-        Command::Compare(command) => commands::compare::run(command),
-        Command::Fuse(command) => commands::fuse::run(command),
-        Command::Rerank(command) => commands::rerank::run(command, &args.global),
-        Command::Judge(command) => commands::judge::run(command, &args.global),
-        Command::Info(command) => commands::info::run(command),
-        Command::Model(command) => commands::model::run(command, &args.global),
-        Command::Quickstart(command) => commands::quickstart::run(command, &args.global),
-        Command::Completions(command) => commands::completions::run(command),
-    };
-    match result {
+    match args.command.run(&args.global) {
         Ok(Outcome::Found) => ExitCode::SUCCESS,
         Ok(Outcome::NothingFound) => ExitCode::from(1),
-        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            output::print_error(&error);
+            terminal::print_error(&error);
             ExitCode::from(2)
         }
     }

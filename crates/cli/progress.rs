@@ -8,7 +8,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use treffer_types::Progress;
 
-/// A bar per step: how much, how fast, how long still. Draws nothing unless
+use crate::terminal;
+
+/// A bar per step: how much, how fast, how long. Draws nothing unless
 /// standard error is a terminal.
 pub(crate) struct Bars {
     bar: Mutex<Option<ProgressBar>>,
@@ -24,7 +26,7 @@ impl Bars {
         }
     }
 
-    /// Bars that take Ctrl-C as a wish to stop at the next safe point; a second
+    /// Bars that take Ctrl-C as a request to stop at the next safe point; a second
     /// Ctrl-C ends the program at once.
     pub(crate) fn cancellable() -> anyhow::Result<Self> {
         let bars = Bars::new();
@@ -37,11 +39,11 @@ impl Bars {
         Ok(bars)
     }
 
-    /// Prints a line without tearing the bar apart.
+    /// Prints a line on standard error above the bar.
     pub(crate) fn say(&self, line: &str) {
         match &*self.bar.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| terminal::say(line)),
+            None => terminal::say(line),
         }
     }
 }

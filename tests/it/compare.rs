@@ -149,7 +149,7 @@ fn what_only_one_run_has_counts_as_zero_for_the_other_and_is_told() {
     ran.says("note: 1 query judged but in none of the runs: left out")
         .says("note: 11 queries in a.trec only: counted as 0 for b.trec")
         .says("note: 1 query in b.trec only: counted as 0 for a.trec")
-        .says("note: 1 query in b.trec without judgements: left out");
+        .says("note: 1 query in b.trec without judgments: left out");
 }
 
 #[test]
@@ -236,8 +236,8 @@ fn unusual_grades_have_a_meaning_and_are_told() {
         (ndcg - (9.0 + 2.0 / 3_f64.log2()) / 12.0).abs() < 1e-12,
         "{ndcg}"
     );
-    ran.says("note: 1 judgement with a grade below 0: not relevant, as 0 is")
-        .says("note: 1 judgement with a grade above 15: counted as they stand");
+    ran.says("note: 1 judgment with a grade below 0: not relevant, as 0 is")
+        .says("note: 1 judgment with a grade above 15: used as they are");
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn what_cannot_be_compared_says_why() {
     here.treffer("compare a.trec empty.trec --qrels qrels.txt")
         .fails_with("there are no results in empty.trec");
     here.treffer("compare a.trec b.trec --qrels gone.txt")
-        .fails_with("could not read the judgements in gone.txt");
+        .fails_with("could not read the judgments in gone.txt");
     here.treffer("compare a.trec b.trec --qrels others.txt")
         .fails_with("no query of the runs is judged");
     here.treffer("compare a.trec --qrels qrels.txt")

@@ -1,4 +1,4 @@
-//! `treffer explain`: where a document was lost, in words and as JSON.
+//! `treffer explain`: which stage lost a document and what would help, in words and as JSON.
 
 use serde_json::Value;
 
@@ -28,64 +28,64 @@ fn a_hit_is_explained_as_the_search_has_it() {
             (&hit["rank"], &hit["score"])
         );
         let is_found = hit["rank"].as_u64().unwrap() <= 10;
-        assert_eq!(found["fate"] == "found", is_found, "{found}");
+        assert_eq!(found["outcome"] == "found", is_found, "{found}");
     }
 }
 
 #[test]
-fn a_document_that_no_stage_brought_in_is_said_to_be_lost_there() {
+fn a_document_that_no_stage_retrieves_is_not_retrieved() {
     let here = indexed_in_three_stages();
     let shallow = "--set bm25_depth=3 --set dense_depth=3";
     let lost: Vec<Value> = (0..60)
         .map(|at| explained(&here, &format!("d{at}"), shallow))
-        .filter(|found| found["fate"] == "not brought in")
+        .filter(|found| found["outcome"] == "not retrieved")
         .collect();
     assert!(lost.len() >= 54, "{}", lost.len());
     for found in &lost {
         assert_eq!(found["by_weights"], Value::Null);
-        assert!(found["if_read"]["weightings"].as_u64() == Some(231));
+        assert!(found["if_reranked"]["weightings"].as_u64() == Some(231));
         assert!(
             found["stages"]
                 .as_array()
                 .unwrap()
                 .iter()
-                .all(|view| view["seen"] == false)
+                .all(|view| view["reached"] == false)
         );
     }
     let id = lost[0]["id"].as_str().unwrap();
     here.treffer(&format!("explain index 'cold lab fridge' {id} {shallow}"))
         .succeeds()
-        .prints("lost by the first stages: none brought it in")
+        .prints("not retrieved by any stage")
         .prints("dense: rank ")
-        .prints("would bring it in")
-        .prints("brought in and read: ");
+        .prints("would retrieve it")
+        .prints("if it were retrieved and reranked: ");
 }
 
 #[test]
-fn a_candidate_that_was_not_read_is_said_to_be_lost_before_the_cross_encoder() {
+fn a_candidate_that_was_not_reranked_ranks_below_those_that_were() {
     let here = indexed_in_three_stages();
     let flags = "-k 3 --set cross_depth=3";
-    let unread: Vec<Value> = (0..60)
+    let unscored: Vec<Value> = (0..60)
         .map(|at| explained(&here, &format!("d{at}"), flags))
-        .filter(|found| found["fate"] == "not read")
+        .filter(|found| found["outcome"] == "not reranked")
         .collect();
-    assert!(!unread.is_empty());
-    for found in &unread {
+    assert!(!unscored.is_empty());
+    for found in &unscored {
         let cross = &found["stages"][2];
         assert!(
-            cross["promise"].as_u64() > Some(3) && cross["seen"] == false,
+            cross["place"].as_u64() > Some(3) && cross["reached"] == false,
             "{found}"
         );
-        // It is read for the explanation.
+        // It is scored for the explanation.
         assert!(cross["raw"].is_number() && cross["rank"].is_number());
     }
-    let id = unread[0]["id"].as_str().unwrap();
+    let id = unscored[0]["id"].as_str().unwrap();
     here.treffer(&format!("explain index 'cold lab fridge' {id} {flags}"))
         .succeeds()
-        .prints("lost before the cross-encoder")
-        .prints("reads 3, this as number ")
+        .prints("not reranked: it ranks below all that cross scored")
+        .prints("reranks 3, this is number ")
         .prints("other weights: ")
-        .prints("other weights, and read: ");
+        .prints("other weights, if it were reranked: ");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn weights_that_would_help_do_help() {
             &format!("d{at}"),
             "-k 2 --stages bm25,dense --step 0.25",
         );
-        if found["fate"] != "outweighed" || found["by_weights"]["nearest"].is_null() {
+        if found["outcome"] != "outranked" || found["by_weights"]["nearest"].is_null() {
             continue;
         }
         let nearest = &found["by_weights"]["nearest"];
@@ -122,11 +122,11 @@ fn an_index_of_bm25_alone_is_explained_too() {
     let here = indexed();
     here.treffer("explain index cold oven")
         .succeeds()
-        .prints("none brought it in")
-        .prints("bm25: no word of the query occurs in it");
+        .prints("not retrieved by any stage")
+        .prints("bm25: no term of the query occurs in it");
     here.treffer("explain index cold fridge -k 1")
         .succeeds()
-        .prints("fridge: rank 2 of 2 candidates; lost by bm25, which gives it ")
+        .prints("fridge: rank 2 of 2 candidates; outranked because of bm25, which gives it ")
         .prints(" less than freezer at rank 1")
         .prints("other weights: none of 1 weightings");
     here.treffer("explain index cold fridge")
@@ -149,4 +149,28 @@ fn what_cannot_be_explained_says_why() {
         .fails_with("no cross stage");
     here.treffer("explain none cold oven")
         .fails_with("there is no index in none");
+}
+
+#[test]
+fn the_terms_of_the_query_add_up_to_the_bm25_score() {
+    let here = indexed_in_three_stages();
+    let found = explained(&here, "d1", "");
+    let terms = found["terms"].as_array().unwrap();
+    assert!(!terms.is_empty(), "{found}");
+    let sum: f64 = terms
+        .iter()
+        .map(|term| term["score"].as_f64().unwrap())
+        .sum();
+    let raw = found["stages"][0]["raw"].as_f64().unwrap();
+    assert!((sum - raw).abs() < 1e-4, "{sum} {raw}");
+    for term in terms {
+        let n = |key: &str| term[key].as_u64().unwrap();
+        assert!(n("tf") >= 1 && n("df") >= 1 && n("df") <= 60, "{term}");
+    }
+    let ran = here
+        .treffer("explain index 'cold lab fridge' d1")
+        .succeeds();
+    let head = ["bm25", "term", "tf", "df", "idf", "part"];
+    let is_head = |line: &str| line.split_whitespace().eq(head);
+    assert!(ran.stdout.lines().any(is_head), "{ran}");
 }

@@ -7,10 +7,7 @@ use crate::hay::{indexed, place};
 use crate::util::{Place, copy_folder};
 
 /// Three documents in BM25 alone.
-const FORMAT_1: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/data/golden/index-format-1"
-);
+const FORMAT_1: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/golden/index-format-1");
 
 /// A folder with `old`, the index of format 1.
 fn with_old_index() -> Place {

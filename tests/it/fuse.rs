@@ -266,7 +266,7 @@ fn what_cannot_be_fused_says_why() {
         ("fuse a.trec --tag 'two words'", "tag `two words`"),
         (
             "fuse a.trec --output no/such/folder",
-            "could not create no/such/folder",
+            "there is no folder no/such",
         ),
     ] {
         here.treffer(words).fails_with(reason);

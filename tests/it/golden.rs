@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use treffer_encoder::{BiEncoder, CrossEncoder, CpuBackend, Device};
+use treffer_encoder::{BiEncoder, CpuBackend, CrossEncoder, Device};
 use treffer_models::{PullOptions, Registry};
 use treffer_types::{Embedder, ModelFolder, NoProgress, PairScorer};
 

@@ -21,13 +21,13 @@ fn the_help_is_one_page() {
         Commands:
           index        Build an index from a corpus
           search       Search an index
-          eval         Measure every stage and the fusion against relevance judgements
+          eval         Measure every stage and the fusion against relevance judgments
           tune         Find the fusion weights for an index on judged queries
-          explain      Tell why a document is found, or why it is not
-          compare      Tell whether runs differ by more than luck
+          explain      Explain why a document ranks where it does, or is not found
+          compare      Compare runs with a baseline and test whether they differ significantly
           fuse         Fuse runs of any programs into one
-          rerank       Have the cross-encoder read what any program ranked
-          judge        Let the cross-encoder judge queries that nobody has judged
+          rerank       Rerank the run of any program with the cross-encoder
+          judge        Judge queries with the cross-encoder where nobody has judged them
           info         Show what an index holds, and check its files
           model        List, fetch and check models
           quickstart   Index, search, measure and tune the sample corpus with real models

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use crate::hay::{CORPUS, BM25_ONLY, indexed, place, three_stages};
+use crate::hay::{BM25_ONLY, CORPUS, indexed, place, three_stages};
 use crate::util::{Place, gzip};
 
 /// Indexes `inputs` with BM25 and returns the only hit for "gefrierfach".
@@ -264,7 +264,8 @@ fn a_model_for_another_role_is_refused() {
 fn a_model_folder_is_found_again_from_elsewhere() {
     let here = place();
     crate::util::copy_folder(&crate::hay::tiny_model("tiny-bert-bi"), &here.path("bi"));
-    let set = "--config bm25.toml --set dense.model=./bi --set dense.m=8 --set dense.ef_construction=40";
+    let set =
+        "--config bm25.toml --set dense.model=./bi --set dense.m=8 --set dense.ef_construction=40";
     here.treffer(&format!("index index corpus.jsonl {set}"))
         .succeeds();
     here.write("elsewhere/empty", "");

@@ -30,13 +30,9 @@ fn a_full_disk_ends_the_build_and_leaves_nothing() {
     let here = place();
     here.write("many.jsonl", documents(2000));
     for blocks in [0, 2, 8, 32] {
-        with_file_limit(
-            &here,
-            "index index many.jsonl --config bm25.toml",
-            blocks,
-        )
-        .fails_with("File too large")
-        .says("of the index in index");
+        with_file_limit(&here, "index index many.jsonl --config bm25.toml", blocks)
+            .fails_with("File too large")
+            .says("of the index in index");
         assert!(!here.has("index"), "{blocks} blocks");
     }
 }

@@ -38,9 +38,7 @@ fn what_was_written_is_told_by_grade() {
     let here = indexed_in_three_stages();
     here.treffer(&format!("{JUDGE} --depth 8 --thresholds 0.000001"))
         .succeeds()
-        .says(
-            "wrote 24 judgements by tiny-bert-cross to pseudo.qrels: 0 of grade 0, 24 of grade 1",
-        );
+        .says("wrote 24 judgments by tiny-bert-cross to pseudo.qrels: 0 of grade 0, 24 of grade 1");
     here.treffer("judge index --queries queries.tsv --depth 8 --thresholds 0.999999")
         .succeeds()
         .says("24 of grade 0, 0 of grade 1")
@@ -51,7 +49,7 @@ fn what_was_written_is_told_by_grade() {
 #[test]
 fn eval_tune_and_compare_warn_of_a_model_that_judged() {
     let here = judged();
-    let warning = "warning: these judgements are the model `tiny-bert-cross`'s, not people's";
+    let warning = "warning: these judgments are the model `tiny-bert-cross`'s, not people's";
     let of = "--queries queries.tsv --qrels pseudo.qrels";
     here.treffer(&format!("eval index {of} --run-dir runs"))
         .succeeds()
@@ -87,7 +85,7 @@ fn a_file_that_is_there_stays_unless_it_may_go() {
     let here = indexed_in_three_stages();
     here.write("pseudo.qrels", "precious");
     here.treffer(JUDGE)
-        .fails_with("pseudo.qrels is there already; pass --replace");
+        .fails_with("pseudo.qrels exists already; pass --replace");
     assert_eq!(here.read("pseudo.qrels"), "precious");
     here.treffer(&format!("{JUDGE} --depth 2 --replace"))
         .succeeds();
@@ -99,7 +97,7 @@ fn a_dry_run_writes_nothing() {
     let here = indexed_in_three_stages();
     here.treffer(&format!("{JUDGE} --depth 8 --dry-run"))
         .succeeds()
-        .says("would have tiny-bert-cross read up to 8 documents for each of 3 queries");
+        .says("would have tiny-bert-cross judge up to 8 documents for each of 3 queries");
     assert!(!here.has("pseudo.qrels"));
 }
 

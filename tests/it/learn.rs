@@ -102,7 +102,7 @@ fn every_feature_that_counted_is_explained() {
     );
     here.treffer("explain index word3 d3-0 -k 1")
         .succeeds()
-        .prints("lost by the trees");
+        .prints("outranked because of the trees");
 }
 
 #[test]

@@ -37,5 +37,6 @@ mod mismatch;
 mod help;
 mod info;
 mod model;
+mod output;
 
 mod golden;

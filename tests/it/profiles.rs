@@ -36,6 +36,32 @@ fn weights_that_are_none_are_refused() {
 }
 
 #[test]
+fn weights_can_be_given_by_name() {
+    let here = indexed_in_three_stages();
+    let hits = |weights: &str| {
+        let query = "search index 'cold lab fridge' --explain --format json";
+        here.treffer(&format!("{query} --weights {weights}"))
+            .succeeds()
+            .json()["hits"]
+            .clone()
+    };
+    assert_eq!(
+        hits("cross=0.5,bm25=0.2,dense=0.3"),
+        hits("0.2,0.3,0.5"),
+        "in any order"
+    );
+    assert_eq!(hits("bm25=0.4,dense=0.6"), hits("0.4,0.6,0"));
+    let refused = |weights: &str| here.treffer(&format!("search index cold --weights {weights}"));
+    refused("bm25=0.4,dens=0.6")
+        .fails_with("there is no stage `dens`; stages are bm25, dense, cross");
+    refused("bm25=0.4,0.6").fails_with("0.6");
+    refused("bm25=0.4,bm25=0.6").fails_with("bm25");
+    here.treffer("search --help")
+        .succeeds()
+        .prints("bm25=0.4,dense=0.6");
+}
+
+#[test]
 fn all_weight_goes_to_the_stages_that_ran() {
     // The index has BM25 only; its profile would give that 0.2.
     let here = indexed();

@@ -101,7 +101,7 @@ fn a_document_of_a_million_words_is_indexed_and_what_is_not_read_is_told() {
     );
     here.treffer("index index corpus.jsonl long.jsonl --config three.toml")
         .succeeds()
-        .says("note: 1 document longer than the bi-encoder reads");
+        .says("note: 1 document longer than the bi-encoder");
     let found = here
         .treffer("search index gefrierfach --stages bm25 --format json")
         .succeeds();

@@ -254,7 +254,7 @@ fn every_point_of_the_grid_has_a_cell_and_only_those() {
 }
 
 #[test]
-fn two_stages_have_a_line_instead_of_a_triangle() {
+fn two_stages_have_a_profile_instead_of_a_triangle() {
     let here = judged();
     here.treffer(&format!("{TUNE} --stages bm25,dense"))
         .succeeds();

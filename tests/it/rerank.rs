@@ -29,7 +29,7 @@ const RERANK: &str = "rerank index runs/bm25.trec --queries queries.tsv";
 fn what_is_read_comes_in_the_order_of_the_stage_that_read_it() {
     let here = with_runs();
     let ran = here.treffer(&format!("{RERANK} --depth 8")).succeeds();
-    let ran = ran.says("note: read 24 documents for 3 queries");
+    let ran = ran.says("note: scored 24 documents for 3 queries");
     let (before, cross) = (here.read("runs/bm25.trec"), here.read("runs/cross.trec"));
     let (before, after) = (pairs(&before), pairs(&ran.stdout));
     assert_eq!(before.len(), after.len());
@@ -58,7 +58,7 @@ fn what_the_index_does_not_hold_is_told_by_line_and_left_out() {
         .says("note: 1 document of mine.trec not in the index: left out")
         .says("note: 1 query of mine.trec not in queries.tsv: left out")
         .says("note: 2 queries of queries.tsv not in mine.trec")
-        .says("note: read 2 documents for 1 query")
+        .says("note: scored 2 documents for 1 query")
         .says("wrote 1 query to new.trec");
     let new = here.read("new.trec");
     let mut docs = pairs(&new);

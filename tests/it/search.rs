@@ -244,7 +244,7 @@ fn a_stage_that_the_index_lacks_is_named() {
 fn the_cross_encoder_alone_has_nothing_to_read() {
     indexed_in_three_stages()
         .treffer("search index cold --stages cross")
-        .fails_with("no stage is left to bring in candidates");
+        .fails_with("no stage is left that retrieves candidates");
 }
 
 #[test]

@@ -113,12 +113,12 @@ fn another_profile_can_take_the_winner() {
 fn comments_and_other_keys_of_the_settings_survive() {
     let here = judged(0.0, 1.0);
     here.edit("index/treffer.toml", "k1 = ", "# short documents\nk1 = ");
-    here.edit("index/treffer.toml", "mode = ", "# both bring in\nmode = ");
+    here.edit("index/treffer.toml", "mode = ", "# both retrieve\nmode = ");
     here.treffer(TUNE).succeeds().prints("wrote ");
     let settings = here.read("index/treffer.toml");
     assert!(
         settings.contains("# short documents\nk1 = 0.9")
-            && settings.contains("# both bring in\nmode = "),
+            && settings.contains("# both retrieve\nmode = "),
         "{settings}"
     );
 }
@@ -156,7 +156,7 @@ fn scores_are_gathered_once() {
     let here = judged(0.0, 1.0);
     let tune = || here.treffer(&format!("{TUNE} --dry-run")).succeeds();
     let first = tune().says("with scores gathered now");
-    let again = tune().says("with scores kept from an earlier run");
+    let again = tune().says("with cached scores of an earlier run");
     assert_eq!(first.stdout, again.stdout);
     here.treffer(&format!("{TUNE} --dry-run --no-cache"))
         .succeeds()
@@ -215,15 +215,15 @@ fn a_tuned_profile_that_does_not_tell_its_queries_is_told() {
     let here = judged(0.0, 1.0);
     here.treffer(TUNE).succeeds().prints("wrote ");
     let settings = here.read("index/treffer.toml");
-    let (before, rest) = settings.split_once(", query_prints = \"").unwrap();
+    let (before, rest) = settings.split_once(", query_fingerprints = \"").unwrap();
     let (_, after) = rest.split_once('"').unwrap();
     here.write("index/treffer.toml", format!("{before}{after}"));
     here.treffer(&format!("eval{}", TUNE.trim_start_matches("tune")))
         .succeeds()
-        .says("warning: profile `default` does not tell the 20 queries of queries.tsv");
+        .says("warning: profile `default` does not record the 20 queries of queries.tsv");
     here.write(
         "index/treffer.toml",
-        settings.replace("query_prints = \"", "query_prints = \"x"),
+        settings.replace("query_fingerprints = \"", "query_fingerprints = \"x"),
     );
     here.treffer("info index").fails_with("eight hexadecimal");
 }
@@ -350,8 +350,8 @@ fn unusual_grades_are_told_and_count_as_they_stand() {
     here.write("qrels.tsv", qrels + "q0\td1\t-1\n");
     let (unusual, ran) = tune();
     assert_eq!(unusual, plain);
-    ran.says("note: 1 judgement with a grade below 0: not relevant, as 0 is")
-        .says("note: 1 judgement with a grade above 15: counted as they stand");
+    ran.says("note: 1 judgment with a grade below 0: not relevant, as 0 is")
+        .says("note: 1 judgment with a grade above 15: used as they are");
 }
 
 #[test]
@@ -368,7 +368,7 @@ fn what_cannot_be_tuned_says_why() {
     here.treffer(&format!("{TUNE} --step 0.3"))
         .fails_with("--step is 0.3; it must divide 1");
     here.treffer(&format!("{TUNE} --stages bm25"))
-        .fails_with("needs two or three of them");
+        .fails_with("needs at least two of them");
     here.treffer(&format!("{TUNE} --metric nDGC@10"))
         .fails_with("did you mean");
     here.treffer(&format!("{TUNE} --profile deep"))

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::reproduce::generated;
 use crate::workspace::{Workspace, output, run as run_command};
 
 #[derive(clap::Args)]
@@ -77,6 +78,12 @@ fn build_bench(workspace: &Workspace, name: &str) -> Result<PathBuf> {
         .with_context(|| {
             format!("cargo bench built no `{name}`; see benches/{name}.rs and the root Cargo.toml")
         })
+}
+
+/// Writes a benchmark's report into the page that shows it.
+fn record(workspace: &Workspace, name: &str, report: &str) -> Result<()> {
+    let command = format!("cargo xtask bench {name} --record");
+    generated::rewrite(&workspace.root.join("benches/README.md"), &command, report)
 }
 
 /// Writes a file, with the folders above it.

@@ -3,13 +3,15 @@
 //! An experiment is a file in `configs/reproduce/` ([`definition`]). The program is
 //! built once, indexes the collection as the file says, evaluates, and what it
 //! measures is printed beside what was expected ([`report`]). A figure outside its
-//! tolerance fails the command. Where a definition asks for it, the ways to fuse are
-//! compared in one table over all collections ([`fusions`]); a collection on which
-//! tuning does harm fails the command too.
+//! tolerance fails the command. Where a definition asks for it, the fusion methods are
+//! compared in one table over all collections ([`fusions`]); a collection on which the
+//! tuned profile is significantly worse than the best single stage fails the command too.
+//! With `--all`, the tables are also written into the pages that show them ([`generated`]).
 
 mod bench;
 mod definition;
 mod fusions;
+pub(crate) mod generated;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -21,12 +23,15 @@ use self::definition::Experiment;
 use self::report::Finding;
 use crate::workspace::{Workspace, run as run_command};
 
+/// What generates the tables, as their pages name it.
+const COMMAND: &str = "cargo xtask reproduce --all";
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Experiments by name: files in configs/reproduce/ without their ending
     #[arg(required_unless_present = "all")]
     names: Vec<String>,
-    /// Every experiment
+    /// Every experiment; also writes the tables into README.md and configs/reproduce/README.md
     #[arg(long, conflicts_with = "names")]
     all: bool,
     /// Folder that holds one folder per collection [default: $TREFFER_COLLECTIONS]
@@ -72,12 +77,26 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     }
     print!("{}", report::table(&all.findings));
     if !all.lines.is_empty() {
-        print!("\n{}", fusions::table(&all.lines));
+        print!("\n{}", fusions::tables(&all.lines));
+    }
+    if arguments.all && arguments.limit.is_none() {
+        // Also if a figure has drifted: the change of the pages shows which.
+        write_pages(workspace, &all.lines)?;
     }
     judge(&all)
 }
 
-/// Fails if a figure has drifted or tuning did harm.
+fn write_pages(workspace: &Workspace, lines: &[fusions::Line]) -> Result<()> {
+    for (page, tables) in [
+        ("README.md", fusions::summary(lines)),
+        ("configs/reproduce/README.md", fusions::tables(lines)),
+    ] {
+        generated::rewrite(&workspace.root.join(page), COMMAND, &tables)?;
+    }
+    Ok(())
+}
+
+/// Fails if a figure has drifted, or if tuning is significantly worse than a single stage.
 fn judge(measured: &Measured) -> Result<()> {
     let mut wrong: Vec<String> = Vec::new();
     let is_failure = |finding: &&Finding| finding.verdict().is_failure();

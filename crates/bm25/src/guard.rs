@@ -3,6 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use tantivy::TantivyError;
+use tantivy::directory::error::OpenReadError;
+use treffer_disk::Error as DiskError;
+
 use crate::error::Error;
 
 /// Runs `work`; a panic, which tantivy answers some damaged files with, becomes an error.
@@ -27,14 +31,39 @@ pub(crate) fn guard<T>(
     })
 }
 
-/// Turns an error of tantivy, or of reading its files, into ours.
+/// Turns an error of tantivy, or of reading its files, into ours. Damage that was noticed
+/// while tantivy read a file stays damage.
 pub(crate) fn backend<E: std::error::Error + Send + Sync + 'static>(
     action: &'static str,
     dir: &Path,
 ) -> impl FnOnce(E) -> Error {
-    move |source| Error::Backend {
-        action,
-        dir: dir.to_owned(),
-        source: Box::new(source),
+    move |source| match damage(&source) {
+        Some(reason) => Error::Damaged {
+            dir: dir.to_owned(),
+            reason,
+        },
+        None => Error::Backend {
+            action,
+            dir: dir.to_owned(),
+            source: Box::new(source),
+        },
+    }
+}
+
+/// What our own reading says of a damaged file, within an error of tantivy.
+fn damage(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let io = match error.downcast_ref::<TantivyError>() {
+        Some(TantivyError::IoError(io)) => io.as_ref(),
+        Some(TantivyError::OpenReadError(OpenReadError::IoError { io_error, .. })) => {
+            io_error.as_ref()
+        }
+        Some(TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(path))) => {
+            return Some(format!("`{}` is missing", path.display()));
+        }
+        _ => error.downcast_ref::<std::io::Error>()?,
+    };
+    match io.get_ref()?.downcast_ref::<DiskError>()? {
+        DiskError::Io { .. } => None,
+        disk => Some(disk.to_string()),
     }
 }

@@ -12,7 +12,7 @@ use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
 use treffer_types::DocId;
 
 use crate::analysis::Analysis;
-use crate::column::{ColumnWriter, DOCUMENTS};
+use crate::column::{self, ColumnWriter, DOCUMENTS};
 use crate::config::Bm25Config;
 use crate::directory::lock_files;
 use crate::error::Error;
@@ -134,8 +134,9 @@ impl Bm25Writer {
         guard("finish", &dir, || {
             complete(&index, writer).map_err(backend("finish", &dir))
         })?;
-        drop(index);
         documents.finish()?;
+        guard("finish", &dir, || check_order(&index, &dir))?;
+        drop(index);
         let mut n_terms = Vec::with_capacity(lengths.len());
         for column in lengths {
             n_terms.push(column.finish()?);
@@ -210,6 +211,35 @@ fn complete(index: &Index, mut writer: IndexWriter) -> tantivy::Result<()> {
         writer.garbage_collect_files().wait()?;
     }
     writer.wait_merging_threads()
+}
+
+/// Columns and postings belong together only if tantivy numbered the documents as they came.
+fn check_order(index: &Index, dir: &Path) -> Result<(), Error> {
+    let numbers = column::read(dir, DOCUMENTS)?;
+    let mut in_order = numbers.iter();
+    let segments = index
+        .searchable_segments()
+        .map_err(backend("finish", dir))?;
+    for segment in &segments {
+        let reader = SegmentReader::open(segment).map_err(backend("finish", dir))?;
+        let docs = reader.fast_fields().u64(DOC);
+        let docs = docs.map_err(backend("finish", dir))?;
+        for position in 0..reader.max_doc() {
+            if docs.first(position) != in_order.next().map(|&number| u64::from(number)) {
+                return Err(Error::Damaged {
+                    dir: dir.to_owned(),
+                    reason: format!("position {position} holds another document"),
+                });
+            }
+        }
+    }
+    if let Some(number) = in_order.next() {
+        return Err(Error::Damaged {
+            dir: dir.to_owned(),
+            reason: format!("document {number} is not in it"),
+        });
+    }
+    Ok(())
 }
 
 /// tantivy lists segments in no particular order; documents ascend, so the first

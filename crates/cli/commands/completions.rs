@@ -1,17 +1,21 @@
-//! `treffer completions`: a script that teaches a shell our commands.
-
-use std::io;
+//! `treffer completions`: scripts for shells.
 
 use anyhow::Result;
 use clap::CommandFactory;
+use clap_complete::Shell;
 
-use crate::Outcome;
-use crate::args::{Args, Completions};
+use crate::{Args, Outcome, terminal};
 
-/// Prints the script for one shell.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Completions {
+    /// Which shell
+    shell: Shell,
+}
+
+/// Prints the script.
 pub(crate) fn run(command: &Completions) -> Result<Outcome> {
     let mut script = Vec::new();
     clap_complete::generate(command.shell, &mut Args::command(), "treffer", &mut script);
-    io::Write::write_all(&mut io::stdout(), &script)?;
+    terminal::print(|out| Ok(out.write_all(&script)?))?;
     Ok(Outcome::Found)
 }

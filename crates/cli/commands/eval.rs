@@ -1,223 +1,136 @@
-//! `treffer eval`: every stage and fusion against relevance judgements.
+//! `treffer eval`: every stage and fusion against relevance judgments.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
-use std::time::Duration;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use serde_json::{Map, Value, json};
-use treffer_engine::evaluate::{Report, Row, evaluate};
+use anyhow::Result;
+use treffer_engine::evaluate::{Measurement, evaluate};
 use treffer_engine::topics::Topics;
-use treffer_eval::{Metric, write_run};
+use treffer_eval::Metric;
+use treffer_report::Experiment;
+use treffer_report::text::count;
 
-use crate::args::{Eval, Global, ReportFormat};
-use crate::commands::tune::today;
-use crate::cuts::Cuts;
-use crate::output::{Table, count};
+use crate::date::today;
+use crate::deadline::Cuts;
+use crate::options::{Global, JudgedArgs};
 use crate::progress::Bars;
-use crate::report::times::percentile;
-use crate::report::{self, Origin};
-use crate::{Outcome, source};
+use crate::terminal::{note, say, warn};
+use crate::{Outcome, input, output, report};
 
-/// Measures, prints one row per stage and fusion, and writes runs if asked to.
-pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
-    source::limit_threads(global)?;
-    let judged = &command.judged;
-    if let Some(path) = &command.report {
-        report::check(path)?;
-    }
-    let bars = Bars::cancellable()?;
-    let stages = judged.how.stages.clone();
-    let index = source::open_index(&judged.dir, &judged.how, stages, global, &bars)?;
-    let profile = source::profile(index.settings(), &judged.how)?;
-    let topics = source::topics(&index, judged)?;
-    if command.by_tag && !has_tags(&topics) {
-        eprintln!("note: no query has a tag, so --by-tag has nothing to break down");
-    }
-    let warning = source::tuned_on_these(index.settings(), &judged.how, &profile, &topics)?;
-    if let Some(warning) = &warning {
-        eprintln!("warning: {warning}");
-    }
-    let only = judged.how.stages.as_deref();
-    let measured = evaluate(&index, &profile, only, &topics, &command.metrics, &bars)?;
-    Cuts::of(&measured.gathered).tell(&profile);
-    if let Some(dir) = &command.run_dir {
-        match command.dry_run {
-            true => eprintln!("would write {} to {}", n_runs(&measured), dir.display()),
-            false => write_runs(dir, &measured)?,
-        }
-    }
-    let mut out = BufWriter::new(io::stdout().lock());
-    match judged.format {
-        ReportFormat::Json => {
-            let mut value = to_json(command, &measured, &topics);
-            value["warnings"] = warning.iter().cloned().collect();
-            writeln!(out, "{value}")?;
-        }
-        ReportFormat::Table => write_table(&mut out, command, &measured, &topics)?,
-    }
-    out.flush()?;
-    match &command.report {
-        Some(path) if command.dry_run => eprintln!("would write the report to {}", path.display()),
-        Some(path) => {
-            let origin = Origin {
-                judged,
-                index: &index,
-                profile: &profile,
-                topics: &topics,
-                date: &today(),
-                words: &report::command_line(),
-            };
-            report::write(path, &report::eval::page(origin, &measured, warning)?)?;
-        }
-        None => {}
-    }
-    Ok(Outcome::Found)
+mod measured;
+
+use measured::Measured;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Eval {
+    #[command(flatten)]
+    judged: JudgedArgs,
+    /// What to measure
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "nDCG@10,MRR@10,MAP,Recall@100,P@10",
+        value_name = "METRICS"
+    )]
+    metrics: Vec<Metric>,
+    /// Break the first metric down by the queries' tags
+    #[arg(long)]
+    by_tag: bool,
+    /// Write a TREC run for each row into this folder
+    #[arg(long, value_name = "DIR")]
+    run_dir: Option<PathBuf>,
+    /// Write a report with plots and every query to this HTML file, which needs nothing else
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Measure, but write no runs and no report
+    #[arg(long)]
+    dry_run: bool,
 }
 
-pub(crate) fn write_table(
-    out: &mut dyn Write,
-    command: &Eval,
-    report: &Report,
-    topics: &Topics,
-) -> io::Result<()> {
-    let mut table = Table::default();
-    let metrics = command.metrics.iter().map(Metric::to_string);
-    table.row(
-        ["row".to_string()]
-            .into_iter()
-            .chain(metrics)
-            .chain(["judged hits".into()]),
-    );
-    for row in &report.rows {
-        let values = row
-            .evaluation
-            .summary()
-            .into_iter()
-            .map(|value| format!("{value:.4}"));
-        let (judged, hits) = row.judged;
-        let cells = [row.name.clone()].into_iter().chain(values);
-        table.row(cells.chain([format!("{judged}/{hits}")]));
+/// Measures, writes runs and a report if asked to, and prints a row per stage and fusion.
+pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
+    input::limit_threads(global)?;
+    let judged = &command.judged;
+    if let Some(path) = &command.report {
+        output::check_target(path, "the report")?;
     }
-    writeln!(
-        out,
-        "{} queries; judged hits are among the first ten",
-        topics.queries.len()
-    )?;
-    table.write(out)?;
-    if command.by_tag && has_tags(topics) {
-        writeln!(out)?;
-        tag_table(command, report, topics).write(out)?;
+    let bars = Bars::cancellable()?;
+    let options = judged.profile.options();
+    let (stages, device) = (options.stages.clone(), judged.profile.device);
+    let engine = input::open_index(&judged.dir, stages, device, global, &bars)?;
+    let profile = engine.profile(&options)?;
+    let topics = input::topics(&engine, judged)?;
+    if command.run_dir.is_some() {
+        for query in &topics.queries {
+            output::check_column(&query.id, "query id", "a run")?;
+        }
     }
-    writeln!(out)?;
-    time_table(report).write(out)
+    if command.by_tag && !has_tags(&topics) {
+        note("no query has a tag, so --by-tag has nothing to break down");
+    }
+    let warning = input::tuned_on_these(&engine, &options, &profile, &topics)?;
+    warning.iter().for_each(|warning| warn(warning));
+    let warnings: Vec<String> = warning.into_iter().collect();
+
+    let only = options.stages.as_deref();
+    let measurement = evaluate(&engine, &profile, only, &topics, &command.metrics, &bars)?;
+    let cut = Cuts::of(&measurement.gathered).note(&profile);
+    cut.iter().for_each(|cut| note(cut));
+
+    // What was measured took long, so it is printed even if a file cannot be written; and
+    // files are written first, so that nobody who stops reading can prevent it.
+    let written = write_runs(command, &measurement).and_then(|()| {
+        let experiment = Experiment {
+            engine: &engine,
+            options: &options,
+            profile: &profile,
+            topics: &topics,
+            queries: &judged.queries,
+            qrels: &judged.qrels,
+            date: &today(),
+            program: report::PROGRAM,
+            command: &report::command_line(),
+        };
+        let notes: Vec<String> = cut.into_iter().collect();
+        write_report(command, &experiment, &measurement, &warnings, &notes)
+    });
+    let measured = Measured::new(command, &measurement, &topics, warnings);
+    judged.format.print(&measured)?;
+    written.map(|()| Outcome::Found)
 }
 
 fn has_tags(topics: &Topics) -> bool {
     topics.queries.iter().any(|query| !query.tags.is_empty())
 }
 
-fn tag_table(command: &Eval, report: &Report, topics: &Topics) -> Table {
-    let mut table = Table::default();
-    let metric = command
-        .metrics
-        .first()
-        .map_or(String::new(), Metric::to_string);
-    let names = report.rows.iter().map(|row| row.name.clone());
-    table.row(
-        [format!("{metric} by tag"), "queries".into()]
-            .into_iter()
-            .chain(names),
-    );
-    let by_row: Vec<_> = report.rows.iter().map(|row| row.by_tag(topics)).collect();
-    let Some(first) = by_row.first() else {
-        return table;
+fn write_runs(command: &Eval, measurement: &Measurement) -> Result<()> {
+    let Some(dir) = &command.run_dir else {
+        return Ok(());
     };
-    for (tag, (n, _)) in first {
-        let values = by_row
-            .iter()
-            .map(|tags| match tags.get(tag).and_then(|(_, v)| v.first()) {
-                Some(value) => format!("{value:.4}"),
-                None => "-".into(),
-            });
-        table.row([tag.clone(), n.to_string()].into_iter().chain(values));
+    let runs = count(measurement.rows.len() as u64, "run");
+    if command.dry_run {
+        say(&format!("would write {runs} to {}", dir.display()));
+        return Ok(());
     }
-    table
-}
-
-fn time_table(report: &Report) -> Table {
-    let mut table = Table::default();
-    table.row(["ms per query", "p50", "p95"]);
-    for (stage, times) in &report.times {
-        let (p50, p95) = (percentile(times, 50), percentile(times, 95));
-        table.row([stage.to_string(), milliseconds(p50), milliseconds(p95)]);
-    }
-    table
-}
-
-fn milliseconds(time: Duration) -> String {
-    format!("{:.2}", time.as_secs_f64() * 1e3)
-}
-
-fn to_json(command: &Eval, report: &Report, topics: &Topics) -> Value {
-    let rows: Vec<Value> = report
-        .rows
-        .iter()
-        .map(|row| row_json(command, row, topics))
-        .collect();
-    let mismatches = &topics.mismatches;
-    json!({
-        "rows": rows,
-        "queries": topics.queries.len(),
-        "mismatches": {
-            "queries_not_judged": mismatches.queries_not_judged,
-            "judged_not_given": mismatches.judged_not_given,
-            "queries_without_relevant": mismatches.queries_without_relevant,
-            "documents_unknown": mismatches.documents_unknown,
-        },
-    })
-}
-
-fn row_json(command: &Eval, row: &Row, topics: &Topics) -> Value {
-    let mut value = json!({
-        "name": row.name,
-        "metrics": metrics_json(&command.metrics, &row.evaluation.summary()),
-        "judged_hits": row.judged.0,
-        "hits": row.judged.1,
-    });
-    if command.by_tag {
-        let tags = row.by_tag(topics).into_iter().map(|(tag, (n, values))| {
-            let metrics = metrics_json(&command.metrics, &values);
-            (tag, json!({ "queries": n, "metrics": metrics }))
-        });
-        value["by_tag"] = Value::Object(tags.collect());
-    }
-    value
-}
-
-fn metrics_json(metrics: &[Metric], values: &[f64]) -> Value {
-    let pairs = metrics.iter().zip(values);
-    Value::Object(
-        pairs
-            .map(|(metric, value)| (metric.to_string(), json!(value)))
-            .collect::<Map<_, _>>(),
-    )
-}
-
-fn write_runs(dir: &Path, report: &Report) -> Result<()> {
-    fs::create_dir_all(dir).with_context(|| format!("could not create {}", dir.display()))?;
-    for row in &report.rows {
-        let path = dir.join(format!("{}.trec", row.name));
-        let file =
-            File::create(&path).with_context(|| format!("could not create {}", path.display()))?;
-        write_run(BufWriter::new(file), &row.run, &row.name)
-            .with_context(|| format!("could not write {}", path.display()))?;
-    }
-    eprintln!("wrote {} to {}", n_runs(report), dir.display());
+    let rows = measurement.rows.iter();
+    output::write_runs(dir, rows.map(|row| (row.name.as_str(), &row.run)))?;
+    say(&format!("wrote {runs} to {}", dir.display()));
     Ok(())
 }
 
-fn n_runs(report: &Report) -> String {
-    count(report.rows.len() as u64, "run")
+fn write_report(
+    command: &Eval,
+    experiment: &Experiment<'_>,
+    measurement: &Measurement,
+    warnings: &[String],
+    notes: &[String],
+) -> Result<()> {
+    let Some(path) = &command.report else {
+        return Ok(());
+    };
+    if command.dry_run {
+        say(&format!("would write the report to {}", path.display()));
+        return Ok(());
+    }
+    let page = treffer_report::evaluation(experiment, measurement, warnings, notes)?;
+    report::write(path, &page)
 }

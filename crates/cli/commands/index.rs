@@ -1,25 +1,75 @@
 //! `treffer index`: corpus to index.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::ValueEnum;
+use treffer::StandardModels;
 use treffer_corpus::{Columns, Format, Problem, ReadOptions};
 use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, survey};
-use treffer_engine::config::{Config, Settings, Source};
-use treffer_engine::index::names;
+use treffer_engine::config::{Base, Config, Settings};
 use treffer_engine::manifest::SETTINGS;
-use treffer_engine::models::RegistryModels;
+use treffer_report::text::count;
+use treffer_types::{StageName, stage_list};
 
-use crate::args::{Global, Index, InputFormat};
+use crate::options::Global;
 use crate::progress::Bars;
-use crate::{Outcome, output, source};
+use crate::terminal::{bytes, note, say};
+use crate::{Outcome, input};
 
-/// Builds an index, or with `--dry-run` says what would go into it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Index {
+    /// Folder of the index
+    dir: PathBuf,
+    /// Corpus files (.jsonl, .csv, .tsv, each also .gz or .zst), BEIR folders, folders of .txt, .md and .html, or - for standard input
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// Start from a shipped configuration: english, german or fast
+    #[arg(long, default_value = "english", conflicts_with = "config")]
+    preset: String,
+    /// Start from a configuration file of your own
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set a single key on top, as in dense.model=./my-model
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    overrides: Vec<String>,
+    /// Format of the inputs [default: by file name; JSON lines for standard input]
+    #[arg(long, value_name = "FORMAT")]
+    input_format: Option<InputFormat>,
+    /// Column of a table that holds the id
+    #[arg(long, value_name = "NAME")]
+    id_column: Option<String>,
+    /// Column of a table that holds the title
+    #[arg(long, value_name = "NAME")]
+    title_column: Option<String>,
+    /// Column of a table that holds the text
+    #[arg(long, value_name = "NAME")]
+    text_column: Option<String>,
+    /// Replace the index that is there; it stays until the new one is complete
+    #[arg(long)]
+    replace: bool,
+    /// Stop at the first bad record instead of reporting and skipping it
+    #[arg(long)]
+    strict: bool,
+    /// Read and check everything, write nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum InputFormat {
+    Jsonl,
+    Csv,
+    Tsv,
+}
+
+/// Builds an index, or with `--dry-run` prints what would go into it.
 pub(crate) fn run(command: &Index, global: &Global) -> Result<Outcome> {
-    source::limit_threads(global)?;
+    input::limit_threads(global)?;
     let base = match &command.config {
-        Some(path) => Source::File(path),
-        None => Source::Preset(&command.preset),
+        Some(path) => Base::File(path),
+        None => Base::Preset(&command.preset),
     };
     let config = Config::load(base, &command.overrides)?;
     let reading = reading(command);
@@ -39,17 +89,14 @@ pub(crate) fn run(command: &Index, global: &Global) -> Result<Outcome> {
         return Ok(Outcome::Found);
     }
     let tuned = tuned_profiles(command);
-    let models = RegistryModels {
-        registry: source::registry(global)?,
-        progress: &bars,
-    };
+    let models = StandardModels::new(input::registry(global)?).with_progress(&bars);
     let report = build(&request, &models, &bars, &mut on_problem)?;
     report_build(command, &report);
     if !tuned.is_empty() {
-        eprintln!(
-            "note: the weights tuned for the index before are gone with it (profile {}); tune again",
-            tuned.join(", ")
-        );
+        let profiles = tuned.join(", ");
+        note(&format!(
+            "the weights tuned for the index before are gone with it (profile {profiles}); tune again"
+        ));
     }
     Ok(Outcome::Found)
 }
@@ -81,13 +128,23 @@ fn reading(command: &Index) -> ReadOptions {
 }
 
 fn report_survey(command: &Index, config: &Config, survey: &Survey) {
-    eprintln!(
+    say(&format!(
         "would index {} into {} with {}; {} skipped; nothing was written",
-        output::count(survey.documents.into(), "document"),
+        count(survey.documents.into(), "document"),
         command.dir.display(),
-        names(&config.stages()),
-        output::count(survey.problems, "bad record"),
-    );
+        stage_list(&stages(config)),
+        count(survey.problems, "bad record"),
+    ));
+}
+
+fn stages(config: &Config) -> Vec<StageName> {
+    let dense = config.dense.as_ref().map(|_| StageName::DENSE);
+    let cross = config.cross.as_ref().map(|_| StageName::CROSS);
+    [StageName::BM25]
+        .into_iter()
+        .chain(dense)
+        .chain(cross)
+        .collect()
 }
 
 fn report_build(command: &Index, report: &BuildReport) {
@@ -97,25 +154,23 @@ fn report_build(command: &Index, report: &BuildReport) {
         .iter()
         .map(|(step, elapsed)| format!("{step} {:.1} s", elapsed.as_secs_f64()))
         .collect();
-    eprintln!(
+    say(&format!(
         "indexed {} into {}: {} in {:.1} s ({})",
-        output::count(report.documents.into(), "document"),
+        count(report.documents.into(), "document"),
         command.dir.display(),
-        output::bytes(report.bytes),
+        bytes(report.bytes),
         total.as_secs_f64(),
         steps.join(", "),
-    );
+    ));
     if report.problems > 0 {
-        eprintln!(
-            "note: {} skipped, each reported above",
-            output::count(report.problems, "bad record")
-        );
+        let records = count(report.problems, "bad record");
+        note(&format!("{records} skipped, each reported above"));
     }
     if report.documents_cut > 0 {
-        eprintln!(
-            "note: {} longer than the bi-encoder reads; {} unread there (BM25 has them all)",
-            output::count(report.documents_cut.into(), "document"),
-            output::count(report.tokens_cut, "token"),
-        );
+        note(&format!(
+            "{} longer than the bi-encoder's maximal length; it did not read {} of them (BM25 has all)",
+            count(report.documents_cut.into(), "document"),
+            count(report.tokens_cut, "token"),
+        ));
     }
 }

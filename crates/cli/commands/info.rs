@@ -1,15 +1,27 @@
 //! `treffer info`: what an index holds, and whether its files are sound.
 
-use std::io::{self, Write};
+use std::path::PathBuf;
 
 use anyhow::Result;
-use serde_json::json;
+use serde::Serialize;
+use treffer_encoder::arithmetic;
 use treffer_engine::config::{Fields, Settings};
 use treffer_engine::manifest::{Manifest, ModelRecord, SETTINGS};
+use treffer_engine::profile::Profile;
+use treffer_report::text::grouped;
 
 use crate::Outcome;
-use crate::args::{Info, ReportFormat};
-use crate::output::{Table, bytes, grouped};
+use crate::format::{Block, Blocks, Columns, ResultFormat};
+use crate::terminal::bytes;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Info {
+    /// Folder of the index
+    dir: PathBuf,
+    /// Form of the output
+    #[arg(long, value_enum, default_value = "table")]
+    format: ResultFormat,
+}
 
 /// Prints manifest and settings after checking every file. Loads no models.
 pub(crate) fn run(command: &Info) -> Result<Outcome> {
@@ -18,104 +30,75 @@ pub(crate) fn run(command: &Info) -> Result<Outcome> {
     for segment in &manifest.segments {
         segment.verify(&command.dir.join(&segment.name))?;
     }
-    let mut out = io::stdout().lock();
-    match command.format {
-        ReportFormat::Json => {
-            writeln!(
-                out,
-                "{}",
-                json!({ "manifest": manifest, "settings": settings })
-            )?;
-        }
-        ReportFormat::Table => write_table(&mut out, &manifest, &settings)?,
-    }
+    command.format.print(&IndexInfo { manifest, settings })?;
     Ok(Outcome::Found)
 }
 
-fn write_table(out: &mut dyn Write, manifest: &Manifest, settings: &Settings) -> io::Result<()> {
-    let bm25 = &manifest.blueprint.bm25;
-    let n_files: usize = manifest
-        .segments
-        .iter()
-        .map(|segment| segment.files.len())
-        .sum();
-    let mut table = Table::default();
-    table.row([
-        "documents".to_string(),
-        grouped(manifest.n_documents().into()),
-    ]);
-    table.row([
-        "size".to_string(),
-        format!(
-            "{}, {n_files} files, all checksums right",
-            bytes(manifest.n_bytes())
-        ),
-    ]);
-    table.row([
-        "written by".to_string(),
-        format!(
-            "{}, generation {}",
-            manifest.written_by, manifest.generation
-        ),
-    ]);
-    table.row([
-        "bm25".to_string(),
-        format!(
-            "{} analyzer, {}, k1 {}, b {}",
-            bm25.analyzer,
-            fields(bm25.fields),
-            settings.k1,
-            settings.b
-        ),
-    ]);
-    if let (Some(dense), Some(record)) = (&manifest.blueprint.dense, &manifest.models.dense) {
-        let graph = format!(
-            "m {}, ef_construction {}",
-            dense.graph.m, dense.graph.ef_construction
-        );
-        table.row(["dense".to_string(), format!("{}, {graph}", model(record))]);
-    }
-    if let Some(record) = &manifest.models.cross {
-        table.row(["cross".to_string(), model(record)]);
-    }
-    let arithmetic = match settings.device.arithmetic() {
-        Ok(arithmetic) => arithmetic,
-        Err(error) => error.to_string(),
-    };
-    table.row([
-        "device".to_string(),
-        format!("{} ({arithmetic})", settings.device),
-    ]);
-    for (name, profile) in &settings.profiles {
-        let tuned = match &profile.tuned {
-            None => String::new(),
-            Some(tuned) => format!(
-                ", tuned {} on {} queries of {}: {} {:.4} out of fold, {:.4} before",
-                tuned.date,
-                tuned.n_queries,
-                tuned.queries,
-                tuned.metric,
-                tuned.out_of_fold,
-                tuned.before
-            ),
-        };
-        let trees = match &profile.learned {
-            None => "",
-            Some(_) => " and trees over them",
-        };
-        table.row([
-            format!("profile {name}"),
+/// What an index holds.
+#[derive(Serialize)]
+struct IndexInfo {
+    manifest: Manifest,
+    settings: Settings,
+}
+
+impl Blocks for IndexInfo {
+    fn blocks(&self) -> Vec<Block> {
+        let IndexInfo { manifest, settings } = self;
+        let mut table = Columns::default();
+        let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
+        row("documents", grouped(manifest.n_documents().into()));
+        row("size", size(manifest));
+        row(
+            "written by",
             format!(
-                "{}, bm25 {} dense {} cross {}, weights {}{trees}{tuned}",
-                profile.mode,
-                profile.bm25_depth,
-                profile.dense_depth,
-                profile.cross_depth,
-                profile.weights
+                "{}, generation {}",
+                manifest.written_by, manifest.generation
             ),
-        ]);
+        );
+        row("bm25", bm25(manifest, settings));
+        if let (Some(dense), Some(record)) = (&manifest.blueprint.dense, &manifest.models.dense) {
+            let graph = &dense.graph;
+            row(
+                "dense",
+                format!(
+                    "{}, m {}, ef_construction {}",
+                    model(record),
+                    graph.m,
+                    graph.ef_construction
+                ),
+            );
+        }
+        if let Some(record) = &manifest.models.cross {
+            row("cross", model(record));
+        }
+        let arithmetic = arithmetic(settings.device).unwrap_or_else(|error| error.to_string());
+        row("device", format!("{} ({arithmetic})", settings.device));
+        for (name, settings) in &settings.profiles {
+            row(&format!("profile {name}"), profile(settings));
+        }
+        vec![Block::Columns(table)]
     }
-    table.write(out)
+}
+
+fn size(manifest: &Manifest) -> String {
+    let segments = manifest.segments.iter();
+    let n_files: usize = segments.map(|segment| segment.files.len()).sum();
+    format!(
+        "{}, {n_files} files, all checksums right",
+        bytes(manifest.n_bytes())
+    )
+}
+
+fn bm25(manifest: &Manifest, settings: &Settings) -> String {
+    let built = &manifest.blueprint.bm25;
+    let fields = match built.fields {
+        Fields::Concatenated => "title and text as one field".into(),
+        Fields::Weighted { title, text } => format!("fields weighted: title {title}, text {text}"),
+    };
+    format!(
+        "{} analyzer, {fields}, k1 {}, b {}",
+        built.analyzer, settings.bm25.k1, settings.bm25.b
+    )
 }
 
 fn model(record: &ModelRecord) -> String {
@@ -126,9 +109,30 @@ fn model(record: &ModelRecord) -> String {
     )
 }
 
-fn fields(fields: Fields) -> String {
-    match fields {
-        Fields::Concatenated => "title and text as one field".into(),
-        Fields::Weighted { title, text } => format!("fields weighted: title {title}, text {text}"),
+fn profile(profile: &Profile) -> String {
+    let depths = profile.depths.iter();
+    let depths: Vec<String> = depths
+        .map(|(stage, depth)| format!("{stage} {depth}"))
+        .collect();
+    let mut text = format!(
+        "{}, {}, weights {}",
+        profile.mode,
+        depths.join(" "),
+        profile.weights
+    );
+    if profile.learned.is_some() {
+        text.push_str(" and trees over them");
     }
+    if let Some(tuned) = &profile.tuned {
+        text.push_str(&format!(
+            ", tuned {} on {} queries of {}: {} {:.4} out of fold, {:.4} before",
+            tuned.date,
+            tuned.n_queries,
+            tuned.queries,
+            tuned.metric,
+            tuned.out_of_fold,
+            tuned.before
+        ));
+    }
+    text
 }

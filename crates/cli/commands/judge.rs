@@ -1,41 +1,84 @@
-//! `treffer judge`: judgements by the cross-encoder, marked as such.
+//! `treffer judge`: judgments by the cross-encoder, marked as such.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use treffer_api::SearchOptions;
 use treffer_corpus::MODEL_JUDGE;
-use treffer_engine::index::Index;
 use treffer_engine::judge::{JudgeRequest, Judgement, judge};
+use treffer_engine::{Device, Engine};
+use treffer_report::text::{count, count_queries};
 
-use crate::args::{Global, How, Judge};
-use crate::output::count;
+use crate::options::{Global, at_least_one};
+use crate::output::check_column;
 use crate::progress::Bars;
-use crate::{Outcome, source};
+use crate::terminal::{note, say};
+use crate::{Outcome, input, output, terminal};
 
-/// Reads the candidates of every query and writes what the model makes of them.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The second column of the judgments is judge:MODEL, and eval, tune and compare warn of it: they
+measure agreement with that model, not relevance.
+
+Examples:
+  treffer judge my-index --queries queries.jsonl --output pseudo.qrels
+  treffer judge my-index --queries queries.jsonl --depth 20 --thresholds 0.5 > pseudo.qrels")]
+pub(crate) struct Judge {
+    /// Folder of the index
+    dir: PathBuf,
+    /// Queries: BEIR queries.jsonl, TSV (id, text), or plain lines
+    #[arg(long, value_name = "FILE")]
+    queries: PathBuf,
+    /// File to write TREC qrels to [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write over a file that is there
+    #[arg(long, requires = "output")]
+    replace: bool,
+    /// How many candidates of each query are judged
+    #[arg(long, default_value = "100", value_name = "N", value_parser = at_least_one())]
+    depth: usize,
+    /// Probabilities (the sigmoid of the logit) from which on the grade is 1, 2, 3
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "0.5,0.9,0.99",
+        value_name = "P,..."
+    )]
+    thresholds: Vec<f64>,
+    /// Profile of the index whose candidates are judged
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    profile: String,
+    /// Where models run: cpu, cuda or cuda:N [default: as the index's settings say]
+    #[arg(long)]
+    device: Option<Device>,
+    /// Print what would be judged, and judge nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Judges the candidates of every query and writes the judgments.
 pub(crate) fn run(command: &Judge, global: &Global) -> Result<Outcome> {
-    source::limit_threads(global)?;
-    refuse_to_overwrite(command)?;
-    let queries = source::queries(&command.queries)?;
+    input::limit_threads(global)?;
+    check_output(command)?;
+    let queries = input::queries(&command.queries)?;
+    for query in &queries {
+        check_column(&query.id, "query id", FILE)?;
+    }
     let bars = Bars::cancellable()?;
-    let how = How {
+    let engine = input::open_index(&command.dir, None, command.device, global, &bars)?;
+    let profile = engine.profile(&SearchOptions {
         profile: command.profile.clone(),
-        stages: None,
-        weights: None,
-        overrides: Vec::new(),
-        device: command.device,
-    };
-    let index = source::open_index(&command.dir, &how, None, global, &bars)?;
-    let profile = source::profile(index.settings(), &how)?;
-    let model = model(&index)?;
+        ..SearchOptions::default()
+    })?;
+    let model = model(&engine)?;
     if command.dry_run {
-        let queries = source::queries_counted(queries.len());
-        eprintln!(
-            "would have {model} read up to {} for each of {queries}",
-            count(command.depth as u64, "document")
-        );
+        let queries = count_queries(queries.len());
+        let documents = count(command.depth as u64, "document");
+        say(&format!(
+            "would have {model} judge up to {documents} for each of {queries}"
+        ));
         return Ok(Outcome::Found);
     }
     let request = JudgeRequest {
@@ -43,89 +86,87 @@ pub(crate) fn run(command: &Judge, global: &Global) -> Result<Outcome> {
         depth: command.depth,
         thresholds: &command.thresholds,
     };
-    let judgements = judge(&index, &request, &queries, &bars)?;
+    let judgments = judge(&engine, &request, &queries, &bars)?;
+    for judgment in &judgments {
+        check_column(&judgment.doc, "document id", FILE)?;
+    }
     match &command.output {
-        None => write(io::stdout().lock(), &judgements, &model)?,
-        Some(path) => {
-            let name = path.display();
-            let file = File::create(path).with_context(|| format!("could not create {name}"))?;
-            write(file, &judgements, &model).with_context(|| format!("could not write {name}"))?;
-        }
+        None => terminal::print(|out| write(out, &judgments, &model))?,
+        Some(path) => output::write_file(path, FILE, |out| write(out, &judgments, &model))?,
     }
-    tell(command, queries.len(), &judgements, &model);
-    match judgements.is_empty() {
-        true => Ok(Outcome::NothingFound),
-        false => Ok(Outcome::Found),
-    }
+    report(command, queries.len(), &judgments, &model);
+    Ok(if judgments.is_empty() {
+        Outcome::NothingFound
+    } else {
+        Outcome::Found
+    })
 }
 
-/// Judgements that took people weeks are not to go by a slip.
-fn refuse_to_overwrite(command: &Judge) -> Result<()> {
-    match &command.output {
-        Some(path) if !command.replace && !command.dry_run && path.exists() => bail!(
-            "{} is there already; pass --replace to write over it",
+/// What is written, as messages name it.
+const FILE: &str = "the judgments";
+
+/// Judgments that took people weeks are not to be lost by mistake.
+fn check_output(command: &Judge) -> Result<()> {
+    let Some(path) = &command.output else {
+        return Ok(());
+    };
+    output::check_target(path, FILE)?;
+    if !command.replace && !command.dry_run && path.is_file() {
+        bail!(
+            "{} exists already; pass --replace to overwrite it",
             path.display()
-        ),
-        _ => Ok(()),
+        );
     }
+    Ok(())
 }
 
 /// The cross-encoder's name, without blanks, which would make two columns of it.
-fn model(index: &Index) -> Result<String> {
-    match &index.manifest().models.cross {
-        Some(record) => Ok(record
-            .spec
-            .name
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join("_")),
-        None => bail!(
+fn model(engine: &Engine) -> Result<String> {
+    let Some(record) = &engine.manifest().models.cross else {
+        bail!(
             "the index in {} has no cross-encoder to judge with; build one with --set cross.model=NAME",
-            index.dir().display()
-        ),
-    }
+            engine.dir().display()
+        );
+    };
+    let words: Vec<&str> = record.spec.name.split_whitespace().collect();
+    Ok(words.join("_"))
 }
 
-/// Four columns with tabs between, so that our own reader takes ids with blanks too.
-fn write(to: impl Write, judgements: &[Judgement], model: &str) -> Result<()> {
-    let mut out = BufWriter::new(to);
-    for Judgement { query, doc, grade } in judgements {
+/// Four columns with tabs between.
+fn write(out: &mut dyn Write, judgments: &[Judgement], model: &str) -> Result<()> {
+    for Judgement { query, doc, grade } in judgments {
         writeln!(out, "{query}\t{MODEL_JUDGE}{model}\t{doc}\t{grade}")?;
     }
-    Ok(out.flush()?)
+    Ok(())
 }
 
-fn tell(command: &Judge, n_queries: usize, judgements: &[Judgement], model: &str) {
+fn report(command: &Judge, n_queries: usize, judgments: &[Judgement], model: &str) {
     let largest = command.thresholds.len();
     let mut by_grade = vec![0_u64; largest + 1];
     let mut relevant: Vec<&str> = Vec::new();
-    for judgement in judgements {
-        by_grade[usize::try_from(judgement.grade).unwrap_or(0).min(largest)] += 1;
-        if judgement.grade > 0 {
-            relevant.push(&judgement.query);
+    for judgment in judgments {
+        by_grade[usize::try_from(judgment.grade).unwrap_or(0).min(largest)] += 1;
+        if judgment.grade > 0 {
+            relevant.push(&judgment.query);
         }
     }
     relevant.dedup(); // they come query by query
-    let to = command
-        .output
-        .as_deref()
-        .map_or("standard output".into(), |path: &Path| {
-            path.display().to_string()
-        });
+    let path = command.output.as_deref();
+    let to = path.map_or("standard output".into(), |path: &Path| {
+        path.display().to_string()
+    });
     let grades: Vec<String> = (0..)
         .zip(&by_grade)
         .map(|(grade, n): (u32, _)| format!("{n} of grade {grade}"))
         .collect();
-    eprintln!(
+    say(&format!(
         "wrote {} by {model} to {to}: {}",
-        count(judgements.len() as u64, "judgement"),
+        count(judgments.len() as u64, "judgment"),
         grades.join(", ")
-    );
+    ));
     let without = n_queries - relevant.len();
     if without > 0 {
-        eprintln!(
-            "note: {} without a relevant document",
-            source::queries_counted(without)
-        );
+        let queries = count_queries(without);
+        note(&format!("{queries} without a relevant document"));
     }
 }

@@ -1,15 +1,72 @@
-//! The commands, one file each: from what was typed to what is printed.
+//! The commands, one file each with its arguments: from what was typed to what is printed.
+//! A new one needs a file of its own and its lines here.
 
-pub(crate) mod compare;
-pub(crate) mod completions;
-pub(crate) mod eval;
-pub(crate) mod explain;
-pub(crate) mod fuse;
-pub(crate) mod index;
-pub(crate) mod info;
-pub(crate) mod judge;
-pub(crate) mod model;
-pub(crate) mod quickstart;
-pub(crate) mod rerank;
-pub(crate) mod search;
-pub(crate) mod tune;
+mod compare;
+mod completions;
+mod eval;
+mod explain;
+mod fuse;
+mod index;
+mod info;
+mod judge;
+mod model;
+mod quickstart;
+mod rerank;
+mod search;
+mod tune;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+use crate::Outcome;
+use crate::options::Global;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build an index from a corpus
+    Index(index::Index),
+    /// Search an index
+    Search(search::Search),
+    /// Measure every stage and the fusion against relevance judgments
+    Eval(eval::Eval),
+    /// Find the fusion weights for an index on judged queries
+    Tune(tune::Tune),
+    /// Explain why a document ranks where it does, or is not found
+    Explain(explain::Explain),
+    /// Compare runs with a baseline and test whether they differ significantly
+    Compare(compare::Compare),
+    /// Fuse runs of any programs into one
+    Fuse(fuse::Fuse),
+    /// Rerank the run of any program with the cross-encoder
+    Rerank(rerank::Rerank),
+    /// Judge queries with the cross-encoder where nobody has judged them
+    Judge(judge::Judge),
+    /// Show what an index holds, and check its files
+    Info(info::Info),
+    /// List, fetch and check models
+    Model(model::Model),
+    /// Index, search, measure and tune the sample corpus with real models
+    Quickstart(quickstart::Quickstart),
+    /// Print a completion script for a shell
+    Completions(completions::Completions),
+}
+
+impl Command {
+    pub(crate) fn run(&self, global: &Global) -> Result<Outcome> {
+        match self {
+            Command::Index(command) => index::run(command, global),
+            Command::Search(command) => search::run(command, global),
+            Command::Eval(command) => eval::run(command, global),
+            Command::Tune(command) => tune::run(command, global),
+            Command::Explain(command) => explain::run(command, global),
+            Command::Compare(command) => compare::run(command),
+            Command::Fuse(command) => fuse::run(command),
+            Command::Rerank(command) => rerank::run(command, global),
+            Command::Judge(command) => judge::run(command, global),
+            Command::Info(command) => info::run(command),
+            Command::Model(command) => model::run(command, global),
+            Command::Quickstart(command) => quickstart::run(command, global),
+            Command::Completions(command) => completions::run(command),
+        }
+    }
+}

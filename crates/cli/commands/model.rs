@@ -1,21 +1,68 @@
 //! `treffer model`: the registry of models and its cache.
 
-use std::io::{self, Write};
-
 use anyhow::{Result, bail};
-use serde_json::{Value, json};
+use clap::Subcommand;
 use treffer_models::{Entry, Fetched, FileOutcome, PullOptions, Reference, Registry, State};
+use treffer_types::{ModelFolder, NoProgress};
 
-use crate::args::{Global, Model, ModelCommand, ReportFormat};
-use crate::output::{Table, bytes};
+use crate::format::ResultFormat;
+use crate::options::Global;
 use crate::progress::Bars;
-use crate::{Outcome, source};
+use crate::terminal::{bytes, print_line, say};
+use crate::{Outcome, input};
+
+mod list;
+
+use list::ModelList;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Model {
+    #[command(subcommand)]
+    command: ModelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ModelCommand {
+    /// List the models known by name
+    List {
+        /// Form of the output
+        #[arg(long, value_enum, default_value = "table")]
+        format: ResultFormat,
+    },
+    /// Fetch models into the cache
+    Pull {
+        /// Names from `treffer model list`, or hf:ORGANIZATION/NAME
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+        /// Fetch again even if it is there
+        #[arg(long)]
+        force: bool,
+        /// Print what would be fetched, and fetch nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Compare pulled models with their pinned checksums
+    Verify {
+        /// Names [default: every model that was pulled]
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Print the folder of a model
+    Path {
+        /// A name from `treffer model list`, or hf:ORGANIZATION/NAME
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}
 
 /// Runs one of the registry's commands.
 pub(crate) fn run(command: &Model, global: &Global) -> Result<Outcome> {
-    let registry = source::registry(global)?;
+    let registry = input::registry(global)?;
     match &command.command {
-        ModelCommand::List { format } => list(&registry, *format),
+        ModelCommand::List { format } => {
+            format.print(&ModelList::new(&registry))?;
+            Ok(Outcome::Found)
+        }
         ModelCommand::Pull {
             names,
             force,
@@ -25,62 +72,6 @@ pub(crate) fn run(command: &Model, global: &Global) -> Result<Outcome> {
         ModelCommand::Verify { names } => verify(&registry, names),
         ModelCommand::Path { name } => path(&registry, name),
     }
-}
-
-fn list(registry: &Registry, format: ReportFormat) -> Result<Outcome> {
-    let mut out = io::stdout().lock();
-    if format == ReportFormat::Json {
-        let models: Vec<Value> = registry
-            .entries()
-            .iter()
-            .map(|entry| entry_json(registry, entry))
-            .collect();
-        writeln!(
-            out,
-            "{}",
-            json!({ "cache": registry.cache(), "models": models })
-        )?;
-        return Ok(Outcome::Found);
-    }
-    let mut table = Table::default();
-    table.row(["name", "role", "license", "download", "state", "about"]);
-    for entry in registry.entries() {
-        let state = match registry.state(entry) {
-            State::Pulled(_) => "pulled",
-            State::NotPulled if entry.is_pinned() => "not pulled",
-            State::NotPulled => "not pulled, not pinned",
-        };
-        table.row([
-            entry.name().to_string(),
-            entry.spec.role.to_string(),
-            entry.spec.license.clone(),
-            entry.download_size().map_or("?".into(), bytes),
-            state.to_string(),
-            entry.summary.clone(),
-        ]);
-    }
-    table.write(&mut out)?;
-    writeln!(out, "\ncache: {}", registry.cache().display())?;
-    writeln!(
-        out,
-        "not pinned: from the model hub only; its checksums are recorded at the first pull"
-    )?;
-    Ok(Outcome::Found)
-}
-
-fn entry_json(registry: &Registry, entry: &Entry) -> Value {
-    let folder = match registry.state(entry) {
-        State::Pulled(folder) => Some(folder),
-        State::NotPulled => None,
-    };
-    json!({
-        "spec": entry.spec,
-        "summary": entry.summary,
-        "pinned": entry.is_pinned(),
-        "download_bytes": entry.download_size(),
-        "folder": folder,
-        "sha256": entry.files.iter().map(|(file, pin)| (file.clone(), json!(pin.sha256))).collect::<serde_json::Map<_, _>>(),
-    })
 }
 
 fn pull(registry: &Registry, names: &[String], force: bool) -> Result<Outcome> {
@@ -93,9 +84,9 @@ fn pull(registry: &Registry, names: &[String], force: bool) -> Result<Outcome> {
             );
         }
         let fetched = registry.fetch_with(name, PullOptions { force }, &bars)?;
-        let (Fetched::Ready(treffer_types::ModelFolder { path, .. })
-        | Fetched::Undescribed { path, .. }) = fetched;
-        eprintln!("{name}: {}", path.display());
+        let (Fetched::Ready(ModelFolder { path, .. }) | Fetched::Undescribed { path, .. }) =
+            fetched;
+        say(&format!("{name}: {}", path.display()));
     }
     Ok(Outcome::Found)
 }
@@ -106,14 +97,20 @@ fn would_pull(registry: &Registry, names: &[String]) -> Result<Outcome> {
             Reference::Registered(entry) => {
                 let size = entry.download_size().map_or("unknown size".into(), bytes);
                 match registry.state(&entry) {
-                    State::Pulled(folder) => eprintln!("{name}: is in {}", folder.display()),
-                    State::NotPulled => eprintln!("{name}: would fetch {size}"),
+                    State::Pulled(folder) => {
+                        say(&format!("{name}: is in {}", folder.display()));
+                    }
+                    State::NotPulled => say(&format!("{name}: would fetch {size}")),
                 }
             }
             Reference::Hub { repo, revision } => {
-                eprintln!("{name}: would fetch {repo} at {revision} from the model hub");
+                say(&format!(
+                    "{name}: would fetch {repo} at {revision} from the model hub"
+                ));
             }
-            Reference::Folder(path) => eprintln!("{name}: is the folder {}", path.display()),
+            Reference::Folder(path) => {
+                say(&format!("{name}: is the folder {}", path.display()));
+            }
         }
     }
     Ok(Outcome::Found)
@@ -131,7 +128,6 @@ fn verify(registry: &Registry, names: &[String]) -> Result<Outcome> {
         names => names.to_vec(),
     };
     let bars = Bars::cancellable()?;
-    let mut out = io::stdout().lock();
     let mut damaged = Vec::new();
     for name in &names {
         for check in registry.verify(name, &bars)? {
@@ -145,12 +141,13 @@ fn verify(registry: &Registry, names: &[String]) -> Result<Outcome> {
             if verdict != "ok" && !damaged.contains(name) {
                 damaged.push(name.clone());
             }
-            writeln!(out, "{name}/{}: {verdict}", check.file)?;
+            print_line(&format!("{name}/{}: {verdict}", check.file))?;
         }
     }
     match damaged.as_slice() {
         [] if names.is_empty() => {
-            eprintln!("no model was pulled into {}", registry.cache().display());
+            let cache = registry.cache().display();
+            say(&format!("no model was pulled into {cache}"));
             Ok(Outcome::NothingFound)
         }
         [] => Ok(Outcome::Found),
@@ -174,13 +171,10 @@ fn path(registry: &Registry, name: &str) -> Result<Outcome> {
         // Looks into the cache only: what is not there is an error that says so.
         Reference::Hub { .. } => {
             let offline = registry.clone().offline(true);
-            offline
-                .fetch(name, &treffer_types::NoProgress)?
-                .path()
-                .to_path_buf()
+            offline.fetch(name, &NoProgress)?.path().to_path_buf()
         }
         Reference::Folder(path) => path,
     };
-    writeln!(io::stdout(), "{}", folder.display())?;
+    print_line(&folder.display().to_string())?;
     Ok(Outcome::Found)
 }

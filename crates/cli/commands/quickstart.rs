@@ -1,14 +1,25 @@
 //! `treffer quickstart`: the whole journey on the sample corpus, as the commands that
 //! one would type, each shown before it runs.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use treffer_disk::{create_dir_durably, write_durably};
 
 use crate::Outcome;
-use crate::args::{Global, Quickstart};
+use crate::options::Global;
+use crate::terminal::say;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Quickstart {
+    /// Folder for the sample and its index
+    #[arg(default_value = "treffer-quickstart")]
+    dir: PathBuf,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
 
 /// The sample, carried in the program so that it works from any folder.
 const SAMPLE: [(&str, &str); 5] = [
@@ -42,18 +53,21 @@ pub(crate) fn run(command: &Quickstart, global: &Global) -> Result<Outcome> {
     let sample = command.dir.join("sample");
     let steps = steps(&sample, &command.dir.join("index"));
     if command.dry_run {
-        eprintln!("would unpack the sample into {} and run:", sample.display());
+        say(&format!(
+            "would unpack the sample into {} and run:",
+            sample.display()
+        ));
         for step in &steps {
-            eprintln!("  {}", step.shown());
+            say(&format!("  {}", step.shown()));
         }
         return Ok(Outcome::Found);
     }
     unpack(&sample)?;
-    eprintln!("unpacked the sample into {}", sample.display());
+    say(&format!("unpacked the sample into {}", sample.display()));
     for step in &steps {
         step.run(global)?;
     }
-    say_what_next(&sample, &command.dir.join("index"));
+    say_next_steps(&sample, &command.dir.join("index"));
     Ok(Outcome::Found)
 }
 
@@ -107,7 +121,7 @@ fn steps(sample: &Path, index: &Path) -> Vec<Step> {
         &["tune", &index, "--queries", &queries, "--qrels", &train],
     ));
     steps.push(step(
-        "Measure again on the test queries, which chose nothing",
+        "Measure again on the test queries, which had no part in tuning",
         &[&eval[..], &["--by-tag"]].concat(),
     ));
     steps
@@ -116,15 +130,18 @@ fn steps(sample: &Path, index: &Path) -> Vec<Step> {
 impl Step {
     /// The command as one would type it.
     fn shown(&self) -> String {
-        let quoted = self.arguments.iter().map(|word| match word.contains(' ') {
-            true => format!("'{word}'"),
-            false => word.clone(),
+        let quoted = self.arguments.iter().map(|word| {
+            if word.contains(' ') {
+                format!("'{word}'")
+            } else {
+                word.clone()
+            }
         });
         format!("treffer {}", quoted.collect::<Vec<_>>().join(" "))
     }
 
     fn run(&self, global: &Global) -> Result<()> {
-        eprintln!("\n# {}\n$ {}", self.purpose, self.shown());
+        say(&format!("\n# {}\n$ {}", self.purpose, self.shown()));
         let program = std::env::current_exe().context("could not find this program's own file")?;
         let mut child = Command::new(program);
         child.args(&self.arguments);
@@ -141,7 +158,7 @@ impl Step {
             .status()
             .with_context(|| format!("could not run `{}`", self.shown()))?;
         if !status.success() {
-            bail!("`{}` failed; its own message stands above", self.shown());
+            bail!("`{}` failed; its own message is above", self.shown());
         }
         Ok(())
     }
@@ -151,23 +168,22 @@ fn unpack(sample: &Path) -> Result<()> {
     for (name, text) in SAMPLE {
         let path = sample.join(name);
         let folder = path.parent().unwrap_or(sample);
-        fs::create_dir_all(folder)
-            .with_context(|| format!("could not create {}", folder.display()))?;
-        fs::write(&path, text).with_context(|| format!("could not write {}", path.display()))?;
+        create_dir_durably(folder)?;
+        write_durably(&path, text.as_bytes())?;
     }
     Ok(())
 }
 
-fn say_what_next(sample: &Path, index: &Path) {
+fn say_next_steps(sample: &Path, index: &Path) {
     let (sample, index) = (sample.display(), index.display());
-    eprintln!(
+    say(&format!(
         "
-# What next
+# Next steps
 Search:        treffer search {index} 'your words'
-Weigh anew:    treffer search {index} 'your words' --weights 0.5,0.5,0 --explain
+New weights:   treffer search {index} 'your words' --weights 0.5,0.5,0 --explain
 Your corpus:   treffer index my-index corpus.jsonl --preset english
 Its format:    head -n 2 {sample}/corpus.jsonl
 Its settings:  {index}/treffer.toml
 More:          treffer help index"
-    );
+    ));
 }

@@ -1,45 +1,78 @@
 //! `treffer rerank`: a foreign run in the order that the cross-encoder gives it.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use anyhow::Result;
+use treffer_engine::Device;
 use treffer_engine::rerank::{Reranked, rerank};
+use treffer_report::text::{count, count_queries};
 use treffer_types::StageName;
 
-use crate::args::{Global, How, Rerank};
-use crate::output::count;
+use crate::options::{Global, at_least_one};
 use crate::progress::Bars;
-use crate::{Outcome, source};
+use crate::terminal::{note, say};
+use crate::{Outcome, input, output};
 
-/// Reads the run's documents and writes the run anew.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Documents that the index does not hold are reported and left out. Documents below the depth keep
+their order, below all that were reranked.
+
+Examples:
+  treffer rerank my-index bm25.trec --queries queries.jsonl --output reranked.trec
+  Did reranking help?
+    treffer compare bm25.trec reranked.trec --qrels qrels/test.tsv")]
+pub(crate) struct Rerank {
+    /// Folder of an index that has a cross-encoder
+    dir: PathBuf,
+    /// TREC run over documents of the index, or - for standard input
+    #[arg(value_name = "RUN")]
+    run: PathBuf,
+    /// Queries of the run: BEIR queries.jsonl, or TSV (id, text)
+    #[arg(long, value_name = "FILE")]
+    queries: PathBuf,
+    /// Rerank the first N documents of each query
+    #[arg(long, default_value = "100", value_name = "N", value_parser = at_least_one())]
+    depth: usize,
+    /// File to write the new run to [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Last column of the new run
+    #[arg(long, default_value = "treffer")]
+    tag: String,
+    /// Where models run: cpu, cuda or cuda:N [default: as the index's settings say]
+    #[arg(long)]
+    device: Option<Device>,
+}
+
+/// Has the run's documents scored and writes the run anew.
 pub(crate) fn run(command: &Rerank, global: &Global) -> Result<Outcome> {
-    source::limit_threads(global)?;
-    let lines = source::run_lines(&command.run)?;
-    let run = source::run_in(&lines, &command.run)?;
-    let queries = source::queries(&command.queries)?;
-    let bars = Bars::cancellable()?;
-    let how = How {
-        profile: "default".into(), // not looked at: nothing is gathered or fused
-        stages: None,
-        weights: None,
-        overrides: Vec::new(),
-        device: command.device,
-    };
-    let cross = Some(vec![StageName::Cross]);
-    let index = source::open_index(&command.dir, &how, cross, global, &bars)?;
-    let reranked = rerank(&index, &run, &queries, command.depth, &bars)?;
-    tell(command, &reranked, &lines);
-    source::write_run_to(command.output.as_deref(), &reranked.run, &command.tag)?;
-    match reranked.run.0.is_empty() {
-        true => Ok(Outcome::NothingFound),
-        false => Ok(Outcome::Found),
+    input::limit_threads(global)?;
+    output::check_column(&command.tag, "tag", "a run")?;
+    if let Some(path) = &command.output {
+        output::check_target(path, "the run")?;
     }
+    let lines = input::run_lines(&command.run)?;
+    let run = input::run_in(&lines, &command.run)?;
+    let queries = input::queries(&command.queries)?;
+    let bars = Bars::cancellable()?;
+    let cross = Some(vec![StageName::CROSS]);
+    let engine = input::open_index(&command.dir, cross, command.device, global, &bars)?;
+    let reranked = rerank(&engine, &run, &queries, command.depth, &bars)?;
+    report(command, &reranked, &lines);
+    output::write_run_to(command.output.as_deref(), &reranked.run, &command.tag)?;
+    Ok(if reranked.run.0.is_empty() {
+        Outcome::NothingFound
+    } else {
+        Outcome::Found
+    })
 }
 
 /// Documents that the index does not hold are listed up to this many.
 const UNKNOWN_SHOWN: usize = 10;
 
-fn tell(command: &Rerank, reranked: &Reranked, lines: &[u8]) {
+fn report(command: &Rerank, reranked: &Reranked, lines: &[u8]) {
     let path = command.run.display();
     let unknown = &reranked.unknown;
     if !unknown.is_empty() {
@@ -47,23 +80,25 @@ fn tell(command: &Rerank, reranked: &Reranked, lines: &[u8]) {
         for (query, doc) in unknown.iter().take(UNKNOWN_SHOWN) {
             let line = numbers.get(&(query.as_str(), doc.as_str()));
             let line = line.map_or_else(String::new, |line| format!(":{line}"));
-            eprintln!("skipped: {path}{line}: document `{doc}` is not in the index");
+            say(&format!(
+                "skipped: {path}{line}: document `{doc}` is not in the index"
+            ));
         }
         let documents = count(unknown.len() as u64, "document");
-        eprintln!("note: {documents} of {path} not in the index: left out");
+        note(&format!("{documents} of {path} not in the index: left out"));
     }
-    let say = |n: usize, what: &str| {
+    let note_of = |n: usize, what: &str| {
         if n > 0 {
-            eprintln!("note: {} {what}", source::queries_counted(n));
+            note(&format!("{} {what}", count_queries(n)));
         }
     };
     let without_text = reranked.without_text.len();
     let given = command.queries.display();
-    say(without_text, &format!("of {path} not in {given}: left out"));
-    say(reranked.not_in_run, &format!("of {given} not in {path}"));
-    let read = count(reranked.n_read as u64, "document");
-    let queries = source::queries_counted(reranked.run.0.len());
-    eprintln!("note: read {read} for {queries}");
+    note_of(without_text, &format!("of {path} not in {given}: left out"));
+    note_of(reranked.not_in_run, &format!("of {given} not in {path}"));
+    let scored = count(reranked.n_read as u64, "document");
+    let queries = count_queries(reranked.run.0.len());
+    note(&format!("scored {scored} for {queries}"));
 }
 
 /// The first line of each query's documents, from 1.

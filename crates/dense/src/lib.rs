@@ -19,7 +19,7 @@
 //! are mapped, and what is touched is verified first: opening an index costs the same
 //! whatever it holds, and an open one takes no memory per vector beyond the pages that were
 //! touched. On disk a vector of `d` dimensions takes `4 d + 8` bytes and its links, at `m` =
-//! 16, up to about 200.
+//! 16, about 100.
 //!
 //! `hnsw_rs` builds the graph and does nothing else: the links are taken out of it, vectors
 //! that it left without a link that leads to them get some, and the search over the files is

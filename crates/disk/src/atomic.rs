@@ -122,7 +122,12 @@ pub enum Output {
     /// A new or regular file, complete or absent.
     Atomic(AtomicFile),
     /// A pipe, a terminal or another device, written as it comes.
-    Direct(BufWriter<File>),
+    Direct {
+        /// It, open.
+        out: BufWriter<File>,
+        /// Its name.
+        path: PathBuf,
+    },
 }
 
 impl Output {
@@ -143,7 +148,10 @@ impl Output {
                 let file = reach(Operation::Create)
                     .and_then(|()| File::options().append(true).open(path))
                     .map_err(io_error("open", path))?;
-                Ok(Output::Direct(BufWriter::new(file)))
+                Ok(Output::Direct {
+                    out: BufWriter::new(file),
+                    path: path.to_owned(),
+                })
             }
             _ => AtomicFile::create(path).map(Output::Atomic),
         }
@@ -156,9 +164,7 @@ impl Output {
     pub fn commit(self) -> Result<(), Error> {
         match self {
             Output::Atomic(file) => file.commit(),
-            Output::Direct(mut out) => out
-                .flush()
-                .map_err(io_error("write", Path::new("the output"))),
+            Output::Direct { mut out, path } => out.flush().map_err(io_error("write", &path)),
         }
     }
 }
@@ -167,14 +173,14 @@ impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Output::Atomic(file) => file.write(bytes),
-            Output::Direct(out) => out.write(bytes),
+            Output::Direct { out, .. } => out.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Output::Atomic(file) => file.flush(),
-            Output::Direct(out) => out.flush(),
+            Output::Direct { out, .. } => out.flush(),
         }
     }
 }

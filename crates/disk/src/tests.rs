@@ -311,7 +311,7 @@ fn output_is_atomic_for_files_and_direct_for_devices() {
     ));
     if cfg!(unix) {
         let mut output = Output::open(Path::new("/dev/null")).unwrap();
-        assert!(matches!(output, Output::Direct(_)));
+        assert!(matches!(output, Output::Direct { .. }));
         output.write_all(b"run").unwrap();
         output.commit().unwrap();
     }

@@ -10,6 +10,7 @@ mod reading;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use treffer_corpus::{Origin, Problem, ReadOptions};
@@ -17,10 +18,10 @@ use treffer_types::{Document, Embedder, Progress};
 
 use self::commit::{Commit, Workplace, next_generation, refuse_foreign};
 use self::encoding::{Cut, DenseEncoding};
-use self::reading::{Reading, Shelf, duplicate};
+use self::reading::{DocumentWriter, Reading, duplicate};
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
-use crate::manifest::Models;
+use crate::manifest::{self, Models};
 use crate::models::{self, ModelSource};
 
 /// What to build and where from.
@@ -81,11 +82,10 @@ pub fn build(
         progress,
         on_problem,
     };
-    let (documents, problems) = clock.time("read", || {
-        let mut shelf = Shelf::create(&building, request.config)?;
-        let counts = reading.run(&mut |document, origin| shelf.keep(document, origin))?;
-        shelf.finish()?;
-        Ok::<_, Error>(counts)
+    let ((documents, problems), mut parts) = clock.time("read", || {
+        let mut writer = DocumentWriter::create(&building, request.config)?;
+        let counts = reading.run(&mut |document, origin| writer.add(document, origin))?;
+        Ok::<_, Error>((counts, writer.finish()?))
     })?;
     let mut cut = Cut::default();
     if let (Some(embedder), Some(dense)) = (embedder, &blueprint.dense) {
@@ -94,7 +94,9 @@ pub fn build(
             graph: &dense.graph,
             progress,
         };
-        cut = clock.time("encode", || encoding.encode(embedder.as_ref()))?;
+        let seal;
+        (cut, seal) = clock.time("encode", || encoding.encode(embedder.as_ref()))?;
+        parts.insert(manifest::parts::DENSE.to_owned(), seal);
     }
     let settings = request.config.settings();
     let commit = Commit {
@@ -103,6 +105,7 @@ pub fn build(
         models,
         settings,
         documents,
+        parts,
     };
     let bytes = clock.time("commit", || commit.run())?;
     let Cut {
@@ -155,7 +158,7 @@ pub fn survey(
     })
 }
 
-type Loaded = (Blueprint, Models, Option<Box<dyn Embedder>>);
+type Loaded = (Blueprint, Models, Option<Arc<dyn Embedder>>);
 
 /// Loads every model before any work is done, so that a missing one costs no time.
 /// The cross-encoder is loaded for its fingerprint alone.

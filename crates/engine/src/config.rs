@@ -7,15 +7,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
-use treffer_dense::GraphConfig;
-use treffer_encoder::Device;
-pub use treffer_bm25::Fields;
 use treffer_bm25::Bm25Config;
-use treffer_types::StageName;
+pub use treffer_bm25::Fields;
+use treffer_dense::GraphConfig;
+use treffer_types::Device;
 
 use crate::error::Error;
 use crate::keys;
 use crate::profile::Profile;
+use crate::stages::Registry;
+pub use treffer_api::DEFAULT_PROFILE;
 
 /// Everything that can be said of an index. `configs/english.toml` explains each key.
 ///
@@ -75,16 +76,21 @@ pub struct Blueprint {
 pub struct Settings {
     /// Where models run.
     pub device: Device,
-    /// BM25's term-frequency saturation.
-    pub k1: f32,
-    /// BM25's length normalisation.
-    pub b: f32,
+    /// The part of the BM25 stage that can be changed.
+    pub bm25: Bm25Settings,
     /// Profiles by name.
     pub profiles: BTreeMap<String, Profile>,
 }
 
-/// The name of the profile that is used when none is named.
-pub const DEFAULT_PROFILE: &str = "default";
+/// What of the BM25 stage can be changed without building anew.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bm25Settings {
+    /// Term-frequency saturation.
+    pub k1: f32,
+    /// Length normalization.
+    pub b: f32,
+}
 
 /// Presets by name, as shipped in `configs/`.
 pub const PRESETS: [(&str, &str); 3] = [
@@ -99,7 +105,7 @@ impl Config {
     /// # Errors
     /// If there is none of this name; the message lists them.
     pub fn preset(name: &str) -> Result<Self, Error> {
-        Source::Preset(name)
+        Base::Preset(name)
             .read()
             .and_then(|table| Config::from_table(table, "preset"))
     }
@@ -110,17 +116,12 @@ impl Config {
     /// # Errors
     /// If the base cannot be read, a key is unknown (the nearest right one is
     /// named) or a value is out of range.
-    pub fn load(base: Source<'_>, overrides: &[String]) -> Result<Self, Error> {
+    pub fn load(base: Base<'_>, overrides: &[String]) -> Result<Self, Error> {
         let mut table = base.read()?;
         for text in overrides {
             apply_override(&mut table, text)?;
         }
         Config::from_table(table, &base.to_string())
-    }
-
-    /// The stages that an index of this configuration has.
-    pub fn stages(&self) -> Vec<StageName> {
-        self.blueprint().stages()
     }
 
     /// The part that is fixed once the index is built.
@@ -136,8 +137,10 @@ impl Config {
     pub fn settings(&self) -> Settings {
         Settings {
             device: self.device,
-            k1: self.bm25.k1,
-            b: self.bm25.b,
+            bm25: Bm25Settings {
+                k1: self.bm25.k1,
+                b: self.bm25.b,
+            },
             profiles: self.profiles.clone(),
         }
     }
@@ -148,6 +151,7 @@ impl Config {
             .try_into()
             .map_err(|source: toml::de::Error| typed_error(origin, &source))?;
         config.profiles.entry(DEFAULT_PROFILE.into()).or_default();
+        config.profiles = in_running_order(config.profiles);
         config.check(origin)?;
         Ok(config)
     }
@@ -165,9 +169,7 @@ impl Config {
             what: format!("section `{what}` cannot be used"),
             source: Some(source),
         };
-        bm25
-            .validate()
-            .map_err(|e| invalid("bm25", e.into()))?;
+        bm25.validate().map_err(|e| invalid("bm25", e.into()))?;
         if let Some(dense) = dense {
             dense
                 .graph
@@ -175,20 +177,6 @@ impl Config {
                 .map_err(|e| invalid("dense", e.into()))?;
         }
         check_profiles(profiles, origin)
-    }
-}
-
-impl Blueprint {
-    /// The stages that the index has.
-    pub fn stages(&self) -> Vec<StageName> {
-        StageName::ALL
-            .into_iter()
-            .filter(|stage| match stage {
-                StageName::Bm25 => true,
-                StageName::Dense => self.dense.is_some(),
-                StageName::Cross => self.cross.is_some(),
-            })
-            .collect()
     }
 }
 
@@ -204,16 +192,16 @@ impl Settings {
     pub(crate) fn parse(text: &str, origin: &str) -> Result<Self, Error> {
         let table = parse(text, origin)?;
         refuse_unknown(&table, &known_settings(), origin)?;
-        let settings: Settings = Value::Table(table)
+        let mut settings: Settings = Value::Table(table)
             .try_into()
             .map_err(|source: toml::de::Error| typed_error(origin, &source))?;
+        settings.profiles = in_running_order(settings.profiles);
         let bm25 = Bm25Config {
-            k1: settings.k1,
-            b: settings.b,
+            k1: settings.bm25.k1,
+            b: settings.bm25.b,
             ..Config::from_known_preset().bm25
         };
-        bm25
-            .validate()
+        bm25.validate()
             .map_err(|error| config_error(origin, &error.to_string()))?;
         check_profiles(&settings.profiles, origin)?;
         Ok(settings)
@@ -248,26 +236,26 @@ const SETTINGS_HEAD: &str = "\
 
 /// Where a configuration starts from.
 #[derive(Clone, Copy, Debug)]
-pub enum Source<'a> {
+pub enum Base<'a> {
     /// A shipped preset.
     Preset(&'a str),
     /// A file of one's own.
     File(&'a Path),
 }
 
-impl std::fmt::Display for Source<'_> {
+impl std::fmt::Display for Base<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Source::Preset(name) => write!(f, "preset {name}"),
-            Source::File(path) => path.display().fmt(f),
+            Base::Preset(name) => write!(f, "preset {name}"),
+            Base::File(path) => path.display().fmt(f),
         }
     }
 }
 
-impl Source<'_> {
+impl Base<'_> {
     fn read(self) -> Result<Table, Error> {
         match self {
-            Source::Preset(name) => {
+            Base::Preset(name) => {
                 let Some((_, text)) = PRESETS.iter().find(|(preset, _)| *preset == name) else {
                     let names: Vec<&str> = PRESETS.iter().map(|(preset, _)| *preset).collect();
                     return Err(config_error(
@@ -280,7 +268,7 @@ impl Source<'_> {
                 };
                 parse(text, name)
             }
-            Source::File(path) => parse(&read_text(path)?, &path.display().to_string()),
+            Base::File(path) => parse(&read_text(path)?, &path.display().to_string()),
         }
     }
 }
@@ -354,7 +342,7 @@ impl Profile {
         profile
             .check()
             .map_err(|what| config_error("--set", &what))?;
-        Ok(profile)
+        Ok(profile.in_order_of(&Registry::standard().names()))
     }
 }
 
@@ -394,6 +382,16 @@ fn with_any_profile(mut known: Table) -> Table {
     known
 }
 
+/// The profiles with their values by stage in the order in which stages run: TOML tables
+/// have none.
+fn in_running_order(profiles: BTreeMap<String, Profile>) -> BTreeMap<String, Profile> {
+    let stages = Registry::standard().names();
+    let ordered = profiles.into_iter();
+    ordered
+        .map(|(name, profile)| (name, profile.in_order_of(&stages)))
+        .collect()
+}
+
 fn check_profiles(profiles: &BTreeMap<String, Profile>, origin: &str) -> Result<(), Error> {
     for (name, profile) in profiles {
         profile
@@ -420,11 +418,13 @@ fn config_error(origin: &str, what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use treffer_types::StageName;
+
     use super::*;
 
     fn load(overrides: &[&str]) -> Result<Config, String> {
         let overrides: Vec<String> = overrides.iter().map(|text| text.to_string()).collect();
-        Config::load(Source::Preset("english"), &overrides).map_err(|error| error.to_string())
+        Config::load(Base::Preset("english"), &overrides).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -455,7 +455,10 @@ mod tests {
         .unwrap();
         assert_eq!(config.bm25.k1, 1.2);
         assert_eq!(config.dense.unwrap().model, "./mine");
-        assert_eq!(config.profiles["deep"].cross_depth, 7);
+        assert_eq!(
+            config.profiles["deep"].depths.get(StageName::CROSS),
+            Some(7)
+        );
     }
 
     #[test]

@@ -1,8 +1,11 @@
-//! A query's deadline: how much time is left, and how many pairs fit into it.
+//! A query's deadline: how much time is left, and how many documents a reranker can score
+//! in it.
 
 use std::time::{Duration, Instant};
 
 use treffer_types::Clock;
+
+use crate::gather::Share;
 
 /// The moment by which a query should be answered, if there is one.
 #[derive(Clone, Copy)]
@@ -13,7 +16,7 @@ pub struct Deadline<'a> {
 }
 
 impl<'a> Deadline<'a> {
-    /// So much time from now, by `clock`; `None` for all the time in the world.
+    /// So much time from now, by `clock`; `None` for no limit.
     pub fn after(time: Option<Duration>, clock: &'a dyn Clock) -> Self {
         let at = time.map(|time| clock.now().saturating_add(time));
         Deadline { clock, at }
@@ -22,6 +25,17 @@ impl<'a> Deadline<'a> {
     /// How much time is left, 0 if it is over; `None` without a deadline.
     pub fn left(&self) -> Option<Duration> {
         self.at.map(|at| at.saturating_sub(self.now()))
+    }
+
+    /// Whether no time is left.
+    pub fn is_over(&self) -> bool {
+        self.left().is_some_and(|left| left.is_zero())
+    }
+
+    /// Charges a query its share of work that was done for several.
+    pub(crate) fn adjust(&mut self, share: Share) {
+        // The later the clock is to say that the time is over, the more is left.
+        self.at = self.at.map(|at| share.postpone(at));
     }
 
     /// The time by its clock.

@@ -54,6 +54,13 @@ pub enum Error {
         path: PathBuf,
     },
 
+    /// The index was replaced after it was opened.
+    #[error("the index in {} was replaced since it was opened", path.display())]
+    Replaced {
+        /// The folder.
+        path: PathBuf,
+    },
+
     /// A file is not what the index says it is.
     #[error("{} is damaged: {what}", path.display())]
     Damaged {
@@ -187,6 +194,74 @@ pub enum Error {
     Cancelled,
 }
 
+impl From<treffer_disk::Error> for Error {
+    fn from(error: treffer_disk::Error) -> Self {
+        use treffer_disk::Error as Disk;
+        match error {
+            Disk::Io {
+                action,
+                path,
+                source,
+            } => Error::Io {
+                action,
+                path,
+                source,
+            },
+            Disk::Damaged { path, reason } => Error::Damaged { path, what: reason },
+            Disk::Missing { path } => Error::Damaged {
+                path,
+                what: "it is missing".into(),
+            },
+            Disk::NotRegular { path } => Error::Damaged {
+                path,
+                what: "it is not a regular file".into(),
+            },
+            Disk::Foreign { path } => Error::Damaged {
+                path,
+                what: "it is a file of another kind".into(),
+            },
+            Disk::Version {
+                path,
+                expected,
+                found,
+            } => Error::Damaged {
+                path,
+                what: format!("it has format version {found}, this program reads {expected}"),
+            },
+        }
+    }
+}
+
+/// Whether an error of a part of the index says that its files are not what was written.
+fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| {
+        use {
+            treffer_bm25::Error as Bm25, treffer_dense::Error as Dense,
+            treffer_store::Error as Store,
+        };
+        let bm25 = cause.downcast_ref::<Bm25>();
+        let dense = cause.downcast_ref::<Dense>();
+        let store = cause.downcast_ref::<Store>();
+        let disk = cause.downcast_ref::<treffer_disk::Error>();
+        matches!(
+            bm25,
+            Some(Bm25::Damaged { .. } | Bm25::Missing { .. } | Bm25::Mismatch { .. })
+        ) || matches!(
+            dense,
+            Some(Dense::Damaged { .. } | Dense::Missing { .. } | Dense::Version { .. })
+        ) || matches!(
+            store,
+            Some(Store::Damaged { .. } | Store::Missing { .. } | Store::Version { .. })
+        ) || disk.is_some_and(|disk| !matches!(disk, treffer_disk::Error::Io { .. }))
+    })
+}
+
+const REBUILD: &str = "index the corpus again with --replace, or restore the folder from a copy";
+
+const LEARN_AGAIN: &str =
+    "learn it again with `treffer tune --learn`, or take `learned` out of the profile";
+
 impl Error {
     /// What to do next, where the engine knows it.
     pub fn hint(&self) -> Option<String> {
@@ -203,13 +278,17 @@ impl Error {
             Error::Locked { .. } => {
                 Some("wait for it to finish; searching meanwhile is safe".into())
             }
-            Error::Damaged { .. } => {
-                Some("index the corpus again with --replace, or restore the folder from a copy".into())
+            Error::Replaced { .. } => {
+                Some("do it again: what was found belongs to the documents that were there before".into())
             }
-            Error::Learned(_) | Error::LearnedDamaged { .. } => Some(
-                "learn it again with `treffer tune --learn`, or take `learned` out of the profile"
-                    .into(),
-            ),
+            Error::Damaged { .. } => Some(REBUILD.into()),
+            Error::Part { source, .. } | Error::Stage { source, .. }
+                if is_damage(source.as_ref()) =>
+            {
+                Some(REBUILD.into())
+            }
+            Error::Learned(_) => Some(LEARN_AGAIN.into()),
+            Error::LearnedDamaged { .. } => Some(LEARN_AGAIN.into()),
             Error::Format { .. } => Some("index the corpus again with --replace".into()),
             Error::ModelMismatch { .. } => Some(
                 "bring the model back that the index was built with, or index again with --replace"
@@ -237,10 +316,10 @@ impl<T> IoContext<T> for io::Result<T> {
 
 /// An error if the caller has asked to stop.
 pub(crate) fn stop_if_asked(progress: &dyn Progress) -> Result<(), Error> {
-    match progress.cancelled() {
-        true => Err(Error::Cancelled),
-        false => Ok(()),
+    if progress.cancelled() {
+        return Err(Error::Cancelled);
     }
+    Ok(())
 }
 
 /// Names the part of the index in another crate's error.

@@ -4,19 +4,22 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use treffer_eval::{Evaluation, Metric, Run, RunEntry};
+use treffer_fusion::Normalization;
 use treffer_types::{Candidate, DocId, Progress, Query, Score, StageName};
 
-use crate::error::{Error, part};
-use crate::gather::{Gathered, Plan};
-use crate::index::Index;
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::gather::{Gathered, Gatherer};
 use crate::learned::Ranker;
-use crate::profile::{Mode, Profile};
-use crate::stages::promise;
+use crate::pipeline::Pipeline;
+use crate::profile::{Order, Profile};
+use crate::rerank_order::first_to_read;
+use crate::stages::LEAST_BM25;
 use crate::topics::Topics;
 
 /// What was measured.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Report {
+pub struct Measurement {
     /// Each stage alone, then each fusion; the last one is the profile's own order.
     pub rows: Vec<Row>,
     /// Times of all queries by stage, unsorted, in milliseconds of wall-clock time.
@@ -46,34 +49,37 @@ const JUDGED_DEPTH: usize = 10;
 /// far as the profile gives the fused stages any weight.
 ///
 /// The rows of one stage hold what that stage alone would have returned: the
-/// candidates it brought in, or those it was given where it only rescored. The row
-/// of the cross-encoder goes on with the unread candidates, in order of promise.
+/// candidates it retrieved, or those it was given where it only scored. The row of a
+/// reranker continues with the candidates that it did not score, in the order in which it
+/// would have taken them.
 ///
 /// # Errors
 /// If a stage cannot be run, or `progress` says to stop.
 pub fn evaluate(
-    index: &Index,
+    engine: &Engine,
     profile: &Profile,
     only: Option<&[StageName]>,
     topics: &Topics,
     metrics: &[Metric],
     progress: &dyn Progress,
-) -> Result<Report, Error> {
-    let plan = Plan::new(index, profile, only)?;
-    let gathered = topics.gather(&plan, progress)?;
-    let mut names = Names {
-        index,
+) -> Result<Measurement, Error> {
+    let pipeline = match only {
+        Some(only) => Pipeline::only(profile, engine.available(), only)?,
+        None => Pipeline::of(profile, engine.available())?,
+    };
+    let gatherer = Gatherer::new(engine, profile, pipeline.clone());
+    let gathered = topics.gather(&gatherer, progress)?;
+    let mut ids = Ids {
+        engine,
         known: HashMap::new(),
     };
     let mut rows = Vec::new();
-    for ranking in rankings(index, profile, plan.stages())? {
+    for ranking in rankings(engine, profile, &pipeline)? {
         let mut run = Run::default();
         for (query, gathered) in topics.queries.iter().zip(&gathered) {
-            let order = ranking.order(index, profile, query, &gathered.candidates)?;
-            run.0.insert(
-                query.id.clone(),
-                names.entries(&gathered.candidates, &order)?,
-            );
+            let order = ranking.order(engine, query, &gathered.candidates)?;
+            let entries = ids.entries(&gathered.candidates, &order)?;
+            run.0.insert(query.id.clone(), entries);
         }
         let evaluation = Evaluation::new(&run, &topics.qrels, metrics)?;
         let judged = judged_hits(&run, topics);
@@ -84,9 +90,9 @@ pub fn evaluate(
             judged,
         });
     }
-    Ok(Report {
+    Ok(Measurement {
         rows,
-        times: times(&gathered),
+        times: times(pipeline.stages(), &gathered),
         gathered,
     })
 }
@@ -116,24 +122,59 @@ impl Row {
 
 /// An order of the candidates that is worth a row.
 enum Ranking {
-    Stage(StageName),
-    Fusion(&'static str, Ranker),
+    /// By the score of one stage.
+    Stage {
+        stage: StageName,
+        /// How many it retrieves; `None` if it scores whatever is there.
+        depth: Option<usize>,
+    },
+    /// By the score of a reranker, then as it would have gone on.
+    Reranker {
+        stage: StageName,
+        order: Order,
+        before: Normalization,
+    },
+    Fusion(String, Ranker),
 }
 
-fn rankings(index: &Index, profile: &Profile, stages: &[StageName]) -> Result<Vec<Ranking>, Error> {
-    let first_stages = [StageName::Bm25, StageName::Dense];
-    let mut rankings: Vec<Ranking> = stages.iter().map(|stage| Ranking::Stage(*stage)).collect();
-    let is_three_way = stages.len() == StageName::ALL.len();
-    let two_way = is_three_way
-        .then(|| profile.fusion(&first_stages))
-        .flatten();
-    let linear = |name, fusion| Ranking::Fusion(name, Ranker::Linear(fusion));
-    rankings.extend(two_way.map(|fusion| linear("bm25+dense", fusion)));
-    let all = (stages.len() > 1).then(|| profile.fusion(stages)).flatten();
-    rankings.extend(all.map(|fusion| linear("hybrid", fusion)));
-    if profile.learned_for(stages).is_some() {
-        let learned = Ranker::new(index, profile, stages)?;
-        rankings.push(Ranking::Fusion("learned", learned));
+fn rankings(
+    engine: &Engine,
+    profile: &Profile,
+    pipeline: &Pipeline,
+) -> Result<Vec<Ranking>, Error> {
+    let single = |stage: &StageName| match pipeline.reranks(*stage) {
+        None => Ranking::Stage {
+            stage: *stage,
+            depth: pipeline.retrieves(*stage),
+        },
+        Some((_, order)) => Ranking::Reranker {
+            stage: *stage,
+            order,
+            before: pipeline.normalization_before(
+                *stage,
+                &profile.normalizers,
+                profile.aggregation,
+            ),
+        },
+    };
+    let mut rankings: Vec<Ranking> = pipeline.stages().iter().map(single).collect();
+    let linear = |name: String, fusion| Ranking::Fusion(name, Ranker::Linear(fusion));
+    let scorers = pipeline.scorers();
+    if pipeline.reranker().is_some() && scorers.len() > 1 {
+        let without = Pipeline::only(profile, engine.available(), &scorers)?.fusion(profile);
+        let names: Vec<&str> = scorers.iter().map(StageName::as_str).collect();
+        rankings.extend(without.map(|fusion| linear(names.join("+"), fusion)));
+    }
+    if pipeline.stages().len() > 1 {
+        rankings.extend(
+            pipeline
+                .fusion(profile)
+                .map(|fusion| linear("hybrid".into(), fusion)),
+        );
+    }
+    if profile.learned_for(pipeline.stages()).is_some() {
+        let learned = Ranker::new(engine, profile, pipeline)?;
+        rankings.push(Ranking::Fusion("learned".into(), learned));
     }
     Ok(rankings)
 }
@@ -141,77 +182,71 @@ fn rankings(index: &Index, profile: &Profile, stages: &[StageName]) -> Result<Ve
 impl Ranking {
     fn name(&self) -> String {
         match self {
-            Ranking::Stage(stage) => stage.to_string(),
-            Ranking::Fusion(name, _) => name.to_string(),
+            Ranking::Stage { stage, .. } | Ranking::Reranker { stage, .. } => stage.to_string(),
+            Ranking::Fusion(name, _) => name.clone(),
         }
     }
 
     /// Places in `candidates`, best first, with their scores.
     fn order(
         &self,
-        index: &Index,
-        profile: &Profile,
+        engine: &Engine,
         query: &Query,
         candidates: &[Candidate],
     ) -> Result<Vec<(usize, f64)>, Error> {
         Ok(match self {
             Ranking::Fusion(_, ranker) => ranker
-                .fuse(index, query, candidates)?
+                .fuse(engine, query, candidates)?
                 .into_iter()
                 .map(|fused| (fused.candidate, fused.score))
                 .collect(),
-            Ranking::Stage(StageName::Cross) => cross_order(profile, candidates),
-            Ranking::Stage(stage) => stage_order(profile, candidates, *stage),
+            Ranking::Stage { stage, depth } => stage_order(candidates, *stage, *depth),
+            Ranking::Reranker {
+                stage,
+                order,
+                before,
+            } => reranked_order(candidates, *stage, *order, before),
         })
     }
 }
 
-fn stage_order(profile: &Profile, candidates: &[Candidate], stage: StageName) -> Vec<(usize, f64)> {
+fn stage_order(
+    candidates: &[Candidate],
+    stage: StageName,
+    depth: Option<usize>,
+) -> Vec<(usize, f64)> {
     let mut order: Vec<(usize, Score)> = scored(candidates, stage);
-    if stage == StageName::Bm25 {
-        order.retain(|(_, score)| *score > Score::ZERO); // no query term: BM25 did not find it
+    if stage == StageName::BM25 {
+        order.retain(|(_, score)| *score > LEAST_BM25);
     }
     sort_by_score(&mut order, candidates);
-    match (stage, profile.mode) {
-        (_, Mode::Exhaustive) | (StageName::Dense, Mode::Cascade) => {}
-        (StageName::Dense, _) => order.truncate(profile.dense_depth),
-        _ => order.truncate(profile.bm25_depth),
-    }
+    order.truncate(depth.unwrap_or(usize::MAX));
     order
         .into_iter()
         .map(|(at, score)| (at, f64::from(score.value())))
         .collect()
 }
 
-fn cross_order(profile: &Profile, candidates: &[Candidate]) -> Vec<(usize, f64)> {
-    let mut read = scored(candidates, StageName::Cross);
-    sort_by_score(&mut read, candidates);
-    let mut order: Vec<(usize, f64)> = read
+fn reranked_order(
+    candidates: &[Candidate],
+    stage: StageName,
+    order: Order,
+    before: &Normalization,
+) -> Vec<(usize, f64)> {
+    let mut reranked = stage_order(candidates, stage, None);
+    let last = reranked.last().map_or(0.0, |(_, score)| *score);
+    let all = first_to_read(candidates, order, before, candidates.len());
+    let rest = all
         .into_iter()
-        .map(|(at, score)| (at, f64::from(score.value())))
-        .collect();
-    let last = order.last().map_or(0.0, |(_, score)| *score);
-    let promising = promise(
-        candidates,
-        profile.cross_order,
-        &profile.normalizers,
-        candidates.len(),
-    );
-    let unread = promising
-        .into_iter()
-        .filter(|at| is_unread(&candidates[*at]));
-    order.extend((1..).zip(unread).map(|(n, at)| (at, last - f64::from(n))));
-    order
-}
-
-fn is_unread(candidate: &Candidate) -> bool {
-    candidate.scores.get(StageName::Cross).is_none()
+        .filter(|at| !candidates[*at].is_scored_by(stage));
+    reranked.extend((1..).zip(rest).map(|(n, at)| (at, last - f64::from(n))));
+    reranked
 }
 
 fn scored(candidates: &[Candidate], stage: StageName) -> Vec<(usize, Score)> {
     let scores = candidates
         .iter()
-        .map(|candidate| candidate.scores.get(stage))
+        .map(|candidate| candidate.best_score(stage))
         .enumerate();
     scores
         .filter_map(|(at, score)| Some((at, score?)))
@@ -222,7 +257,7 @@ fn sort_by_score(order: &mut [(usize, Score)], candidates: &[Candidate]) {
     order.sort_by(|(a, score_a), (b, score_b)| {
         score_b
             .cmp(score_a)
-            .then(candidates[*a].passage.cmp(&candidates[*b].passage))
+            .then(candidates[*a].doc.cmp(&candidates[*b].doc))
     });
 }
 
@@ -238,25 +273,25 @@ fn judged_hits(run: &Run, topics: &Topics) -> (usize, usize) {
 }
 
 /// All times of each stage over the queries; a stage's two runs on one query are one.
-pub fn times(gathered: &[Gathered]) -> Vec<(StageName, Vec<Duration>)> {
-    let stages = StageName::ALL.into_iter().filter_map(|stage| {
+pub fn times(stages: &[StageName], gathered: &[Gathered]) -> Vec<(StageName, Vec<Duration>)> {
+    let times = stages.iter().filter_map(|stage| {
         let of_query = |gathered: &Gathered| {
-            let traces = gathered.traces.iter().filter(|trace| trace.stage == stage);
+            let traces = gathered.traces.iter().filter(|trace| trace.stage == *stage);
             traces.map(|trace| trace.elapsed).reduce(|a, b| a + b)
         };
         let times: Vec<Duration> = gathered.iter().filter_map(of_query).collect();
-        (!times.is_empty()).then_some((stage, times))
+        (!times.is_empty()).then_some((*stage, times))
     });
-    stages.collect()
+    times.collect()
 }
 
-/// The corpus's names of documents, each read once.
-struct Names<'a> {
-    index: &'a Index,
+/// The corpus's ids of documents, each read once.
+struct Ids<'a> {
+    engine: &'a Engine,
     known: HashMap<DocId, String>,
 }
 
-impl Names<'_> {
+impl Ids<'_> {
     fn entries(
         &mut self,
         candidates: &[Candidate],
@@ -264,23 +299,18 @@ impl Names<'_> {
     ) -> Result<Vec<RunEntry>, Error> {
         let mut entries = Vec::with_capacity(order.len());
         for (at, score) in order {
-            let doc = self.name(candidates[*at].doc())?;
+            let doc = self.id(candidates[*at].doc)?;
             entries.push(RunEntry { doc, score: *score });
         }
         Ok(entries)
     }
 
-    fn name(&mut self, doc: DocId) -> Result<String, Error> {
-        if let Some(name) = self.known.get(&doc) {
-            return Ok(name.clone());
+    fn id(&mut self, doc: DocId) -> Result<String, Error> {
+        if let Some(id) = self.known.get(&doc) {
+            return Ok(id.clone());
         }
-        let name = self
-            .index
-            .store
-            .id(doc)
-            .map_err(part("read", "store", self.index.dir()))?
-            .to_string();
-        self.known.insert(doc, name.clone());
-        Ok(name)
+        let id = self.engine.doc_id(doc)?.to_owned();
+        self.known.insert(doc, id.clone());
+        Ok(id)
     }
 }

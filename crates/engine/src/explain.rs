@@ -1,69 +1,63 @@
-//! Explaining: why a document stands where it does, or does not stand at all.
+//! Explaining: why a document ranks where it does, or is not found at all.
 
+use treffer_api::ExplainRequest;
+pub use treffer_bm25::{FieldScore, TermScore};
 use treffer_fusion::{Fused, Prepared, Weights};
-use treffer_types::{BoxError, Candidate, DocId, PassageId, Query, Score, StageName, StageScore};
+use treffer_types::{BoxError, Candidate, DocId, Document, Query, Score, StageName, StageScore};
 
+use crate::engine::Engine;
 use crate::error::{Error, part};
-use crate::gather::Plan;
-use crate::index::Index;
+use crate::gather::{Gatherer, query_name, score_at};
 use crate::learned::Ranker;
-use crate::profile::{FirstStage, Mode, Profile};
-use crate::stages::{promise, read_pairs};
-
-/// What is to be explained.
-#[derive(Clone, Debug)]
-pub struct ExplainRequest<'a> {
-    /// How to gather and fuse.
-    pub profile: &'a Profile,
-    /// The stages to run; `None` for all that the profile runs.
-    pub stages: Option<&'a [StageName]>,
-    /// How many hits are good enough.
-    pub top_k: usize,
-    /// Steps from weight 0 to weight 1 of the weightings that are tried.
-    pub steps: u32,
-}
+use crate::pipeline::Pipeline;
+use crate::profile::Profile;
+use crate::rerank_order::first_to_read;
+use crate::stages::StageQuery;
 
 /// One document's way through the stages.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
-    /// The corpus's name of the document.
+    /// The corpus's id of the document.
     pub id: String,
     /// Its title, possibly empty.
     pub title: String,
     /// How many candidates were fused, the document included.
     pub n_candidates: usize,
-    /// Its fused rank from 1: where the search has it, or where it would be if it alone
-    /// were brought in besides.
+    /// Its fused rank from 1: where the search has it, or where it would be if it were
+    /// retrieved besides.
     pub rank: u32,
     /// Its fused score there.
     pub score: f64,
     /// What the trees of a learned fusion added to it; 0 under weights alone.
     pub learned: f64,
-    /// What each stage saw of it, in the order in which they run.
+    /// What each stage found in it, in the order in which they run.
     pub stages: Vec<StageView>,
+    /// The query's terms that occur in it with their parts of its BM25 score, in the order
+    /// in which they are summed; empty if BM25 does not run.
+    pub terms: Vec<TermScore>,
     /// What became of it.
-    pub fate: Fate,
-    /// What weights alone would do, without a learned fusion; `None` if it is not among the candidates, where
-    /// they can do nothing.
-    pub by_weights: Option<Rescue>,
-    /// What weights would do if the document were brought in and read.
-    pub if_read: Rescue,
+    pub outcome: Outcome,
+    /// What weights alone would do, without a learned fusion; `None` if it is not among the
+    /// candidates, where they can do nothing.
+    pub by_weights: Option<Reweighting>,
+    /// What weights would do if the document were retrieved and reranked.
+    pub if_reranked: Reweighting,
 }
 
-/// What one stage saw of a document.
+/// What one stage found in a document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StageView {
     /// Which stage.
     pub stage: StageName,
-    /// What the stage does, and down to which rank.
-    pub part: Part,
-    /// Whether the stage brought it in, scored it or read it in the search.
+    /// What the stage does under the profile.
+    pub role: Role,
+    /// Whether the stage retrieved or scored the document in the search.
     pub is_reached: bool,
-    /// Its score; of a cross-encoder that had not read it, read for this explanation.
+    /// Its score; of a reranker that had not scored it, scored for this explanation.
     pub raw: Option<Score>,
-    /// Its rank from 1 in the stage's own ranking: of the whole index, or, for the
-    /// cross-encoder, of what was read. `None` if it is not in it: BM25 only ranks
-    /// documents in which a word of the query occurs.
+    /// Its rank from 1 in the stage's own ranking: of the whole index, or, for a stage
+    /// that does not retrieve, of what it scored. `None` if it is not in it: BM25 only
+    /// ranks documents in which a term of the query occurs.
     pub rank: Option<u32>,
     /// How many the stage ranks so.
     pub n_ranked: usize,
@@ -73,45 +67,45 @@ pub struct StageView {
 
 /// What a stage does under a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// Adds its best to the candidates, so many of them.
-    BringsIn(usize),
-    /// Scores the candidates that others brought in.
+pub enum Role {
+    /// Adds its best documents to the candidates, so many of them.
+    Retrieves(usize),
+    /// Scores the candidates that others retrieved.
     Scores,
-    /// Reads the most promising candidates.
-    Reads {
+    /// Scores the best of the candidates.
+    Reranks {
         /// So many of them.
         depth: usize,
-        /// The document's place in the order of promise, from 1.
-        promise: u32,
+        /// The document's place from 1 in the order in which it takes them.
+        place: u32,
     },
 }
 
 /// What became of a document.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fate {
+pub enum Outcome {
     /// It is among the first `top_k`.
     Found,
-    /// No first stage brought it in.
-    NotBroughtIn,
-    /// It was a candidate, but not promising enough to be read, and so came after all
-    /// that were.
-    NotRead,
-    /// It was weighed and came after better ones.
-    Outweighed {
+    /// No stage retrieved it.
+    NotRetrieved,
+    /// It was a candidate, but not among the best that were reranked, and so came after
+    /// all that were.
+    NotReranked,
+    /// It was scored by all stages and came after better ones.
+    Outranked {
         /// The stage that set it back most against the last of the first `top_k`; `None`
         /// if the trees of a learned fusion did.
         by: Option<StageName>,
         /// By how much of the fused score.
         deficit: f64,
-        /// That last one.
+        /// The id of that last one.
         last: String,
     },
 }
 
 /// The weightings that would bring a document among the first `top_k`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Rescue {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reweighting {
     /// How many were tried.
     pub n_points: usize,
     /// How many would.
@@ -122,115 +116,104 @@ pub struct Rescue {
     pub best: (Weights, u32),
 }
 
-/// Follows `doc` through the stages for one query.
-///
-/// The stages' own rankings are of the whole index, so this takes longer than a search.
-/// A deadline is not kept: what is explained does not depend on how fast the machine is.
+impl Engine {
+    /// Follows a document through the stages for one query.
+    ///
+    /// The stages' own rankings are of the whole index, so this takes longer than a search.
+    /// A deadline is not kept: what is explained does not depend on how fast the machine is.
+    ///
+    /// # Errors
+    /// As [`Engine::search`]; if no hits are asked for, or if the index holds no document
+    /// of that id.
+    pub fn explain(&self, request: &ExplainRequest) -> Result<Explanation, Error> {
+        let profile = self.profile(&request.options)?;
+        explain(self, &profile, request)
+    }
+}
+
+/// As [`Engine::explain`], under a profile that need not be one of the index.
 ///
 /// # Errors
-/// As [`Plan::new`] and [`Plan::gather`]; if the index holds no document of that name,
-/// or as [`Ranker::new`].
+/// As [`Engine::explain`].
 pub fn explain(
-    index: &Index,
-    request: &ExplainRequest<'_>,
-    query: &Query,
-    doc: &str,
+    engine: &Engine,
+    profile: &Profile,
+    request: &ExplainRequest,
 ) -> Result<Explanation, Error> {
-    let (profile, top_k) = (request.profile, request.top_k);
+    let (query, top_k) = (&request.query, request.options.top_k);
     if top_k == 0 {
         return Err(Error::Request(
             "of no hits none can be explained; ask for at least one".into(),
         ));
     }
-    let plan = Plan::new(index, profile, request.stages)?.without_deadline();
-    let ranker = Ranker::new(index, profile, plan.stages())?;
-    let fusion = ranker.fusion();
-    let (id, document) = find(index, doc)?;
-    let passage = PassageId::whole(id);
-    let pool = plan.gather_with(query, Some(passage))?.candidates;
-    let at = place(&pool, passage);
-    let read = with_logit(index, &plan, query, &pool, at)?;
-
-    let fused = ranker.fuse(index, query, &pool)?;
-    let rank = rank_in(&fused, at);
-    let here = &fused[rank as usize - 1];
-    let looks = Looks {
-        index,
-        profile,
-        query,
-        passage,
+    let pipeline = match &request.options.stages {
+        Some(stages) => Pipeline::only(profile, engine.available(), stages)?,
+        None => Pipeline::of(profile, engine.available())?,
     };
-    let mut stages = plan
+    let ranker = Ranker::new(engine, profile, &pipeline)?;
+    let (doc, document) = find(engine, &request.doc)?;
+    let gatherer = Gatherer::new(engine, profile, pipeline.clone()).without_deadline();
+    let candidates = gatherer.gather_with(query, doc)?.candidates;
+    let explaining = Explaining {
+        engine,
+        profile,
+        pipeline: &pipeline,
+        query,
+        doc,
+        at: place_of(doc, &candidates)?,
+    };
+    let reranked = explaining.reranked(&candidates)?;
+
+    let fused = ranker.fuse(engine, query, &candidates)?;
+    let rank = rank_in(&fused, explaining.at);
+    let here = &fused[rank as usize - 1];
+    let mut stages = pipeline
         .stages()
         .iter()
-        .map(|stage| looks.view(*stage, &plan, &pool, &read, here))
+        .map(|stage| explaining.view(*stage, &candidates, &reranked, here))
         .collect::<Result<Vec<StageView>, Error>>()?;
-    let is_candidate = profile.mode == Mode::Exhaustive || stages.iter().any(brought_in);
+    let is_candidate = pipeline.scores_every_document() || stages.iter().any(is_retrieved);
     for view in &mut stages {
         view.is_reached &= is_candidate; // what it was forced into was no search
     }
-    let weighed = |pool: &[Candidate]| rescue(pool, at, request, plan.stages(), &fusion.weights);
+    let weights = &ranker.fusion().weights;
+    let reweighted = |pool: &[Candidate]| explaining.reweight(pool, top_k, request.steps, weights);
     Ok(Explanation {
         id: document.id,
         title: document.title,
-        n_candidates: pool.len(),
+        n_candidates: candidates.len(),
         rank,
         score: here.score,
         learned: here.learned,
-        fate: match () {
-            () if !is_candidate => Fate::NotBroughtIn,
-            () if rank as usize <= top_k => Fate::Found,
-            () if is_unread(&pool[at], &stages, &ranker) => Fate::NotRead,
-            () => outweighed(index, here, &fused[top_k - 1])?,
+        outcome: if !is_candidate {
+            Outcome::NotRetrieved
+        } else if rank as usize <= top_k {
+            Outcome::Found
+        } else if is_not_reranked(&candidates[explaining.at], &pipeline, &ranker) {
+            Outcome::NotReranked
+        } else {
+            outranked(engine, here, &fused[top_k - 1])?
         },
-        by_weights: is_candidate.then(|| weighed(&pool)).transpose()?,
-        if_read: weighed(&read)?,
+        by_weights: is_candidate.then(|| reweighted(&candidates)).transpose()?,
+        if_reranked: reweighted(&reranked)?,
+        terms: explaining.terms()?,
         stages,
     })
 }
 
-fn find(index: &Index, doc: &str) -> Result<(DocId, treffer_types::Document), Error> {
-    let failed = |source| part("read", "store", index.dir())(source);
-    match index.store.find(doc).map_err(failed)? {
-        Some(id) => Ok((id, index.store.document(id).map_err(failed)?)),
-        None => Err(Error::Request(format!(
-            "the index holds no document `{doc}`; ids are those of the corpus, as a search prints them"
-        ))),
-    }
+fn find(engine: &Engine, id: &str) -> Result<(DocId, Document), Error> {
+    let Some(doc) = engine.find(id)? else {
+        return Err(Error::Request(format!(
+            "the index holds no document `{id}`; ids are those of the corpus, as a search prints them"
+        )));
+    };
+    let document = engine.store().document(doc);
+    Ok((doc, document.map_err(part("read", "store", engine.dir()))?))
 }
 
-/// The place of a passage in a pool that it was forced into.
-fn place(pool: &[Candidate], passage: PassageId) -> usize {
-    let at = pool
-        .iter()
-        .position(|candidate| candidate.passage == passage);
-    at.expect("a stage never drops a candidate, and this one was there from the start")
-}
-
-/// The pool as if the cross-encoder had read the document at `at`, if there is one.
-fn with_logit(
-    index: &Index,
-    plan: &Plan<'_>,
-    query: &Query,
-    pool: &[Candidate],
-    at: usize,
-) -> Result<Vec<Candidate>, Error> {
-    let mut pool = pool.to_vec();
-    let runs = plan.stages().contains(&StageName::Cross);
-    if let (true, None, Some(scorer)) = (runs, pool[at].scores.get(StageName::Cross), &index.cross)
-    {
-        read_pairs(scorer.as_ref(), &index.store, query, &mut pool, &[at])
-            .map_err(|source| stage_error(StageName::Cross, query, source))?;
-    }
-    Ok(pool)
-}
-
-fn stage_error(stage: StageName, query: &Query, source: BoxError) -> Error {
-    Error::Stage {
-        stage,
-        query: format!("`{}`", query.text),
-        source,
-    }
+fn place_of(doc: DocId, candidates: &[Candidate]) -> Result<usize, Error> {
+    let place = candidates.iter().position(|candidate| candidate.doc == doc);
+    place.ok_or_else(|| Error::Request("the document was dropped by a stage".into()))
 }
 
 fn rank_in(fused: &[Fused], at: usize) -> u32 {
@@ -238,188 +221,204 @@ fn rank_in(fused: &[Fused], at: usize) -> u32 {
     before.count() as u32 + 1
 }
 
-fn brought_in(view: &StageView) -> bool {
-    matches!(view.part, Part::BringsIn(_)) && view.is_reached
+fn is_retrieved(view: &StageView) -> bool {
+    matches!(view.role, Role::Retrieves(_)) && view.is_reached
 }
 
-/// Whether it stands behind all others because the cross-encoder has not read it.
-fn is_unread(candidate: &Candidate, stages: &[StageView], ranker: &Ranker) -> bool {
-    let runs = stages.iter().any(|view| view.stage == StageName::Cross);
-    let weighs = match ranker {
-        Ranker::Linear(fusion) => fusion.weights.weight(StageName::Cross) > 0.0,
-        Ranker::Learned(learned) => learned.stages().contains(&StageName::Cross),
-    };
-    runs && weighs && candidate.scores.get(StageName::Cross).is_none()
+/// Whether it stands behind all others because the reranker has not scored it.
+fn is_not_reranked(candidate: &Candidate, pipeline: &Pipeline, ranker: &Ranker) -> bool {
+    let reranker = pipeline.reranker();
+    reranker.is_some_and(|stage| ranker.looks_at(stage) && !candidate.is_scored_by(stage))
 }
 
-fn outweighed(index: &Index, here: &Fused, last: &Fused) -> Result<Fate, Error> {
-    let stage = |stage: StageName| {
-        let deficit = last.stages[stage].weighted - here.stages[stage].weighted;
-        (Some(stage), deficit)
-    };
+fn outranked(engine: &Engine, here: &Fused, last: &Fused) -> Result<Outcome, Error> {
+    let stages = last.stages.iter().map(|(stage, theirs)| {
+        let ours = here.stages.get(stage).map_or(0.0, |score| score.weighted);
+        (Some(stage), theirs.weighted - ours)
+    });
     let trees = (None, last.learned - here.learned);
-    let sides = StageName::ALL.map(stage).into_iter().chain([trees]);
     // The first of equals.
-    let worst = sides.reduce(|worst, side| if side.1 > worst.1 { side } else { worst });
+    let worst =
+        (stages.chain([trees])).reduce(|worst, one| if one.1 > worst.1 { one } else { worst });
     let (by, deficit) = worst.unwrap_or(trees);
-    let id = index.store.id(last.doc);
-    Ok(Fate::Outweighed {
+    Ok(Outcome::Outranked {
         by,
         deficit,
-        last: id.map_err(part("read", "store", index.dir()))?.to_owned(),
+        last: engine.doc_id(last.doc)?.to_owned(),
     })
 }
 
-/// Looks at one passage through the eyes of each stage.
-struct Looks<'a> {
-    index: &'a Index,
+/// One document and one query under one profile.
+struct Explaining<'a> {
+    engine: &'a Engine,
     profile: &'a Profile,
+    pipeline: &'a Pipeline,
     query: &'a Query,
-    passage: PassageId,
+    doc: DocId,
+    /// The document's place among the candidates.
+    at: usize,
 }
 
-impl Looks<'_> {
-    fn view(
-        &self,
-        stage: StageName,
-        plan: &Plan<'_>,
-        pool: &[Candidate],
-        read: &[Candidate],
-        fused: &Fused,
-    ) -> Result<StageView, Error> {
-        let at = place(pool, self.passage);
-        let failed = |source: BoxError| stage_error(stage, self.query, source);
-        let (ranking, found) = match stage {
-            StageName::Bm25 => self.bm25().map_err(failed)?,
-            StageName::Dense => self.dense().map_err(failed)?,
-            StageName::Cross => (logits(read), false),
-        };
-        let part = self.part(stage, plan, pool);
-        let rank = ranking.iter().position(|passage| *passage == self.passage);
-        Ok(StageView {
+impl Explaining<'_> {
+    fn failed(&self, stage: StageName) -> impl FnOnce(BoxError) -> Error + '_ {
+        move |source| Error::Stage {
             stage,
-            part,
-            is_reached: match part {
-                Part::BringsIn(_) => found,
-                Part::Scores => true,
-                Part::Reads { .. } => pool[at].scores.get(StageName::Cross).is_some(),
-            },
-            raw: read[at].scores.get(stage),
-            rank: rank.map(|rank| rank as u32 + 1),
-            n_ranked: ranking.len(),
-            fused: fused.stages[stage],
-        })
-    }
-
-    fn part(&self, stage: StageName, plan: &Plan<'_>, pool: &[Candidate]) -> Part {
-        let profile = self.profile;
-        let runs_bm25 = plan.stages().contains(&StageName::Bm25);
-        match (stage, profile.mode, profile.first_stage) {
-            (StageName::Cross, _, _) => Part::Reads {
-                depth: profile.cross_depth,
-                promise: self.promise(pool),
-            },
-            (_, Mode::Exhaustive, _) => Part::Scores,
-            (StageName::Dense, Mode::Cascade, _) if runs_bm25 => Part::Scores,
-            (StageName::Dense, Mode::TwoStage, FirstStage::Bm25)
-            | (StageName::Bm25, Mode::TwoStage, FirstStage::Dense) => Part::Scores,
-            (StageName::Bm25, _, _) => Part::BringsIn(profile.bm25_depth),
-            (StageName::Dense, _, _) => Part::BringsIn(profile.dense_depth),
+            query: query_name(self.query),
+            source,
         }
     }
 
-    /// Place from 1 in the order in which the cross-encoder reads.
-    fn promise(&self, pool: &[Candidate]) -> u32 {
-        let Profile {
-            cross_order,
-            normalizers,
-            ..
-        } = self.profile;
-        let order = promise(pool, *cross_order, normalizers, pool.len());
-        let before = order
-            .iter()
-            .take_while(|at| pool[**at].passage != self.passage);
-        before.count() as u32 + 1
+    fn begin(&self, stage: StageName) -> Result<Box<dyn StageQuery + '_>, BoxError> {
+        let mut answers = self.engine.begin(stage, &[self.query], self.profile)?;
+        answers.pop().ok_or_else(|| "it began no query".into())
     }
 
-    /// BM25's ranking of every document, and whether this one is within the depth.
-    fn bm25(&self) -> Result<(Vec<PassageId>, bool), BoxError> {
-        let n_docs = self.index.n_docs() as usize;
-        let found = self.index.bm25.search(&self.query.text, n_docs)?;
-        let ranking: Vec<PassageId> = found
-            .iter()
-            .map(|(doc, _)| PassageId::whole(*doc))
-            .collect();
-        let is_within = ranking
-            .iter()
-            .take(self.profile.bm25_depth)
-            .any(|p| *p == self.passage);
+    /// The candidates as if every reranker had scored the document.
+    fn reranked(&self, candidates: &[Candidate]) -> Result<Vec<Candidate>, Error> {
+        let mut reranked = candidates.to_vec();
+        for stage in self.pipeline.stages() {
+            let is_reranker = self.pipeline.reranks(*stage).is_some();
+            if is_reranker && !reranked[self.at].is_scored_by(*stage) {
+                let answer = self.begin(*stage);
+                answer
+                    .and_then(|answer| score_at(&mut reranked, *stage, &*answer, &[self.at]))
+                    .map_err(self.failed(*stage))?;
+            }
+        }
+        Ok(reranked)
+    }
+
+    fn view(
+        &self,
+        stage: StageName,
+        candidates: &[Candidate],
+        reranked: &[Candidate],
+        fused: &Fused,
+    ) -> Result<StageView, Error> {
+        let role = self.role(stage, candidates);
+        let (ranking, is_within) = self.ranking(stage, reranked).map_err(self.failed(stage))?;
+        let rank = ranking.iter().position(|doc| *doc == self.doc);
+        Ok(StageView {
+            stage,
+            role,
+            is_reached: match role {
+                Role::Retrieves(_) => is_within,
+                Role::Scores => true,
+                Role::Reranks { .. } => candidates[self.at].is_scored_by(stage),
+            },
+            raw: reranked[self.at].best_score(stage),
+            rank: rank.map(|rank| rank as u32 + 1),
+            n_ranked: ranking.len(),
+            fused: fused.stages.get(stage).copied().unwrap_or_default(),
+        })
+    }
+
+    fn role(&self, stage: StageName, candidates: &[Candidate]) -> Role {
+        if let Some((depth, order)) = self.pipeline.reranks(stage) {
+            let before = self.pipeline.normalization_before(
+                stage,
+                &self.profile.normalizers,
+                self.profile.aggregation,
+            );
+            let order = first_to_read(candidates, order, &before, candidates.len());
+            let earlier = order.iter().take_while(|at| **at != self.at).count();
+            return Role::Reranks {
+                depth,
+                place: earlier as u32 + 1,
+            };
+        }
+        self.pipeline
+            .retrieves(stage)
+            .map_or(Role::Scores, Role::Retrieves)
+    }
+
+    /// The stage's ranking of every document that it can rank, and whether it retrieves this
+    /// one within its depth, which an approximate search may fail to do. A stage that does
+    /// not retrieve ranks what it has scored.
+    fn ranking(
+        &self,
+        stage: StageName,
+        reranked: &[Candidate],
+    ) -> Result<(Vec<DocId>, bool), BoxError> {
+        let mut stages = self.engine.available().stages.iter();
+        let can_retrieve = stages.any(|one| one.name == stage && one.capabilities.retrieves);
+        if !can_retrieve {
+            return Ok((scored_by(stage, reranked), false));
+        }
+        let answer = self.begin(stage)?;
+        let mut ranking: Vec<DocId> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for found in answer.rank_all()? {
+            if seen.insert(found.doc) {
+                ranking.push(found.doc);
+            }
+        }
+        let is_within = match self.pipeline.retrieves(stage) {
+            None => false,
+            Some(depth) => {
+                let retrieved = answer.retrieve(depth)?;
+                retrieved.iter().any(|found| found.doc == self.doc)
+            }
+        };
         Ok((ranking, is_within))
     }
 
-    /// The bi-encoder's ranking of every passage, by a scan, and whether the search
-    /// finds this one within the depth, which a graph may fail to do.
-    fn dense(&self) -> Result<(Vec<PassageId>, bool), BoxError> {
-        let dense = self
-            .index
-            .dense
-            .as_ref()
-            .ok_or("the dense stage was not opened")?;
-        let mut embeddings = dense.embedder.embed_queries(&[&self.query.text])?;
-        let vector = embeddings
-            .pop()
-            .ok_or("the bi-encoder returned no vector")?
-            .vector;
-        let (index, profile) = (&dense.index, self.profile);
-        let everything = index.exact(&vector, index.len())?;
-        let is_here = |(passage, _): &(PassageId, Score)| *passage == self.passage;
-        let is_within = match index.len() < profile.exact_below {
-            true => everything.iter().take(profile.dense_depth).any(is_here),
-            false => index
-                .search(&vector, profile.dense_depth, profile.ef_search)?
-                .iter()
-                .any(is_here),
+    fn terms(&self) -> Result<Vec<TermScore>, Error> {
+        if !self.pipeline.runs(StageName::BM25) {
+            return Ok(Vec::new());
+        }
+        let terms = self.engine.bm25().explain(&self.query.text, self.doc);
+        terms.map_err(part("read", "BM25 part", self.engine.dir()))
+    }
+
+    /// Tries every weighting of the simplex on candidates.
+    fn reweight(
+        &self,
+        candidates: &[Candidate],
+        top_k: usize,
+        steps: u32,
+        current: &Weights,
+    ) -> Result<Reweighting, Error> {
+        let Profile {
+            normalizers,
+            aggregation,
+            ..
+        } = self.profile;
+        let normalization = self.pipeline.normalization(normalizers, *aggregation);
+        let prepared = Prepared::new(candidates, &normalization);
+        let rank = |weights: &Weights| {
+            let order = prepared.rank(weights);
+            order.iter().take_while(|place| **place != self.at).count() as u32 + 1
         };
-        Ok((
-            everything.into_iter().map(|(passage, _)| passage).collect(),
-            is_within,
-        ))
+        let mut points: Vec<Weights> = Weights::simplex(steps, self.pipeline.stages()).collect();
+        // Stable, so that of equally near ones the first of the grid comes first.
+        points.sort_by(|a, b| a.distance(current).total_cmp(&b.distance(current)));
+        let ranked: Vec<(Weights, u32)> = points
+            .into_iter()
+            .map(|point| {
+                let rank = rank(&point);
+                (point, rank)
+            })
+            .collect();
+        let is_winning = |(_, rank): &&(Weights, u32)| *rank as usize <= top_k;
+        let best = ranked.iter().min_by_key(|(_, rank)| *rank);
+        Ok(Reweighting {
+            n_points: ranked.len(),
+            n_winning: ranked.iter().filter(is_winning).count(),
+            nearest: ranked.iter().find(is_winning).cloned(),
+            best: best
+                .cloned()
+                .ok_or_else(|| Error::Request("the grid needs at least one step".into()))?,
+        })
     }
 }
 
-/// What the cross-encoder has read, best first.
-fn logits(pool: &[Candidate]) -> Vec<PassageId> {
-    let logit = |candidate: &Candidate| candidate.scores.get(StageName::Cross);
-    let mut read: Vec<&Candidate> = pool.iter().filter(|c| logit(c).is_some()).collect();
-    read.sort_by(|a, b| logit(b).cmp(&logit(a)).then(a.passage.cmp(&b.passage)));
-    read.into_iter()
-        .map(|candidate| candidate.passage)
-        .collect()
-}
-
-/// Tries every weighting of the simplex on a pool.
-fn rescue(
-    pool: &[Candidate],
-    at: usize,
-    request: &ExplainRequest<'_>,
-    stages: &[StageName],
-    current: &Weights,
-) -> Result<Rescue, Error> {
-    let prepared = Prepared::new(pool, &request.profile.normalizers);
-    let rank = |weights: &Weights| {
-        let order = prepared.rank(weights);
-        order.iter().take_while(|place| **place != at).count() as u32 + 1
-    };
-    let mut points: Vec<Weights> = Weights::simplex(request.steps, stages).collect();
-    // Stable, so that of equally near ones the first of the grid comes first.
-    points.sort_by(|a, b| a.distance(current).total_cmp(&b.distance(current)));
-    let ranked: Vec<(Weights, u32)> = points.iter().map(|point| (*point, rank(point))).collect();
-    let is_winning = |(_, rank): &&(Weights, u32)| *rank as usize <= request.top_k;
-    let best = ranked.iter().min_by_key(|(_, rank)| *rank);
-    Ok(Rescue {
-        n_points: ranked.len(),
-        n_winning: ranked.iter().filter(is_winning).count(),
-        nearest: ranked.iter().find(is_winning).copied(),
-        best: *best.ok_or_else(|| Error::Request("the grid needs at least one step".into()))?,
-    })
+/// What a stage has scored, best first.
+fn scored_by(stage: StageName, candidates: &[Candidate]) -> Vec<DocId> {
+    let scored = candidates
+        .iter()
+        .filter_map(|one| Some((one.best_score(stage)?, one.doc)));
+    let mut scored: Vec<(Score, DocId)> = scored.collect();
+    scored.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    scored.into_iter().map(|(_, doc)| doc).collect()
 }

@@ -1,241 +1,370 @@
-//! Gathering: the stages of a profile, one after the other, on one query.
+//! Gathering: the steps of a pipeline, one after the other, on one query or a batch.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use treffer_types::{Candidate, Clock, PassageId, Query, StageName, StageTrace};
+use treffer_api::StageReport;
+use treffer_types::{BoxError, Candidate, Clock, DocId, Query, StageName};
 
-use crate::deadline::{Deadline, SystemClock};
+use crate::deadline::{Deadline, Pace, SystemClock};
+use crate::engine::Engine;
 use crate::error::Error;
-use crate::index::{Index, names};
-use crate::profile::{FirstStage, Mode, Profile};
-use crate::stages::{CrossStage, DenseStage, Bm25Stage, Stage, Step, every_document};
+use crate::pipeline::{Pipeline, Step};
+use crate::profile::Profile;
+use crate::rerank_order::first_to_read;
+use crate::stages::{Found, StageQuery};
+
+mod batch;
+
+use batch::Batch;
+pub(crate) use batch::Share;
 
 /// What the stages found for one query. Fusing it is cheap and can be repeated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gathered {
-    /// Every candidate with its raw scores.
+    /// Every candidate with the evidence found for it.
     pub candidates: Vec<Candidate>,
-    /// What each stage did, in the order in which they ran. BM25 appears twice in
-    /// mode `hybrid`: it brings in candidates first, and scores the bi-encoder's last.
+    /// What each step did, in the order in which they ran. BM25 appears twice in
+    /// mode `hybrid`: it retrieves first, and scores what the bi-encoder retrieved last.
     pub traces: Vec<StageTrace>,
 }
 
-/// The stages of a profile, ready for any number of queries.
-pub struct Plan<'a> {
-    start: Vec<Candidate>,
-    steps: Vec<Box<dyn Stage + 'a>>,
-    stages: Vec<StageName>,
-    deadline: Option<Duration>,
-    clock: Box<dyn Clock + 'a>,
+/// One step's part in one search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StageTrace {
+    /// Which stage.
+    pub stage: StageName,
+    /// Wall-clock time.
+    pub elapsed: Duration,
+    /// Candidates in the pool before it.
+    pub candidates_in: usize,
+    /// Candidates in the pool after it; never fewer.
+    pub candidates_out: usize,
+    /// Candidates that it scored.
+    pub scored: usize,
+    /// Candidates that it would have scored but for the deadline; of a retrieval that was
+    /// left out, its depth.
+    pub skipped: usize,
 }
 
-impl<'a> Plan<'a> {
-    /// The steps that `profile` takes on `index`, limited to `only` if given: a
-    /// search can stop after any stage or leave one out.
-    ///
-    /// # Errors
-    /// If a stage is asked for that the profile does not run or the index has not
-    /// opened, if none is left, if neither first stage is left to bring in
-    /// candidates, or if mode `exhaustive` would have the cross-encoder read more than
-    /// `cross_depth` documents.
-    pub fn new(
-        index: &'a Index,
-        profile: &'a Profile,
-        only: Option<&[StageName]>,
-    ) -> Result<Self, Error> {
-        profile.check().map_err(Error::Request)?;
-        let stages = choose(index, profile, only)?;
-        let mut plan = Plan {
-            start: Vec::new(),
-            steps: Vec::new(),
-            stages,
+impl StageTrace {
+    /// The trace as a response holds it, with its time if `timed`.
+    pub fn report(&self, timed: bool) -> StageReport {
+        let is_cut = self.skipped > 0;
+        StageReport {
+            stage: self.stage,
+            candidates_in: self.candidates_in,
+            candidates_out: self.candidates_out,
+            scored: self.scored,
+            to_score: is_cut.then_some(self.scored + self.skipped),
+            cut_by_deadline: is_cut,
+            ms: timed.then_some(self.elapsed.as_secs_f64() * 1e3),
+        }
+    }
+}
+
+/// Chooses the candidates that a reranker scores, as places in the pool, first ones first.
+type Select<'a> = dyn Fn(&[Candidate]) -> Vec<usize> + 'a;
+
+/// The pipeline of a profile, ready for any number of queries.
+#[derive(Clone)]
+pub struct Gatherer {
+    engine: Engine,
+    pipeline: Pipeline,
+    profile: Profile,
+    deadline: Option<Duration>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Gatherer {
+    /// Prepares to run `pipeline`, which was made of `profile`, on `engine`.
+    pub fn new(engine: &Engine, profile: &Profile, pipeline: Pipeline) -> Self {
+        Gatherer {
+            engine: engine.clone(),
+            pipeline,
+            profile: profile.clone(),
             deadline: profile.deadline_ms.map(Duration::from_millis),
-            clock: Box::new(SystemClock::start()),
-        };
-        let brings_in = |stage: StageName| plan.stages.contains(&stage);
-        let (bm25, dense) = (brings_in(StageName::Bm25), brings_in(StageName::Dense));
-        match profile.mode {
-            Mode::Exhaustive => {
-                if plan.stages.contains(&StageName::Cross) {
-                    refuse_too_many(index, profile)?;
-                }
-                plan.start = every_document(index.n_docs());
-                plan.push_first_stages(index, profile, 0, 0);
-            }
-            // Without BM25 there is nothing to rescore, so the bi-encoder brings in.
-            Mode::Cascade if bm25 => plan.push_first_stages(index, profile, profile.bm25_depth, 0),
-            Mode::Cascade | Mode::Hybrid => {
-                plan.push_first_stages(index, profile, profile.bm25_depth, profile.dense_depth);
-                if bm25 && dense {
-                    plan.steps.push(Box::new(Bm25Stage {
-                        index: &index.bm25,
-                        depth: 0,
-                    }));
-                }
-            }
-            Mode::TwoStage => match profile.first_stage {
-                FirstStage::Bm25 => plan.push_first_stages(index, profile, profile.bm25_depth, 0),
-                FirstStage::Dense => plan.push_first_stages(index, profile, 0, profile.dense_depth),
-            },
+            clock: Arc::new(SystemClock::start()),
         }
-        if let (true, Some(scorer)) = (plan.stages.contains(&StageName::Cross), &index.cross) {
-            plan.steps.push(Box::new(CrossStage {
-                scorer: scorer.as_ref(),
-                store: &index.store,
-                depth: profile.cross_depth,
-                order: profile.cross_order,
-                normalizers: &profile.normalizers,
-            }));
-        }
-        Ok(plan)
     }
 
-    /// The same plan without the profile's deadline: for work whose result must not
-    /// depend on how fast the machine is.
+    /// The same without the profile's deadline: for work whose result must not depend on
+    /// how fast the machine is.
     pub fn without_deadline(mut self) -> Self {
         self.deadline = None;
         self
     }
 
-    /// The same plan, its deadline and its times by another clock than the system's.
-    pub fn with_clock(mut self, clock: impl Clock + 'a) -> Self {
-        self.clock = Box::new(clock);
+    /// The same, its deadline and its times by another clock than the system's.
+    pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
         self
     }
 
-    /// The stages that it runs.
-    pub fn stages(&self) -> &[StageName] {
-        &self.stages
+    /// What it runs.
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
     }
 
-    /// Runs the stages on a query.
+    /// Runs the steps on a query.
     ///
     /// # Errors
     /// If the query is blank, or a stage fails; it is named with the query.
     pub fn gather(&self, query: &Query) -> Result<Gathered, Error> {
-        self.gather_with(query, None)
+        self.gather_one(query, None, None)
     }
 
-    /// As [`Plan::gather`], with `forced` in the pool from the start, as if a first
-    /// stage had brought it in.
+    /// As [`Gatherer::gather`], with `forced` among the candidates from the start, as if a
+    /// stage had retrieved it.
     ///
     /// # Errors
-    /// As [`Plan::gather`].
-    pub fn gather_with(&self, query: &Query, forced: Option<PassageId>) -> Result<Gathered, Error> {
-        if query.text.trim().is_empty() {
-            return Err(Error::Request(match query.id.as_str() {
-                "" => "the query is empty".into(),
-                id => format!("query {id} is empty"),
-            }));
-        }
-        let mut candidates = self.start.clone();
-        if let Some(forced) = forced
-            && !candidates
-                .iter()
-                .any(|candidate| candidate.passage == forced)
-        {
-            candidates.push(Candidate::new(forced));
-        }
-        let mut traces = Vec::with_capacity(self.steps.len());
-        let deadline = Deadline::after(self.deadline, self.clock.as_ref());
-        for step in &self.steps {
-            let stage = step.name();
-            let (start, before) = (self.clock.now(), candidates.len());
-            let scored_before = n_scored(&candidates, stage);
-            let Step { pool, skipped } =
-                step.run(query, candidates, &deadline)
-                    .map_err(|source| Error::Stage {
-                        stage,
-                        query: query_name(query),
-                        source,
-                    })?;
-            candidates = pool;
-            traces.push(StageTrace {
-                stage,
-                elapsed: self.clock.now().saturating_sub(start),
-                candidates_in: before,
-                candidates_out: candidates.len(),
-                scored: n_scored(&candidates, stage) - scored_before,
-                skipped,
-            });
+    /// As [`Gatherer::gather`].
+    pub fn gather_with(&self, query: &Query, forced: DocId) -> Result<Gathered, Error> {
+        self.gather_one(query, Some(forced), None)
+    }
+
+    /// As [`Gatherer::gather`], but rerankers score what `select` chooses instead of the
+    /// best of the profile's order.
+    ///
+    /// # Errors
+    /// As [`Gatherer::gather`].
+    pub(crate) fn gather_selecting(
+        &self,
+        query: &Query,
+        select: &Select<'_>,
+    ) -> Result<Gathered, Error> {
+        self.gather_one(query, None, Some(select))
+    }
+
+    /// Runs the steps on every query, in order; models encode all queries in one pass.
+    ///
+    /// What is gathered is the same as query by query. Times differ: the pass's time is
+    /// shared out evenly among the queries.
+    ///
+    /// # Errors
+    /// As [`Gatherer::gather`], of the first query at fault.
+    pub fn gather_batch(&self, queries: &[Query]) -> Result<Vec<Gathered>, Error> {
+        let queries: Vec<&Query> = queries.iter().collect();
+        queries.iter().try_for_each(|query| refuse_blank(query))?;
+        let mut batch = Batch::new(&self.engine, &self.profile, &queries, self.clock.as_ref());
+        (0..queries.len())
+            .map(|at| self.run(&mut batch, at, None, None))
+            .collect()
+    }
+
+    fn gather_one(
+        &self,
+        query: &Query,
+        forced: Option<DocId>,
+        select: Option<&Select<'_>>,
+    ) -> Result<Gathered, Error> {
+        refuse_blank(query)?;
+        let queries = [query];
+        let mut batch = Batch::new(&self.engine, &self.profile, &queries, self.clock.as_ref());
+        self.run(&mut batch, 0, forced, select)
+    }
+
+    fn run(
+        &self,
+        batch: &mut Batch<'_>,
+        at: usize,
+        forced: Option<DocId>,
+        select: Option<&Select<'_>>,
+    ) -> Result<Gathered, Error> {
+        let mut deadline = Deadline::after(self.deadline, self.clock.as_ref());
+        let mut candidates = self.first_candidates(forced);
+        let mut traces = Vec::with_capacity(self.pipeline.steps().len());
+        for step in self.pipeline.steps() {
+            // Something must be found, so the first step always runs.
+            let trace = if !traces.is_empty() && deadline.is_over() {
+                trace_of_skipped(*step, &candidates)
+            } else {
+                let query = batch.query(at);
+                let failed = |source| Error::Stage {
+                    stage: step.stage(),
+                    query: query_name(query),
+                    source,
+                };
+                self.run_step(*step, batch, at, &mut candidates, &mut deadline, select)
+                    .map_err(failed)?
+            };
+            traces.push(trace);
         }
         Ok(Gathered { candidates, traces })
     }
 
-    fn push_first_stages(
-        &mut self,
-        index: &'a Index,
-        profile: &Profile,
-        bm25_depth: usize,
-        dense_depth: usize,
-    ) {
-        if self.stages.contains(&StageName::Bm25) {
-            self.steps.push(Box::new(Bm25Stage {
-                index: &index.bm25,
-                depth: bm25_depth,
-            }));
-        }
-        if let (true, Some(dense)) = (self.stages.contains(&StageName::Dense), &index.dense) {
-            let scan = dense.index.len() < profile.exact_below;
-            self.steps.push(Box::new(DenseStage {
-                index: &dense.index,
-                embedder: dense.embedder.as_ref(),
-                depth: dense_depth,
-                ef_search: (!scan).then_some(profile.ef_search),
-            }));
-        }
-    }
-}
-
-fn choose(
-    index: &Index,
-    profile: &Profile,
-    only: Option<&[StageName]>,
-) -> Result<Vec<StageName>, Error> {
-    let runs = profile.stages(index.stages());
-    let chosen: Vec<StageName> = match only {
-        None => runs,
-        Some(only) => {
-            if let Some(missing) = only.iter().find(|stage| !runs.contains(stage)) {
-                return Err(Error::Request(format!(
-                    "the {missing} stage does not run under this profile; it runs {}",
-                    names(&runs)
-                )));
+    fn run_step(
+        &self,
+        step: Step,
+        batch: &mut Batch<'_>,
+        at: usize,
+        candidates: &mut Vec<Candidate>,
+        deadline: &mut Deadline<'_>,
+        select: Option<&Select<'_>>,
+    ) -> Result<StageTrace, BoxError> {
+        let stage = step.stage();
+        let (start, candidates_in) = (self.clock.now(), candidates.len());
+        let scored_before = n_scored(candidates, stage);
+        let (answer, share) = batch.answer(stage, at)?;
+        deadline.adjust(share);
+        let mut skipped = 0;
+        match step {
+            Step::Retrieve { depth, .. } => {
+                add_retrieved(candidates, stage, answer.retrieve(depth)?);
+                score_unscored(candidates, stage, answer)?;
             }
-            runs.into_iter()
-                .filter(|stage| only.contains(stage))
-                .collect()
+            Step::Score { .. } => score_unscored(candidates, stage, answer)?,
+            Step::Rerank { depth, order, .. } => {
+                let places = match select {
+                    Some(select) => select(candidates),
+                    None => {
+                        let Profile {
+                            normalizers,
+                            aggregation,
+                            ..
+                        } = &self.profile;
+                        let before =
+                            self.pipeline
+                                .normalization_before(stage, normalizers, *aggregation);
+                        first_to_read(candidates, order, &before, depth)
+                    }
+                };
+                skipped = rerank(candidates, stage, answer, &places, deadline)?;
+            }
         }
-    };
-    if chosen.is_empty() {
-        return Err(Error::Request(
-            "no stage is left to run; name at least one".into(),
-        ));
+        Ok(StageTrace {
+            stage,
+            elapsed: share.adjust(self.clock.now().saturating_sub(start)),
+            candidates_in,
+            candidates_out: candidates.len(),
+            scored: n_scored(candidates, stage) - scored_before,
+            skipped,
+        })
     }
-    let brings_in = chosen.iter().any(|stage| *stage != StageName::Cross);
-    if !brings_in && profile.mode != Mode::Exhaustive {
-        return Err(Error::Request(
-            "no stage is left to bring in candidates: the cross-encoder reads what bm25 or dense found; name one of them too, or use mode `exhaustive`".into(),
-        ));
+
+    fn first_candidates(&self, forced: Option<DocId>) -> Vec<Candidate> {
+        if self.pipeline.scores_every_document() {
+            let docs = 0..self.engine.n_docs();
+            return docs.map(|doc| Candidate::new(DocId(doc))).collect();
+        }
+        forced.map(Candidate::new).into_iter().collect()
     }
-    Ok(chosen)
 }
 
-fn refuse_too_many(index: &Index, profile: &Profile) -> Result<(), Error> {
-    if index.n_docs() as usize <= profile.cross_depth {
+/// Adds what a stage retrieved. A document that is a candidate already gets the evidence
+/// too.
+fn add_retrieved(candidates: &mut Vec<Candidate>, stage: StageName, retrieved: Vec<Found>) {
+    let mut places: HashMap<DocId, usize> = candidates
+        .iter()
+        .enumerate()
+        .map(|(at, candidate)| (candidate.doc, at))
+        .collect();
+    for found in retrieved {
+        let at = *places.entry(found.doc).or_insert_with(|| {
+            candidates.push(Candidate::new(found.doc));
+            candidates.len() - 1
+        });
+        candidates[at].add(stage, found.evidence);
+    }
+}
+
+/// Scores every candidate that has no evidence of the stage.
+fn score_unscored(
+    candidates: &mut [Candidate],
+    stage: StageName,
+    answer: &dyn StageQuery,
+) -> Result<(), BoxError> {
+    let unscored = unscored(candidates, stage);
+    score_at(candidates, stage, answer, &unscored)
+}
+
+/// Scores the candidates at `places`: all at once, or in batches if there is a deadline.
+/// Returns how many were left out.
+fn rerank(
+    candidates: &mut [Candidate],
+    stage: StageName,
+    answer: &dyn StageQuery,
+    places: &[usize],
+    deadline: &Deadline<'_>,
+) -> Result<usize, BoxError> {
+    let (mut done, mut pace) = (0, Pace::default());
+    while done < places.len() {
+        let rest = &places[done..];
+        let n = match deadline.left() {
+            None => rest.len(),
+            Some(left) => pace.next_batch(left, rest.len()),
+        };
+        if n == 0 {
+            break;
+        }
+        let start = deadline.now();
+        score_at(candidates, stage, answer, &rest[..n])?;
+        pace.record(n, deadline.now().saturating_sub(start));
+        done += n;
+    }
+    Ok(places.len() - done)
+}
+
+/// Scores the candidates at `places`.
+pub(crate) fn score_at(
+    candidates: &mut [Candidate],
+    stage: StageName,
+    answer: &dyn StageQuery,
+    places: &[usize],
+) -> Result<(), BoxError> {
+    if places.is_empty() {
         return Ok(());
     }
-    Err(Error::Request(format!(
-        "mode `exhaustive` reads every document with the cross-encoder, but the index holds {} and cross_depth is {}; raise cross_depth or choose another mode",
-        index.n_docs(),
-        profile.cross_depth
-    )))
+    let docs: Vec<DocId> = places.iter().map(|at| candidates[*at].doc).collect();
+    let mut rest = places.iter().zip(&docs).peekable();
+    for found in answer.score(&docs)? {
+        // In the order of the documents; those that the stage cannot score are left out.
+        while rest.next_if(|(_, doc)| **doc != found.doc).is_some() {}
+        let (at, _) = rest.peek().ok_or_else(|| {
+            format!("the {stage} stage scored documents out of order or that were not asked for")
+        })?;
+        candidates[**at].add(stage, found.evidence);
+    }
+    Ok(())
 }
 
-fn n_scored(pool: &[Candidate], stage: StageName) -> usize {
-    pool.iter()
-        .filter(|candidate| candidate.scores.get(stage).is_some())
-        .count()
+fn unscored(candidates: &[Candidate], stage: StageName) -> Vec<usize> {
+    (0..candidates.len())
+        .filter(|at| !candidates[*at].is_scored_by(stage))
+        .collect()
+}
+
+fn n_scored(candidates: &[Candidate], stage: StageName) -> usize {
+    let scored = candidates.iter().filter(|one| one.is_scored_by(stage));
+    scored.count()
+}
+
+fn trace_of_skipped(step: Step, candidates: &[Candidate]) -> StageTrace {
+    let stage = step.stage();
+    let n_unscored = unscored(candidates, stage).len();
+    StageTrace {
+        stage,
+        elapsed: Duration::ZERO,
+        candidates_in: candidates.len(),
+        candidates_out: candidates.len(),
+        scored: 0,
+        skipped: match step {
+            Step::Retrieve { depth, .. } => depth,
+            Step::Score { .. } => n_unscored,
+            Step::Rerank { depth, .. } => depth.min(n_unscored),
+        },
+    }
+}
+
+fn refuse_blank(query: &Query) -> Result<(), Error> {
+    if !query.text.trim().is_empty() {
+        return Ok(());
+    }
+    Err(Error::Request(match query.id.as_str() {
+        "" => "the query is empty".into(),
+        id => format!("query {id} is empty"),
+    }))
 }
 
 /// How a message names a query: by id, or by the start of its text.
@@ -243,10 +372,8 @@ pub(crate) fn query_name(query: &Query) -> String {
     const SHOWN: usize = 60;
     match query.id.as_str() {
         "" if query.text.chars().count() > SHOWN => {
-            format!(
-                "`{}...`",
-                query.text.chars().take(SHOWN).collect::<String>()
-            )
+            let start: String = query.text.chars().take(SHOWN).collect();
+            format!("`{start}...`")
         }
         "" => format!("`{}`", query.text),
         id => format!("`{id}`"),

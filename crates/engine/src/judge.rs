@@ -7,9 +7,10 @@ use std::collections::HashSet;
 
 use treffer_types::{Grade, Progress, Query, StageName};
 
-use crate::error::{Error, part, stop_if_asked};
-use crate::gather::Plan;
-use crate::index::Index;
+use crate::engine::Engine;
+use crate::error::{Error, stop_if_asked};
+use crate::gather::Gatherer;
+use crate::pipeline::Pipeline;
 use crate::profile::Profile;
 
 /// Probabilities of relevance from which on a document gets grade 1, 2, 3: a logit of 0,
@@ -21,7 +22,7 @@ pub const USUAL_THRESHOLDS: [f64; 3] = [0.5, 0.9, 0.99];
 pub struct JudgeRequest<'a> {
     /// How candidates are gathered.
     pub profile: &'a Profile,
-    /// How many of each query's candidates are read, in the profile's order of promise.
+    /// How many of each query's candidates are read, in the profile's order.
     pub depth: usize,
     /// Rising probabilities of relevance: a document's grade is how many of them the
     /// sigmoid of its logit reaches.
@@ -39,7 +40,7 @@ pub struct Judgement {
     pub grade: Grade,
 }
 
-/// Judges the most promising documents of every query: all that were read, those of
+/// Judges the first candidates of every query: all that were read, those of
 /// grade 0 included, in the order of queries and then of document ids.
 ///
 /// # Errors
@@ -47,7 +48,7 @@ pub struct Judgement {
 /// are not rising probabilities, if two queries have one id, if a stage fails, or if
 /// `progress` says to stop.
 pub fn judge(
-    index: &Index,
+    engine: &Engine,
     request: &JudgeRequest<'_>,
     queries: &[Query],
     progress: &dyn Progress,
@@ -60,21 +61,23 @@ pub fn judge(
             twice.id
         )));
     }
+    let depths = request.profile.depths.clone();
     let profile = Profile {
-        cross_depth: request.depth,
+        depths: depths.with(StageName::CROSS, request.depth),
         ..request.profile.clone()
     };
-    let plan = Plan::new(index, &profile, None)?.without_deadline();
-    if !plan.stages().contains(&StageName::Cross) {
+    let pipeline = Pipeline::of(&profile, engine.available())?;
+    if !pipeline.runs(StageName::CROSS) {
         return Err(Error::Request(
-            "nobody can judge here: the index has no cross-encoder, or none is read with; build it with one (cross.model) and read at least one document".into(),
+            "nothing can be judged here: the index has no cross-encoder, or its depth is 0; build it with one (cross.model) and let it read at least one document".into(),
         ));
     }
+    let gatherer = Gatherer::new(engine, &profile, pipeline).without_deadline();
     progress.begin("judging", Some(queries.len() as u64), "queries");
     let mut judgements = Vec::new();
     for query in queries {
         stop_if_asked(progress)?;
-        judgements.extend(judge_query(index, &plan, query, request.thresholds)?);
+        judgements.extend(judge_query(engine, &gatherer, query, request.thresholds)?);
         progress.advance(1);
     }
     progress.end();
@@ -82,26 +85,24 @@ pub fn judge(
 }
 
 fn judge_query(
-    index: &Index,
-    plan: &Plan<'_>,
+    engine: &Engine,
+    gatherer: &Gatherer,
     query: &Query,
     thresholds: &[f64],
 ) -> Result<Vec<Judgement>, Error> {
     let mut judgements = Vec::new();
-    for candidate in plan.gather(query)?.candidates {
-        let Some(logit) = candidate.scores.get(StageName::Cross) else {
+    for candidate in gatherer.gather(query)?.candidates {
+        // A document in several passages is as relevant as its best one.
+        let Some(logit) = candidate.best_score(StageName::CROSS) else {
             continue;
         };
-        let id = index.store.id(candidate.doc());
         judgements.push(Judgement {
             query: query.id.clone(),
-            doc: id.map_err(part("read", "store", index.dir()))?.to_owned(),
+            doc: engine.doc_id(candidate.doc)?.to_owned(),
             grade: grade(logit.value(), thresholds),
         });
     }
-    // A document in several passages is as relevant as its best one.
-    judgements.sort_by(|a, b| a.doc.cmp(&b.doc).then(b.grade.cmp(&a.grade)));
-    judgements.dedup_by(|later, kept| later.doc == kept.doc);
+    judgements.sort_by(|a, b| a.doc.cmp(&b.doc));
     Ok(judgements)
 }
 

@@ -4,20 +4,19 @@
 //! INDEX/learned/PROFILE.json   named, with its checksum, by the profile that uses it
 //! ```
 
-use std::fs;
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
+use treffer_api::FeatureScore;
 use treffer_fusion::{Contribution, Fused, Fusion, Learned, Lengths, fuse};
-use treffer_types::{Candidate, DocId, Query, StageName};
+use treffer_types::{Candidate, DocId, Query, StageName, stage_list};
 
-use crate::error::{Error, IoContext, part};
-use crate::index::{Index, names};
-use crate::manifest::write_durably;
+use crate::engine::Engine;
+use crate::error::{Error, part};
+use crate::pipeline::Pipeline;
 use crate::profile::Profile;
 
-/// Folder within an index.
-const FOLDER: &str = "learned";
+mod file;
+
+pub use file::{keep, load};
 
 /// A profile's pointer to its learned fusion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,67 +30,20 @@ pub struct LearnedFile {
     pub stages: Vec<StageName>,
 }
 
-/// Keeps a learned fusion in the index in `dir`, for the profile of that name.
-///
-/// # Errors
-/// If it cannot be written.
-pub fn keep(dir: &Path, profile: &str, learned: &Learned) -> Result<LearnedFile, Error> {
-    let folder = dir.join(FOLDER);
-    fs::create_dir_all(&folder).at("make", &folder)?;
-    let text = learned.encode()?;
-    // A name may hold what a file's cannot.
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let name: String = profile
-        .chars()
-        .map(|c| {
-            if is_plain(c) {
-                c.to_string()
-            } else {
-                format!("%{:x}", u32::from(c))
-            }
-        })
-        .collect();
-    let file = format!("{FOLDER}/{name}.json");
-    write_durably(&dir.join(&file), text.as_bytes())?;
-    Ok(LearnedFile {
-        file,
-        crc32: crc32fast::hash(text.as_bytes()),
-        stages: learned.stages().to_vec(),
-    })
-}
-
-/// Reads what [`keep`] wrote.
-///
-/// # Errors
-/// If it is not there, not what the profile says, or of another version.
-pub fn load(dir: &Path, record: &LearnedFile) -> Result<Learned, Error> {
-    let path = dir.join(&record.file);
-    let text = fs::read_to_string(&path).at("read", &path)?;
-    let crc32 = crc32fast::hash(text.as_bytes());
-    if crc32 != record.crc32 {
-        return Err(Error::LearnedDamaged {
-            path,
-            found: crc32,
-            expected: record.crc32,
-        });
-    }
-    Ok(Learned::decode(&text)?)
-}
-
 /// How long the query and the candidates' documents are, in terms of the analyzer.
 ///
 /// # Errors
 /// If the index does not know a candidate.
 pub(crate) fn lengths(
-    index: &Index,
+    engine: &Engine,
     query: &Query,
     candidates: &[Candidate],
 ) -> Result<Lengths, Error> {
-    let docs: Vec<DocId> = candidates.iter().map(Candidate::doc).collect();
-    let documents = index.bm25.lengths(&docs);
+    let docs: Vec<DocId> = candidates.iter().map(|candidate| candidate.doc).collect();
+    let documents = engine.bm25().lengths(&docs);
     Ok(Lengths {
-        query: index.bm25.terms(&query.text).len() as u32,
-        documents: documents.map_err(part("read", "bm25 part", index.dir()))?,
+        query: engine.bm25().terms(&query.text).len() as u32,
+        documents: documents.map_err(part("read", "BM25 part", engine.dir()))?,
     })
 }
 
@@ -101,33 +53,38 @@ pub enum Ranker {
     /// The profile's weights.
     Linear(Fusion),
     /// The profile's learned fusion.
-    Learned(Box<Learned>),
+    Learned(std::sync::Arc<Learned>),
 }
 
 impl Ranker {
-    /// The one that `profile` uses over `stages`: the learned fusion if it has one that
-    /// looks at just these, otherwise the weights.
+    /// The one that `profile` uses over the stages of `pipeline`: the learned fusion if it
+    /// has one that looks at just these, otherwise the weights.
     ///
     /// # Errors
     /// If the learned fusion cannot be read, or the weights give nothing to any of several
     /// stages.
-    pub fn new(index: &Index, profile: &Profile, stages: &[StageName]) -> Result<Self, Error> {
-        match profile.learned_for(stages) {
-            Some(record) => Ok(Ranker::Learned(Box::new(load(index.dir(), record)?))),
-            None => Ranker::linear(profile, stages),
+    pub fn new(engine: &Engine, profile: &Profile, pipeline: &Pipeline) -> Result<Self, Error> {
+        match profile.learned_for(pipeline.stages()) {
+            Some(record) => Ranker::learned(engine, record),
+            None => Ranker::linear(profile, pipeline),
         }
     }
 
-    /// The profile's weights over `stages`, learned fusion or not.
+    fn learned(engine: &Engine, record: &LearnedFile) -> Result<Self, Error> {
+        let learned = load(engine.dir(), record)?;
+        Ok(Ranker::Learned(std::sync::Arc::new(learned)))
+    }
+
+    /// The profile's weights over the stages of `pipeline`, learned fusion or not.
     ///
     /// # Errors
     /// If they give nothing to any of several stages.
-    fn linear(profile: &Profile, stages: &[StageName]) -> Result<Self, Error> {
-        let fusion = profile.fusion(stages).ok_or_else(|| {
+    fn linear(profile: &Profile, pipeline: &Pipeline) -> Result<Self, Error> {
+        let fusion = pipeline.fusion(profile).ok_or_else(|| {
             Error::Request(format!(
                 "the weights {} give nothing to the stages that run: {}",
                 profile.weights,
-                names(stages)
+                stage_list(pipeline.stages())
             ))
         })?;
         Ok(Ranker::Linear(fusion))
@@ -141,49 +98,66 @@ impl Ranker {
         }
     }
 
+    /// Whether `stage` has a part in the order.
+    pub(crate) fn looks_at(&self, stage: StageName) -> bool {
+        match self {
+            Ranker::Linear(fusion) => fusion.weights.weight(stage) > 0.0,
+            Ranker::Learned(learned) => learned.stages().contains(&stage),
+        }
+    }
+
     /// All candidates of a query, best first.
     ///
     /// # Errors
     /// If the index does not know a candidate, or the trees cannot be applied.
     pub fn fuse(
         &self,
-        index: &Index,
+        engine: &Engine,
         query: &Query,
         candidates: &[Candidate],
     ) -> Result<Vec<Fused>, Error> {
         match self {
             Ranker::Linear(fusion) => Ok(fuse(candidates, fusion)),
             Ranker::Learned(learned) => {
-                let lengths = lengths(index, query, candidates)?;
+                let lengths = lengths(engine, query, candidates)?;
                 Ok(learned.fuse(candidates, &lengths)?)
             }
         }
     }
 
-    /// The first `top_k` of [`Ranker::fuse`], each with what every feature did to its
+    /// The first `top_k` of [`Ranker::fuse`], each with what every feature added to its
     /// score; nothing under weights.
     ///
     /// # Errors
     /// As [`Ranker::fuse`].
     pub fn explained(
         &self,
-        index: &Index,
+        engine: &Engine,
         query: &Query,
         candidates: &[Candidate],
         top_k: usize,
-    ) -> Result<Vec<(Fused, Vec<Contribution>)>, Error> {
-        let learned = match self {
+    ) -> Result<Vec<(Fused, Vec<FeatureScore>)>, Error> {
+        match self {
             Ranker::Linear(fusion) => {
                 let fused = fuse(candidates, fusion).into_iter().take(top_k);
-                return Ok(fused.map(|fused| (fused, Vec::new())).collect());
+                Ok(fused.map(|fused| (fused, Vec::new())).collect())
             }
-            Ranker::Learned(learned) => learned,
-        };
-        let lengths = lengths(index, query, candidates)?;
-        let mut fused = learned.fuse(candidates, &lengths)?;
-        fused.truncate(top_k);
-        let positions: Vec<usize> = fused.iter().map(|fused| fused.candidate).collect();
-        let parts = learned.contributions(candidates, &lengths, &positions)?;
-        Ok(fused.into_iter().zip(parts).collect())
+            Ranker::Learned(learned) => {
+                let lengths = lengths(engine, query, candidates)?;
+                let mut fused = learned.fuse(candidates, &lengths)?;
+                fused.truncate(top_k);
+                let positions: Vec<usize> = fused.iter().map(|fused| fused.candidate).collect();
+                let contributions = learned.contributions(candidates, &lengths, &positions)?;
+                let additions = contributions.into_iter().map(|of_one| {
+                    let named = |one: Contribution| FeatureScore {
+                        feature: one.feature.map_or_else(|| "mean".to_owned(), Into::into),
+                        value: one.value,
+                        part: one.part,
+                    };
+                    of_one.into_iter().map(named).collect()
+                });
+                Ok(fused.into_iter().zip(additions).collect())
+            }
+        }
     }
 }

@@ -6,37 +6,42 @@
 //! thousands of times, so the two are separate everywhere.
 //!
 //! Reading order: [`config`] and [`profile`] say what an index is, [`build`] makes
-//! one and [`manifest`] records it, [`index`] opens it, [`stages`] and [`gather`]
-//! collect candidates and their scores, before a [`deadline`] if there is one, [`search`]
-//! orders them, by weights or by a [`learned`] fusion, [`evaluate`]
-//! measures and [`tune`] improves the order on judged [`topics`], [`explain`] says where
-//! a document was lost, [`judge`] makes judgements where there are none, [`rerank`]
-//! reads and [`runs`] fuses what other programs ranked. Nothing here prints.
+//! one and [`manifest`] records it, [`engine`] opens it. [`stages`] says what a stage is and
+//! which there are, [`pipeline`] turns a profile into the steps of a search, [`gather`] runs
+//! them, before a [`deadline`] if there is one, and [`search`] orders what they found, by
+//! weights or by a [`learned`] fusion. [`evaluate`] measures and [`tune`] improves the order
+//! on judged [`topics`], [`explain`] says where a document was lost, [`judge`] makes
+//! judgments where there are none, [`rerank`] reads and [`runs`] fuses what other programs
+//! ranked. Nothing here prints.
 //!
 //! ```
 //! use treffer_engine::config::Config;
+//! use treffer_types::StageName;
 //!
 //! let config = Config::preset("english")?;
 //! let profile = &config.profiles["default"];
-//! assert_eq!(profile.cross_depth, 100);
+//! assert_eq!(profile.depths.get(StageName::CROSS), Some(100));
 //! # Ok::<(), treffer_engine::Error>(())
 //! ```
 
 pub mod build;
+pub mod check;
 pub mod config;
 pub mod deadline;
+pub mod engine;
 mod error;
 pub mod evaluate;
 pub mod explain;
 pub mod gather;
-pub mod index;
 pub mod judge;
 mod keys;
 pub mod learned;
 pub mod manifest;
 pub mod models;
+pub mod pipeline;
 pub mod profile;
 pub mod rerank;
+mod rerank_order;
 pub mod runs;
 pub mod search;
 pub mod settings_file;
@@ -44,5 +49,7 @@ pub mod stages;
 pub mod topics;
 pub mod tune;
 
+pub use engine::{Engine, OpenOptions};
 pub use error::Error;
-pub use treffer_encoder::Device;
+pub use treffer_api as api;
+pub use treffer_types::Device;

@@ -8,18 +8,19 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use treffer_disk::{CHECKSUMS, SealRecord, Sealed, write_durably};
 use treffer_types::{Fingerprint, ModelSpec};
 
 use crate::config::Blueprint;
-use crate::error::{Error, IoContext};
+use crate::error::Error;
 
 /// The version of the layout that this program reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Name of the manifest within an index.
 pub const MANIFEST: &str = "manifest.json";
@@ -72,17 +73,21 @@ pub struct Segment {
     pub first_doc: u32,
     /// How many documents it holds.
     pub documents: u32,
-    /// Every file, by path within the segment, with `/` on every platform.
-    pub files: BTreeMap<String, FileRecord>,
+    /// Its parts by name, each a sealed folder within the segment's.
+    pub parts: Parts,
 }
 
-/// What a file must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileRecord {
-    /// Length in bytes.
-    pub bytes: u64,
-    /// CRC-32 (IEEE) of the content.
-    pub crc32: u32,
+/// The parts of a segment by name, each with its seal.
+pub type Parts = BTreeMap<String, SealRecord>;
+
+/// The parts of a segment: the name of the folder of each.
+pub mod parts {
+    /// BM25's inverted index.
+    pub const BM25: &str = "bm25";
+    /// Vectors and their graph.
+    pub const DENSE: &str = "dense";
+    /// The documents.
+    pub const STORE: &str = "store";
 }
 
 /// The file's form: one JSON object of the manifest and a checksum over its very
@@ -152,7 +157,10 @@ impl Manifest {
     pub fn write(&self, dir: &Path) -> Result<(), Error> {
         let manifest =
             serde_json::to_string_pretty(self).expect("a manifest holds only what JSON can");
-        write_durably(&dir.join(MANIFEST), seal(&manifest).as_bytes())
+        Ok(write_durably(
+            &dir.join(MANIFEST),
+            seal(&manifest).as_bytes(),
+        )?)
     }
 
     /// Number of documents in all segments.
@@ -162,129 +170,35 @@ impl Manifest {
 
     /// Bytes of all files of all segments.
     pub fn n_bytes(&self) -> u64 {
-        self.segments
+        let parts = self
+            .segments
             .iter()
-            .flat_map(|segment| segment.files.values())
-            .map(|file| file.bytes)
-            .sum()
+            .flat_map(|segment| segment.parts.values());
+        parts.map(|part| part.bytes).sum()
     }
 }
 
 impl Segment {
-    /// Records the files that lie in `dir` now.
+    /// Compares the seals of the parts in `dir` with those recorded: that they are the
+    /// very parts that were committed. Reads no content; what is read of it later is
+    /// verified then.
     ///
     /// # Errors
-    /// If one cannot be read.
-    pub fn record(dir: &Path, name: &str, documents: u32) -> Result<Self, Error> {
-        let mut files = BTreeMap::new();
-        for path in files_below(dir)? {
-            let name = relative_name(dir, &path);
-            files.insert(name, FileRecord::of(&path)?);
-        }
-        Ok(Segment {
-            name: name.into(),
-            first_doc: 0,
-            documents,
-            files,
-        })
-    }
-
-    /// Compares the files in `dir` with the record: length and checksum of each.
-    /// Files that the record does not name are nobody's and are left alone.
-    ///
-    /// # Errors
-    /// Names the first file that is missing or differs, with both values.
-    pub fn verify(&self, dir: &Path) -> Result<(), Error> {
-        for (name, expected) in &self.files {
-            let path = dir.join(name);
-            let found = match FileRecord::of(&path) {
-                Ok(found) => found,
-                Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                    return Err(damaged(&path, "it is missing".to_string()));
-                }
-                Err(error) => return Err(error),
-            };
-            if found.bytes != expected.bytes {
+    /// Names the first part that is missing, damaged, or another.
+    pub fn check_seals(&self, dir: &Path) -> Result<(), Error> {
+        for (part, expected) in &self.parts {
+            let folder = dir.join(part);
+            let found = Sealed::open(&folder)?.record();
+            if found != *expected {
                 let what = format!(
-                    "it has {} bytes, it was written with {}",
-                    found.bytes, expected.bytes
+                    "its checksums have the checksum {:08x}, the manifest says {:08x}",
+                    found.checksums_crc32, expected.checksums_crc32
                 );
-                return Err(damaged(&path, what));
-            }
-            if found.crc32 != expected.crc32 {
-                let what = format!(
-                    "its checksum is {:08x}, it was written with {:08x}",
-                    found.crc32, expected.crc32
-                );
-                return Err(damaged(&path, what));
+                return Err(damaged(&folder.join(CHECKSUMS), what));
             }
         }
         Ok(())
     }
-}
-
-impl FileRecord {
-    fn of(path: &Path) -> Result<Self, Error> {
-        let mut file = File::open(path).at("open", path)?;
-        let mut hasher = crc32fast::Hasher::new();
-        let mut bytes = 0;
-        let mut buffer = vec![0; 1 << 18];
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => {
-                    return Ok(FileRecord {
-                        bytes,
-                        crc32: hasher.finalize(),
-                    });
-                }
-                Ok(n) => {
-                    hasher.update(&buffer[..n]);
-                    bytes += n as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => {
-                    return Err(Error::Io {
-                        action: "read",
-                        path: path.into(),
-                        source,
-                    });
-                }
-            }
-        }
-    }
-}
-
-/// Writes `bytes` to `path` so that after a crash either the old or the new content
-/// is there: a temporary file beside it, fsync, rename, fsync of the folder.
-///
-/// # Errors
-/// If any of these fails; the temporary file is removed.
-pub(crate) fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let temporary = PathBuf::from(name);
-    let written = File::create(&temporary)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    if let Err(source) = written {
-        let _ = fs::remove_file(&temporary); // the error at hand matters more
-        return Err(Error::Io {
-            action: "write",
-            path: path.into(),
-            source,
-        });
-    }
-    sync_folder(path.parent().unwrap_or(Path::new(".")))
-}
-
-/// Makes renames within `dir` durable. A no-op where folders cannot be synced.
-pub(crate) fn sync_folder(dir: &Path) -> Result<(), Error> {
-    if cfg!(unix) {
-        File::open(dir)
-            .and_then(|folder| folder.sync_all())
-            .at("sync", dir)?;
-    }
-    Ok(())
 }
 
 fn check_format(dir: &Path, manifest: &str) -> Result<(), Error> {
@@ -328,29 +242,6 @@ fn damaged(path: &Path, what: String) -> Error {
         path: path.into(),
         what,
     }
-}
-
-fn files_below(dir: &Path) -> Result<Vec<PathBuf>, Error> {
-    let mut files = Vec::new();
-    let mut folders = vec![dir.to_path_buf()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).at("list", &folder)? {
-            let path = entry.at("list", &folder)?.path();
-            match path.is_dir() {
-                true => folders.push(path),
-                false => files.push(path),
-            }
-        }
-    }
-    Ok(files)
-}
-
-fn relative_name(dir: &Path, path: &Path) -> String {
-    let relative = path
-        .strip_prefix(dir)
-        .expect("the file was found below this folder");
-    let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
-    parts.join("/")
 }
 
 #[cfg(test)]
@@ -402,7 +293,7 @@ mod tests {
         .unwrap();
         let message = Manifest::read(dir.path()).unwrap_err().to_string();
         assert!(
-            message.contains("format 7") && message.contains("format 1"),
+            message.contains("format 7") && message.contains("format 2"),
             "{message}"
         );
     }
@@ -421,36 +312,26 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_notices_every_change_of_its_files() {
+    fn a_segment_knows_its_parts_from_others() {
         let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("part")).unwrap();
-        let path = dir.path().join("part").join("file");
-        fs::write(&path, b"content").unwrap();
-        let segment = Segment::record(dir.path(), "segment-1", 1).unwrap();
-        segment.verify(dir.path()).unwrap();
-        fs::write(&path, b"c0ntent").unwrap();
-        assert!(
-            segment
-                .verify(dir.path())
-                .unwrap_err()
-                .to_string()
-                .contains("checksum")
-        );
-        fs::write(&path, b"content!").unwrap();
-        assert!(
-            segment
-                .verify(dir.path())
-                .unwrap_err()
-                .to_string()
-                .contains("8 bytes")
-        );
-        fs::remove_file(&path).unwrap();
-        assert!(
-            segment
-                .verify(dir.path())
-                .unwrap_err()
-                .to_string()
-                .contains("missing")
-        );
+        let part = dir.path().join(parts::STORE);
+        let seal_with = |content: &[u8]| {
+            let _ = fs::remove_dir_all(&part);
+            fs::create_dir(&part).unwrap();
+            fs::write(part.join("file"), content).unwrap();
+            treffer_disk::seal(&part).unwrap()
+        };
+        let segment = Segment {
+            name: "segment-1".into(),
+            first_doc: 0,
+            documents: 1,
+            parts: Parts::from([(parts::STORE.to_owned(), seal_with(b"content"))]),
+        };
+        segment.check_seals(dir.path()).unwrap();
+        seal_with(b"c0ntent");
+        let message = segment.check_seals(dir.path()).unwrap_err().to_string();
+        assert!(message.contains("checksums"), "{message}");
+        fs::remove_dir_all(&part).unwrap();
+        assert!(segment.check_seals(dir.path()).is_err());
     }
 }

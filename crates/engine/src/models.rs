@@ -1,69 +1,28 @@
 //! From a model's name in the configuration to a model that runs.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use treffer_encoder::{BiEncoder, CrossEncoder, Device, describe};
-use treffer_models::{Fetched, Registry};
-use treffer_types::{BoxError, Embedder, ModelFolder, ModelRole, PairScorer, Progress};
+use treffer_types::{BoxError, Device, Embedder, ModelRole, PairScorer};
 
 use crate::error::Error;
 use crate::manifest::ModelRecord;
 
-/// Where an index gets its models from. The registry is the usual place; tests and
-/// programs that bring their own models implement this themselves.
+/// Where an index gets its models from. The crate `treffer` implements this for models
+/// that are known by name; programs that bring their own models do it themselves, and
+/// compile neither an inference library nor an HTTP client.
 pub trait ModelSource: Send + Sync {
     /// The bi-encoder of this name.
     ///
     /// # Errors
     /// If it cannot be found, fetched or loaded.
-    fn embedder(&self, name: &str, device: Device) -> Result<Box<dyn Embedder>, BoxError>;
+    fn embedder(&self, name: &str, device: Device) -> Result<Arc<dyn Embedder>, BoxError>;
 
     /// The cross-encoder of this name.
     ///
     /// # Errors
     /// If it cannot be found, fetched or loaded.
-    fn pair_scorer(&self, name: &str, device: Device) -> Result<Box<dyn PairScorer>, BoxError>;
-}
-
-/// Models from the registry, fetched when they are not yet in its cache.
-pub struct RegistryModels<'a> {
-    /// Names, pins and cache.
-    pub registry: Registry,
-    /// Told of downloads.
-    pub progress: &'a dyn Progress,
-}
-
-impl RegistryModels<'_> {
-    /// The folder of the model, fetched if need be, with its description.
-    ///
-    /// # Errors
-    /// If the name is unknown, the model cannot be fetched, is for another role, or
-    /// its folder does not say enough.
-    pub fn folder(&self, name: &str, role: ModelRole) -> Result<ModelFolder, BoxError> {
-        let folder = match self.registry.fetch(name, self.progress)? {
-            Fetched::Ready(folder) => folder,
-            Fetched::Undescribed { path, sha256 } => {
-                let spec = describe(&path, Some(role))?;
-                ModelFolder { path, spec, sha256 }
-            }
-        };
-        if folder.spec.role != role {
-            return Err(format!("it is a {}, a {role} is needed here", folder.spec.role).into());
-        }
-        Ok(folder)
-    }
-}
-
-impl ModelSource for RegistryModels<'_> {
-    fn embedder(&self, name: &str, device: Device) -> Result<Box<dyn Embedder>, BoxError> {
-        let folder = self.folder(name, ModelRole::BiEncoder)?;
-        Ok(Box::new(BiEncoder::load(&folder, device)?))
-    }
-
-    fn pair_scorer(&self, name: &str, device: Device) -> Result<Box<dyn PairScorer>, BoxError> {
-        let folder = self.folder(name, ModelRole::CrossEncoder)?;
-        Ok(Box::new(CrossEncoder::load(&folder, device)?))
-    }
+    fn pair_scorer(&self, name: &str, device: Device) -> Result<Arc<dyn PairScorer>, BoxError>;
 }
 
 /// A source for indexes that are searched without models.
@@ -71,11 +30,11 @@ impl ModelSource for RegistryModels<'_> {
 pub struct NoModels;
 
 impl ModelSource for NoModels {
-    fn embedder(&self, _name: &str, _device: Device) -> Result<Box<dyn Embedder>, BoxError> {
+    fn embedder(&self, _name: &str, _device: Device) -> Result<Arc<dyn Embedder>, BoxError> {
         Err("this program loads no models".into())
     }
 
-    fn pair_scorer(&self, _name: &str, _device: Device) -> Result<Box<dyn PairScorer>, BoxError> {
+    fn pair_scorer(&self, _name: &str, _device: Device) -> Result<Arc<dyn PairScorer>, BoxError> {
         Err("this program loads no models".into())
     }
 }

@@ -1,13 +1,19 @@
 //! A profile: how candidates are gathered and fused. An index holds several, by name.
 
-use serde::{Deserialize, Serialize};
-use treffer_fusion::{Fusion, Normalizer, Weights};
-use treffer_types::{StageMap, StageName};
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use treffer_fusion::{Aggregation, Normalizer, Weights};
+use treffer_types::{StageMap, StageName, stage_list};
 
 use crate::learned::LearnedFile;
-mod prints;
+use crate::stages::Registry;
 
-pub use prints::QueryPrints;
+mod depths;
+mod fingerprints;
+
+pub use depths::Depths;
+pub use fingerprints::QueryFingerprints;
 
 /// How candidates are gathered and fused.
 ///
@@ -19,35 +25,37 @@ pub use prints::QueryPrints;
 /// assert!(Profile { ef_search: 10, ..profile }.check().is_err());
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct Profile {
-    /// Which stages bring candidates in.
+    /// Which stages retrieve candidates.
     pub mode: Mode,
-    /// The first stage of mode `two-stage`; other modes do not look at it.
-    pub first_stage: FirstStage,
-    /// Candidates that BM25 brings in, from 1.
-    pub bm25_depth: usize,
-    /// Candidates that the bi-encoder brings in, from 1.
-    pub dense_depth: usize,
-    /// Beam of the graph search; at least `dense_depth`.
+    /// The stage that retrieves in mode `two-stage`; other modes do not look at it.
+    pub first_stage: StageName,
+    /// How many candidates each stage retrieves, or, for a reranker, reads: from 1, and
+    /// for a reranker from 0, which switches it off.
+    #[serde(flatten)]
+    pub depths: Depths,
+    /// Beam of the graph search; at least the depth of the dense stage.
     pub ef_search: usize,
     /// Indexes of fewer vectors than this are scanned instead of searched through
     /// the graph: exact, and no slower at that size.
     pub exact_below: usize,
-    /// Candidates that the cross-encoder reads; 0 switches it off.
-    pub cross_depth: usize,
     /// Which candidates the cross-encoder reads first.
-    pub cross_order: CrossOrder,
-    /// How each stage's scores are brought to a common scale.
+    pub cross_order: Order,
+    /// How each stage's scores are brought to a common scale; min-max where nothing is
+    /// said.
     pub normalizers: StageMap<Normalizer>,
-    /// alpha (bm25), beta (dense) and gamma (cross): at least 0, with sum 1.
+    /// How the scores of a document's passages become one score for each stage.
+    pub aggregation: Aggregation,
+    /// alpha (bm25), beta (dense), gamma (cross) and so on: at least 0, with sum 1.
     pub weights: Weights,
     /// Trees that correct the weighted sum; none in most profiles. The file holds the
     /// weights and normalizers that they correct: where it applies, those here do not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learned: Option<LearnedFile>,
-    /// Milliseconds after which the cross-encoder stops reading, counted from the start
-    /// of the query and at least 1; `None` lets it read all of `cross_depth`.
+    /// Milliseconds after which no further work is begun, counted from the start of the
+    /// query and at least 1. The first retrieval always runs; `None` lets all stages run
+    /// to their depths.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
     /// Where the weights come from, if they were tuned.
@@ -55,27 +63,27 @@ pub struct Profile {
     pub tuned: Option<Provenance>,
 }
 
-/// Which stages bring candidates in. Every mode but `two-stage` ends with the BM25
-/// and dense scores of all candidates complete.
+/// Which stages retrieve candidates. Every mode but `two-stage` ends with the scores of
+/// all stages but rerankers complete for every candidate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// BM25 brings in candidates, the bi-encoder rescores them, the cross-encoder
-    /// reads the best.
+    /// The first stage retrieves, the others score what it found, the cross-encoder
+    /// reranks the best.
     Cascade,
-    /// BM25 and the bi-encoder both bring in candidates, so that each finds what
-    /// the other missed.
+    /// BM25 and the bi-encoder both retrieve, so that each finds what the other missed.
     #[default]
     Hybrid,
-    /// One first stage, then the cross-encoder; the other first stage is not run.
+    /// One first stage, then the cross-encoder; other stages that could retrieve are not
+    /// run.
     TwoStage,
     /// The cross-encoder reads every document. For small corpora: the index may
-    /// hold at most `cross_depth` documents.
+    /// hold at most as many documents as the cross-encoder's depth.
     Exhaustive,
 }
 
-impl std::fmt::Display for Mode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Mode::Cascade => "cascade",
             Mode::Hybrid => "hybrid",
@@ -85,31 +93,47 @@ impl std::fmt::Display for Mode {
     }
 }
 
-/// The first stage of mode `two-stage`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FirstStage {
-    /// BM25.
-    #[default]
-    Bm25,
-    /// The bi-encoder.
-    Dense,
-}
-
-/// The order of promise in which the cross-encoder takes candidates.
+/// The order in which a reranker takes candidates, written `fused` or as the name of a
+/// stage.
 ///
 /// It does not depend on the fusion weights, so that one gathering serves every
 /// weighting that a tuner tries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CrossOrder {
-    /// By BM25 score.
-    Bm25,
-    /// By bi-encoder score.
-    Dense,
-    /// By the equally weighted fusion of both, normalised as the profile says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// By the equally weighted fusion of the stages before it, normalized as the profile
+    /// says.
     #[default]
     Fused,
+    /// By the score of one stage.
+    Stage(StageName),
+}
+
+const FUSED: &str = "fused";
+
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Order::Fused => f.pad(FUSED),
+            Order::Stage(stage) => stage.fmt(f),
+        }
+    }
+}
+
+impl Serialize for Order {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Order {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let text = String::deserialize(deserializer)?;
+        if text == FUSED {
+            return Ok(Order::Fused);
+        }
+        text.parse().map(Order::Stage).map_err(D::Error::custom)
+    }
 }
 
 /// Where tuned weights come from.
@@ -122,7 +146,7 @@ pub struct Provenance {
     pub qrels: String,
     /// How many queries had judgements to tune on.
     pub n_queries: usize,
-    /// What was maximised.
+    /// What was maximized.
     pub metric: String,
     /// Number of cross-validation folds.
     pub folds: usize,
@@ -139,28 +163,24 @@ pub struct Provenance {
     /// Fingerprint of the cross-encoder whose scores were weighed; empty if none was.
     pub cross_fingerprint: String,
     /// The queries themselves, so that a measurement on them can be told apart.
-    #[serde(default, skip_serializing_if = "QueryPrints::is_empty")]
-    pub query_prints: QueryPrints,
+    #[serde(default, skip_serializing_if = "QueryFingerprints::is_empty")]
+    pub query_fingerprints: QueryFingerprints,
 }
 
 impl Default for Profile {
     fn default() -> Self {
+        let standard = Registry::standard();
+        let stages: Vec<StageName> = standard.iter().map(|kind| kind.name).collect();
         Profile {
             mode: Mode::default(),
-            first_stage: FirstStage::default(),
-            bm25_depth: 200,
-            dense_depth: 200,
+            first_stage: StageName::BM25,
+            depths: Depths::default(),
             ef_search: 400,
             exact_below: 10_000,
-            cross_depth: 100,
-            cross_order: CrossOrder::default(),
-            normalizers: StageMap::from_fn(|_| Normalizer::MinMax),
-            weights: Weights::from_decimals(StageMap {
-                bm25: 0.2,
-                dense: 0.3,
-                cross: 0.5,
-            })
-            .expect("three decimals that sum to 1"),
+            cross_order: Order::default(),
+            normalizers: StageMap::from_fn(&stages, |_| Normalizer::MinMax),
+            aggregation: Aggregation::default(),
+            weights: "0.2,0.3,0.5".parse().expect("three decimals that sum to 1"),
             learned: None,
             deadline_ms: None,
             tuned: None,
@@ -176,31 +196,61 @@ impl Profile {
     pub fn check(&self) -> Result<(), String> {
         let Profile {
             mode: _,
-            first_stage: _,
-            bm25_depth,
-            dense_depth,
+            first_stage,
+            depths,
             ef_search,
             exact_below: _,
-            cross_depth: _,
-            cross_order: _,
+            cross_order,
             normalizers: _,
+            aggregation: _,
             weights: _, // non-negative with sum 1 by construction
             learned: _,
             deadline_ms,
             tuned: _,
         } = self;
-        if *bm25_depth == 0 {
-            return Err("bm25_depth is 0; it must be at least 1".into());
+        let standard = Registry::standard();
+        let retrievers: Vec<StageName> = standard
+            .iter()
+            .filter(|kind| kind.capabilities.retrieves)
+            .map(|kind| kind.name)
+            .collect();
+        let is_other = |stage: StageName| {
+            let kind = standard.get(stage);
+            kind.is_some_and(|kind| !kind.capabilities.retrieves)
+        };
+        if is_other(*first_stage) {
+            return Err(format!(
+                "first_stage is `{first_stage}`, which retrieves nothing; stages that do are {}",
+                stage_list(&retrievers)
+            ));
         }
-        if *dense_depth == 0 {
-            return Err("dense_depth is 0; it must be at least 1".into());
+        if let Order::Stage(stage) = cross_order
+            && standard
+                .get(*stage)
+                .is_some_and(|kind| kind.capabilities.reranks)
+        {
+            return Err(format!(
+                "cross_order is `{stage}`, which reranks itself; it must be `fused` or a stage that runs before"
+            ));
+        }
+        for (stage, depth) in depths.iter() {
+            let is_optional = standard
+                .get(stage)
+                .is_some_and(|kind| kind.capabilities.reranks);
+            if depth == 0 && !is_optional {
+                return Err(format!(
+                    "{} is 0; it must be at least 1",
+                    Depths::key(stage)
+                ));
+            }
         }
         if *deadline_ms == Some(0) {
             return Err(
                 "deadline_ms is 0; it must be at least 1, or not be there for no deadline".into(),
             );
         }
-        if ef_search < dense_depth {
+        let dense_depth = depths.get(StageName::DENSE).unwrap_or(0);
+        if *ef_search < dense_depth {
             return Err(format!(
                 "ef_search is {ef_search}, below dense_depth {dense_depth}: the graph search would return too few or worse neighbors; raise ef_search or lower dense_depth"
             ));
@@ -208,37 +258,9 @@ impl Profile {
         Ok(())
     }
 
-    /// The fusion over `stages` only: the other stages' weights are given up and the
-    /// rest scaled to sum to 1. A single stage orders alone, whatever its weight;
-    /// `None` if there are more and none of them has any.
-    pub fn fusion(&self, stages: &[StageName]) -> Option<Fusion> {
-        let weights = match stages {
-            [_] => Weights::equal(stages),
-            _ => self.weights.restricted_to(stages),
-        };
-        Some(Fusion {
-            normalizers: self.normalizers,
-            weights: weights?,
-        })
-    }
-
-    /// The stages that this profile runs, given those that the index has.
-    pub fn stages(&self, available: &[StageName]) -> Vec<StageName> {
-        StageName::ALL
-            .into_iter()
-            .filter(|stage| available.contains(stage) && self.runs(*stage))
-            .collect()
-    }
-
-    /// As [`Profile::stages`], but for a cross-encoder without weight that no learned
-    /// fusion looks at: reading for it would change nothing.
-    pub fn stages_with_effect(&self, available: &[StageName]) -> Vec<StageName> {
-        let learned = self.learned.iter().flat_map(|learned| &learned.stages);
-        let is_looked_at = learned.into_iter().any(|stage| *stage == StageName::Cross);
-        let reads = is_looked_at || self.weights.weight(StageName::Cross) > 0.0;
-        let mut stages = self.stages(available);
-        stages.retain(|stage| *stage != StageName::Cross || reads);
-        stages
+    /// How the scores of `stage` are normalized.
+    pub fn normalizer(&self, stage: StageName) -> Normalizer {
+        self.normalizers.get_or(stage, Normalizer::MinMax)
     }
 
     /// The learned fusion, if it looks at just these stages.
@@ -249,13 +271,11 @@ impl Profile {
         same.then_some(learned)
     }
 
-    fn runs(&self, stage: StageName) -> bool {
-        match (stage, self.mode, self.first_stage) {
-            (StageName::Cross, _, _) => self.cross_depth > 0,
-            (StageName::Bm25, Mode::TwoStage, first) => first == FirstStage::Bm25,
-            (StageName::Dense, Mode::TwoStage, first) => first == FirstStage::Dense,
-            _ => true,
-        }
+    /// The same profile with its values by stage in the order of `stages`.
+    pub(crate) fn in_order_of(mut self, stages: &[StageName]) -> Self {
+        self.normalizers = self.normalizers.in_order_of(stages);
+        self.weights = self.weights.in_order_of(stages);
+        self
     }
 }
 
@@ -277,22 +297,30 @@ mod tests {
     }
 
     #[test]
-    fn two_stage_runs_one_first_stage() {
-        let all = StageName::ALL;
+    fn orders_and_depths_survive_a_round_trip() {
         let profile = Profile {
-            mode: Mode::TwoStage,
+            cross_order: Order::Stage(StageName::DENSE),
+            depths: Depths::default().with(StageName::CROSS, 7),
             ..Profile::default()
         };
-        assert_eq!(profile.stages(&all), [StageName::Bm25, StageName::Cross]);
-        let profile = Profile {
-            first_stage: FirstStage::Dense,
-            ..profile
+        let text = toml::to_string(&profile).unwrap();
+        assert!(text.contains("cross_depth = 7"), "{text}");
+        assert!(text.contains("cross_order = \"dense\""), "{text}");
+        assert_eq!(toml::from_str::<Profile>(&text).unwrap(), profile);
+        assert!(toml::from_str::<Profile>("bm25_dept = 3").is_err());
+    }
+
+    #[test]
+    fn a_reranker_cannot_come_first() {
+        let first = Profile {
+            first_stage: StageName::CROSS,
+            ..Profile::default()
         };
-        assert_eq!(profile.stages(&all), [StageName::Dense, StageName::Cross]);
-        let profile = Profile {
-            cross_depth: 0,
-            ..profile
+        assert!(first.check().unwrap_err().contains("bm25, dense"));
+        let order = Profile {
+            cross_order: Order::Stage(StageName::CROSS),
+            ..Profile::default()
         };
-        assert_eq!(profile.stages(&all), [StageName::Dense]);
+        assert!(order.check().unwrap_err().contains("cross_order"));
     }
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use treffer_eval::{Run, RunEntry};
-use treffer_types::{Candidate, PassageId, Progress, Query, StageName};
+use treffer_types::{Candidate, Progress, Query, StageName};
 
-use crate::error::{Error, part, stop_if_asked};
-use crate::gather::query_name;
-use crate::index::Index;
-use crate::stages::read_pairs;
+use crate::engine::Engine;
+use crate::error::{Error, stop_if_asked};
+use crate::gather::{query_name, score_at};
+use crate::profile::Profile;
 
 /// A run in its new order, and what of it could not be read.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,13 +36,13 @@ pub struct Reranked {
 /// query of the run is among `queries`, if one of them is blank, if reading fails, or
 /// if `progress` says to stop.
 pub fn rerank(
-    index: &Index,
+    engine: &Engine,
     run: &Run,
     queries: &[Query],
     depth: usize,
     progress: &dyn Progress,
 ) -> Result<Reranked, Error> {
-    if index.cross.is_none() {
+    if !engine.stages().contains(&StageName::CROSS) {
         return Err(Error::Request(
             "nothing can be re-ranked here: the index has no cross-encoder; build it with one (cross.model)".into(),
         ));
@@ -63,7 +63,7 @@ pub fn rerank(
     for (id, ranking) in &run.0 {
         stop_if_asked(progress)?;
         match texts.get(id.as_str()) {
-            Some(query) => rerank_query(index, query, ranking, depth, &mut reranked)?,
+            Some(query) => rerank_query(engine, query, ranking, depth, &mut reranked)?,
             None => reranked.without_text.push(id.clone()),
         }
         progress.advance(1);
@@ -86,7 +86,7 @@ fn by_id(queries: &[Query]) -> Result<BTreeMap<&str, &Query>, Error> {
 }
 
 fn rerank_query(
-    index: &Index,
+    engine: &Engine,
     query: &Query,
     ranking: &[RunEntry],
     depth: usize,
@@ -98,10 +98,9 @@ fn rerank_query(
     let mut pool = Vec::new();
     let mut docs = Vec::new();
     for RunEntry { doc, .. } in ranking {
-        let found = index.store.find(doc);
-        match found.map_err(part("read", "store", index.dir()))? {
+        match engine.find(doc)? {
             Some(number) => {
-                pool.push(Candidate::new(PassageId::whole(number)));
+                pool.push(Candidate::new(number));
                 docs.push(doc);
             }
             None => into.unknown.push((query.id.clone(), doc.clone())),
@@ -111,18 +110,19 @@ fn rerank_query(
         return Ok(());
     }
     let places: Vec<usize> = (0..pool.len().min(depth)).collect();
-    if let Some(scorer) = &index.cross {
-        read_pairs(scorer.as_ref(), &index.store, query, &mut pool, &places).map_err(|source| {
-            Error::Stage {
-                stage: StageName::Cross,
-                query: query_name(query),
-                source,
-            }
-        })?;
+    let profile = Profile::default(); // none of its keys has a say in what a pair scores
+    let failed = |source| Error::Stage {
+        stage: StageName::CROSS,
+        query: query_name(query),
+        source,
+    };
+    let answers = engine.begin(StageName::CROSS, &[query], &profile);
+    for answer in answers.map_err(failed)? {
+        score_at(&mut pool, StageName::CROSS, &*answer, &places).map_err(failed)?;
     }
     into.n_read += places.len();
     let scores = pool.iter().map(|candidate| {
-        let logit = candidate.scores.get(StageName::Cross);
+        let logit = candidate.best_score(StageName::CROSS);
         logit.map(|logit| f64::from(logit.value()))
     });
     let entries = ordered(docs.into_iter().zip(scores));

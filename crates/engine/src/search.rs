@@ -1,153 +1,198 @@
 //! The second journey: query to hits.
 
-use treffer_fusion::{Contribution, Fused};
-use treffer_types::{Candidate, Clock, FeatureScore, Hit, Query, StageName, StageTrace};
+use treffer_api::{FeatureScore, Hit, QueryName, SearchOptions, SearchRequest, SearchResponse};
+use treffer_fusion::Fused;
+use treffer_types::{Candidate, Clock, PassageId, Query, StageMap};
 
+use crate::engine::Engine;
 use crate::error::{Error, part};
-use crate::gather::{Gathered, Plan};
-use crate::index::Index;
+use crate::gather::{Gathered, Gatherer};
 use crate::learned::Ranker;
+use crate::pipeline::Pipeline;
 use crate::profile::Profile;
 
-/// What a search is to do.
-#[derive(Clone, Debug)]
-pub struct SearchRequest<'a> {
-    /// How to gather and fuse.
-    pub profile: &'a Profile,
-    /// The stages to run; `None` for all that the profile runs, but for a
-    /// cross-encoder without weight: reading for it would change nothing. Under stages
-    /// that the profile's learned fusion does not know, its weights decide.
-    pub stages: Option<&'a [StageName]>,
-    /// Most hits to return.
-    pub top_k: usize,
-}
+impl Engine {
+    /// The best documents for a query: `fuse(gather(query), profile)`.
+    ///
+    /// # Errors
+    /// If there is no such profile, a key or value is wrong, a stage is asked for that
+    /// does not run, the query is blank, a stage fails, or a document cannot be read.
+    pub fn search(&self, request: &SearchRequest) -> Result<SearchResponse, Error> {
+        self.searcher(&request.options)?.search(&request.query)
+    }
 
-/// What a search found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SearchResult {
-    /// Best first.
-    pub hits: Vec<Hit>,
-    /// What each stage did.
-    pub traces: Vec<StageTrace>,
-    /// How many candidates were fused.
-    pub n_candidates: usize,
+    /// As [`Engine::search`] for every query, in order; models encode all of them in one
+    /// pass.
+    ///
+    /// # Errors
+    /// As [`Engine::search`], of the first query at fault.
+    pub fn search_batch(
+        &self,
+        queries: &[Query],
+        options: &SearchOptions,
+    ) -> Result<Vec<SearchResponse>, Error> {
+        self.searcher(options)?.search_batch(queries)
+    }
+
+    /// Prepares searches of one kind, so that what they share is done once.
+    ///
+    /// # Errors
+    /// As [`Engine::search`], as far as it does not depend on the query.
+    pub fn searcher(&self, options: &SearchOptions) -> Result<Searcher, Error> {
+        let profile = self.profile(options)?;
+        Searcher::new(self, &profile, options)
+    }
 }
 
 /// Searches of one kind over one index.
-pub struct Searcher<'a> {
-    index: &'a Index,
-    plan: Plan<'a>,
+#[derive(Clone)]
+pub struct Searcher {
+    engine: Engine,
+    gatherer: Gatherer,
     ranker: Ranker,
-    request: SearchRequest<'a>,
+    options: SearchOptions,
 }
 
-impl<'a> Searcher<'a> {
-    /// Prepares searches; the work is in [`Searcher::search`].
+impl Searcher {
+    /// Prepares searches under a profile that need not be one of the index. Of `options`
+    /// only what does not make a profile counts: stages, number of hits, explanations.
     ///
     /// # Errors
-    /// As [`Plan::new`] and [`Ranker::new`].
-    pub fn new(index: &'a Index, request: SearchRequest<'a>) -> Result<Self, Error> {
-        let plan = match request.stages {
-            Some(stages) => Plan::new(index, request.profile, Some(stages))?,
-            None => Plan::new(
-                index,
-                request.profile,
-                Some(&request.profile.stages_with_effect(index.stages())),
-            )?,
+    /// As [`Pipeline::only`] and [`Ranker::new`].
+    pub fn new(engine: &Engine, profile: &Profile, options: &SearchOptions) -> Result<Self, Error> {
+        let available = engine.available();
+        let pipeline = match &options.stages {
+            Some(stages) => Pipeline::only(profile, available, stages)?,
+            None => Pipeline::effective(profile, available)?,
         };
-        let ranker = Ranker::new(index, request.profile, plan.stages())?;
         Ok(Searcher {
-            index,
-            plan,
-            ranker,
-            request,
+            ranker: Ranker::new(engine, profile, &pipeline)?,
+            gatherer: Gatherer::new(engine, profile, pipeline),
+            engine: engine.clone(),
+            options: options.clone(),
         })
     }
 
     /// The same searches, their deadline and times by another clock than the system's.
-    pub fn with_clock(mut self, clock: impl Clock + 'a) -> Self {
-        self.plan = self.plan.with_clock(clock);
+    pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.gatherer = self.gatherer.with_clock(clock);
         self
     }
 
-    /// The best documents for a query: `fuse(gather(query), profile)`.
+    /// The best documents for a query.
     ///
     /// # Errors
     /// If the query is blank, a stage fails, or a document cannot be read.
-    pub fn search(&self, query: &Query) -> Result<SearchResult, Error> {
-        let Gathered { candidates, traces } = self.plan.gather(query)?;
-        let top_k = self.request.top_k;
-        let hits = hits(self.index, query, &candidates, &self.ranker, top_k)?;
-        Ok(SearchResult {
-            hits,
-            traces,
+    pub fn search(&self, query: &Query) -> Result<SearchResponse, Error> {
+        self.respond(query, &self.gatherer.gather(query)?)
+    }
+
+    /// The best documents for every query, in order.
+    ///
+    /// # Errors
+    /// As [`Searcher::search`], of the first query at fault.
+    pub fn search_batch(&self, queries: &[Query]) -> Result<Vec<SearchResponse>, Error> {
+        let gathered = self.gatherer.gather_batch(queries)?;
+        let pairs = queries.iter().zip(&gathered);
+        pairs
+            .map(|(query, gathered)| self.respond(query, gathered))
+            .collect()
+    }
+
+    fn respond(&self, query: &Query, gathered: &Gathered) -> Result<SearchResponse, Error> {
+        let SearchOptions {
+            top_k,
+            explain,
+            timings,
+            ..
+        } = self.options;
+        let candidates = &gathered.candidates;
+        let mut hits = hits(&self.engine, query, candidates, &self.ranker, top_k)?;
+        if !explain {
+            hits.iter_mut().for_each(drop_explanation);
+        }
+        Ok(SearchResponse {
+            query: QueryName {
+                id: query.id.clone(),
+                text: query.text.clone(),
+            },
             n_candidates: candidates.len(),
+            stages: gathered
+                .traces
+                .iter()
+                .map(|trace| trace.report(timings))
+                .collect(),
+            hits,
         })
     }
 }
 
-/// The best `top_k` of gathered candidates, with their documents: the second half of a
-/// search, for candidates that are there already.
+fn drop_explanation(hit: &mut Hit) {
+    hit.passage = None;
+    hit.stages = StageMap::new();
+    hit.learned = Vec::new();
+    hit.tokens_cut = None;
+}
+
+/// The best `top_k` of gathered candidates, with their documents and what explains their
+/// scores: the second half of a search, for candidates that are there already.
 ///
 /// # Errors
 /// As [`Ranker::fuse`], or if a document cannot be read.
 pub fn hits(
-    index: &Index,
+    engine: &Engine,
     query: &Query,
     candidates: &[Candidate],
     ranker: &Ranker,
     top_k: usize,
 ) -> Result<Vec<Hit>, Error> {
-    let ranked = (1..).zip(ranker.explained(index, query, candidates, top_k)?);
+    let ranked = (1..).zip(ranker.explained(engine, query, candidates, top_k)?);
     ranked
         .map(|(rank, (fused, learned))| {
-            hit(index, rank, &fused, &candidates[fused.candidate], learned)
+            hit(engine, rank, &fused, &candidates[fused.candidate], learned)
         })
         .collect()
 }
 
-/// The corpus's names of all candidates in their fused order, without their documents.
+/// The corpus's ids of all candidates in their fused order, without their documents.
 ///
 /// # Errors
 /// As [`Ranker::fuse`], or if the index cannot say what a document is called.
 pub fn ranking(
-    index: &Index,
+    engine: &Engine,
     query: &Query,
     candidates: &[Candidate],
     ranker: &Ranker,
 ) -> Result<Vec<String>, Error> {
-    let fused = ranker.fuse(index, query, candidates)?;
-    let name = |fused: &Fused| {
-        let id = index.store.id(fused.doc);
-        let id = id.map_err(part("read", "store", index.dir()))?;
-        Ok(id.to_owned())
-    };
-    fused.iter().map(name).collect()
+    let fused = ranker.fuse(engine, query, candidates)?;
+    let id = |fused: &Fused| engine.doc_id(fused.doc).map(str::to_owned);
+    fused.iter().map(id).collect()
 }
 
 fn hit(
-    index: &Index,
+    engine: &Engine,
     rank: u32,
     fused: &Fused,
     candidate: &Candidate,
-    learned: Vec<Contribution>,
+    learned: Vec<FeatureScore>,
 ) -> Result<Hit, Error> {
-    let document = index.store.document(fused.doc);
-    let document = document.map_err(part("read", "store", index.dir()))?;
-    let named = |one: Contribution| FeatureScore {
-        feature: one.feature.unwrap_or("mean").to_owned(),
-        value: one.value,
-        part: one.part,
-    };
+    let document = engine.store().document(fused.doc);
+    let document = document.map_err(part("read", "store", engine.dir()))?;
+    // The last stage looked closest.
+    let best = candidate.all_evidence().last();
+    let best = best.and_then(|(stage, _)| candidate.best(stage));
     Ok(Hit {
         rank,
         id: document.id,
         score: fused.score,
-        passage: candidate.passage,
+        passage: Some(PassageId {
+            doc: fused.doc,
+            passage: best.map_or(0, |evidence| evidence.passage),
+        }),
         title: document.title,
         text: document.text,
-        stages: fused.stages,
-        learned: learned.into_iter().map(named).collect(),
-        tokens_cut: candidate.tokens_cut,
+        stages: fused.stages.clone(),
+        learned,
+        tokens_cut: Some(best.map_or(0, |evidence| evidence.tokens_cut)),
     })
 }

@@ -1,58 +1,60 @@
 //! Changing one profile in `treffer.toml` without touching the rest: people's
 //! comments, their order and their other profiles stay as they are.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::Path;
 
 use toml_edit::{DocumentMut, Item, Table, TableLike};
+use treffer_disk::{Lock, LockError, write_durably};
 
 use crate::config::Settings;
 use crate::error::{Error, IoContext};
-use crate::manifest::{LOCK, Manifest, SETTINGS, write_durably};
+use crate::manifest::{LOCK, Manifest, SETTINGS};
 use crate::profile::Profile;
 
-/// Takes the writer's lock of the index in `dir`; dropping the file gives it back.
+/// Takes the writer's lock of the index in `dir`; dropping it gives it back.
 ///
 /// # Errors
 /// If another process holds it, or the lock file cannot be opened.
-pub(crate) fn lock(dir: &Path) -> Result<File, Error> {
-    let path = dir.join(LOCK);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path);
-    let file = file.at("open", &path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Locked { path: dir.into() }),
-        Err(TryLockError::Error(source)) => Err(Error::Io {
-            action: "lock",
-            path,
-            source,
-        }),
-    }
+pub(crate) fn lock(dir: &Path) -> Result<Lock, Error> {
+    Lock::try_exclusive(&dir.join(LOCK)).map_err(|error| match error {
+        LockError::Held { .. } => Error::Locked { path: dir.into() },
+        LockError::Io(source) => source.into(),
+    })
 }
 
-/// Writes `profile` under `name` into the settings of the index in `dir`.
+/// Writes the profile that `make` gives under `name` into the settings of the index in
+/// `dir`, if that is still of the generation for which the profile was made.
+///
+/// `make` runs under the writer's lock, so that what it writes beside the settings is not
+/// in use by another writer.
 ///
 /// # Errors
-/// If there is no index, another process writes it, or the settings cannot be read,
-/// are wrong, or cannot be written.
-pub fn save_profile(dir: &Path, name: &str, profile: &Profile) -> Result<(), Error> {
+/// If there is no index, another process writes it or has replaced it, or the settings
+/// cannot be read, are wrong, or cannot be written; or if `make` fails.
+pub fn change_profile(
+    dir: &Path,
+    generation: u64,
+    name: &str,
+    make: impl FnOnce() -> Result<Profile, Error>,
+) -> Result<(), Error> {
     Manifest::read(dir)?; // a lock in a folder that is no index would make it look like one
     let _lock = lock(dir)?;
+    let found = Manifest::read(dir)?.generation;
+    if found != generation {
+        return Err(Error::Replaced { path: dir.into() });
+    }
     let path = dir.join(SETTINGS);
     let text = fs::read_to_string(&path).at("read", &path)?;
     let origin = path.display().to_string();
     Settings::parse(&text, &origin)?;
-    let changed = with_profile(&text, name, profile).map_err(|source| Error::Config {
+    let changed = with_profile(&text, name, &make()?).map_err(|source| Error::Config {
         origin: origin.clone(),
         what: "this is not valid TOML".into(),
         source: Some(source.into()),
     })?;
     Settings::parse(&changed, &origin)?;
-    write_durably(&path, changed.as_bytes())
+    Ok(write_durably(&path, changed.as_bytes())?)
 }
 
 /// `text` has been read as settings before, so it has a table of profiles.
@@ -128,7 +130,7 @@ mod tests {
         settings.profiles.insert(
             "mine".into(),
             Profile {
-                cross_depth: 3,
+                ef_search: 903,
                 ..Profile::default()
             },
         );

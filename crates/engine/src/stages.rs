@@ -1,255 +1,167 @@
-//! The stages: each adds candidates to the pool or its own score to those in it.
+//! What a stage is, and which stages there are.
 //!
-//! A stage never drops a candidate and never touches another stage's score.
+//! A stage retrieves candidates, scores those that others retrieved, or reranks the best
+//! of them. It is registered once, as a [`StageKind`]: its name, what it can do and how it
+//! is opened. Nothing else in the engine knows more of it.
 
-use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
 
-use treffer_dense::DenseIndex;
-use treffer_fusion::{Normalizer, Prepared, Weights};
 use treffer_bm25::Bm25Index;
+use treffer_fusion::Normalizer;
 use treffer_store::Store;
-use treffer_types::{
-    BoxError, Candidate, DocId, Embedder, PairScorer, PassageId, Query, Score, StageMap, StageName,
-};
+use treffer_types::{BoxError, Device, DocId, Evidence, Query, StageName};
 
-use crate::deadline::{Deadline, Pace};
-use crate::profile::CrossOrder;
+use crate::error::Error;
+use crate::manifest::Manifest;
+use crate::models::ModelSource;
+use crate::profile::Profile;
 
-/// A step of gathering.
-pub trait Stage {
-    /// Whose score it sets.
-    fn name(&self) -> StageName;
+mod bm25;
+mod cross;
+mod dense;
 
-    /// The pool with this stage's candidates and scores added. A stage that can be cut
-    /// short stops before `deadline`.
+pub(crate) use bm25::LEAST_BM25;
+
+/// A stage of an open index. Any number of threads may use it.
+pub trait Stage: Send + Sync {
+    /// Prepares to answer these queries, all at once, so that a model can encode them in
+    /// one pass. One answer per query, in order; it does not depend on the queries beside
+    /// it.
+    ///
+    /// # Errors
+    /// If a query cannot be encoded.
+    fn begin<'a>(
+        &'a self,
+        queries: &[&'a Query],
+        profile: &'a Profile,
+    ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError>;
+}
+
+/// One stage's work on one query.
+///
+/// Methods that a stage lacks the capability for are never called.
+pub trait StageQuery: Send {
+    /// The `depth` best passages, best first, ties by document and passage.
     ///
     /// # Errors
     /// If the stage cannot be run.
-    fn run(
-        &self,
-        query: &Query,
-        pool: Vec<Candidate>,
-        deadline: &Deadline<'_>,
-    ) -> Result<Step, BoxError>;
-}
-
-/// What a stage leaves behind.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Step {
-    /// The pool with the stage's candidates and scores.
-    pub pool: Vec<Candidate>,
-    /// How many candidates it would have scored but for the deadline.
-    pub skipped: usize,
-}
-
-impl Step {
-    /// Of a stage that did all it was to do.
-    fn complete(pool: Vec<Candidate>) -> Self {
-        Step { pool, skipped: 0 }
+    fn retrieve(&self, depth: usize) -> Result<Vec<Found>, BoxError> {
+        let _ = depth;
+        Err("this stage does not retrieve".into())
     }
+
+    /// Every passage that the stage can rank, best first and exactly, whatever it takes:
+    /// the truth that `retrieve` may approximate.
+    ///
+    /// # Errors
+    /// If the stage cannot be run.
+    fn rank_all(&self) -> Result<Vec<Found>, BoxError> {
+        Err("this stage does not retrieve".into())
+    }
+
+    /// The evidence for each of `docs`, in their order. A document may have evidence for
+    /// several passages, or for none: the stage cannot score it.
+    ///
+    /// # Errors
+    /// If the stage cannot be run.
+    fn score(&self, docs: &[DocId]) -> Result<Vec<Found>, BoxError>;
 }
 
-/// BM25. Brings in its best documents and scores every candidate that it has not
-/// scored yet.
-pub struct Bm25Stage<'a> {
+/// A document, and what a stage found in one of its passages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The document.
+    pub doc: DocId,
+    /// What was found.
+    pub evidence: Evidence,
+}
+
+/// What a stage can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Finds candidates in the whole index.
+    pub retrieves: bool,
+    /// Scores any candidate it is given, at little cost: all candidates are completed.
+    pub scores: bool,
+    /// Scores candidates it is given, at a cost that allows only the best to be scored.
+    pub reranks: bool,
+}
+
+/// A kind of stage: all that the engine knows of it before it is opened.
+pub struct StageKind {
+    /// Its name on the command line, in configuration and in results.
+    pub name: StageName,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Its depth where a profile names none.
+    pub default_depth: usize,
+    /// What is known of its scores without looking at any.
+    pub theoretical: Normalizer,
+    /// Whether an index was built with it.
+    pub is_in: fn(&Manifest) -> bool,
+    /// Opens it.
+    pub open: fn(&OpenContext<'_>) -> Result<Arc<dyn Stage>, Error>,
+}
+
+/// What a stage may use when it is opened.
+pub struct OpenContext<'a> {
+    /// The index.
+    pub manifest: &'a Manifest,
+    /// The folder of the segment.
+    pub segment: &'a Path,
+    /// Documents with their text and metadata.
+    pub store: &'a Arc<Store>,
     /// The inverted index.
-    pub index: &'a Bm25Index,
-    /// How many documents to bring in; 0 to complete scores only.
-    pub depth: usize,
+    pub bm25: &'a Arc<Bm25Index>,
+    /// Where models come from.
+    pub models: &'a dyn ModelSource,
+    /// Where they run.
+    pub device: Device,
 }
 
-impl Stage for Bm25Stage<'_> {
-    fn name(&self) -> StageName {
-        StageName::Bm25
+/// The kinds of stages that a program knows, in the order in which they run.
+#[derive(Clone, Copy)]
+pub struct Registry(&'static [&'static StageKind]);
+
+static STANDARD: [&StageKind; 3] = [&bm25::KIND, &dense::KIND, &cross::KIND];
+
+impl Registry {
+    /// BM25, the bi-encoder and the cross-encoder.
+    pub const fn standard() -> Self {
+        Registry(&STANDARD)
     }
 
-    fn run(
-        &self,
-        query: &Query,
-        mut pool: Vec<Candidate>,
-        _deadline: &Deadline<'_>,
-    ) -> Result<Step, BoxError> {
-        if self.depth > 0 {
-            let found = self.index.search(&query.text, self.depth)?;
-            let found = found
-                .into_iter()
-                .map(|(doc, score)| (PassageId::whole(doc), score));
-            add(&mut pool, self.name(), found);
-        }
-        let missing = without_score(&pool, self.name());
-        let docs: Vec<DocId> = missing.iter().map(|at| pool[*at].doc()).collect();
-        let scores = self.index.score(&query.text, &docs)?;
-        set(&mut pool, self.name(), &missing, &scores);
-        Ok(Step::complete(pool))
-    }
-}
-
-/// The bi-encoder. Brings in its nearest passages and scores every candidate that it
-/// has not scored yet.
-pub struct DenseStage<'a> {
-    /// The vectors.
-    pub index: &'a DenseIndex,
-    /// The model that made them.
-    pub embedder: &'a dyn Embedder,
-    /// How many passages to bring in; 0 to complete scores only.
-    pub depth: usize,
-    /// Beam of the graph search; `None` scans every vector.
-    pub ef_search: Option<usize>,
-}
-
-impl Stage for DenseStage<'_> {
-    fn name(&self) -> StageName {
-        StageName::Dense
+    /// The kinds of a program that has stages of its own; usually the standard ones and
+    /// more.
+    pub const fn new(kinds: &'static [&'static StageKind]) -> Self {
+        Registry(kinds)
     }
 
-    fn run(
-        &self,
-        query: &Query,
-        mut pool: Vec<Candidate>,
-        _deadline: &Deadline<'_>,
-    ) -> Result<Step, BoxError> {
-        let mut embeddings = self.embedder.embed_queries(&[&query.text])?;
-        let vector = embeddings
-            .pop()
-            .ok_or("the bi-encoder returned no vector")?
-            .vector;
-        if self.depth > 0 {
-            let found = match self.ef_search {
-                Some(ef_search) => self.index.search(&vector, self.depth, ef_search)?,
-                None => self.index.exact(&vector, self.depth)?,
-            };
-            add(&mut pool, self.name(), found.into_iter());
-        }
-        let missing = without_score(&pool, self.name());
-        let passages: Vec<PassageId> = missing.iter().map(|at| pool[*at].passage).collect();
-        let scores = self.index.score(&vector, &passages)?;
-        set(&mut pool, self.name(), &missing, &scores);
-        Ok(Step::complete(pool))
+    /// The kind of this name.
+    pub fn get(self, name: StageName) -> Option<&'static StageKind> {
+        self.iter().find(|kind| kind.name == name)
+    }
+
+    /// Every kind, in the order in which they run.
+    pub fn iter(self) -> impl Iterator<Item = &'static StageKind> {
+        self.0.iter().copied()
+    }
+
+    /// Every name, in the order in which they run.
+    pub fn names(self) -> Vec<StageName> {
+        self.iter().map(|kind| kind.name).collect()
     }
 }
 
-/// Every document as a candidate, for mode `exhaustive`. Sets no score itself.
-pub(crate) fn every_document(n_docs: u32) -> Vec<Candidate> {
-    (0..n_docs)
-        .map(|doc| Candidate::new(PassageId::whole(DocId(doc))))
-        .collect()
-}
-
-/// The cross-encoder. Brings in nothing; reads the most promising candidates
-/// together with the query: all at once, or in batches if there is a deadline.
-pub struct CrossStage<'a> {
-    /// The model.
-    pub scorer: &'a dyn PairScorer,
-    /// Where the texts are.
-    pub store: &'a Store,
-    /// How many candidates to read.
-    pub depth: usize,
-    /// Which first.
-    pub order: CrossOrder,
-    /// How scores are brought to a common scale for [`CrossOrder::Fused`].
-    pub normalizers: &'a StageMap<Normalizer>,
-}
-
-impl Stage for CrossStage<'_> {
-    fn name(&self) -> StageName {
-        StageName::Cross
-    }
-
-    fn run(
-        &self,
-        query: &Query,
-        mut pool: Vec<Candidate>,
-        deadline: &Deadline<'_>,
-    ) -> Result<Step, BoxError> {
-        let promising = promise(&pool, self.order, self.normalizers, self.depth);
-        let (mut read, mut pace) = (0, Pace::default());
-        while read < promising.len() {
-            let unread = &promising[read..];
-            let n = match deadline.left() {
-                None => unread.len(),
-                Some(left) => pace.next_batch(left, unread.len()),
-            };
-            if n == 0 {
-                break;
-            }
-            let begun = deadline.now();
-            read_pairs(self.scorer, self.store, query, &mut pool, &unread[..n])?;
-            pace.record(n, deadline.now().saturating_sub(begun));
-            read += n;
-        }
-        let skipped = promising.len() - read;
-        Ok(Step { pool, skipped })
+impl Default for Registry {
+    fn default() -> Self {
+        Registry::standard()
     }
 }
 
-/// Has the cross-encoder read the candidates at `places` together with the query.
-pub(crate) fn read_pairs(
-    scorer: &dyn PairScorer,
-    store: &Store,
-    query: &Query,
-    pool: &mut [Candidate],
-    places: &[usize],
-) -> Result<(), BoxError> {
-    let texts = places
-        .iter()
-        .map(|at| Ok(store.document(pool[*at].doc())?.full_text()))
-        .collect::<Result<Vec<String>, treffer_store::Error>>()?;
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let scores = scorer.score_pairs(&query.text, &texts)?;
-    for (at, pair) in places.iter().zip(scores) {
-        let score = Score::new(pair.logit)
-            .ok_or_else(|| format!("the cross-encoder gave {} for a pair", pair.logit))?;
-        pool[*at].scores.set(StageName::Cross, score);
-        pool[*at].tokens_cut = pair.tokens_cut;
-    }
-    Ok(())
-}
-
-/// The `depth` candidates that the cross-encoder would read first, best first, as
-/// places in `pool`. An order by a stage that did not run falls back on the other.
-pub(crate) fn promise(
-    pool: &[Candidate],
-    order: CrossOrder,
-    normalizers: &StageMap<Normalizer>,
-    depth: usize,
-) -> Vec<usize> {
-    let ran = |stage: StageName| {
-        pool.iter()
-            .any(|candidate| candidate.scores.get(stage).is_some())
-    };
-    let asked: &[StageName] = match order {
-        CrossOrder::Bm25 if ran(StageName::Bm25) => &[StageName::Bm25],
-        CrossOrder::Dense if ran(StageName::Dense) => &[StageName::Dense],
-        // A stage that scored nothing has no influence on the fusion.
-        _ => &[StageName::Bm25, StageName::Dense],
-    };
-    // The cross-encoder weighs nothing here, so what it has said does not matter.
-    let weights = Weights::equal(asked).expect("one or two stages are asked");
-    Prepared::new(pool, normalizers).top(&weights, depth)
-}
-
-/// Adds what a stage found, with its scores, to the pool.
-fn add(
-    pool: &mut Vec<Candidate>,
-    stage: StageName,
-    found: impl Iterator<Item = (PassageId, Score)>,
-) {
-    let known: HashSet<PassageId> = pool.iter().map(|candidate| candidate.passage).collect();
-    for (passage, score) in found.filter(|(passage, _)| !known.contains(passage)) {
-        let mut candidate = Candidate::new(passage);
-        candidate.scores.set(stage, score);
-        pool.push(candidate);
-    }
-}
-
-fn without_score(pool: &[Candidate], stage: StageName) -> Vec<usize> {
-    (0..pool.len())
-        .filter(|at| pool[*at].scores.get(stage).is_none())
-        .collect()
-}
-
-fn set(pool: &mut [Candidate], stage: StageName, places: &[usize], scores: &[Score]) {
-    for (at, score) in places.iter().zip(scores) {
-        pool[*at].scores.set(stage, *score);
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.names()).finish()
     }
 }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use treffer_eval::unknown_documents;
 use treffer_types::{Progress, Qrels, Query};
 
+use crate::engine::Engine;
 use crate::error::{Error, part, stop_if_asked};
-use crate::gather::{Gathered, Plan};
-use crate::index::Index;
+use crate::gather::{Gathered, Gatherer};
 
 /// Queries with their judgements, and what did not fit together.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,7 +42,7 @@ impl Topics {
     /// # Errors
     /// If no query is judged, two judged ones have one id, or the index cannot be read.
     pub fn new(
-        index: &Index,
+        engine: &Engine,
         queries: Vec<Query>,
         qrels: Qrels,
         limit: Option<usize>,
@@ -79,7 +79,7 @@ impl Topics {
                 .values()
                 .filter(|grades| !is_relevant(grades))
                 .count(),
-            documents_unknown: n_unknown(index, &qrels)?,
+            documents_unknown: n_unknown(engine, &qrels)?,
         };
         Ok(Topics {
             queries,
@@ -92,12 +92,25 @@ impl Topics {
     ///
     /// # Errors
     /// If a stage fails on a query, or `progress` says to stop.
-    pub fn gather(&self, plan: &Plan<'_>, progress: &dyn Progress) -> Result<Vec<Gathered>, Error> {
+    pub fn gather(
+        &self,
+        gatherer: &Gatherer,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Gathered>, Error> {
+        self.gather_by(progress, |query| gatherer.gather(query))
+    }
+
+    /// Gathers every query, in order, by `gather`.
+    pub(crate) fn gather_by(
+        &self,
+        progress: &dyn Progress,
+        gather: impl Fn(&Query) -> Result<Gathered, Error>,
+    ) -> Result<Vec<Gathered>, Error> {
         progress.begin("gathering", Some(self.queries.len() as u64), "queries");
         let mut gathered = Vec::with_capacity(self.queries.len());
         for query in &self.queries {
             stop_if_asked(progress)?;
-            gathered.push(plan.gather(query)?);
+            gathered.push(gather(query)?);
             progress.advance(1);
         }
         progress.end();
@@ -105,9 +118,9 @@ impl Topics {
     }
 }
 
-fn n_unknown(index: &Index, qrels: &Qrels) -> Result<usize, Error> {
+fn n_unknown(engine: &Engine, qrels: &Qrels) -> Result<usize, Error> {
     let failure = std::cell::Cell::new(None);
-    let unknown = unknown_documents(qrels, |id| match index.store.find(id) {
+    let unknown = unknown_documents(qrels, |id| match engine.store().find(id) {
         Ok(found) => found.is_some(),
         Err(error) => {
             failure.set(Some(error));
@@ -117,6 +130,6 @@ fn n_unknown(index: &Index, qrels: &Qrels) -> Result<usize, Error> {
     let n_unknown = unknown.len();
     match failure.into_inner() {
         None => Ok(n_unknown),
-        Some(error) => Err(part("read", "store", index.dir())(error)),
+        Some(error) => Err(part("read", "store", engine.dir())(error)),
     }
 }

@@ -1,4 +1,4 @@
-//! Tuning: what a metric likes best on judged queries, and whether to believe it.
+//! Tuning: what maximizes a metric on judged queries, and whether the gain is one.
 //!
 //! Scores are gathered once and kept. Then every choice is fused and measured on every
 //! query, which is cheap, and nested cross-validation says what the winner is worth on
@@ -6,33 +6,36 @@
 //!
 //! Reading order: `report` is what comes out, `pool` what goes in; `space` says
 //! what may be chosen, `table` measures it, `select` chooses, `verdict` compares
-//! with the baselines, and `cache` keeps the scores.
-
-use std::time::Instant;
+//! with the baselines, `adopt` changes the profile, and `cache` keeps the scores.
 
 use treffer_eval::Metric;
 use treffer_types::{NoProgress, Progress, StageName};
 
+mod adopt;
 mod cache;
 mod calibrate;
+#[cfg(feature = "learned")]
 mod learn;
 mod nested;
 mod pool;
 mod report;
 mod select;
+mod setup;
 mod space;
 mod table;
 mod verdict;
 
+pub use adopt::{Decision, Tuned, Winner, adopt};
 pub use pool::Pool;
 pub use report::{
-    Against, Baseline, Choice, DepthPoint, LEVEL, LearnedReport, Measured, QueryOutcome,
-    ScoresOrigin, Setup, StageCost, SurfacePoint, TuneReport, Verdict,
+    Against, Baseline, DepthPoint, LEVEL, LearnedReport, Measured, QueryOutcome, ScoresOrigin,
+    StageCost, SurfacePoint, TuneReport, Verdict,
 };
+pub use setup::{Choice, Setup};
 
+use crate::engine::Engine;
 use crate::error::Error;
-use crate::gather::{Gathered, Plan};
-use crate::index::Index;
+use crate::pipeline::Pipeline;
 use crate::profile::Profile;
 use crate::topics::Topics;
 use space::Space;
@@ -79,41 +82,42 @@ pub enum Search {
     Full,
 }
 
-/// Finds what maximizes a metric on judged queries, and holds it against the
-/// baselines.
+/// Finds what maximizes a metric on judged queries, and compares it with the baselines.
 ///
 /// # Errors
 /// If fewer than two stages are weighed, there are fewer queries than folds, no choice
 /// is within the budget, a stage fails, or `progress` says to stop.
 pub fn tune(
-    index: &Index,
+    engine: &Engine,
     request: &TuneRequest<'_>,
     topics: &Topics,
     progress: &dyn Progress,
 ) -> Result<TuneReport, Error> {
-    let plan = Plan::new(index, request.profile, request.stages)?;
-    let stages = plan.stages().to_vec();
-    let ids = topics.queries.iter().map(|query| query.id.as_str());
-    verdict::check(request, &stages, ids)?; // before any work
-    let space = Space::new(request.profile, request.search, &stages, request.steps);
-    let gather = || pool::gather(index, request.profile, &space, topics, progress);
-    let (scores, origin) = match request.cache {
-        true => cache::load_or(index, request.profile, &space, topics, gather)?,
-        false => (gather()?, ScoresOrigin::Gathered { note: None }),
+    let (profile, available) = (request.profile, engine.available());
+    let pipeline = match request.stages {
+        Some(stages) => Pipeline::only(profile, available, stages)?,
+        None => Pipeline::of(profile, available)?,
     };
-    let pools = pool::pools(index, topics, scores)?;
-    let mut report = search(&pools, request, &stages, progress)?;
-    report.scores = origin;
-    let setup = report.best.choice.setup;
-    let gathered = pools.into_iter().map(|pool| Gathered {
-        candidates: space.derive(&pool.candidates, &setup).0,
-        traces: pool.traces,
-    });
-    report.gathered = gathered.collect();
-    Ok(report)
+    let ids = topics.queries.iter().map(|query| query.id.as_str());
+    let folds = verdict::check(request, pipeline.stages(), ids)?; // before any work
+    let space = Space::new(profile, request.search, &pipeline, request.steps);
+    let gather = || pool::gather(engine, profile, &space, topics, progress);
+    let (gathered, scores) = if request.cache {
+        cache::load_or(engine, profile, &space, topics, gather)?
+    } else {
+        (gather()?, ScoresOrigin::Gathered { note: None })
+    };
+    let work = verdict::Work {
+        space: &space,
+        pools: &pool::pools(engine, topics, gathered)?,
+        request,
+        folds: &folds,
+        scores,
+    };
+    verdict::report(work, progress)
 }
 
-/// As [`tune`], on scores that were gathered elsewhere, of these stages. Reads no
+/// As [`tune`], on scores that were gathered elsewhere, by this pipeline. Reads no
 /// index, so it can be repeated and simulated.
 ///
 /// # Errors
@@ -121,22 +125,16 @@ pub fn tune(
 pub fn tune_pools(
     pools: &[Pool],
     request: &TuneRequest<'_>,
-    stages: &[StageName],
+    pipeline: &Pipeline,
 ) -> Result<TuneReport, Error> {
-    search(pools, request, stages, &NoProgress)
-}
-
-fn search(
-    pools: &[Pool],
-    request: &TuneRequest<'_>,
-    stages: &[StageName],
-    progress: &dyn Progress,
-) -> Result<TuneReport, Error> {
-    let start = Instant::now();
     let ids = pools.iter().map(|pool| pool.query.id.as_str());
-    let folds = verdict::check(request, stages, ids)?;
-    let space = Space::new(request.profile, request.search, stages, request.steps);
-    let mut report = verdict::report(&space, pools, request, &folds, progress)?;
-    report.elapsed = start.elapsed();
-    Ok(report)
+    let folds = verdict::check(request, pipeline.stages(), ids)?;
+    let work = verdict::Work {
+        space: &Space::new(request.profile, request.search, pipeline, request.steps),
+        pools,
+        request,
+        folds: &folds,
+        scores: ScoresOrigin::Gathered { note: None },
+    };
+    verdict::report(work, &NoProgress)
 }

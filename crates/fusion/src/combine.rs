@@ -1,18 +1,18 @@
-//! Any number of systems over one pool: what fuses foreign runs, with the normalizers
-//! and the sum that also fuse the stages.
+//! Fusion of any number of systems over one pool, as for runs of other programs, with the
+//! normalizers and the sum that also fuse stages.
 
-use crate::columns::{Column, Scored, keep_best, weighted_sum};
+use crate::columns::{Column, Scored, Weighted, keep_best, weighted_sum};
 use crate::error::Error;
 use crate::normalizer::{LARGEST, Normalizer};
 use crate::weights::whole_parts;
 
-/// What one system said of a pool, and how much it counts.
+/// The scores that one system gave to a pool, and their weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct System<'a> {
     /// One score per candidate; `None`, or a number that is not finite, where the system
-    /// has none. All systems go by the same candidates, in the order of ties.
+    /// gave none. All systems have the same candidates, in the order that settles ties.
     pub scores: &'a [Option<f64>],
-    /// How its scores reach the common scale.
+    /// How its scores are brought to the common scale.
     pub normalizer: Normalizer,
     /// Factor of its normalized scores, at least 0.
     pub share: f64,
@@ -21,9 +21,9 @@ pub struct System<'a> {
 /// A candidate in its place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Combined {
-    /// Its place among the candidates that were given.
+    /// Its position among the candidates that were given.
     pub candidate: usize,
-    /// The sum of the shared scores. Never rises from one result to the next.
+    /// The weighted sum. Never rises from one result to the next.
     pub score: f64,
 }
 
@@ -33,24 +33,24 @@ pub struct Combined {
 /// A candidate that a system has not scored gets what [`Normalizer`] gives to the
 /// unscored: never more than the system's worst. A system that scored nothing has no
 /// influence. With [`Normalizer::Rank`] and shares of 1 this is reciprocal rank fusion
-/// (Cormack, Clarke and Büttcher, SIGIR 2009), but that equal scores share a rank.
+/// (Cormack, Clarke and Büttcher, SIGIR 2009), except that equal scores share a rank.
 pub fn combine(systems: &[System<'_>]) -> Vec<Combined> {
     let longest = systems.iter().map(|system| system.scores.len()).max();
     let n_candidates = longest.unwrap_or(0);
-    let columns: Vec<(f64, Option<Column>)> = systems
+    let columns: Vec<(f64, Column)> = systems
         .iter()
-        .map(|system| (system.share, column(system, n_candidates)))
+        .filter(|system| system.share > 0.0)
+        .filter_map(|system| Some((system.share, column(system, n_candidates)?)))
+        .collect();
+    let columns: Vec<Weighted<'_>> = columns
+        .iter()
+        .map(|(share, column)| (*share, &*column.values))
         .collect();
     let mut order: Vec<Scored> = (0_u32..)
         .take(n_candidates)
-        .map(|position| {
-            let parts = columns
-                .iter()
-                .map(|(share, column)| (*share, column.as_ref()));
-            Scored {
-                sum: weighted_sum(parts, position),
-                position,
-            }
+        .map(|position| Scored {
+            sum: weighted_sum(&columns, position),
+            position,
         })
         .collect();
     keep_best(&mut order, 0, n_candidates);
@@ -61,9 +61,8 @@ pub fn combine(systems: &[System<'_>]) -> Vec<Combined> {
     order.into_iter().map(combined).collect()
 }
 
-/// The shares of systems whose weights stand in the proportion of `weights`, summing to
-/// 1: of whole numbers, fractions and decimals the same that
-/// [`Weights`](crate::Weights) gives, bit for bit.
+/// The shares of systems in the proportion of `weights`, summing to 1. For whole numbers,
+/// fractions and decimals they are those of [`Weights`](crate::Weights), bit for bit.
 ///
 /// # Errors
 /// If a weight is negative, not finite or above a million, or if all are 0.

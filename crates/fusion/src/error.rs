@@ -1,18 +1,24 @@
-//! What can be wrong with weights and normalizers. Fusing itself cannot fail.
+//! What can be wrong with the settings of a fusion. Fusing itself cannot fail.
 
-use treffer_types::StageName;
+use treffer_types::{InvalidStageName, StageMap, StageName};
 
-/// Why weights or a normalizer were refused.
+use crate::normalizer::{Normalizer, TEXT_FORMS};
+
+/// Both ways to write weights, for messages.
+const WEIGHT_FORMS: &str = "write the weights of bm25, dense and cross as in `0.2,0.3,0.5`, \
+     or name the stages as in `bm25=0.4,dense=0.6`";
+
+/// Why weights, a normalizer or an aggregation were refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Error {
     /// No stage has any weight.
-    #[error("the weights of bm25, dense and cross are all 0; give at least one stage a part")]
+    #[error("the weight of every stage is 0; give at least one stage a weight above 0")]
     NoWeight,
 
-    /// Not three comma-separated numbers.
+    /// Values without names that are not three.
     #[error(
-        "could not read weights from `{text}`: found {found} values where three are needed; \
-         write the weights of bm25, dense and cross as in `0.2,0.3,0.5`"
+        "could not read weights from `{text}`: found {found} values where three are needed; {forms}",
+        forms = WEIGHT_FORMS
     )]
     NotThreeWeights {
         /// What was to be read.
@@ -21,12 +27,43 @@ pub enum Error {
         found: usize,
     },
 
-    /// One of the three is not a number.
+    /// A value without a name among values with names.
+    #[error(
+        "could not read weights from `{text}`: `{part}` has no `=`, as other weights have; {forms}",
+        forms = WEIGHT_FORMS
+    )]
+    NamelessWeight {
+        /// What was to be read.
+        text: String,
+        /// The part without a name.
+        part: String,
+    },
+
+    /// A weight for something that cannot be a stage.
+    #[error("could not read weights from `{text}`")]
+    WeightOfNoStage {
+        /// What was to be read.
+        text: String,
+        /// What is wrong with the name.
+        #[source]
+        source: InvalidStageName,
+    },
+
+    /// A stage with two weights.
+    #[error("could not read weights from `{text}`: {stage} has two of them; give it one")]
+    StageTwice {
+        /// What was to be read.
+        text: String,
+        /// The stage that is named twice.
+        stage: StageName,
+    },
+
+    /// A weight that is not a number.
     #[error("could not read the weight of {stage} from `{text}`; write a number such as `0.3`")]
     NotANumber {
         /// Whose weight it is.
         stage: StageName,
-        /// What stands in its place.
+        /// What was found in its place.
         text: String,
         /// What the number parser said.
         #[source]
@@ -43,62 +80,44 @@ pub enum Error {
     },
 
     /// The weights do not sum to 1.
-    #[error(
-        "the weights bm25 = {bm25}, dense = {dense}, cross = {cross} sum to {sum}; \
-         they must sum to 1"
-    )]
+    #[error("the weights {} sum to {sum}; they must sum to 1", listed(.weights))]
     SumNotOne {
-        /// Weight of the bm25 stage.
-        bm25: f64,
-        /// Weight of the bi-encoder stage.
-        dense: f64,
-        /// Weight of the cross-encoder stage.
-        cross: f64,
+        /// Weight by stage.
+        weights: StageMap<f64>,
         /// Their sum, rounded to nine digits unless the difference is smaller.
         sum: f64,
     },
 
-    /// Bounds that enclose nothing.
-    #[error("the bounds low = {low}, high = {high} are no range; low must be below high")]
-    EmptyBounds {
-        /// What would become 0.
-        low: f64,
-        /// What would become 1.
-        high: f64,
-    },
-
-    /// A sigmoid that does not rise.
-    #[error(
-        "the sigmoid slope = {slope}, offset = {offset} does not rise with the score; \
-         slope must be a number above 0 and offset a number"
-    )]
-    FlatSigmoid {
-        /// Factor of the raw score.
-        slope: f64,
-        /// Added to the product.
-        offset: f64,
-    },
-
-    /// A least score that is no number.
-    #[error(
-        "the least score low = {low} is not a finite number; it is 0 for BM25, -1 for a cosine"
-    )]
-    NoLeastScore {
-        /// What would become 0.
-        low: f64,
-    },
-
-    /// A normalizer that means nothing here.
-    #[error(
-        "unknown normalizer `{text}`; write min-max, z-score, rank:60, linear-rank, \
-         theoretical-min:LOW, bounds:LOW:HIGH or sigmoid:SLOPE:OFFSET"
-    )]
+    /// Text that names no normalizer.
+    #[error("unknown normalizer `{text}`; write {forms}", forms = TEXT_FORMS)]
     UnknownNormalizer {
         /// As it was given.
         text: String,
     },
 
-    /// A share of one of several systems that is negative, infinite or not a number.
+    /// A normalizer whose settings make no sense.
+    #[error("the normalizer `{normalizer}` cannot be used: {reason}")]
+    InvalidNormalizer {
+        /// The normalizer.
+        normalizer: Normalizer,
+        /// What is wrong, and what would be right.
+        reason: &'static str,
+    },
+
+    /// Text that names no aggregation.
+    #[error(
+        "unknown aggregation `{text}`; write max, or mean:N for the mean of the N best passages"
+    )]
+    UnknownAggregation {
+        /// As it was given.
+        text: String,
+    },
+
+    /// The mean of the best 0 passages.
+    #[error("cannot aggregate by the mean of the 0 best passages; mean:N needs an N of at least 1")]
+    MeanOfNothing,
+
+    /// A weight of one of several systems that is negative, infinite or not a number.
     #[error("weight {place} is {value}; a weight is a number from 0 to a million")]
     ShareOutOfRange {
         /// Which one, from 1.
@@ -107,10 +126,18 @@ pub enum Error {
         value: f64,
     },
 
-    /// No system has any share.
-    #[error("all {systems} weights are 0; give at least one system a part")]
+    /// No system has any weight.
+    #[error("all {systems} weights are 0; give at least one system a weight above 0")]
     NoShare {
         /// How many there are.
         systems: usize,
     },
+}
+
+/// Weights for a message, as in "bm25 = 0.4, dense = 0.5".
+fn listed(weights: &StageMap<f64>) -> String {
+    let listed = weights
+        .iter()
+        .map(|(stage, value)| format!("{stage} = {value}"));
+    listed.collect::<Vec<String>>().join(", ")
 }

@@ -1,43 +1,49 @@
 //! One pool, fused, with every stage's part in every score.
 
+use serde::{Deserialize, Serialize};
 use treffer_types::{Candidate, DocId, StageMap, StageName, StageScore};
 
-use serde::{Deserialize, Serialize};
-
-use crate::columns::Scored;
+use crate::aggregation::Aggregation;
+use crate::columns::{Column, Scored};
+use crate::normalization::Normalization;
 use crate::normalizer::Normalizer;
 use crate::prepared::Prepared;
 use crate::weights::Weights;
 
 /// How a pool becomes a ranking: the part of a profile that is tuned.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fusion {
-    /// How each stage's raw scores reach the common scale.
-    pub normalizers: StageMap<Normalizer>,
-    /// The share of each stage.
+    /// How raw scores become comparable.
+    pub normalization: Normalization,
+    /// The share of each stage. A stage that has a weight but no normalizer has no
+    /// influence.
     pub weights: Weights,
 }
 
 impl Fusion {
     /// Reciprocal rank fusion of `stages` (Cormack, Clarke and Büttcher, SIGIR 2009, who
-    /// used k = 60): every stage's score is `1 / (k + rank)`, and all count the same.
+    /// used k = 60): every stage's score is `1 / (k + rank)`, and all have equal weight.
     /// `None` if `stages` is empty.
     ///
-    /// It is a fusion like any other here, which differs from the original in three
-    /// ways that follow from complete pools: ranks are those among all candidates a
-    /// stage has scored, equal scores share a rank, and what the cross-encoder has not
-    /// read comes after what it has. Scores are the original's over the number of stages.
-    pub fn rrf(k: u32, stages: &[StageName]) -> Option<Self> {
+    /// It is a fusion like any other here, and differs from the original in three ways:
+    /// ranks are those among all candidates that a stage has scored, equal scores share a
+    /// rank, and candidates that `reranker` has not scored follow those that it has.
+    /// Scores are the original's divided by the number of stages.
+    pub fn rrf(k: u32, stages: &[StageName], reranker: Option<StageName>) -> Option<Self> {
         Some(Fusion {
-            normalizers: StageMap::from_fn(|_| Normalizer::Rank { k }),
+            normalization: Normalization {
+                normalizers: StageMap::from_fn(stages, |_| Normalizer::Rank { k }),
+                aggregation: Aggregation::Max,
+                reranker,
+            },
             weights: Weights::equal(stages)?,
         })
     }
 }
 
 /// A candidate in its place.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fused {
     /// Its position in the pool that was given.
     pub candidate: usize,
@@ -45,116 +51,106 @@ pub struct Fused {
     pub doc: DocId,
     /// The sum of the weighted scores. Never rises from one result to the next.
     pub score: f64,
-    /// What each stage contributed. Where a stage did not look, `raw`, `normalized`
-    /// and `rank` are `None`, but `weighted` still holds what the stage's silence
-    /// cost, so that the parts add up to the score.
+    /// What each stage that has a normalizer contributed, in the order of the
+    /// normalizers. Where a stage gave no score, `raw`, `normalized` and `rank` are
+    /// `None`, but `weighted` still holds what the missing score cost, so that the parts
+    /// add up to the score.
     pub stages: StageMap<StageScore>,
     /// What the trees of a learned fusion added; 0 in a linear one.
     pub learned: f64,
 }
 
-/// Orders all candidates, best first: `sum over stages of weight * normalized`,
-/// ties by document and then by passage, unread candidates after read ones, as
-/// [`Prepared`] says.
+/// Orders all candidates, best first: `sum over stages of weight * normalized`, ties by
+/// document, candidates that were not reranked after those that were, as [`Prepared`]
+/// says.
 ///
-/// The scores of unread candidates are sums of less and cannot be compared with
-/// those of read ones. To keep scores from rising down the list, all unread
-/// candidates share one cross-encoder part: its weight times what the normalizer
-/// gives to the unscored, or less if the best of them would otherwise stand above
-/// the last read candidate. It can be negative, and so can their score.
+/// The scores of candidates that were not reranked are sums of fewer parts and cannot be
+/// compared with those of reranked ones. To keep scores from rising down the list, they
+/// all get the same part from the reranker: its weight times what the normalizer gives to
+/// the unscored, or less if the best of them would otherwise stand above the last
+/// reranked candidate. It can be negative, and so can their score.
 pub fn fuse(candidates: &[Candidate], fusion: &Fusion) -> Vec<Fused> {
-    let prepared = Prepared::new(candidates, &fusion.normalizers);
+    let prepared = Prepared::new(candidates, &fusion.normalization);
     let order = prepared.order(&fusion.weights, prepared.len());
-    let tail = Tail::new(&prepared, candidates, &fusion.weights, &order);
-    order
-        .iter()
-        .map(|&scored| {
-            let candidate = prepared.origin(scored.position);
-            let is_unread = candidates[candidate].scores.get(StageName::Cross).is_none();
-            let tail = tail.filter(|_| is_unread);
-            let cross_part = tail.map(|tail| tail.cross_part);
-            Fused {
-                candidate,
-                doc: candidates[candidate].doc(),
-                score: tail.map_or(scored.sum, |tail| tail.score(scored.sum)),
-                stages: StageMap::from_fn(|stage| {
-                    let mut part =
-                        stage_score(&prepared, &candidates[candidate], scored, fusion, stage);
-                    if let (StageName::Cross, Some(cross_part)) = (stage, cross_part) {
-                        part.weighted = cross_part;
-                    }
-                    part
-                }),
-                learned: 0.0,
+    let tail = Tail::new(&prepared, &fusion.weights, &order);
+    let fused = |(place, scored): (usize, &Scored)| {
+        let candidate = prepared.origin(scored.position);
+        let mut stages = stage_scores(&prepared, &candidates[candidate], scored.position, fusion);
+        let mut score = scored.sum;
+        if let Some(tail) = tail.as_ref().filter(|tail| place >= tail.start) {
+            score = tail.score(scored.sum);
+            if let Some(part) = stages.get_mut(tail.reranker) {
+                part.weighted = tail.part;
             }
-        })
-        .collect()
+        }
+        Fused {
+            candidate,
+            doc: candidates[candidate].doc,
+            score,
+            stages,
+            learned: 0.0,
+        }
+    };
+    order.iter().enumerate().map(fused).collect()
 }
 
-/// What one stage said of one candidate.
-pub(crate) fn stage_score(
+/// What each stage says of one candidate, in the order of the columns.
+pub(crate) fn stage_scores(
     prepared: &Prepared,
     candidate: &Candidate,
-    scored: Scored,
+    position: u32,
     fusion: &Fusion,
-    stage: StageName,
-) -> StageScore {
-    let Some(column) = &prepared.columns[stage] else {
-        return StageScore::default();
+) -> StageMap<StageScore> {
+    let score_in = |(stage, column): (StageName, Option<&Column>)| {
+        let Some(column) = column else {
+            return (stage, StageScore::default());
+        };
+        let value = column.values[position as usize];
+        let raw = (fusion.normalization.aggregation).aggregate(candidate, stage);
+        let weight = fusion.weights.weight(stage);
+        let score = StageScore {
+            raw,
+            normalized: raw.map(|_| value),
+            // Not multiplied where the weight is 0, which keeps negative zero out.
+            weighted: if weight > 0.0 { weight * value } else { 0.0 },
+            rank: column.ranks[position as usize],
+        };
+        (stage, score)
     };
-    let position = scored.position as usize;
-    let raw = candidate.scores.get(stage);
-    let weight = fusion.weights.weight(stage);
-    StageScore {
-        raw,
-        normalized: raw.map(|_| column.values[position]),
-        // Not multiplied where the weight is 0, which keeps negative zero out.
-        weighted: if weight > 0.0 {
-            weight * column.values[position]
-        } else {
-            0.0
-        },
-        rank: column.ranks[position],
-    }
+    prepared.columns().map(score_in).collect()
 }
 
-/// The candidates that the cross-encoder has not read, if they stand apart.
-#[derive(Clone, Copy)]
+/// The end of a ranking that was not reranked.
 struct Tail {
-    /// Their common part of the fused score in place of the cross-encoder's.
-    cross_part: f64,
-    /// The score of the last read candidate, which none of them may exceed.
+    /// Where it begins in the ranking.
+    start: usize,
+    reranker: StageName,
+    /// What all of it gets from the reranker.
+    part: f64,
+    /// The score of the last reranked candidate, which none of the tail may exceed.
     ceiling: f64,
 }
 
 impl Tail {
-    fn new(
-        prepared: &Prepared,
-        candidates: &[Candidate],
-        weights: &Weights,
-        order: &[Scored],
-    ) -> Option<Self> {
-        let floor = prepared.columns.cross.as_ref()?.floor;
-        if !prepared.has_tail(weights) {
-            return None;
-        }
-        let is_read = |scored: &Scored| {
-            let candidate = &candidates[prepared.origin(scored.position)];
-            candidate.scores.get(StageName::Cross).is_some()
-        };
-        let n_read = order.partition_point(is_read);
-        let ceiling = order[..n_read].last()?.sum;
-        let best_unread = order.get(n_read)?.sum;
+    fn new(prepared: &Prepared, weights: &Weights, order: &[Scored]) -> Option<Self> {
+        let reranking = prepared.reranking_under(weights)?;
+        let reranker = reranking.stage;
+        let (_, column) = prepared.columns().find(|(stage, _)| *stage == reranker)?;
+        let (head, tail) = order.split_at_checked(reranking.head.len())?;
+        let ceiling = head.last()?.sum;
+        let highest = tail.first()?.sum;
         Some(Tail {
-            cross_part: (weights.weight(StageName::Cross) * floor).min(ceiling - best_unread),
+            start: head.len(),
+            reranker,
+            part: (weights.weight(reranker) * column?.floor).min(ceiling - highest),
             ceiling,
         })
     }
 
-    /// The score of a member whose other stages sum to `sum`. Rounding could lift
-    /// the best one just above the ceiling.
+    /// The score of a candidate whose other stages sum to `sum`. Rounding could lift the
+    /// best one just above the ceiling.
     fn score(&self, sum: f64) -> f64 {
-        (sum + self.cross_part).min(self.ceiling)
+        (sum + self.part).min(self.ceiling)
     }
 }
 

@@ -3,22 +3,22 @@
 //! The score of a candidate is
 //!
 //! ```text
-//! scale * (alpha * BM25 + beta * dense + gamma * cross) + trees(features of the candidate)
+//! scale * (sum over stages of weight * normalized) + trees(features of the candidate)
 //! ```
 //!
 //! where `scale` brings the linear sum to log odds of relevance. The trees are LambdaMART
 //! (Burges, From RankNet to LambdaRank to LambdaMART, MSR-TR-2010-82), boosted from the
 //! linear fusion instead of from nothing: with few judged queries few trees are grown, and
-//! without any the order is that of the linear fusion. What trees may do with a feature is
-//! limited to its direction: more of a stage's score never costs a candidate anything.
+//! without any the order is that of the linear fusion. Trees are constrained to be
+//! monotone: a better score in a stage never lowers a candidate.
 //!
-//! As in the linear fusion, what the cross-encoder has read comes before what it has not.
+//! As in the linear fusion, candidates that the reranker has scored come before the others.
 //!
-//! [`features`] says what the trees see, [`train`] grows them, [`file`] keeps them.
+//! [`mod@features`] says what the trees see, [`train`] grows them, `file` reads and writes them.
 
 use hessboost::data::DMatrix;
 use hessboost::model::BoostedModel;
-use treffer_types::{Candidate, StageMap, StageName};
+use treffer_types::{Candidate, StageName, StageScore};
 
 mod error;
 pub mod features;
@@ -26,12 +26,13 @@ mod file;
 pub mod train;
 
 pub use error::LearnError;
-pub use features::{FEATURES, Lengths};
+pub use features::{Feature, features};
 pub use train::{Boosting, QueryGroup};
 
 use crate::columns::Scored;
-use crate::fusion::{Fused, Fusion, stage_score};
-use crate::prepared::Prepared;
+use crate::fusion::{Fused, Fusion, stage_scores};
+use crate::lengths::Lengths;
+use crate::prepared::{Prepared, Reranking};
 
 /// A linear fusion and the trees that correct it.
 #[derive(Clone, Debug)]
@@ -40,18 +41,18 @@ pub struct Learned {
     pub(crate) fusion: Fusion,
     /// Log odds of relevance per unit of the linear score, above 0.
     pub(crate) scale: f64,
-    /// The stages whose scores it looks at.
+    /// The stages of its features, each once.
     pub(crate) stages: Vec<StageName>,
     /// `None` if no tree was grown.
     pub(crate) trees: Option<BoostedModel>,
 }
 
 /// What one feature did to a candidate's score.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Contribution {
-    /// Its name, one of [`FEATURES`]; `None` for the trees' mean, the same for every
+    /// Its name, one of [`features()`]; `None` for the trees' mean, the same for every
     /// candidate.
-    pub feature: Option<&'static str>,
+    pub feature: Option<String>,
     /// Its value; `None` if it is unknown.
     pub value: Option<f32>,
     /// Its Shapley value (Lundberg and others, Nature Machine Intelligence 2020): its part
@@ -65,7 +66,7 @@ impl Learned {
         &self.fusion
     }
 
-    /// The stages whose scores it looks at.
+    /// The stages of its features.
     pub fn stages(&self) -> &[StageName] {
         &self.stages
     }
@@ -76,11 +77,11 @@ impl Learned {
     }
 
     /// Orders all candidates, best first, and says what each stage and the trees
-    /// contributed. Ties and unread candidates are as in [`fuse`](crate::fuse).
+    /// contributed. Ties, and candidates that were not reranked, are as in
+    /// [`fuse`](crate::fuse).
     ///
     /// # Errors
-    /// If the trees do not fit the features, which a file that was read has been checked
-    /// for.
+    /// If the trees do not fit the features, which cannot be after [`Learned::decode`].
     pub fn fuse(
         &self,
         candidates: &[Candidate],
@@ -88,37 +89,39 @@ impl Learned {
     ) -> Result<Vec<Fused>, LearnError> {
         let rows = features::rows(candidates, lengths, &self.stages);
         let ranking = self.rank(candidates, &rows)?;
-        let n_read = ranking.order.len() - ranking.n_unread;
-        let (read, unread) = ranking.order.split_at(n_read);
-        // Scores never rise down the list: the unread ones are lowered together.
-        let lowered = match (read.last(), unread.first()) {
+        let (head, tail) = ranking.order.split_at(ranking.n_head);
+        // Scores never rise down the list: those of the tail are lowered together.
+        let lowered = match (head.last(), tail.first()) {
             (Some(last), Some(first)) => (last.sum - first.sum).min(0.0),
             _ => 0.0,
         };
-        let ceiling = read.last().map_or(f64::INFINITY, |last| last.sum);
+        let ceiling = head.last().map_or(f64::INFINITY, |last| last.sum);
+        let reranker = self
+            .reranking(&ranking.prepared)
+            .map(|reranking| reranking.stage);
         let fused = |(place, scored): (usize, &Scored)| {
             let candidate = ranking.prepared.origin(scored.position);
-            let lowered = if place < n_read { 0.0 } else { lowered };
-            let mut stages = StageMap::from_fn(|stage| {
-                let prepared = &ranking.prepared;
-                let mut part = stage_score(
-                    prepared,
-                    &candidates[candidate],
-                    *scored,
-                    &self.fusion,
-                    stage,
-                );
-                part.weighted *= self.scale;
-                part
+            let of_stages = stage_scores(
+                &ranking.prepared,
+                &candidates[candidate],
+                scored.position,
+                &self.fusion,
+            );
+            let mut stages = of_stages.map(|_, part| StageScore {
+                weighted: self.scale * part.weighted,
+                ..*part
             });
-            stages.cross.weighted += lowered;
+            let mut score = scored.sum;
+            if place >= ranking.n_head {
+                score = (scored.sum + lowered).min(ceiling);
+                if let Some(part) = reranker.and_then(|reranker| stages.get_mut(reranker)) {
+                    part.weighted += lowered;
+                }
+            }
             Fused {
                 candidate,
-                doc: candidates[candidate].doc(),
-                score: match place < n_read {
-                    true => scored.sum,
-                    false => (scored.sum + lowered).min(ceiling),
-                },
+                doc: candidates[candidate].doc,
+                score,
                 stages,
                 learned: ranking.corrections[candidate],
             }
@@ -142,7 +145,8 @@ impl Learned {
             return Ok(vec![Vec::new(); positions.len()]);
         };
         let all = features::rows(candidates, lengths, &self.stages);
-        let width = FEATURES.len();
+        let names = features::names(&self.stages);
+        let width = names.len();
         let rows: Vec<f32> = positions
             .iter()
             .flat_map(|at| &all[at * width..][..width])
@@ -153,7 +157,7 @@ impl Learned {
         let parts = trees.predict_contribs(&matrix, ..).map_err(failed)?;
         let explained = rows.chunks_exact(width).enumerate().map(|(at, row)| {
             let parts = parts.get(at, 0).unwrap_or_default();
-            let names = FEATURES.iter().map(|feature| Some(feature.name));
+            let names = names.iter().cloned().map(Some);
             let values = row.iter().map(|value| (!value.is_nan()).then_some(*value));
             let mut explained: Vec<Contribution> = names
                 .chain([None])
@@ -173,16 +177,17 @@ impl Learned {
     }
 
     /// How much each feature lowers the loss in all trees together, as shares of 1, the
-    /// largest first; features without a part are left out.
-    pub fn importance(&self) -> Vec<(&'static str, f64)> {
+    /// largest first; unused features are left out.
+    pub fn importance(&self) -> Vec<(String, f64)> {
         let Some(trees) = &self.trees else {
             return Vec::new();
         };
         let gains = trees.feature_importance(hessboost::model::ImportanceType::TotalGain);
         let total: f64 = gains.values().sum();
-        let mut shares: Vec<(&'static str, f64)> = gains
+        let names = features::names(&self.stages);
+        let mut shares: Vec<(String, f64)> = gains
             .into_iter()
-            .filter_map(|(at, gain)| Some((FEATURES.get(at)?.name, gain / total)))
+            .filter_map(|(at, gain)| Some((names.get(at)?.clone(), gain / total)))
             .filter(|(_, share)| *share > 0.0)
             .collect();
         shares.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -192,8 +197,9 @@ impl Learned {
     /// The candidates of a group, best first, by position.
     ///
     /// # Errors
-    /// As [`Learned::fuse`].
+    /// If the group was made for other stages; otherwise as [`Learned::fuse`].
     pub fn order(&self, group: &QueryGroup) -> Result<Vec<usize>, LearnError> {
+        group.check_stages(&self.stages)?;
         let ranking = self.rank(&group.candidates, &group.rows)?;
         let origin = |scored: &Scored| ranking.prepared.origin(scored.position);
         Ok(ranking.order.iter().map(origin).collect())
@@ -210,32 +216,36 @@ impl Learned {
                 .map(|correction| f64::from(*correction))
                 .collect(),
         };
-        let prepared = Prepared::new(candidates, &self.fusion.normalizers);
-        let mut order: Vec<Scored> = (0..candidates.len() as u32)
-            .map(|position| Scored {
-                sum: self.scale * prepared.linear(&self.fusion.weights, position)
-                    + corrections[prepared.origin(position)],
+        let prepared = Prepared::new(candidates, &self.fusion.normalization);
+        let linear = prepared.sums(&self.fusion.weights);
+        let mut order: Vec<Scored> = (0..)
+            .zip(linear)
+            .map(|(position, linear)| Scored {
+                sum: self.scale * linear + corrections[prepared.origin(position)],
                 position,
             })
             .collect();
-        let looks = self.stages.contains(&StageName::Cross);
-        let is_unread = |scored: &Scored| {
-            let candidate = &candidates[prepared.origin(scored.position)];
-            looks && candidate.scores.get(StageName::Cross).is_none()
+        let reranking = self.reranking(&prepared);
+        let is_in_tail = |scored: &Scored| {
+            reranking.is_some_and(|reranking| reranking.is_in_tail(scored.position))
         };
         order.sort_by(|a, b| {
-            (is_unread(a).cmp(&is_unread(b)))
+            (is_in_tail(a).cmp(&is_in_tail(b)))
                 .then(b.sum.total_cmp(&a.sum))
                 .then(a.position.cmp(&b.position))
         });
-        let n_unread = order.iter().filter(|scored| is_unread(scored)).count();
         Ok(Ranking {
-            // If nothing was read, nothing stands apart.
-            n_unread: if n_unread == order.len() { 0 } else { n_unread },
+            n_head: reranking.map_or(order.len(), |reranking| reranking.head.len()),
             prepared,
             order,
             corrections,
         })
+    }
+
+    /// How the reranker divides a pool, if its scores are among the features.
+    fn reranking<'a>(&self, prepared: &'a Prepared) -> Option<&'a Reranking> {
+        let is_feature = |reranking: &&Reranking| self.stages.contains(&reranking.stage);
+        prepared.reranking().filter(is_feature)
     }
 }
 
@@ -243,9 +253,9 @@ impl Learned {
 struct Ranking {
     prepared: Prepared,
     order: Vec<Scored>,
-    /// How many at the end the cross-encoder has not read.
-    n_unread: usize,
-    /// What the trees say, by position in the pool.
+    /// How many come before those that were not reranked.
+    n_head: usize,
+    /// What the trees add, by position in the pool that was given.
     corrections: Vec<f64>,
 }
 

@@ -1,48 +1,67 @@
-//! Normalize, weigh, order: what turns the raw scores of a pool into a ranking.
+//! From the raw scores of a pool to a ranking: normalize, weight, sum, sort.
 //!
 //! Everything here is pure, total and deterministic: the same pool in any order
 //! gives the same ranking, bit for bit.
 //!
-//! Reading order: [`weights`] holds the stages' shares, [`normalizer`] brings raw
-//! scores to one scale, [`prepared`] orders a normalized pool, [`fusion`] puts the
-//! three together and says what each stage contributed, [`mod@combine`] does the same
-//! for any number of systems that are no stages of ours, and [`learned`] corrects a
-//! fusion of stages by trees.
+//! Reading order: [`weights`] holds the stages' shares, [`aggregation`] turns the scores
+//! of passages into one per document, [`normalizer`] brings raw scores to a common scale,
+//! [`normalization`] is these two for all stages, [`prepared`] orders a normalized pool,
+//! [`fusion`] puts them together and says what each stage contributed, and
+//! [`mod@combine`] does the same for any number of foreign systems. With the feature
+//! `learned` there are also trees that correct a fusion of stages, and [`lengths`] holds
+//! what they see besides scores.
 //!
 //! ```
-//! use treffer_fusion::{Fusion, Normalizer, fuse};
-//! use treffer_types::{Candidate, DocId, PassageId, Score, StageMap, StageName};
+//! use treffer_fusion::{Fusion, Normalization, Normalizer, fuse};
+//! use treffer_types::{Candidate, DocId, Evidence, Score, StageMap, StageName};
 //!
+//! let stages = [StageName::BM25, StageName::DENSE];
 //! let candidate = |doc, bm25: f32, dense: f32| {
-//!     let mut candidate = Candidate::new(PassageId::whole(DocId(doc)));
-//!     candidate.scores.set(StageName::Bm25, Score::new(bm25).unwrap());
-//!     candidate.scores.set(StageName::Dense, Score::new(dense).unwrap());
+//!     let mut candidate = Candidate::new(DocId(doc));
+//!     for (stage, score) in stages.into_iter().zip([bm25, dense]) {
+//!         candidate.add(stage, Evidence::new(0, Score::new(score).unwrap()));
+//!     }
 //!     candidate
 //! };
 //! let fusion = Fusion {
-//!     normalizers: StageMap::from_fn(|_| Normalizer::MinMax),
-//!     weights: "0.4,0.6,0".parse().unwrap(),
+//!     normalization: Normalization {
+//!         normalizers: StageMap::from_fn(&stages, |_| Normalizer::MinMax),
+//!         ..Normalization::default()
+//!     },
+//!     weights: "bm25=0.4,dense=0.6".parse().unwrap(),
 //! };
 //! let fused = fuse(&[candidate(0, 12.0, 0.3), candidate(1, 8.0, 0.7)], &fusion);
-//! assert_eq!(fused[0].doc, DocId(1)); // best in the stage that weighs 0.6
-//! assert_eq!(fused[0].stages.dense.weighted, 0.6);
+//! assert_eq!(fused[0].doc, DocId(1)); // best in the stage of weight 0.6
+//! assert_eq!(fused[0].stages.get(StageName::DENSE).unwrap().weighted, 0.6);
 //! ```
 
+pub mod aggregation;
 mod columns;
 pub mod combine;
 pub mod error;
 pub mod fusion;
+#[cfg(feature = "learned")]
 pub mod learned;
+#[cfg(not(feature = "learned"))]
+#[path = "learned_off.rs"]
+pub mod learned;
+pub mod lengths;
+pub mod normalization;
 pub mod normalizer;
 pub mod prepared;
 #[cfg(test)]
 mod testing;
 pub mod weights;
 
+pub use aggregation::Aggregation;
 pub use combine::{Combined, System, combine, shares};
 pub use error::Error;
 pub use fusion::{Fused, Fusion, fuse};
-pub use learned::{Boosting, Contribution, LearnError, Learned, Lengths, QueryGroup};
+#[cfg(feature = "learned")]
+pub use learned::{Boosting, QueryGroup};
+pub use learned::{Contribution, LearnError, Learned};
+pub use lengths::Lengths;
+pub use normalization::Normalization;
 pub use normalizer::Normalizer;
 pub use prepared::Prepared;
 pub use weights::Weights;

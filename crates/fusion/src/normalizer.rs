@@ -1,12 +1,15 @@
 //! From raw scores to a common scale, one stage at a time.
+//!
+//! A new normalizer is a variant of [`Normalizer`] with its arms in `check` and `fit` (and
+//! in `Map::apply` if its formula is new) in this file, and its text form in
+//! `normalizer/text.rs`.
 
-use serde::{Deserialize, Serialize};
-use treffer_types::StageName;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::columns::Column;
 use crate::error::Error;
 
-/// How one stage's raw scores are brought to the scale on which stages are added.
+/// How one stage's raw scores are brought to the scale on which stages are summed.
 ///
 /// Each looks only at the scores that the stage gave to the pool, and none ever
 /// ranks a lower raw score above a higher one. A candidate that the stage has not
@@ -15,14 +18,16 @@ use crate::error::Error;
 /// among z-scores.
 ///
 /// Raising one raw score never worsens that candidate's fused rank, with two
-/// exceptions. Under `ZScore`, raising a low outlier shrinks the deviation, which can
-/// widen its gap to the others. Under `TheoreticalMin`, scores that lie below the
-/// least possible one come nearer to 0 as the largest rises.
+/// exceptions. Under `ZScore`, raising a low outlier shrinks the standard deviation,
+/// which can widen its gap to the others. Under `TheoreticalMin`, scores below `low` come
+/// nearer to 0 as the largest rises.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", try_from = "Unchecked")]
+// With `remote = "Self"` serde derives plain functions instead of the traits, so that the
+// `Deserialize` below can check what was read.
+#[serde(remote = "Self", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Normalizer {
     /// `(s - min) / (max - min)` over the pool, in 0..=1. If all scores are equal,
-    /// one score alone included, each is 0.5: nothing is known of which is better.
+    /// one score alone included, each is 0.5: nothing says which is better.
     MinMax,
     /// `(s - mean) / deviation` over the pool, with the population's standard
     /// deviation; unbounded. If all scores are equal, each is 0.
@@ -38,11 +43,11 @@ pub enum Normalizer {
     /// equal steps (the points of Borda's count). Equal scores share the better rank.
     /// Above 0, up to 1.
     LinearRank,
-    /// `(s - low) / (max - low)`: min-max with the least score that is possible in the
-    /// place of the least that was found (Bruch, Gai and Ingber, ACM Transactions on
-    /// Information Systems, 2023), so that the worst of a good pool is not 0. Not
-    /// clipped: a score below `low` is negative. If no score is above `low`, the largest
-    /// is 0 and the others are below by what they lack.
+    /// `(s - low) / (max - low)`: min-max with the theoretical minimum of the scores in
+    /// place of the pool's (Bruch, Gai and Ingber, ACM Transactions on Information
+    /// Systems, 2023), so that the worst of a good pool is not 0. Not clipped: a score
+    /// below `low` becomes negative. If no score is above `low`, each becomes its
+    /// difference from the largest, which is 0 or less.
     TheoreticalMin {
         /// What becomes 0: 0 for BM25, -1 for a cosine.
         low: f64,
@@ -70,48 +75,38 @@ pub enum Normalizer {
 }
 
 impl Normalizer {
-    /// What is known of the scores of `stage` without looking at any: BM25 is at least
-    /// 0 and a cosine at least -1. A logit has no bound, but its sigmoid is in 0..=1.
-    pub fn theoretical(stage: StageName) -> Self {
-        match stage {
-            StageName::Bm25 => Normalizer::TheoreticalMin { low: 0.0 },
-            StageName::Dense => Normalizer::TheoreticalMin { low: -1.0 },
-            StageName::Cross => Normalizer::Sigmoid {
-                slope: 1.0,
-                offset: 0.0,
-            },
-        }
-    }
-
-    /// Whether the settings make sense. Configuration is checked as it is read;
-    /// this is for a normalizer made in code.
+    /// Whether the settings make sense. Configuration is checked as it is read; this is for
+    /// a normalizer made in code.
     ///
     /// # Errors
-    /// If bounds are not finite or `low` is not below `high`, if a least score is not
-    /// finite, or if a sigmoid does not rise.
+    /// If a setting is not finite, if `low` is not below `high`, or if a sigmoid does not
+    /// rise.
     pub fn check(self) -> Result<Self, Error> {
-        match self {
-            Normalizer::Bounds { low, high } => {
-                if !(low.is_finite() && high.is_finite() && low < high) {
-                    return Err(Error::EmptyBounds { low, high });
-                }
-            }
-            Normalizer::Sigmoid { slope, offset } => {
-                if !(slope.is_finite() && offset.is_finite() && slope > 0.0) {
-                    return Err(Error::FlatSigmoid { slope, offset });
-                }
-            }
-            Normalizer::TheoreticalMin { low } => {
-                if !low.is_finite() {
-                    return Err(Error::NoLeastScore { low });
-                }
-            }
+        let refusal = match self {
             Normalizer::MinMax
             | Normalizer::ZScore
             | Normalizer::Rank { .. }
-            | Normalizer::LinearRank => {}
+            | Normalizer::LinearRank => None,
+            Normalizer::TheoreticalMin { low } => (!low.is_finite())
+                .then_some("low is not a finite number; it is 0 for BM25, -1 for a cosine"),
+            Normalizer::Bounds { low, high } => {
+                let is_range = low.is_finite() && high.is_finite() && low < high;
+                (!is_range).then_some("low must be below high, and both must be finite")
+            }
+            Normalizer::Sigmoid { slope, offset } => {
+                let rises = slope.is_finite() && offset.is_finite() && slope > 0.0;
+                (!rises).then_some(
+                    "it does not rise with the score; slope must be above 0, and both finite",
+                )
+            }
+        };
+        match refusal {
+            None => Ok(self),
+            Some(reason) => Err(Error::InvalidNormalizer {
+                normalizer: self,
+                reason,
+            }),
         }
-        Ok(self)
     }
 
     /// One stage's column of finite scores, normalized. `None` if it scored nothing.
@@ -134,7 +129,7 @@ impl Normalizer {
         })
     }
 
-    /// Settles whatever depends on the pool.
+    /// Determines whatever depends on the pool; `None` if there are no scores.
     fn fit(self, raw: &[Option<f64>]) -> Option<Map> {
         let scores = || raw.iter().flatten().copied();
         let min = scores().reduce(f64::min)?;
@@ -176,7 +171,7 @@ impl Normalizer {
     }
 }
 
-/// A normalizer that knows its pool.
+/// A normalizer fitted to a pool.
 enum Map {
     Constant(f64),
     Linear { zero: f64, unit: f64 },
@@ -224,38 +219,23 @@ fn ranks(raw: &[Option<f64>]) -> Vec<Option<u32>> {
     ranks
 }
 
-/// A normalizer as it stands in configuration, before its settings are checked.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum Unchecked {
-    MinMax,
-    ZScore,
-    Rank { k: u32 },
-    LinearRank,
-    TheoreticalMin { low: f64 },
-    Bounds { low: f64, high: f64 },
-    Sigmoid { slope: f64, offset: f64 },
+impl Serialize for Normalizer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Normalizer::serialize(self, serializer)
+    }
 }
 
-impl TryFrom<Unchecked> for Normalizer {
-    type Error = Error;
-
-    fn try_from(unchecked: Unchecked) -> Result<Self, Error> {
-        match unchecked {
-            Unchecked::MinMax => Normalizer::MinMax,
-            Unchecked::ZScore => Normalizer::ZScore,
-            Unchecked::Rank { k } => Normalizer::Rank { k },
-            Unchecked::LinearRank => Normalizer::LinearRank,
-            Unchecked::TheoreticalMin { low } => Normalizer::TheoreticalMin { low },
-            Unchecked::Bounds { low, high } => Normalizer::Bounds { low, high },
-            Unchecked::Sigmoid { slope, offset } => Normalizer::Sigmoid { slope, offset },
-        }
-        .check()
+impl<'de> Deserialize<'de> for Normalizer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let normalizer = Normalizer::deserialize(deserializer)?;
+        normalizer.check().map_err(serde::de::Error::custom)
     }
 }
 
 mod platt;
 mod text;
+
+pub(crate) use text::TEXT_FORMS;
 
 #[cfg(test)]
 mod tests;

@@ -1,58 +1,74 @@
 //! A pool normalized once, to be ordered under many weights.
 
-use treffer_types::{Candidate, Score, StageMap, StageName};
+use std::cmp::Ordering;
 
-use crate::columns::{Column, Scored, keep_best, weighted_sum};
-use crate::normalizer::Normalizer;
+use treffer_types::{Candidate, Score, StageName};
+
+use crate::columns::{Column, Scored, Weighted, keep_best, weighted_sum};
+use crate::normalization::Normalization;
 use crate::weights::Weights;
 
 /// The normalized scores of one pool, column by column.
 ///
-/// A tuner prepares each query's pool once and then orders it thousands of times;
-/// one ordering costs a pass over the columns, a sort, and one allocation.
+/// A tuner prepares each query's pool once and then orders it thousands of times; one
+/// ordering costs a pass over the columns, a sort, and allocations whose number does not
+/// depend on the pool.
 ///
-/// The order is that of the weighted sum, best first, ties by document and then
-/// by passage. A stage that weighs 0 has no influence, nor has one that scored
-/// nothing in the pool. While the cross-encoder has a weight, the candidates it
-/// has read come first and the unread ones follow, ordered by the other stages:
-/// having been skipped is no evidence and must not beat a low score.
+/// The order is by weighted sum, best first, ties by document. A stage of weight 0 has no
+/// influence, and neither has one that scored nothing in the pool. While the reranker has
+/// a weight, the candidates that it has scored come first and the others follow, ordered
+/// by the other stages: not having been reranked is no evidence, and must not beat a low
+/// score.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// Position in the pool as given, for each candidate in the order of ties. All
-    /// else here is in that order too, so a tie is settled by comparing positions.
+    /// Position in the pool as given, for each candidate in the order of ties. All else
+    /// here is in that order too, so a tie is settled by comparing positions.
     origins: Vec<usize>,
-    /// What the stages gave, `None` for a stage that scored nothing.
-    pub(crate) columns: StageMap<Option<Column>>,
-    /// Positions that the cross-encoder has read, ascending.
-    read: Vec<u32>,
-    /// Positions that it has not read, ascending.
-    unread: Vec<u32>,
+    /// In the order of the normalizers; `None` for a stage that scored nothing.
+    columns: Vec<(StageName, Option<Column>)>,
+    reranking: Option<Reranking>,
+}
+
+/// How a reranker divides a pool of which it has scored something.
+#[derive(Clone, Debug)]
+pub(crate) struct Reranking {
+    /// The reranker.
+    pub(crate) stage: StageName,
+    /// Positions that it has scored, ascending; never empty.
+    pub(crate) head: Vec<u32>,
+    /// Positions that it has not scored, ascending.
+    pub(crate) tail: Vec<u32>,
 }
 
 impl Prepared {
     /// Normalizes a pool.
-    pub fn new(candidates: &[Candidate], normalizers: &StageMap<Normalizer>) -> Self {
-        let mut origins: Vec<usize> = (0..candidates.len()).collect();
-        // By passage; the scores only matter for a pool that holds a passage twice.
+    pub fn new(candidates: &[Candidate], normalization: &Normalization) -> Self {
+        let raw: Vec<Vec<Option<Score>>> = normalization
+            .normalizers
+            .stages()
+            .map(|stage| {
+                let aggregate = |c| normalization.aggregation.aggregate(c, stage);
+                candidates.iter().map(aggregate).collect()
+            })
+            .collect();
         // Sums over a column run in this order, so they do not depend on the pool's.
-        origins.sort_by_key(|&i| (candidates[i].passage, scores(&candidates[i])));
-        let columns = StageMap::from_fn(|stage| {
-            let score = |&i: &usize| candidates[i].scores.get(stage);
-            let raw: Vec<Option<f64>> = origins
-                .iter()
-                .map(|i| score(i).map(|score| f64::from(score.value())))
-                .collect();
-            normalizers[stage].normalize(&raw)
+        let origins = order_of_ties(candidates, &raw);
+        let columns: Vec<(StageName, Option<Column>)> = (normalization.normalizers.iter())
+            .zip(&raw)
+            .map(|((stage, normalizer), raw)| {
+                let score = |&i: &usize| raw[i].map(|score| f64::from(score.value()));
+                let raw: Vec<Option<f64>> = origins.iter().map(score).collect();
+                (stage, normalizer.normalize(&raw))
+            })
+            .collect();
+        let reranking = normalization.reranker.and_then(|reranker| {
+            let column = columns.iter().find(|(stage, _)| *stage == reranker);
+            Reranking::new(reranker, column?.1.as_ref()?)
         });
-        let (read, unread) = (0_u32..)
-            .zip(&origins)
-            .map(|(position, &i)| (position, &candidates[i]))
-            .partition::<Vec<_>, _>(|(_, c)| c.scores.get(StageName::Cross).is_some());
         Prepared {
             origins,
             columns,
-            read: read.into_iter().map(|(position, _)| position).collect(),
-            unread: unread.into_iter().map(|(position, _)| position).collect(),
+            reranking,
         }
     }
 
@@ -80,40 +96,61 @@ impl Prepared {
             .collect()
     }
 
-    /// The `k` best with their sums. A sum of an unread candidate lacks the
-    /// cross-encoder's part.
+    /// The `k` best with their sums. The sum of a candidate in the tail lacks the
+    /// reranker's part.
     pub(crate) fn order(&self, weights: &Weights, k: usize) -> Vec<Scored> {
-        let shares = StageMap::from_fn(|stage| weights.weight(stage));
+        let columns = self.weighted(weights, |_| true);
         let scored = |position| Scored {
-            sum: self.sum(&shares, position),
+            sum: weighted_sum(&columns, position),
             position,
         };
         let mut order = Vec::with_capacity(self.len());
-        if self.has_tail(weights) {
-            order.extend(self.read.iter().copied().map(scored));
-            keep_best(&mut order, 0, k);
-            if order.len() < k {
-                let shares = StageMap {
-                    cross: 0.0,
-                    ..shares
-                };
-                let n_read = order.len();
-                order.extend(self.unread.iter().map(|&position| Scored {
-                    sum: self.sum(&shares, position),
-                    position,
-                }));
-                keep_best(&mut order, n_read, k);
-            }
-        } else {
+        let Some(reranking) = self.reranking_under(weights) else {
             order.extend((0_u32..).take(self.len()).map(scored));
             keep_best(&mut order, 0, k);
+            return order;
+        };
+        order.extend(reranking.head.iter().copied().map(scored));
+        keep_best(&mut order, 0, k);
+        if order.len() < k {
+            let others = self.weighted(weights, |stage| stage != reranking.stage);
+            let n_head = order.len();
+            order.extend(reranking.tail.iter().map(|&position| Scored {
+                sum: weighted_sum(&others, position),
+                position,
+            }));
+            keep_best(&mut order, n_head, k);
         }
         order
     }
 
-    /// Whether unread candidates stand apart from read ones.
-    pub(crate) fn has_tail(&self, weights: &Weights) -> bool {
-        weights.parts().cross > 0 && !self.read.is_empty()
+    /// The weighted sum of every candidate by position, with what one in the tail gets for
+    /// not having been reranked.
+    #[cfg(feature = "learned")]
+    pub(crate) fn sums(&self, weights: &Weights) -> Vec<f64> {
+        let columns = self.weighted(weights, |_| true);
+        let positions = (0_u32..).take(self.len());
+        positions
+            .map(|position| weighted_sum(&columns, position))
+            .collect()
+    }
+
+    /// How the reranker divides the pool, if it scored anything.
+    pub(crate) fn reranking(&self) -> Option<&Reranking> {
+        self.reranking.as_ref()
+    }
+
+    /// The same while the reranker has a weight.
+    pub(crate) fn reranking_under(&self, weights: &Weights) -> Option<&Reranking> {
+        let has_weight = |reranking: &&Reranking| weights.parts().get_or(reranking.stage, 0) > 0;
+        self.reranking().filter(has_weight)
+    }
+
+    /// The stages in the order of their columns, `None` for one that scored nothing.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = (StageName, Option<&Column>)> {
+        self.columns
+            .iter()
+            .map(|(stage, column)| (*stage, column.as_ref()))
     }
 
     /// The position in the pool that was given.
@@ -121,22 +158,49 @@ impl Prepared {
         self.origins[position as usize]
     }
 
-    /// The weighted sum of one candidate, with what an unread one gets for not having
-    /// been read.
-    pub(crate) fn linear(&self, weights: &Weights, position: u32) -> f64 {
-        self.sum(&StageMap::from_fn(|stage| weights.weight(stage)), position)
-    }
-
-    /// The weighted sum, always in the same order of stages.
-    fn sum(&self, shares: &StageMap<f64>, position: u32) -> f64 {
-        let parts = StageName::ALL.map(|stage| (shares[stage], self.columns[stage].as_ref()));
-        weighted_sum(parts.into_iter(), position)
+    /// The columns that have an influence, of the stages that `takes_part` names.
+    fn weighted(
+        &self,
+        weights: &Weights,
+        takes_part: impl Fn(StageName) -> bool,
+    ) -> Vec<Weighted<'_>> {
+        self.columns()
+            .filter(|(stage, _)| takes_part(*stage))
+            .filter_map(|(stage, column)| Some((weights.weight(stage), &*column?.values)))
+            .filter(|(weight, _)| *weight > 0.0)
+            .collect()
     }
 }
 
-/// The raw scores in a form that sorts.
-fn scores(candidate: &Candidate) -> [Option<Score>; 3] {
-    StageName::ALL.map(|stage| candidate.scores.get(stage))
+impl Reranking {
+    fn new(stage: StageName, column: &Column) -> Option<Self> {
+        let is_scored = |position: &u32| column.ranks[*position as usize].is_some();
+        let (head, tail) = (0_u32..)
+            .take(column.ranks.len())
+            .partition::<Vec<_>, _>(is_scored);
+        (!head.is_empty()).then_some(Reranking { stage, head, tail })
+    }
+
+    /// Whether the reranker has not scored the candidate at a position.
+    #[cfg(feature = "learned")]
+    pub(crate) fn is_in_tail(&self, position: u32) -> bool {
+        self.tail.binary_search(&position).is_ok()
+    }
+}
+
+/// The candidates by document. Their scores only matter for a pool that holds a document
+/// twice.
+fn order_of_ties(candidates: &[Candidate], raw: &[Vec<Option<Score>>]) -> Vec<usize> {
+    let by_scores = |a: usize, b: usize| -> Ordering {
+        let scores_of = |i: usize| raw.iter().map(move |column| column[i]);
+        scores_of(a).cmp(scores_of(b))
+    };
+    let mut origins: Vec<usize> = (0..candidates.len()).collect();
+    origins.sort_by(|&a, &b| {
+        let by_doc = candidates[a].doc.cmp(&candidates[b].doc);
+        by_doc.then_with(|| by_scores(a, b))
+    });
+    origins
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! The share each stage has in the fused score.
 
-use std::fmt;
-use std::str::FromStr;
+use std::iter;
 
 use serde::{Deserialize, Serialize};
 use treffer_types::{StageMap, StageName};
@@ -14,10 +13,13 @@ use crate::error::Error;
 /// is 1 without a tolerance, no point of a grid is lost to rounding, and equal
 /// shares compare equal however they were written.
 ///
-/// As text the weights read `0.2,0.3,0.5` (bm25, dense, cross: the alpha, beta
-/// and gamma of the usual formula); in configuration
+/// A stage that is not named has the share 0, and two weightings are equal if every stage
+/// has the same share in both, whether a share of 0 is named or not and in whatever order.
+///
+/// As text the weights read `bm25=0.4,dense=0.6`, or `0.2,0.3,0.5` for bm25, dense and
+/// cross (the alpha, beta and gamma of the usual formula); in configuration
 /// `{ bm25 = 0.2, dense = 0.3, cross = 0.5 }`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "StageMap<f64>", into = "StageMap<f64>")]
 pub struct Weights {
     parts: StageMap<u32>,
@@ -36,7 +38,7 @@ impl Weights {
             return Err(Error::NoWeight);
         }
         Ok(Weights {
-            parts: StageMap::from_fn(|stage| parts[stage] / divisor),
+            parts: parts.map(|_, part| part / divisor),
         })
     }
 
@@ -53,83 +55,107 @@ impl Weights {
                 return Err(Error::WeightOutOfRange { stage, value });
             }
         }
-        let sum = decimals.bm25 + decimals.dense + decimals.cross;
+        let values: Vec<f64> = decimals.iter().map(|(_, value)| *value).collect();
+        let sum = values.iter().fold(0.0, |sum, value| sum + value);
         if (sum - 1.0).abs() > SUM_TOLERANCE {
             return Err(sum_not_one(decimals, sum));
         }
-        let StageMap { bm25, dense, cross } = decimals;
-        let parts = whole_parts(&[bm25, dense, cross]);
         // A value is at most 1 + 1e-9 here, so a part is not above 10^9 + 1.
-        let part = |at: usize| u32::try_from(parts[at]).unwrap_or(u32::MAX);
-        Weights::new(StageMap {
-            bm25: part(0),
-            dense: part(1),
-            cross: part(2),
-        })
+        let parts = whole_parts(&values).into_iter();
+        let parts = parts.map(|part| u32::try_from(part).unwrap_or(u32::MAX));
+        Weights::new(decimals.stages().zip(parts).collect())
     }
 
-    /// The same share for each of `stages` and none for the others; `None` if
-    /// `stages` is empty.
+    /// The same share for each of `stages`; `None` if there are none.
     pub fn equal(stages: &[StageName]) -> Option<Self> {
-        Weights::new(StageMap::from_fn(|stage| {
-            u32::from(stages.contains(&stage))
-        }))
-        .ok()
+        Weights::new(StageMap::from_fn(stages, |_| 1)).ok()
     }
 
-    /// Every way to share `steps` equal parts among `stages`, the others getting
-    /// none: the grid that a tuner searches.
+    /// Every way to share `steps` equal parts among `stages`: the grid that a tuner
+    /// searches.
     ///
-    /// Of three stages and 20 steps (0.05 each) there are 231 points. They come
-    /// with the share of the first stage rising slowest and that of the last
-    /// stage taking what is left, in the order of [`StageName::ALL`]; naming a
-    /// stage twice changes nothing. No stages or no steps, no points.
+    /// Of n steps and k stages there are C(n + k - 1, k - 1) points, 231 of 20 steps
+    /// (0.05 each) and three stages. The share of the first stage rises slowest, and the
+    /// last takes what the others leave. A stage named twice changes nothing. No stages
+    /// or no steps, no points.
     pub fn simplex(steps: u32, stages: &[StageName]) -> impl Iterator<Item = Weights> + use<> {
-        let most = StageMap::from_fn(|stage| if stages.contains(&stage) { steps } else { 0 });
-        (0..=most.bm25).flat_map(move |bm25| {
-            (0..=most.dense.min(steps - bm25)).filter_map(move |dense| {
-                let cross = steps - bm25 - dense;
-                let parts = StageMap { bm25, dense, cross };
-                (cross <= most.cross)
-                    .then(|| Weights::new(parts).ok())
-                    .flatten()
-            })
-        })
+        let stages = StageMap::from_fn(stages, |_| ());
+        let mut first = vec![0; stages.len()];
+        if let Some(last) = first.last_mut() {
+            *last = steps;
+        }
+        // Weights are refused if all parts are 0: without stages or without steps.
+        iter::successors(Some(first), |parts| next_composition(parts))
+            .filter_map(move |parts| Weights::new(stages.stages().zip(parts).collect()).ok())
     }
 
-    /// These weights for `stages` alone, scaled to sum to 1 again; `None` if none
-    /// of `stages` had a weight.
+    /// The weights of exactly `stages`, in that order, scaled to sum to 1 again; `None` if
+    /// all of them are 0.
     pub fn restricted_to(&self, stages: &[StageName]) -> Option<Self> {
-        Weights::new(StageMap::from_fn(|stage| {
-            if stages.contains(&stage) {
-                self.parts[stage]
-            } else {
-                0
-            }
-        }))
-        .ok()
+        Weights::new(StageMap::from_fn(stages, |stage| self.part(stage))).ok()
     }
 
     /// The share of one stage, in 0..=1.
     pub fn weight(&self, stage: StageName) -> f64 {
-        f64::from(self.parts[stage]) / self.total() as f64
+        f64::from(self.part(stage)) / self.total() as f64
     }
 
     /// How far apart two weightings are: the sum of the stages' differences, in 0..=2.
     pub fn distance(&self, other: &Weights) -> f64 {
-        let apart = |stage| (self.weight(stage) - other.weight(stage)).abs();
-        StageName::ALL.into_iter().map(apart).sum()
+        let unknown_here = |stage: &StageName| self.parts.get(*stage).is_none();
+        let stages = self.stages().chain(other.stages().filter(unknown_here));
+        stages
+            .map(|stage| (self.weight(stage) - other.weight(stage)).abs())
+            .sum()
     }
 
     /// The shares as integers in lowest terms.
-    pub fn parts(&self) -> StageMap<u32> {
-        self.parts
+    pub fn parts(&self) -> &StageMap<u32> {
+        &self.parts
     }
 
     /// What the parts sum to: at least 1.
     pub fn total(&self) -> u64 {
         self.parts.iter().map(|(_, &part)| u64::from(part)).sum()
     }
+
+    /// The stages that are named, those with a share of 0 included.
+    pub fn stages(&self) -> impl ExactSizeIterator<Item = StageName> + Clone + '_ {
+        self.parts.stages()
+    }
+
+    /// The same weights, those of `stages` first and in that order, the others after them
+    /// in the order they had.
+    pub fn in_order_of(self, stages: &[StageName]) -> Self {
+        Weights {
+            parts: self.parts.in_order_of(stages),
+        }
+    }
+
+    fn part(&self, stage: StageName) -> u32 {
+        self.parts.get_or(stage, 0)
+    }
+}
+
+impl PartialEq for Weights {
+    fn eq(&self, other: &Self) -> bool {
+        let mut stages = self.stages().chain(other.stages());
+        stages.all(|stage| self.part(stage) == other.part(stage))
+    }
+}
+
+impl Eq for Weights {}
+
+/// The next way to write a sum as as many parts, in lexicographic order; `None` after the
+/// one that gives the first part everything.
+fn next_composition(parts: &[u32]) -> Option<Vec<u32>> {
+    let last_used = parts.iter().rposition(|part| *part > 0)?;
+    let raised = last_used.checked_sub(1)?;
+    let mut next = parts.to_vec();
+    let moved = std::mem::take(&mut next[last_used]);
+    next[raised] += 1;
+    *next.last_mut()? = moved - 1;
+    Some(next)
 }
 
 /// How far a sum of decimals may be from 1.
@@ -160,12 +186,10 @@ fn is_fraction(value: f64, total: u32) -> bool {
     (parts - parts.round()).abs() <= 1e-14 * f64::from(total)
 }
 
-fn sum_not_one(decimals: StageMap<f64>, sum: f64) -> Error {
+fn sum_not_one(weights: StageMap<f64>, sum: f64) -> Error {
     let rounded = (sum * 1e9).round() / 1e9;
     Error::SumNotOne {
-        bm25: decimals.bm25,
-        dense: decimals.dense,
-        cross: decimals.cross,
+        weights,
         sum: if rounded == 1.0 { sum } else { rounded },
     }
 }
@@ -188,40 +212,11 @@ impl TryFrom<StageMap<f64>> for Weights {
 
 impl From<Weights> for StageMap<f64> {
     fn from(weights: Weights) -> Self {
-        StageMap::from_fn(|stage| weights.weight(stage))
+        weights.parts.map(|stage, _| weights.weight(stage))
     }
 }
 
-impl FromStr for Weights {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let values: Vec<&str> = text.split(',').map(str::trim).collect();
-        let &[bm25, dense, cross] = values.as_slice() else {
-            return Err(Error::NotThreeWeights {
-                text: text.to_owned(),
-                found: values.iter().filter(|value| !value.is_empty()).count(),
-            });
-        };
-        let texts = StageMap { bm25, dense, cross };
-        let mut decimals = StageMap::default();
-        for (stage, &text) in texts.iter() {
-            decimals[stage] = text.parse().map_err(|source| Error::NotANumber {
-                stage,
-                text: text.to_owned(),
-                source,
-            })?;
-        }
-        Weights::from_decimals(decimals)
-    }
-}
-
-impl fmt::Display for Weights {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let StageMap { bm25, dense, cross } = StageMap::from(*self);
-        f.pad(&format!("{bm25},{dense},{cross}"))
-    }
-}
+mod text;
 
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use treffer_disk::failpoint::{Fault, Scope};
 use treffer_types::{DocId, Document, Metadata};
 
 use crate::{Error, Store, StoreWriter};
@@ -392,6 +393,39 @@ fn a_full_disk_is_an_error_with_its_cause_and_leaves_no_store() {
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains("No space left"), "{error}: {source}");
         assert!(Store::open(dir.path()).is_err());
+    }
+}
+
+#[test]
+fn whatever_operation_fails_there_is_no_store_or_a_whole_one() {
+    let fill = |dir: &Path| {
+        let mut writer = StoreWriter::create(dir)?;
+        for document in many(20) {
+            writer.add(&document)?;
+        }
+        writer.finish()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let scope = Scope::observe();
+    fill(dir.path()).unwrap();
+    let performed = scope.performed();
+    drop(scope);
+    assert!(performed.len() > 20);
+    for (i, &operation) in performed.iter().enumerate() {
+        let nth = performed[..i].iter().filter(|&&o| o == operation).count();
+        let dir = tempfile::tempdir().unwrap();
+        let scope = Scope::fail(operation, nth, Fault::Short(3));
+        let error = fill(dir.path()).unwrap_err();
+        drop(scope);
+        assert!(matches!(error, Error::Io { .. }), "{error}");
+        match Store::open(dir.path()) {
+            Err(Error::Missing { .. }) => {}
+            // All that failed was to make the seal's name durable.
+            Ok(store) => {
+                assert!(everything(&store, &[]).is_ok() && problems(dir.path()).is_empty())
+            }
+            Err(error) => panic!("{operation:?} left {error}"),
+        }
     }
 }
 

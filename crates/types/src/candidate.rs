@@ -86,7 +86,10 @@ impl Candidate {
     /// The evidence of `stage`, one for each passage that it scored.
     pub fn evidence(&self, stage: StageName) -> impl Iterator<Item = &Evidence> + Clone {
         let of_stage = move |(name, _): &&(StageName, Evidence)| *name == stage;
-        self.evidence.iter().filter(of_stage).map(|(_, evidence)| evidence)
+        self.evidence
+            .iter()
+            .filter(of_stage)
+            .map(|(_, evidence)| evidence)
     }
 
     /// Whether `stage` scored any passage of the document.
@@ -97,9 +100,8 @@ impl Candidate {
     /// The best evidence of `stage`: the highest score, of equal ones that of the earlier
     /// passage.
     pub fn best(&self, stage: StageName) -> Option<&Evidence> {
-        let better = |a: &&Evidence, b: &&Evidence| {
-            a.score.cmp(&b.score).then(b.passage.cmp(&a.passage))
-        };
+        let better =
+            |a: &&Evidence, b: &&Evidence| a.score.cmp(&b.score).then(b.passage.cmp(&a.passage));
         self.evidence(stage).max_by(better)
     }
 
@@ -110,7 +112,9 @@ impl Candidate {
 
     /// All evidence with its stage, in the order in which it was found.
     pub fn all_evidence(&self) -> impl ExactSizeIterator<Item = (StageName, &Evidence)> {
-        self.evidence.iter().map(|(stage, evidence)| (*stage, evidence))
+        self.evidence
+            .iter()
+            .map(|(stage, evidence)| (*stage, evidence))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The words every crate of Treffer shares, and nothing that works.
 //!
 //! Reading order: [`document`] and [`query`] say what goes in, [`stage`] names the stages,
-//! [`score`] and [`candidate`] are what passes between them, [`hit`] and [`trace`] what
-//! comes out, [`model`] names a model folder, [`device`] where a model runs, [`seam`]
-//! holds the traits behind which the heavy crates stand, and [`qrels`] the relevance
+//! [`score`] and [`candidate`] are what passes between them, [`hit`] what a stage
+//! contributes to a result, [`model`] names a model folder, [`device`] where a model runs,
+//! [`seam`] holds the traits behind which the heavy crates stand, and [`qrels`] the relevance
 //! judgments.
 //!
 //! ```
@@ -24,16 +24,14 @@ pub mod query;
 pub mod score;
 pub mod seam;
 pub mod stage;
-pub mod trace;
 
 pub use candidate::{Candidate, Evidence, PassageId};
 pub use device::{CpuBackend, Device, InstructionSet, InvalidDevice};
 pub use document::{DocId, Document, Metadata};
-pub use hit::{FeatureScore, Hit, StageScore};
+pub use hit::StageScore;
 pub use model::{Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling};
 pub use qrels::{Grade, Qrels};
 pub use query::Query;
 pub use score::Score;
 pub use seam::{BoxError, Clock, Embedder, Embedding, NoProgress, PairScore, PairScorer, Progress};
 pub use stage::{InvalidStageName, StageMap, StageName, stage_list};
-pub use trace::StageTrace;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
     /// The query set's own name for it; empty for a query typed by hand.
+    #[serde(default)]
     pub id: String,
     /// What is searched for.
     pub text: String,

@@ -1,6 +1,6 @@
 //! The finite score that every stage gives.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A finite score; larger is better. Negative zero is stored as zero, so equal
 /// scores are also equal bit for bit.
@@ -20,6 +20,13 @@ impl Score {
     /// The score as a number.
     pub fn value(self) -> f32 {
         self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Score {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = f32::deserialize(deserializer)?;
+        Score::new(value).ok_or_else(|| serde::de::Error::custom("a score must be finite"))
     }
 }
 

@@ -43,7 +43,9 @@ impl StageName {
     pub const fn from_static(name: &'static str) -> Self {
         match StageName::new(name) {
             Some(name) => name,
-            None => panic!("a stage's name is 1 to 16 of a-z, 0-9 and `-`, beginning with a letter"),
+            None => {
+                panic!("a stage's name is 1 to 16 of a-z, 0-9 and `-`, beginning with a letter")
+            }
         }
     }
 
@@ -141,19 +143,26 @@ impl<T> StageMap<T> {
 
     /// The value that `value_of` gives for each of `stages`, in their order.
     pub fn from_fn(stages: &[StageName], mut value_of: impl FnMut(StageName) -> T) -> Self {
-        stages.iter().map(|stage| (*stage, value_of(*stage))).collect()
+        stages
+            .iter()
+            .map(|stage| (*stage, value_of(*stage)))
+            .collect()
     }
 
     /// The value of `stage`, if it has one.
     pub fn get(&self, stage: StageName) -> Option<&T> {
         let mut entries = self.0.iter();
-        entries.find(|(name, _)| *name == stage).map(|(_, value)| value)
+        entries
+            .find(|(name, _)| *name == stage)
+            .map(|(_, value)| value)
     }
 
     /// The value of `stage`, if it has one, to be changed.
     pub fn get_mut(&mut self, stage: StageName) -> Option<&mut T> {
         let mut entries = self.0.iter_mut();
-        entries.find(|(name, _)| *name == stage).map(|(_, value)| value)
+        entries
+            .find(|(name, _)| *name == stage)
+            .map(|(_, value)| value)
     }
 
     /// Sets the value of `stage`; a stage that had none comes last.
@@ -176,7 +185,9 @@ impl<T> StageMap<T> {
 
     /// Each value made into another, in the same order.
     pub fn map<U>(&self, mut change: impl FnMut(StageName, &T) -> U) -> StageMap<U> {
-        self.iter().map(|(stage, value)| (stage, change(stage, value))).collect()
+        self.iter()
+            .map(|(stage, value)| (stage, change(stage, value)))
+            .collect()
     }
 
     /// Number of stages that have a value.
@@ -193,7 +204,8 @@ impl<T> StageMap<T> {
     /// the order they had.
     pub fn in_order_of(mut self, stages: &[StageName]) -> Self {
         let place = |stage: &StageName| stages.iter().position(|one| one == stage);
-        self.0.sort_by_key(|(stage, _)| place(stage).unwrap_or(stages.len()));
+        self.0
+            .sort_by_key(|(stage, _)| place(stage).unwrap_or(stages.len()));
         self
     }
 }
@@ -303,7 +315,9 @@ mod tests {
         let text = r#"{"dense":2,"bm25":1,"late":3}"#;
         let map: StageMap<u32> = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&map).unwrap(), text);
-        let ordered = map.clone().in_order_of(&[StageName::BM25, StageName::DENSE]);
+        let ordered = map
+            .clone()
+            .in_order_of(&[StageName::BM25, StageName::DENSE]);
         assert_eq!(
             serde_json::to_string(&ordered).unwrap(),
             r#"{"bm25":1,"dense":2,"late":3}"#

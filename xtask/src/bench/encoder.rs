@@ -64,6 +64,9 @@ pub(crate) struct Arguments {
     /// Let PyTorch also try torch.compile, which needs a C++ compiler and minutes
     #[arg(long)]
     compile: bool,
+    /// Also write the tables into benches/README.md, in place of those recorded there
+    #[arg(long)]
+    record: bool,
 }
 
 /// Prepares everything, measures row by row and prints the table.
@@ -105,7 +108,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         peers: peers::versions(&bench.versions),
         notes,
     };
-    print!("{}", table::report(&circumstances, &findings));
+    let report = table::report(&circumstances, &findings);
+    print!("{report}");
+    if arguments.record {
+        super::record(workspace, "encoder", &report)?;
+    }
     Ok(())
 }
 

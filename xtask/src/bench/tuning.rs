@@ -1,6 +1,6 @@
 //! `cargo xtask bench tuning`: our search for weights beside ranx's, on the same scores.
 //!
-//! benches/tuning.rs makes the scores, writes them as runs and judgments, and is timed;
+//! benches/tuning.rs makes the scores, writes them as runs and judgements, and is timed;
 //! xtask/peers/tuning.py reads them into ranx's `optimize_fusion`, with min-max and a
 //! weighted sum. The means that both found are compared, point by point: ranx takes the
 //! points whose weights sum to 1 in floating-point numbers, which are not all of them.
@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
     /// How often every contestant does the work
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
+    /// Also write the table into benches/README.md, in place of the one recorded there
+    #[arg(long)]
+    record: bool,
 }
 
 /// Prepares everything, measures in turn and prints the table.
@@ -68,14 +71,20 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     };
     let (ours, theirs) = (points(&grid.scores()?)?, points(&ranx.scores()?)?);
     let agreement = Agreement::between(&ours, &theirs)?;
-    println!("{machine}");
-    println!(
-        "Scores of three stages, 300 queries of 100 candidates, nDCG@10; medians of {} rounds, all in turn. Peer: {}.\n",
-        arguments.rounds,
-        peers::versions(&contestants[2].ready.versions).join(", ")
-    );
     let rows: Vec<(&Contestant, &Vec<f64>)> = contestants.iter().zip(&times).collect();
-    print!("{}{}", table(&rows), agreement.report());
+    let report = format!(
+        "{machine}\n\
+         Scores of three stages, 300 queries of 100 candidates, nDCG@10. Medians of {} rounds, \
+         all in turn. Peer: {}.\n\n{}{}",
+        arguments.rounds,
+        peers::versions(&contestants[2].ready.versions).join(", "),
+        table(&rows),
+        agreement.report()
+    );
+    print!("{report}");
+    if arguments.record {
+        super::record(workspace, "tuning", &report)?;
+    }
     Ok(())
 }
 
@@ -151,13 +160,13 @@ impl Agreement {
     }
 
     fn report(&self) -> String {
-        let lost = if self.best_ours - self.best_theirs > ROUNDING {
-            "the best is among those that it lost"
+        let best = if self.best_ours - self.best_theirs > ROUNDING {
+            "the best point is among those that it skipped"
         } else {
-            "the best is among those that it tried"
+            "the best point is among those that it tried"
         };
         format!(
-            "\nranx tried {} of {} points, and {lost}: {:.6} of {:.6}. Means of one point differ by at most {:.1e}.\n",
+            "\nranx tried {} of {} points, and {best}: {:.6} of {:.6}. Means of one point differ by at most {:.1e}.\n",
             self.n_theirs, self.n_ours, self.best_theirs, self.best_ours, self.largest
         )
     }
@@ -165,7 +174,7 @@ impl Agreement {
 
 /// Medians, each with its ratio to the first.
 fn table(rows: &[(&Contestant, &Vec<f64>)]) -> String {
-    let mut text = "| contestant | median | times ours | fastest to slowest | settings |\n\
+    let mut text = "| program | median | relative to the first | fastest to slowest | settings |\n\
                     |---|---:|---:|---|---|\n"
         .to_owned();
     let ours = rows.first().and_then(|(_, times)| median(times));
@@ -204,7 +213,7 @@ mod tests {
         assert!(
             agreement
                 .report()
-                .contains("tried 1 of 2 points, and the best is among those that it lost")
+                .contains("tried 1 of 2 points, and the best point is among those that it skipped")
         );
         let agreement = Agreement::between(&ours, &ours).unwrap();
         assert!(agreement.report().contains("among those that it tried"));

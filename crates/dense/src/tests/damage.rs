@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
+use treffer_disk::failpoint::{Fault, Scope};
 use treffer_disk::{BLOCK_BYTES, seal};
 use treffer_types::DocId;
 
@@ -227,5 +228,36 @@ fn a_full_disk_is_an_error_with_its_cause_and_leaves_no_index() {
             "{name}: {error}: {source}"
         );
         assert!(DenseIndex::open(dir.path()).is_err());
+    }
+}
+
+#[test]
+fn whatever_operation_fails_there_is_no_index_or_a_whole_one() {
+    let fill = |dir: &Path| {
+        let mut writer = crate::DenseWriter::create(dir, 4, &CONFIG)?;
+        for (i, vector) in Random(4).vectors(N, 4).iter().enumerate() {
+            writer.add(passage(i), vector)?;
+        }
+        writer.finish(&treffer_types::NoProgress)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let scope = Scope::observe();
+    fill(dir.path()).unwrap();
+    let performed = scope.performed();
+    drop(scope);
+    assert!(performed.len() > 15);
+    for (i, &operation) in performed.iter().enumerate() {
+        let nth = performed[..i].iter().filter(|&&o| o == operation).count();
+        let dir = tempfile::tempdir().unwrap();
+        let scope = Scope::fail(operation, nth, Fault::Short(3));
+        let error = fill(dir.path()).unwrap_err();
+        drop(scope);
+        assert!(matches!(error, Error::Io { .. }), "{error}");
+        match DenseIndex::open(dir.path()) {
+            Err(Error::Missing { .. }) => {}
+            // All that failed was to make the seal's name durable.
+            Ok(index) => assert_eq!(problems(&index), [""; 0]),
+            Err(error) => panic!("{operation:?} left {error}"),
+        }
     }
 }

@@ -1,11 +1,15 @@
 //! The place where a segment is built, and the step that makes it count.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use treffer_disk::{
+    Lock, create_dir_durably, remove_dir_if_there, rename_durably, sync_dir, write_durably,
+};
 
 use crate::config::{Blueprint, Settings};
 use crate::error::{Error, IoContext};
-use crate::manifest::{self, FORMAT, LOCK, MANIFEST, Manifest, Models, SETTINGS, Segment};
+use crate::manifest::{FORMAT, LOCK, MANIFEST, Manifest, Models, Parts, SETTINGS, Segment};
 use crate::settings_file::lock;
 
 /// The folder of an index, locked against other writers, and the place in it where
@@ -15,7 +19,8 @@ pub(super) struct Workplace {
     generation: u64,
     made_dir: bool,
     committed: bool,
-    lock: File,
+    /// Given back when this is dropped.
+    _lock: Lock,
 }
 
 impl Workplace {
@@ -28,20 +33,20 @@ impl Workplace {
     pub(super) fn enter(dir: &Path, replace: bool) -> Result<Self, Error> {
         refuse_foreign(dir)?;
         let made_dir = !dir.exists();
-        fs::create_dir_all(dir).at("create", dir)?;
+        create_dir_durably(dir)?;
         let lock = lock(dir)?;
         let mut workplace = Workplace {
             dir: dir.into(),
             generation: 0,
             made_dir,
             committed: false,
-            lock,
+            _lock: lock,
         };
         // Under the lock, or another writer could commit in between.
         workplace.generation = next_generation(dir, replace)?;
         let building = workplace.building();
         // Whoever left one behind does not hold the lock, so it is nobody's.
-        remove_if_there(&building)?;
+        remove_dir_if_there(&building)?;
         fs::create_dir(&building).at("create", &building)?;
         Ok(workplace)
     }
@@ -56,10 +61,10 @@ impl Workplace {
 pub(super) fn refuse_foreign(dir: &Path) -> Result<(), Error> {
     let is_ours = dir.join(MANIFEST).exists() || dir.join(LOCK).exists();
     let is_empty = fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
-    match is_ours || is_empty {
-        true => Ok(()),
-        false => Err(Error::ForeignFolder { path: dir.into() }),
+    if is_ours || is_empty {
+        return Ok(());
     }
+    Err(Error::ForeignFolder { path: dir.into() })
 }
 
 /// The generation that a build into `dir` commits.
@@ -96,18 +101,6 @@ impl Drop for Workplace {
                 let _ = fs::remove_dir(&self.dir);
             }
         }
-        let _ = self.lock.unlock();
-    }
-}
-
-fn remove_if_there(path: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(path) {
-        Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(Error::Io {
-            action: "remove",
-            path: path.into(),
-            source,
-        }),
-        _ => Ok(()),
     }
 }
 
@@ -118,6 +111,7 @@ pub(super) struct Commit {
     pub(super) models: Models,
     pub(super) settings: Settings,
     pub(super) documents: u32,
+    pub(super) parts: Parts,
 }
 
 impl Commit {
@@ -127,40 +121,51 @@ impl Commit {
         let dir = self.workplace.dir.clone();
         let building = self.workplace.building();
         let name = segment_name(self.workplace.generation);
-        let segment = Segment::record(&building, &name, self.documents)?;
         let manifest = Manifest {
             format: FORMAT,
             written_by: concat!("treffer ", env!("CARGO_PKG_VERSION")).into(),
             generation: self.workplace.generation,
             blueprint: self.blueprint,
             models: self.models,
-            segments: vec![segment],
+            segments: vec![Segment {
+                name: name.clone(),
+                first_doc: 0,
+                documents: self.documents,
+                parts: self.parts,
+            }],
         };
         let place = dir.join(&name);
-        remove_if_there(&place)?; // left by a commit that died before its manifest
-        fs::rename(&building, &place).at("rename", &building)?;
+        remove_dir_if_there(&place)?; // left by a commit that died before its manifest
+        rename_durably(&building, &place)?;
 
         // A new index has no manifest yet, so its settings may come first; an index
         // being replaced keeps its own until the new manifest stands.
         let settings = self.settings.to_toml();
         let is_new = !dir.join(MANIFEST).exists();
-        let committed = manifest::sync_folder(&dir)
-            .and_then(|()| match is_new {
-                true => manifest::write_durably(&dir.join(SETTINGS), settings.as_bytes()),
-                false => Ok(()),
-            })
+        let settings_path = dir.join(SETTINGS);
+        let write_settings = || Ok(write_durably(&settings_path, settings.as_bytes())?);
+        let written = sync_dir(&dir)
+            .map_err(Error::from)
+            .and_then(|()| if is_new { write_settings() } else { Ok(()) })
             .and_then(|()| manifest.write(&dir));
-        if let Err(error) = committed {
+        if let Err(error) = written {
+            // The manifest may stand although making its name durable failed: then the
+            // segment is the index's, and must not go.
+            let stands = Manifest::read(&dir).is_ok_and(|found| found == manifest);
+            if stands {
+                self.workplace.committed = true;
+                return Err(error);
+            }
             // Uncommitted; the error at hand matters more than one in cleaning up.
             let _ = fs::remove_dir_all(&place);
             if is_new {
-                let _ = fs::remove_file(dir.join(SETTINGS));
+                let _ = fs::remove_file(&settings_path);
             }
             return Err(error);
         }
         self.workplace.committed = true;
         if !is_new {
-            manifest::write_durably(&dir.join(SETTINGS), settings.as_bytes())?;
+            write_settings()?;
         }
         remove_other_segments(&dir, &name);
         Ok(manifest.n_bytes())

@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use treffer_dense::{DenseWriter, Error as DenseError, GraphConfig};
+use treffer_disk::SealRecord;
 use treffer_store::Store;
 use treffer_types::{DocId, Embedder, PassageId, Progress};
 
 use crate::error::{Error, part, stop_if_asked};
+use crate::manifest::parts;
 
 /// Documents encoded between two looks at the progress.
 const ENCODED_AT_ONCE: usize = 64;
@@ -27,10 +29,11 @@ pub(super) struct DenseEncoding<'a> {
 }
 
 impl DenseEncoding<'_> {
-    pub(super) fn encode(&self, embedder: &dyn Embedder) -> Result<Cut, Error> {
-        let store_dir = self.building.join("store");
+    /// What could not be read, and the seal of the part that was written.
+    pub(super) fn encode(&self, embedder: &dyn Embedder) -> Result<(Cut, SealRecord), Error> {
+        let store_dir = self.building.join(parts::STORE);
         let store = Store::open(&store_dir).map_err(part("open", "store", &store_dir))?;
-        let dir = self.building.join("dense");
+        let dir = self.building.join(parts::DENSE);
         let mut writer = DenseWriter::create(&dir, embedder.dimension(), self.graph)
             .map_err(part("create", "dense part", &dir))?;
         let mut cut = Cut::default();
@@ -46,12 +49,12 @@ impl DenseEncoding<'_> {
             stop_if_asked(self.progress)?;
         }
         self.progress.end();
-        writer.finish(self.progress).map_err(|error| match error {
+        let seal = writer.finish(self.progress).map_err(|error| match error {
             DenseError::Cancelled => Error::Cancelled,
             error => part("finish", "dense part", &dir)(error),
         })?;
         stop_if_asked(self.progress)?;
-        Ok(cut)
+        Ok((cut, seal))
     }
 
     fn encode_some(

@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use treffer_corpus::{Origin, Problem, Reason, Record, read_documents};
 use treffer_bm25::Bm25Writer;
+use treffer_corpus::{Origin, Problem, Reason, Record, read_documents};
 use treffer_store::{Error as StoreError, StoreWriter};
 use treffer_types::{Document, Progress};
 
 use super::BuildRequest;
 use crate::config::Config;
 use crate::error::{Error, part, stop_if_asked};
+use crate::manifest::{Parts, parts};
 
 /// Reads what the request names.
 pub(super) struct Reading<'a> {
@@ -68,28 +69,28 @@ pub(super) fn duplicate(document: &Document, origin: Origin) -> Problem {
 }
 
 /// Where a build puts what it reads: the store and the inverted index.
-pub(super) struct Shelf {
+pub(super) struct DocumentWriter {
     dir: PathBuf,
     store: StoreWriter,
     bm25: Bm25Writer,
 }
 
-impl Shelf {
+impl DocumentWriter {
     pub(super) fn create(building: &Path, config: &Config) -> Result<Self, Error> {
-        let (store, bm25) = (building.join("store"), building.join("bm25"));
-        Ok(Shelf {
+        let (store, bm25) = (building.join(parts::STORE), building.join(parts::BM25));
+        Ok(DocumentWriter {
             dir: building.into(),
             store: StoreWriter::create(&store).map_err(part("create", "store", &store))?,
             bm25: Bm25Writer::create(&bm25, &config.bm25).map_err(part(
                 "create",
-                "bm25 part",
+                "BM25 part",
                 &bm25,
             ))?,
         })
     }
 
-    /// Keeps one document; a problem if its id is taken.
-    pub(super) fn keep(
+    /// Adds one document; a problem if its id is taken.
+    pub(super) fn add(
         &mut self,
         document: &Document,
         origin: Origin,
@@ -106,16 +107,19 @@ impl Shelf {
         };
         self.bm25
             .add(doc, &document.title, &document.text)
-            .map_err(part("write", "bm25 part", &self.dir))?;
+            .map_err(part("write", "BM25 part", &self.dir))?;
         Ok(None)
     }
 
-    pub(super) fn finish(self) -> Result<(), Error> {
-        self.store
-            .finish()
-            .map_err(part("finish", "store", &self.dir))?;
-        self.bm25
-            .finish()
-            .map_err(part("finish", "bm25 part", &self.dir))
+    /// The seals of the parts that were written.
+    pub(super) fn finish(self) -> Result<Parts, Error> {
+        let store = self.store.finish();
+        let store = store.map_err(part("finish", "store", &self.dir))?;
+        let bm25 = self.bm25.finish();
+        let bm25 = bm25.map_err(part("finish", "BM25 part", &self.dir))?;
+        Ok(Parts::from([
+            (parts::STORE.to_owned(), store),
+            (parts::BM25.to_owned(), bm25),
+        ]))
     }
 }

@@ -3,37 +3,41 @@
 //! ```text
 //! INDEX/tuning-cache/GENERATION-KEY.scores
 //!
-//! "treffer tuning scores 1\n"
+//! "treffer tuning scores 2\n"
 //! u32 length of the key, the key: JSON of everything that the scores depend on
+//! u32 number of stages, and for each: u32 length of its name, the name
 //! u32 number of queries, and for each
 //!     u32 number of traces: u8 stage, u64 nanoseconds, u32 in, u32 out, u32 scored
-//!     u32 number of candidates: u32 document, u32 passage, u32 tokens cut,
-//!         u8 mask of the stages that scored it, f32 per such stage
+//!     u32 number of candidates: u32 document, u32 number of pieces of evidence, and for
+//!         each: u8 stage, u32 passage, f32 score, u32 tokens cut
 //! u32 CRC-32 (IEEE) of all before
 //! ```
 //!
-//! Numbers are little-endian. The whole key is stored and compared, so no two sets of
-//! scores are ever mistaken for each other. What is damaged or foreign is gathered anew.
+//! Numbers are little-endian; a stage is its place in the list of names. The whole key is
+//! stored and compared, so no two sets of scores are ever mistaken for each other. What is
+//! damaged or foreign is gathered anew.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
-use treffer_types::{Candidate, DocId, PassageId, Score, StageName, StageTrace};
+use treffer_disk::write_durably;
+use treffer_types::{Candidate, DocId, Evidence, Score, StageName};
 
+use crate::check::in_words;
+use crate::config::Settings;
+use crate::engine::Engine;
 use crate::error::Error;
-use crate::index::Index;
-use crate::manifest::write_durably;
+use crate::gather::{Gathered, StageTrace};
 use crate::profile::Profile;
 use crate::topics::Topics;
-use crate::tune::pool::Scores;
 use crate::tune::report::ScoresOrigin;
 use crate::tune::space::Space;
 
 /// Folder within an index.
 const FOLDER: &str = "tuning-cache";
-const HEAD: &[u8] = b"treffer tuning scores 1\n";
+const HEAD: &[u8] = b"treffer tuning scores 2\n";
 const EXTENSION: &str = "scores";
 
 /// The kept scores, or what `gather` gives, which is then kept.
@@ -41,15 +45,15 @@ const EXTENSION: &str = "scores";
 /// # Errors
 /// If gathering fails. A cache that cannot be read or written is no error.
 pub(crate) fn load_or(
-    index: &Index,
+    engine: &Engine,
     profile: &Profile,
     space: &Space,
     topics: &Topics,
-    gather: impl FnOnce() -> Result<Vec<Scores>, Error>,
-) -> Result<(Vec<Scores>, ScoresOrigin), Error> {
-    let key = key(index, profile, space, topics);
-    let folder = index.dir().join(FOLDER);
-    let generation = index.manifest().generation;
+    gather: impl FnOnce() -> Result<Vec<Gathered>, Error>,
+) -> Result<(Vec<Gathered>, ScoresOrigin), Error> {
+    let key = key(engine, profile, space, topics);
+    let folder = engine.dir().join(FOLDER);
+    let generation = engine.manifest().generation;
     let hash = crc32fast::hash(key.as_bytes());
     let path = folder.join(format!("{generation}-{hash:08x}.{EXTENSION}"));
     let note = match fs::read(&path) {
@@ -69,15 +73,34 @@ pub(crate) fn load_or(
         Ok(()) => note,
         Err(error) => Some(format!(
             "the scores could not be kept for the next time: {}",
-            chain(&error)
+            in_words(&error)
         )),
     };
     Ok((scores, ScoresOrigin::Gathered { note }))
 }
 
-/// Everything that the scores depend on.
-fn key(index: &Index, profile: &Profile, space: &Space, topics: &Topics) -> String {
-    let (manifest, settings) = (index.manifest(), index.settings());
+/// Everything that the scores depend on. A new key of a profile or of the settings does
+/// not compile until somebody has decided here whether they depend on it.
+fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> String {
+    let Settings {
+        device: _, // models may run elsewhere than the settings say
+        bm25,
+        profiles: _,
+    } = engine.settings();
+    let Profile {
+        mode,
+        first_stage,
+        depths,
+        ef_search,
+        exact_below,
+        cross_order,
+        normalizers,
+        aggregation,
+        weights: _, // the order in which a reranker reads does not depend on them
+        learned: _,
+        deadline_ms: _, // is not kept while tuning
+        tuned: _,
+    } = profile;
     let queries: Vec<[&str; 2]> = topics
         .queries
         .iter()
@@ -85,22 +108,20 @@ fn key(index: &Index, profile: &Profile, space: &Space, topics: &Topics) -> Stri
         .collect();
     json!({
         "program": env!("CARGO_PKG_VERSION"),
-        "index": manifest,
-        "device": settings.device,
-        "k1": settings.k1,
-        "b": settings.b,
+        "index": engine.manifest(),
+        "device": engine.device(),
+        "bm25": bm25,
         "search": space.search,
-        "stages": space.stages,
+        "stages": space.stages(),
         "gather": {
-            "mode": profile.mode,
-            "first_stage": profile.first_stage,
-            "bm25_depth": profile.bm25_depth,
-            "dense_depth": profile.dense_depth,
-            "ef_search": profile.ef_search,
-            "exact_below": profile.exact_below,
-            "cross_depth": profile.cross_depth,
-            "cross_order": profile.cross_order,
-            "normalizers": profile.normalizers,
+            "mode": mode,
+            "first_stage": first_stage,
+            "depths": depths,
+            "ef_search": ef_search,
+            "exact_below": exact_below,
+            "cross_order": cross_order,
+            "normalizers": normalizers,
+            "aggregation": aggregation,
         },
         "queries": queries,
     })
@@ -110,7 +131,7 @@ fn key(index: &Index, profile: &Profile, space: &Space, topics: &Topics) -> Stri
 /// Writes the scores, and removes those of other generations of the index.
 fn keep(folder: &Path, path: &Path, generation: u64, bytes: &[u8]) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(|source| Error::Io {
-        action: "make",
+        action: "create",
         path: folder.into(),
         source,
     })?;
@@ -125,52 +146,83 @@ fn keep(folder: &Path, path: &Path, generation: u64, bytes: &[u8]) -> Result<(),
     for path in entries.map(|entry| entry.path()).filter(is_outdated) {
         let _ = fs::remove_file(path); // it will never be read, but does no harm either
     }
-    write_durably(path, bytes)
+    Ok(write_durably(path, bytes)?)
 }
 
-fn encode(scores: &[Scores], key: &str) -> Vec<u8> {
-    let mut out = HEAD.to_vec();
-    let number = |out: &mut Vec<u8>, value: usize| {
-        let value = u32::try_from(value).unwrap_or(u32::MAX);
-        out.extend(value.to_le_bytes());
-    };
-    number(&mut out, key.len());
-    out.extend(key.as_bytes());
-    number(&mut out, scores.len());
-    for query in scores {
-        number(&mut out, query.traces.len());
-        for trace in &query.traces {
-            out.push(code(trace.stage));
-            let nanos = u64::try_from(trace.elapsed.as_nanos()).unwrap_or(u64::MAX);
-            out.extend(nanos.to_le_bytes());
-            number(&mut out, trace.candidates_in);
-            number(&mut out, trace.candidates_out);
-            number(&mut out, trace.scored);
-        }
-        number(&mut out, query.candidates.len());
-        for candidate in &query.candidates {
-            out.extend(candidate.passage.doc.0.to_le_bytes());
-            out.extend(candidate.passage.passage.to_le_bytes());
-            out.extend(candidate.tokens_cut.to_le_bytes());
-            let scored = || {
-                let score = |stage| Some((stage, candidate.scores.get(stage)?));
-                StageName::ALL.into_iter().filter_map(score)
-            };
-            out.push(scored().fold(0, |mask, (stage, _)| mask | 1 << code(stage)));
-            for (_, score) in scored() {
-                out.extend(score.value().to_le_bytes());
+fn encode(gathered: &[Gathered], key: &str) -> Vec<u8> {
+    let mut out = Writer(HEAD.to_vec());
+    out.text(key);
+    let mut stages: Vec<StageName> = Vec::new();
+    for query in gathered {
+        let scored = query.candidates.iter().flat_map(Candidate::all_evidence);
+        let named = scored.map(|(stage, _)| stage);
+        for stage in query.traces.iter().map(|trace| trace.stage).chain(named) {
+            if !stages.contains(&stage) {
+                stages.push(stage);
             }
         }
     }
-    let checksum = crc32fast::hash(&out);
-    out.extend(checksum.to_le_bytes());
-    out
+    out.number(stages.len());
+    for stage in &stages {
+        out.text(stage.as_str());
+    }
+    out.number(gathered.len());
+    for query in gathered {
+        out.query(query, &stages);
+    }
+    let checksum = crc32fast::hash(&out.0);
+    out.0.extend(checksum.to_le_bytes());
+    out.0
+}
+
+/// What has been written.
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn query(&mut self, query: &Gathered, stages: &[StageName]) {
+        let place = |stage: StageName| stages.iter().position(|one| *one == stage);
+        let code = |stage| {
+            place(stage)
+                .and_then(|at| u8::try_from(at).ok())
+                .unwrap_or(u8::MAX)
+        };
+        self.number(query.traces.len());
+        for trace in &query.traces {
+            self.0.push(code(trace.stage));
+            let nanos = u64::try_from(trace.elapsed.as_nanos()).unwrap_or(u64::MAX);
+            self.0.extend(nanos.to_le_bytes());
+            self.number(trace.candidates_in);
+            self.number(trace.candidates_out);
+            self.number(trace.scored);
+        }
+        self.number(query.candidates.len());
+        for candidate in &query.candidates {
+            self.0.extend(candidate.doc.0.to_le_bytes());
+            self.number(candidate.all_evidence().len());
+            for (stage, evidence) in candidate.all_evidence() {
+                self.0.push(code(stage));
+                self.0.extend(evidence.passage.to_le_bytes());
+                self.0.extend(evidence.score.value().to_le_bytes());
+                self.0.extend(evidence.tokens_cut.to_le_bytes());
+            }
+        }
+    }
+
+    fn number(&mut self, value: usize) {
+        let value = u32::try_from(value).unwrap_or(u32::MAX);
+        self.0.extend(value.to_le_bytes());
+    }
+
+    fn text(&mut self, text: &str) {
+        self.number(text.len());
+        self.0.extend(text.as_bytes());
+    }
 }
 
 /// The scores, or what is wrong with the file.
-fn decode(bytes: &[u8], key: &str) -> Result<Vec<Scores>, &'static str> {
+fn decode(bytes: &[u8], key: &str) -> Result<Vec<Gathered>, &'static str> {
     let Some((content, checksum)) = bytes.split_last_chunk::<4>() else {
-        return Err("the file is cut short");
+        return Err(CUT);
     };
     if crc32fast::hash(content) != u32::from_le_bytes(*checksum) {
         return Err("the checksum does not match, so the file is damaged");
@@ -178,26 +230,37 @@ fn decode(bytes: &[u8], key: &str) -> Result<Vec<Scores>, &'static str> {
     let Some(rest) = content.strip_prefix(HEAD) else {
         return Err("another version wrote them");
     };
-    let mut reader = Reader(rest);
-    let length = reader.number()?;
-    if reader.bytes(length)? != key.as_bytes() {
+    let mut reader = Reader {
+        rest,
+        stages: Vec::new(),
+    };
+    if reader.text()? != key.as_bytes() {
         return Err("they belong to other queries or another index");
     }
+    for _ in 0..reader.number()? {
+        let name = std::str::from_utf8(reader.text()?).ok();
+        let name = name.and_then(|name| name.parse().ok());
+        reader.stages.push(name.ok_or("a stage is unknown")?);
+    }
     let n_queries = reader.number()?;
-    let scores = (0..n_queries)
+    let gathered = (0..n_queries)
         .map(|_| reader.query())
-        .collect::<Result<Vec<Scores>, _>>()?;
-    match reader.0.is_empty() {
-        true => Ok(scores),
-        false => Err("there is more in the file than should be"),
+        .collect::<Result<Vec<Gathered>, _>>()?;
+    if reader.rest.is_empty() {
+        Ok(gathered)
+    } else {
+        Err("there is more in the file than should be")
     }
 }
 
-/// What is left to read.
-struct Reader<'a>(&'a [u8]);
+/// What is left to read, and the stages that it names.
+struct Reader<'a> {
+    rest: &'a [u8],
+    stages: Vec<StageName>,
+}
 
 impl<'a> Reader<'a> {
-    fn query(&mut self) -> Result<Scores, &'static str> {
+    fn query(&mut self) -> Result<Gathered, &'static str> {
         let n_traces = self.number()?;
         let traces = (0..n_traces)
             .map(|_| {
@@ -215,31 +278,31 @@ impl<'a> Reader<'a> {
         let candidates = (0..n_candidates)
             .map(|_| self.candidate())
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Scores { candidates, traces })
+        Ok(Gathered { candidates, traces })
     }
 
     fn candidate(&mut self) -> Result<Candidate, &'static str> {
-        let doc = DocId(u32::from_le_bytes(self.array()?));
-        let passage = u32::from_le_bytes(self.array()?);
-        let mut candidate = Candidate::new(PassageId { doc, passage });
-        candidate.tokens_cut = u32::from_le_bytes(self.array()?);
-        let [mask] = self.array()?;
-        for stage in StageName::ALL {
-            if mask & 1 << code(stage) != 0 {
-                let value = f32::from_le_bytes(self.array()?);
-                let score = Score::new(value).ok_or("a score is not a number")?;
-                candidate.scores.set(stage, score);
-            }
+        let mut candidate = Candidate::new(DocId(u32::from_le_bytes(self.array()?)));
+        for _ in 0..self.number()? {
+            let stage = self.stage()?;
+            let passage = u32::from_le_bytes(self.array()?);
+            let value = f32::from_le_bytes(self.array()?);
+            let score = Score::new(value).ok_or("a score is not finite")?;
+            let tokens_cut = u32::from_le_bytes(self.array()?);
+            let evidence = Evidence {
+                passage,
+                score,
+                tokens_cut,
+            };
+            candidate.add(stage, evidence);
         }
         Ok(candidate)
     }
 
     fn stage(&mut self) -> Result<StageName, &'static str> {
-        let [found] = self.array()?;
-        let mut stages = StageName::ALL.into_iter();
-        stages
-            .find(|stage| code(*stage) == found)
-            .ok_or("a stage is unknown")
+        let [place] = self.array()?;
+        let stage = self.stages.get(usize::from(place));
+        stage.copied().ok_or("a stage is unknown")
     }
 
     fn number(&mut self) -> Result<usize, &'static str> {
@@ -247,65 +310,48 @@ impl<'a> Reader<'a> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], &'static str> {
-        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(CUT)?;
-        self.0 = rest;
+        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(CUT)?;
+        self.rest = rest;
         Ok(*head)
     }
 
-    fn bytes(&mut self, length: usize) -> Result<&'a [u8], &'static str> {
-        let (head, rest) = self.0.split_at_checked(length).ok_or(CUT)?;
-        self.0 = rest;
+    fn text(&mut self) -> Result<&'a [u8], &'static str> {
+        let length = self.number()?;
+        let (head, rest) = self.rest.split_at_checked(length).ok_or(CUT)?;
+        self.rest = rest;
         Ok(head)
     }
 }
 
 const CUT: &str = "the file is cut short";
 
-fn code(stage: StageName) -> u8 {
-    match stage {
-        StageName::Bm25 => 0,
-        StageName::Dense => 1,
-        StageName::Cross => 2,
-    }
-}
-
-/// An error with its causes, as one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn scores() -> Vec<Scores> {
-        let mut candidate = Candidate::new(PassageId::whole(DocId(7)));
-        candidate
-            .scores
-            .set(StageName::Dense, Score::new(0.1).unwrap());
-        candidate
-            .scores
-            .set(StageName::Cross, Score::new(-11.3).unwrap());
-        candidate.tokens_cut = 3;
+    fn scores() -> Vec<Gathered> {
+        let mut candidate = Candidate::new(DocId(7));
+        let evidence = |passage, score, tokens_cut| Evidence {
+            passage,
+            score: Score::new(score).unwrap(),
+            tokens_cut,
+        };
+        candidate.add(StageName::DENSE, evidence(0, 0.1, 0));
+        candidate.add(StageName::CROSS, evidence(0, -11.3, 3));
+        candidate.add(StageName::CROSS, evidence(4, -9.5, 0));
         let trace = StageTrace {
-            stage: StageName::Cross,
+            stage: StageName::CROSS,
             elapsed: Duration::from_nanos(12_345),
             candidates_in: 2,
             candidates_out: 2,
             scored: 1,
             skipped: 0,
         };
-        let full = Scores {
-            candidates: vec![candidate, Candidate::new(PassageId::whole(DocId(8)))],
+        let full = Gathered {
+            candidates: vec![candidate, Candidate::new(DocId(8))],
             traces: vec![trace],
         };
-        let empty = Scores {
+        let empty = Gathered {
             candidates: Vec::new(),
             traces: Vec::new(),
         };

@@ -5,21 +5,30 @@ use treffer_types::{Grade, StageName};
 
 use crate::tune::pool::Pool;
 
+/// The sigmoid of a logit as it is.
+const PLAIN_SIGMOID: Normalizer = Normalizer::Sigmoid {
+    slope: 1.0,
+    offset: 0.0,
+};
+
 /// The sigmoid that makes logits probabilities of relevance, fitted by
-/// [`Normalizer::platt`] on what the cross-encoder has read of `queries`. Documents that
+/// [`Normalizer::platt`] on what the reranker has scored of `queries`. Documents that
 /// nobody judged count as not relevant.
 ///
 /// The plain sigmoid of a logit where nothing can be fitted: if nothing was read, all
 /// or none of it is relevant, or relevance does not rise with the logit.
-pub(crate) fn platt<'a>(queries: impl Iterator<Item = &'a Pool>) -> Normalizer {
+pub(crate) fn platt<'a>(
+    queries: impl Iterator<Item = &'a Pool>,
+    reranker: Option<StageName>,
+) -> Normalizer {
     let mut pairs: Vec<(f64, bool)> = Vec::new();
     for pool in queries {
         for (candidate, grade) in pool.candidates.iter().zip(&pool.grades) {
-            if let Some(score) = candidate.scores.get(StageName::Cross) {
+            if let Some(score) = reranker.and_then(|stage| candidate.best_score(stage)) {
                 let is_relevant = grade.is_some_and(|grade: Grade| grade > 0);
                 pairs.push((f64::from(score.value()), is_relevant));
             }
         }
     }
-    Normalizer::platt(&pairs).unwrap_or(Normalizer::theoretical(StageName::Cross))
+    Normalizer::platt(&pairs).unwrap_or(PLAIN_SIGMOID)
 }

@@ -9,8 +9,9 @@ use crate::error::{Error, stop_if_asked};
 use crate::tune::TuneRequest;
 use crate::tune::nested::{Folds, Nested};
 use crate::tune::pool::Pool;
-use crate::tune::report::{Choice, LearnedReport, Setup};
+use crate::tune::report::LearnedReport;
 use crate::tune::select::{difference, mean_over};
+use crate::tune::setup::{Choice, Setup};
 use crate::tune::table::Table;
 
 /// Numbers of trees among which an inner cross-validation chooses.
@@ -19,19 +20,22 @@ const CHECKPOINTS: [usize; 9] = [0, 5, 10, 20, 30, 50, 75, 100, 150];
 /// Folds of the inner cross-validation.
 const INNER_FOLDS: usize = 3;
 
-/// Grows a learned fusion within each fold, over what the fold's others chose, and on all
+/// Grows a learned fusion, if one was asked for, within each fold, over what the fold's others chose, and on all
 /// queries, over the winner.
 ///
 /// # Errors
 /// If trees cannot be grown, the comparisons cannot be made, or `progress` says to stop.
-pub(crate) fn learn(
+pub(crate) fn learned(
     table: &Table<'_>,
     folds: &Folds,
     request: &TuneRequest<'_>,
     tuned: &Nested,
     winner: &Choice,
     progress: &dyn Progress,
-) -> Result<LearnedReport, Error> {
+) -> Result<Option<LearnedReport>, Error> {
+    if !request.learn {
+        return Ok(None);
+    }
     progress.begin("growing trees", Some(folds.parts.len() as u64 + 1), "folds");
     let choices = tuned.fold_choices.iter().chain([winner]);
     let trainer = Trainer::new(table, request, choices);
@@ -65,14 +69,14 @@ pub(crate) fn learn(
         Comparison::new(&values, &current, &settings)?,
     ];
     let adjusted = holm(&against.map(|one| one.test.p_value))?;
-    Ok(LearnedReport {
+    Ok(Some(LearnedReport {
         learned,
         fold_trees: by_fold.iter().map(|(one, _)| one.n_trees()).collect(),
         out_of_fold: mean_over(&values, &folds.all),
         adjusted_p: std::array::from_fn(|at| adjusted[at]),
         values,
         against,
-    })
+    }))
 }
 
 /// What trees are grown on: a setup, and the stages whose scores they may look at.
@@ -132,15 +136,16 @@ impl<'a> Trainer<'a> {
     }
 
     /// Trees look at every stage that was asked for. But under a budget a choice without
-    /// the cross-encoder may only be within it because nothing is read.
+    /// the reranker may only be within it because nothing is reranked.
     fn basis(&self, choice: &Choice) -> Basis {
+        let space = self.table.space;
         let is_free = |stage: &StageName| {
-            *stage != StageName::Cross
+            Some(*stage) != space.reranker()
                 || self.request.budget_ms.is_none()
-                || choice.weights.weight(StageName::Cross) > 0.0
+                || choice.weights.weight(*stage) > 0.0
         };
-        let stages = self.table.space.stages.iter().copied().filter(is_free);
-        (choice.setup, stages.collect())
+        let stages = space.stages().iter().copied().filter(is_free);
+        (choice.setup.clone(), stages.collect())
     }
 
     fn judged(&self, basis: &Basis) -> &[Judged] {
@@ -203,8 +208,8 @@ impl<'a> Trainer<'a> {
         let judged = self.judged(&basis);
         let groups: Vec<&QueryGroup> = queries.iter().map(|at| &judged[*at].group).collect();
         let fusion = Fusion {
-            normalizers: choice.setup.normalizers,
-            weights: choice.weights,
+            normalization: self.table.space.normalization(&choice.setup),
+            weights: choice.weights.clone(),
         };
         let boosting = Boosting {
             rounds,

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use treffer_fusion::Normalizer;
+use treffer_types::StageName;
 
 use crate::tune::calibrate::platt;
 use crate::tune::pool::Pool;
-use crate::tune::report::Choice;
 use crate::tune::select::{Found, Limits};
+use crate::tune::setup::Choice;
 use crate::tune::table::Table;
 
 /// Queries, by place, in folds.
@@ -25,7 +26,7 @@ pub(crate) struct Part {
 }
 
 impl Folds {
-    pub(crate) fn new(pools: &[Pool], folds: &[Vec<String>]) -> Self {
+    pub(crate) fn new(pools: &[Pool], folds: &[Vec<String>], reranker: Option<StageName>) -> Self {
         let places: HashMap<&str, usize> = pools
             .iter()
             .enumerate()
@@ -44,7 +45,7 @@ impl Folds {
             let (held_out, training): (Vec<usize>, Vec<usize>) =
                 all.iter().partition(|query| fold_of[**query] == fold);
             Part {
-                fitted: platt(training.iter().map(|at| &pools[*at])),
+                fitted: platt(training.iter().map(|at| &pools[*at]), reranker),
                 held_out,
                 training,
             }

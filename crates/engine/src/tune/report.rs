@@ -1,15 +1,15 @@
-//! What tuning found, whether to believe it, and what is done with it.
+//! What tuning found, and whether it is a gain.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use treffer_eval::{Comparison, Metric};
-use treffer_fusion::{Learned, Normalizer, Weights};
-use treffer_types::{StageMap, StageName};
+use treffer_fusion::{Learned, Weights};
+use treffer_types::StageName;
 
 use crate::gather::Gathered;
-use crate::profile::{CrossOrder, Profile};
 use crate::tune::Search;
+use crate::tune::setup::Choice;
 
 /// What tuning found. Means are of the metric, over all queries.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,44 +59,19 @@ pub struct TuneReport {
     pub depths: Vec<DepthPoint>,
     /// The learned fusion, where one was asked for.
     pub learned: Option<LearnedReport>,
-    /// What each stage took while gathering.
+    /// How long each stage took while gathering.
     pub times: Vec<StageCost>,
     /// What the winner gathers for each query, in the order of the queries, with the
-    /// traces of the gathering that it was tuned on; empty where no index was read.
+    /// traces of the gathering that it was tuned on.
     pub gathered: Vec<Gathered>,
     /// What to do with the profile.
     pub verdict: Verdict,
-    /// What a reader should know before believing any of it.
+    /// What a reader should know before trusting the figures.
     pub warnings: Vec<String>,
 }
 
-/// A way to gather and fuse: the part of a profile that may be tuned.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Choice {
-    /// What is gathered, and how its scores are brought to a common scale.
-    #[serde(flatten)]
-    pub setup: Setup,
-    /// The share of each stage.
-    pub weights: Weights,
-}
-
-/// A choice but for its weights. Fields are those of a [`Profile`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Setup {
-    /// Candidates that BM25 brings in.
-    pub bm25_depth: usize,
-    /// Candidates that the bi-encoder brings in.
-    pub dense_depth: usize,
-    /// Candidates that the cross-encoder reads.
-    pub cross_depth: usize,
-    /// Which it reads first.
-    pub cross_order: CrossOrder,
-    /// How each stage's scores reach the common scale.
-    pub normalizers: StageMap<Normalizer>,
-}
-
 /// A choice and its worth.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Measured {
     /// What was measured.
     pub choice: Choice,
@@ -191,7 +166,7 @@ pub enum Baseline {
 }
 
 /// A weighting under the winner's other settings.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SurfacePoint {
     /// The weights.
     pub weights: Weights,
@@ -199,12 +174,12 @@ pub struct SurfacePoint {
     pub mean: f64,
     /// By how much its mean is below the largest of the surface.
     pub behind: f64,
-    /// Standard error of that difference: up to this, it is luck as well as not.
+    /// Standard error of that difference.
     pub standard_error: f64,
 }
 
 /// A combination of depths, with weights tuned for it within the same folds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DepthPoint {
     /// Depths, and the current profile's order and normalizers; weights are those that
     /// all queries choose.
@@ -217,12 +192,12 @@ pub struct DepthPoint {
     pub is_pareto: bool,
 }
 
-/// What one stage took while gathering.
+/// How long one stage took while gathering.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct StageCost {
     /// Which stage.
     pub stage: StageName,
-    /// Mean milliseconds per query; of the cross-encoder, per pair that it read.
+    /// Mean milliseconds per query; of a reranker, per candidate that it scored.
     pub ms: f64,
     /// Whether `ms` is per pair.
     pub is_per_pair: bool,
@@ -278,49 +253,6 @@ impl TuneReport {
     /// Whether the profile should be changed.
     pub fn is_change(&self) -> bool {
         matches!(self.verdict, Verdict::Change | Verdict::OverBudget)
-    }
-}
-
-impl Choice {
-    /// What `profile` chooses, with these weights.
-    pub fn of(profile: &Profile, weights: Weights) -> Self {
-        Choice {
-            setup: Setup {
-                bm25_depth: profile.bm25_depth,
-                dense_depth: profile.dense_depth,
-                cross_depth: profile.cross_depth,
-                cross_order: profile.cross_order,
-                normalizers: profile.normalizers,
-            },
-            weights,
-        }
-    }
-
-    /// `profile` with this choice in it.
-    pub fn apply(&self, profile: &Profile) -> Profile {
-        let Setup {
-            bm25_depth,
-            dense_depth,
-            cross_depth,
-            cross_order,
-            normalizers,
-        } = self.setup;
-        Profile {
-            bm25_depth,
-            dense_depth,
-            cross_depth,
-            cross_order,
-            normalizers,
-            weights: self.weights,
-            learned: None, // it corrected other weights
-            ..profile.clone()
-        }
-    }
-
-    /// How many stages have a weight.
-    pub fn n_stages(&self) -> usize {
-        let weighs = |stage: &StageName| self.weights.weight(*stage) > 0.0;
-        StageName::ALL.iter().filter(|stage| weighs(stage)).count()
     }
 }
 

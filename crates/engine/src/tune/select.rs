@@ -3,10 +3,9 @@
 use std::cmp::Ordering;
 
 use treffer_fusion::{Normalizer, Weights};
-use treffer_types::{StageMap, StageName};
 
 use crate::tune::Search;
-use crate::tune::report::{Choice, Setup};
+use crate::tune::setup::{Choice, Coordinate, Setup, n_weighed};
 use crate::tune::table::{Block, Grid, Row, Table};
 
 /// What a search may choose, beyond what the space holds.
@@ -44,8 +43,8 @@ impl Table<'_> {
 
     pub(crate) fn choice(&self, at: At) -> Choice {
         Choice {
-            setup: self.blocks[at.block].setup,
-            weights: self.row(at).weights,
+            setup: self.blocks[at.block].setup.clone(),
+            weights: self.row(at).weights.clone(),
         }
     }
 
@@ -69,21 +68,21 @@ impl Table<'_> {
         };
         let mut seen = Vec::new();
         let mut best: Option<(usize, f64)> = None;
-        let mut setups = vec![space.current];
+        let mut setups = vec![space.current.clone()];
         setups.extend(space.depth_setups());
         self.try_all(&setups, first, queries, limits, &mut seen, &mut best);
         for _ in 0..ROUNDS {
             let Some(before) = best else { break };
-            for coordinate in Coordinate::ALL {
+            for coordinate in Coordinate::all(space) {
                 let (leader, _) = best.unwrap_or(before);
-                let setups = coordinate.variants(self, leader, fitted);
+                let setups = coordinate.variants(space, &self.blocks[leader].setup, fitted);
                 self.try_all(&setups, first, queries, limits, &mut seen, &mut best);
             }
             if best == Some(before) {
                 break;
             }
         }
-        let leader = self.blocks[best?.0].setup;
+        let leader = self.blocks[best?.0].setup.clone();
         self.try_all(&[leader], Grid::Fine, queries, limits, &mut seen, &mut best);
         self.choose(&seen, queries, limits)
     }
@@ -119,14 +118,10 @@ impl Table<'_> {
     }
 
     fn is_allowed(&self, block: &Block, row: &Row, limits: &Limits) -> bool {
-        let choice = Choice {
-            setup: block.setup,
-            weights: row.weights,
-        };
         let is_fast = limits
             .budget_ms
             .is_none_or(|budget| self.ms(block, &row.weights).is_none_or(|ms| ms <= budget));
-        is_fast && choice.n_stages() <= limits.max_stages
+        is_fast && n_weighed(&row.weights) <= limits.max_stages
     }
 
     /// The one-standard-error rule (Breiman and others, Classification and Regression
@@ -173,26 +168,9 @@ impl Table<'_> {
 
     fn change(&self, at: At) -> Change {
         let choice = self.choice(at);
-        let current = &self.space.current;
-        let Setup {
-            bm25_depth,
-            dense_depth,
-            cross_depth,
-            cross_order,
-            normalizers,
-        } = choice.setup;
-        let is_changed = [
-            bm25_depth != current.bm25_depth,
-            dense_depth != current.dense_depth,
-            cross_depth != current.cross_depth,
-            cross_order != current.cross_order,
-            normalizers.bm25 != current.normalizers.bm25,
-            normalizers.dense != current.normalizers.dense,
-            normalizers.cross != current.normalizers.cross,
-        ];
-        let equal = Weights::equal(&self.space.stages);
+        let equal = Weights::equal(self.space.stages());
         Change {
-            n_changed: is_changed.into_iter().filter(|changed| *changed).count(),
+            n_changed: choice.setup.differences(&self.space.current).len(),
             from_current: choice.weights.distance(&self.space.current_weights),
             from_equal: equal.map_or(0.0, |equal| choice.weights.distance(&equal)),
         }
@@ -213,48 +191,6 @@ impl Change {
         (self.n_changed.cmp(&other.n_changed))
             .then_with(|| near(self.from_current, other.from_current))
             .then_with(|| near(self.from_equal, other.from_equal))
-    }
-}
-
-/// What the descent changes while all else stays.
-#[derive(Clone, Copy, Debug)]
-enum Coordinate {
-    Order,
-    Normalizer(StageName),
-    RankFusion,
-}
-
-impl Coordinate {
-    const ALL: [Coordinate; 5] = [
-        Coordinate::Normalizer(StageName::Cross),
-        Coordinate::Normalizer(StageName::Dense),
-        Coordinate::Normalizer(StageName::Bm25),
-        Coordinate::RankFusion,
-        Coordinate::Order,
-    ];
-
-    fn variants(self, table: &Table<'_>, leader: usize, fitted: Normalizer) -> Vec<Setup> {
-        let (space, setup) = (table.space, table.blocks[leader].setup);
-        let with = |normalizers: StageMap<Normalizer>| Setup {
-            normalizers,
-            ..setup
-        };
-        match self {
-            Coordinate::Order => (space.orders().into_iter())
-                .map(|cross_order| Setup {
-                    cross_order,
-                    ..setup
-                })
-                .collect(),
-            Coordinate::Normalizer(stage) => (space.normalizers(stage, fitted).into_iter())
-                .map(|normalizer| {
-                    let mut normalizers = setup.normalizers;
-                    normalizers[stage] = normalizer;
-                    with(normalizers)
-                })
-                .collect(),
-            Coordinate::RankFusion => space.rank_fusions().into_iter().map(with).collect(),
-        }
     }
 }
 

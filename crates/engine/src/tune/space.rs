@@ -2,18 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use treffer_fusion::{Normalizer, Weights};
-use treffer_types::{Candidate, PassageId, Score, StageMap, StageName};
+use treffer_fusion::{Aggregation, Normalization, Normalizer, Weights};
+use treffer_types::{Candidate, DocId, Score, StageMap, StageName};
 
-use crate::profile::{CrossOrder, FirstStage, Mode, Profile};
-use crate::stages::promise;
+use crate::pipeline::Pipeline;
+use crate::profile::{Order, Profile};
+use crate::rerank_order::first_to_read;
+use crate::stages::LEAST_BM25;
 use crate::tune::Search;
-use crate::tune::report::{Choice, Setup};
+use crate::tune::setup::{Choice, Setup};
 
-/// Depths of the cross-encoder that are tried, as far as the profile reads so deep.
-const CROSS_DEPTHS: [usize; 6] = [0, 10, 25, 50, 100, 200];
+/// Depths of the reranker that are tried, as far as the profile reads so deep.
+const RERANK_DEPTHS: [usize; 6] = [0, 10, 25, 50, 100, 200];
 
-/// Parts of the profile's depth to which a first stage is cut: a quarter, half, all.
+/// Parts of the profile's depth to which a retrieval is cut: a quarter, half, all.
 const DEPTH_DIVISORS: [usize; 3] = [4, 2, 1];
 
 /// Constants of reciprocal ranks that are tried.
@@ -23,122 +25,135 @@ const RANK_CONSTANTS: [u32; 4] = [10, 30, 60, 100];
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Space {
     pub(crate) search: Search,
-    /// The stages that are weighed.
-    pub(crate) stages: Vec<StageName>,
+    /// What gathers. Its stages are those that are weighed.
+    pub(crate) pipeline: Pipeline,
     /// The profile's own setup, with which every search begins.
     pub(crate) current: Setup,
     /// Its weights over these stages; equal ones if it gives them nothing.
     pub(crate) current_weights: Weights,
-    mode: Mode,
-    first_stage: FirstStage,
+    aggregation: Aggregation,
     /// Steps from weight 0 to weight 1.
     pub(crate) steps: u32,
 }
 
 impl Space {
-    pub(crate) fn new(profile: &Profile, search: Search, stages: &[StageName], steps: u32) -> Self {
-        let weights = match profile.fusion(stages) {
+    pub(crate) fn new(profile: &Profile, search: Search, pipeline: &Pipeline, steps: u32) -> Self {
+        let weights = match pipeline.fusion(profile) {
             Some(fusion) => fusion.weights,
-            None => Weights::equal(stages).unwrap_or(profile.weights),
+            None => Weights::equal(pipeline.stages()).unwrap_or_else(|| profile.weights.clone()),
         };
+        let mut current = Setup::of(profile);
+        for stage in pipeline.stages() {
+            current
+                .normalizers
+                .insert(*stage, profile.normalizer(*stage));
+        }
         Space {
             search,
-            stages: stages.to_vec(),
-            current: Choice::of(profile, weights).setup,
+            pipeline: pipeline.clone(),
+            current,
             current_weights: weights,
-            mode: profile.mode,
-            first_stage: profile.first_stage,
+            aggregation: profile.aggregation,
             steps,
         }
+    }
+
+    /// The stages that are weighed.
+    pub(crate) fn stages(&self) -> &[StageName] {
+        self.pipeline.stages()
+    }
+
+    /// The stage that scores only the best candidates, if one runs.
+    pub(crate) fn reranker(&self) -> Option<StageName> {
+        self.pipeline.reranker()
+    }
+
+    /// The reranker, unless it scores every document, so that nothing of it can be chosen.
+    fn choosable_reranker(&self) -> Option<StageName> {
+        let scores_all = self.pipeline.scores_every_document();
+        self.reranker().filter(|_| !scores_all)
     }
 
     /// The profile's own choice.
     pub(crate) fn current_choice(&self) -> Choice {
         Choice {
-            setup: self.current,
-            weights: self.current_weights,
+            setup: self.current.clone(),
+            weights: self.current_weights.clone(),
         }
     }
 
-    pub(crate) fn is_exhaustive(&self) -> bool {
-        self.mode == Mode::Exhaustive
+    /// How a setup normalizes the stages.
+    pub(crate) fn normalization(&self, setup: &Setup) -> Normalization {
+        self.pipeline
+            .normalization(&setup.normalizers, self.aggregation)
     }
 
-    fn runs(&self, stage: StageName) -> bool {
-        self.stages.contains(&stage)
-    }
-
-    /// Whether the first stage's depth decides which candidates there are.
-    fn brings_in(&self, stage: StageName) -> bool {
-        let is_first = match (self.mode, stage) {
-            (_, StageName::Cross) | (Mode::Exhaustive, _) => false,
-            (Mode::Hybrid, _) => true,
-            (Mode::Cascade, StageName::Bm25) => true,
-            (Mode::Cascade, StageName::Dense) => !self.runs(StageName::Bm25),
-            (Mode::TwoStage, StageName::Bm25) => self.first_stage == FirstStage::Bm25,
-            (Mode::TwoStage, StageName::Dense) => self.first_stage == FirstStage::Dense,
+    /// How many candidates the reranker scores under a setup; 0 without one.
+    pub(crate) fn rerank_depth(&self, setup: &Setup) -> usize {
+        let Some(stage) = self.reranker() else {
+            return 0;
         };
-        is_first && self.runs(stage)
+        let usual = || self.pipeline.reranks(stage).map_or(0, |(depth, _)| depth);
+        setup.depths.get(stage).unwrap_or_else(usual)
+    }
+
+    fn retrieval_depth(&self, setup: &Setup, stage: StageName) -> usize {
+        let usual = || self.pipeline.retrieves(stage).unwrap_or(0);
+        setup.depths.get(stage).unwrap_or_else(usual)
+    }
+
+    fn retrievers(&self) -> impl Iterator<Item = StageName> + '_ {
+        let stages = self.stages().iter().copied();
+        stages.filter(|stage| self.pipeline.retrieves(*stage).is_some())
     }
 
     /// Every combination of depths, the profile's own among them.
     pub(crate) fn depth_setups(&self) -> Vec<Setup> {
-        let current = self.current;
+        let current = self.current.clone();
         if self.search == Search::Weights {
             return vec![current];
         }
-        let firsts = |stage, depth: usize| -> BTreeSet<usize> {
-            match self.brings_in(stage) {
-                true => DEPTH_DIVISORS
-                    .iter()
-                    .map(|divisor| (depth / divisor).max(1))
-                    .collect(),
-                false => BTreeSet::from([depth]),
-            }
-        };
-        let reads = self.runs(StageName::Cross) && !self.is_exhaustive();
-        let mut crosses = BTreeSet::from([current.cross_depth]);
-        if reads {
-            crosses.extend(
-                CROSS_DEPTHS
-                    .into_iter()
-                    .filter(|depth| *depth < current.cross_depth),
-            );
+        let mut setups = vec![current.clone()];
+        for stage in self.retrievers() {
+            let depth = self.retrieval_depth(&current, stage);
+            let divided = DEPTH_DIVISORS
+                .iter()
+                .map(|divisor| (depth / divisor).max(1));
+            setups = with_depths(&setups, stage, &divided.collect());
         }
-        let mut setups = Vec::new();
-        for bm25_depth in firsts(StageName::Bm25, current.bm25_depth) {
-            for dense_depth in firsts(StageName::Dense, current.dense_depth) {
-                for cross_depth in crosses.iter().copied() {
-                    setups.push(Setup {
-                        bm25_depth,
-                        dense_depth,
-                        cross_depth,
-                        ..current
-                    });
-                }
-            }
+        if let Some(stage) = self.choosable_reranker() {
+            let depth = self.rerank_depth(&current);
+            let shallower = RERANK_DEPTHS.into_iter().filter(|tried| *tried < depth);
+            setups = with_depths(&setups, stage, &shallower.chain([depth]).collect());
         }
         setups
     }
 
-    /// The orders in which the cross-encoder may read.
-    pub(crate) fn orders(&self) -> Vec<CrossOrder> {
-        let has_both = self.runs(StageName::Bm25) && self.runs(StageName::Dense);
-        let reads = self.runs(StageName::Cross) && !self.is_exhaustive();
-        match self.search == Search::Full && has_both && reads {
-            true => vec![CrossOrder::Bm25, CrossOrder::Dense, CrossOrder::Fused],
-            false => vec![self.current.cross_order],
+    /// The orders in which the reranker may take candidates.
+    pub(crate) fn orders(&self) -> Vec<Order> {
+        let scorers = self.pipeline.scorers();
+        let is_free =
+            self.search == Search::Full && scorers.len() > 1 && self.choosable_reranker().is_some();
+        if !is_free {
+            return vec![self.current.cross_order];
         }
+        scorers
+            .into_iter()
+            .map(Order::Stage)
+            .chain([Order::Fused])
+            .collect()
     }
 
-    /// The normalizers of one stage; `fitted` is the cross-encoder's sigmoid.
+    /// The normalizers of one stage; `fitted` is the reranker's sigmoid.
     pub(crate) fn normalizers(&self, stage: StageName, fitted: Normalizer) -> Vec<Normalizer> {
-        if self.search == Search::Weights || !self.runs(stage) {
-            return vec![self.current.normalizers[stage]];
+        let current = self.current.normalizers.get_or(stage, Normalizer::MinMax);
+        if self.search == Search::Weights || !self.pipeline.runs(stage) {
+            return vec![current];
         }
-        let bounded = match stage {
-            StageName::Cross => fitted,
-            first => Normalizer::theoretical(first),
+        let bounded = if self.reranker() == Some(stage) {
+            fitted
+        } else {
+            self.pipeline.theoretical(stage)
         };
         let mut all = vec![
             Normalizer::MinMax,
@@ -147,8 +162,8 @@ impl Space {
             Normalizer::LinearRank,
             Normalizer::Rank { k: 60 },
         ];
-        if !all.contains(&self.current.normalizers[stage]) {
-            all.push(self.current.normalizers[stage]);
+        if !all.contains(&current) {
+            all.push(current);
         }
         all
     }
@@ -158,15 +173,13 @@ impl Space {
         if self.search == Search::Weights {
             return Vec::new();
         }
-        RANK_CONSTANTS
-            .into_iter()
-            .map(|k| StageMap::from_fn(|_| Normalizer::Rank { k }))
-            .collect()
+        let with = |k| self.current.normalizers.map(|_, _| Normalizer::Rank { k });
+        RANK_CONSTANTS.into_iter().map(with).collect()
     }
 
     /// The weightings that are compared: every point of the simplex with `steps`.
     pub(crate) fn weights(&self, steps: u32) -> Vec<Weights> {
-        Weights::simplex(steps, &self.stages).collect()
+        Weights::simplex(steps, self.stages()).collect()
     }
 
     /// Steps of the grid on which setups are compared, a divisor of the final one.
@@ -178,32 +191,58 @@ impl Space {
             .unwrap_or(self.steps)
     }
 
-    /// The places in `candidates` that the cross-encoder reads under some choice.
+    /// The places in `candidates` that the reranker scores under some choice, in the order
+    /// of the candidates.
     pub(crate) fn places_to_read(&self, candidates: &[Candidate]) -> Vec<usize> {
-        let fitted = Normalizer::theoretical(StageName::Cross); // has no say in the order
-        let mut pairs: Vec<StageMap<Normalizer>> = vec![self.current.normalizers];
-        for bm25 in self.normalizers(StageName::Bm25, fitted) {
-            for dense in self.normalizers(StageName::Dense, fitted) {
-                let cross = fitted;
-                pairs.push(StageMap { bm25, dense, cross });
-            }
-        }
-        pairs.extend(self.rank_fusions());
-        pairs.push(StageMap::from_fn(|_| Normalizer::Rank { k: 60 }));
-        let deepest = |setup: &Setup| setup.cross_depth == self.current.cross_depth;
+        let Some(stage) = self.choosable_reranker() else {
+            return (0..candidates.len()).collect();
+        };
+        let orders = self.orders();
+        let normalizers = self.normalizers_of_scorers();
+        let deepest = self.rerank_depth(&self.current);
         let mut places = BTreeSet::new();
-        for setup in self.depth_setups().into_iter().filter(deepest) {
+        for setup in self.depth_setups() {
+            if self.rerank_depth(&setup) != deepest {
+                continue;
+            }
             let kept = self.kept(candidates, &setup);
-            let pool: Vec<Candidate> = kept.iter().map(|at| candidates[*at]).collect();
-            for order in self.orders() {
-                let depends = order == CrossOrder::Fused;
-                for normalizers in pairs.iter().take(if depends { pairs.len() } else { 1 }) {
-                    let read = promise(&pool, order, normalizers, setup.cross_depth);
+            let pool: Vec<Candidate> = kept.iter().map(|at| candidates[*at].clone()).collect();
+            for order in &orders {
+                let depends = *order == Order::Fused;
+                let n = if depends { normalizers.len() } else { 1 };
+                for normalizers in &normalizers[..n] {
+                    let before =
+                        self.pipeline
+                            .normalization_before(stage, normalizers, self.aggregation);
+                    let read = first_to_read(&pool, *order, &before, deepest);
                     places.extend(read.into_iter().map(|at| kept[at]));
                 }
             }
         }
         places.into_iter().collect()
+    }
+
+    /// Every combination of normalizers that has a say in the order in which the reranker
+    /// takes candidates, the current one first.
+    fn normalizers_of_scorers(&self) -> Vec<StageMap<Normalizer>> {
+        let mut all = vec![self.current.normalizers.clone()];
+        let mut combined = vec![self.current.normalizers.clone()];
+        for stage in self.pipeline.scorers() {
+            let choices = self.normalizers(stage, self.pipeline.theoretical(stage));
+            let with = |base: &StageMap<Normalizer>| {
+                let base = base.clone();
+                let choices = choices.clone().into_iter();
+                choices.map(move |normalizer| {
+                    let mut combined = base.clone();
+                    combined.insert(stage, normalizer);
+                    combined
+                })
+            };
+            combined = combined.iter().flat_map(with).collect();
+        }
+        all.extend(combined);
+        all.extend(self.rank_fusions());
+        all
     }
 
     /// What gathering with `setup` would have given: candidates with the scores they
@@ -213,83 +252,78 @@ impl Space {
         candidates: &[Candidate],
         setup: &Setup,
     ) -> (Vec<Candidate>, Vec<usize>) {
-        let all = || (0..candidates.len()).collect();
         if self.search == Search::Weights {
-            return (candidates.to_vec(), all());
+            return (candidates.to_vec(), (0..candidates.len()).collect());
         }
         let kept = self.kept(candidates, setup);
-        let mut pool: Vec<Candidate> = kept.iter().map(|at| candidates[*at]).collect();
-        if !self.is_exhaustive() && self.runs(StageName::Cross) {
-            let read = promise(
-                &pool,
-                setup.cross_order,
-                &setup.normalizers,
-                setup.cross_depth,
-            );
+        let mut pool: Vec<Candidate> = kept.iter().map(|at| candidates[*at].clone()).collect();
+        if let Some(stage) = self.choosable_reranker() {
+            let before =
+                self.pipeline
+                    .normalization_before(stage, &setup.normalizers, self.aggregation);
+            let depth = self.rerank_depth(setup);
             let mut is_read = vec![false; pool.len()];
-            read.into_iter().for_each(|at| is_read[at] = true);
+            for at in first_to_read(&pool, setup.cross_order, &before, depth) {
+                is_read[at] = true;
+            }
             for (candidate, is_read) in pool.iter_mut().zip(is_read) {
                 if !is_read {
-                    *candidate = unread(candidate);
+                    candidate.forget(stage);
                 }
             }
         }
         (pool, kept)
     }
 
-    /// The places of the candidates that first stages of these depths bring in.
+    /// The places of the candidates that are retrieved to these depths.
     ///
     /// The best of a deep list are the short list, but for a graph search, where a
-    /// neighbor that it missed may have come in through BM25.
+    /// neighbor that it missed may have been retrieved by BM25.
     fn kept(&self, candidates: &[Candidate], setup: &Setup) -> Vec<usize> {
-        let depths = [
-            (StageName::Bm25, setup.bm25_depth, self.current.bm25_depth),
-            (
-                StageName::Dense,
-                setup.dense_depth,
-                self.current.dense_depth,
-            ),
-        ];
-        let brings = depths
-            .into_iter()
-            .filter(|(stage, _, _)| self.brings_in(*stage));
-        if brings.clone().all(|(_, depth, deepest)| depth == deepest) {
+        let depths: Vec<(StageName, usize)> = self
+            .retrievers()
+            .map(|stage| (stage, self.retrieval_depth(setup, stage)))
+            .collect();
+        let is_deepest = |(stage, depth): &(StageName, usize)| {
+            *depth == self.retrieval_depth(&self.current, *stage)
+        };
+        if depths.iter().all(is_deepest) {
             return (0..candidates.len()).collect();
         }
         let mut kept = BTreeSet::new();
-        for (stage, depth, _) in brings {
+        for (stage, depth) in depths {
             kept.extend(best(candidates, stage, depth));
         }
         kept.into_iter().collect()
     }
 }
 
-/// The places of the `depth` candidates that the stage likes best. BM25 finds nothing
+/// Each setup with each of the depths of a stage.
+fn with_depths(setups: &[Setup], stage: StageName, depths: &BTreeSet<usize>) -> Vec<Setup> {
+    let with = |setup: &Setup| {
+        let setup = setup.clone();
+        depths.iter().map(move |depth| Setup {
+            depths: setup.depths.clone().with(stage, *depth),
+            ..setup.clone()
+        })
+    };
+    setups.iter().flat_map(with).collect()
+}
+
+/// The places of the `depth` candidates that the stage scores highest. BM25 finds nothing
 /// that scores 0.
 fn best(candidates: &[Candidate], stage: StageName, depth: usize) -> Vec<usize> {
-    let mut order: Vec<(Score, PassageId, usize)> = candidates
+    let mut order: Vec<(Score, DocId, usize)> = candidates
         .iter()
         .enumerate()
-        .filter_map(|(at, candidate)| Some((candidate.scores.get(stage)?, candidate.passage, at)))
-        .filter(|(score, _, _)| stage != StageName::Bm25 || *score > Score::ZERO)
+        .filter_map(|(at, candidate)| Some((candidate.best_score(stage)?, candidate.doc, at)))
+        .filter(|(score, _, _)| stage != StageName::BM25 || *score > LEAST_BM25)
         .collect();
-    let better_first = |a: &(Score, PassageId, usize), b: &(Score, PassageId, usize)| {
-        b.0.cmp(&a.0).then(a.1.cmp(&b.1))
-    };
+    let better_first =
+        |a: &(Score, DocId, usize), b: &(Score, DocId, usize)| b.0.cmp(&a.0).then(a.1.cmp(&b.1));
     if depth < order.len() {
         order.select_nth_unstable_by(depth, better_first);
         order.truncate(depth);
     }
     order.into_iter().map(|(_, _, at)| at).collect()
-}
-
-/// The candidate as if the cross-encoder had not looked at it.
-fn unread(candidate: &Candidate) -> Candidate {
-    let mut bare = Candidate::new(candidate.passage);
-    for stage in [StageName::Bm25, StageName::Dense] {
-        if let Some(score) = candidate.scores.get(stage) {
-            bare.scores.set(stage, score);
-        }
-    }
-    bare
 }

@@ -6,7 +6,8 @@ use treffer_fusion::{Prepared, Weights};
 use treffer_types::{Grade, StageMap, StageName};
 
 use crate::tune::pool::Pool;
-use crate::tune::report::{Choice, Setup, StageCost};
+use crate::tune::report::StageCost;
+use crate::tune::setup::{Choice, Setup};
 use crate::tune::space::Space;
 
 /// How close the weights of a grid are.
@@ -29,8 +30,8 @@ pub(crate) struct Block {
     pub(crate) setup: Setup,
     grid: Grid,
     pub(crate) rows: Vec<Row>,
-    /// Mean number of pairs that the cross-encoder reads for a query.
-    pairs: f64,
+    /// Mean number of candidates that the reranker scores for a query.
+    n_reranked: f64,
 }
 
 /// What has been measured so far; nothing is measured twice.
@@ -65,19 +66,21 @@ impl<'a> Table<'a> {
         };
         let mut weights = self.space.weights(steps);
         // Weights between two points of the grid may be kept, so they compete.
-        let current = self.space.current_weights;
-        if !weights.contains(&current) {
-            weights.push(current);
+        let current = &self.space.current_weights;
+        if !weights.contains(current) {
+            weights.push(current.clone());
         }
-        if setup.cross_depth == 0 {
-            weights.retain(|weights| weights.weight(StageName::Cross) == 0.0);
+        if let Some(stage) = self.space.reranker()
+            && self.space.rerank_depth(setup) == 0
+        {
+            weights.retain(|weights| weights.weight(stage) == 0.0);
         }
-        let (rows, pairs) = self.measure(setup, &weights);
+        let (rows, n_reranked) = self.measure(setup, weights);
         self.blocks.push(Block {
-            setup: *setup,
+            setup: setup.clone(),
             grid,
             rows,
-            pairs,
+            n_reranked,
         });
         self.blocks.len() - 1
     }
@@ -90,7 +93,7 @@ impl<'a> Table<'a> {
             row.map(|row| row.values.clone())
         });
         measured.unwrap_or_else(|| {
-            let (mut rows, _) = self.measure(&choice.setup, &[choice.weights]);
+            let (mut rows, _) = self.measure(&choice.setup, vec![choice.weights.clone()]);
             rows.pop().map(|row| row.values).unwrap_or_default()
         })
     }
@@ -101,12 +104,19 @@ impl<'a> Table<'a> {
     }
 
     /// Milliseconds that a query takes under weights of a block, if gathering told.
-    /// What the weights leave out is not read, but the first stages always run.
+    /// A reranker without weight is not run, the other stages always are.
     pub(crate) fn ms(&self, block: &Block, weights: &Weights) -> Option<f64> {
-        let costs = self.costs?;
-        let reads = weights.weight(StageName::Cross) > 0.0;
-        let pairs = if reads { block.pairs } else { 0.0 };
-        Some(costs.bm25 + costs.dense + pairs * costs.cross)
+        let costs = self.costs.as_ref()?;
+        let reranker = self.space.reranker();
+        let mut ms = 0.0;
+        for (stage, cost) in costs.iter() {
+            ms += match reranker {
+                Some(reranker) if reranker == stage && weights.weight(stage) == 0.0 => 0.0,
+                Some(reranker) if reranker == stage => block.n_reranked * cost,
+                _ => *cost,
+            };
+        }
+        Some(ms)
     }
 
     /// As [`Table::ms`], of a choice.
@@ -118,66 +128,63 @@ impl<'a> Table<'a> {
         self.ms(block, &choice.weights)
     }
 
-    /// What each stage took, for the report.
+    /// How long each stage took, for the report.
     pub(crate) fn stage_costs(&self) -> Vec<StageCost> {
-        let Some(costs) = self.costs else {
-            return Vec::new();
-        };
-        self.space
-            .stages
-            .iter()
-            .map(|stage| StageCost {
-                stage: *stage,
-                ms: costs[*stage],
-                is_per_pair: *stage == StageName::Cross,
+        let costs = self.costs.iter().flat_map(StageMap::iter);
+        costs
+            .map(|(stage, ms)| StageCost {
+                stage,
+                ms: *ms,
+                is_per_pair: self.space.reranker() == Some(stage),
             })
             .collect()
     }
 
-    fn measure(&self, setup: &Setup, weights: &[Weights]) -> (Vec<Row>, f64) {
+    fn measure(&self, setup: &Setup, weights: Vec<Weights>) -> (Vec<Row>, f64) {
         let by_query: Vec<(Vec<f64>, usize)> = self
             .pools
             .par_iter()
             .map(|pool| {
-                let ready = Ready::new(pool, self.space, setup);
+                let prepared = PreparedQuery::new(pool, self.space, setup);
                 let values = weights
                     .iter()
-                    .map(|weights| ready.value(weights, &self.metric))
+                    .map(|weights| prepared.value(weights, &self.metric))
                     .collect();
-                (values, ready.n_read)
+                (values, prepared.n_reranked)
             })
             .collect();
         let rows = weights
-            .iter()
+            .into_iter()
             .enumerate()
             .map(|(at, weights)| Row {
-                weights: *weights,
+                weights,
                 values: by_query.iter().map(|(values, _)| values[at]).collect(),
             })
             .collect();
-        let n_read: usize = by_query.iter().map(|(_, n_read)| n_read).sum();
-        (rows, n_read as f64 / by_query.len().max(1) as f64)
+        let n_reranked: usize = by_query.iter().map(|(_, n_reranked)| n_reranked).sum();
+        (rows, n_reranked as f64 / by_query.len().max(1) as f64)
     }
 }
 
 /// A query under one setup, normalized once, to be ordered under many weights.
-struct Ready<'a> {
+struct PreparedQuery<'a> {
     prepared: Prepared,
     grades: Vec<Option<Grade>>,
     pool: &'a Pool,
-    n_read: usize,
+    n_reranked: usize,
 }
 
-impl<'a> Ready<'a> {
+impl<'a> PreparedQuery<'a> {
     fn new(pool: &'a Pool, space: &Space, setup: &Setup) -> Self {
         let (candidates, places) = space.derive(&pool.candidates, setup);
-        let is_read = |candidate: &&treffer_types::Candidate| {
-            candidate.scores.get(StageName::Cross).is_some()
+        let is_reranked = |candidate: &&treffer_types::Candidate| {
+            let reranker = space.reranker();
+            reranker.is_some_and(|stage| candidate.is_scored_by(stage))
         };
-        Ready {
-            prepared: Prepared::new(&candidates, &setup.normalizers),
+        PreparedQuery {
+            prepared: Prepared::new(&candidates, &space.normalization(setup)),
             grades: places.into_iter().map(|at| pool.grades[at]).collect(),
-            n_read: candidates.iter().filter(is_read).count(),
+            n_reranked: candidates.iter().filter(is_reranked).count(),
             pool,
         }
     }
@@ -192,20 +199,20 @@ impl<'a> Ready<'a> {
     }
 }
 
-/// Mean milliseconds of each stage: of first stages per query, of the cross-encoder per
-/// pair. `None` if no stage told its time.
+/// Mean milliseconds of each stage: per query, but of the reranker per candidate that it
+/// scored. `None` if no stage told its time.
 fn costs(space: &Space, pools: &[Pool]) -> Option<StageMap<f64>> {
     let traces = || pools.iter().flat_map(|pool| &pool.traces);
     traces().next()?;
-    let mut costs = StageMap::from_fn(|_| 0.0);
-    for stage in &space.stages {
-        let of_stage = || traces().filter(|trace| trace.stage == *stage);
+    let cost = |stage: StageName| {
+        let of_stage = || traces().filter(|trace| trace.stage == stage);
         let total: f64 = of_stage().map(|trace| trace.elapsed.as_secs_f64()).sum();
-        let per = match stage {
-            StageName::Cross => of_stage().map(|trace| trace.scored).sum(),
-            _ => pools.len(),
+        let per = if space.reranker() == Some(stage) {
+            of_stage().map(|trace| trace.scored).sum()
+        } else {
+            pools.len()
         };
-        costs[*stage] = 1000.0 * total / per.max(1) as f64;
-    }
-    Some(costs)
+        1000.0 * total / per.max(1) as f64
+    };
+    Some(StageMap::from_fn(space.stages(), cost))
 }

@@ -1,21 +1,22 @@
 //! The winner against every baseline, and what to do about it.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use treffer_eval::{Comparison, Settings, holm, k_fold};
 use treffer_fusion::{Normalizer, Weights};
-use treffer_types::{Progress, StageMap, StageName};
+use treffer_types::{Progress, StageName};
 
 use crate::error::Error;
+use crate::gather::Gathered;
 use crate::tune::calibrate::platt;
-use crate::tune::learn;
 use crate::tune::nested::{Folds, Nested, Part, nested};
 use crate::tune::pool::Pool;
 use crate::tune::report::{
-    Against, Baseline, Choice, DepthPoint, LEVEL, Measured, QueryOutcome, ScoresOrigin, Setup,
-    SurfacePoint, TuneReport, Verdict,
+    Against, Baseline, DepthPoint, LEVEL, Measured, QueryOutcome, ScoresOrigin, SurfacePoint,
+    TuneReport, Verdict,
 };
 use crate::tune::select::{Limits, difference, mean_over};
+use crate::tune::setup::{Choice, Setup};
 use crate::tune::space::Space;
 use crate::tune::table::{Grid, Table};
 use crate::tune::{Search, TuneRequest};
@@ -37,7 +38,7 @@ pub(crate) fn check<'a>(
 ) -> Result<Vec<Vec<String>>, Error> {
     if stages.len() < 2 {
         return Err(Error::Request(
-            "tuning weighs stages against each other and needs two or three of them".into(),
+            "tuning weighs stages against each other and needs at least two of them".into(),
         ));
     }
     if request.steps == 0 {
@@ -65,19 +66,31 @@ pub(crate) fn check<'a>(
     Ok(k_fold(ids, request.folds, request.seed)?)
 }
 
-/// Searches, compares and decides.
-pub(crate) fn report(
-    space: &Space,
-    pools: &[Pool],
-    request: &TuneRequest<'_>,
-    folds: &[Vec<String>],
-    progress: &dyn Progress,
-) -> Result<TuneReport, Error> {
-    let folds = Folds::new(pools, folds);
-    let fitted = platt(pools.iter());
+/// What is searched, on what, and how it is tested.
+pub(crate) struct Work<'a> {
+    pub(crate) space: &'a Space,
+    pub(crate) pools: &'a [Pool],
+    pub(crate) request: &'a TuneRequest<'a>,
+    /// Of the cross-validation, by query id; made by [`check`].
+    pub(crate) folds: &'a [Vec<String>],
+    pub(crate) scores: ScoresOrigin,
+}
+
+/// Searches, compares and judges the outcome.
+pub(crate) fn report(work: Work<'_>, progress: &dyn Progress) -> Result<TuneReport, Error> {
+    let start = Instant::now();
+    let Work {
+        space,
+        pools,
+        request,
+        folds,
+        scores,
+    } = work;
+    let folds = Folds::new(pools, folds, space.reranker());
+    let fitted = platt(pools.iter(), space.reranker());
     let mut table = Table::new(space, pools, request.metric);
     let limits = Limits {
-        max_stages: space.stages.len(),
+        max_stages: space.stages().len(),
         budget_ms: request.budget_ms,
     };
     let tuned = nested(&mut table, &folds, fitted, &limits).ok_or_else(|| over_budget(&table))?;
@@ -91,18 +104,17 @@ pub(crate) fn report(
     );
     let surface = surface(&mut table, &folds, &best.setup);
     let against = against(&mut table, &folds, request, fitted, &tuned)?;
-    let learned = match request.learn {
-        true => Some(learn::learn(
-            &table, &folds, request, &tuned, &best, progress,
-        )?),
-        false => None,
-    };
+    let learned = learned(&table, &folds, request, &tuned, &best, progress)?;
     let measured = |choice: Choice| Measured {
-        choice,
         mean: mean_over(&table.values(&choice), &folds.all),
         ms: table.ms_of(&choice),
+        choice,
     };
     let current = measured(space.current_choice());
+    let gathered = pools.iter().map(|pool| Gathered {
+        candidates: space.derive(&pool.candidates, &best.setup).0,
+        traces: pool.traces.clone(),
+    });
     Ok(TuneReport {
         metric: request.metric,
         search: request.search,
@@ -110,25 +122,43 @@ pub(crate) fn report(
         folds: request.folds,
         seed: request.seed,
         budget_ms: request.budget_ms,
-        stages: space.stages.clone(),
+        stages: space.stages().to_vec(),
         n_measured: table.n_measured(),
-        elapsed: Duration::ZERO,
-        scores: ScoresOrigin::Gathered { note: None },
-        current,
-        best: measured(best),
-        highest: measured(highest),
+        scores,
         out_of_fold: mean_over(&tuned.out_of_fold, &folds.all),
         queries: outcomes(&table, &folds, &tuned, &best),
         verdict: verdict(&against[0], &best, &current, request.budget_ms),
         warnings: warnings(&table, &against[0]),
+        times: table.stage_costs(),
+        gathered: gathered.collect(),
+        highest: measured(highest),
+        best: measured(best),
+        current,
         fold_choices: tuned.fold_choices,
         against,
         surface,
         depths,
         learned,
-        times: table.stage_costs(),
-        gathered: Vec::new(),
+        elapsed: start.elapsed(),
     })
+}
+
+#[cfg(feature = "learned")]
+use crate::tune::learn::learned;
+
+#[cfg(not(feature = "learned"))]
+fn learned(
+    _table: &Table<'_>,
+    _folds: &Folds,
+    request: &TuneRequest<'_>,
+    _tuned: &Nested,
+    _winner: &Choice,
+    _progress: &dyn Progress,
+) -> Result<Option<crate::tune::report::LearnedReport>, Error> {
+    if request.learn {
+        return Err(treffer_fusion::LearnError::NotBuilt.into());
+    }
+    Ok(None)
 }
 
 /// The rule by which a profile is changed: the gain over the current one, out of fold,
@@ -137,11 +167,14 @@ pub(crate) fn report(
 fn verdict(gain: &Against, best: &Choice, current: &Measured, budget_ms: Option<f64>) -> Verdict {
     let is_gain = gain.comparison.test.difference > 0.0 && gain.adjusted_p <= LEVEL;
     let is_too_slow = matches!((current.ms, budget_ms), (Some(ms), Some(most)) if ms > most);
-    match () {
-        () if *best == current.choice => Verdict::Same,
-        () if is_gain => Verdict::Change,
-        () if is_too_slow => Verdict::OverBudget,
-        () => Verdict::NoGain,
+    if *best == current.choice {
+        Verdict::Same
+    } else if is_gain {
+        Verdict::Change
+    } else if is_too_slow {
+        Verdict::OverBudget
+    } else {
+        Verdict::NoGain
     }
 }
 
@@ -204,31 +237,34 @@ fn baselines(
     let space = table.space;
     let mut fixed = vec![(Baseline::Current, space.current_choice())];
     let with = |weights| Choice {
-        setup: space.current,
+        setup: space.current.clone(),
         weights,
     };
-    for stage in &space.stages {
+    for stage in space.stages() {
         let alone = Weights::equal(&[*stage]).map(with);
         fixed.extend(alone.map(|choice| (Baseline::Alone(*stage), choice)));
     }
-    if let Some(weights) = Weights::equal(&space.stages) {
-        let normalizers = StageMap::from_fn(|_| Normalizer::Rank { k: RRF_CONSTANT });
+    if let Some(weights) = Weights::equal(space.stages()) {
+        let rank = Normalizer::Rank { k: RRF_CONSTANT };
         let setup = Setup {
-            normalizers,
-            ..space.current
+            normalizers: space.current.normalizers.map(|_, _| rank),
+            ..space.current.clone()
         };
-        fixed.push((Baseline::EqualWeights, with(weights)));
+        fixed.push((Baseline::EqualWeights, with(weights.clone())));
         fixed.push((Baseline::Rrf, Choice { setup, weights }));
     }
     let mut all: Vec<(Baseline, Choice, Vec<f64>)> = fixed
         .into_iter()
-        .map(|(baseline, choice)| (baseline, choice, table.values(&choice)))
+        .map(|(baseline, choice)| {
+            let values = table.values(&choice);
+            (baseline, choice, values)
+        })
         .collect();
     let limits = Limits {
         max_stages: 2,
         budget_ms: request.budget_ms,
     };
-    if space.stages.len() > 2
+    if space.stages().len() > 2
         && let Some(two_way) = nested(table, folds, fitted, &limits)
     {
         let choice = table.choice(two_way.on_all.chosen);
@@ -241,7 +277,7 @@ fn baselines(
 /// chosen within the folds.
 fn depth_points(table: &mut Table<'_>, folds: &Folds) -> Vec<DepthPoint> {
     let limits = Limits {
-        max_stages: table.space.stages.len(),
+        max_stages: table.space.stages().len(),
         budget_ms: None,
     };
     let mut points = Vec::new();
@@ -259,11 +295,10 @@ fn depth_points(table: &mut Table<'_>, folds: &Folds) -> Vec<DepthPoint> {
             continue;
         };
         let choice = table.choice(found.chosen);
+        let ms = table.ms(&table.blocks[block], &choice.weights);
         points.push(DepthPoint {
             choice,
-            ms: table
-                .ms(&table.blocks[block], &choice.weights)
-                .unwrap_or(0.0),
+            ms: ms.unwrap_or(0.0),
             mean: mean_over(&values, &folds.all),
             is_pareto: false,
         });
@@ -293,7 +328,7 @@ fn surface(table: &mut Table<'_>, folds: &Folds, setup: &Setup) -> Vec<SurfacePo
         .map(|(row, mean)| {
             let (behind, standard_error) = difference(&rows[top].values, &row.values, &folds.all);
             SurfacePoint {
-                weights: row.weights,
+                weights: row.weights.clone(),
                 mean: *mean,
                 behind,
                 standard_error,
@@ -328,10 +363,10 @@ fn outcomes(table: &Table<'_>, folds: &Folds, tuned: &Nested, best: &Choice) -> 
 fn warnings(table: &Table<'_>, gain: &Against) -> Vec<String> {
     let mut warnings = Vec::new();
     let pools = table.pools;
-    for stage in &table.space.stages {
+    for stage in table.space.stages() {
         let is_scored = |pool: &Pool| {
             let mut candidates = pool.candidates.iter();
-            candidates.any(|candidate| candidate.scores.get(*stage).is_some())
+            candidates.any(|candidate| candidate.is_scored_by(*stage))
         };
         let n_silent = pools.iter().filter(|pool| !is_scored(pool)).count();
         if n_silent == pools.len() {

@@ -2,17 +2,18 @@
 //! however they end.
 
 use std::fs::{self, File};
+use std::sync::Arc;
 
 use treffer_engine::config::DEFAULT_PROFILE;
 use treffer_engine::manifest::LOCK;
 use treffer_engine::models::ModelSource;
 use treffer_engine::profile::Profile;
-use treffer_engine::settings_file::save_profile;
-use treffer_engine::{Device, Error};
+use treffer_engine::settings_file::change_profile;
+use treffer_engine::{Device, Engine, Error};
 use treffer_testkit::{RecordingProgress, random_corpus};
 use treffer_types::{BoxError, Embedder, NoProgress, PairScorer};
 
-use crate::support::{Place, chain, document, files_below, ids, search, snapshot};
+use crate::support::{BM25, Place, chain, document, files_below, ids, raw, search, snapshot};
 
 fn fridges() -> Place {
     Place::with_corpus(&[
@@ -54,18 +55,18 @@ fn an_index_is_built_opened_and_searched() {
 }
 
 #[test]
-fn the_manifest_names_every_file_of_the_segment() {
+fn the_manifest_seals_every_file_of_the_segment() {
     let place = Place::built(&random_corpus(1, 20));
     let index = place.open();
-    let named: Vec<_> = index.manifest().segments[0]
-        .files
-        .keys()
-        .map(|name| place.segment().join(name))
-        .collect();
-    let mut lying_there = files_below(&place.segment());
-    lying_there.retain(|path| !path.ends_with(LOCK));
-    assert_eq!(named.len(), lying_there.len());
-    assert!(lying_there.iter().all(|path| named.contains(path)));
+    let parts = &index.manifest().segments[0].parts;
+    assert_eq!(parts.keys().collect::<Vec<_>>(), ["bm25", "dense", "store"]);
+    for (name, record) in parts {
+        let sealed = treffer_disk::Sealed::open(&place.segment().join(name)).unwrap();
+        assert_eq!(sealed.record(), *record);
+    }
+    let sealed: usize = parts.values().map(|record| record.files).sum();
+    // Beside what is sealed lie the checksums of each part.
+    assert_eq!(files_below(&place.segment()).len(), sealed + parts.len());
 }
 
 #[test]
@@ -167,9 +168,9 @@ fn a_document_of_a_million_words_is_indexed_beside_others() {
         .iter()
         .find(|hit| hit.id == "long")
         .expect("the long document");
-    assert!(hit.stages.bm25.raw.is_some_and(|score| score.value() > 0.0));
+    assert!(raw(hit, BM25).is_some_and(|score| score > 0.0));
     assert_eq!(hit.text.len(), long.len());
-    assert_eq!(hit.tokens_cut, 1_000_000 - 256);
+    assert_eq!(hit.tokens_cut, Some(1_000_000 - 256));
     assert_eq!(search(&index, &Profile::default(), "w3").hits[0].id, "last");
 }
 
@@ -323,13 +324,24 @@ fn a_second_writer_is_refused() {
     lock.lock().unwrap();
     let before = snapshot(&place.dir());
     assert!(matches!(place.build(), Err(Error::Locked { .. })));
-    let saved = save_profile(&place.dir(), "mine", &Profile::default());
+    let saved = change_profile(
+        &place.dir(),
+        place.open().manifest().generation,
+        "mine",
+        || Ok(Profile::default()),
+    );
     assert!(matches!(saved, Err(Error::Locked { .. })));
     assert_eq!(snapshot(&place.dir()), before);
     assert_eq!(place.open().n_docs(), 3, "searching meanwhile is safe");
     lock.unlock().unwrap();
     place.build().unwrap();
-    save_profile(&place.dir(), "mine", &Profile::default()).unwrap();
+    change_profile(
+        &place.dir(),
+        place.open().manifest().generation,
+        "mine",
+        || Ok(Profile::default()),
+    )
+    .unwrap();
     assert_eq!(place.open().settings().profiles.len(), 2);
 }
 
@@ -337,12 +349,12 @@ fn a_second_writer_is_refused() {
 struct Overtaken<'a>(&'a Place);
 
 impl ModelSource for Overtaken<'_> {
-    fn embedder(&self, name: &str, device: Device) -> Result<Box<dyn Embedder>, BoxError> {
+    fn embedder(&self, name: &str, device: Device) -> Result<Arc<dyn Embedder>, BoxError> {
         assert!(matches!(self.0.build(), Err(Error::Locked { .. })));
         self.0.fakes.embedder(name, device)
     }
 
-    fn pair_scorer(&self, name: &str, device: Device) -> Result<Box<dyn PairScorer>, BoxError> {
+    fn pair_scorer(&self, name: &str, device: Device) -> Result<Arc<dyn PairScorer>, BoxError> {
         self.0.fakes.pair_scorer(name, device)
     }
 }
@@ -404,7 +416,7 @@ fn an_index_of_bm25_alone_needs_no_models() {
     place
         .build_from(&source, &NoProgress, &mut Vec::new())
         .unwrap();
-    let options = treffer_engine::index::OpenOptions::default();
-    let index = treffer_engine::index::Index::open(&place.dir(), &options, &source).unwrap();
+    let options = treffer_engine::OpenOptions::default();
+    let index = Engine::open(&place.dir(), &options, &source).unwrap();
     assert_eq!(ids(&search(&index, &Profile::default(), "coat")), ["coat"]);
 }

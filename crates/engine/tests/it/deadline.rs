@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use treffer_engine::gather::{Gathered, Plan};
-use treffer_engine::index::Index;
+use treffer_engine::Engine;
+use treffer_engine::api::SearchResponse;
+use treffer_engine::gather::{Gathered, StageTrace};
 use treffer_engine::profile::Profile;
-use treffer_engine::search::{SearchRequest, SearchResult, Searcher};
+use treffer_engine::search::Searcher;
 use treffer_testkit::{FakeClock, random_corpus, random_queries};
-use treffer_types::{Query, StageName};
+use treffer_types::Query;
 
-use crate::support::{Place, search};
+use crate::support::{CROSS, Place, depths, everything, gatherer, raw, search};
 
 const PER_PAIR: Duration = Duration::from_millis(10);
 const DEPTH: usize = 40;
@@ -19,7 +20,7 @@ const DEPTH: usize = 40;
 struct World {
     place: Place,
     clock: FakeClock,
-    index: Index,
+    index: Engine,
     query: Query,
 }
 
@@ -41,7 +42,7 @@ fn world() -> World {
 
 fn profile(deadline_ms: Option<u64>) -> Profile {
     Profile {
-        cross_depth: DEPTH,
+        depths: depths(200, 200, DEPTH),
         deadline_ms,
         ..Profile::default()
     }
@@ -50,19 +51,13 @@ fn profile(deadline_ms: Option<u64>) -> Profile {
 impl World {
     fn gather(&self, deadline_ms: Option<u64>) -> Gathered {
         let profile = profile(deadline_ms);
-        let plan = Plan::new(&self.index, &profile, None).unwrap();
-        let plan = plan.with_clock(self.clock.clone());
-        plan.gather(&self.query).unwrap()
+        let gatherer = gatherer(&self.index, &profile).with_clock(self.clock.clone());
+        gatherer.gather(&self.query).unwrap()
     }
 
-    fn search(&self, deadline_ms: Option<u64>) -> SearchResult {
+    fn search(&self, deadline_ms: Option<u64>) -> SearchResponse {
         let profile = profile(deadline_ms);
-        let request = SearchRequest {
-            profile: &profile,
-            stages: None,
-            top_k: usize::MAX,
-        };
-        let searcher = Searcher::new(&self.index, request).unwrap();
+        let searcher = Searcher::new(&self.index, &profile, &everything()).unwrap();
         let searcher = searcher.with_clock(self.clock.clone());
         searcher.search(&self.query).unwrap()
     }
@@ -70,7 +65,7 @@ impl World {
 
 /// How many pairs the cross-encoder read, how many it skipped, and how long it took.
 fn reading(gathered: &Gathered) -> (usize, usize, Duration) {
-    let cross = |trace: &&treffer_types::StageTrace| trace.stage == StageName::Cross;
+    let cross = |trace: &&StageTrace| trace.stage == CROSS;
     let trace = gathered.traces.iter().find(cross).unwrap();
     (trace.scored, trace.skipped, trace.elapsed)
 }
@@ -102,7 +97,7 @@ fn a_deadline_that_cuts_nothing_changes_nothing() {
     let without = world.search(None);
     let with = world.search(Some(60_000));
     assert_eq!(with.hits, without.hits);
-    assert!(with.traces.iter().all(|trace| trace.skipped == 0));
+    assert!(with.stages.iter().all(|report| !report.cut_by_deadline));
 }
 
 #[test]
@@ -117,7 +112,7 @@ fn without_a_deadline_all_is_read_at_once() {
 fn what_was_not_read_follows_what_was() {
     let world = world();
     let cut = world.search(Some(105));
-    let is_read = |hit: &treffer_types::Hit| hit.stages.cross.raw.is_some();
+    let is_read = |hit: &treffer_engine::api::Hit| raw(hit, CROSS).is_some();
     assert_eq!(cut.hits.iter().take_while(|hit| is_read(hit)).count(), 10);
     assert_eq!(cut.hits.iter().filter(|hit| is_read(hit)).count(), 10);
     assert!(cut.hits.is_sorted_by(|a, b| a.score >= b.score));
@@ -127,9 +122,9 @@ fn what_was_not_read_follows_what_was() {
 fn work_that_must_not_depend_on_the_machine_keeps_no_deadline() {
     let world = world();
     let profile = profile(Some(1));
-    let plan = Plan::new(&world.index, &profile, None).unwrap();
-    let plan = plan.without_deadline().with_clock(world.clock.clone());
-    assert_eq!(reading(&plan.gather(&world.query).unwrap()).0, DEPTH);
+    let gatherer = gatherer(&world.index, &profile).without_deadline();
+    let gatherer = gatherer.with_clock(world.clock.clone());
+    assert_eq!(reading(&gatherer.gather(&world.query).unwrap()).0, DEPTH);
 }
 
 #[test]

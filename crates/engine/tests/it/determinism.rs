@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
+use treffer_engine::Engine;
+use treffer_engine::api::SearchResponse;
 use treffer_engine::evaluate::evaluate;
-use treffer_engine::index::Index;
 use treffer_engine::profile::{Mode, Profile};
+use treffer_engine::search::Searcher;
 use treffer_engine::topics::Topics;
 use treffer_engine::tune::{DRAWS, Search, TuneReport, TuneRequest, tune};
 use treffer_testkit::{random_corpus, random_queries};
-use treffer_types::NoProgress;
+use treffer_types::{NoProgress, Query};
 
-use crate::support::{Place, search};
+use crate::support::{Place, depths, everything, search};
 use crate::topics::qrels;
 
 /// Every hit of some searches of every mode, scores and all.
-fn answers(index: &Index) -> String {
+fn answers(index: &Engine) -> String {
     let mut text = String::new();
     for mode in [
         Mode::Cascade,
@@ -26,10 +28,8 @@ fn answers(index: &Index) -> String {
             let profile = Profile {
                 mode,
                 exact_below,
-                bm25_depth: 30,
-                dense_depth: 30,
+                depths: depths(30, 30, if mode == Mode::Exhaustive { 1000 } else { 10 }),
                 ef_search: 40,
-                cross_depth: if mode == Mode::Exhaustive { 1000 } else { 10 },
                 ..Profile::default()
             };
             for query in random_queries(31, 5) {
@@ -75,6 +75,43 @@ fn two_builds_of_one_corpus_answer_alike() {
     let one = in_threads(1, || Place::built(&documents));
     let two = in_threads(2, || Place::built(&documents));
     assert!(answers(&one.open()) == answers(&two.open()));
+}
+
+#[test]
+fn sixteen_threads_of_one_engine_answer_under_many_profiles_as_one_does() {
+    let place = Place::built(&random_corpus(35, 120));
+    let engine = place.open();
+    let queries = random_queries(36, 6);
+    let profiles: Vec<Profile> = (0..16)
+        .map(|n: usize| Profile {
+            mode: [Mode::Cascade, Mode::Hybrid, Mode::TwoStage][n % 3],
+            depths: depths(10 + n, 30 - n, n),
+            ..Profile::default()
+        })
+        .collect();
+    // An owned handle can be moved into any thread, and outlives the scope it came from.
+    let answer = |engine: Engine, profile: Profile, queries: Vec<Query>| -> String {
+        let searcher = Searcher::new(&engine, &profile, &everything()).unwrap();
+        let one_by_one = queries.iter().map(|query| searcher.search(query).unwrap());
+        let one_by_one: Vec<SearchResponse> = one_by_one.collect();
+        assert_eq!(searcher.search_batch(&queries).unwrap(), one_by_one);
+        serde_json::to_string(&one_by_one).unwrap()
+    };
+    let alone: Vec<String> = profiles
+        .iter()
+        .map(|profile| answer(engine.clone(), profile.clone(), queries.clone()))
+        .collect();
+    let threads: Vec<_> = profiles
+        .into_iter()
+        .map(|profile| {
+            let (engine, queries) = (engine.clone(), queries.clone());
+            std::thread::spawn(move || answer(engine, profile, queries))
+        })
+        .collect();
+    drop(engine);
+    for (thread, alone) in threads.into_iter().zip(alone) {
+        assert!(thread.join().unwrap() == alone);
+    }
 }
 
 #[test]

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use treffer_engine::Engine;
 use treffer_engine::Error;
-use treffer_engine::explain::{ExplainRequest, Explanation, Fate, Part, explain};
-use treffer_engine::index::Index;
-use treffer_engine::profile::{FirstStage, Mode, Profile};
+use treffer_engine::api::{ExplainRequest, Hit, SearchOptions};
+use treffer_engine::explain::{Explanation, Outcome, Role, explain};
+use treffer_engine::profile::{Mode, Profile};
 use treffer_fusion::Weights;
 use treffer_testkit::{random_corpus, random_queries};
 use treffer_types::{Document, Query, StageName};
 
-use crate::support::{Place, search};
+use crate::support::{ALL, BM25, CROSS, Place, depths, search};
 
 const N_DOCS: usize = 60;
 const TOP_K: usize = 5;
@@ -21,7 +22,7 @@ type Ranks = BTreeMap<String, (u32, f64)>;
 
 struct World {
     place: Place,
-    index: Index,
+    index: Engine,
     documents: Vec<Document>,
 }
 
@@ -37,9 +38,7 @@ fn world() -> World {
 
 fn profiles() -> Vec<Profile> {
     let shallow = Profile {
-        bm25_depth: 12,
-        dense_depth: 9,
-        cross_depth: 8,
+        depths: depths(12, 9, 8),
         ..Profile::default()
     };
     let of = |mode, first_stage| Profile {
@@ -49,15 +48,15 @@ fn profiles() -> Vec<Profile> {
     };
     vec![
         shallow.clone(),
-        of(Mode::Cascade, FirstStage::Bm25),
-        of(Mode::TwoStage, FirstStage::Bm25),
-        of(Mode::TwoStage, FirstStage::Dense),
+        of(Mode::Cascade, StageName::BM25),
+        of(Mode::TwoStage, StageName::BM25),
+        of(Mode::TwoStage, StageName::DENSE),
         Profile {
-            cross_depth: N_DOCS,
-            ..of(Mode::Exhaustive, FirstStage::Bm25)
+            depths: depths(12, 9, N_DOCS),
+            ..of(Mode::Exhaustive, StageName::BM25)
         },
         Profile {
-            cross_depth: 0,
+            depths: depths(12, 9, 0),
             ..shallow
         },
     ]
@@ -71,12 +70,15 @@ impl World {
         doc: &str,
     ) -> Result<Explanation, Error> {
         let request = ExplainRequest {
-            profile,
-            stages: None,
-            top_k: TOP_K,
+            query: query.clone(),
+            doc: doc.into(),
+            options: SearchOptions {
+                top_k: TOP_K,
+                ..SearchOptions::default()
+            },
             steps: STEPS,
         };
-        explain(&self.index, &request, query, doc)
+        explain(&self.index, profile, &request)
     }
 
     fn explain(&self, profile: &Profile, query: &Query, doc: &str) -> Explanation {
@@ -106,7 +108,7 @@ impl World {
 }
 
 #[test]
-fn rank_score_and_fate_are_those_of_the_search() {
+fn rank_score_and_outcome_are_those_of_the_search() {
     let world = world();
     let mut seen = BTreeMap::new();
     world.each(|profile, query, found| {
@@ -114,20 +116,20 @@ fn rank_score_and_fate_are_those_of_the_search() {
         match ranks.get(&found.id) {
             Some((rank, score)) => {
                 assert_eq!((found.rank, found.score), (*rank, *score));
-                assert_eq!(found.fate == Fate::Found, *rank as usize <= TOP_K);
-                assert_ne!(found.fate, Fate::NotBroughtIn);
+                assert_eq!(found.outcome == Outcome::Found, *rank as usize <= TOP_K);
+                assert_ne!(found.outcome, Outcome::NotRetrieved);
                 assert_eq!(found.n_candidates, ranks.len());
             }
             None => {
-                assert_eq!(found.fate, Fate::NotBroughtIn, "{found:?}");
+                assert_eq!(found.outcome, Outcome::NotRetrieved, "{found:?}");
                 assert_eq!(
                     (found.n_candidates, &found.by_weights),
                     (ranks.len() + 1, &None)
                 );
             }
         }
-        let fate = format!("{:?}", found.fate);
-        let name = fate
+        let outcome = format!("{:?}", found.outcome);
+        let name = outcome
             .split_whitespace()
             .next()
             .unwrap_or_default()
@@ -138,16 +140,16 @@ fn rank_score_and_fate_are_those_of_the_search() {
 }
 
 #[test]
-fn the_depth_that_a_rank_asks_for_brings_the_document_in_and_no_less_does() {
+fn the_depth_that_a_rank_asks_for_retrieves_the_document_and_no_less_does() {
     let world = world();
-    let profile = &profiles()[2]; // BM25 alone brings in
+    let profile = &profiles()[2]; // BM25 alone retrieves
     let mut n_checked = 0;
     for query in random_queries(4, 3) {
         for document in &world.documents {
             let found = world.explain(profile, &query, &document.id);
             let Some(rank) = found.stages[0].rank else {
                 let everything = Profile {
-                    bm25_depth: N_DOCS,
+                    depths: profile.depths.clone().with(BM25, N_DOCS),
                     ..profile.clone()
                 };
                 assert!(!world.ranks(&everything, &query).contains_key(&found.id));
@@ -155,7 +157,7 @@ fn the_depth_that_a_rank_asks_for_brings_the_document_in_and_no_less_does() {
             };
             for (depth, is_in) in [(rank as usize, true), (rank as usize - 1, false)] {
                 let deeper = Profile {
-                    bm25_depth: depth,
+                    depths: profile.depths.clone().with(BM25, depth.max(1)),
                     ..profile.clone()
                 };
                 if depth > 0 {
@@ -170,28 +172,28 @@ fn the_depth_that_a_rank_asks_for_brings_the_document_in_and_no_less_does() {
 }
 
 #[test]
-fn the_depth_that_promise_asks_for_has_a_candidate_read_and_no_less_does() {
+fn the_depth_that_a_place_asks_for_has_a_candidate_read_and_no_less_does() {
     let world = world();
     let mut n_checked = 0;
     world.each(|profile, query, found| {
         let cross = found
             .stages
             .iter()
-            .find(|view| view.stage == StageName::Cross);
+            .find(|view| view.stage == StageName::CROSS);
         let (Some(view), true) = (cross, profile.mode != Mode::Exhaustive) else {
             return;
         };
-        let Part::Reads { depth, promise } = view.part else {
+        let Role::Reranks { depth, place } = view.role else {
             panic!("{view:?}");
         };
         assert!(view.raw.is_some() && view.rank.is_some());
-        if found.fate == Fate::NotBroughtIn {
+        if found.outcome == Outcome::NotRetrieved {
             assert!(!view.is_reached);
             return;
         }
-        assert_eq!(view.is_reached, promise as usize <= depth);
+        assert_eq!(view.is_reached, place as usize <= depth);
         let deeper = Profile {
-            cross_depth: promise as usize,
+            depths: profile.depths.clone().with(CROSS, place as usize),
             ..profile.clone()
         };
         let again = world.explain(&deeper, query, &found.id);
@@ -199,7 +201,7 @@ fn the_depth_that_promise_asks_for_has_a_candidate_read_and_no_less_does() {
             again
                 .stages
                 .iter()
-                .all(|view| view.is_reached || matches!(view.part, Part::BringsIn(_)))
+                .all(|view| view.is_reached || matches!(view.role, Role::Retrieves(_)))
         );
         assert_eq!(again.stages.last().unwrap().raw, view.raw);
         n_checked += usize::from(!view.is_reached);
@@ -208,15 +210,31 @@ fn the_depth_that_promise_asks_for_has_a_candidate_read_and_no_less_does() {
 }
 
 #[test]
+fn the_terms_of_bm25_add_up_to_its_score() {
+    let world = world();
+    let mut n_terms = 0;
+    world.each(|_, _, found| {
+        let Some(bm25) = found.stages.iter().find(|view| view.stage == BM25) else {
+            return assert!(found.terms.is_empty());
+        };
+        let sum: f32 = found.terms.iter().map(|term| term.score.value()).sum();
+        let score = bm25.raw.unwrap().value();
+        assert!((sum - score).abs() < 1e-4, "{sum} {score}");
+        n_terms += found.terms.len();
+    });
+    assert!(n_terms > 100, "{n_terms}");
+}
+
+#[test]
 fn weights_that_are_said_to_help_do() {
     let world = world();
     let (mut n_helped, mut n_hopeless) = (0, 0);
     for profile in &profiles()[..2] {
         for query in random_queries(6, 2) {
-            let searches: Vec<(Weights, Ranks)> = Weights::simplex(STEPS, &StageName::ALL)
+            let searches: Vec<(Weights, Ranks)> = Weights::simplex(STEPS, &ALL)
                 .map(|weights| {
                     let weighed = Profile {
-                        weights,
+                        weights: weights.clone(),
                         ..profile.clone()
                     };
                     // All stages run, whatever they weigh, so that the pool is one.
@@ -228,7 +246,11 @@ fn weights_that_are_said_to_help_do() {
                 let Some(rescue) = found.by_weights else {
                     continue;
                 };
-                let ranks = || searches.iter().map(|(w, ranks)| (*w, ranks[&found.id].0));
+                let ranks = || {
+                    searches
+                        .iter()
+                        .map(|(w, ranks)| (w.clone(), ranks[&found.id].0))
+                };
                 let winning: Vec<_> = ranks()
                     .filter(|(_, rank)| *rank as usize <= TOP_K)
                     .collect();
@@ -236,13 +258,13 @@ fn weights_that_are_said_to_help_do() {
                 assert_eq!(Some(rescue.best.1), ranks().map(|(_, rank)| rank).min());
                 let near = |weights: &Weights| weights.distance(&profile.weights);
                 let nearest = winning.iter().map(|(w, _)| near(w)).min_by(f64::total_cmp);
-                assert_eq!(rescue.nearest.map(|(w, _)| near(&w)), nearest);
+                assert_eq!(rescue.nearest.as_ref().map(|(w, _)| near(w)), nearest);
                 assert!(
                     rescue
                         .nearest
                         .is_none_or(|nearest| winning.contains(&nearest))
                 );
-                n_helped += usize::from(found.fate != Fate::Found && !winning.is_empty());
+                n_helped += usize::from(found.outcome != Outcome::Found && !winning.is_empty());
                 n_hopeless += usize::from(winning.is_empty());
             }
         }
@@ -251,23 +273,20 @@ fn weights_that_are_said_to_help_do() {
 }
 
 #[test]
-fn an_outweighed_document_lost_most_by_the_stage_that_is_named() {
+fn an_outranked_document_lost_most_by_the_stage_that_is_named() {
     let world = world();
     let mut n_checked = 0;
     world.each(|profile, query, found| {
-        let Fate::Outweighed { by, deficit, last } = &found.fate else {
+        let Outcome::Outranked { by, deficit, last } = &found.outcome else {
             return;
         };
         let hits = search(&world.index, profile, &query.text).hits;
         assert_eq!(hits[TOP_K - 1].id, *last);
         let (top, here) = (&hits[TOP_K - 1], &hits[found.rank as usize - 1]);
-        let gap = |stage: StageName| top.stages[stage].weighted - here.stages[stage].weighted;
+        let part = |hit: &Hit, stage| hit.stages.get(stage).map_or(0.0, |one| one.weighted);
+        let gap = |stage: StageName| part(top, stage) - part(here, stage);
         assert_eq!(*deficit, gap(by.unwrap()));
-        assert!(
-            StageName::ALL
-                .into_iter()
-                .all(|stage| gap(stage) <= *deficit)
-        );
+        assert!(ALL.into_iter().all(|stage| gap(stage) <= *deficit));
         n_checked += 1;
     });
     assert!(n_checked > 20, "{n_checked}");
@@ -282,7 +301,7 @@ fn one_pair_at_most_is_read_besides_those_of_the_search() {
     for document in &world.documents {
         let before = reads.pairs();
         world.explain(profile, query, &document.id);
-        assert!(reads.pairs() - before <= profile.cross_depth + 1);
+        assert!(reads.pairs() - before <= profile.depths.get(CROSS).unwrap() + 1);
     }
 }
 
@@ -298,25 +317,24 @@ fn what_cannot_be_explained_says_why() {
     };
     assert!(message("w0", "nowhere").contains("holds no document `nowhere`"));
     assert!(message("  ", &world.documents[0].id).contains("the query is empty"));
-    let request = ExplainRequest {
-        profile,
-        stages: Some(&[StageName::Cross]),
-        top_k: 1,
-        steps: 2,
+    let refused = |options: SearchOptions| {
+        let request = ExplainRequest {
+            query: Query::text("w0"),
+            doc: world.documents[0].id.clone(),
+            options,
+            steps: 2,
+        };
+        let refused = explain(&world.index, profile, &request);
+        refused.unwrap_err().to_string()
     };
-    let query = Query::text("w0");
-    let refused = explain(&world.index, &request, &query, &world.documents[0].id);
-    assert!(
-        refused
-            .unwrap_err()
-            .to_string()
-            .contains("no stage is left to bring in")
-    );
-    let request = ExplainRequest {
-        stages: None,
+    let cross_alone = SearchOptions {
+        stages: Some(vec![CROSS]),
+        ..SearchOptions::default()
+    };
+    assert!(refused(cross_alone).contains("no stage is left that retrieves"));
+    let none = SearchOptions {
         top_k: 0,
-        ..request
+        ..SearchOptions::default()
     };
-    let refused = explain(&world.index, &request, &query, &world.documents[0].id);
-    assert!(refused.unwrap_err().to_string().contains("at least one"));
+    assert!(refused(none).contains("at least one"));
 }

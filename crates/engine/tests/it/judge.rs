@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use treffer_engine::index::{Index, OpenOptions};
 use treffer_engine::judge::{JudgeRequest, Judgement, USUAL_THRESHOLDS, judge};
 use treffer_engine::profile::Profile;
+use treffer_engine::{Engine, OpenOptions};
 use treffer_engine::{Error, evaluate::evaluate, topics::Topics};
 use treffer_testkit::{RecordingProgress, random_corpus, random_queries};
 use treffer_types::{NoProgress, PairScorer, Qrels, Query, StageName};
 
-use crate::support::{Place, search};
+use crate::support::{CROSS, Place, depths, raw, search};
 
-fn judged(index: &Index, depth: usize, queries: &[Query]) -> Result<Vec<Judgement>, Error> {
+fn judged(index: &Engine, depth: usize, queries: &[Query]) -> Result<Vec<Judgement>, Error> {
     let request = JudgeRequest {
         profile: &Profile::default(),
         depth,
@@ -21,7 +21,7 @@ fn judged(index: &Index, depth: usize, queries: &[Query]) -> Result<Vec<Judgemen
 }
 
 #[test]
-fn the_most_promising_documents_are_graded_by_their_logits() {
+fn the_first_documents_to_be_read_are_graded_by_their_logits() {
     let documents = random_corpus(2, 40);
     let place = Place::built(&documents);
     let index = place.open();
@@ -32,13 +32,13 @@ fn the_most_promising_documents_are_graded_by_their_logits() {
     for query in random_queries(9, 5) {
         let judgements = judged(&index, 7, std::slice::from_ref(&query)).unwrap();
         let profile = Profile {
-            cross_depth: 7,
+            depths: depths(200, 200, 7),
             ..Profile::default()
         };
         let mut read: Vec<String> = search(&index, &profile, &query.text)
             .hits
             .into_iter()
-            .filter(|hit| hit.stages.cross.raw.is_some())
+            .filter(|hit| raw(hit, CROSS).is_some())
             .map(|hit| hit.id)
             .collect();
         read.sort();
@@ -72,7 +72,7 @@ fn the_judge_agrees_with_itself() {
     }
     let topics = Topics::new(&index, queries, qrels, None).unwrap();
     let profile = Profile {
-        cross_depth: 40,
+        depths: depths(200, 200, 40),
         ..Profile::default()
     };
     let metric = "nDCG@10".parse().unwrap();
@@ -111,7 +111,7 @@ fn what_cannot_be_judged_says_why() {
     let message = |result: Result<Vec<Judgement>, Error>| result.unwrap_err().to_string();
     let twice = [queries[0].clone(), queries[0].clone()];
     assert!(message(judged(&index, 5, &twice)).contains("two queries have the id"));
-    assert!(message(judged(&index, 0, &queries)).contains("nobody can judge here"));
+    assert!(message(judged(&index, 0, &queries)).contains("nothing can be judged here"));
     let request = JudgeRequest {
         profile: &Profile::default(),
         depth: 5,
@@ -120,9 +120,9 @@ fn what_cannot_be_judged_says_why() {
     let refused = judge(&index, &request, &queries, &NoProgress);
     assert!(message(refused).contains("the thresholds are 0.9,0.5"));
     let options = OpenOptions {
-        stages: Some(vec![StageName::Bm25, StageName::Dense]),
+        stages: Some(vec![StageName::BM25, StageName::DENSE]),
         ..OpenOptions::default()
     };
-    let index = Index::open(&place.dir(), &options, &place.fakes).unwrap();
-    assert!(message(judged(&index, 5, &queries)).contains("nobody can judge here"));
+    let index = Engine::open(&place.dir(), &options, &place.fakes).unwrap();
+    assert!(message(judged(&index, 5, &queries)).contains("nothing can be judged here"));
 }

@@ -4,26 +4,27 @@ mod queries;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use treffer_bm25::Bm25Index;
 use treffer_dense::DenseIndex;
 use treffer_engine::Error;
-use treffer_engine::gather::{Gathered, Plan};
-use treffer_engine::index::{Index, OpenOptions};
-use treffer_engine::profile::{CrossOrder, FirstStage, Mode, Profile};
-use treffer_engine::search::{SearchRequest, Searcher};
+use treffer_engine::api::{SearchOptions, StageReport};
+use treffer_engine::gather::{Gathered, Gatherer, StageTrace};
+use treffer_engine::pipeline::Pipeline;
+use treffer_engine::profile::{Mode, Order, Profile};
+use treffer_engine::search::Searcher;
+use treffer_engine::{Engine, OpenOptions};
 use treffer_fusion::Weights;
-use treffer_bm25::Bm25Index;
 use treffer_testkit::{random_corpus, random_queries};
-use treffer_types::{Candidate, Document, Embedder, Query, StageName, StageTrace};
+use treffer_types::{Candidate, Document, Embedder, Query, StageName};
 
-use crate::support::{Place, chain, document, ids, search};
-
-use StageName::{Bm25, Cross, Dense};
+use crate::support::{ALL, Place, chain, depths, document, everything, gatherer, ids, raw, search};
+use crate::support::{BM25, CROSS, DENSE};
 
 const N_DOCS: usize = 120;
 
 struct World {
     place: Place,
-    index: Index,
+    index: Engine,
     documents: Vec<Document>,
     bm25: Bm25Index,
     dense: DenseIndex,
@@ -68,35 +69,27 @@ impl World {
     }
 
     fn gather(&self, profile: &Profile, query: &Query) -> Gathered {
-        Plan::new(&self.index, profile, None)
-            .unwrap()
-            .gather(query)
-            .unwrap()
+        gatherer(&self.index, profile).gather(query).unwrap()
     }
 }
 
 fn shallow(mode: Mode) -> Profile {
     Profile {
         mode,
-        bm25_depth: 15,
-        dense_depth: 10,
-        cross_depth: 8,
+        depths: depths(15, 10, 8),
         ..Profile::default()
     }
 }
 
 fn docs(candidates: &[Candidate]) -> BTreeSet<u32> {
-    candidates
-        .iter()
-        .map(|candidate| candidate.doc().0)
-        .collect()
+    candidates.iter().map(|candidate| candidate.doc.0).collect()
 }
 
 fn n_scored(gathered: &Gathered, stage: StageName) -> usize {
     gathered
         .candidates
         .iter()
-        .filter(|candidate| candidate.scores.get(stage).is_some())
+        .filter(|candidate| candidate.is_scored_by(stage))
         .count()
 }
 
@@ -106,6 +99,15 @@ fn trace(trace: &StageTrace) -> (StageName, usize, usize, usize) {
         trace.candidates_in,
         trace.candidates_out,
         trace.scored,
+    )
+}
+
+fn report(report: &StageReport) -> (StageName, usize, usize, usize) {
+    (
+        report.stage,
+        report.candidates_in,
+        report.candidates_out,
+        report.scored,
     )
 }
 
@@ -121,11 +123,11 @@ fn a_cascade_reads_and_rescores_what_bm25_found() {
         let found = world.bm25(&query, 15);
         let n = found.len();
         assert_eq!(docs(&gathered.candidates), found.into_iter().collect());
-        assert_eq!(n_scored(&gathered, Dense), n);
+        assert_eq!(n_scored(&gathered, DENSE), n);
         let read = n.min(8);
         assert_eq!(
             traces(&gathered),
-            [(Bm25, 0, n, n), (Dense, n, n, n), (Cross, n, n, read)]
+            [(BM25, 0, n, n), (DENSE, n, n, n), (CROSS, n, n, read)]
         );
     }
 }
@@ -140,14 +142,14 @@ fn a_hybrid_pool_is_the_union_with_both_scores_of_all() {
         assert_eq!(docs(&gathered.candidates), union);
         let (n, n_bm25) = (union.len(), bm25.len());
         assert_eq!(
-            (n_scored(&gathered, Bm25), n_scored(&gathered, Dense)),
+            (n_scored(&gathered, BM25), n_scored(&gathered, DENSE)),
             (n, n)
         );
         let expected = [
-            (Bm25, 0, n_bm25, n_bm25),
-            (Dense, n_bm25, n, n),
-            (Bm25, n, n, n - n_bm25),
-            (Cross, n, n, n.min(8)),
+            (BM25, 0, n_bm25, n_bm25),
+            (DENSE, n_bm25, n, n),
+            (BM25, n, n, n - n_bm25),
+            (CROSS, n, n, n.min(8)),
         ];
         assert_eq!(traces(&gathered), expected);
         // A score completed later is the one that a search would have given.
@@ -159,8 +161,8 @@ fn a_hybrid_pool_is_the_union_with_both_scores_of_all() {
             .map(|(doc, score)| (doc.0, score.value()))
             .collect();
         for candidate in &gathered.candidates {
-            let score = candidate.scores.get(Bm25).unwrap().value();
-            assert_eq!(score, all.get(&candidate.doc().0).copied().unwrap_or(0.0));
+            let score = candidate.best_score(BM25).unwrap().value();
+            assert_eq!(score, all.get(&candidate.doc.0).copied().unwrap_or(0.0));
         }
     }
 }
@@ -176,11 +178,11 @@ fn two_stages_start_from_either_first_stage() {
         assert_eq!(docs(&gathered.candidates), found.into_iter().collect());
         assert_eq!(
             traces(&gathered),
-            [(Bm25, 0, n, n), (Cross, n, n, n.min(8))]
+            [(BM25, 0, n, n), (CROSS, n, n, n.min(8))]
         );
 
         let profile = Profile {
-            first_stage: FirstStage::Dense,
+            first_stage: DENSE,
             ..profile
         };
         let gathered = world.gather(&profile, &query);
@@ -188,8 +190,8 @@ fn two_stages_start_from_either_first_stage() {
             docs(&gathered.candidates),
             world.dense(&query, 10).into_iter().collect()
         );
-        assert_eq!(traces(&gathered), [(Dense, 0, 10, 10), (Cross, 10, 10, 8)]);
-        assert_eq!(n_scored(&gathered, Bm25), 0);
+        assert_eq!(traces(&gathered), [(DENSE, 0, 10, 10), (CROSS, 10, 10, 8)]);
+        assert_eq!(n_scored(&gathered, BM25), 0);
     }
 }
 
@@ -198,7 +200,7 @@ fn an_exhaustive_search_reads_every_document() {
     let world = world();
     let query = &random_queries(4, 1)[0];
     let profile = Profile {
-        cross_depth: N_DOCS,
+        depths: depths(15, 10, N_DOCS),
         ..shallow(Mode::Exhaustive)
     };
     let gathered = world.gather(&profile, query);
@@ -206,16 +208,14 @@ fn an_exhaustive_search_reads_every_document() {
     let n = N_DOCS;
     assert_eq!(
         traces(&gathered),
-        [(Bm25, n, n, n), (Dense, n, n, n), (Cross, n, n, n)]
+        [(BM25, n, n, n), (DENSE, n, n, n), (CROSS, n, n, n)]
     );
     let profile = Profile {
-        cross_depth: N_DOCS - 1,
+        depths: depths(15, 10, N_DOCS - 1),
         ..profile
     };
-    let message = Plan::new(&world.index, &profile, None)
-        .err()
-        .unwrap()
-        .to_string();
+    let refused = Pipeline::of(&profile, world.index.available());
+    let message = refused.unwrap_err().to_string();
     assert!(
         message.contains("120") && message.contains("119"),
         "{message}"
@@ -228,9 +228,10 @@ fn a_search_can_leave_stages_out() {
     let query = &random_queries(5, 1)[0];
     let profile = shallow(Mode::Hybrid);
     let stages_of = |only: &[StageName]| -> Vec<StageName> {
-        let plan = Plan::new(&world.index, &profile, Some(only)).unwrap();
-        let gathered = plan.gather(query).unwrap();
-        for stage in StageName::ALL {
+        let pipeline = Pipeline::only(&profile, world.index.available(), only).unwrap();
+        let gatherer = Gatherer::new(&world.index, &profile, pipeline);
+        let gathered = gatherer.gather(query).unwrap();
+        for stage in ALL {
             assert_eq!(
                 n_scored(&gathered, stage) > 0,
                 only.contains(&stage),
@@ -239,95 +240,96 @@ fn a_search_can_leave_stages_out() {
         }
         gathered.traces.iter().map(|trace| trace.stage).collect()
     };
-    assert_eq!(stages_of(&[Bm25]), [Bm25]);
-    assert_eq!(stages_of(&[Dense]), [Dense]);
-    assert_eq!(stages_of(&[Dense, Bm25]), [Bm25, Dense, Bm25]);
-    assert_eq!(stages_of(&[Cross, Bm25]), [Bm25, Cross]);
-    assert_eq!(stages_of(&[Dense, Cross]), [Dense, Cross]);
+    assert_eq!(stages_of(&[BM25]), [BM25]);
+    assert_eq!(stages_of(&[DENSE]), [DENSE]);
+    assert_eq!(stages_of(&[DENSE, BM25]), [BM25, DENSE, BM25]);
+    assert_eq!(stages_of(&[CROSS, BM25]), [BM25, CROSS]);
+    assert_eq!(stages_of(&[DENSE, CROSS]), [DENSE, CROSS]);
 
-    let request = SearchRequest {
-        profile: &profile,
-        stages: Some(&[Bm25]),
+    let options = SearchOptions {
+        stages: Some(vec![BM25]),
         top_k: 3,
+        ..everything()
     };
-    let result = Searcher::new(&world.index, request)
+    let result = Searcher::new(&world.index, &profile, &options)
         .unwrap()
         .search(query)
         .unwrap();
     assert!(result.hits.len() <= 3);
-    assert!(result.hits.iter().all(|hit| hit.stages.dense.raw.is_none()));
+    assert!(result.hits.iter().all(|hit| raw(hit, DENSE).is_none()));
 }
 
 #[test]
 fn stages_that_cannot_run_are_refused_by_name() {
     let world = world();
-    let refusal = |index: &Index, profile: &Profile, only: &[StageName]| {
-        Plan::new(index, profile, Some(only))
-            .err()
-            .expect("refused")
-            .to_string()
+    let refusal = |index: &Engine, profile: &Profile, only: &[StageName]| {
+        let refused = Pipeline::only(profile, index.available(), only);
+        refused.expect_err("refused").to_string()
     };
     let hybrid = shallow(Mode::Hybrid);
-    assert!(refusal(&world.index, &hybrid, &[Cross]).contains("no stage is left to bring in"));
+    assert!(refusal(&world.index, &hybrid, &[CROSS]).contains("no stage is left that retrieves"));
     assert!(refusal(&world.index, &hybrid, &[]).contains("no stage is left"));
     let exhaustive = Profile {
         mode: Mode::Exhaustive,
-        cross_depth: N_DOCS,
+        depths: depths(15, 10, N_DOCS),
         ..hybrid.clone()
     };
     assert!(refusal(&world.index, &exhaustive, &[]).contains("no stage is left"));
-    Plan::new(&world.index, &exhaustive, Some(&[Cross])).unwrap();
+    Pipeline::only(&exhaustive, world.index.available(), &[CROSS]).unwrap();
     let two_stage = shallow(Mode::TwoStage);
-    let message = refusal(&world.index, &two_stage, &[Dense]);
+    let message = refusal(&world.index, &two_stage, &[DENSE]);
     assert!(
         message.contains("dense stage") && message.contains("bm25, cross"),
         "{message}"
     );
 
     let options = OpenOptions {
-        stages: Some(vec![Bm25]),
-        device: None,
+        stages: Some(vec![BM25]),
+        ..OpenOptions::default()
     };
-    let bm25 = Index::open(&world.place.dir(), &options, &world.place.fakes).unwrap();
-    assert!(refusal(&bm25, &hybrid, &[Bm25, Cross]).contains("cross stage does not run"));
+    let bm25 = Engine::open(&world.place.dir(), &options, &world.place.fakes).unwrap();
+    assert!(refusal(&bm25, &hybrid, &[BM25, CROSS]).contains("cross stage does not run"));
     let from_dense = Profile {
-        first_stage: FirstStage::Dense,
+        first_stage: StageName::DENSE,
         ..two_stage
     };
-    assert!(Plan::new(&bm25, &from_dense, None).is_err());
+    assert!(Pipeline::of(&from_dense, bm25.available()).is_err());
     let narrow = Profile {
         ef_search: 3,
         ..hybrid
     };
-    assert!(refusal(&world.index, &narrow, &[Bm25]).contains("ef_search is 3"));
+    assert!(refusal(&world.index, &narrow, &[BM25]).contains("ef_search is 3"));
 }
 
 #[test]
-fn the_cross_encoder_reads_the_most_promising_first_and_no_more() {
+fn the_cross_encoder_reads_the_best_first_and_no_more() {
     let world = world();
-    for (order, stage) in [(CrossOrder::Bm25, Bm25), (CrossOrder::Dense, Dense)] {
+    for (order, stage) in [
+        (Order::Stage(StageName::BM25), BM25),
+        (Order::Stage(StageName::DENSE), DENSE),
+    ] {
         for depth in [1, 8, 1000] {
             let profile = Profile {
                 cross_order: order,
-                cross_depth: depth,
+                depths: depths(15, 10, depth),
                 ..shallow(Mode::Hybrid)
             };
             for query in random_queries(6, 5) {
                 world.place.fakes.take_read();
                 let gathered = world.gather(&profile, &query);
-                let mut promising = gathered.candidates.clone();
-                promising.sort_by_key(|candidate| {
+                let mut best = gathered.candidates.clone();
+                best.sort_by_key(|candidate| {
                     (
-                        std::cmp::Reverse(candidate.scores.get(stage)),
-                        candidate.passage,
+                        std::cmp::Reverse(candidate.best_score(stage)),
+                        candidate.doc,
                     )
                 });
                 let read = world.place.fakes.take_read();
-                assert_eq!(read.len(), depth.min(promising.len()));
-                let expected: Vec<String> = promising
+                assert_eq!(read.len(), depth.min(best.len()));
+                let expected: Vec<String> = best
                     .iter()
                     .take(depth)
-                    .map(|candidate| world.documents[candidate.doc().0 as usize].full_text())
+                    .map(|candidate| world.documents[candidate.doc.0 as usize].full_text())
                     .collect();
                 assert_eq!(read, expected);
             }
@@ -336,10 +338,10 @@ fn the_cross_encoder_reads_the_most_promising_first_and_no_more() {
 }
 
 #[test]
-fn the_fused_order_of_promise_is_that_of_a_search_without_the_cross_encoder() {
+fn the_fused_order_of_reading_is_that_of_a_search_without_the_cross_encoder() {
     let world = world();
     let mut profile = shallow(Mode::Hybrid);
-    profile.weights = Weights::equal(&[Bm25, Dense]).unwrap();
+    profile.weights = Weights::equal(&[BM25, DENSE]).unwrap();
     for query in random_queries(7, 10) {
         let result = search(&world.index, &profile, &query.text);
         let by_id: BTreeMap<&str, &Document> = world
@@ -373,19 +375,19 @@ fn a_cross_encoder_without_weight_reads_nothing_in_a_search() {
     };
     let result = search(&world.index, &profile, "w1 w2 w3");
     assert_eq!((reads.calls(), reads.pairs()), (0, 0));
-    assert!(result.traces.iter().all(|trace| trace.stage != Cross));
-    let request = SearchRequest {
-        profile: &profile,
-        stages: Some(&StageName::ALL),
+    assert!(result.stages.iter().all(|report| report.stage != CROSS));
+    let options = SearchOptions {
+        stages: Some(ALL.to_vec()),
         top_k: 1,
+        ..everything()
     };
-    Searcher::new(&world.index, request)
+    Searcher::new(&world.index, &profile, &options)
         .unwrap()
         .search(&Query::text("w1"))
         .unwrap();
     assert_eq!(reads.calls(), 1, "asked for by name, it reads");
     let off = Profile {
-        cross_depth: 0,
+        depths: depths(15, 10, 0),
         ..shallow(Mode::Hybrid)
     };
     search(&world.index, &off, "w1");
@@ -396,7 +398,7 @@ fn a_cross_encoder_without_weight_reads_nothing_in_a_search() {
 fn unread_candidates_come_after_read_ones() {
     let world = world();
     let profile = Profile {
-        cross_depth: 3,
+        depths: depths(15, 10, 3),
         ..shallow(Mode::Hybrid)
     };
     for query in random_queries(8, 10) {
@@ -404,7 +406,7 @@ fn unread_candidates_come_after_read_ones() {
         let read: Vec<bool> = result
             .hits
             .iter()
-            .map(|hit| hit.stages.cross.raw.is_some())
+            .map(|hit| raw(hit, CROSS).is_some())
             .collect();
         assert_eq!(read, (0..read.len()).map(|at| at < 3).collect::<Vec<_>>());
         assert!(result.hits.is_sorted_by(|a, b| a.score >= b.score));

@@ -7,23 +7,21 @@ use std::collections::{BTreeMap, HashMap};
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, TestCaseError, TestRunner};
 use treffer_dense::DenseIndex;
+use treffer_engine::Engine;
 use treffer_engine::evaluate::evaluate;
-use treffer_engine::index::Index;
 use treffer_engine::profile::{Mode, Profile};
 use treffer_engine::topics::Topics;
 use treffer_eval::Metric;
 use treffer_fusion::{Normalizer, Weights};
 use treffer_testkit::{FakeScorer, Random, random_corpus, random_queries};
-use treffer_types::{
-    Document, Embedder, NoProgress, PairScorer, Qrels, Query, StageMap, StageName,
-};
+use treffer_types::{Document, Embedder, NoProgress, PairScorer, Qrels, Query};
 
-use crate::support::{Place, config, query, search};
+use crate::support::{BM25, CROSS, DENSE, Place, by_stage, config, depths, query, raw, search};
 
 /// A corpus with everything that the obvious way needs to know of it.
 struct World {
     place: Place,
-    index: Index,
+    index: Engine,
     documents: Vec<Document>,
     dense: DenseIndex,
 }
@@ -133,50 +131,44 @@ impl World {
             docs.truncate(depth);
             docs
         };
+        let depth = |stage| profile.depths.get(stage).unwrap();
         let by_bm25 = |doc: usize| f64::from(bm25[doc]);
         let by_dense = |doc: usize| f64::from(dense[doc]);
         let mut pool = match profile.mode {
             Mode::Exhaustive => all.clone(),
-            _ => best(&found, &by_bm25, profile.bm25_depth),
+            _ => best(&found, &by_bm25, depth(BM25)),
         };
         if profile.mode == Mode::Hybrid {
-            pool.extend(best(&all, &by_dense, profile.dense_depth));
+            pool.extend(best(&all, &by_dense, depth(DENSE)));
         }
         pool.sort();
         pool.dedup();
 
-        let column = |normalizer: Normalizer, docs: &[usize], raw: &dyn Fn(usize) -> f64| {
+        let column = |stage, docs: &[usize], raw: &dyn Fn(usize) -> f64| {
             let raw: Vec<f64> = docs.iter().map(|doc| raw(*doc)).collect();
-            let normalized = normalize(normalizer, &raw);
+            let normalized = normalize(profile.normalizer(stage), &raw);
             docs.iter()
                 .copied()
                 .zip(normalized)
                 .collect::<HashMap<usize, f64>>()
         };
-        let StageMap {
-            bm25: by_rank,
-            dense: of_dense,
-            cross: of_cross,
-        } = profile.normalizers;
-        let bm25_column = column(by_rank, &pool, &by_bm25);
-        let dense_column = column(of_dense, &pool, &by_dense);
-        let promise = |doc: usize| 0.5 * bm25_column[&doc] + 0.5 * dense_column[&doc];
-        let read = best(&pool, &promise, profile.cross_depth);
-        let cross_column = column(of_cross, &read, &|doc| f64::from(self.cross(query, doc)));
+        let bm25_column = column(BM25, &pool, &by_bm25);
+        let dense_column = column(DENSE, &pool, &by_dense);
+        let equal = |doc: usize| 0.5 * bm25_column[&doc] + 0.5 * dense_column[&doc];
+        let read = best(&pool, &equal, depth(CROSS));
+        let cross_column = column(CROSS, &read, &|doc| f64::from(self.cross(query, doc)));
 
         let weight = |stage| profile.weights.weight(stage);
-        let first = |doc: usize| {
-            weight(StageName::Bm25) * bm25_column[&doc]
-                + weight(StageName::Dense) * dense_column[&doc]
-        };
-        if weight(StageName::Cross) == 0.0 {
+        let first =
+            |doc: usize| weight(BM25) * bm25_column[&doc] + weight(DENSE) * dense_column[&doc];
+        if weight(CROSS) == 0.0 {
             let order = best(&pool, &first, pool.len());
             return order
                 .into_iter()
                 .map(|doc| (self.documents[doc].id.clone(), first(doc)))
                 .collect();
         }
-        let score = |doc: usize| first(doc) + weight(StageName::Cross) * cross_column[&doc];
+        let score = |doc: usize| first(doc) + weight(CROSS) * cross_column[&doc];
         let unread: Vec<usize> = pool
             .iter()
             .copied()
@@ -189,7 +181,7 @@ impl World {
         let tail = best(&unread, &first, unread.len());
         if let (Some((_, last)), Some(leader)) = (ranking.last().copied(), tail.first()) {
             let floor = cross_column.values().copied().fold(0.0, f64::min);
-            let part = (weight(StageName::Cross) * floor).min(last - first(*leader));
+            let part = (weight(CROSS) * floor).min(last - first(*leader));
             ranking.extend(tail.iter().map(|doc| (*doc, first(*doc) + part)));
         }
         ranking
@@ -259,24 +251,13 @@ fn profile() -> impl Strategy<Value = Profile> {
             |(mode, bm25_depth, dense_depth, cross_depth, normalizers, (alpha, beta, gamma))| {
                 Profile {
                     mode,
-                    bm25_depth,
-                    dense_depth,
-                    cross_depth: if mode == Mode::Exhaustive {
-                        1000
-                    } else {
-                        cross_depth
+                    depths: match mode {
+                        Mode::Exhaustive => depths(bm25_depth, dense_depth, 1000),
+                        _ => depths(bm25_depth, dense_depth, cross_depth),
                     },
-                    normalizers: StageMap {
-                        bm25: normalizers.0,
-                        dense: normalizers.1,
-                        cross: normalizers.2,
-                    },
-                    weights: Weights::new(StageMap {
-                        bm25: alpha,
-                        dense: beta,
-                        cross: gamma,
-                    })
-                    .unwrap_or(Profile::default().weights),
+                    normalizers: by_stage(normalizers.0, normalizers.1, normalizers.2),
+                    weights: Weights::new(by_stage(alpha, beta, gamma))
+                        .unwrap_or_else(|_| Profile::default().weights),
                     ..Profile::default()
                 }
             },
@@ -342,7 +323,7 @@ fn a_search_is_what_the_obvious_way_finds() {
 fn bm25_is_the_formula() {
     for (k1, b) in [(0.9, 0.4), (1.2, 0.75), (0.0, 0.0), (2.0, 1.0)] {
         let world = World::new(9, 100, k1, b);
-        let weights = Weights::equal(&[StageName::Bm25]).unwrap();
+        let weights = Weights::equal(&[BM25]).unwrap();
         let profile = Profile {
             mode: Mode::Exhaustive,
             weights,
@@ -353,8 +334,8 @@ fn bm25_is_the_formula() {
             let result = search(&world.index, &profile, &query.text);
             assert_eq!(result.hits.len(), 100);
             for hit in result.hits {
-                let expected = scores[hit.passage.doc.0 as usize];
-                let found = f64::from(hit.stages.bm25.raw.unwrap().value());
+                let expected = scores[hit.passage.unwrap().doc.0 as usize];
+                let found = f64::from(raw(&hit, BM25).unwrap());
                 assert!(
                     (found - expected).abs() < 1e-5,
                     "{} {found} {expected}",

@@ -1,8 +1,8 @@
 //! Re-ranking against asking the cross-encoder pair by pair.
 
 use treffer_engine::Error;
-use treffer_engine::index::{Index, OpenOptions};
 use treffer_engine::rerank::rerank;
+use treffer_engine::{Engine, OpenOptions};
 use treffer_eval::{Run, RunEntry};
 use treffer_testkit::{RecordingProgress, random_corpus, random_queries};
 use treffer_types::{NoProgress, PairScorer, Query, StageName};
@@ -84,7 +84,7 @@ fn what_cannot_be_reranked_says_why() {
     let index = place.open();
     let mut queries = random_queries(4, 2);
     let ranked = run(&queries, &["d1".to_owned()]);
-    let message = |index: &Index, queries: &[Query]| {
+    let message = |index: &Engine, queries: &[Query]| {
         let refused = rerank(index, &ranked, queries, 5, &NoProgress);
         refused.unwrap_err().to_string()
     };
@@ -94,9 +94,9 @@ fn what_cannot_be_reranked_says_why() {
     queries[1].text = " ".to_owned();
     assert!(message(&index, &queries).contains("is empty"));
     let options = OpenOptions {
-        stages: Some(vec![StageName::Bm25]),
+        stages: Some(vec![StageName::BM25]),
         ..OpenOptions::default()
     };
-    let index = Index::open(&place.dir(), &options, &place.fakes).unwrap();
+    let index = Engine::open(&place.dir(), &options, &place.fakes).unwrap();
     assert!(message(&index, &queries).contains("the index has no cross-encoder"));
 }

@@ -7,17 +7,21 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 use treffer_corpus::{Problem, ReadOptions};
+use treffer_engine::api::{SearchOptions, SearchResponse};
 use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, survey};
-use treffer_engine::config::{Config, Source};
-use treffer_engine::index::{Index, OpenOptions};
+use treffer_engine::config::{Base, Config};
+use treffer_engine::gather::Gatherer;
 use treffer_engine::models::ModelSource;
+use treffer_engine::pipeline::Pipeline;
+use treffer_engine::profile::Depths;
 use treffer_engine::profile::Profile;
-use treffer_engine::search::{SearchRequest, SearchResult, Searcher};
+use treffer_engine::search::Searcher;
 use treffer_engine::{Device, Error};
+use treffer_engine::{Engine, OpenOptions};
 use treffer_testkit::{FakeEmbedder, FakeScorer};
 use treffer_types::{
     BoxError, Document, Embedder, Fingerprint, ModelSpec, NoProgress, PairScore, PairScorer,
-    Progress, Query,
+    Progress, Query, StageMap, StageName,
 };
 
 /// Stand-ins for both models. What the cross-encoder reads is logged.
@@ -36,12 +40,12 @@ impl Fakes {
 }
 
 impl ModelSource for Fakes {
-    fn embedder(&self, _name: &str, _device: Device) -> Result<Box<dyn Embedder>, BoxError> {
-        Ok(Box::new(self.embedder.clone()))
+    fn embedder(&self, _name: &str, _device: Device) -> Result<Arc<dyn Embedder>, BoxError> {
+        Ok(Arc::new(self.embedder.clone()))
     }
 
-    fn pair_scorer(&self, _name: &str, _device: Device) -> Result<Box<dyn PairScorer>, BoxError> {
-        Ok(Box::new(Logged {
+    fn pair_scorer(&self, _name: &str, _device: Device) -> Result<Arc<dyn PairScorer>, BoxError> {
+        Ok(Arc::new(Logged {
             scorer: self.scorer.clone(),
             read: Arc::clone(&self.read),
         }))
@@ -81,7 +85,7 @@ pub(crate) fn config(overrides: &[&str]) -> Config {
         .chain(overrides)
         .map(|text| text.to_string())
         .collect();
-    Config::load(Source::Preset("english"), &all).unwrap()
+    Config::load(Base::Preset("english"), &all).unwrap()
 }
 
 /// A place for an index and its corpus.
@@ -190,11 +194,11 @@ impl Place {
         })
     }
 
-    pub(crate) fn try_open(&self) -> Result<Index, Error> {
-        Index::open(&self.dir(), &OpenOptions::default(), &self.fakes)
+    pub(crate) fn try_open(&self) -> Result<Engine, Error> {
+        Engine::open(&self.dir(), &OpenOptions::default(), &self.fakes)
     }
 
-    pub(crate) fn open(&self) -> Index {
+    pub(crate) fn open(&self) -> Engine {
         self.try_open()
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
@@ -238,19 +242,48 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     line
 }
 
-pub(crate) fn search(index: &Index, profile: &Profile, text: &str) -> SearchResult {
-    let request = SearchRequest {
-        profile,
-        stages: None,
+pub(crate) const BM25: StageName = StageName::BM25;
+pub(crate) const DENSE: StageName = StageName::DENSE;
+pub(crate) const CROSS: StageName = StageName::CROSS;
+/// The standard stages, in the order in which they run.
+pub(crate) const ALL: [StageName; 3] = [BM25, DENSE, CROSS];
+
+pub(crate) fn by_stage<T: Clone>(bm25: T, dense: T, cross: T) -> StageMap<T> {
+    ALL.into_iter().zip([bm25, dense, cross]).collect()
+}
+
+pub(crate) fn depths(bm25: usize, dense: usize, cross: usize) -> Depths {
+    let depths = Depths::default().with(BM25, bm25).with(DENSE, dense);
+    depths.with(CROSS, cross)
+}
+
+/// Searches that return every candidate and what explains it.
+pub(crate) fn everything() -> SearchOptions {
+    SearchOptions {
         top_k: usize::MAX,
-    };
-    Searcher::new(index, request)
+        explain: true,
+        ..SearchOptions::default()
+    }
+}
+
+pub(crate) fn gatherer(engine: &Engine, profile: &Profile) -> Gatherer {
+    let pipeline = Pipeline::of(profile, engine.available()).unwrap();
+    Gatherer::new(engine, profile, pipeline)
+}
+
+pub(crate) fn search(engine: &Engine, profile: &Profile, text: &str) -> SearchResponse {
+    Searcher::new(engine, profile, &everything())
         .unwrap()
         .search(&Query::text(text))
         .unwrap()
 }
 
-pub(crate) fn ids(result: &SearchResult) -> Vec<&str> {
+/// The raw score that a stage gave a hit.
+pub(crate) fn raw(hit: &treffer_engine::api::Hit, stage: StageName) -> Option<f32> {
+    hit.stages.get(stage)?.raw.map(treffer_types::Score::value)
+}
+
+pub(crate) fn ids(result: &SearchResponse) -> Vec<&str> {
     result.hits.iter().map(|hit| hit.id.as_str()).collect()
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use treffer_engine::Engine;
 use treffer_engine::Error;
 use treffer_engine::evaluate::evaluate;
-use treffer_engine::index::Index;
 use treffer_engine::profile::Profile;
 use treffer_engine::topics::{Mismatches, Topics};
 use treffer_testkit::random_corpus;
@@ -12,7 +12,7 @@ use treffer_types::{NoProgress, Qrels, Query};
 
 use crate::support::{Place, query};
 
-fn index() -> (Place, Index) {
+fn index() -> (Place, Engine) {
     let place = Place::built(&random_corpus(1, 20));
     let index = place.open();
     (place, index)

@@ -10,12 +10,14 @@ mod simulated;
 use std::collections::BTreeMap;
 use std::fs;
 
+use treffer_engine::Engine;
 use treffer_engine::Error;
 use treffer_engine::config::Settings;
-use treffer_engine::index::Index;
-use treffer_engine::profile::{Mode, Profile, Provenance, QueryPrints};
-use treffer_engine::search::{SearchRequest, Searcher};
-use treffer_engine::settings_file::save_profile;
+use treffer_engine::pipeline::{Available, Pipeline};
+use treffer_engine::profile::{Mode, Profile, Provenance, QueryFingerprints};
+use treffer_engine::search::Searcher;
+use treffer_engine::settings_file::change_profile;
+use treffer_engine::stages::Registry;
 use treffer_engine::topics::Topics;
 use treffer_engine::tune::{Baseline, DRAWS, Search, TuneReport, TuneRequest, Verdict, tune};
 use treffer_eval::{Metric, bootstrap_interval, k_fold, randomization_test};
@@ -23,14 +25,13 @@ use treffer_fusion::Weights;
 use treffer_testkit::{Random, RecordingProgress, random_corpus, random_queries};
 use treffer_types::{NoProgress, Qrels, Query, StageMap, StageName};
 
-use crate::support::{Place, search};
-
-use StageName::{Bm25, Cross, Dense};
+use crate::support::{ALL, Place, by_stage, depths, everything, search};
+use crate::support::{BM25, CROSS, DENSE};
 
 const N_DOCS: usize = 60;
 const N_QUERIES: usize = 24;
 
-fn place() -> (Place, Index) {
+fn place() -> (Place, Engine) {
     let place = Place::built(&random_corpus(41, N_DOCS));
     let index = place.open();
     (place, index)
@@ -40,7 +41,7 @@ fn place() -> (Place, Index) {
 fn profile(weights: &str) -> Profile {
     Profile {
         mode: Mode::Exhaustive,
-        cross_depth: N_DOCS,
+        depths: depths(200, 200, N_DOCS),
         weights: weights.parse().unwrap(),
         ..Profile::default()
     }
@@ -71,7 +72,7 @@ fn queries() -> Vec<Query> {
 }
 
 /// Judges relevant the three documents that one stage puts first.
-fn judged_by(index: &Index, stage: StageName) -> Qrels {
+fn judged_by(index: &Engine, stage: StageName) -> Qrels {
     let profile = Profile {
         weights: Weights::equal(&[stage]).unwrap(),
         ..profile("0.2,0.3,0.5")
@@ -98,11 +99,11 @@ fn random_judgements(seed: u64) -> Qrels {
     Qrels(queries().into_iter().map(&mut judge).collect())
 }
 
-fn topics(index: &Index, qrels: Qrels) -> Topics {
+fn topics(index: &Engine, qrels: Qrels) -> Topics {
     Topics::new(index, queries(), qrels, None).unwrap()
 }
 
-fn run(index: &Index, request: &TuneRequest<'_>, topics: &Topics) -> TuneReport {
+fn run(index: &Engine, request: &TuneRequest<'_>, topics: &Topics) -> TuneReport {
     tune(index, request, topics, &NoProgress).unwrap()
 }
 
@@ -110,9 +111,9 @@ fn run(index: &Index, request: &TuneRequest<'_>, topics: &Topics) -> TuneReport 
 fn the_weight_goes_to_the_stage_that_is_right() {
     let (_place, index) = place();
     for (stage, others) in [
-        (Bm25, "0,0.5,0.5"),
-        (Dense, "0.5,0,0.5"),
-        (Cross, "0.5,0.5,0"),
+        (BM25, "0,0.5,0.5"),
+        (DENSE, "0.5,0,0.5"),
+        (CROSS, "0.5,0.5,0"),
     ] {
         let profile = profile(others);
         let topics = topics(&index, judged_by(&index, stage));
@@ -184,17 +185,12 @@ fn ties_keep_the_current_weights() {
 }
 
 /// Each query's value by searching with these weights.
-fn values_of(index: &Index, profile: &Profile, weights: Weights, topics: &Topics) -> Vec<f64> {
+fn values_of(index: &Engine, profile: &Profile, weights: Weights, topics: &Topics) -> Vec<f64> {
     let profile = Profile {
         weights,
         ..profile.clone()
     };
-    let request = SearchRequest {
-        profile: &profile,
-        stages: None,
-        top_k: 1000,
-    };
-    let searcher = Searcher::new(index, request).unwrap();
+    let searcher = Searcher::new(index, &profile, &everything()).unwrap();
     let value = |query: &Query| {
         let result = searcher.search(query).unwrap();
         let ranking = result.hits.iter().map(|hit| hit.id.as_str());
@@ -214,15 +210,14 @@ fn grid(steps: u32) -> Vec<Weights> {
     for bm25 in 0..=steps {
         for dense in 0..=steps - bm25 {
             let cross = steps - bm25 - dense;
-            grid.push(Weights::new(StageMap { bm25, dense, cross }).unwrap());
+            grid.push(Weights::new(by_stage(bm25, dense, cross)).unwrap());
         }
     }
     grid
 }
 
-fn distance(a: Weights, b: Weights) -> f64 {
-    StageName::ALL
-        .iter()
+fn distance(a: &Weights, b: &Weights) -> f64 {
+    ALL.iter()
         .map(|stage| (a.weight(*stage) - b.weight(*stage)).abs())
         .sum()
 }
@@ -231,19 +226,19 @@ fn distance(a: Weights, b: Weights) -> f64 {
 fn the_report_is_what_searching_again_gives() {
     let (_place, index) = place();
     let profile = profile("0.2,0.3,0.5");
-    for qrels in [judged_by(&index, Dense), random_judgements(3)] {
+    for qrels in [judged_by(&index, DENSE), random_judgements(3)] {
         let topics = topics(&index, qrels);
         let report = run(&index, &request(&profile, 5), &topics);
         // The current weights lie between the points of the grid and compete too.
-        let points = [grid(5), vec![profile.weights]].concat();
+        let points = [grid(5), vec![profile.weights.clone()]].concat();
         assert_eq!((report.n_measured, report.n_queries()), (22, N_QUERIES));
         let values: Vec<Vec<f64>> = points
             .iter()
-            .map(|point| values_of(&index, &profile, *point, &topics))
+            .map(|point| values_of(&index, &profile, point.clone(), &topics))
             .collect();
-        let winner = |queries: &[usize]| winner(&points, &values, profile.weights, queries);
+        let winner = |queries: &[usize]| winner(&points, &values, &profile.weights, queries);
         let all: Vec<usize> = (0..N_QUERIES).collect();
-        let current = values_of(&index, &profile, profile.weights, &topics);
+        let current = values_of(&index, &profile, profile.weights.clone(), &topics);
         let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
         close(report.current.mean, mean(current.clone()));
         assert_eq!(report.best.choice.weights, points[winner(&all)]);
@@ -289,11 +284,11 @@ fn the_report_is_what_searching_again_gives() {
 }
 
 /// The one-standard-error rule, said again.
-fn winner(points: &[Weights], values: &[Vec<f64>], current: Weights, queries: &[usize]) -> usize {
+fn winner(points: &[Weights], values: &[Vec<f64>], current: &Weights, queries: &[usize]) -> usize {
     let worth = |at: usize| mean(queries.iter().map(|query| values[at][*query]));
-    let near = |at: usize| (distance(points[at], current) * 1e6).round() as i64;
-    let thirds = Weights::equal(&StageName::ALL).unwrap();
-    let balanced = |at: usize| (distance(points[at], thirds) * 1e6).round() as i64;
+    let near = |at: usize| (distance(&points[at], current) * 1e6).round() as i64;
+    let thirds = Weights::equal(&ALL).unwrap();
+    let balanced = |at: usize| (distance(&points[at], &thirds) * 1e6).round() as i64;
     let largest = (0..points.len()).map(worth).fold(f64::MIN, f64::max);
     let highest = (0..points.len())
         .filter(|at| largest - worth(*at) < 1e-12)
@@ -315,15 +310,15 @@ fn winner(points: &[Weights], values: &[Vec<f64>], current: Weights, queries: &[
         .unwrap()
 }
 
-fn baselines_are_right(index: &Index, profile: &Profile, topics: &Topics, report: &TuneReport) {
+fn baselines_are_right(index: &Engine, profile: &Profile, topics: &Topics, report: &TuneReport) {
     let baselines: Vec<Baseline> = report.against.iter().map(|one| one.baseline).collect();
     assert_eq!(
         baselines,
         [
             Baseline::Current,
-            Baseline::Alone(Bm25),
-            Baseline::Alone(Dense),
-            Baseline::Alone(Cross),
+            Baseline::Alone(BM25),
+            Baseline::Alone(DENSE),
+            Baseline::Alone(CROSS),
             Baseline::EqualWeights,
             Baseline::Rrf,
             Baseline::BestTwoWay,
@@ -331,7 +326,12 @@ fn baselines_are_right(index: &Index, profile: &Profile, topics: &Topics, report
     );
     for one in &report.against[..6] {
         let profile = one.choice.apply(profile);
-        let expected = mean(values_of(index, &profile, one.choice.weights, topics));
+        let expected = mean(values_of(
+            index,
+            &profile,
+            one.choice.weights.clone(),
+            topics,
+        ));
         assert!((one.comparison.baseline - expected).abs() < 1e-9);
     }
     let two_way = &report.against[6];
@@ -350,7 +350,7 @@ fn baselines_are_right(index: &Index, profile: &Profile, topics: &Topics, report
 fn no_query_has_a_part_in_the_weights_that_it_is_measured_with() {
     let (_place, index) = place();
     let profile = profile("0.2,0.3,0.5");
-    let honest = judged_by(&index, Bm25);
+    let honest = judged_by(&index, BM25);
     let before = run(
         &index,
         &request(&profile, 10),
@@ -358,7 +358,7 @@ fn no_query_has_a_part_in_the_weights_that_it_is_measured_with() {
     );
     let queries = queries();
     let folds = k_fold(queries.iter().map(|query| query.id.as_str()), 4, 7).unwrap();
-    let others = judged_by(&index, Cross);
+    let others = judged_by(&index, CROSS);
     for (at, fold) in folds.iter().enumerate() {
         // The queries of one fold change their mind; what is chosen for them does not.
         let mut turned = honest.clone();
@@ -375,18 +375,18 @@ fn no_query_has_a_part_in_the_weights_that_it_is_measured_with() {
 fn two_stages_can_be_tuned_without_the_third() {
     let (place, index) = place();
     let profile = profile("0.2,0.3,0.5");
-    let topics = topics(&index, judged_by(&index, Bm25));
+    let topics = topics(&index, judged_by(&index, BM25));
     let pairs_before = place.fakes.scorer.reads().pairs();
     let two = TuneRequest {
-        stages: Some(&[Bm25, Dense]),
+        stages: Some(&[BM25, DENSE]),
         ..request(&profile, 20)
     };
     let report = run(&index, &two, &topics);
-    assert_eq!(report.stages, [Bm25, Dense]);
+    assert_eq!(report.stages, [BM25, DENSE]);
     assert_eq!(report.n_measured, 21);
     assert_eq!(report.current.choice.weights.to_string(), "0.4,0.6,0");
-    assert_eq!(report.best.choice.weights.weight(Cross), 0.0);
-    assert!(report.best.choice.weights.weight(Bm25) > 0.6);
+    assert_eq!(report.best.choice.weights.weight(CROSS), 0.0);
+    assert!(report.best.choice.weights.weight(BM25) > 0.6);
     assert_eq!(
         place.fakes.scorer.reads().pairs(),
         pairs_before,
@@ -397,8 +397,8 @@ fn two_stages_can_be_tuned_without_the_third() {
         baselines,
         [
             Baseline::Current,
-            Baseline::Alone(Bm25),
-            Baseline::Alone(Dense),
+            Baseline::Alone(BM25),
+            Baseline::Alone(DENSE),
             Baseline::EqualWeights,
             Baseline::Rrf,
         ]
@@ -409,17 +409,17 @@ fn two_stages_can_be_tuned_without_the_third() {
         ..profile.clone()
     };
     let report = run(&index, &request(&two_stage, 4), &topics);
-    assert_eq!(report.stages, [Bm25, Cross]);
+    assert_eq!(report.stages, [BM25, CROSS]);
     let message = |request: &TuneRequest<'_>| {
         tune(&index, request, &topics, &NoProgress)
             .unwrap_err()
             .to_string()
     };
     let one = TuneRequest {
-        stages: Some(&[Bm25]),
+        stages: Some(&[BM25]),
         ..request(&profile, 4)
     };
-    assert!(message(&one).contains("two or three"));
+    assert!(message(&one).contains("at least two"));
     assert!(message(&request(&profile, 0)).contains("at least one step"));
     let budget = TuneRequest {
         budget_ms: Some(10.0),
@@ -443,7 +443,7 @@ fn two_stages_can_be_tuned_without_the_third() {
 fn fewer_queries_than_folds_is_an_error_before_any_work() {
     let (place, index) = place();
     let profile = profile("0.2,0.3,0.5");
-    let qrels = judged_by(&index, Bm25);
+    let qrels = judged_by(&index, BM25);
     let topics = Topics::new(&index, queries(), qrels, Some(3)).unwrap();
     let calls = place.fakes.scorer.reads().calls();
     let error = tune(&index, &request(&profile, 4), &topics, &NoProgress).unwrap_err();
@@ -451,7 +451,7 @@ fn fewer_queries_than_folds_is_an_error_before_any_work() {
     let message = crate::support::chain(&error);
     assert!(message.contains('3') && message.contains('4'), "{message}");
     assert_eq!(place.fakes.scorer.reads().calls(), calls);
-    let qrels = judged_by(&index, Bm25);
+    let qrels = judged_by(&index, BM25);
     let one = Topics::new(&index, queries(), qrels, Some(1)).unwrap();
     let error = tune(&index, &request(&profile, 4), &one, &NoProgress).unwrap_err();
     assert!(error.to_string().contains("one judged query"), "{error}");

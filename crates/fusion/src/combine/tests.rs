@@ -2,10 +2,10 @@
 //! agreement with ranx.
 
 use proptest::prelude::*;
-use treffer_types::{StageMap, StageName};
+use treffer_types::StageName;
 
 use super::*;
-use crate::testing::{fusions, pools};
+use crate::testing::{ALL, fusions, pools};
 use crate::{Weights, fuse};
 
 fn system(scores: &[Option<f64>], normalizer: Normalizer, share: f64) -> System<'_> {
@@ -21,21 +21,24 @@ fn places(combined: &[Combined]) -> Vec<usize> {
 }
 
 proptest! {
-    /// Where no tail of unread candidates stands apart, the two are one fusion.
+    /// Where every candidate was reranked, the two are one fusion.
     #[test]
     fn three_systems_that_are_stages_are_fused_as_stages(
         mut pool in pools(),
         fusion in fusions(),
     ) {
-        pool.retain(|c| c.scores.get(StageName::Cross).is_some());
-        pool.sort_by_key(|c| c.passage);
-        let columns = StageMap::from_fn(|stage| -> Vec<Option<f64>> {
-            let score = pool.iter().map(|c| c.scores.get(stage));
+        pool.retain(|c| c.is_scored_by(StageName::CROSS));
+        pool.sort_by_key(|c| c.doc);
+        let columns = ALL.map(|stage| -> Vec<Option<f64>> {
+            let score = pool.iter().map(|c| c.best_score(stage));
             score.map(|score| score.map(|score| f64::from(score.value()))).collect()
         });
-        let systems = StageName::ALL.map(|stage| {
-            system(&columns[stage], fusion.normalizers[stage], fusion.weights.weight(stage))
-        });
+        let systems: Vec<System<'_>> = (ALL.into_iter().zip(&columns))
+            .map(|(stage, column)| {
+                let normalizer = *fusion.normalization.normalizers.get(stage).unwrap();
+                system(column, normalizer, fusion.weights.weight(stage))
+            })
+            .collect();
         let expected: Vec<(usize, u64)> = fuse(&pool, &fusion)
             .iter()
             .map(|fused| (fused.candidate, fused.score.to_bits()))
@@ -72,9 +75,8 @@ proptest! {
 
     #[test]
     fn shares_are_those_of_weights(weights in crate::testing::weights()) {
-        let StageMap { bm25, dense, cross } = StageMap::from(weights);
-        let expected = StageName::ALL.map(|stage| weights.weight(stage));
-        prop_assert_eq!(shares(&[bm25, dense, cross]).unwrap(), expected);
+        let expected = ALL.map(|stage| weights.weight(stage));
+        prop_assert_eq!(shares(&expected).unwrap(), expected);
     }
 }
 
@@ -82,7 +84,7 @@ proptest! {
 fn one_sum_of_decimals_is_as_exact_as_the_stages_have_it() {
     // As f64 these sum to less than 1.
     let weights: Weights = "0.1,0.2,0.7".parse().unwrap();
-    let expected = StageName::ALL.map(|stage| weights.weight(stage));
+    let expected = ALL.map(|stage| weights.weight(stage));
     assert_eq!(shares(&[0.1, 0.2, 0.7]).unwrap(), expected);
     assert_eq!(shares(&[1.0, 2.0, 7.0]).unwrap(), expected);
     assert_eq!(shares(&[1.0; 4]).unwrap(), [0.25; 4]);

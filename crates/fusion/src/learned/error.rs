@@ -1,6 +1,7 @@
-//! What can go wrong with trees.
+//! What can go wrong with a learned fusion.
 
 use hessboost::error::HessboostError;
+use treffer_types::{StageName, stage_list};
 
 /// Why trees could not be grown, used, written or read.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,18 @@ pub enum LearnError {
         /// Why.
         #[source]
         source: HessboostError,
+    },
+
+    /// A query whose features are those of other stages.
+    #[error(
+        "a query has features of {}, the learned fusion looks at {}; make its group for those stages",
+        stage_list(.found), stage_list(.needed)
+    )]
+    OtherStages {
+        /// The stages of the query's features.
+        found: Vec<StageName>,
+        /// The stages of the learned fusion.
+        needed: Vec<StageName>,
     },
 
     /// The trees could not be written.

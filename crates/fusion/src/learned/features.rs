@@ -2,21 +2,23 @@
 
 use treffer_types::{Candidate, StageMap, StageName};
 
-use crate::columns::Column;
+use crate::aggregation::Aggregation;
+use crate::lengths::Lengths;
+use crate::normalization::Normalization;
 use crate::normalizer::Normalizer;
 use crate::prepared::Prepared;
 
 /// A number about a candidate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Feature {
-    /// As it is called in files and explanations.
-    pub name: &'static str,
+    /// Its name in files and explanations.
+    pub name: String,
     /// Whether more of it can only speak for a candidate, or only against it.
     pub(crate) trend: Trend,
 }
 
 /// What more of a feature may do to a score. Trees are held to it, which is worth many
-/// judged queries: what a stage likes better cannot come to stand lower for it.
+/// judged queries: a better score in a stage can never lower a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trend {
     Rising,
@@ -24,63 +26,101 @@ pub(crate) enum Trend {
     Free,
 }
 
-const fn feature(name: &'static str, trend: Trend) -> Feature {
-    Feature { name, trend }
-}
-
-/// Every feature, in the order of a row.
-///
-/// Of each stage the raw score, the score by min-max over the pool, and the rank from 1
-/// among what the stage scored; how far the stages agree: the mean and the least of the
-/// min-max scores, the best rank in any stage, and how far BM25's rank is from the
-/// bi-encoder's; and how long document and query are, in terms of the index's analyzer,
-/// as powers of two. An exact length is as good as a name: trees would learn which
-/// documents are relevant to the queries they grow on, and where queries share relevant
-/// documents, folds would not notice (on SciFact's training claims a gain of .011 out of
-/// fold that was none on the test claims).
-pub const FEATURES: [Feature; 15] = [
-    feature("bm25.raw", Trend::Rising),
-    feature("bm25.min-max", Trend::Rising),
-    feature("bm25.rank", Trend::Falling),
-    feature("dense.raw", Trend::Rising),
-    feature("dense.min-max", Trend::Rising),
-    feature("dense.rank", Trend::Falling),
-    feature("cross.raw", Trend::Rising),
-    feature("cross.min-max", Trend::Rising),
-    feature("cross.rank", Trend::Falling),
-    feature("agreement.mean", Trend::Rising),
-    feature("agreement.least", Trend::Rising),
-    feature("agreement.best-rank", Trend::Falling),
-    feature("agreement.rank-gap", Trend::Free),
-    feature("length.document", Trend::Free),
-    feature("length.query", Trend::Free),
+/// The features of each stage.
+const OF_STAGE: [(&str, Trend); 3] = [
+    ("raw", Trend::Rising),
+    ("min-max", Trend::Rising),
+    ("rank", Trend::Falling),
 ];
 
-/// Where a row holds the rank in each stage.
-pub(crate) const RANKS: [usize; 3] = [2, 5, 8];
+/// The features that follow those of the stages.
+const OF_ALL: [(&str, Trend); 6] = [
+    ("agreement.mean", Trend::Rising),
+    ("agreement.least", Trend::Rising),
+    ("agreement.best-rank", Trend::Falling),
+    ("agreement.rank-gap", Trend::Free),
+    ("length.document", Trend::Free),
+    ("length.query", Trend::Free),
+];
 
-/// What the scores do not tell.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lengths {
-    /// Terms of the query.
-    pub query: u32,
-    /// Terms of each candidate's document, in the order of the pool.
-    pub documents: Vec<u32>,
+/// Every feature of a learned fusion over `stages`, in the order of a row. A stage named
+/// twice changes nothing.
+///
+/// For each stage the raw score of the best passage, its min-max score over the pool, and
+/// its rank from 1 among what the stage scored; how far the stages agree: the mean and the
+/// least of the min-max scores, the best rank in any stage, and how far BM25's rank is from
+/// the bi-encoder's; and how long document and query are, in terms of the index's analyzer,
+/// as powers of two. An exact length would identify a document: trees would learn which
+/// documents are relevant to the queries they grow on, and where queries share relevant
+/// documents, cross-validation would not notice (on SciFact's training claims a gain of
+/// .011 out of fold that was none on the test claims).
+pub fn features(stages: &[StageName]) -> Vec<Feature> {
+    let feature = |name: String, trend: Trend| Feature { name, trend };
+    let of_stage =
+        |stage: StageName| OF_STAGE.map(|(what, trend)| feature(format!("{stage}.{what}"), trend));
+    let of_all = OF_ALL.map(|(name, trend)| feature(name.to_owned(), trend));
+    let of_stages = once_each(stages).into_iter().flat_map(of_stage);
+    of_stages.chain(of_all).collect()
 }
 
-/// One row of [`FEATURES`] per candidate, in the order of the pool. What is unknown is
-/// not a number: scores of stages that did not look, or that are not among `stages`.
+/// The names of [`features`].
+pub(crate) fn names(stages: &[StageName]) -> Vec<String> {
+    let features = features(stages).into_iter();
+    features.map(|feature| feature.name).collect()
+}
+
+/// How many [`features`] there are.
+pub(crate) fn width(stages: &[StageName]) -> usize {
+    OF_STAGE.len() * once_each(stages).len() + OF_ALL.len()
+}
+
+/// The same stages without repetitions.
+pub(crate) fn once_each(stages: &[StageName]) -> Vec<StageName> {
+    StageMap::from_fn(stages, |_| ()).stages().collect()
+}
+
+/// The ranks that a row holds, one for each stage; not a number for a stage that gave no
+/// score.
+pub(crate) fn ranks(row: &[f32]) -> impl Iterator<Item = f32> {
+    let of_stages = &row[..row.len() - OF_ALL.len()];
+    of_stages.chunks_exact(OF_STAGE.len()).map(|one| one[2])
+}
+
+/// One row of [`features`] per candidate, in the order of the pool. What is unknown, such
+/// as the score of a stage that did not score the candidate, is not a number.
 pub(crate) fn rows(candidates: &[Candidate], lengths: &Lengths, stages: &[StageName]) -> Vec<f32> {
-    let prepared = Prepared::new(candidates, &StageMap::from_fn(|_| Normalizer::MinMax));
-    let mut rows = vec![f32::NAN; candidates.len() * FEATURES.len()];
+    let normalization = Normalization {
+        normalizers: StageMap::from_fn(stages, |_| Normalizer::MinMax),
+        aggregation: Aggregation::Max,
+        reranker: None,
+    };
+    let prepared = Prepared::new(candidates, &normalization);
+    let width = width(stages);
+    let mut rows = vec![f32::NAN; candidates.len() * width];
+    let mut views = Vec::new();
     for position in 0..candidates.len() {
         let at = prepared.origin(position as u32);
-        let seen = |stage| View::new(stage, &prepared, position, &candidates[at], stages);
-        let views = StageMap::from_fn(seen);
-        let row = &mut rows[at * FEATURES.len()..][..FEATURES.len()];
-        fill(row, &views);
-        row[13] = lengths.documents.get(at).map_or(f32::NAN, |n| octave(*n));
-        row[14] = octave(lengths.query);
+        views.clear();
+        views.extend(prepared.columns().map(|(stage, column)| {
+            let score = candidates[at].best_score(stage);
+            let (Some(column), Some(score)) = (column, score) else {
+                return (stage, View::NONE);
+            };
+            let view = View {
+                raw: score.value(),
+                normalized: column.values[position] as f32,
+                rank: column.ranks[position].map_or(f32::NAN, |rank| rank as f32),
+            };
+            (stage, view)
+        }));
+        let row = &mut rows[at * width..][..width];
+        let (of_stages, of_all) = row.split_at_mut(OF_STAGE.len() * views.len());
+        for (place, (_, view)) in of_stages.chunks_exact_mut(OF_STAGE.len()).zip(&views) {
+            place.copy_from_slice(&[view.raw, view.normalized, view.rank]);
+        }
+        of_all[..4].copy_from_slice(&agreement(&views));
+        of_all[4] = lengths.documents.get(at).map_or(f32::NAN, |n| octave(*n));
+        of_all[5] = octave(lengths.query);
     }
     rows
 }
@@ -104,55 +144,39 @@ impl View {
         normalized: f32::NAN,
         rank: f32::NAN,
     };
-
-    fn new(
-        stage: StageName,
-        prepared: &Prepared,
-        position: usize,
-        candidate: &Candidate,
-        stages: &[StageName],
-    ) -> Self {
-        let column: Option<&Column> = prepared.columns[stage].as_ref();
-        match (column, candidate.scores.get(stage)) {
-            (Some(column), Some(score)) if stages.contains(&stage) => View {
-                raw: score.value(),
-                normalized: column.values[position] as f32,
-                rank: column.ranks[position].map_or(f32::NAN, |rank| rank as f32),
-            },
-            _ => View::NONE,
-        }
-    }
 }
 
-fn fill(row: &mut [f32], views: &StageMap<View>) {
-    for (place, stage) in StageName::ALL.into_iter().enumerate() {
-        let View {
-            raw,
-            normalized,
-            rank,
-        } = views[stage];
-        row[3 * place..][..3].copy_from_slice(&[raw, normalized, rank]);
-    }
+/// The mean and the least min-max score, the best rank, and the gap between BM25's rank
+/// and the bi-encoder's.
+fn agreement(views: &[(StageName, View)]) -> [f32; 4] {
     let known = || {
-        let all = StageName::ALL.map(|stage| views[stage]).into_iter();
+        let all = views.iter().map(|(_, view)| view);
         all.filter(|view| !view.raw.is_nan())
     };
+    let rank_in = |stage: StageName| {
+        let view = views.iter().find(|(name, _)| *name == stage);
+        view.map_or(f32::NAN, |(_, view)| view.rank)
+    };
     let n_known = known().count() as f32;
-    row[9] = known().map(|view| view.normalized).sum::<f32>() / n_known;
-    // The least and the greatest of nothing stay unknown.
-    row[10] = known().fold(f32::NAN, |least, view| least.min(view.normalized));
-    row[11] = known().fold(f32::NAN, |best, view| best.min(view.rank));
-    row[12] = (views.bm25.rank - views.dense.rank).abs();
+    [
+        known().map(|view| view.normalized).sum::<f32>() / n_known,
+        // The least and the best of nothing stay unknown.
+        known().fold(f32::NAN, |least, view| least.min(view.normalized)),
+        known().fold(f32::NAN, |best, view| best.min(view.rank)),
+        (rank_in(StageName::BM25) - rank_in(StageName::DENSE)).abs(),
+    ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{candidate, pools};
+    use crate::testing::{ALL, candidate, extreme_pools, pools, with_score};
     use proptest::prelude::*;
 
-    fn row(rows: &[f32], at: usize) -> &[f32] {
-        &rows[at * FEATURES.len()..][..FEATURES.len()]
+    const TWO: [StageName; 2] = [StageName::BM25, StageName::DENSE];
+
+    fn row<'a>(rows: &'a [f32], at: usize, stages: &[StageName]) -> &'a [f32] {
+        &rows[at * width(stages)..][..width(stages)]
     }
 
     #[test]
@@ -166,34 +190,102 @@ mod tests {
             query: 5,
             documents: vec![120, 80, 40],
         };
-        let rows = rows(&pool, &lengths, &StageName::ALL);
+        let all = rows(&pool, &lengths, &ALL);
         assert_eq!(
-            row(&rows, 0),
+            row(&all, 0, &ALL),
             [
                 4.0, 0.5, 2.0, 0.9, 1.0, 1.0, -2.0, 0.0, 2.0, 0.5, 0.0, 1.0, 1.0, 7.0, 3.0
             ]
         );
-        let unread = row(&rows, 1);
-        assert!(unread[6..9].iter().all(|value| value.is_nan()));
-        assert_eq!(unread[9..13], [0.5, 0.0, 1.0, 2.0]);
+        let tail = row(&all, 1, &ALL);
+        assert!(tail[6..9].iter().all(|value| value.is_nan()));
+        assert_eq!(tail[9..13], [0.5, 0.0, 1.0, 2.0]);
+        assert!(ranks(row(&all, 2, &ALL)).eq([3.0, 2.0, 1.0]));
     }
 
     #[test]
-    fn every_stage_has_its_three_features_in_a_row() {
-        for (stage, rank) in StageName::ALL.into_iter().zip(RANKS) {
-            let names = ["raw", "min-max", "rank"].map(|what| format!("{stage}.{what}"));
-            let found = FEATURES[rank - 2..=rank].iter().map(|feature| feature.name);
-            assert!(found.eq(names.iter().map(String::as_str)), "{names:?}");
+    fn features_are_those_of_the_stages_and_of_all_together() {
+        use Trend::{Falling, Free, Rising};
+        let expected = [
+            ("bm25.raw", Rising),
+            ("bm25.min-max", Rising),
+            ("bm25.rank", Falling),
+            ("dense.raw", Rising),
+            ("dense.min-max", Rising),
+            ("dense.rank", Falling),
+            ("cross.raw", Rising),
+            ("cross.min-max", Rising),
+            ("cross.rank", Falling),
+            ("agreement.mean", Rising),
+            ("agreement.least", Rising),
+            ("agreement.best-rank", Falling),
+            ("agreement.rank-gap", Free),
+            ("length.document", Free),
+            ("length.query", Free),
+        ];
+        let of = |stages: &[StageName]| -> Vec<(String, Trend)> {
+            let features = features(stages).into_iter();
+            features
+                .map(|feature| (feature.name, feature.trend))
+                .collect()
+        };
+        let named = |(name, trend): (&str, Trend)| (name.to_owned(), trend);
+        assert_eq!(of(&ALL), expected.map(named));
+        let late: StageName = "late".parse().unwrap();
+        assert_eq!(
+            of(&[late, late])[..3],
+            [
+                ("late.raw", Rising),
+                ("late.min-max", Rising),
+                ("late.rank", Falling),
+            ]
+            .map(named)
+        );
+        for stages in [&ALL[..], &TWO, &[late, late], &[]] {
+            assert_eq!(features(stages).len(), width(stages));
         }
     }
 
     #[test]
-    fn stages_that_are_left_out_are_unknown() {
-        let pool = [candidate(0, Some(4.0), Some(0.9), Some(-2.0))];
-        let two = [StageName::Bm25, StageName::Dense];
-        let rows = rows(&pool, &Lengths::default(), &two);
-        assert!(rows[6..9].iter().all(|value| value.is_nan()));
-        assert!(rows[13].is_nan(), "nobody said how long the document is");
+    fn stages_that_are_left_out_have_no_columns() {
+        let pool = [
+            candidate(0, Some(4.0), Some(0.9), Some(-2.0)),
+            candidate(1, Some(6.0), Some(0.1), Some(7.0)),
+        ];
+        let without = pool
+            .clone()
+            .map(|c| crate::testing::without_score(&c, StageName::CROSS));
+        let two = rows(&pool, &Lengths::default(), &TWO);
+        assert_eq!(two.len(), 2 * 12);
+        let all = rows(&without, &Lengths::default(), &ALL);
+        for at in 0..pool.len() {
+            let (two, all) = (row(&two, at, &TWO), row(&all, at, &ALL));
+            assert_eq!(two[..6], all[..6]);
+            assert_eq!(two[6..10], all[9..13]);
+            assert!(two[10].is_nan(), "the document's length was not given");
+            assert_eq!(two[11], 0.0);
+        }
+        // Without one of its stages the gap between their ranks is unknown.
+        let cross = rows(
+            &pool,
+            &Lengths::default(),
+            &[StageName::CROSS, StageName::BM25],
+        );
+        assert!(cross[9].is_nan());
+    }
+
+    #[test]
+    fn a_new_stage_is_a_feature_like_the_others() {
+        let late: StageName = "late".parse().unwrap();
+        let pool = [
+            with_score(&candidate(0, Some(4.0), None, None), late, 0.25),
+            with_score(&candidate(1, Some(2.0), None, None), late, 0.75),
+        ];
+        let found = rows(&pool, &Lengths::default(), &[StageName::BM25, late]);
+        assert_eq!(
+            row(&found, 0, &[StageName::BM25, late])[..9],
+            [4.0, 1.0, 1.0, 0.25, 0.0, 2.0, 0.5, 0.0, 1.0]
+        );
     }
 
     proptest! {
@@ -202,21 +294,22 @@ mod tests {
             let mut turned = pool.clone();
             turned.reverse();
             let of = |pool: &[Candidate]| {
-                let all = rows(pool, &Lengths::default(), &StageName::ALL);
-                let mut by_passage: Vec<(Candidate, Vec<u32>)> = pool
+                let all = rows(pool, &Lengths::default(), &ALL);
+                let bits = |at| row(&all, at, &ALL).iter().map(|x| x.to_bits()).collect();
+                let mut by_doc: Vec<(Candidate, Vec<u32>)> = pool
                     .iter()
                     .enumerate()
-                    .map(|(at, one)| (*one, row(&all, at).iter().map(|x| x.to_bits()).collect()))
+                    .map(|(at, one)| (one.clone(), bits(at)))
                     .collect();
-                by_passage.sort_by_key(|(candidate, _)| candidate.passage);
-                by_passage
+                by_doc.sort_by_key(|(candidate, _)| candidate.doc);
+                by_doc
             };
             prop_assert_eq!(of(&pool), of(&turned));
         }
 
         #[test]
-        fn no_row_holds_an_infinity(pool in crate::testing::extreme_pools()) {
-            let all = rows(&pool, &Lengths::default(), &StageName::ALL);
+        fn no_row_holds_an_infinity(pool in extreme_pools()) {
+            let all = rows(&pool, &Lengths::default(), &ALL);
             prop_assert!(all.iter().all(|value| !value.is_infinite()));
         }
     }

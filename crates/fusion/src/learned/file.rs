@@ -1,4 +1,4 @@
-//! A learned fusion as a file: JSON, with the trees as XGBoost writes them.
+//! A learned fusion as a file: JSON, with the trees in XGBoost's format.
 
 use hessboost::model::{BoostedModel, ModelFormat};
 use serde::{Deserialize, Serialize};
@@ -6,10 +6,17 @@ use serde_json::Value;
 use treffer_types::StageName;
 
 use crate::fusion::Fusion;
-use crate::learned::{FEATURES, LearnError, Learned};
+use crate::learned::features::{names, once_each};
+use crate::learned::{LearnError, Learned};
 
 /// Version of the file; another one is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+
+/// What files of every version have, among other things.
+#[derive(Deserialize)]
+struct Header {
+    format: u32,
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,9 +45,9 @@ impl Learned {
         };
         let file = File {
             format: FORMAT,
-            features: names(),
+            features: names(&self.stages),
             stages: self.stages.clone(),
-            fusion: self.fusion,
+            fusion: self.fusion.clone(),
             scale: self.scale,
             trees: self.trees.as_ref().map(encode).transpose()?,
         };
@@ -52,24 +59,25 @@ impl Learned {
     /// # Errors
     /// If it is something else, another version's, or damaged.
     pub fn decode(text: &str) -> Result<Self, LearnError> {
-        let file: File = serde_json::from_str(text)?;
+        let Header { format } = serde_json::from_str(text)?;
         let foreign = |what: String| LearnError::Foreign { what };
-        if file.format != FORMAT {
+        if format != FORMAT {
             return Err(foreign(format!(
-                "it has format {}, this program reads format {FORMAT}",
-                file.format
+                "it has format {format}, this program reads format {FORMAT}"
             )));
         }
-        if file.features != names() {
+        let file: File = serde_json::from_str(text)?;
+        let features = names(&file.stages);
+        if file.features != features {
             return Err(foreign(format!(
                 "it looks at {}, this program at {}",
                 file.features.join(", "),
-                names().join(", ")
+                features.join(", ")
             )));
         }
         if !(file.scale.is_finite() && file.scale > 0.0) {
             return Err(foreign(format!(
-                "its scale is {}, which is no number above 0",
+                "its scale is {}, which is not a number above 0",
                 file.scale
             )));
         }
@@ -79,19 +87,19 @@ impl Learned {
         };
         let trees = file.trees.map(decode).transpose()?;
         if let Some(trees) = &trees
-            && (trees.n_features() != FEATURES.len() || trees.n_outputs() != 1)
+            && (trees.n_features() != features.len() || trees.n_outputs() != 1)
         {
             return Err(foreign(format!(
                 "its trees give {} values for {} features where one for {} is needed",
                 trees.n_outputs(),
                 trees.n_features(),
-                FEATURES.len()
+                features.len()
             )));
         }
         Ok(Learned {
             fusion: file.fusion,
             scale: file.scale,
-            stages: file.stages,
+            stages: once_each(&file.stages),
             trees,
         })
     }
@@ -102,11 +110,4 @@ impl PartialEq for Learned {
     fn eq(&self, other: &Self) -> bool {
         matches!((self.encode(), other.encode()), (Ok(a), Ok(b)) if a == b)
     }
-}
-
-fn names() -> Vec<String> {
-    FEATURES
-        .iter()
-        .map(|feature| feature.name.to_owned())
-        .collect()
 }

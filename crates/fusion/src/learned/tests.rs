@@ -1,7 +1,7 @@
 //! Trees learn what there is to learn, keep to their directions, and survive a file.
 
 use super::*;
-use crate::testing::{candidate, fusions, pools};
+use crate::testing::{ALL, candidate, fusions, normalization, pools};
 use crate::{Normalizer, fuse};
 use proptest::prelude::*;
 use treffer_types::Grade;
@@ -21,8 +21,8 @@ fn agreement(n_queries: u32) -> Vec<(Vec<Candidate>, Vec<Option<Grade>>, Lengths
                 .collect();
             let documents: Vec<u32> = (0..30).map(|_| (300.0 * draw()) as u32).collect();
             let relevant = |(one, length): (&Candidate, &u32)| {
-                let score = |stage| one.scores.get(stage).map_or(0.0, |score| score.value());
-                let both = score(StageName::Bm25) > 12.0 && score(StageName::Dense) > 0.6;
+                let score = |stage| one.best_score(stage).map_or(0.0, |score| score.value());
+                let both = score(StageName::BM25) > 12.0 && score(StageName::DENSE) > 0.6;
                 Some(Grade::from(both && *length < 200))
             };
             let grades = pool.iter().zip(&documents).map(relevant).collect();
@@ -35,30 +35,34 @@ fn agreement(n_queries: u32) -> Vec<(Vec<Candidate>, Vec<Option<Grade>>, Lengths
         .collect()
 }
 
-const TWO: [StageName; 2] = [StageName::Bm25, StageName::Dense];
+const TWO: [StageName; 2] = [StageName::BM25, StageName::DENSE];
 
 fn linear(weights: &str) -> Fusion {
     Fusion {
-        normalizers: StageMap::from_fn(|_| Normalizer::MinMax),
+        normalization: normalization(Normalizer::MinMax),
         weights: weights.parse().unwrap(),
     }
 }
 
-fn groups(n_queries: u32) -> Vec<QueryGroup> {
+fn groups_on(stages: &[StageName], n_queries: u32) -> Vec<QueryGroup> {
     agreement(n_queries)
         .into_iter()
-        .map(|(pool, grades, lengths)| QueryGroup::new(pool, &grades, &lengths, &TWO))
+        .map(|(pool, grades, lengths)| QueryGroup::new(pool, &grades, &lengths, stages))
         .collect()
 }
 
-fn trained(n_queries: u32, rounds: usize) -> Learned {
-    let groups = groups(n_queries);
+fn trained_on(stages: &[StageName], n_queries: u32, rounds: usize) -> Learned {
+    let groups = groups_on(stages, n_queries);
     let all: Vec<&QueryGroup> = groups.iter().collect();
     let boosting = Boosting {
         rounds,
         ..Boosting::default()
     };
-    Learned::train(&all, &TWO, linear("0.5,0.5,0"), &boosting).unwrap()
+    Learned::train(&all, stages, linear("0.5,0.5,0"), &boosting).unwrap()
+}
+
+fn trained(n_queries: u32, rounds: usize) -> Learned {
+    trained_on(&TWO, n_queries, rounds)
 }
 
 /// Mean precision at the number of relevant documents.
@@ -135,7 +139,7 @@ fn files_of_others_are_refused_with_the_reason() {
     let text = trained(10, 2).encode().unwrap();
     let refused = |text: &str| Learned::decode(text).unwrap_err().to_string();
     assert!(refused("{}").contains("not a learned fusion"));
-    assert!(refused(&text.replace("\"format\":1", "\"format\":9")).contains("format 9"));
+    assert!(refused(&text.replace("\"format\":2", "\"format\":9")).contains("format 9"));
     assert!(refused(&text.replace("length.query", "length.title")).contains("length.title"));
     assert!(refused(&text.replace("\"scale\":", "\"scale\":-")).contains("scale is -"));
     let cut = text.replace("\"left_children\":[1,", "\"left_children\":[");
@@ -144,7 +148,70 @@ fn files_of_others_are_refused_with_the_reason() {
 }
 
 #[test]
-fn what_a_stage_likes_better_never_stands_lower_for_it() {
+fn a_file_of_the_first_format_says_to_learn_again() {
+    let text = r#"{
+        "format": 1,
+        "features": ["bm25.raw"],
+        "stages": ["bm25", "dense"],
+        "fusion": {
+            "normalizers": { "bm25": "min-max", "dense": "min-max", "cross": "min-max" },
+            "weights": { "bm25": 0.5, "dense": 0.5, "cross": 0.0 }
+        },
+        "scale": 1.0,
+        "trees": null
+    }"#;
+    let refusal = Learned::decode(text).unwrap_err();
+    assert!(matches!(refusal, LearnError::Foreign { .. }));
+    assert_eq!(
+        refusal.to_string(),
+        "this learned fusion cannot be used: it has format 1, this program reads format 2; \
+         learn it again"
+    );
+}
+
+#[test]
+fn queries_of_other_stages_are_refused() {
+    let (learned, of_all) = (trained(10, 2), groups_on(&ALL, 1));
+    let reason = "a query has features of bm25, dense, cross, the learned fusion looks at \
+                  bm25, dense; make its group for those stages";
+    let refusal = learned.order(&of_all[0]).unwrap_err();
+    assert_eq!(refusal.to_string(), reason);
+    let group = [&of_all[0]];
+    let refusal = Learned::train(&group, &TWO, linear("1,0,0"), &Boosting::default());
+    assert_eq!(refusal.unwrap_err().to_string(), reason);
+}
+
+#[test]
+fn a_learned_fusion_can_do_without_any_known_stage() {
+    let late: StageName = "late".parse().unwrap();
+    let pools: Vec<_> = agreement(20)
+        .into_iter()
+        .map(|(pool, grades, lengths)| {
+            let scored = |one: &Candidate| {
+                let score = one.best_score(StageName::BM25).unwrap().value();
+                crate::testing::with_score(&Candidate::new(one.doc), late, score)
+            };
+            (pool.iter().map(scored).collect::<Vec<_>>(), grades, lengths)
+        })
+        .collect();
+    let groups: Vec<QueryGroup> = pools
+        .iter()
+        .map(|(pool, grades, lengths)| QueryGroup::new(pool.clone(), grades, lengths, &[late]))
+        .collect();
+    let fusion = Fusion::rrf(60, &[late], None).unwrap();
+    let all: Vec<&QueryGroup> = groups.iter().collect();
+    let learned = Learned::train(&all, &[late, late], fusion, &Boosting::default()).unwrap();
+    assert_eq!(learned.stages(), [late]);
+    assert!(learned.n_trees() > 0);
+    let (pool, _, lengths) = &pools[0];
+    let fused = learned.fuse(pool, lengths).unwrap();
+    let order: Vec<usize> = fused.iter().map(|fused| fused.candidate).collect();
+    assert_eq!(learned.order(&groups[0]).unwrap(), order);
+    assert!(fused[0].stages.stages().eq([late]));
+}
+
+#[test]
+fn a_better_score_never_lowers_a_candidate() {
     let learned = trained(60, 40);
     for (pool, _, lengths) in agreement(10) {
         let place = |pool: &[Candidate]| {
@@ -154,10 +221,10 @@ fn what_a_stage_likes_better_never_stands_lower_for_it() {
         let before = place(&pool);
         for stage in TWO {
             let mut better = pool.clone();
-            let score = pool[4].scores.get(stage).unwrap().value();
+            let score = pool[4].best_score(stage).unwrap().value();
             better[4] = crate::testing::with_score(&pool[4], stage, score + 0.05);
             // A free feature, the gap between the ranks, may move as well.
-            let gap = |pool: &[Candidate]| features::rows(pool, &lengths, &TWO)[4 * 15 + 12];
+            let gap = |pool: &[Candidate]| features::rows(pool, &lengths, &TWO)[4 * 12 + 9];
             if gap(&better) == gap(&pool) {
                 assert!(place(&better) <= before);
             }
@@ -196,11 +263,7 @@ fn importance_names_what_was_looked_at() {
     let importance = trained(60, 40).importance();
     let sum: f64 = importance.iter().map(|(_, share)| share).sum();
     assert!((sum - 1.0).abs() < 1e-9);
-    assert!(
-        importance
-            .iter()
-            .any(|(name, _)| *name == "length.document")
-    );
+    assert!(importance.iter().any(|(name, _)| name == "length.document"));
     assert!(
         importance
             .iter()
@@ -234,23 +297,24 @@ proptest! {
     /// Any pool under one set of trees, with any linear fusion below them.
     #[test]
     fn parts_add_up_and_scores_never_rise(pool in pools(), fusion in fusions()) {
-        let learned = Learned { fusion, stages: StageName::ALL.to_vec(), ..trained(20, 10) };
+        let learned = Learned { fusion, ..trained_on(&ALL, 20, 10) };
         let lengths = Lengths { query: 2, documents: (0..pool.len() as u32).collect() };
         let fused = learned.fuse(&pool, &lengths).unwrap();
         prop_assert_eq!(fused.len(), pool.len());
         let all: Vec<usize> = fused.iter().map(|fused| fused.candidate).collect();
         let explained = learned.contributions(&pool, &lengths, &all).unwrap();
         for (fused, explained) in fused.iter().zip(&explained) {
-            let stages = StageName::ALL.map(|stage| fused.stages[stage].weighted);
-            let sum = stages.iter().sum::<f64>() + fused.learned;
+            prop_assert!(fused.stages.stages().eq(ALL));
+            let stages: f64 = fused.stages.iter().map(|(_, stage)| stage.weighted).sum();
+            let sum = stages + fused.learned;
             prop_assert!((sum - fused.score).abs() <= 1e-9 * (1.0 + fused.score.abs()));
             let parts: f64 = explained.iter().map(|one| one.part).sum();
             prop_assert!((parts - fused.learned).abs() < 1e-4, "{} {}", parts, fused.learned);
         }
         prop_assert!(fused.windows(2).all(|pair| pair[0].score >= pair[1].score));
-        let read = |fused: &crate::Fused| {
-            pool[fused.candidate].scores.get(StageName::Cross).is_some()
+        let is_reranked = |fused: &crate::Fused| {
+            pool[fused.candidate].is_scored_by(StageName::CROSS)
         };
-        prop_assert!(fused.windows(2).all(|pair| read(&pair[0]) || !read(&pair[1])));
+        prop_assert!(fused.is_sorted_by_key(|fused| !is_reranked(fused)));
     }
 }

@@ -8,22 +8,23 @@ use hessboost::training;
 use treffer_types::{Candidate, Grade, StageName};
 
 use crate::fusion::Fusion;
-use crate::learned::features::{FEATURES, Lengths, RANKS, Trend, rows};
+use crate::learned::features::{Trend, features, once_each, ranks, rows, width};
 use crate::learned::{LearnError, Learned};
+use crate::lengths::Lengths;
 use crate::normalizer::Normalizer;
 use crate::prepared::Prepared;
 
-/// How trees are grown. The usual values are what many small trees need to learn from
-/// some hundred queries without learning them by heart.
+/// How trees are grown. The defaults are for many small trees that learn from some hundred
+/// queries without overfitting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Boosting {
-    /// Most trees.
+    /// Largest number of trees.
     pub rounds: usize,
     /// Levels of a tree.
     pub depth: usize,
-    /// What a tree may add, of what it would like to.
+    /// The learning rate: the share of its fitted values that a tree adds.
     pub rate: f64,
-    /// Leaves with less second derivative than this are not grown.
+    /// Least sum of second derivatives (of the loss) in a leaf.
     pub min_leaf: f64,
 }
 
@@ -38,28 +39,31 @@ impl Default for Boosting {
     }
 }
 
-/// Ranks up to which errors count, and up to which any stage's candidates are shown.
+/// Ranks up to which errors count, and up to which trees are grown on a stage's candidates.
 const PAIR_DEPTH: usize = 32;
 const SHOWN_DEPTH: u32 = 50;
 
 /// The largest grade for which a gain of `2^grade - 1` is defined.
 const MAX_GRADE: Grade = 31;
 
-/// A judged query with its candidates, as the trees see it.
+/// A judged query with its candidates and their features.
 #[derive(Clone, Debug)]
 pub struct QueryGroup {
     pub(crate) candidates: Vec<Candidate>,
+    /// The stages whose features the rows hold.
+    stages: Vec<StageName>,
     /// Features, row by row.
     pub(crate) rows: Vec<f32>,
-    /// Grades from 0; what nobody judged is 0.
+    /// Grades from 0; what was not judged is 0.
     grades: Vec<f32>,
-    /// Whom the trees are shown: what is relevant, and what some stage ranks high.
+    /// The candidates that trees are grown on: relevant ones, and those that some stage
+    /// ranks high.
     shown: Vec<usize>,
 }
 
 impl QueryGroup {
-    /// A query's candidates, their grades in the same order, and what the scores of
-    /// `stages` say of them.
+    /// A query's candidates, their grades in the same order, and their features from the
+    /// scores of `stages`.
     pub fn new(
         candidates: Vec<Candidate>,
         grades: &[Option<Grade>],
@@ -69,15 +73,17 @@ impl QueryGroup {
         let rows = rows(&candidates, lengths, stages);
         let label = |grade: &Option<Grade>| grade.unwrap_or(0).clamp(0, MAX_GRADE) as f32;
         let grades: Vec<f32> = grades.iter().map(label).collect();
+        let width = width(stages);
         let is_high = |at: usize| {
-            let ranks = RANKS.map(|rank| rows[at * FEATURES.len() + rank]);
-            ranks.iter().any(|rank| *rank <= SHOWN_DEPTH as f32)
+            let mut ranks = ranks(&rows[at * width..][..width]);
+            ranks.any(|rank| rank <= SHOWN_DEPTH as f32)
         };
         let shown = (0..candidates.len())
             .filter(|at| grades[*at] > 0.0 || is_high(*at))
             .collect();
         QueryGroup {
             candidates,
+            stages: once_each(stages),
             rows,
             grades,
             shown,
@@ -94,19 +100,30 @@ impl QueryGroup {
         self.candidates.is_empty()
     }
 
-    /// Whether it tells better from worse: some candidate's grade is above another's.
+    /// Whether there is anything to learn from it: some candidate's grade is above another's.
     pub fn has_pairs(&self) -> bool {
         let mut grades = self.shown.iter().map(|at| self.grades[*at]);
         let first = grades.next();
         grades.any(|grade| Some(grade) != first)
     }
 
+    /// An error if its features are not those of `stages`.
+    pub(crate) fn check_stages(&self, stages: &[StageName]) -> Result<(), LearnError> {
+        if self.stages == stages {
+            return Ok(());
+        }
+        Err(LearnError::OtherStages {
+            found: self.stages.clone(),
+            needed: stages.to_vec(),
+        })
+    }
+
     /// The linear fusion's sum for each candidate.
     fn linear(&self, fusion: &Fusion) -> Vec<f64> {
-        let prepared = Prepared::new(&self.candidates, &fusion.normalizers);
+        let prepared = Prepared::new(&self.candidates, &fusion.normalization);
         let mut linear = vec![0.0; self.len()];
-        for position in 0..self.len() as u32 {
-            linear[prepared.origin(position)] = prepared.linear(&fusion.weights, position);
+        for (position, sum) in (0..).zip(prepared.sums(&fusion.weights)) {
+            linear[prepared.origin(position)] = sum;
         }
         linear
     }
@@ -114,27 +131,32 @@ impl QueryGroup {
 
 impl Learned {
     /// Grows trees that correct `fusion`. Its scores become log odds of relevance by the
-    /// slope of a sigmoid fitted on the same groups ([`Normalizer::platt`]), so that what
-    /// the trees are to add is neither drowned nor drowns it. Deterministic, whatever the
-    /// number of threads. Without trees if no group has pairs or `boosting` allows none.
+    /// slope of a sigmoid fitted on the same groups ([`Normalizer::platt`]), so that they
+    /// are on the scale of what the trees add. Deterministic, whatever the number of
+    /// threads. Without trees if no group has pairs or `boosting` allows none.
     ///
     /// # Errors
-    /// If the library refuses the settings or the data.
+    /// If a group was made for other stages, or if the library refuses the settings or the
+    /// data.
     pub fn train(
         groups: &[&QueryGroup],
         stages: &[StageName],
         fusion: Fusion,
         boosting: &Boosting,
     ) -> Result<Self, LearnError> {
+        let stages = once_each(stages);
+        for group in groups {
+            group.check_stages(&stages)?;
+        }
         let useful: Vec<&QueryGroup> = groups
             .iter()
             .copied()
             .filter(|group| group.has_pairs())
             .collect();
         let mut learned = Learned {
-            fusion,
             scale: scale(&useful, &fusion),
-            stages: stages.to_vec(),
+            fusion,
+            stages,
             trees: None,
         };
         if useful.is_empty() || boosting.rounds == 0 {
@@ -145,13 +167,13 @@ impl Learned {
             source,
         };
         let data = learned.matrix(&useful).map_err(failed)?;
-        let parameters = parameters(boosting).map_err(failed)?;
+        let parameters = parameters(boosting, &learned.stages).map_err(failed)?;
         let trees = training::train(&parameters, &data, boosting.rounds).map_err(failed)?;
         learned.trees = Some(trees);
         Ok(learned)
     }
 
-    /// As it was when it had only its first `rounds` trees.
+    /// The same with only its first `rounds` trees.
     ///
     /// # Errors
     /// If it has fewer.
@@ -169,7 +191,7 @@ impl Learned {
     }
 
     fn matrix(&self, groups: &[&QueryGroup]) -> Result<DMatrix, HessboostError> {
-        let width = FEATURES.len();
+        let width = width(&self.stages);
         let (mut rows, mut labels, mut margins) = (Vec::new(), Vec::new(), Vec::new());
         for group in groups {
             let linear = group.linear(&self.fusion);
@@ -187,8 +209,8 @@ impl Learned {
     }
 }
 
-/// Log odds of relevance per unit of the linear score; 1 where that says nothing of
-/// relevance.
+/// Log odds of relevance per unit of the linear score; 1 if relevance does not rise with
+/// it.
 fn scale(groups: &[&QueryGroup], fusion: &Fusion) -> f64 {
     let pairs: Vec<(f64, bool)> = groups
         .iter()
@@ -201,8 +223,9 @@ fn scale(groups: &[&QueryGroup], fusion: &Fusion) -> f64 {
     }
 }
 
-fn parameters(boosting: &Boosting) -> Result<TrainingParams, HessboostError> {
-    let directions = FEATURES.iter().map(|feature| match feature.trend {
+fn parameters(boosting: &Boosting, stages: &[StageName]) -> Result<TrainingParams, HessboostError> {
+    let features = features(stages);
+    let directions = features.iter().map(|feature| match feature.trend {
         Trend::Rising => Monotone::Increasing,
         Trend::Falling => Monotone::Decreasing,
         Trend::Free => Monotone::None,

@@ -2,14 +2,14 @@
 
 use crate::normalizer::Normalizer;
 
-/// Newton's steps; it has always settled long before.
+/// Most steps of Newton's method, which usually converges in far fewer.
 const STEPS: usize = 50;
 
 impl Normalizer {
     /// The sigmoid that makes scores probabilities of relevance (Platt, Advances in Large
     /// Margin Classifiers, 1999), fitted by Newton's method with Platt's smoothed targets
-    /// on scores and whether what was scored is relevant. `None` where nothing can be
-    /// fitted: without pairs, if all or none are relevant, or if relevance does not rise
+    /// on pairs of a score and whether what was scored is relevant. `None` if nothing can
+    /// be fitted: without pairs, if all or none are relevant, or if relevance does not rise
     /// with the score.
     pub fn platt(pairs: &[(f64, bool)]) -> Option<Self> {
         let n_relevant = pairs.iter().filter(|(_, is_relevant)| *is_relevant).count();
@@ -19,7 +19,7 @@ impl Normalizer {
         }
         let high = (n_relevant as f64 + 1.0) / (n_relevant as f64 + 2.0);
         let low = 1.0 / (n_other as f64 + 2.0);
-        // Logits around 0 with a deviation of 1, for numbers that neither vanish nor explode.
+        // Standardized logits keep the numbers in a range in which Newton's method is stable.
         let n = pairs.len() as f64;
         let center = pairs.iter().map(|(logit, _)| logit).sum::<f64>() / n;
         let spread = pairs.iter().map(|(x, _)| (x - center).powi(2)).sum::<f64>() / n;
@@ -43,7 +43,7 @@ impl Normalizer {
                 (h[2] * g[0] - h[1] * g[1]) / determinant,
                 (h[0] * g[1] - h[1] * g[0]) / determinant,
             ];
-            // A long step may leave the region in which it makes sense.
+            // A long step may leave the region in which the approximation is good.
             let length = step[0].hypot(step[1]);
             let factor = if length > 2.0 { 2.0 / length } else { 1.0 };
             slope -= factor * step[0];
@@ -63,7 +63,7 @@ impl Normalizer {
     }
 }
 
-/// To six decimals: what a profile that people read should hold.
+/// To six decimals, as profiles are read by people.
 fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }

@@ -244,16 +244,3 @@ fn a_normalizer_is_typed_as_it_prints() {
         assert!(message.contains(reason), "{text}: {message}");
     }
 }
-
-#[test]
-fn theoretical_bounds_are_those_of_the_stages() {
-    // No query term, the opposite direction, and a logit of even odds.
-    for (stage, worst, normalized) in [
-        (StageName::Bm25, 0.0, 0.0),
-        (StageName::Dense, -1.0, 0.0),
-        (StageName::Cross, 0.0, 0.5),
-    ] {
-        let column = column(Normalizer::theoretical(stage), &[Some(worst), Some(1.0)]);
-        assert_eq!(column.values[0], normalized);
-    }
-}

@@ -1,4 +1,4 @@
-//! Normalizers as people type them: a name, and its numbers after colons.
+//! Normalizers as people type them: a name, followed by its settings after colons.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,13 +6,17 @@ use std::str::FromStr;
 use crate::error::Error;
 use crate::normalizer::Normalizer;
 
-/// The constant of reciprocal ranks that is meant when none is named.
-const USUAL_K: u32 = 60;
+/// Every form, for messages.
+pub(crate) const TEXT_FORMS: &str = "min-max, z-score, rank:60, linear-rank, \
+     theoretical-min:LOW, bounds:LOW:HIGH or sigmoid:SLOPE:OFFSET";
+
+/// The constant of reciprocal ranks when none is given.
+const DEFAULT_K: u32 = 60;
 
 impl FromStr for Normalizer {
     type Err = Error;
 
-    /// `min-max`, `z-score`, `rank` (the usual k of 60) or `rank:K`, `linear-rank`,
+    /// `min-max`, `z-score`, `rank` (with a k of 60) or `rank:K`, `linear-rank`,
     /// `theoretical-min:LOW`, `bounds:LOW:HIGH`, `sigmoid:SLOPE:OFFSET`.
     fn from_str(text: &str) -> Result<Self, Error> {
         let words: Vec<&str> = text.split(':').map(str::trim).collect();
@@ -23,7 +27,7 @@ impl FromStr for Normalizer {
         match words.as_slice() {
             ["min-max"] => Normalizer::MinMax,
             ["z-score"] => Normalizer::ZScore,
-            ["rank"] => Normalizer::Rank { k: USUAL_K },
+            ["rank"] => Normalizer::Rank { k: DEFAULT_K },
             ["rank", k] => Normalizer::Rank {
                 k: k.parse().map_err(|_| unknown())?,
             },

@@ -1,33 +1,30 @@
 //! The order: what must always hold, and agreement with a second fusion.
 
 use proptest::prelude::*;
-use treffer_types::{DocId, PassageId};
+use treffer_types::{DocId, StageMap};
 
 use super::*;
-use crate::testing::{candidate, fusions, monotone_normalizers, pools, with_score, without_score};
+use crate::Normalizer;
+use crate::testing::{
+    ALL, candidate, fusions, monotone_normalizations, naive_raw, normalization, pools, split_pools,
+    with_score, without_score,
+};
 
 /// Fusion as one would write it down: every score from its definition, every
 /// candidate compared with every other.
-fn naive_rank(
-    pool: &[Candidate],
-    normalizers: &StageMap<Normalizer>,
-    weights: &Weights,
-) -> Vec<usize> {
-    let score_of = |c: &Candidate, stage| c.scores.get(stage).map(|s| f64::from(s.value()));
-    let any_read = pool.iter().any(|c| score_of(c, StageName::Cross).is_some());
-    let apart = weights.weight(StageName::Cross) > 0.0 && any_read;
-    let mut by_passage = pool.to_vec();
-    by_passage.sort_by_key(|c| c.passage);
+fn naive_rank(pool: &[Candidate], normalization: &Normalization, weights: &Weights) -> Vec<usize> {
+    let score_of = |c: &Candidate, stage| naive_raw(c, stage, normalization.aggregation);
+    let any_reranked = pool.iter().any(|c| score_of(c, StageName::CROSS).is_some());
+    let apart = weights.weight(StageName::CROSS) > 0.0 && any_reranked;
+    let mut by_doc = pool.to_vec();
+    by_doc.sort_by_key(|c| c.doc);
 
     let normalized = |c: &Candidate, stage: StageName| -> f64 {
-        let all: Vec<f64> = by_passage
-            .iter()
-            .filter_map(|c| score_of(c, stage))
-            .collect();
+        let all: Vec<f64> = by_doc.iter().filter_map(|c| score_of(c, stage)).collect();
         let n = all.len() as f64;
         let min = all.iter().copied().fold(f64::INFINITY, f64::min);
         let max = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let value = |s: f64| match normalizers[stage] {
+        let value = |s: f64| match *normalization.normalizers.get(stage).unwrap() {
             Normalizer::MinMax if min == max => 0.5,
             Normalizer::MinMax => (s - min) / (max - min),
             Normalizer::ZScore if min == max => 0.0,
@@ -56,22 +53,22 @@ fn naive_rank(
         }
     };
     let key = |c: &Candidate| {
-        let unread = apart && score_of(c, StageName::Cross).is_none();
+        let in_tail = apart && score_of(c, StageName::CROSS).is_none();
         let mut sum = 0.0;
-        for stage in StageName::ALL {
-            if !(unread && stage == StageName::Cross) {
+        for stage in ALL {
+            if !(in_tail && stage == StageName::CROSS) {
                 sum += weights.weight(stage) * normalized(c, stage);
             }
         }
-        (unread, sum, c.passage)
+        (in_tail, sum, c.doc)
     };
     let keys: Vec<_> = pool.iter().map(key).collect();
     let goes_first = |a: usize, b: usize| {
-        let ((a_unread, a_sum, a_passage), (b_unread, b_sum, b_passage)) = (keys[a], keys[b]);
-        if a_unread != b_unread {
-            return b_unread;
+        let ((a_in_tail, a_sum, a_doc), (b_in_tail, b_sum, b_doc)) = (keys[a], keys[b]);
+        if a_in_tail != b_in_tail {
+            return b_in_tail;
         }
-        a_sum > b_sum || (a_sum == b_sum && a_passage < b_passage)
+        a_sum > b_sum || (a_sum == b_sum && a_doc < b_doc)
     };
     let mut rank = vec![0; pool.len()];
     for a in 0..pool.len() {
@@ -81,21 +78,24 @@ fn naive_rank(
     rank
 }
 
-fn place(pool: &[Candidate], fusion: &crate::Fusion, of: PassageId) -> usize {
-    let order = Prepared::new(pool, &fusion.normalizers).rank(&fusion.weights);
-    order.iter().position(|&i| pool[i].passage == of).unwrap()
+fn place(pool: &[Candidate], fusion: &crate::Fusion, of: DocId) -> usize {
+    let order = Prepared::new(pool, &fusion.normalization).rank(&fusion.weights);
+    order.iter().position(|&i| pool[i].doc == of).unwrap()
 }
 
 proptest! {
     #[test]
-    fn agrees_with_the_naive_fusion(pool in pools(), fusion in fusions()) {
-        let rank = Prepared::new(&pool, &fusion.normalizers).rank(&fusion.weights);
-        prop_assert_eq!(rank, naive_rank(&pool, &fusion.normalizers, &fusion.weights));
+    fn agrees_with_the_naive_fusion(
+        pool in prop_oneof![pools(), split_pools()],
+        fusion in fusions(),
+    ) {
+        let rank = Prepared::new(&pool, &fusion.normalization).rank(&fusion.weights);
+        prop_assert_eq!(rank, naive_rank(&pool, &fusion.normalization, &fusion.weights));
     }
 
     #[test]
     fn the_top_is_the_beginning_of_the_ranking(pool in pools(), fusion in fusions()) {
-        let prepared = Prepared::new(&pool, &fusion.normalizers);
+        let prepared = Prepared::new(&pool, &fusion.normalization);
         let rank = prepared.rank(&fusion.weights);
         for k in 0..=pool.len() + 1 {
             prop_assert_eq!(&prepared.top(&fusion.weights, k), &rank[..k.min(pool.len())]);
@@ -106,11 +106,11 @@ proptest! {
     fn a_stage_of_weight_zero_has_no_influence(
         pool in pools(),
         fusion in fusions(),
-        stage in prop::sample::select(&StageName::ALL[..]),
+        stage in prop::sample::select(&ALL[..]),
         scores in prop::collection::vec(prop::option::of(-8_i8..8), 12),
     ) {
         let others: Vec<StageName> =
-            StageName::ALL.into_iter().filter(|other| *other != stage).collect();
+            ALL.into_iter().filter(|other| *other != stage).collect();
         let Some(weights) = fusion.weights.restricted_to(&others) else {
             return Ok(());
         };
@@ -121,8 +121,8 @@ proptest! {
             })
             .collect();
         prop_assert_eq!(
-            Prepared::new(&pool, &fusion.normalizers).rank(&weights),
-            Prepared::new(&changed, &fusion.normalizers).rank(&weights)
+            Prepared::new(&pool, &fusion.normalization).rank(&weights),
+            Prepared::new(&changed, &fusion.normalization).rank(&weights)
         );
     }
 
@@ -130,39 +130,39 @@ proptest! {
     fn raising_a_score_never_worsens_the_rank(
         pool in pools(),
         mut fusion in fusions(),
-        normalizers in monotone_normalizers(),
+        normalization in monotone_normalizations(),
         which: prop::sample::Index,
-        stage in prop::sample::select(&StageName::ALL[..]),
+        stage in prop::sample::select(&ALL[..]),
         gain in 1_u8..40,
     ) {
         if pool.is_empty() {
             return Ok(());
         }
-        fusion.normalizers = normalizers;
+        fusion.normalization = normalization;
         let i = which.index(pool.len());
-        let passage = pool[i].passage;
-        let before = place(&pool, &fusion, passage);
+        let doc = pool[i].doc;
+        let before = place(&pool, &fusion, doc);
         let mut raised = pool.clone();
-        if let Some(score) = pool[i].scores.get(stage) {
+        if let Some(score) = pool[i].best_score(stage) {
             raised[i] = with_score(&pool[i], stage, score.value() + f32::from(gain) / 4.0);
         }
-        prop_assert!(place(&raised, &fusion, passage) <= before);
+        prop_assert!(place(&raised, &fusion, doc) <= before);
     }
 
     #[test]
     fn one_stage_alone_gives_that_stages_order(
         pool in pools(),
         fusion in fusions(),
-        stage in prop::sample::select(&StageName::ALL[..]),
+        stage in prop::sample::select(&ALL[..]),
     ) {
         let weights = Weights::equal(&[stage]).unwrap();
-        let rank = Prepared::new(&pool, &fusion.normalizers).rank(&weights);
-        let raw: Vec<_> = rank.iter().map(|&i| (pool[i].scores.get(stage), pool[i].passage)).collect();
+        let rank = Prepared::new(&pool, &fusion.normalization).rank(&weights);
+        let raw: Vec<_> = rank.iter().map(|&i| (pool[i].best_score(stage), pool[i].doc)).collect();
         for pair in raw.windows(2) {
-            let ((a, a_passage), (b, b_passage)) = (pair[0], pair[1]);
-            // An unscored candidate may share the lowest place, except below a reader.
-            let imputed = stage != StageName::Cross && (a.is_none() || b.is_none());
-            prop_assert!(imputed || a > b || (a == b && a_passage < b_passage));
+            let ((a, a_doc), (b, b_doc)) = (pair[0], pair[1]);
+            // An unscored candidate may share the lowest place, except below a reranker.
+            let imputed = stage != StageName::CROSS && (a.is_none() || b.is_none());
+            prop_assert!(imputed || a > b || (a == b && a_doc < b_doc));
         }
     }
 }
@@ -177,48 +177,45 @@ fn raising_a_low_outlier_can_worsen_its_rank_under_z_scores() {
         pool
     };
     let fusion = crate::Fusion {
-        normalizers: StageMap {
-            bm25: Normalizer::Bounds {
-                low: 0.0,
-                high: 1.0,
-            },
-            dense: Normalizer::ZScore,
-            cross: Normalizer::MinMax,
+        normalization: Normalization {
+            normalizers: StageMap::from_iter([
+                (
+                    StageName::BM25,
+                    Normalizer::Bounds {
+                        low: 0.0,
+                        high: 1.0,
+                    },
+                ),
+                (StageName::DENSE, Normalizer::ZScore),
+            ]),
+            ..Normalization::default()
         },
         weights: "0.5,0.5,0".parse().unwrap(),
     };
-    let outlier = PassageId::whole(DocId(0));
+    let outlier = DocId(0);
     assert_eq!(place(&pool(-10.0), &fusion, outlier), 0);
     assert_eq!(place(&pool(-8.0), &fusion, outlier), 1);
 }
 
 #[test]
-fn ties_go_by_document_and_then_by_passage() {
-    let mut pool: Vec<Candidate> = [(9, 0), (2, 1), (2, 0), (5, 3)]
-        .map(|(doc, passage)| Candidate {
-            passage: PassageId {
-                doc: DocId(doc),
-                passage,
-            },
-            ..candidate(0, Some(1.0), None, None)
-        })
-        .to_vec();
-    let normalizers = StageMap::from_fn(|_| Normalizer::MinMax);
+fn ties_go_by_document() {
+    let mut pool = [9, 2, 5].map(|doc| candidate(doc, Some(1.0), None, None));
+    let normalization = normalization(Normalizer::MinMax);
     let weights = "0.5,0.5,0".parse().unwrap();
     assert_eq!(
-        Prepared::new(&pool, &normalizers).rank(&weights),
-        [2, 1, 3, 0]
+        Prepared::new(&pool, &normalization).rank(&weights),
+        [1, 2, 0]
     );
     pool.reverse();
     assert_eq!(
-        Prepared::new(&pool, &normalizers).rank(&weights),
-        [1, 2, 0, 3]
+        Prepared::new(&pool, &normalization).rank(&weights),
+        [1, 0, 2]
     );
 }
 
 #[test]
 fn an_empty_pool_is_a_pool() {
-    let prepared = Prepared::new(&[], &StageMap::from_fn(|_| Normalizer::ZScore));
+    let prepared = Prepared::new(&[], &normalization(Normalizer::ZScore));
     assert!(prepared.is_empty());
     assert!(prepared.top(&"0,0,1".parse().unwrap(), 10).is_empty());
 }

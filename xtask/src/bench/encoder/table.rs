@@ -80,7 +80,8 @@ fn heading(circumstances: &Circumstances) -> String {
     let mut lines = vec![
         circumstances.machine.to_string(),
         format!(
-            "Instruction set: {}. Medians of {} rounds, all in turn. Peers: {}.",
+            "Instruction set: {}. Medians of {} rounds, all in turn; in parentheses, the time \
+             divided by Treffer's. Peers: {}.",
             circumstances.isa,
             circumstances.rounds,
             match &circumstances.peers[..] {
@@ -93,7 +94,7 @@ fn heading(circumstances: &Circumstances) -> String {
     lines.join("\n") + "\n\n"
 }
 
-/// Medians, each with its ratio to ours, and how far ahead of the best peer we are.
+/// Medians, each with its ratio to ours, and the ratio of the fastest peer to ours.
 fn times(findings: &[Finding]) -> String {
     let Some(first) = findings.first() else {
         return String::new();
@@ -102,7 +103,7 @@ fn times(findings: &[Finding]) -> String {
     for measured in &first.measured {
         let _ = write!(text, " {} |", measured.contestant);
     }
-    text.push_str(" best peer / ours |\n|---|");
+    text.push_str(" fastest peer / Treffer |\n|---|");
     text.push_str(&"---:|".repeat(first.measured.len() + 1));
     text.push('\n');
     for finding in findings {
@@ -133,7 +134,7 @@ fn times(findings: &[Finding]) -> String {
 
 /// Spread of the times, settings and differences in the results.
 fn details(findings: &[Finding]) -> String {
-    let mut text = "\n| work | contestant | fastest to slowest | settings | difference of results: median, largest |\n\
+    let mut text = "\n| work | program | fastest to slowest | settings | difference of results: median, largest |\n\
                     |---|---|---|---|---|\n"
         .to_owned();
     for finding in findings {

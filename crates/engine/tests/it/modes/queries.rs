@@ -1,20 +1,28 @@
 //! Queries of every kind, failing stages, and the graph beside the scan.
 
+use std::sync::Arc;
+
 use super::*;
 
 #[test]
 fn a_blank_query_is_an_error() {
     let world = world();
     let profile = shallow(Mode::Hybrid);
-    let plan = Plan::new(&world.index, &profile, None).unwrap();
+    let gatherer = gatherer(&world.index, &profile);
     for text in ["", " ", "\t\n\u{3000}"] {
-        let error = plan.gather(&Query::text(text)).unwrap_err();
+        let error = gatherer.gather(&Query::text(text)).unwrap_err();
         assert!(matches!(error, Error::Request(_)), "{error}");
         let query = Query {
             id: "q7".into(),
             ..Query::text(text)
         };
-        assert!(plan.gather(&query).unwrap_err().to_string().contains("q7"));
+        assert!(
+            gatherer
+                .gather(&query)
+                .unwrap_err()
+                .to_string()
+                .contains("q7")
+        );
     }
 }
 
@@ -29,20 +37,15 @@ fn a_query_of_stop_words_is_left_to_the_bi_encoder() {
     let index = place.open();
     let result = search(&index, &Profile::default(), "the of a");
     assert_eq!(result.hits.len(), 2);
-    assert_eq!(trace(&result.traces[0]), (Bm25, 0, 0, 0));
-    assert!(
-        result
-            .hits
-            .iter()
-            .all(|hit| hit.stages.bm25.raw.unwrap().value() == 0.0)
-    );
+    assert_eq!(report(&result.stages[0]), (BM25, 0, 0, 0));
+    assert!(result.hits.iter().all(|hit| raw(hit, BM25) == Some(0.0)));
     let cascade = Profile {
         mode: Mode::Cascade,
         ..Profile::default()
     };
     let result = search(&index, &cascade, "the of a");
     assert!(result.hits.is_empty());
-    assert_eq!(result.traces.len(), 3, "every stage runs, on nothing");
+    assert_eq!(result.stages.len(), 3, "every stage runs, on nothing");
 }
 
 #[test]
@@ -76,12 +79,7 @@ fn any_text_is_a_query() {
             (long.as_str(), None),
             ("+-&&||!(){}[]^\"~*?:\\/", None),
         ] {
-            let request = SearchRequest {
-                profile: &profile,
-                stages: None,
-                top_k: 10,
-            };
-            let result = Searcher::new(&index, request)
+            let result = Searcher::new(&index, &profile, &SearchOptions::default())
                 .unwrap()
                 .search(&Query::text(text));
             let result = result.unwrap_or_else(|error| panic!("{text:.40}: {}", chain(&error)));
@@ -95,10 +93,10 @@ fn any_text_is_a_query() {
 #[test]
 fn a_failing_stage_names_itself_and_the_query() {
     let place = Place::built(&random_corpus(1, 20));
-    let index = Index::open(&place.dir(), &OpenOptions::default(), &Failing(&place)).unwrap();
+    let index = Engine::open(&place.dir(), &OpenOptions::default(), &Failing(&place)).unwrap();
     let profile = Profile::default();
-    let plan = Plan::new(&index, &profile, None).unwrap();
-    let error = plan
+    let gatherer = gatherer(&index, &profile);
+    let error = gatherer
         .gather(&Query {
             id: "q3".into(),
             ..Query::text("w0")
@@ -108,7 +106,9 @@ fn a_failing_stage_names_itself_and_the_query() {
         chain(&error),
         "the cross stage failed on query `q3`: out of memory"
     );
-    let error = plan.gather(&Query::text("w0 ".repeat(100))).unwrap_err();
+    let error = gatherer
+        .gather(&Query::text("w0 ".repeat(100)))
+        .unwrap_err();
     assert!(error.to_string().ends_with("w0...`") || error.to_string().ends_with("w0 ...`"));
 }
 
@@ -120,7 +120,7 @@ impl treffer_engine::models::ModelSource for Failing<'_> {
         &self,
         name: &str,
         device: treffer_engine::Device,
-    ) -> Result<Box<dyn Embedder>, treffer_types::BoxError> {
+    ) -> Result<Arc<dyn Embedder>, treffer_types::BoxError> {
         self.0.fakes.embedder(name, device)
     }
 
@@ -128,8 +128,8 @@ impl treffer_engine::models::ModelSource for Failing<'_> {
         &self,
         _name: &str,
         _device: treffer_engine::Device,
-    ) -> Result<Box<dyn treffer_types::PairScorer>, treffer_types::BoxError> {
-        Ok(Box::new(Broken(self.0.fakes.scorer.clone())))
+    ) -> Result<Arc<dyn treffer_types::PairScorer>, treffer_types::BoxError> {
+        Ok(Arc::new(Broken(self.0.fakes.scorer.clone())))
     }
 }
 
@@ -161,10 +161,9 @@ fn the_graph_finds_what_a_scan_finds() {
         let index = place.open();
         let scan = Profile {
             mode: Mode::TwoStage,
-            first_stage: FirstStage::Dense,
-            dense_depth: 20,
+            first_stage: StageName::DENSE,
+            depths: depths(200, 20, 0),
             ef_search: 80,
-            cross_depth: 0,
             ..Profile::default()
         };
         let graph = Profile {
@@ -175,12 +174,12 @@ fn the_graph_finds_what_a_scan_finds() {
             let truth = search(&index, &scan, &query.text);
             let near = search(&index, &graph, &query.text);
             // Among equal scores either is as good as the other.
-            let worst = truth.hits.last().unwrap().stages.dense.raw;
+            let worst = raw(truth.hits.last().unwrap(), DENSE);
             wanted += truth.hits.len();
             found += near
                 .hits
                 .iter()
-                .filter(|hit| hit.stages.dense.raw >= worst)
+                .filter(|hit| raw(hit, DENSE) >= worst)
                 .count();
             assert_eq!(near.hits.len(), 20);
         }

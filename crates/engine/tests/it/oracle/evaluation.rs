@@ -75,9 +75,7 @@ fn an_evaluation_measures_what_searches_return() {
     ] {
         let profile = Profile {
             mode,
-            bm25_depth: 30,
-            dense_depth: 30,
-            cross_depth: if mode == Mode::Exhaustive { 80 } else { 12 },
+            depths: depths(30, 30, if mode == Mode::Exhaustive { 80 } else { 12 }),
             ..Profile::default()
         };
         let report =
@@ -136,9 +134,7 @@ fn each_stages_row_is_what_that_stage_alone_returns() {
     let qrels = random_qrels(&queries, 80, 5);
     let topics = Topics::new(&world.index, queries, qrels, None).unwrap();
     let profile = Profile {
-        bm25_depth: 20,
-        dense_depth: 15,
-        cross_depth: 10,
+        depths: depths(20, 15, 10),
         ..Profile::default()
     };
     let metrics = ["nDCG@10".parse().unwrap()];

@@ -32,7 +32,7 @@ fn without_origin(report: TuneReport) -> TuneReport {
 fn tuning_again_reads_nothing_and_says_the_same() {
     let (place, index) = place();
     let profile = profile("0.2,0.3,0.5");
-    let topics = topics(&index, judged_by(&index, Dense));
+    let topics = topics(&index, judged_by(&index, DENSE));
     let first = run(&index, &cached(&profile), &topics);
     assert_eq!(first.scores, ScoresOrigin::Gathered { note: None });
     let calls = place.fakes.scorer.reads().calls();
@@ -41,7 +41,7 @@ fn tuning_again_reads_nothing_and_says_the_same() {
     assert_eq!(place.fakes.scorer.reads().calls(), calls);
     assert_eq!(without_origin(again), without_origin(first.clone()));
     // Other judgements of the same queries need no other scores.
-    let others = super::topics(&index, judged_by(&index, Bm25));
+    let others = super::topics(&index, judged_by(&index, BM25));
     assert_eq!(
         run(&index, &cached(&profile), &others).scores,
         ScoresOrigin::Cache
@@ -53,16 +53,16 @@ fn tuning_again_reads_nothing_and_says_the_same() {
 fn whatever_the_scores_depend_on_is_gathered_anew() {
     let (place, index) = place();
     let profile = profile("0.2,0.3,0.5");
-    let topics = topics(&index, judged_by(&index, Dense));
+    let topics = topics(&index, judged_by(&index, DENSE));
     run(&index, &cached(&profile), &topics);
     let gathered = ScoresOrigin::Gathered { note: None };
     let deeper = Profile {
-        cross_depth: N_DOCS + 1,
+        depths: depths(200, 200, N_DOCS + 1),
         ..profile.clone()
     };
     assert_eq!(run(&index, &cached(&deeper), &topics).scores, gathered);
     let two = TuneRequest {
-        stages: Some(&[Bm25, Dense]),
+        stages: Some(&[BM25, DENSE]),
         ..cached(&profile)
     };
     assert_eq!(run(&index, &two, &topics).scores, gathered);
@@ -86,7 +86,7 @@ fn whatever_the_scores_depend_on_is_gathered_anew() {
 fn a_damaged_cache_is_told_and_gathered_anew() {
     let (place, index) = place();
     let profile = profile("0.2,0.3,0.5");
-    let topics = topics(&index, judged_by(&index, Dense));
+    let topics = topics(&index, judged_by(&index, DENSE));
     let honest = run(&index, &cached(&profile), &topics);
     let path = kept(&place).pop().unwrap();
     let whole = fs::read(&path).unwrap();
@@ -111,7 +111,7 @@ fn a_cache_that_cannot_be_written_is_no_error() {
     let (place, index) = place();
     let profile = profile("0.2,0.3,0.5");
     fs::write(place.dir().join("tuning-cache"), "a file in its place").unwrap();
-    let topics = topics(&index, judged_by(&index, Dense));
+    let topics = topics(&index, judged_by(&index, DENSE));
     let report = run(&index, &cached(&profile), &topics);
     let ScoresOrigin::Gathered { note: Some(note) } = &report.scores else {
         panic!("{:?}", report.scores);
@@ -126,12 +126,12 @@ fn scores_of_a_replaced_index_go_with_it() {
     run(
         &index,
         &cached(&profile),
-        &topics(&index, judged_by(&index, Dense)),
+        &topics(&index, judged_by(&index, DENSE)),
     );
     place.replace = true;
     place.build().unwrap();
     let index = place.open();
-    let topics = topics(&index, judged_by(&index, Dense));
+    let topics = topics(&index, judged_by(&index, DENSE));
     let report = run(&index, &cached(&profile), &topics);
     assert_eq!(report.scores, ScoresOrigin::Gathered { note: None });
     assert_eq!(kept(&place).len(), 1, "the old ones were removed");

@@ -1,7 +1,7 @@
 //! The full search: what it derives from one gathering is what gathering anew gives,
 //! and its costs are those that were measured.
 
-use treffer_engine::profile::CrossOrder;
+use treffer_engine::profile::Order;
 use treffer_engine::tune::{Choice, Setup};
 use treffer_fusion::Normalizer;
 
@@ -11,9 +11,7 @@ use super::*;
 fn hybrid() -> Profile {
     Profile {
         mode: Mode::Hybrid,
-        bm25_depth: 16,
-        dense_depth: 12,
-        cross_depth: 11,
+        depths: depths(16, 12, 11),
         ..profile("0.2,0.3,0.5")
     }
 }
@@ -36,14 +34,17 @@ fn every_choice_is_worth_what_searching_with_it_gives() {
     ] {
         let profile = Profile {
             mode,
-            cross_depth: if mode == Mode::Exhaustive { N_DOCS } else { 11 },
+            depths: match mode {
+                Mode::Exhaustive => depths(16, 12, N_DOCS),
+                _ => depths(16, 12, 11),
+            },
             ..hybrid()
         };
-        let topics = topics(&index, judged_by(&index, Cross));
+        let topics = topics(&index, judged_by(&index, CROSS));
         let report = run(&index, &full(&profile), &topics);
         let is_right = |choice: &Choice, expected: f64| {
             let profile = choice.apply(&profile);
-            let found = mean(values_of(&index, &profile, choice.weights, &topics));
+            let found = mean(values_of(&index, &profile, choice.weights.clone(), &topics));
             assert!(
                 (found - expected).abs() < 1e-9,
                 "{mode}: {choice:?} {found} {expected}"
@@ -60,7 +61,7 @@ fn every_choice_is_worth_what_searching_with_it_gives() {
         // What each fold chose, on the queries that it was not chosen by.
         for (fold, choice) in report.fold_choices.iter().enumerate() {
             let profile = choice.apply(&profile);
-            let values = values_of(&index, &profile, choice.weights, &topics);
+            let values = values_of(&index, &profile, choice.weights.clone(), &topics);
             for (query, value) in report.queries.iter().zip(values) {
                 if query.fold == fold {
                     assert!((query.out_of_fold - value).abs() < 1e-9, "{mode} {fold}");
@@ -76,11 +77,11 @@ fn the_reading_order_and_the_depth_are_found() {
     // Relevant is what the bi-encoder likes among what BM25 never sees, so that reading
     // in BM25's order wastes the depth.
     let profile = Profile {
-        cross_depth: 2,
-        cross_order: CrossOrder::Bm25,
+        depths: depths(16, 12, 2),
+        cross_order: Order::Stage(StageName::BM25),
         ..hybrid()
     };
-    let topics = topics(&index, judged_by(&index, Cross));
+    let topics = topics(&index, judged_by(&index, CROSS));
     let report = run(&index, &full(&profile), &topics);
     assert!(report.best.mean > report.current.mean, "{report:?}");
     assert!(report.n_measured > 500);
@@ -90,7 +91,7 @@ fn the_reading_order_and_the_depth_are_found() {
 fn depths_and_their_costs_make_a_front() {
     let (_place, index) = place();
     let profile = hybrid();
-    let topics = topics(&index, judged_by(&index, Cross));
+    let topics = topics(&index, judged_by(&index, CROSS));
     let report = run(&index, &full(&profile), &topics);
     // Three depths of each first stage; the cross-encoder reads 0, 10 or 11.
     assert_eq!(report.depths.len(), 27);
@@ -117,9 +118,9 @@ fn depths_and_their_costs_make_a_front() {
     // Reading is what a choice saves: the first stages always run.
     let first_stages = bm25.ms + dense.ms;
     for point in &report.depths {
-        let reads = point.choice.weights.weight(Cross) > 0.0;
+        let reads = point.choice.weights.weight(CROSS) > 0.0;
         let pairs = (point.ms - first_stages) / cross.ms;
-        let depth = point.choice.setup.cross_depth as f64;
+        let depth = point.choice.setup.depths.get(CROSS).unwrap() as f64;
         match reads {
             // Some pools hold fewer candidates than may be read.
             true => assert!(pairs > 0.0 && pairs < depth + 1e-6, "{pairs} {depth}"),
@@ -132,7 +133,7 @@ fn depths_and_their_costs_make_a_front() {
 fn a_budget_is_kept() {
     let (_place, index) = place();
     let profile = hybrid();
-    let topics = topics(&index, judged_by(&index, Cross));
+    let topics = topics(&index, judged_by(&index, CROSS));
     // Kept scores keep their times, so that both searches know the same costs.
     let cached = TuneRequest {
         cache: true,
@@ -151,9 +152,9 @@ fn a_budget_is_kept() {
     );
     assert!(report.best.ms.unwrap() <= cheapest);
     for choice in &report.fold_choices {
-        assert_eq!(choice.weights.weight(Cross), 0.0, "no time to read");
+        assert_eq!(choice.weights.weight(CROSS), 0.0, "no time to read");
     }
-    assert_eq!(report.best.choice.weights.weight(Cross), 0.0);
+    assert_eq!(report.best.choice.weights.weight(CROSS), 0.0);
     // The profile as it was reads, so it cannot stay, though the winner is worse.
     assert!(report.current.ms.unwrap() > cheapest);
     assert!(report.out_of_fold < report.current.mean);
@@ -166,17 +167,18 @@ fn a_choice_becomes_a_profile_and_nothing_else_of_it_changes() {
     let profile = hybrid();
     let choice = Choice {
         setup: Setup {
-            bm25_depth: 4,
-            dense_depth: 3,
-            cross_depth: 10,
-            cross_order: CrossOrder::Dense,
-            normalizers: StageMap::from_fn(|_| Normalizer::ZScore),
+            depths: depths(4, 3, 10),
+            cross_order: Order::Stage(StageName::DENSE),
+            normalizers: StageMap::from_fn(&ALL, |_| Normalizer::ZScore),
         },
         weights: "0.5,0.5,0".parse().unwrap(),
     };
     let changed = choice.apply(&profile);
-    assert_eq!(Choice::of(&changed, changed.weights), choice);
-    let back = Choice::of(&profile, profile.weights).apply(&changed);
-    assert_eq!(back, profile);
+    let of = |profile: &Profile| Choice {
+        setup: Setup::of(profile),
+        weights: profile.weights.clone(),
+    };
+    assert_eq!(of(&changed), choice);
+    assert_eq!(of(&profile).apply(&changed), profile);
     assert!(changed.check().is_ok());
 }

@@ -1,5 +1,9 @@
 //! What is tuned is kept, and nothing else is touched.
 
+use std::path::Path;
+
+use treffer_engine::manifest::Manifest;
+
 use super::*;
 
 fn provenance() -> Provenance {
@@ -15,8 +19,13 @@ fn provenance() -> Provenance {
         gain_interval: [0.125, 0.375],
         date: "2026-01-31".into(),
         cross_fingerprint: "abc".into(),
-        query_prints: QueryPrints::of(["how cold", "how warm"]),
+        query_fingerprints: QueryFingerprints::of(["how cold", "how warm"]),
     }
+}
+
+fn save_profile(dir: &Path, name: &str, profile: &Profile) -> Result<(), Error> {
+    let generation = Manifest::read(dir)?.generation;
+    change_profile(dir, generation, name, || Ok(profile.clone()))
 }
 
 #[test]
@@ -81,17 +90,17 @@ fn profiles_can_be_saved_however_the_settings_are_written() {
         ..profile("0.3,0.3,0.4")
     };
     for text in [
-        "device = \"cpu\"\nk1 = 0.9\nb = 0.4\nprofiles = { default = { cross_depth = 3 } }\n",
-        "device = \"cpu\"\nk1 = 0.9\nb = 0.4\nprofiles.default.cross_depth = 3\n",
-        "device = \"cpu\"\nk1 = 0.9\nb = 0.4\n[profiles]\ndefault = { cross_depth = 3 }\n",
-        "device = \"cpu\"\nk1 = 0.9\nb = 0.4\n[profiles]\n",
+        "device = \"cpu\"\nbm25 = { k1 = 0.9, b = 0.4 }\nprofiles = { default = { cross_depth = 3 } }\n",
+        "device = \"cpu\"\nbm25 = { k1 = 0.9, b = 0.4 }\nprofiles.default.cross_depth = 3\n",
+        "device = \"cpu\"\nbm25 = { k1 = 0.9, b = 0.4 }\n[profiles]\ndefault = { cross_depth = 3 }\n",
+        "device = \"cpu\"\nbm25 = { k1 = 0.9, b = 0.4 }\n[profiles]\n",
     ] {
         for name in ["default", "new", "with.dot and space"] {
             fs::write(place.settings(), text).unwrap();
             save_profile(&place.dir(), name, &tuned).unwrap();
             let read = Settings::read(&place.settings()).unwrap();
             assert_eq!(read.profiles[name], tuned, "{name} in {text}");
-            assert_eq!(read.k1, settings.k1);
+            assert_eq!(read.bm25, settings.bm25);
         }
     }
     for broken in ["profiles = 3\n", "= 3\n", "unknown = 1\n"] {
@@ -100,6 +109,19 @@ fn profiles_can_be_saved_however_the_settings_are_written() {
         assert!(error.to_string().contains("treffer.toml"), "{error}");
         assert_eq!(fs::read_to_string(place.settings()).unwrap(), broken);
     }
+}
+
+#[test]
+fn a_profile_is_not_saved_into_an_index_that_was_replaced() {
+    let (place, _) = place();
+    let made = std::cell::Cell::new(false);
+    let changed = change_profile(&place.dir(), 7, "new", || {
+        made.set(true);
+        Ok(Profile::default())
+    });
+    let error = changed.unwrap_err();
+    assert!(matches!(error, Error::Replaced { .. }), "{error}");
+    assert!(error.hint().is_some() && !made.get());
 }
 
 #[test]

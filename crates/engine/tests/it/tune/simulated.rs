@@ -4,7 +4,7 @@
 use treffer_engine::tune::{Pool, tune_pools};
 use treffer_eval::Topic;
 use treffer_fusion::Lengths;
-use treffer_types::{Candidate, DocId, PassageId, Score};
+use treffer_types::{Candidate, DocId, Evidence, Score};
 
 use super::*;
 
@@ -13,20 +13,23 @@ fn normal(random: &mut Random) -> f64 {
     (0..12).map(|_| random.unit()).sum::<f64>() - 6.0
 }
 
+pub(super) fn evidence(score: f64) -> Evidence {
+    Evidence::new(0, Score::new(score as f32).unwrap())
+}
+
 /// Queries whose stages score noise, plus their `signal` where a candidate is relevant.
-fn simulated(seed: u64, n_queries: usize, signal: StageMap<f64>) -> Vec<Pool> {
+fn simulated(seed: u64, n_queries: usize, signal: &StageMap<f64>) -> Vec<Pool> {
     const N_CANDIDATES: u32 = 15;
     let mut random = Random::new(seed);
     let mut pool = |query: usize| {
         let (mut candidates, mut grades) = (Vec::new(), Vec::new());
         for doc in 0..N_CANDIDATES {
             let grade = i32::from(random.unit() < 0.2);
-            let mut candidate = Candidate::new(PassageId::whole(DocId(doc)));
-            for stage in StageName::ALL {
-                let score = normal(&mut random) + signal[stage] * f64::from(grade);
-                candidate
-                    .scores
-                    .set(stage, Score::new(score as f32).unwrap());
+            let mut candidate = Candidate::new(DocId(doc));
+            for stage in ALL {
+                let signal = signal.get_or(stage, 0.0);
+                let score = normal(&mut random) + signal * f64::from(grade);
+                candidate.add(stage, evidence(score));
             }
             candidates.push(candidate);
             grades.push(grade);
@@ -43,7 +46,7 @@ pub(super) fn judged_pool(
     grades: &[i32],
     lengths: Lengths,
 ) -> Pool {
-    let names = candidates.iter().map(|one| format!("d{}", one.doc().0));
+    let names = candidates.iter().map(|one| format!("d{}", one.doc.0));
     let judgements: BTreeMap<String, i32> = names.zip(grades.iter().copied()).collect();
     Pool {
         query: Query {
@@ -58,6 +61,12 @@ pub(super) fn judged_pool(
     }
 }
 
+/// What gathers under a profile, if an index has every stage.
+pub(super) fn pipeline(profile: &Profile) -> Pipeline {
+    let available = Available::all(Registry::standard(), N_DOCS as u32);
+    Pipeline::of(profile, &available).unwrap()
+}
+
 fn tuned(pools: &[Pool], profile: &Profile, seed: u64) -> TuneReport {
     let request = TuneRequest {
         folds: 5,
@@ -65,15 +74,15 @@ fn tuned(pools: &[Pool], profile: &Profile, seed: u64) -> TuneReport {
         draws: 1000,
         ..request(profile, 10)
     };
-    tune_pools(pools, &request, &StageName::ALL).unwrap()
+    tune_pools(pools, &request, &pipeline(profile)).unwrap()
 }
 
 #[test]
 fn of_five_hundred_sets_without_a_gain_one_in_twenty_at_most_is_said_to_have_one() {
     const RUNS: u64 = 500;
     let third = 1.0 / 3.0;
-    let nothing = StageMap::from_fn(|_| 0.0);
-    let alike = StageMap::from_fn(|_| 1.0);
+    let nothing = StageMap::from_fn(&ALL, |_| 0.0);
+    let alike = StageMap::from_fn(&ALL, |_| 1.0);
     let equal = profile(&format!("{third},{third},{third}"));
     let usual = profile("0.2,0.3,0.5");
     let claims = (0..RUNS)
@@ -81,8 +90,8 @@ fn of_five_hundred_sets_without_a_gain_one_in_twenty_at_most_is_said_to_have_one
             // Stages that know nothing; and stages that know as much as each other, under
             // the weights that are then the best.
             let (signal, profile) = match seed % 2 {
-                0 => (nothing, &usual),
-                _ => (alike, &equal),
+                0 => (&nothing, &usual),
+                _ => (&alike, &equal),
             };
             let pools = simulated(*seed, 40, signal);
             tuned(&pools, profile, *seed).is_gain()
@@ -106,14 +115,10 @@ fn found_as_often_as_said(signal: f64) {
     const RUNS: u64 = 200;
     // The profile listens to one stage, another one knows more.
     let profile = profile("1,0,0");
-    let signals = StageMap {
-        bm25: 1.0,
-        dense: signal,
-        cross: 0.0,
-    };
+    let signals = by_stage(1.0, signal, 0.0);
     let (mut found, mut gain, mut detectable) = (0, 0.0, 0.0);
     for seed in 0..RUNS {
-        let report = tuned(&simulated(seed, 40, signals), &profile, seed);
+        let report = tuned(&simulated(seed, 40, &signals), &profile, seed);
         found += usize::from(report.is_gain());
         gain += report.gain().comparison.test.difference / RUNS as f64;
         detectable += report.gain().comparison.power.gain.unwrap() / RUNS as f64;
@@ -130,13 +135,9 @@ fn found_as_often_as_said(signal: f64) {
 
 #[test]
 fn a_stage_that_never_scored_and_too_few_queries_are_told() {
-    let mut pools = simulated(1, 6, StageMap::from_fn(|_| 1.0));
+    let mut pools = simulated(1, 6, &by_stage(1.0, 1.0, 1.0));
     for candidate in pools.iter_mut().flat_map(|pool| &mut pool.candidates) {
-        let mut scores = treffer_types::StageScores::default();
-        for stage in [Bm25, Dense] {
-            scores.set(stage, candidate.scores.get(stage).unwrap());
-        }
-        candidate.scores = scores;
+        candidate.forget(CROSS);
     }
     let report = tuned(&pools, &profile("0.2,0.3,0.5"), 1);
     let [silent, few] = report.warnings.as_slice() else {
@@ -152,10 +153,10 @@ fn a_stage_that_never_scored_and_too_few_queries_are_told() {
 
 #[test]
 fn equal_scores_leave_nothing_to_choose_by() {
-    let mut pools = simulated(1, 20, StageMap::from_fn(|_| 1.0));
+    let mut pools = simulated(1, 20, &by_stage(1.0, 1.0, 1.0));
     for candidate in pools.iter_mut().flat_map(|pool| &mut pool.candidates) {
-        for stage in StageName::ALL {
-            candidate.scores.set(stage, Score::new(1.0).unwrap());
+        for stage in ALL {
+            candidate.add(stage, evidence(1.0));
         }
     }
     for search in [Search::Weights, Search::Full] {
@@ -164,7 +165,7 @@ fn equal_scores_leave_nothing_to_choose_by() {
             search,
             ..request(&profile, 5)
         };
-        let report = tune_pools(&pools, &request, &StageName::ALL).unwrap();
+        let report = tune_pools(&pools, &request, &pipeline(&profile)).unwrap();
         assert_eq!(report.verdict, Verdict::Same);
         assert!(report.warnings[0].contains("every choice gives the same"));
     }

@@ -1,0 +1,19 @@
+//! Requests to an engine and its responses: owned data that serializes, for programs,
+//! servers and other languages alike.
+//!
+//! ```
+//! use treffer_api::SearchRequest;
+//!
+//! let request: SearchRequest = serde_json::from_str(
+//!     r#"{"query": {"text": "quiet refrigerator"}, "options": {"top_k": 3}}"#,
+//! )?;
+//! assert_eq!(request.options.top_k, 3);
+//! assert_eq!(request.options.profile, "default");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+mod request;
+mod response;
+
+pub use request::{DEFAULT_PROFILE, DEFAULT_TOP_K, ExplainRequest, SearchOptions, SearchRequest};
+pub use response::{FeatureScore, Hit, QueryName, SearchResponse, StageReport};

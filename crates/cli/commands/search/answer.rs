@@ -1,0 +1,175 @@
+//! What a query found, in every format.
+
+use serde::{Serialize, Serializer};
+use treffer_api::{FeatureScore, Hit, SearchResponse};
+use treffer_eval::{Run, RunEntry};
+use treffer_report::text::one_line;
+
+use crate::format::{AsRun, Block, Blocks, Columns};
+
+/// A response, and how people want to see it.
+pub(crate) struct Answer<'a> {
+    pub(crate) response: &'a SearchResponse,
+    /// Whether the query is named: it came from a file.
+    pub(crate) is_one_of_many: bool,
+    pub(crate) explain: bool,
+    pub(crate) timings: bool,
+}
+
+/// The response itself.
+impl Serialize for Answer<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.response.serialize(serializer)
+    }
+}
+
+impl AsRun for Answer<'_> {
+    fn run(&self) -> Run {
+        let SearchResponse { query, hits, .. } = self.response;
+        let id = match query.id.as_str() {
+            "" => "1", // a query typed by hand has none
+            id => id,
+        };
+        let entries = hits.iter().map(|hit| RunEntry {
+            doc: hit.id.clone(),
+            score: hit.score,
+        });
+        Run::from_rankings([(id.to_owned(), entries.collect())])
+    }
+}
+
+impl Blocks for Answer<'_> {
+    fn blocks(&self) -> Vec<Block> {
+        let SearchResponse { query, hits, .. } = self.response;
+        let mut blocks = Vec::new();
+        let mut line = |line: String| blocks.push(Block::Line(line));
+        if self.is_one_of_many {
+            line(format!("{}: {}", query.id, one_line(&query.text, 90)));
+        }
+        if hits.is_empty() {
+            line("nothing found".into());
+        }
+        for hit in hits {
+            blocks.extend(self.hit(hit));
+        }
+        if self.timings {
+            blocks.push(Block::Columns(self.times()));
+        }
+        if self.is_one_of_many {
+            blocks.push(Block::Line(String::new()));
+        }
+        blocks
+    }
+}
+
+impl Answer<'_> {
+    fn hit(&self, hit: &Hit) -> Vec<Block> {
+        let title = if hit.title.is_empty() {
+            &hit.text
+        } else {
+            &hit.title
+        };
+        let mut blocks = vec![Block::Line(format!(
+            "{:>3}  {:.4}  {}  {}",
+            hit.rank,
+            hit.score,
+            hit.id,
+            one_line(title, 80)
+        ))];
+        if self.explain {
+            blocks.push(Block::Columns(stages(hit)));
+            blocks.extend(trees(hit).map(Block::Line));
+            blocks.push(Block::Line(passage(hit)));
+        } else if !hit.title.is_empty() && !hit.text.is_empty() {
+            blocks.push(Block::Line(format!(
+                "{:>13}{}",
+                "",
+                one_line(&hit.text, 100)
+            )));
+        }
+        blocks
+    }
+
+    fn times(&self) -> Columns {
+        let mut table = Columns::default();
+        table.row(["stage", "ms", "candidates before", "after", "scored"]);
+        for report in &self.response.stages {
+            table.row([
+                report.stage.to_string(),
+                report.ms.map_or("-".into(), |ms| format!("{ms:.2}")),
+                report.candidates_in.to_string(),
+                report.candidates_out.to_string(),
+                match report.to_score {
+                    None => report.scored.to_string(),
+                    Some(to_score) => format!("{} of {to_score}", report.scored),
+                },
+            ]);
+        }
+        table
+    }
+}
+
+/// How a hit came to its score, a line for each stage.
+fn stages(hit: &Hit) -> Columns {
+    let mut table = Columns::default();
+    table.row([
+        "             stage",
+        "raw",
+        "normalized",
+        "weighted",
+        "rank",
+    ]);
+    for (stage, score) in hit.stages.iter() {
+        let name = format!("             {stage}");
+        let weighted = format!("{:.4}", score.weighted);
+        let Some(raw) = score.raw else {
+            table.row([name, "-".into(), "-".into(), weighted, "not read".into()]);
+            continue;
+        };
+        let normalized = score.normalized;
+        table.row([
+            name,
+            format!("{:.4}", raw.value()),
+            normalized.map_or("-".into(), |value| format!("{value:.4}")),
+            weighted,
+            score.rank.map_or("-".into(), |rank| rank.to_string()),
+        ]);
+    }
+    table
+}
+
+fn passage(hit: &Hit) -> String {
+    let cut = match hit.tokens_cut {
+        None | Some(0) => String::new(),
+        Some(n) => format!(" (the cross-encoder did not read its last {n} tokens)"),
+    };
+    format!(
+        "{:>13}passage {}{cut}: {}",
+        "",
+        hit.passage.map_or(0, |passage| passage.passage),
+        one_line(&hit.text, 100)
+    )
+}
+
+/// What the features of a learned fusion added, the strongest first.
+fn trees(hit: &Hit) -> Option<String> {
+    if hit.learned.is_empty() {
+        return None;
+    }
+    let (named, rest) = hit.learned.split_at(hit.learned.len().min(MAX_FEATURES));
+    let mut parts: Vec<String> = named.iter().map(feature).collect();
+    if !rest.is_empty() {
+        let sum: f64 = rest.iter().map(|one| one.part).sum();
+        parts.push(format!("{} more {sum:+.4}", rest.len()));
+    }
+    let total: f64 = hit.learned.iter().map(|one| one.part).sum();
+    Some(format!("{:>13}trees {total:+.4}: {}", "", parts.join(", ")))
+}
+
+fn feature(one: &FeatureScore) -> String {
+    let value = one.value.map_or(String::new(), |value| format!(" {value}"));
+    format!("{}{value} {:+.4}", one.feature, one.part)
+}
+
+/// Features of a learned fusion that are named on a terminal.
+const MAX_FEATURES: usize = 5;

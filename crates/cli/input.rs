@@ -1,0 +1,249 @@
+//! What commands work on: models, indexes, queries, judgments and runs, with everything that
+//! is wrong with them reported on standard error.
+
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use treffer::StandardModels;
+use treffer_api::SearchOptions;
+use treffer_corpus::{Judgements, Problem, open_input, read_judgements, read_queries};
+use treffer_engine::profile::Profile;
+use treffer_engine::topics::Topics;
+use treffer_engine::{Device, Engine, OpenOptions};
+use treffer_eval::{Run, read_run};
+use treffer_models::Registry;
+use treffer_report::text::{count, count_queries};
+use treffer_types::{Progress, Qrels, Query, StageName};
+
+use crate::options::{Global, JudgedArgs};
+use crate::terminal::{note, say, warn};
+
+/// The registry with the cache that the user named, or the usual one.
+pub(crate) fn registry(global: &Global) -> Result<Registry> {
+    let cache = match &global.models {
+        Some(cache) => cache.clone(),
+        None => Registry::default_cache()?,
+    };
+    Ok(Registry::new(cache).offline(global.offline))
+}
+
+/// Limits the models to the threads that the user named.
+pub(crate) fn limit_threads(global: &Global) -> Result<()> {
+    let Some(threads) = global.threads else {
+        return Ok(());
+    };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("could not start the threads")
+}
+
+/// The index in `dir` with the models of `stages`, or of all its stages.
+pub(crate) fn open_index(
+    dir: &Path,
+    stages: Option<Vec<StageName>>,
+    device: Option<Device>,
+    global: &Global,
+    progress: &dyn Progress,
+) -> Result<Engine> {
+    let models = StandardModels::new(registry(global)?).with_progress(progress);
+    let options = OpenOptions {
+        stages,
+        device,
+        ..OpenOptions::default()
+    };
+    Ok(Engine::open(dir, &options, &models)?)
+}
+
+/// Reads a file of queries; bad ones are reported and left out.
+pub(crate) fn queries(path: &Path) -> Result<Vec<Query>> {
+    let (queries, problems) = read_queries(path, None)
+        .with_context(|| format!("could not read the queries in {}", path.display()))?;
+    report_skipped(&problems, "query");
+    if queries.is_empty() {
+        bail!("there are no queries in {}", path.display());
+    }
+    Ok(queries)
+}
+
+/// Judged queries, with everything that does not fit together reported.
+pub(crate) fn topics(engine: &Engine, judged: &JudgedArgs) -> Result<Topics> {
+    let queries = queries(&judged.queries)?;
+    let qrels = qrels(&judged.qrels)?;
+    let topics = Topics::new(engine, queries, qrels, judged.limit)?;
+    let mismatches = &topics.mismatches;
+    let notes = [
+        (
+            mismatches.queries_not_judged,
+            "given without judgments: left out",
+        ),
+        (
+            mismatches.judged_not_given,
+            "judged but not given: left out",
+        ),
+        (
+            mismatches.queries_without_relevant,
+            "without a relevant document: counted as 0",
+        ),
+    ];
+    for (n, what) in notes.into_iter().filter(|(n, _)| *n > 0) {
+        note(&format!("{} {what}", count_queries(n)));
+    }
+    if mismatches.documents_unknown > 0 {
+        let documents = count(mismatches.documents_unknown as u64, "judged document");
+        note(&format!(
+            "{documents} not in the index, which no search can find"
+        ));
+    }
+    Ok(topics)
+}
+
+/// Reads judgments; bad ones are reported and left out, and what is unusual is noted.
+pub(crate) fn qrels(path: &Path) -> Result<Qrels> {
+    let Judgements {
+        qrels,
+        problems,
+        judges,
+    } = read_judgements(path)
+        .with_context(|| format!("could not read the judgments in {}", path.display()))?;
+    report_skipped(&problems, "judgment");
+    for judge in judges {
+        warn(&format!(
+            "these judgments are the model `{judge}`'s, not people's: they favor rankings that agree with it, its own above all"
+        ));
+    }
+    let grades = || qrels.0.values().flat_map(|judged| judged.values());
+    let n_negative = grades().filter(|grade| **grade < 0).count() as u64;
+    if n_negative > 0 {
+        let judgments = count(n_negative, "judgment");
+        note(&format!(
+            "{judgments} with a grade below 0: not relevant, as 0 is"
+        ));
+    }
+    let n_large = grades()
+        .filter(|grade| **grade > LARGEST_USUAL_GRADE)
+        .count() as u64;
+    if n_large > 0 {
+        let judgments = count(n_large, "judgment");
+        note(&format!(
+            "{judgments} with a grade above {LARGEST_USUAL_GRADE}: used as they are, since nDCG gains are the grades themselves"
+        ));
+    }
+    Ok(qrels)
+}
+
+/// No collection known to us has larger ones; they are more likely another column.
+const LARGEST_USUAL_GRADE: i32 = 15;
+
+/// What is wrong with measuring the profile on these queries, if it was tuned on some of
+/// them. Weights given for this run, and single stages, were chosen by no query.
+pub(crate) fn tuned_on_these(
+    engine: &Engine,
+    options: &SearchOptions,
+    profile: &Profile,
+    topics: &Topics,
+) -> Result<Option<String>> {
+    let is_single = options
+        .stages
+        .as_ref()
+        .is_some_and(|stages| stages.len() == 1);
+    let Some(tuned) = profile.tuned.as_ref().filter(|_| !is_single) else {
+        return Ok(None);
+    };
+    let name = &options.profile;
+    if profile.weights != engine.settings().profile(name)?.weights {
+        return Ok(None);
+    }
+    if tuned.query_fingerprints.is_empty() {
+        return Ok(Some(format!(
+            "profile `{name}` does not record the {} of {} that it was tuned on: if they are among these, its figures are too high",
+            count_queries(tuned.n_queries),
+            tuned.queries
+        )));
+    }
+    let is_shared = |query: &&Query| tuned.query_fingerprints.contains(&query.text);
+    let n_shared = topics.queries.iter().filter(is_shared).count();
+    Ok((n_shared > 0).then(|| {
+        format!(
+            "profile `{name}` was tuned on {n_shared} of these {} ({}, {}): its figures flatter it",
+            count_queries(topics.queries.len()),
+            tuned.queries,
+            tuned.date
+        )
+    }))
+}
+
+/// Steps of a weight grid from the distance of two weights.
+pub(crate) fn steps(step: f64) -> Result<u32> {
+    let steps = (1.0 / step).round();
+    let is_whole = (steps * step - 1.0).abs() < 1e-9;
+    if !(step > 0.0 && is_whole && steps <= 1000.0) {
+        bail!(
+            "--step is {step}; it must divide 1 into at most 1000 whole steps, as 0.05, 0.1 or 0.02 do"
+        );
+    }
+    Ok(steps as u32)
+}
+
+/// Reads a TREC run, compressed or not, or standard input for `-`; lines that cannot be
+/// used are reported and left out.
+pub(crate) fn run(path: &Path) -> Result<Run> {
+    run_in(&run_lines(path)?, path)
+}
+
+/// The lines of a TREC run as they are, compressed or not, or standard input for `-`.
+pub(crate) fn run_lines(path: &Path) -> Result<Vec<u8>> {
+    let doing = || format!("could not read the run in {}", path.display());
+    let mut lines = Vec::new();
+    let mut reader = open_input(path).with_context(doing)?;
+    reader.read_to_end(&mut lines).with_context(doing)?;
+    Ok(lines)
+}
+
+/// As [`run`], of lines that were read already.
+pub(crate) fn run_in(lines: &[u8], path: &Path) -> Result<Run> {
+    let doing = || format!("could not read the run in {}", path.display());
+    let (run, problems) = read_run(lines, path).with_context(doing)?;
+    for problem in problems.iter().take(RUN_PROBLEMS_SHOWN) {
+        say(&format!("skipped: {problem}"));
+    }
+    if !problems.is_empty() {
+        let lines = count(problems.len() as u64, "bad line");
+        note(&format!("{lines} of {} skipped", path.display()));
+    }
+    if run.0.is_empty() {
+        bail!(
+            "there are no results in {}; a run has lines of query, Q0, document, rank, score and tag",
+            path.display()
+        );
+    }
+    Ok(run)
+}
+
+/// Runs have many lines, and what is wrong with one is often wrong with all.
+const RUN_PROBLEMS_SHOWN: usize = 10;
+
+fn report_skipped(problems: &[Problem], noun: &str) {
+    for problem in problems {
+        say(&format!("skipped: {problem}"));
+    }
+    if !problems.is_empty() {
+        let records = count(problems.len() as u64, &format!("bad {noun} record"));
+        note(&format!("{records} skipped"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_divides_one() {
+        assert_eq!(steps(0.05).unwrap(), 20);
+        assert_eq!(steps(0.02).unwrap(), 50);
+        for step in [0.0, -0.1, 0.3, f64::NAN, 1e-9] {
+            assert!(steps(step).is_err(), "{step}");
+        }
+    }
+}

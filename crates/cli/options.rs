@@ -1,0 +1,145 @@
+//! Arguments that several commands share.
+
+use std::path::PathBuf;
+
+use clap::builder::{FalseyValueParser, RangedU64ValueParser};
+use treffer_api::SearchOptions;
+use treffer_engine::Device;
+use treffer_engine::stages::Registry;
+use treffer_fusion::Weights;
+use treffer_types::{StageMap, StageName, stage_list};
+
+use crate::format::ResultFormat;
+
+/// A whole number from 1.
+pub(crate) fn at_least_one() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
+/// Options of every command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Folder in which pulled models are kept [default: the user's cache folder]
+    #[arg(
+        long,
+        global = true,
+        env = "TREFFER_MODELS",
+        hide_env_values = true,
+        value_name = "DIR"
+    )]
+    pub(crate) models: Option<PathBuf>,
+    /// Never use the network: a model that is not in the cache is an error
+    // Any value but 0, no, false and the like switches it on, as people expect of a variable.
+    #[arg(long, global = true, env = "TREFFER_OFFLINE", hide_env_values = true, value_parser = FalseyValueParser::new())]
+    pub(crate) offline: bool,
+    /// Threads for the models [default: one per core]; results do not depend on it
+    #[arg(long, global = true, value_name = "N", value_parser = at_least_one())]
+    pub(crate) threads: Option<usize>,
+}
+
+/// A profile, and what is to differ from it.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ProfileArgs {
+    /// Profile of the index to use
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub(crate) profile: String,
+    /// Run only these stages: bm25, dense, cross
+    #[arg(long, value_delimiter = ',', value_name = "STAGES", value_parser = known_stage)]
+    pub(crate) stages: Option<Vec<StageName>>,
+    /// Weights instead of the profile's, with sum 1: by name, as in bm25=0.4,dense=0.6, or
+    /// those of bm25, dense and cross, as in 0.2,0.3,0.5
+    #[arg(long, value_name = "WEIGHTS", allow_hyphen_values = true, value_parser = known_weights)]
+    pub(crate) weights: Option<Weights>,
+    /// Set a key of the profile for this run, as in cross_depth=20
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// Where models run: cpu, cuda or cuda:N; cpu:candle for f32 on the CPU [default: as the
+    /// index's settings say]
+    #[arg(long)]
+    pub(crate) device: Option<Device>,
+}
+
+impl ProfileArgs {
+    /// As an engine takes them.
+    pub(crate) fn options(&self) -> SearchOptions {
+        SearchOptions {
+            profile: self.profile.clone(),
+            set: self.overrides.clone(),
+            stages: self.stages.clone(),
+            weights: self.weights.clone().map(StageMap::from),
+            ..SearchOptions::default()
+        }
+    }
+}
+
+fn known_stage(name: &str) -> Result<StageName, String> {
+    let known = Registry::standard().names();
+    let stage = name.parse().ok().filter(|stage| known.contains(stage));
+    stage.ok_or_else(|| {
+        format!(
+            "there is no stage `{name}`; stages are {}",
+            stage_list(&known)
+        )
+    })
+}
+
+fn known_weights(text: &str) -> Result<Weights, String> {
+    let weights: Weights = text.parse().map_err(|error| one_line(&error))?;
+    for stage in weights.stages() {
+        known_stage(stage.as_str())?;
+    }
+    Ok(weights)
+}
+
+/// An error with its causes.
+fn one_line(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", one_line(source)),
+        None => error.to_string(),
+    }
+}
+
+/// Judged queries, and how an index is searched for them.
+#[derive(Debug, clap::Args)]
+pub(crate) struct JudgedArgs {
+    /// Folder of the index
+    pub(crate) dir: PathBuf,
+    /// Queries: BEIR queries.jsonl, or TSV (id, text)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) queries: PathBuf,
+    /// Relevance judgments: BEIR TSV or TREC qrels, also .gz or .zst
+    #[arg(long, value_name = "FILE")]
+    pub(crate) qrels: PathBuf,
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
+    /// Use only the first N judged queries
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    pub(crate) limit: Option<usize>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: ResultFormat,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_named_or_three() {
+        let named = known_weights("bm25=0.2,dense=0.3,cross=0.5").unwrap();
+        assert_eq!(named, known_weights("0.2,0.3,0.5").unwrap());
+        assert_eq!(
+            known_weights("dense=1").unwrap(),
+            known_weights("0,1,0").unwrap()
+        );
+    }
+
+    #[test]
+    fn a_weight_of_no_stage_is_refused() {
+        let message = known_weights("bm25=0.5,dens=0.5").unwrap_err();
+        assert_eq!(
+            message,
+            "there is no stage `dens`; stages are bm25, dense, cross"
+        );
+    }
+}

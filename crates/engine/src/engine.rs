@@ -1,0 +1,260 @@
+//! An open index: its parts, checked and ready to search.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use treffer_api::SearchOptions;
+use treffer_bm25::Bm25Index;
+use treffer_fusion::Weights;
+use treffer_store::Store;
+use treffer_types::{BoxError, Device, DocId, Query, StageName, stage_list};
+
+use crate::config::Settings;
+use crate::error::{Error, part};
+use crate::manifest::{Manifest, SETTINGS, parts};
+use crate::models::ModelSource;
+use crate::pipeline::Available;
+use crate::profile::Profile;
+use crate::stages::{OpenContext, Registry, Stage, StageQuery};
+
+/// An index open for searching, with the models that it needs.
+///
+/// It is a handle: cloning costs nothing, threads may share it, and it keeps reading the
+/// generation that it opened, also while another process replaces the index.
+///
+/// ```no_run
+/// use treffer_engine::api::SearchRequest;
+/// use treffer_engine::{Engine, OpenOptions};
+/// # fn models() -> Box<dyn treffer_engine::models::ModelSource> { unimplemented!() }
+///
+/// let engine = Engine::open("my-index".as_ref(), &OpenOptions::default(), &*models())?;
+/// let response = engine.search(&SearchRequest::text("quiet refrigerator"))?;
+/// println!("{:?}", response.hits.first().map(|hit| &hit.title));
+/// # Ok::<(), treffer_engine::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Engine(Arc<Snapshot>);
+
+/// One generation of an index. It never changes.
+struct Snapshot {
+    dir: PathBuf,
+    manifest: Manifest,
+    settings: Settings,
+    available: Available,
+    device: Device,
+    stages: Vec<(StageName, Arc<dyn Stage>)>,
+    store: Arc<Store>,
+    bm25: Arc<Bm25Index>,
+}
+
+/// What to open.
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    /// The stages that will be used; models of others are not loaded. `None`: all
+    /// that the index has.
+    pub stages: Option<Vec<StageName>>,
+    /// Where models run, instead of where the settings say.
+    pub device: Option<Device>,
+    /// The kinds of stages that the program knows.
+    pub registry: Registry,
+}
+
+impl Engine {
+    /// Opens the index in `dir`: checks its format, its files, its settings and the
+    /// identity of the models it needs.
+    ///
+    /// # Errors
+    /// If any of these does not hold, with both values named; if a stage is asked
+    /// for that the index does not have.
+    pub fn open(
+        dir: &Path,
+        options: &OpenOptions,
+        models: &dyn ModelSource,
+    ) -> Result<Self, Error> {
+        let mut manifest = Manifest::read(dir)?;
+        loop {
+            match Snapshot::open(dir, &manifest, options, models) {
+                // Replaced while being opened: the files went with the generation.
+                Err(error) => match Manifest::read(dir) {
+                    Ok(newer) if newer.generation > manifest.generation => manifest = newer,
+                    _ => return Err(error),
+                },
+                Ok(snapshot) => return Ok(Engine(Arc::new(snapshot))),
+            }
+        }
+    }
+
+    /// Where it lies.
+    pub fn dir(&self) -> &Path {
+        &self.0.dir
+    }
+
+    /// What it consists of.
+    pub fn manifest(&self) -> &Manifest {
+        &self.0.manifest
+    }
+
+    /// Its settings as they were when it was opened.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Where its models run.
+    pub fn device(&self) -> Device {
+        self.0.device
+    }
+
+    /// The stages that were opened, and what they can do.
+    pub fn available(&self) -> &Available {
+        &self.0.available
+    }
+
+    /// Names of the stages that were opened, in the order in which they run.
+    pub fn stages(&self) -> Vec<StageName> {
+        self.0.available.names()
+    }
+
+    /// Number of documents.
+    pub fn n_docs(&self) -> u32 {
+        self.0.manifest.n_documents()
+    }
+
+    /// The profile that `options` name, with everything else that they say of it.
+    ///
+    /// # Errors
+    /// If there is no such profile, or a key or value is wrong.
+    pub fn profile(&self, options: &SearchOptions) -> Result<Profile, Error> {
+        self.settings().profile_for(options)
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn bm25(&self) -> &Bm25Index {
+        &self.0.bm25
+    }
+
+    /// The corpus's id of a document.
+    pub(crate) fn doc_id(&self, doc: DocId) -> Result<&str, Error> {
+        self.store()
+            .id(doc)
+            .map_err(part("read", "store", self.dir()))
+    }
+
+    /// The document that has this id, if there is one.
+    pub(crate) fn find(&self, id: &str) -> Result<Option<DocId>, Error> {
+        self.store()
+            .find(id)
+            .map_err(part("read", "store", self.dir()))
+    }
+
+    /// Has a stage begin to answer queries.
+    pub(crate) fn begin<'a>(
+        &'a self,
+        stage: StageName,
+        queries: &[&'a Query],
+        profile: &'a Profile,
+    ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError> {
+        let mut stages = self.0.stages.iter();
+        let (_, opened) = stages
+            .find(|(name, _)| *name == stage)
+            .ok_or_else(|| format!("the {stage} stage was not opened"))?;
+        let answers = opened.begin(queries, profile)?;
+        if answers.len() != queries.len() {
+            let (found, expected) = (answers.len(), queries.len());
+            return Err(format!("it began {found} of {expected} queries").into());
+        }
+        Ok(answers)
+    }
+}
+
+impl Settings {
+    /// The profile that `options` name, with everything else that they say of it.
+    ///
+    /// # Errors
+    /// If there is no such profile, or a key or value is wrong.
+    pub fn profile_for(&self, options: &SearchOptions) -> Result<Profile, Error> {
+        let mut profile = self
+            .profile(&options.profile)?
+            .with_overrides(&options.set)?;
+        if let Some(weights) = &options.weights {
+            profile.weights = Weights::from_decimals(weights.clone())
+                .map_err(|error| Error::Request(error.to_string()))?;
+            profile.learned = None; // weights are asked for, and a learned fusion has its own
+        }
+        Ok(profile)
+    }
+}
+
+impl Snapshot {
+    fn open(
+        dir: &Path,
+        manifest: &Manifest,
+        options: &OpenOptions,
+        models: &dyn ModelSource,
+    ) -> Result<Self, Error> {
+        let settings = Settings::read(&dir.join(SETTINGS))?;
+        let available = available(manifest, options)?;
+        let [segment] = manifest.segments.as_slice() else {
+            return Err(Error::Damaged {
+                path: dir.join(crate::manifest::MANIFEST),
+                what: format!("it names {} segments, one is read", manifest.segments.len()),
+            });
+        };
+        let place = dir.join(&segment.name);
+        segment.check_seals(&place)?;
+
+        let mut bm25_config = manifest.blueprint.bm25.clone();
+        (bm25_config.k1, bm25_config.b) = (settings.bm25.k1, settings.bm25.b);
+        let bm25_dir = place.join(parts::BM25);
+        let bm25 = Bm25Index::open(&bm25_dir, &bm25_config);
+        let bm25 = Arc::new(bm25.map_err(part("open", "BM25 part", &bm25_dir))?);
+        let store_dir = place.join(parts::STORE);
+        let store = Store::open(&store_dir).map_err(part("open", "store", &store_dir))?;
+        let store = Arc::new(store);
+        let device = options.device.unwrap_or(settings.device);
+        let context = OpenContext {
+            manifest,
+            segment: &place,
+            store: &store,
+            bm25: &bm25,
+            models,
+            device,
+        };
+        // Models take the time, so they are loaded beside each other.
+        let stages = available
+            .stages
+            .par_iter()
+            .filter_map(|stage| options.registry.get(stage.name))
+            .map(|kind| Ok((kind.name, (kind.open)(&context)?)))
+            .collect::<Result<Vec<_>, Error>>()?;
+        Ok(Snapshot {
+            dir: dir.into(),
+            manifest: manifest.clone(),
+            settings,
+            available,
+            device,
+            stages,
+            store,
+            bm25,
+        })
+    }
+}
+
+/// The stages asked for, or all that the index has.
+fn available(manifest: &Manifest, options: &OpenOptions) -> Result<Available, Error> {
+    let available = Available::in_index(manifest, options.registry);
+    let Some(wanted) = &options.stages else {
+        return Ok(available);
+    };
+    let names = available.names();
+    match wanted.iter().find(|stage| !names.contains(stage)) {
+        None => Ok(available.limited_to(wanted)),
+        Some(missing) => Err(Error::Request(format!(
+            "this index has no {missing} stage; it was built with {}",
+            stage_list(&names)
+        ))),
+    }
+}

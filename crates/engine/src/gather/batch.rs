@@ -1,0 +1,106 @@
+//! Queries that are answered together: each stage begins all of them at once, when the
+//! first one needs it.
+
+use std::time::Duration;
+
+use treffer_types::{BoxError, Clock, Query, StageName};
+
+use crate::engine::Engine;
+use crate::profile::Profile;
+use crate::stages::StageQuery;
+
+/// What the stages have begun for some queries.
+pub(super) struct Batch<'a> {
+    engine: &'a Engine,
+    profile: &'a Profile,
+    queries: &'a [&'a Query],
+    clock: &'a dyn Clock,
+    begun: Vec<Begun<'a>>,
+}
+
+struct Begun<'a> {
+    stage: StageName,
+    answers: Vec<Box<dyn StageQuery + 'a>>,
+    /// Each query's part of the time that beginning took.
+    due: Duration,
+    /// Whether a query was charged its part.
+    is_charged: Vec<bool>,
+}
+
+/// What beginning costs one query, which is not what its clock shows: the first query
+/// waits for all, the others for nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Share {
+    /// Time that passed while this query was being answered.
+    spent: Duration,
+    /// Its fair part.
+    due: Duration,
+}
+
+impl Share {
+    /// The time that passed, with the fair part in place of what was spent.
+    pub(crate) fn adjust(self, elapsed: Duration) -> Duration {
+        (elapsed + self.due).saturating_sub(self.spent)
+    }
+
+    /// A deadline for a query that is charged its fair part.
+    pub(crate) fn postpone(self, deadline: Duration) -> Duration {
+        (deadline + self.spent).saturating_sub(self.due)
+    }
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(
+        engine: &'a Engine,
+        profile: &'a Profile,
+        queries: &'a [&'a Query],
+        clock: &'a dyn Clock,
+    ) -> Self {
+        Batch {
+            engine,
+            profile,
+            queries,
+            clock,
+            begun: Vec::new(),
+        }
+    }
+
+    pub(super) fn query(&self, at: usize) -> &'a Query {
+        self.queries[at]
+    }
+
+    /// The stage's work on one query, begun with all others if it has not been.
+    pub(super) fn answer(
+        &mut self,
+        stage: StageName,
+        at: usize,
+    ) -> Result<(&dyn StageQuery, Share), BoxError> {
+        let mut spent = Duration::ZERO;
+        let place = match self.begun.iter().position(|begun| begun.stage == stage) {
+            Some(place) => place,
+            None => {
+                let start = self.clock.now();
+                let answers = self.engine.begin(stage, self.queries, self.profile)?;
+                spent = self.clock.now().saturating_sub(start);
+                let n = u32::try_from(self.queries.len().max(1)).unwrap_or(u32::MAX);
+                self.begun.push(Begun {
+                    stage,
+                    answers,
+                    due: spent / n,
+                    is_charged: vec![false; self.queries.len()],
+                });
+                self.begun.len() - 1
+            }
+        };
+        let begun = &mut self.begun[place];
+        let is_charged = std::mem::replace(&mut begun.is_charged[at], true);
+        let due = if is_charged {
+            Duration::ZERO
+        } else if self.queries.len() == 1 {
+            spent
+        } else {
+            begun.due
+        };
+        Ok((begun.answers[at].as_ref(), Share { spent, due }))
+    }
+}

@@ -1,0 +1,64 @@
+//! A learned fusion as a file of an index.
+
+use std::fs;
+use std::path::Path;
+
+use treffer_disk::{create_dir_durably, write_durably};
+use treffer_fusion::Learned;
+
+use super::LearnedFile;
+use crate::error::{Error, IoContext};
+
+/// Folder within an index.
+const FOLDER: &str = "learned";
+
+/// Keeps a learned fusion in the index in `dir`, for the profile of that name.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn keep(dir: &Path, profile: &str, learned: &Learned) -> Result<LearnedFile, Error> {
+    let folder = dir.join(FOLDER);
+    create_dir_durably(&folder)?;
+    let text = learned.encode()?;
+    let crc32 = crc32fast::hash(text.as_bytes());
+    // The checksum in the name keeps what another profile, or a search that is running,
+    // reads under the old one.
+    let file = format!("{FOLDER}/{}-{crc32:08x}.json", file_name(profile));
+    write_durably(&dir.join(&file), text.as_bytes())?;
+    Ok(LearnedFile {
+        file,
+        crc32,
+        stages: learned.stages().to_vec(),
+    })
+}
+
+/// A profile's name may hold what a file's cannot.
+fn file_name(profile: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let escaped = profile.chars().map(|c| {
+        if is_plain(c) {
+            c.to_string()
+        } else {
+            format!("%{:x}", u32::from(c))
+        }
+    });
+    escaped.collect()
+}
+
+/// Reads what [`keep`] wrote.
+///
+/// # Errors
+/// If it is not there, not what the profile says, or of another version.
+pub fn load(dir: &Path, record: &LearnedFile) -> Result<Learned, Error> {
+    let path = dir.join(&record.file);
+    let text = fs::read_to_string(&path).at("read", &path)?;
+    let crc32 = crc32fast::hash(text.as_bytes());
+    if crc32 != record.crc32 {
+        return Err(Error::LearnedDamaged {
+            path,
+            found: crc32,
+            expected: record.crc32,
+        });
+    }
+    Ok(Learned::decode(&text)?)
+}

@@ -1,0 +1,403 @@
+//! The pipeline: which steps a search takes, in order. Everything that depends on a
+//! profile's mode is decided here, and nothing else reads the mode.
+
+use treffer_fusion::{Aggregation, Fusion, Normalization, Normalizer, Weights};
+use treffer_types::{StageMap, StageName, stage_list};
+
+use crate::error::Error;
+use crate::manifest::Manifest;
+use crate::profile::{Depths, Mode, Order, Profile};
+use crate::stages::{Capabilities, Registry, StageKind};
+
+/// One step of a search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The stage adds its best documents to the candidates, and scores those that are
+    /// there already.
+    Retrieve {
+        /// Which stage.
+        stage: StageName,
+        /// How many.
+        depth: usize,
+    },
+    /// The stage scores every candidate that it has not scored yet.
+    Score {
+        /// Which stage.
+        stage: StageName,
+    },
+    /// The stage scores the best of the candidates.
+    Rerank {
+        /// Which stage.
+        stage: StageName,
+        /// How many of them.
+        depth: usize,
+        /// Which first.
+        order: Order,
+    },
+}
+
+impl Step {
+    /// The stage that takes the step.
+    pub fn stage(self) -> StageName {
+        match self {
+            Step::Retrieve { stage, .. } | Step::Score { stage } | Step::Rerank { stage, .. } => {
+                stage
+            }
+        }
+    }
+}
+
+/// The steps of a search, and what follows from them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pipeline {
+    steps: Vec<Step>,
+    stages: Vec<StageName>,
+    theoretical: StageMap<Normalizer>,
+    scores_every_document: bool,
+}
+
+/// What an index offers to a pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Available {
+    /// Its stages, in the order in which they run.
+    pub stages: Vec<AvailableStage>,
+    /// How many documents it holds.
+    pub n_docs: u32,
+}
+
+/// A stage that an index has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AvailableStage {
+    /// Its name.
+    pub name: StageName,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Its depth where a profile names none.
+    pub default_depth: usize,
+    /// What is known of its scores without looking at any.
+    pub theoretical: Normalizer,
+}
+
+impl From<&StageKind> for AvailableStage {
+    fn from(kind: &StageKind) -> Self {
+        AvailableStage {
+            name: kind.name,
+            capabilities: kind.capabilities,
+            default_depth: kind.default_depth,
+            theoretical: kind.theoretical,
+        }
+    }
+}
+
+impl Available {
+    /// What an index was built with, as far as `registry` knows its stages.
+    pub fn in_index(manifest: &Manifest, registry: Registry) -> Self {
+        let stages = registry.iter().filter(|kind| (kind.is_in)(manifest));
+        Available {
+            stages: stages.map(AvailableStage::from).collect(),
+            n_docs: manifest.n_documents(),
+        }
+    }
+
+    /// An index of so many documents that has every stage of `registry`.
+    pub fn all(registry: Registry, n_docs: u32) -> Self {
+        Available {
+            stages: registry.iter().map(AvailableStage::from).collect(),
+            n_docs,
+        }
+    }
+
+    /// Names of the stages.
+    pub fn names(&self) -> Vec<StageName> {
+        self.stages.iter().map(|stage| stage.name).collect()
+    }
+
+    /// The same without the stages that are not among `names`.
+    pub fn limited_to(mut self, names: &[StageName]) -> Self {
+        self.stages.retain(|stage| names.contains(&stage.name));
+        self
+    }
+}
+
+impl AvailableStage {
+    fn depth(&self, profile: &Profile) -> usize {
+        profile.depths.get(self.name).unwrap_or(self.default_depth)
+    }
+}
+
+impl Pipeline {
+    /// The steps of all stages that `profile` runs.
+    ///
+    /// # Errors
+    /// If the profile's values contradict each other, if no stage is left to run or to
+    /// retrieve, or if mode `exhaustive` would have a reranker score more documents than
+    /// its depth.
+    pub fn of(profile: &Profile, available: &Available) -> Result<Self, Error> {
+        let running = running(profile, available);
+        Pipeline::assemble(profile, available, running)
+    }
+
+    /// The steps of those stages alone that `only` names: a search can stop after any
+    /// stage or leave one out.
+    ///
+    /// # Errors
+    /// As [`Pipeline::of`], or if a stage is named that the profile does not run.
+    pub fn only(
+        profile: &Profile,
+        available: &Available,
+        only: &[StageName],
+    ) -> Result<Self, Error> {
+        let mut running = running(profile, available);
+        let names: Vec<StageName> = running.iter().map(|stage| stage.name).collect();
+        if let Some(missing) = only.iter().find(|stage| !names.contains(stage)) {
+            return Err(Error::Request(format!(
+                "the {missing} stage does not run under this profile; it runs {}",
+                stage_list(&names)
+            )));
+        }
+        running.retain(|stage| only.contains(&stage.name));
+        Pipeline::assemble(profile, available, running)
+    }
+
+    /// The steps that can change a ranking: as [`Pipeline::of`], but without a reranker
+    /// that has no weight and that no learned fusion looks at.
+    ///
+    /// # Errors
+    /// As [`Pipeline::of`].
+    pub fn effective(profile: &Profile, available: &Available) -> Result<Self, Error> {
+        let learned = profile.learned.as_ref();
+        let is_learned_from = |stage| learned.is_some_and(|it| it.stages.contains(&stage));
+        let mut running = running(profile, available);
+        running.retain(|stage| {
+            !stage.capabilities.reranks
+                || profile.weights.weight(stage.name) > 0.0
+                || is_learned_from(stage.name)
+        });
+        Pipeline::assemble(profile, available, running)
+    }
+
+    fn assemble(
+        profile: &Profile,
+        available: &Available,
+        running: Vec<&AvailableStage>,
+    ) -> Result<Self, Error> {
+        profile.check().map_err(Error::Request)?;
+        if running.is_empty() {
+            return Err(Error::Request(
+                "no stage is left to run; name at least one".into(),
+            ));
+        }
+        let (rerankers, scorers): (Vec<&AvailableStage>, Vec<&AvailableStage>) = running
+            .iter()
+            .copied()
+            .partition(|stage| stage.capabilities.reranks);
+        let (retrievers, others): (Vec<&AvailableStage>, Vec<&AvailableStage>) = scorers
+            .iter()
+            .copied()
+            .partition(|stage| stage.capabilities.retrieves);
+        let retrieve = |stage: &&AvailableStage| Step::Retrieve {
+            stage: stage.name,
+            depth: stage.depth(profile),
+        };
+        let score = |stage: &&AvailableStage| Step::Score { stage: stage.name };
+        let mut steps: Vec<Step> = Vec::new();
+        match profile.mode {
+            Mode::Exhaustive => {
+                refuse_too_many(profile, available, &rerankers)?;
+                steps.extend(retrievers.iter().map(score));
+            }
+            _ if retrievers.is_empty() => {
+                return Err(Error::Request(format!(
+                    "no stage is left that retrieves candidates: {} only scores what others retrieved; name one of {} too, or use mode `exhaustive`",
+                    stage_list(&names_of(&running)),
+                    stage_list(&names_of(&available_retrievers(available)))
+                )));
+            }
+            // The first one retrieves; the others score what it found.
+            Mode::Cascade | Mode::TwoStage => {
+                steps.extend(retrievers.first().map(retrieve));
+                steps.extend(retrievers.iter().skip(1).map(score));
+            }
+            // Each finds what the others missed. The last one has scored all candidates by
+            // then, the ones before it lack what was retrieved after them.
+            Mode::Hybrid => {
+                steps.extend(retrievers.iter().map(retrieve));
+                let incomplete = retrievers.len().saturating_sub(1);
+                steps.extend(retrievers.iter().take(incomplete).map(score));
+            }
+        }
+        steps.extend(others.iter().map(score));
+        steps.extend(rerankers.iter().map(|stage| Step::Rerank {
+            stage: stage.name,
+            depth: stage.depth(profile),
+            order: profile.cross_order,
+        }));
+        Ok(Pipeline {
+            steps,
+            stages: names_of(&running),
+            theoretical: running
+                .iter()
+                .map(|one| (one.name, one.theoretical))
+                .collect(),
+            scores_every_document: profile.mode == Mode::Exhaustive,
+        })
+    }
+
+    /// The steps, in the order in which they run.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// The stages that run, each once, in the order of the registry.
+    pub fn stages(&self) -> &[StageName] {
+        &self.stages
+    }
+
+    /// Whether `stage` runs.
+    pub fn runs(&self, stage: StageName) -> bool {
+        self.stages.contains(&stage)
+    }
+
+    /// Whether every document is a candidate from the start, so that nothing is retrieved.
+    pub fn scores_every_document(&self) -> bool {
+        self.scores_every_document
+    }
+
+    /// How many candidates `stage` retrieves, if it does.
+    pub fn retrieves(&self, stage: StageName) -> Option<usize> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Retrieve { stage: of, depth } if *of == stage => Some(*depth),
+            _ => None,
+        })
+    }
+
+    /// How many candidates `stage` reranks and in which order, if it does.
+    pub fn reranks(&self, stage: StageName) -> Option<(usize, Order)> {
+        self.steps.iter().find_map(|step| match step {
+            Step::Rerank {
+                stage: of,
+                depth,
+                order,
+            } if *of == stage => Some((*depth, *order)),
+            _ => None,
+        })
+    }
+
+    /// The last stage that reranks: what it has not scored ranks below what it has.
+    pub fn reranker(&self) -> Option<StageName> {
+        self.steps.iter().rev().find_map(|step| match step {
+            Step::Rerank { stage, .. } => Some(*stage),
+            _ => None,
+        })
+    }
+
+    /// The stages that score every candidate: all but rerankers.
+    pub fn scorers(&self) -> Vec<StageName> {
+        let is_scorer = |stage: &StageName| self.reranks(*stage).is_none();
+        self.stages.iter().copied().filter(is_scorer).collect()
+    }
+
+    /// What is known of a stage's scores without looking at any.
+    pub fn theoretical(&self, stage: StageName) -> Normalizer {
+        self.theoretical.get_or(stage, Normalizer::MinMax)
+    }
+
+    /// How the evidence of these stages becomes comparable scores; by min-max where
+    /// `normalizers` say nothing.
+    pub fn normalization(
+        &self,
+        normalizers: &StageMap<Normalizer>,
+        aggregation: Aggregation,
+    ) -> Normalization {
+        Normalization {
+            normalizers: StageMap::from_fn(&self.stages, |stage| {
+                normalizers.get_or(stage, Normalizer::MinMax)
+            }),
+            aggregation,
+            reranker: self.reranker(),
+        }
+    }
+
+    /// As [`Pipeline::normalization`], of the stages that run before `reranker`.
+    pub fn normalization_before(
+        &self,
+        reranker: StageName,
+        normalizers: &StageMap<Normalizer>,
+        aggregation: Aggregation,
+    ) -> Normalization {
+        let place = |stage: StageName| self.stages.iter().position(|one| *one == stage);
+        let is_before =
+            |stage: StageName| self.reranks(stage).is_none() || place(stage) < place(reranker);
+        let before: Vec<StageName> = (self.stages.iter().copied())
+            .filter(|stage| *stage != reranker && is_before(*stage))
+            .collect();
+        let mut latest_first = before.iter().rev().copied();
+        Normalization {
+            normalizers: StageMap::from_fn(&before, |stage| {
+                normalizers.get_or(stage, Normalizer::MinMax)
+            }),
+            aggregation,
+            reranker: latest_first.find(|stage| self.reranks(*stage).is_some()),
+        }
+    }
+
+    /// The fusion of these stages under `profile`: the other stages' weights are given up
+    /// and the rest scaled to sum to 1. A single stage orders alone, whatever its weight;
+    /// `None` if there are more and none of them has any.
+    pub fn fusion(&self, profile: &Profile) -> Option<Fusion> {
+        let weights = match self.stages.as_slice() {
+            [_] => Weights::equal(&self.stages),
+            stages => profile.weights.restricted_to(stages),
+        };
+        Some(Fusion {
+            normalization: self.normalization(&profile.normalizers, profile.aggregation),
+            weights: weights?,
+        })
+    }
+}
+
+/// The stages that a profile runs, given those that an index has.
+fn running<'a>(profile: &Profile, available: &'a Available) -> Vec<&'a AvailableStage> {
+    let runs = |stage: &&AvailableStage| {
+        let Capabilities {
+            retrieves, reranks, ..
+        } = stage.capabilities;
+        let is_switched_off = reranks && stage.depth(profile) == 0;
+        let is_other_first =
+            retrieves && profile.mode == Mode::TwoStage && stage.name != profile.first_stage;
+        !is_switched_off && !is_other_first
+    };
+    available.stages.iter().filter(runs).collect()
+}
+
+fn available_retrievers(available: &Available) -> Vec<&AvailableStage> {
+    let stages = available.stages.iter();
+    stages
+        .filter(|stage| stage.capabilities.retrieves)
+        .collect()
+}
+
+fn names_of(stages: &[&AvailableStage]) -> Vec<StageName> {
+    stages.iter().map(|stage| stage.name).collect()
+}
+
+fn refuse_too_many(
+    profile: &Profile,
+    available: &Available,
+    rerankers: &[&AvailableStage],
+) -> Result<(), Error> {
+    for stage in rerankers {
+        let depth = stage.depth(profile);
+        if available.n_docs as usize > depth {
+            let key = Depths::key(stage.name);
+            return Err(Error::Request(format!(
+                "mode `exhaustive` has the {} stage read every document, but the index holds {} and {key} is {depth}; raise {key} or choose another mode",
+                stage.name, available.n_docs
+            )));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+use super::*;
+
+const BM25: StageName = StageName::BM25;
+const DENSE: StageName = StageName::DENSE;
+const CROSS: StageName = StageName::CROSS;
+const LATE: StageName = StageName::from_static("late");
+
+fn stage(name: StageName, retrieves: bool, reranks: bool) -> AvailableStage {
+    AvailableStage {
+        name,
+        capabilities: Capabilities {
+            retrieves,
+            scores: !reranks,
+            reranks,
+        },
+        default_depth: 50,
+        theoretical: Normalizer::MinMax,
+    }
+}
+
+fn available() -> Available {
+    Available {
+        stages: vec![
+            stage(BM25, true, false),
+            stage(DENSE, true, false),
+            stage(CROSS, false, true),
+        ],
+        n_docs: 80,
+    }
+}
+
+fn steps(profile: &Profile, available: &Available) -> Vec<String> {
+    let pipeline = Pipeline::of(profile, available).unwrap();
+    let shown = pipeline.steps().iter().map(|step| match step {
+        Step::Retrieve { stage, depth } => format!("retrieve {stage} {depth}"),
+        Step::Score { stage } => format!("score {stage}"),
+        Step::Rerank { stage, depth, .. } => format!("rerank {stage} {depth}"),
+    });
+    shown.collect()
+}
+
+fn in_mode(mode: Mode) -> Profile {
+    Profile {
+        mode,
+        ..Profile::default()
+    }
+}
+
+#[test]
+fn every_mode_has_its_steps() {
+    let available = available();
+    assert_eq!(
+        steps(&in_mode(Mode::Hybrid), &available),
+        [
+            "retrieve bm25 200",
+            "retrieve dense 200",
+            "score bm25",
+            "rerank cross 100"
+        ]
+    );
+    assert_eq!(
+        steps(&in_mode(Mode::Cascade), &available),
+        ["retrieve bm25 200", "score dense", "rerank cross 100"]
+    );
+    assert_eq!(
+        steps(&in_mode(Mode::TwoStage), &available),
+        ["retrieve bm25 200", "rerank cross 100"]
+    );
+    let dense_first = Profile {
+        first_stage: DENSE,
+        ..in_mode(Mode::TwoStage)
+    };
+    assert_eq!(
+        steps(&dense_first, &available),
+        ["retrieve dense 200", "rerank cross 100"]
+    );
+    assert_eq!(
+        steps(&in_mode(Mode::Exhaustive), &available),
+        ["score bm25", "score dense", "rerank cross 100"]
+    );
+}
+
+#[test]
+fn a_further_stage_takes_its_place_without_being_known() {
+    let mut available = available();
+    available.stages.insert(2, stage(LATE, true, false));
+    let profile = in_mode(Mode::Hybrid);
+    assert_eq!(
+        steps(&profile, &available),
+        [
+            "retrieve bm25 200",
+            "retrieve dense 200",
+            "retrieve late 50",
+            "score bm25",
+            "score dense",
+            "rerank cross 100",
+        ]
+    );
+    available.stages[2].capabilities.retrieves = false;
+    assert_eq!(
+        steps(&in_mode(Mode::Cascade), &available),
+        [
+            "retrieve bm25 200",
+            "score dense",
+            "score late",
+            "rerank cross 100"
+        ]
+    );
+    let pipeline = Pipeline::of(&profile, &available).unwrap();
+    assert_eq!(pipeline.scorers(), [BM25, DENSE, LATE]);
+    assert_eq!(pipeline.reranker(), Some(CROSS));
+}
+
+#[test]
+fn two_stage_runs_one_first_stage() {
+    let stages = |profile: &Profile| {
+        let pipeline = Pipeline::of(profile, &available()).unwrap();
+        pipeline.stages().to_vec()
+    };
+    let profile = in_mode(Mode::TwoStage);
+    assert_eq!(stages(&profile), [BM25, CROSS]);
+    let profile = Profile {
+        first_stage: DENSE,
+        ..profile
+    };
+    assert_eq!(stages(&profile), [DENSE, CROSS]);
+    let profile = Profile {
+        depths: profile.depths.clone().with(CROSS, 0),
+        ..profile
+    };
+    assert_eq!(stages(&profile), [DENSE]);
+}
+
+#[test]
+fn without_bm25_the_bi_encoder_retrieves_in_a_cascade() {
+    let pipeline = Pipeline::only(&in_mode(Mode::Cascade), &available(), &[DENSE, CROSS]).unwrap();
+    assert_eq!(pipeline.retrieves(DENSE), Some(200));
+}
+
+#[test]
+fn a_reranker_without_weight_has_no_effect() {
+    let profile = Profile {
+        weights: "0.5,0.5,0".parse().unwrap(),
+        ..Profile::default()
+    };
+    let effective = Pipeline::effective(&profile, &available()).unwrap();
+    assert_eq!(effective.stages(), [BM25, DENSE]);
+    let all = Pipeline::of(&profile, &available()).unwrap();
+    assert_eq!(all.stages(), [BM25, DENSE, CROSS]);
+}
+
+#[test]
+fn what_cannot_run_is_refused_with_the_reason() {
+    let refused = |only: &[StageName], profile: &Profile| {
+        let pipeline = Pipeline::only(profile, &available(), only);
+        pipeline.unwrap_err().to_string()
+    };
+    let hybrid = in_mode(Mode::Hybrid);
+    assert!(refused(&[], &hybrid).contains("no stage is left to run"));
+    assert!(refused(&[CROSS], &hybrid).contains("name one of bm25, dense too"));
+    assert!(refused(&[LATE], &hybrid).contains("it runs bm25, dense, cross"));
+    let shallow = Profile {
+        depths: Depths::default().with(CROSS, 79),
+        ..in_mode(Mode::Exhaustive)
+    };
+    assert!(refused(&[CROSS], &shallow).contains("raise cross_depth"));
+}

@@ -1,0 +1,106 @@
+//! The bi-encoder: cosine similarity of embeddings, passage by passage.
+
+use std::sync::Arc;
+
+use treffer_dense::DenseIndex;
+use treffer_fusion::Normalizer;
+use treffer_types::{BoxError, DocId, Embedder, Evidence, PassageId, Query, Score, StageName};
+
+use super::{Capabilities, Found, OpenContext, Stage, StageKind, StageQuery};
+use crate::error::{Error, part};
+use crate::manifest::parts;
+use crate::models;
+use crate::profile::Profile;
+
+pub(super) static KIND: StageKind = StageKind {
+    name: StageName::DENSE,
+    capabilities: Capabilities {
+        retrieves: true,
+        scores: true,
+        reranks: false,
+    },
+    default_depth: 200,
+    theoretical: Normalizer::TheoreticalMin { low: -1.0 },
+    is_in: |manifest| manifest.blueprint.dense.is_some(),
+    open,
+};
+
+fn open(context: &OpenContext<'_>) -> Result<Arc<dyn Stage>, Error> {
+    let manifest = context.manifest;
+    let (Some(config), Some(record)) = (&manifest.blueprint.dense, &manifest.models.dense) else {
+        return Err(Error::Request("this index has no dense stage".into()));
+    };
+    let embedder = context.models.embedder(&config.model, context.device);
+    let embedder = embedder.map_err(|source| models::load_error(&config.model, source))?;
+    record.check(&models::record_embedder(embedder.as_ref()))?;
+    let dir = context.segment.join(parts::DENSE);
+    let index = DenseIndex::open(&dir).map_err(part("open", "dense part", &dir))?;
+    Ok(Arc::new(DenseStage { index, embedder }))
+}
+
+struct DenseStage {
+    index: DenseIndex,
+    embedder: Arc<dyn Embedder>,
+}
+
+impl Stage for DenseStage {
+    fn begin<'a>(
+        &'a self,
+        queries: &[&'a Query],
+        profile: &'a Profile,
+    ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError> {
+        let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
+        let embeddings = self.embedder.embed_queries(&texts)?;
+        if embeddings.len() != queries.len() {
+            return Err(format!(
+                "the bi-encoder returned {} vectors for {} queries",
+                embeddings.len(),
+                queries.len()
+            )
+            .into());
+        }
+        let scans = self.index.len() < profile.exact_below;
+        let begun = embeddings.into_iter().map(|embedding| {
+            Box::new(DenseQuery {
+                index: &self.index,
+                vector: embedding.vector,
+                ef_search: (!scans).then_some(profile.ef_search),
+            }) as Box<dyn StageQuery + 'a>
+        });
+        Ok(begun.collect())
+    }
+}
+
+struct DenseQuery<'a> {
+    index: &'a DenseIndex,
+    vector: Vec<f32>,
+    /// Beam of the graph search; `None` scans every vector.
+    ef_search: Option<usize>,
+}
+
+impl StageQuery for DenseQuery<'_> {
+    fn retrieve(&self, depth: usize) -> Result<Vec<Found>, BoxError> {
+        let found = match self.ef_search {
+            Some(ef_search) => self.index.search(&self.vector, depth, ef_search)?,
+            None => self.index.exact(&self.vector, depth)?,
+        };
+        Ok(found.into_iter().map(of_passage).collect())
+    }
+
+    fn rank_all(&self) -> Result<Vec<Found>, BoxError> {
+        let found = self.index.exact(&self.vector, self.index.len())?;
+        Ok(found.into_iter().map(of_passage).collect())
+    }
+
+    fn score(&self, docs: &[DocId]) -> Result<Vec<Found>, BoxError> {
+        let scored = self.index.score_docs(&self.vector, docs)?;
+        Ok(scored.into_iter().map(of_passage).collect())
+    }
+}
+
+fn of_passage((id, score): (PassageId, Score)) -> Found {
+    Found {
+        doc: id.doc,
+        evidence: Evidence::new(id.passage, score),
+    }
+}

@@ -1,0 +1,124 @@
+//! What becomes of a profile after tuning: kept, or replaced by the winner.
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::learned;
+use crate::profile::{Profile, Provenance, QueryFingerprints};
+use crate::settings_file::change_profile;
+use crate::tune::report::{LearnedReport, TuneReport, Verdict};
+
+/// What to do with the profile that was tuned.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Decision<'a> {
+    /// Keep it: it is the winner itself.
+    KeepSame,
+    /// Keep it: a gain over it could not be told from chance.
+    KeepNoGain,
+    /// Replace it.
+    Replace(Winner<'a>),
+}
+
+/// What replaces a profile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Winner<'a> {
+    /// The tuned weights.
+    Weights,
+    /// The trees over them, if these are a significant gain, or are better and the caller
+    /// insists.
+    Learned(&'a LearnedReport),
+}
+
+/// Where tuned weights come from, as far as the report does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tuned {
+    /// File name of the queries.
+    pub queries: String,
+    /// File name of the judgments.
+    pub qrels: String,
+    /// Day of tuning, as year-month-day (UTC).
+    pub date: String,
+}
+
+impl TuneReport {
+    /// Whether the profile is to be changed, and to what. `force` changes it also if the
+    /// gain may be chance.
+    pub fn decide(&self, force: bool) -> Decision<'_> {
+        // Trees may help in the folds and come to none on all queries.
+        let grown = self
+            .learned
+            .as_ref()
+            .filter(|one| one.learned.n_trees() > 0);
+        let is_better = |one: &&LearnedReport| one.out_of_fold > self.out_of_fold;
+        if let Some(learned) = grown.filter(|one| one.is_gain() || force && is_better(one)) {
+            return Decision::Replace(Winner::Learned(learned));
+        }
+        match self.verdict {
+            Verdict::Change | Verdict::OverBudget => Decision::Replace(Winner::Weights),
+            _ if force => Decision::Replace(Winner::Weights),
+            Verdict::Same => Decision::KeepSame,
+            Verdict::NoGain => Decision::KeepNoGain,
+        }
+    }
+}
+
+/// Writes the winner into the settings of the index as the profile `name`. `profile` is
+/// what was tuned.
+///
+/// # Errors
+/// If another process writes the index or has replaced it since it was opened, or if the
+/// settings cannot be read or written. They are as they were then.
+pub fn adopt(
+    engine: &Engine,
+    name: &str,
+    profile: &Profile,
+    report: &TuneReport,
+    winner: Winner<'_>,
+    tuned: &Tuned,
+) -> Result<(), Error> {
+    let generation = engine.manifest().generation;
+    change_profile(engine.dir(), generation, name, || {
+        let learned = match winner {
+            Winner::Weights => None,
+            Winner::Learned(one) => Some(learned::keep(engine.dir(), name, &one.learned)?),
+        };
+        Ok(Profile {
+            learned,
+            tuned: Some(provenance(engine, report, winner, tuned)),
+            ..report.best.choice.apply(profile)
+        })
+    })
+}
+
+fn provenance(
+    engine: &Engine,
+    report: &TuneReport,
+    winner: Winner<'_>,
+    tuned: &Tuned,
+) -> Provenance {
+    let (out_of_fold, interval) = match winner {
+        Winner::Weights => (report.out_of_fold, report.gain().comparison.interval),
+        Winner::Learned(learned) => (learned.out_of_fold, learned.against_current().interval),
+    };
+    let cross = report.stages.contains(&treffer_types::StageName::CROSS);
+    let record = engine.manifest().models.cross.as_ref().filter(|_| cross);
+    let texts = report.queries.iter().map(|query| query.text.as_str());
+    Provenance {
+        queries: tuned.queries.clone(),
+        qrels: tuned.qrels.clone(),
+        n_queries: report.n_queries(),
+        metric: report.metric.to_string(),
+        folds: report.folds,
+        seed: report.seed,
+        out_of_fold: rounded(out_of_fold),
+        before: rounded(report.current.mean),
+        gain_interval: [rounded(interval.low), rounded(interval.high)],
+        date: tuned.date.clone(),
+        cross_fingerprint: record.map_or_else(String::new, |model| model.fingerprint.to_string()),
+        query_fingerprints: QueryFingerprints::of(texts),
+    }
+}
+
+/// To six decimals: what a file that people read should hold.
+fn rounded(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}

@@ -1,0 +1,118 @@
+//! Where a report's numbers come from.
+
+use std::path::Path;
+
+use treffer_api::SearchOptions;
+use treffer_engine::Engine;
+use treffer_engine::profile::Profile;
+use treffer_engine::topics::Topics;
+
+use crate::command::shown;
+use crate::markup::{Markup, el, text};
+use crate::page::{Cell, folded, table};
+use crate::text::grouped;
+
+/// What was measured, and everything that a reader needs to get the same numbers.
+#[derive(Clone, Copy)]
+pub struct Experiment<'a> {
+    /// The index that was searched.
+    pub engine: &'a Engine,
+    /// How it was searched.
+    pub options: &'a SearchOptions,
+    /// The profile that `options` name, with everything that they set.
+    pub profile: &'a Profile,
+    /// The queries and judgments.
+    pub topics: &'a Topics,
+    /// Where the queries were read from.
+    pub queries: &'a Path,
+    /// Where the judgments were read from.
+    pub qrels: &'a Path,
+    /// Day of the measurement, as year-month-day (UTC).
+    pub date: &'a str,
+    /// Name and version of the program that measured.
+    pub program: &'a str,
+    /// The command line that started it, a word each.
+    pub command: &'a [String],
+}
+
+impl Experiment<'_> {
+    /// The index's folder by its last name.
+    pub(crate) fn index_name(&self) -> String {
+        let dir = self.engine.dir();
+        let name = dir.file_name();
+        name.map_or_else(
+            || dir.display().to_string(),
+            |name| name.to_string_lossy().into_owned(),
+        )
+    }
+
+    /// As a section.
+    pub(crate) fn provenance(&self) -> Markup {
+        let manifest = self.engine.manifest();
+        let mut rows: Vec<(&str, Markup)> = vec![
+            ("date", text(format!("{} (UTC)", self.date))),
+            ("program", text(self.program)),
+            ("command", shown(self.command).into()),
+            (
+                "index",
+                text(format!(
+                    "{}, {} documents, generation {}",
+                    self.engine.dir().display(),
+                    grouped(u64::from(manifest.n_documents())),
+                    manifest.generation
+                )),
+            ),
+        ];
+        let models = [
+            ("bi-encoder", &manifest.models.dense),
+            ("cross-encoder", &manifest.models.cross),
+        ];
+        for (role, record) in models {
+            if let Some(record) = record {
+                let model = format!("{}, fingerprint {}", record.spec.name, record.fingerprint);
+                rows.push((role, text(model)));
+            }
+        }
+        let n = self.topics.queries.len();
+        rows.push((
+            "queries",
+            text(format!("{}: {n} judged", self.queries.display())),
+        ));
+        rows.push(("judgments", text(self.qrels.display())));
+        let mismatches = &self.topics.mismatches;
+        let notes = [
+            (
+                mismatches.queries_not_judged,
+                "queries without judgments, left out",
+            ),
+            (
+                mismatches.judged_not_given,
+                "judged queries not given, left out",
+            ),
+            (
+                mismatches.queries_without_relevant,
+                "queries without a relevant document, counted as 0",
+            ),
+            (
+                mismatches.documents_unknown,
+                "judged documents not in the index",
+            ),
+        ];
+        for (n, what) in notes.into_iter().filter(|(n, _)| *n > 0) {
+            rows.push(("note", text(format!("{} {what}", grouped(n as u64)))));
+        }
+        rows.push(("profile", text(&self.options.profile)));
+        let rows = rows.into_iter().map(|(name, value)| {
+            vec![
+                Cell::markup(el("strong").text(name)),
+                Cell::markup(value).class("wide"),
+            ]
+        });
+        let mut body = table(&[], rows.collect());
+        body.push(folded(
+            "the complete profile",
+            el("pre").add(el("code").text(self.profile.to_toml())),
+        ));
+        body
+    }
+}
