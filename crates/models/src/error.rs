@@ -1,63 +1,63 @@
-//! What can go wrong, told apart as far as a caller or a user can act on it.
+//! Errors of finding, pulling and verifying models.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use treffer_types::ModelRole;
 
-/// Why a model could not be named, pulled or checked.
+/// Why a model could not be found, pulled or verified.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No entry of that name.
+    /// No registered model has this name.
     #[error("unknown model `{name}`{}; `treffer model list` shows the known ones, \
              `hf:ORGANIZATION/NAME` names one of the model hub, and a path with a \
              separator (`./{name}`) a folder", did_you_mean(.nearest.as_deref()))]
     UnknownName {
-        /// As written.
+        /// The text that was parsed.
         name: String,
-        /// The entry whose name is most like it, if any is.
+        /// The registered model with the most similar name, if any is similar.
         nearest: Option<String>,
     },
-    /// A reference that reads as a path leads to no folder.
+    /// The folder that a path names does not exist.
     #[error("model folder {} does not exist{}", .path.display(), hub_hint(.reference))]
     NoFolder {
-        /// As written.
+        /// The text that was parsed.
         reference: String,
-        /// The path it was read as.
+        /// The path.
         path: PathBuf,
     },
-    /// A hub reference that is not `hf:organization/name` or `hf:organization/name@revision`.
+    /// A hub id is not of the form `hf:organization/name` or `hf:organization/name@revision`.
     #[error(
-        "`{reference}` names no model of the hub; write `hf:ORGANIZATION/NAME` or \
+        "`{reference}` is not a hub id; write `hf:ORGANIZATION/NAME` or \
          `hf:ORGANIZATION/NAME@REVISION`"
     )]
     BadHubId {
-        /// As written.
+        /// The text that was parsed.
         reference: String,
     },
-    /// The model is for something else.
+    /// The model has another role than requested.
     #[error(
         "model `{name}` is a {is}, but a {wanted} is wanted here; `treffer model list` shows which is which"
     )]
     WrongRole {
-        /// The entry's name.
+        /// The model's name.
         name: String,
-        /// What it is.
+        /// Its role.
         is: ModelRole,
-        /// What was asked for.
+        /// The requested role.
         wanted: ModelRole,
     },
-    /// Only entries of the registry can be asked for here.
+    /// The operation needs a registered model.
     #[error("`{reference}` is not an entry of the registry, so nothing is pinned for it")]
     NotRegistered {
-        /// As written.
+        /// The text that was parsed.
         reference: String,
     },
-    /// There is nothing in the cache to check.
+    /// The model to verify is not in the cache.
     #[error("model `{name}` is not in the cache at {}; pull it first: treffer model pull {name}", .cache.display())]
     NotPulled {
-        /// As written.
+        /// The text that was parsed.
         name: String,
         /// The cache folder.
         cache: PathBuf,
@@ -69,21 +69,21 @@ pub enum Error {
          TREFFER_MODELS to a cache that has it", .cache.display(), list(.tried)
     )]
     Unobtainable {
-        /// The model as asked for.
+        /// The model as requested.
         name: String,
         /// The cache folder.
         cache: PathBuf,
-        /// The sources in the order in which they were tried.
+        /// The failed sources, in the order in which they were tried.
         tried: Vec<Attempt>,
     },
-    /// The caller's progress said to stop. What was downloaded in part is kept
-    /// where it can be resumed.
+    /// The caller canceled through its `Progress`. Partial downloads are kept where they can
+    /// be resumed.
     #[error("pulling or checking model `{name}` was canceled")]
     Cancelled {
-        /// The model as asked for.
+        /// The model as requested.
         name: String,
     },
-    /// No environment variable tells where a cache may be.
+    /// No environment variable names a place for the cache.
     #[error(
         "found no place for the model cache: neither TREFFER_MODELS nor a home folder is set; set TREFFER_MODELS to a folder"
     )]
@@ -91,17 +91,20 @@ pub enum Error {
     /// A file or folder of the cache could not be read or written.
     #[error("could not {action} {}", .path.display())]
     Io {
-        /// A verb and perhaps an object, as in "could not ...".
+        /// What was being done, as a verb.
         action: &'static str,
-        /// What it was done to.
+        /// The file or folder.
         path: PathBuf,
-        /// Why not.
+        /// The operating system's error.
         source: io::Error,
     },
+    /// A folder or lock of the cache could not be created, or a change made durable.
+    #[error(transparent)]
+    Cache(#[from] treffer_disk::Error),
 }
 
 impl Error {
-    /// Turns an IO error into one that says what was being done.
+    /// Adds what was being done, and to what, to an I/O error.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io {
@@ -112,115 +115,115 @@ impl Error {
     }
 }
 
-/// One source that was tried in vain.
+/// A source that failed.
 #[derive(Debug)]
 pub struct Attempt {
-    /// The source, in words.
+    /// The source, for messages.
     pub source: String,
-    /// Why it did not give the files.
+    /// Why it failed.
     pub error: SourceError,
 }
 
-/// Why one source did not give a model's files.
+/// Why a source did not provide a model's files.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
-    /// Not even tried.
+    /// The registry works offline.
     #[error("not tried: working offline")]
     Offline,
-    /// No answer from the server, or the connection broke.
+    /// The server did not answer, or the connection broke.
     #[error("{url}: {source}")]
     Connection {
-        /// What was asked for.
+        /// What was requested.
         url: String,
-        /// Of the HTTP client.
+        /// The HTTP client's error.
         source: Box<ureq::Error>,
     },
-    /// The server fell silent.
+    /// The server stopped sending.
     #[error("{url}: no byte came for {seconds} s")]
     Stalled {
-        /// What was asked for.
+        /// What was requested.
         url: String,
-        /// How long was waited.
+        /// The timeout in seconds.
         seconds: u64,
     },
-    /// The server said no.
+    /// The server answered with an error status.
     #[error("{url}: the server answered {status}{}", status_in_words(*.status))]
     Status {
-        /// What was asked for.
+        /// What was requested.
         url: String,
         /// The HTTP status.
         status: u16,
     },
-    /// The server's answer is not what the hub's would be.
+    /// The server's answer is not one of the hub's API.
     #[error("{url}: could not understand the answer: {why}")]
     Answer {
-        /// What was asked for.
+        /// What was requested.
         url: String,
-        /// What is wrong with it.
+        /// What is wrong with the answer.
         why: String,
     },
-    /// The repository lacks a file that every model has.
+    /// The repository lacks a required file.
     #[error("the repository holds no {file}{hint}")]
     NoFile {
-        /// What is missing.
+        /// The missing file.
         file: &'static str,
         /// What to do, if anything; begins with a separator.
         hint: &'static str,
     },
-    /// The bytes are not the pinned ones.
+    /// A file or wheel does not have the pinned checksum.
     #[error("{file} has sha256 {found} instead of the pinned {expected}")]
     WrongHash {
         /// The file or wheel.
         file: String,
-        /// Pinned.
+        /// The pinned sha256.
         expected: String,
-        /// Computed.
+        /// The sha256 of the file.
         found: String,
     },
-    /// The file ends before or after its pinned size.
+    /// A file does not have the pinned or announced size.
     #[error("{file} has {found} bytes instead of {expected}")]
     WrongSize {
         /// The file.
         file: String,
-        /// Pinned or announced.
+        /// The pinned or announced size in bytes.
         expected: u64,
-        /// Received.
+        /// The received size in bytes.
         found: u64,
     },
-    /// No program to download with.
+    /// There is no pip.
     #[error(
         "found no pip: neither `python3 -m pip` nor `python -m pip`, `pip3` or `pip` can be run"
     )]
     NoPip,
-    /// pip ran and got no connection.
+    /// pip could not connect to the package index.
     #[error("{program} could not connect to the package index")]
     NoIndex {
-        /// What was run.
+        /// The command.
         program: String,
     },
-    /// Not tried, as what it needs has just failed another source.
+    /// pip has just failed for another source in a way that concerns this one too.
     #[error("not tried: it needs the same pip and package index")]
     SamePip,
     /// pip could not be started.
     #[error("could not run {program}: {source}")]
     PipStart {
-        /// What was run.
+        /// The command.
         program: String,
-        /// Why not.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// pip ran and failed.
+    /// pip failed.
     #[error("{program} failed ({status}): {message}")]
     PipFailed {
-        /// What was run.
+        /// The command.
         program: String,
-        /// Its exit status, in words.
+        /// Its exit status, for messages.
         status: String,
-        /// What it called an error, or else the end of what it wrote.
+        /// Its error message, or else the last line that it wrote.
         message: String,
     },
-    /// pip said that all is well and left no wheel.
+    /// pip succeeded but left no wheel.
     #[error("pip left no wheel")]
     NoWheel,
     /// The wheel or the archive in it cannot be read.
@@ -228,13 +231,13 @@ pub enum SourceError {
     Archive {
         /// The path in the wheel.
         file: String,
-        /// Of the zip reader.
+        /// The zip reader's error.
         source: Box<zip::result::ZipError>,
     },
 }
 
 impl SourceError {
-    /// Whether the way to every wheel is barred, and not only to this one.
+    /// Whether every other wheel would fail for the same reason.
     pub(crate) fn is_of_pip(&self) -> bool {
         matches!(
             self,
@@ -246,12 +249,12 @@ impl SourceError {
     }
 }
 
-/// Why a source gave nothing: its own fault, so that the next one is tried, or
-/// something that ends the pull.
+/// Why files could not be taken from a source: an error of the source, after which the next
+/// one is tried, or one that ends the pull.
 pub(crate) enum Failure {
-    /// The next source may do better.
+    /// The next source is tried.
     Source(SourceError),
-    /// No other source would help: the disk is full, the user canceled.
+    /// The pull ends: the disk is full, or the user canceled.
     Stop(Error),
 }
 
@@ -271,7 +274,7 @@ fn did_you_mean(nearest: Option<&str>) -> String {
     nearest.map_or(String::new(), |name| format!(", did you mean `{name}`?"))
 }
 
-/// `org/name` is most likely a hub id whose `hf:` was forgotten.
+/// Suggests the hub for `org/name`, which is most likely a hub id without its `hf:`.
 fn hub_hint(reference: &str) -> String {
     let looks_like_id = reference.split('/').count() == 2
         && !reference.starts_with(['.', '/', '~'])

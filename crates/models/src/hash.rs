@@ -1,4 +1,4 @@
-//! sha256 as hexadecimal text.
+//! sha256 checksums in lowercase hexadecimal.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,29 +6,29 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-/// The sha256 of `bytes`, lower-case hexadecimal.
+/// The sha256 of `bytes` in lowercase hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut hasher = Hasher::default();
     hasher.update(bytes);
     hasher.finish()
 }
 
-/// Whether `text` is a lower-case hexadecimal sha256.
+/// Whether `text` is a sha256 in lowercase hexadecimal.
 pub(crate) fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// A sha256 being computed.
+/// Computes a sha256 piece by piece.
 #[derive(Clone, Default)]
 pub(crate) struct Hasher(Sha256);
 
 impl Hasher {
-    /// Takes more bytes in.
+    /// Adds bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
 
-    /// The hash, lower-case hexadecimal.
+    /// The sha256 in lowercase hexadecimal.
     pub(crate) fn finish(self) -> String {
         self.0
             .finalize()
@@ -42,12 +42,12 @@ impl Hasher {
 pub(crate) enum Unhashed {
     /// It could not be read.
     Unread(io::Error),
-    /// `advance` said to stop.
+    /// `advance` returned `false`.
     Stopped,
 }
 
-/// Hashes the file at `path`. `advance` hears of every block read and says
-/// whether to go on.
+/// Hashes the file at `path`. `advance` is called with the length of every block and returns
+/// whether to continue.
 pub(crate) fn hash_file(
     path: &Path,
     mut advance: impl FnMut(u64) -> bool,

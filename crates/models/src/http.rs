@@ -1,4 +1,4 @@
-//! Downloads over HTTP that resume, can be canceled, and never hang.
+//! HTTP downloads that can be resumed and canceled, and that time out.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -15,60 +15,60 @@ use crate::error::{Error, Failure, SourceError};
 use crate::hash::{Unhashed, hash_file};
 use crate::meter::Meter;
 
-/// How long to wait for a connection. Short: many machines reach no hub.
+/// Timeout for a connection. Short, since many machines cannot reach the hub.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a server may send nothing.
+/// Timeout for the next bytes of a server.
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How often to look whether the user wants to stop.
+/// Interval between two checks whether the user canceled.
 const CANCEL_POLL: Duration = Duration::from_millis(100);
 
-/// Bytes read at once.
+/// Bytes per read.
 const BLOCK: usize = 1 << 17;
 
-/// Most bytes of an answer that is kept in memory.
+/// Largest answer that is read into memory, in bytes.
 const MOST_IN_MEMORY: usize = 16 << 20;
 
-/// A client for the downloads of one model.
+/// An HTTP client for the downloads of one model.
 pub(crate) struct Client<'a> {
     agent: Agent,
     model: &'a str,
     progress: &'a dyn Progress,
 }
 
-/// What the thread that talks to the server says.
+/// A message of the thread that talks to the server.
 enum Event {
-    /// The server has begun to answer.
+    /// The status and headers of the answer.
     Head(Head),
     /// The next bytes of the body.
     Block(Vec<u8>),
     /// The body is complete.
     End,
-    /// The connection is no more.
+    /// The request or the connection failed.
     Broken(ureq::Error),
 }
 
-/// The part of an answer's head that matters here.
+/// Status and headers of an answer, as far as they are used.
 struct Head {
     status: u16,
-    /// Of this answer's body.
+    /// Length of the body in bytes.
     length: Option<u64>,
-    /// First byte of the file that the body holds, if the server says so.
+    /// Position in the file of the body's first byte, for a partial answer.
     first: Option<u64>,
 }
 
-/// How one request ended that was not refused.
+/// The result of a request that the server accepted.
 struct Round {
-    /// Bytes of the file now on disk.
+    /// Bytes of the file that are now on disk.
     have: u64,
-    /// Why there are no more, if the body was not complete.
+    /// The error, if the body was not complete.
     broken: Option<SourceError>,
 }
 
 impl<'a> Client<'a> {
-    /// A client that speaks for the pull of `model`. It trusts the certificates
-    /// that the system trusts and honours the usual proxy variables.
+    /// A client for the pull of `model`. It trusts the system's certificates and respects
+    /// the usual proxy variables.
     pub(crate) fn new(model: &'a str, progress: &'a dyn Progress) -> Self {
         let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
         let config = Agent::config_builder()
@@ -85,7 +85,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// A small answer, whole.
+    /// Requests `url` and returns the body.
     pub(crate) fn read(&self, url: &str, step: &str) -> Result<Vec<u8>, Failure> {
         let meter = Meter::begin(self.progress, step, None);
         let events = self.request(url, 0);
@@ -105,9 +105,9 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Downloads `url` to the file `part`, which may hold its beginning already,
-    /// and checks it against `wanted`. The file is left for a later try when the
-    /// connection breaks, and removed when its bytes are wrong.
+    /// Downloads `url` to the file `part`, which may hold its beginning already, and compares
+    /// it with `wanted`. The file is kept to be resumed if the connection breaks, and removed
+    /// if its size or checksum is wrong.
     pub(crate) fn download(
         &self,
         url: &str,
@@ -124,7 +124,7 @@ impl<'a> Client<'a> {
             )
         };
         match result {
-            // The beginning may have been another file's; once more without it.
+            // The beginning may have been that of another file: retry without it.
             Err(failure) if resumed && wrong_bytes(&failure) => {
                 self.attempt(url, name, wanted, part)
             }
@@ -132,7 +132,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Requests the rest of the file as long as every request brings some of it.
+    /// Requests the rest of the file for as long as every request makes progress.
     fn attempt(
         &self,
         url: &str,
@@ -158,7 +158,7 @@ impl<'a> Client<'a> {
         self.check(name, wanted, part)
     }
 
-    /// One request, for everything from byte `have` on, appended to `part`.
+    /// Makes one request for everything from byte `have` on, and appends it to `part`.
     fn round(
         &self,
         url: &str,
@@ -169,7 +169,7 @@ impl<'a> Client<'a> {
         let mut events = self.request(url, have);
         let mut head = self.head(&events, url, meter)?;
         let mut at = have;
-        // A range that the server cannot satisfy, or another than was asked for.
+        // The server cannot satisfy the range, or sent another one.
         let unusable = head.status == 416 || (head.status == 206 && head.first != Some(have));
         if have > 0 && unusable {
             events = self.request(url, 0);
@@ -211,7 +211,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Says what the complete file is; removes it if it is not what was wanted.
+    /// Returns size and checksum of the complete file; removes it if they are not `wanted`.
     fn check(&self, name: &str, wanted: Option<&Pin>, part: &Path) -> Result<Pin, Failure> {
         let hashed = hash_file(part, |_| !self.progress.cancelled());
         let sha256 = hashed.map_err(|unhashed| match unhashed {
@@ -239,8 +239,8 @@ impl<'a> Client<'a> {
         }))
     }
 
-    /// Starts a request for everything from byte `from` on, in a thread of its
-    /// own: a read from a socket cannot be interrupted, but it can be abandoned.
+    /// Starts a request for everything from byte `from` on, in a thread of its own: a read
+    /// from a socket cannot be interrupted, but the thread can be abandoned.
     fn request(&self, url: &str, from: u64) -> Receiver<Event> {
         let (sender, receiver) = sync_channel(4);
         let (agent, url) = (self.agent.clone(), url.to_owned());
@@ -249,7 +249,7 @@ impl<'a> Client<'a> {
                 Ok(()) => Event::End,
                 Err(error) => Event::Broken(error),
             };
-            // Nobody listens any more: then nobody minds.
+            // The receiver is gone if the download was canceled.
             let _ = sender.send(event);
         });
         receiver
@@ -272,7 +272,9 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// The next event, unless the user stops or the server stalls first.
+    /// Waits for the next event.
+    ///
+    /// Fails if the user cancels or the server sends nothing for too long.
     fn next(
         &self,
         events: &Receiver<Event>,
@@ -286,7 +288,7 @@ impl<'a> Client<'a> {
             }
             match events.recv_timeout(CANCEL_POLL) {
                 Ok(event) => return Ok(event),
-                // The thread sends an ending before it ends, unless it panicked.
+                // The thread always sends a last event, unless it panicked.
                 Err(RecvTimeoutError::Disconnected) => {
                     let error = io::Error::other("the download's thread ended early");
                     return Err(broken(url, ureq::Error::Io(error)).into());
@@ -310,7 +312,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// Sends the head and the blocks of one answer, until nobody listens.
+/// Sends the head and the blocks of one answer, until the receiver is gone.
 fn converse(
     agent: &Agent,
     url: &str,
@@ -353,7 +355,7 @@ fn converse(
     }
 }
 
-/// The first number of `bytes 100-199/200`.
+/// The first number of a `Content-Range` such as `bytes 100-199/200`.
 fn first_byte(content_range: &str) -> Option<u64> {
     let range = content_range.strip_prefix("bytes ")?;
     range.split_once('-')?.0.trim().parse().ok()

@@ -1,4 +1,4 @@
-//! The model hub: what a repository holds, and its files one by one.
+//! The model hub: the listing of a repository, and the download of single files.
 
 use std::path::Path;
 
@@ -9,21 +9,21 @@ use crate::error::{Error, Failure, SourceError};
 use crate::hash::is_sha256;
 use crate::http::Client;
 
-/// Where the hub is.
+/// URL of the hub.
 pub(crate) const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
-/// Files that every model has.
+/// Files that every model must have.
 const REQUIRED: [&str; 2] = ["config.json", "tokenizer.json"];
 
-/// Weights by preference: path in the repository and name in our folder. Only
-/// formats that hold nothing but numbers.
+/// Weights in order of preference: path in the repository and name in the model's folder.
+/// Only formats that cannot contain code.
 const WEIGHTS: [(&str, &str); 3] = [
     ("model.safetensors", "model.safetensors"),
     ("onnx/model.onnx", "model.onnx"),
     ("model.onnx", "model.onnx"),
 ];
 
-/// Small files that say how a model is meant to be used, taken where they exist.
+/// Small files on how to use a model, downloaded if they exist.
 const OPTIONAL: [&str; 6] = [
     "1_Pooling/config.json",
     "config_sentence_transformers.json",
@@ -41,10 +41,10 @@ pub(crate) struct Hub<'a> {
     revision: &'a str,
 }
 
-/// What a revision is and holds.
+/// The commit and the files of a revision.
 #[derive(Debug)]
 pub(crate) struct Listing {
-    /// The commit that the revision is at present.
+    /// The current commit of the revision.
     pub(crate) commit: String,
     files: Vec<Listed>,
 }
@@ -54,12 +54,12 @@ pub(crate) struct Listing {
 struct Listed {
     #[serde(rename = "rfilename")]
     path: String,
-    /// Only of large files does the hub know a sha256.
+    /// Present for large files only, whose sha256 the hub knows.
     #[serde(default)]
     lfs: Option<Large>,
 }
 
-/// The hub's own record of a large file; it has more fields than a [`Pin`].
+/// The hub's record of a large file, which has more fields than a [`Pin`].
 #[derive(Debug, Deserialize)]
 struct Large {
     size: u64,
@@ -69,11 +69,11 @@ struct Large {
 /// A file to download.
 #[derive(Debug)]
 pub(crate) struct Chosen<'a> {
-    /// In the repository.
+    /// Path in the repository.
     pub(crate) path: &'a str,
-    /// In our folder.
+    /// Name in the model's folder.
     pub(crate) name: &'static str,
-    /// What the hub says it is.
+    /// Size and checksum by the hub.
     pub(crate) announced: Option<Pin>,
 }
 
@@ -92,7 +92,7 @@ impl<'a> Hub<'a> {
         }
     }
 
-    /// Asks for the commit and the files of the revision.
+    /// Requests the commit and the files of the revision.
     pub(crate) fn listing(&self) -> Result<Listing, Failure> {
         #[derive(Deserialize)]
         struct Answer {
@@ -112,7 +112,7 @@ impl<'a> Hub<'a> {
         };
         let answer: Answer =
             serde_json::from_slice(&bytes).map_err(|error| not_understood(error.to_string()))?;
-        // It becomes a part of URLs and is kept on record.
+        // It becomes part of URLs and of the record.
         if answer.sha.is_empty() || !answer.sha.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(not_understood("the commit is not a hash".to_owned()).into());
         }
@@ -122,8 +122,8 @@ impl<'a> Hub<'a> {
         })
     }
 
-    /// Downloads one file to `to`, resuming what `partial` holds of it, and says
-    /// what it is. With `wanted` it must be that.
+    /// Downloads one file to `to`, resuming a partial download in `partial`, and returns its
+    /// size and checksum, which must be `wanted` if that is given.
     pub(crate) fn fetch(
         &self,
         path: &str,
@@ -145,7 +145,7 @@ impl<'a> Hub<'a> {
 }
 
 impl Listing {
-    /// The files that make up a model's folder.
+    /// Chooses the files of a model's folder.
     pub(crate) fn choose(&self) -> Result<Vec<Chosen<'_>>, SourceError> {
         let mut chosen = Vec::new();
         for name in REQUIRED {
@@ -181,8 +181,8 @@ impl Listing {
     }
 }
 
-/// One segment of a URL's path: what is not unreserved (RFC 3986, section 2.3)
-/// as `%XX`.
+/// Percent-encodes one segment of a URL's path: every byte that is not unreserved
+/// (RFC 3986, section 2.3).
 fn encode(segment: &str) -> String {
     let mut encoded = String::with_capacity(segment.len());
     for byte in segment.bytes() {

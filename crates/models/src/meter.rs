@@ -1,9 +1,9 @@
-//! One step of progress, counted in bytes that may also fall back to zero.
+//! Progress of a step in bytes, which never goes backwards.
 
 use treffer_types::Progress;
 
-/// Reports the largest count so far: a download that restarts does not run
-/// backwards. The step ends when the meter is dropped.
+/// Reports the largest count so far, also if a download starts again. The step ends when
+/// the meter is dropped.
 pub(crate) struct Meter<'a> {
     progress: &'a dyn Progress,
     reported: u64,
@@ -19,7 +19,7 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// `done` bytes of the step are done.
+    /// Reports that `done` bytes of the step are done.
     pub(crate) fn reach(&mut self, done: u64) {
         if done > self.reported {
             self.progress.advance(done - self.reported);
@@ -27,12 +27,12 @@ impl<'a> Meter<'a> {
         }
     }
 
-    /// `more` bytes are done beyond those reported.
+    /// Reports `more` bytes in addition to those reported.
     pub(crate) fn advance(&mut self, more: u64) {
         self.reach(self.reported + more);
     }
 
-    /// Whether the user wants to stop.
+    /// Whether the user canceled.
     pub(crate) fn cancelled(&self) -> bool {
         self.progress.cancelled()
     }

@@ -1,10 +1,10 @@
-//! pip as a downloader: a user's mirrors, proxies and certificates count because pip
-//! knows them. Nothing of a package is built, installed or run.
+//! Downloads wheels with pip, which knows the user's mirrors, proxies and certificates.
+//! Nothing of a package is built, installed or run.
 //!
-//! Neither may the folder that the user happens to stand in decide what runs: a corpus
-//! may come from anywhere and lie beside a file `pip.py`. Python is therefore started
-//! isolated (`-I`), in an empty folder of our own, and no program is taken from a
-//! relative entry of `PATH`. pip's own configuration (`PIP_*`, `pip.conf`) still counts.
+//! Nor is anything of the working folder: it may hold files of any origin, and `python3 -m
+//! pip` would run a `pip.py` there. Python is therefore started isolated (`-I`) and in an
+//! empty folder, and relative entries of `PATH` are ignored. pip's own configuration
+//! (`PIP_*`, `pip.conf`) applies.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -17,8 +17,8 @@ use std::time::Duration;
 use crate::error::{Error, Failure, SourceError};
 use crate::meter::Meter;
 
-/// How pip may be called, likeliest first. The scripts `pip3` and `pip` have their own
-/// folder on the module path, never the working folder.
+/// Commands that may run pip, in the order in which they are tried. The scripts `pip3` and
+/// `pip` have their own folder on the module path, not the working folder.
 const COMMANDS: [&[&str]; 4] = [
     &["python3", "-I", "-m", "pip"],
     &["python", "-I", "-m", "pip"],
@@ -26,7 +26,7 @@ const COMMANDS: [&[&str]; 4] = [
     &["pip"],
 ];
 
-/// Variables that hold one path, which may be relative to the user's working folder.
+/// Variables with one path, which may be relative to the user's working folder.
 const PATH_VARIABLES: [&str; 6] = [
     "PIP_CACHE_DIR",
     "PIP_CERT",
@@ -36,21 +36,21 @@ const PATH_VARIABLES: [&str; 6] = [
     "SSL_CERT_FILE",
 ];
 
-/// How often to look at a running pip.
+/// Interval between two looks at a running pip.
 const POLL: Duration = Duration::from_millis(50);
 
 /// A pip that can be run.
 pub(crate) struct Pip {
     command: Vec<OsString>,
-    /// An empty folder to run it in.
+    /// The empty folder that it runs in.
     empty: PathBuf,
 }
 
 impl Pip {
-    /// The given command, or else the first way of calling pip that works on this
-    /// machine. Everything it is run for happens in an empty folder below `workshop`.
-    pub(crate) fn find(given: Option<&[OsString]>, workshop: &Path) -> Result<Pip, Failure> {
-        let empty = workshop.join("empty");
+    /// The command `given`, or else the first of [`COMMANDS`] that works. It runs in an empty
+    /// folder below `work_dir`.
+    pub(crate) fn find(given: Option<&[OsString]>, work_dir: &Path) -> Result<Pip, Failure> {
+        let empty = work_dir.join("empty");
         fs::create_dir_all(&empty).map_err(Error::io("create", &empty))?;
         if let Some(given) = given {
             let command = given.to_vec();
@@ -64,9 +64,9 @@ impl Pip {
         found.ok_or_else(|| SourceError::NoPip.into())
     }
 
-    /// Downloads one wheel into `folder`, without its dependencies; `platform` is a tag to
-    /// ask for instead of this machine's. Tells `meter` how many bytes `folder` holds, up
-    /// to `size`, and returns `false` if its user wants to stop.
+    /// Downloads a wheel into `folder`, without its dependencies, for `platform` if that is
+    /// given. Reports the size of `folder`, up to `size`, to `meter`. Returns `false` if the
+    /// user canceled.
     pub(crate) fn download(
         &self,
         requirement: &str,
@@ -82,9 +82,9 @@ impl Pip {
             .args(["download", "--no-deps", "--only-binary=:all:"])
             .args(["--quiet", "--no-input", "--progress-bar", "off"])
             .arg("--disable-pip-version-check")
-            // Without a network the user should hear of it soon.
+            // Without a network, fail soon.
             .args(["--retries", "2"])
-            // The wheel is only unpacked, whatever Python it is made for.
+            // The wheel is only unpacked, so the Python version does not matter.
             .arg("--ignore-requires-python")
             .arg("--dest")
             .arg(folder)
@@ -92,8 +92,8 @@ impl Pip {
         if let Some(platform) = platform {
             command.args(["--platform", platform]);
         }
-        // pip downloads into a temporary folder first: ours, so that progress is
-        // seen, a small /tmp is not filled, and a kill leaves nothing behind.
+        // pip downloads into the temporary folder first. In ours, progress can be seen, a
+        // small /tmp is not filled, and nothing is left behind if pip is killed.
         for variable in ["TMPDIR", "TEMP", "TMP"] {
             command.env(variable, folder);
         }
@@ -127,7 +127,7 @@ impl Pip {
         probe.status().is_ok_and(|status| status.success())
     }
 
-    /// The command without pip's own arguments, cut off from the user's working folder.
+    /// The command without pip's own arguments, independent of the user's working folder.
     fn command(&self) -> Command {
         let (program, first) = match self.command.split_first() {
             Some((program, first)) => (in_full(program), first),
@@ -150,46 +150,45 @@ impl Pip {
     }
 }
 
-/// The command as one would type it.
+/// The command as typed in a shell.
 impl std::fmt::Display for Pip {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.command.join(OsStr::new(" ")).to_string_lossy())
     }
 }
 
-/// A child that does not outlive its parent's interest.
+/// A process that is killed when this is dropped.
 struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only for a child that has ended and been waited for.
+        // Both fail only if the process has ended and been waited for.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// A program's path from the root, as it is run in another folder; a bare name as it is.
+/// The absolute path of a program given by a path; a bare name is left to `PATH`.
 fn in_full(program: &OsStr) -> OsString {
     let is_path = Path::new(program).components().count() > 1;
     let full = is_path.then(|| std::path::absolute(program).ok()).flatten();
     full.map_or_else(|| program.to_owned(), PathBuf::into_os_string)
 }
 
-/// A value of `PATH` without the entries that mean another program in every folder.
+/// A value of `PATH` without its relative entries.
 fn without_relative(path: &OsStr) -> OsString {
     let absolute = env::split_paths(path).filter(|entry| entry.is_absolute());
-    // What was split can be joined.
+    // Entries that were split from a `PATH` can be joined to one.
     env::join_paths(absolute).unwrap_or_default()
 }
 
-/// A file or folder as seen from the root, if it exists.
+/// The absolute path of a file or folder, if it exists.
 fn existing(path: &OsStr) -> Option<PathBuf> {
     let path = Path::new(path);
     path.exists().then(|| std::path::absolute(path).ok())?
 }
 
-/// Bytes of all files below `folder`, as far as they can be seen: files come and
-/// go while pip works.
+/// The size in bytes of all files below `folder`. Files that vanish meanwhile are ignored.
 fn size_of(folder: &Path) -> u64 {
     let Ok(items) = fs::read_dir(folder) else {
         return 0;
@@ -212,9 +211,9 @@ fn in_words(status: ExitStatus) -> String {
     }
 }
 
-/// Why pip failed, from what it wrote to its standard error.
+/// The reason for a failure of pip, from its standard error.
 fn failure(program: String, status: String, log: &str) -> SourceError {
-    // pip goes on to say that no such version exists, which would mislead.
+    // pip's last error would be misleading: that no such version exists.
     if log.contains("connection broken by") {
         return SourceError::NoIndex { program };
     }

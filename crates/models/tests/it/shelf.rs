@@ -63,18 +63,18 @@ impl Shelf {
     pub(crate) fn wheel(&self, package: &str, bytes: &[u8], gives: &[(&str, &str)]) -> Source {
         let path = self.0.path().join(format!("{package}==1.0.whl"));
         std::fs::write(path, bytes).unwrap();
-        self.absent(package, bytes, gives)
+        absent(package, bytes, gives)
     }
+}
 
-    /// The same without putting it there.
-    pub(crate) fn absent(&self, package: &str, bytes: &[u8], gives: &[(&str, &str)]) -> Source {
-        Source::Wheel {
-            package: package.into(),
-            version: "1.0".into(),
-            platform: None,
-            size: bytes.len() as u64,
-            sha256: sha256(bytes),
-            members: members(gives),
-        }
+/// Describes a wheel that is on no shelf.
+pub(crate) fn absent(package: &str, bytes: &[u8], gives: &[(&str, &str)]) -> Source {
+    Source::Wheel {
+        package: package.into(),
+        version: "1.0".into(),
+        platform: None,
+        size: bytes.len() as u64,
+        sha256: sha256(bytes),
+        members: members(gives),
     }
 }

