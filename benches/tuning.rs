@@ -194,7 +194,9 @@ fn pools() -> Vec<Pool> {
 fn pool(query: u64) -> Pool {
     let mut random = Random::new(query);
     // Scale of each stage's scores, and how much a grade adds to noise from 0 to 1.
-    let stages = STAGES.into_iter().zip([(30.0, 0.1), (1.0, 0.2), (20.0, 0.3)]);
+    let stages = STAGES
+        .into_iter()
+        .zip([(30.0, 0.1), (1.0, 0.2), (20.0, 0.3)]);
     let (mut candidates, mut grades) = (Vec::new(), Vec::new());
     for doc in 0..N_CANDIDATES {
         let grade = match random.below(100) {

@@ -54,7 +54,11 @@ impl Blocks for Checked {
             table.row(["documents".to_owned(), grouped(self.documents.into())]);
             table.row([
                 "files".to_owned(),
-                format!("{}, {}, all as they were written", self.files, bytes(self.bytes)),
+                format!(
+                    "{}, {}, all as they were written",
+                    self.files,
+                    bytes(self.bytes)
+                ),
             ]);
         } else {
             table.row(["file", "damage"]);

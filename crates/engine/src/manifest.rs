@@ -170,7 +170,10 @@ impl Manifest {
 
     /// Number of files of all segments.
     pub fn n_files(&self) -> usize {
-        let parts = self.segments.iter().flat_map(|segment| segment.parts.values());
+        let parts = self
+            .segments
+            .iter()
+            .flat_map(|segment| segment.parts.values());
         parts.map(|part| part.files).sum()
     }
 

@@ -149,7 +149,13 @@ fn html(stages: &[StageName], search: Search) -> String {
     let search = SearchOptions::default();
     let command = Command::tuned(Path::new("index"), &search, best, current);
     let html = page("index", &report, "nothing was written", &results, &command).to_html();
-    if let Some(dir) = std::env::var_os("PAGES") { std::fs::write(Path::new(&dir).join(format!("{}.html", stages.len())), &html).unwrap(); } // TEMP
+    if let Some(dir) = std::env::var_os("PAGES") {
+        std::fs::write(
+            Path::new(&dir).join(format!("{}.html", stages.len())),
+            &html,
+        )
+        .unwrap();
+    } // TEMP
     assert!(!html.contains("NaN") && !html.contains(">inf"));
     assert!(!html.contains("simulated query <"), "text is escaped");
     html

@@ -172,7 +172,11 @@ fn or_dash(value: Option<f64>, decimals: usize) -> String {
 
 /// Heads of [`setup`].
 fn setup_heads(setup: &Setup) -> Vec<&'static str> {
-    let mut heads: Vec<&str> = setup.settings().iter().map(|setting| setting.group).collect();
+    let mut heads: Vec<&str> = setup
+        .settings()
+        .iter()
+        .map(|setting| setting.group)
+        .collect();
     heads.dedup();
     heads
 }

@@ -8,7 +8,7 @@ use treffer_disk::{
 };
 
 use crate::config::{Blueprint, Settings};
-use crate::error::{Error, IoContext};
+use crate::error::Error;
 use crate::manifest::{FORMAT, LOCK, MANIFEST, Manifest, Models, Parts, SETTINGS, Segment};
 use crate::settings_file::lock;
 
@@ -47,7 +47,7 @@ impl Workplace {
         let building = workplace.building();
         // Whoever left one behind does not hold the lock, so it is nobody's.
         remove_dir_if_there(&building)?;
-        fs::create_dir(&building).at("create", &building)?;
+        create_dir_durably(&building)?;
         Ok(workplace)
     }
 

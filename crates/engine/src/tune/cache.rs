@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
-use treffer_disk::write_durably;
+use treffer_disk::{create_dir_durably, write_durably};
 use treffer_types::{Candidate, DocId, Evidence, Score, StageName};
 
 use crate::check::in_words;
@@ -130,11 +130,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
 
 /// Writes the scores, and removes those of other generations of the index.
 fn keep(folder: &Path, path: &Path, generation: u64, bytes: &[u8]) -> Result<(), Error> {
-    fs::create_dir_all(folder).map_err(|source| Error::Io {
-        action: "create",
-        path: folder.into(),
-        source,
-    })?;
+    create_dir_durably(folder)?;
     let is_outdated = |path: &PathBuf| {
         let is_kept = path.extension().is_some_and(|it| it == EXTENSION);
         let stem = path.file_stem().and_then(|stem| stem.to_str());

@@ -141,7 +141,11 @@ fn the_deadline_covers_every_stage_but_the_first() {
     assert!(bm25.scored > 0 && bm25.skipped == 0, "{bm25:?}");
     let n = gathered.candidates.len();
     assert_eq!((dense.scored, dense.skipped), (0, 200));
-    assert_eq!((again.scored, again.skipped), (0, 0), "nothing was left to score");
+    assert_eq!(
+        (again.scored, again.skipped),
+        (0, 0),
+        "nothing was left to score"
+    );
     assert_eq!((cross.scored, cross.skipped), (0, n.min(DEPTH)));
     // What was found is ranked by what there is, and the response says what is missing.
     let searcher = Searcher::new(&world.index, &profile, &everything()).unwrap();
