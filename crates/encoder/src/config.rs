@@ -243,7 +243,7 @@ mod tests {
         })
     }
 
-    fn parse(edit: Value) -> Result<Config, Error> {
+    fn parse(edit: &Value) -> Result<Config, Error> {
         let mut config = base();
         let object = config.as_object_mut().unwrap();
         object.extend(edit.as_object().unwrap().clone());
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn omitted_keys_have_the_defaults_of_transformers() {
-        let config = parse(json!({})).unwrap();
+        let config = parse(&json!({})).unwrap();
         assert_eq!(config.segments, 2);
         assert_eq!(config.activation, Activation::Gelu);
         assert_eq!(config.max_tokens(), 20);
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn roberta_positions_start_after_the_padding_token() {
-        let config = parse(json!({"model_type": "xlm-roberta", "pad_token_id": 1})).unwrap();
+        let config = parse(&json!({"model_type": "xlm-roberta", "pad_token_id": 1})).unwrap();
         assert_eq!((config.first_position(), config.max_tokens()), (2, 18));
     }
 
@@ -288,7 +288,7 @@ mod tests {
                 json!({"problem_type": "multi_label_classification"}),
             ),
         ] {
-            let message = parse(edit).unwrap_err().to_string();
+            let message = parse(&edit).unwrap_err().to_string();
             assert!(message.contains(&format!("`{key}`")), "{key}: {message}");
         }
     }

@@ -48,7 +48,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tensors, String> {
         .map(|(name, (base, is_transposed))| {
             let values = graph.dequantized(base)?;
             let values = if is_transposed {
-                transpose(values, &name)?
+                transpose(&values, &name)?
             } else {
                 values
             };
@@ -331,7 +331,7 @@ impl<'a> Initializer<'a> {
     }
 }
 
-fn transpose(matrix: Values, name: &str) -> Result<Values, String> {
+fn transpose(matrix: &Values, name: &str) -> Result<Values, String> {
     let [rows, columns] = matrix.shape[..] else {
         return Err(format!(
             "`{name}` is not a matrix but has shape {:?}",
