@@ -1,19 +1,20 @@
-//! Encoder: our contestant in the comparison with PyTorch and ONNX Runtime.
+//! Encoder: Treffer's part of the comparison with PyTorch and ONNX Runtime.
 //!
-//! Measured, in milliseconds of wall-clock time per answer:
-//! - a cross-encoder's work: one query and its passages, from texts to logits;
-//! - a bi-encoder's work: texts to unit vectors, all in one call, or one by one, of
-//!   which the median is answered (the latency of a query).
+//! Measured, in milliseconds of wall-clock time per request:
+//! - cross-encoder: one query and its passages, from texts to logits;
+//! - bi-encoder: texts to unit vectors, either all in one call, or one text per call, with
+//!   the median over the calls as the result (the latency of a query).
 //!
-//! Tokenization is part of it; loading the model, which a program does once, is not.
-//! It runs in a rayon pool of as many threads as the job says.
+//! Times include tokenization, but not loading the model, which a program does once. The
+//! number of threads is that of the job.
 //!
-//! Data: whatever the job holds. `cargo xtask bench encoder` writes the jobs, runs the
-//! peers on the same ones in turn, and prints the table; on its own this says so.
+//! Data: the texts of the job. `cargo xtask bench encoder` writes the jobs, runs this program
+//! and its peers on them in turn, and prints the table. Without a job, this program only
+//! prints a hint.
 //!
-//! Caveats: a time is one run's, so take medians over several; a machine that does
-//! other work beside it measures that work too. Peers are Python programs, but spend
-//! far below a hundredth of their time in Python.
+//! Caveats: a time is that of a single run, so take medians over several; other work on the
+//! machine disturbs the measurement. The peers are Python programs, but spend less than 1% of
+//! their time in Python.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write, stdin, stdout};
@@ -26,7 +27,7 @@ use treffer_encoder::{BiEncoder, CrossEncoder};
 use treffer_types::{BoxError, Embedder, ModelFolder, ModelRole, ModelSpec, PairScorer, Pooling};
 
 fn main() -> ExitCode {
-    // `cargo bench` hands on `--bench`.
+    // `cargo bench` passes `--bench`.
     let Some(path) = std::env::args().skip(1).find(|word| !word.starts_with('-')) else {
         eprintln!("nothing to measure without a job: run `cargo xtask bench encoder`");
         return ExitCode::SUCCESS;
@@ -45,32 +46,32 @@ fn main() -> ExitCode {
     }
 }
 
-/// What to do; the peers read the same file, and more of it.
+/// A job. The peers read the same file and use more of its keys.
 #[derive(Deserialize)]
 struct Job {
-    /// Folder of the model.
+    /// The model folder.
     model: PathBuf,
-    /// As `treffer_encoder::Device` parses it.
+    /// Name of a `treffer_encoder::Device`.
     device: String,
-    /// The query of all pairs; none for a bi-encoder.
+    /// The query of all pairs; `None` for a bi-encoder.
     query: Option<String>,
-    /// Passages, or texts to encode, with any prefix the model wants.
+    /// Passages, or texts to encode, including the model's prefix.
     texts: Vec<String>,
-    /// In tokens, special ones included.
+    /// Maximal number of tokens, special tokens included.
     max_length: usize,
-    /// Whether every text is a call of its own.
+    /// Whether to encode one text per call.
     one_by_one: bool,
     threads: usize,
 }
 
-/// Says that it is ready, then answers every line of stdin by a line on stdout.
+/// Prints a line when ready, then answers each line of stdin with a line on stdout.
 fn answer_requests(path: &str) -> Result<(), BoxError> {
     let job: Job = serde_json::from_slice(&std::fs::read(path)?)?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(job.threads)
         .build()?;
     let work = Work::load(job)?;
-    // The first calls allocate, and fill the caches.
+    // Warm-up: the first calls allocate memory and fill the caches.
     pool.install(|| work.results())?;
     let settings = format!("device {}", work.job.device);
     println!("{}", serde_json::json!({ "settings": settings }));
@@ -150,7 +151,8 @@ impl Work {
         }
     }
 
-    /// Of the whole work, or the median of the texts if they come one by one.
+    /// The time of all texts in one call, or the median time of the calls if there is one per
+    /// text.
     fn milliseconds(&self) -> Result<f64, BoxError> {
         let texts: Vec<&str> = self.job.texts.iter().map(String::as_str).collect();
         let calls: Vec<&[&str]> = if self.job.one_by_one {

@@ -1,13 +1,16 @@
-//! How close the products of a transformer come to what the processor can do.
+//! Kernels: the throughput of a transformer's products relative to the processor's peak.
 //!
-//! Measured: one thread; for each instruction set first the peak, the step of a tile on
-//! operands in registers (`treffer_kernels::peak`), then the products of a layer of 384
-//! columns (MiniLM, bge-small, e5-small) over sequences of several lengths, in billions of
-//! multiplications with addition per second and as a share of that peak, and attention,
-//! exponentials and packing included, against the peak of 16-bit products. Each figure is
-//! the median of nine runs in turn with the peak's.
-//! Caveat: operands are as warm as one layer leaves them; a real pass also fetches each
-//! weight from memory once per group of sequences.
+//! Measured on one thread, for each instruction set, in billions of multiply-add operations
+//! per second (GMAC/s) and as a fraction of the peak:
+//! - the products of a layer with 384 columns (MiniLM, bge-small, e5-small) for several
+//!   lengths of sequences;
+//! - attention, including exponentials and packing, relative to the peak of 16-bit products.
+//!
+//! The peak is the inner step of a tile on operands in registers (`treffer_kernels::peak`).
+//! Each figure is the median of nine runs, which alternate with runs of the peak.
+//!
+//! Caveat: all operands are in the cache. A real forward pass also reads each weight from
+//! memory once per group of sequences.
 
 #![allow(missing_docs)]
 
@@ -17,7 +20,7 @@ use treffer_kernels::attention::Scratch;
 use treffer_kernels::operand::Form;
 use treffer_kernels::peak::multiply_in_registers;
 use treffer_kernels::{
-    Activation, Isa, Level, Panels, Rows, Then, View, attend, product, quantize,
+    Activation, Isa, Level, MatrixView, Panels, Rows, Store, attend, product, quantize,
 };
 use treffer_testkit::Random;
 
@@ -25,13 +28,13 @@ const HIDDEN: usize = 384;
 const RUNS: usize = 9;
 
 fn main() {
-    // `cargo xtask bench kernels -- avx512` measures that one alone.
+    // `cargo xtask bench kernels -- avx512` measures that instruction set alone.
     let asked: Vec<String> = std::env::args().skip(1).collect();
     let levels = [Level::Avx2, Level::Avx512, Level::Amx];
     let named = |level: &Level| asked.iter().any(|word| word == level.as_str());
     let chosen = levels.iter().any(named);
     let levels = levels.into_iter().filter(|level| !chosen || named(level));
-    println!("| instructions | product | tokens | GMAC/s | share of the peak |");
+    println!("| instructions | product | tokens | GMAC/s | fraction of the peak |");
     println!("|---|---|---|---|---|");
     for isa in levels.filter_map(Isa::get) {
         for tokens in [8, 32, 64, 128, 256, 512] {
@@ -49,8 +52,8 @@ fn main() {
 
 fn linear(isa: Isa, name: &str, tokens: usize, outputs: usize) {
     let weights = numbers(outputs * HIDDEN);
-    let panels = Panels::of_weights(isa, &weights, HIDDEN, 0..outputs, 0..HIDDEN);
-    let form = Form::of_linear(isa);
+    let panels = Panels::from_weights(isa, &weights, HIDDEN, 0..outputs, 0..HIDDEN);
+    let form = Form::for_linear(isa);
     let mut rows = Rows::new(form);
     let mut x = numbers(tokens * HIDDEN);
     quantize(isa, &mut x, HIDDEN, Activation::Identity, &mut rows);
@@ -65,7 +68,7 @@ fn linear(isa: Isa, name: &str, tokens: usize, outputs: usize) {
             None,
             &mut out,
             outputs,
-            Then::Biased(&bias),
+            Store::WithBias(&bias),
         );
     });
 }
@@ -73,7 +76,7 @@ fn linear(isa: Isa, name: &str, tokens: usize, outputs: usize) {
 fn attention(isa: Isa, tokens: usize) {
     let width = 32;
     let values = numbers(tokens * 3 * width);
-    let view = |part: usize| View {
+    let view = |part: usize| MatrixView {
         values: &values[part * width..],
         stride: 3 * width,
         rows: tokens,
@@ -95,9 +98,9 @@ fn attention(isa: Isa, tokens: usize) {
     });
 }
 
-/// `work` counts multiplications with addition.
+/// Measures and prints one row of the table. `work` is the number of multiply-adds.
 fn report(isa: Isa, name: &str, tokens: usize, form: Form, work: u64, mut run: impl FnMut()) {
-    // Long enough for the clock, whatever the shape.
+    // Long enough for the resolution of the clock with any shape.
     let times = (20_000_000 / work).max(1);
     let (mut found, mut peak) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
@@ -115,7 +118,7 @@ fn report(isa: Isa, name: &str, tokens: usize, form: Form, work: u64, mut run: i
     );
 }
 
-/// Billions per second.
+/// The amount of work that `work` returns, in billions per second.
 fn rate(work: impl FnOnce() -> u64) -> f64 {
     let start = Instant::now();
     let done = work();

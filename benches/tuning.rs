@@ -1,5 +1,5 @@
-//! Tuning: how long the search for weights takes once scores are gathered, and our
-//! contestant in the comparison with ranx.
+//! Tuning: the time of the search for weights on gathered scores, and Treffer's part of the
+//! comparison with ranx.
 //!
 //! Measured, in wall-clock time on all cores:
 //! - `grid`: every point of the weight simplex with step 0.02 fused and scored: pools
@@ -11,11 +11,11 @@
 //! Data: seeded. 300 queries of 100 candidates, each with a score of every stage that
 //! depends on its grade; about 2 of 100 have grade 2 and 6 grade 1.
 //!
-//! `cargo xtask bench tuning` runs `grid` and `weights` beside ranx, in turn and on the
-//! same scores, which it has this program write; on its own this times all three.
+//! `cargo xtask bench tuning` runs `grid` and `weights` in turn with ranx on the same scores,
+//! which this program writes. Without a job, this program measures all three.
 //!
-//! Caveats: noise is uniform and independent, so ties are rarer than in real pools and
-//! the stages agree less. Real pools are deeper where only some candidates were read.
+//! Caveats: noise is uniform and independent, so there are fewer ties than in real pools and
+//! the stages agree less. Real pools have candidates without a cross-encoder score.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufWriter, Write, stdin, stdout};
@@ -40,11 +40,11 @@ use treffer_types::{
 const STAGES: [StageName; 3] = [StageName::BM25, StageName::DENSE, StageName::CROSS];
 const N_QUERIES: u64 = 300;
 const N_CANDIDATES: u32 = 100;
-/// From weight 0 to weight 1.
+/// Number of steps from weight 0 to weight 1.
 const STEPS: u32 = 50;
 
 fn main() -> ExitCode {
-    // Other words are flags and filters of `cargo bench`.
+    // Other arguments are flags and filters of `cargo bench`.
     let job = std::env::args()
         .skip(1)
         .find(|word| word.ends_with(".json"));
@@ -79,7 +79,7 @@ fn full(bencher: Bencher) {
     bencher.bench(|| tuned(black_box(&pools), Search::Full));
 }
 
-/// What to do; ranx reads the same file.
+/// A job. The script that runs ranx reads the same file.
 #[derive(Deserialize)]
 struct Job {
     /// Where the runs and judgments are written that ranx reads.
@@ -95,7 +95,7 @@ enum Work {
     Weights,
 }
 
-/// Says that it is ready, then answers every line of stdin by a line on stdout.
+/// Prints a line when ready, then answers each line of stdin with a line on stdout.
 fn answer_requests(path: &str) -> Result<(), BoxError> {
     let job: Job = serde_json::from_slice(&fs::read(path)?)?;
     let threads = rayon::ThreadPoolBuilder::new()
@@ -107,7 +107,7 @@ fn answer_requests(path: &str) -> Result<(), BoxError> {
         Work::Grid => drop(black_box(means(&pools))),
         Work::Weights => drop(black_box(tuned(&pools, Search::Weights))),
     };
-    threads.install(run); // the first call allocates, and fills the caches
+    threads.install(run); // warm-up
     let settings = match job.work {
         Work::Grid => "every point fused and scored",
         Work::Weights => "and within 5 folds, with baselines and tests",
@@ -129,7 +129,7 @@ fn answer_requests(path: &str) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The weights of every point, in the order of the stages, and its mean.
+/// The weights of every point, in the order of the stages, and its mean nDCG@10.
 fn means(pools: &[Pool]) -> Vec<[f64; 4]> {
     let (points, metric) = (points(), metric());
     let normalization = Normalization {

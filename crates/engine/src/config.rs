@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use treffer_bm25::Bm25Config;
 pub use treffer_bm25::Fields;
-use treffer_dense::GraphConfig;
 use treffer_types::Device;
 
+pub use crate::blueprint::{Blueprint, CrossConfig, DenseConfig};
 use crate::error::Error;
 use crate::keys;
 use crate::profile::Profile;
@@ -39,35 +39,6 @@ pub struct Config {
     /// Profiles by name; there is always one called `default`.
     #[serde(default)]
     pub profiles: BTreeMap<String, Profile>,
-}
-
-/// The bi-encoder stage of an index.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DenseConfig {
-    /// A registry name, `hf:org/name` or a folder.
-    pub model: String,
-    /// The HNSW graph.
-    #[serde(flatten)]
-    pub graph: GraphConfig,
-}
-
-/// The cross-encoder stage of an index.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CrossConfig {
-    /// A registry name, `hf:org/name` or a folder.
-    pub model: String,
-}
-
-/// What shapes an index and is fixed once it is built.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Blueprint {
-    /// The BM25 stage as built; `k1` and `b` may differ at query time.
-    pub bm25: Bm25Config,
-    /// The bi-encoder stage.
-    pub dense: Option<DenseConfig>,
-    /// The cross-encoder stage.
-    pub cross: Option<CrossConfig>,
 }
 
 /// What can be changed without building anew: the content of `treffer.toml`.

@@ -5,8 +5,6 @@ use std::time::{Duration, Instant};
 
 use treffer_types::Clock;
 
-use crate::gather::Share;
-
 /// The moment by which a query should be answered, if there is one.
 #[derive(Clone, Copy)]
 pub struct Deadline<'a> {
@@ -34,13 +32,34 @@ impl<'a> Deadline<'a> {
 
     /// Charges a query its share of work that was done for several.
     pub(crate) fn adjust(&mut self, share: Share) {
-        // The later the clock is to say that the time is over, the more is left.
         self.at = self.at.map(|at| share.postpone(at));
     }
 
     /// The time by its clock.
     pub fn now(&self) -> Duration {
         self.clock.now()
+    }
+}
+
+/// What beginning costs one query, which is not what its clock shows: the first query
+/// waits for all, the others for nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Share {
+    /// Time that passed while this query was being answered.
+    pub(crate) spent: Duration,
+    /// Its fair part.
+    pub(crate) due: Duration,
+}
+
+impl Share {
+    /// The time that passed, with the fair part in place of what was spent.
+    pub(crate) fn adjust(self, elapsed: Duration) -> Duration {
+        (elapsed + self.due).saturating_sub(self.spent)
+    }
+
+    /// A deadline for a query that is charged its fair part.
+    pub(crate) fn postpone(self, deadline: Duration) -> Duration {
+        (deadline + self.spent).saturating_sub(self.due)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::manifest::{Manifest, SETTINGS, parts};
 use crate::models::ModelSource;
 use crate::pipeline::Available;
 use crate::profile::Profile;
-use crate::stages::{OpenContext, Registry, Stage, StageQuery};
+use crate::stages::{OpenContext, Parameters, Registry, Stage, StageQuery};
 
 /// An index open for searching, with the models that it needs.
 ///
@@ -155,13 +155,13 @@ impl Engine {
         &'a self,
         stage: StageName,
         queries: &[&'a Query],
-        profile: &'a Profile,
+        parameters: Parameters,
     ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError> {
         let mut stages = self.0.stages.iter();
         let (_, opened) = stages
             .find(|(name, _)| *name == stage)
             .ok_or_else(|| format!("the {stage} stage was not opened"))?;
-        let answers = opened.begin(queries, profile)?;
+        let answers = opened.begin(queries, parameters)?;
         if answers.len() != queries.len() {
             let (found, expected) = (answers.len(), queries.len());
             return Err(format!("it began {found} of {expected} queries").into());

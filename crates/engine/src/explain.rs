@@ -269,7 +269,9 @@ impl Explaining<'_> {
     }
 
     fn begin(&self, stage: StageName) -> Result<Box<dyn StageQuery + '_>, BoxError> {
-        let mut answers = self.engine.begin(stage, &[self.query], self.profile)?;
+        let mut answers = self
+            .engine
+            .begin(stage, &[self.query], self.profile.parameters())?;
         answers.pop().ok_or_else(|| "it began no query".into())
     }
 

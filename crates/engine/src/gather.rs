@@ -18,7 +18,6 @@ use crate::stages::{Found, StageQuery};
 mod batch;
 
 use batch::Batch;
-pub(crate) use batch::Share;
 
 /// What the stages found for one query. Fusing it is cheap and can be repeated.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,7 +146,8 @@ impl Gatherer {
     pub fn gather_batch(&self, queries: &[Query]) -> Result<Vec<Gathered>, Error> {
         let queries: Vec<&Query> = queries.iter().collect();
         queries.iter().try_for_each(|query| refuse_blank(query))?;
-        let mut batch = Batch::new(&self.engine, &self.profile, &queries, self.clock.as_ref());
+        let parameters = self.profile.parameters();
+        let mut batch = Batch::new(&self.engine, parameters, &queries, self.clock.as_ref());
         (0..queries.len())
             .map(|at| self.run(&mut batch, at, None, None))
             .collect()
@@ -161,7 +161,8 @@ impl Gatherer {
     ) -> Result<Gathered, Error> {
         refuse_blank(query)?;
         let queries = [query];
-        let mut batch = Batch::new(&self.engine, &self.profile, &queries, self.clock.as_ref());
+        let parameters = self.profile.parameters();
+        let mut batch = Batch::new(&self.engine, parameters, &queries, self.clock.as_ref());
         self.run(&mut batch, 0, forced, select)
     }
 

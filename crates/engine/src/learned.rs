@@ -4,7 +4,6 @@
 //! INDEX/learned/PROFILE.json   named, with its checksum, by the profile that uses it
 //! ```
 
-use serde::{Deserialize, Serialize};
 use treffer_api::FeatureScore;
 use treffer_fusion::{Contribution, Fused, Fusion, Learned, Lengths, fuse};
 use treffer_types::{Candidate, DocId, Query, StageName, stage_list};
@@ -16,19 +15,8 @@ use crate::profile::Profile;
 
 mod file;
 
+pub use crate::profile::LearnedFile;
 pub use file::{keep, load};
-
-/// A profile's pointer to its learned fusion.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LearnedFile {
-    /// Path within the index.
-    pub file: String,
-    /// CRC-32 (IEEE) of the file.
-    pub crc32: u32,
-    /// The stages whose scores it looks at. A search over others is fused by the weights.
-    pub stages: Vec<StageName>,
-}
 
 /// How long the query and the candidates' documents are, in terms of the analyzer.
 ///

@@ -24,6 +24,7 @@
 //! # Ok::<(), treffer_engine::Error>(())
 //! ```
 
+pub mod blueprint;
 pub mod build;
 pub mod check;
 pub mod config;

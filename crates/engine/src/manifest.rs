@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use treffer_disk::{CHECKSUMS, SealRecord, Sealed, write_durably};
 use treffer_types::{Fingerprint, ModelSpec};
 
-use crate::config::Blueprint;
+use crate::blueprint::Blueprint;
 use crate::error::Error;
 
 /// The version of the layout that this program reads and writes.

@@ -6,8 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use treffer_fusion::{Aggregation, Normalizer, Weights};
 use treffer_types::{StageMap, StageName, stage_list};
 
-use crate::learned::LearnedFile;
-use crate::stages::Registry;
+use crate::stages::{Parameters, Registry};
 
 mod depths;
 mod fingerprints;
@@ -61,6 +60,18 @@ pub struct Profile {
     /// Where the weights come from, if they were tuned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuned: Option<Provenance>,
+}
+
+/// A profile's pointer to its learned fusion.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LearnedFile {
+    /// Path within the index.
+    pub file: String,
+    /// CRC-32 (IEEE) of the file.
+    pub crc32: u32,
+    /// The stages whose scores it looks at. A search over others is fused by the weights.
+    pub stages: Vec<StageName>,
 }
 
 /// Which stages retrieve candidates. Every mode but `two-stage` ends with the scores of
@@ -261,6 +272,14 @@ impl Profile {
     /// How the scores of `stage` are normalized.
     pub fn normalizer(&self, stage: StageName) -> Normalizer {
         self.normalizers.get_or(stage, Normalizer::MinMax)
+    }
+
+    /// What it says of how stages search, beside their depths.
+    pub fn parameters(&self) -> Parameters {
+        Parameters {
+            ef_search: self.ef_search,
+            exact_below: self.exact_below,
+        }
     }
 
     /// The learned fusion, if it looks at just these stages.

@@ -110,13 +110,14 @@ fn rerank_query(
         return Ok(());
     }
     let places: Vec<usize> = (0..pool.len().min(depth)).collect();
-    let profile = Profile::default(); // none of its keys has a say in what a pair scores
+    // None of them has a say in what a pair scores.
+    let parameters = Profile::default().parameters();
     let failed = |source| Error::Stage {
         stage: StageName::CROSS,
         query: query_name(query),
         source,
     };
-    let answers = engine.begin(StageName::CROSS, &[query], &profile);
+    let answers = engine.begin(StageName::CROSS, &[query], parameters);
     for answer in answers.map_err(failed)? {
         score_at(&mut pool, StageName::CROSS, &*answer, &places).map_err(failed)?;
     }

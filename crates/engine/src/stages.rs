@@ -15,7 +15,6 @@ use treffer_types::{BoxError, Device, DocId, Evidence, Query, StageName};
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::models::ModelSource;
-use crate::profile::Profile;
 
 mod bm25;
 mod cross;
@@ -34,8 +33,17 @@ pub trait Stage: Send + Sync {
     fn begin<'a>(
         &'a self,
         queries: &[&'a Query],
-        profile: &'a Profile,
+        parameters: Parameters,
     ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError>;
+}
+
+/// What a profile says of how stages search, beside their depths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameters {
+    /// Beam of the graph search.
+    pub ef_search: usize,
+    /// Indexes of fewer vectors than this are scanned instead.
+    pub exact_below: usize,
 }
 
 /// One stage's work on one query.

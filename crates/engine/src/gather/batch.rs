@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use treffer_types::{BoxError, Clock, Query, StageName};
 
+use crate::deadline::Share;
 use crate::engine::Engine;
-use crate::profile::Profile;
-use crate::stages::StageQuery;
+use crate::stages::{Parameters, StageQuery};
 
 /// What the stages have begun for some queries.
 pub(super) struct Batch<'a> {
     engine: &'a Engine,
-    profile: &'a Profile,
+    parameters: Parameters,
     queries: &'a [&'a Query],
     clock: &'a dyn Clock,
     begun: Vec<Begun<'a>>,
@@ -27,38 +27,16 @@ struct Begun<'a> {
     is_charged: Vec<bool>,
 }
 
-/// What beginning costs one query, which is not what its clock shows: the first query
-/// waits for all, the others for nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Share {
-    /// Time that passed while this query was being answered.
-    spent: Duration,
-    /// Its fair part.
-    due: Duration,
-}
-
-impl Share {
-    /// The time that passed, with the fair part in place of what was spent.
-    pub(crate) fn adjust(self, elapsed: Duration) -> Duration {
-        (elapsed + self.due).saturating_sub(self.spent)
-    }
-
-    /// A deadline for a query that is charged its fair part.
-    pub(crate) fn postpone(self, deadline: Duration) -> Duration {
-        (deadline + self.spent).saturating_sub(self.due)
-    }
-}
-
 impl<'a> Batch<'a> {
     pub(super) fn new(
         engine: &'a Engine,
-        profile: &'a Profile,
+        parameters: Parameters,
         queries: &'a [&'a Query],
         clock: &'a dyn Clock,
     ) -> Self {
         Batch {
             engine,
-            profile,
+            parameters,
             queries,
             clock,
             begun: Vec::new(),
@@ -80,7 +58,7 @@ impl<'a> Batch<'a> {
             Some(place) => place,
             None => {
                 let start = self.clock.now();
-                let answers = self.engine.begin(stage, self.queries, self.profile)?;
+                let answers = self.engine.begin(stage, self.queries, self.parameters)?;
                 spent = self.clock.now().saturating_sub(start);
                 let n = u32::try_from(self.queries.len().max(1)).unwrap_or(u32::MAX);
                 self.begun.push(Begun {

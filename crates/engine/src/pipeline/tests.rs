@@ -1,3 +1,5 @@
+//! Every mode has its steps, and what cannot run is refused.
+
 use super::*;
 
 const BM25: StageName = StageName::BM25;

@@ -7,8 +7,7 @@ use treffer_bm25::Bm25Index;
 use treffer_fusion::Normalizer;
 use treffer_types::{BoxError, DocId, Evidence, Query, Score, StageName};
 
-use super::{Capabilities, Found, Stage, StageKind, StageQuery};
-use crate::profile::Profile;
+use super::{Capabilities, Found, Parameters, Stage, StageKind, StageQuery};
 
 /// BM25 finds no document with this score: it holds no term of the query.
 pub(crate) const LEAST_BM25: Score = Score::ZERO;
@@ -32,7 +31,7 @@ impl Stage for Bm25Stage {
     fn begin<'a>(
         &'a self,
         queries: &[&'a Query],
-        _profile: &'a Profile,
+        _parameters: Parameters,
     ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError> {
         let begun = |query: &&'a Query| -> Box<dyn StageQuery + 'a> {
             Box::new(Bm25Query {

@@ -6,10 +6,9 @@ use treffer_fusion::Normalizer;
 use treffer_store::Store;
 use treffer_types::{BoxError, DocId, Evidence, PairScorer, Query, Score, StageName};
 
-use super::{Capabilities, Found, OpenContext, Stage, StageKind, StageQuery};
+use super::{Capabilities, Found, OpenContext, Parameters, Stage, StageKind, StageQuery};
 use crate::error::Error;
 use crate::models;
-use crate::profile::Profile;
 
 pub(super) static KIND: StageKind = StageKind {
     name: StageName::CROSS,
@@ -55,7 +54,7 @@ impl Stage for CrossStage {
     fn begin<'a>(
         &'a self,
         queries: &[&'a Query],
-        _profile: &'a Profile,
+        _parameters: Parameters,
     ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError> {
         let begun = |query: &&'a Query| -> Box<dyn StageQuery + 'a> {
             Box::new(CrossQuery {

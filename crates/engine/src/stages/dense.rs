@@ -6,11 +6,10 @@ use treffer_dense::DenseIndex;
 use treffer_fusion::Normalizer;
 use treffer_types::{BoxError, DocId, Embedder, Evidence, PassageId, Query, Score, StageName};
 
-use super::{Capabilities, Found, OpenContext, Stage, StageKind, StageQuery};
+use super::{Capabilities, Found, OpenContext, Parameters, Stage, StageKind, StageQuery};
 use crate::error::{Error, part};
 use crate::manifest::parts;
 use crate::models;
-use crate::profile::Profile;
 
 pub(super) static KIND: StageKind = StageKind {
     name: StageName::DENSE,
@@ -47,7 +46,7 @@ impl Stage for DenseStage {
     fn begin<'a>(
         &'a self,
         queries: &[&'a Query],
-        profile: &'a Profile,
+        parameters: Parameters,
     ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError> {
         let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
         let embeddings = self.embedder.embed_queries(&texts)?;
@@ -59,12 +58,12 @@ impl Stage for DenseStage {
             )
             .into());
         }
-        let scans = self.index.len() < profile.exact_below;
+        let scans = self.index.len() < parameters.exact_below;
         let begun = embeddings.into_iter().map(|embedding| {
             Box::new(DenseQuery {
                 index: &self.index,
                 vector: embedding.vector,
-                ef_search: (!scans).then_some(profile.ef_search),
+                ef_search: (!scans).then_some(parameters.ef_search),
             }) as Box<dyn StageQuery + 'a>
         });
         Ok(begun.collect())

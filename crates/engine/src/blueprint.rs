@@ -1,0 +1,34 @@
+//! What shapes an index and is fixed once it is built.
+
+use serde::{Deserialize, Serialize};
+use treffer_bm25::Bm25Config;
+use treffer_dense::GraphConfig;
+
+/// What shapes an index and is fixed once it is built.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Blueprint {
+    /// The BM25 stage as built; `k1` and `b` may differ at query time.
+    pub bm25: Bm25Config,
+    /// The bi-encoder stage.
+    pub dense: Option<DenseConfig>,
+    /// The cross-encoder stage.
+    pub cross: Option<CrossConfig>,
+}
+
+/// The bi-encoder stage of an index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DenseConfig {
+    /// A registry name, `hf:org/name` or a folder.
+    pub model: String,
+    /// The HNSW graph.
+    #[serde(flatten)]
+    pub graph: GraphConfig,
+}
+
+/// The cross-encoder stage of an index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrossConfig {
+    /// A registry name, `hf:org/name` or a folder.
+    pub model: String,
+}
