@@ -153,9 +153,10 @@ impl Work {
     /// Of the whole work, or the median of the texts if they come one by one.
     fn milliseconds(&self) -> Result<f64, BoxError> {
         let texts: Vec<&str> = self.job.texts.iter().map(String::as_str).collect();
-        let calls: Vec<&[&str]> = match self.job.one_by_one {
-            true => texts.chunks(1).collect(),
-            false => vec![&texts],
+        let calls: Vec<&[&str]> = if self.job.one_by_one {
+            texts.chunks(1).collect()
+        } else {
+            vec![&texts]
         };
         let mut times = Vec::with_capacity(calls.len());
         for call in calls {

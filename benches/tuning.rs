@@ -6,10 +6,10 @@
 //!   normalized, nDCG@10 of every query, means. It is what ranx's `optimize_fusion` does.
 //! - `weights`: the whole tuner over the same points: the search within every fold,
 //!   baselines, intervals and tests.
-//! - `full`: as `weights`, with normalizers, depths and the order of reading.
+//! - `full`: as `weights`, with normalizers, depths and the reranking order.
 //!
 //! Data: seeded. 300 queries of 100 candidates, each with a score of every stage that
-//! says something of its grade; about 2 of 100 have grade 2 and 6 grade 1.
+//! depends on its grade; about 2 of 100 have grade 2 and 6 grade 1.
 //!
 //! `cargo xtask bench tuning` runs `grid` and `weights` beside ranx, in turn and on the
 //! same scores, which it has this program write; on its own this times all three.
@@ -26,15 +26,18 @@ use std::time::Instant;
 use divan::{Bencher, black_box};
 use rayon::prelude::*;
 use serde::Deserialize;
+use treffer_engine::pipeline::{Available, Pipeline};
 use treffer_engine::profile::Profile;
+use treffer_engine::stages::Registry;
 use treffer_engine::tune::{DRAWS, Pool, Search, TuneReport, TuneRequest, tune_pools};
 use treffer_eval::{Metric, Topic};
-use treffer_fusion::{Lengths, Normalizer, Prepared, Weights};
+use treffer_fusion::{Lengths, Normalization, Normalizer, Prepared, Weights};
 use treffer_testkit::Random;
 use treffer_types::{
-    BoxError, Candidate, DocId, Grade, PassageId, Query, Score, StageMap, StageName,
+    BoxError, Candidate, DocId, Evidence, Grade, Query, Score, StageMap, StageName,
 };
 
+const STAGES: [StageName; 3] = [StageName::BM25, StageName::DENSE, StageName::CROSS];
 const N_QUERIES: u64 = 300;
 const N_CANDIDATES: u32 = 100;
 /// From weight 0 to weight 1.
@@ -79,7 +82,7 @@ fn full(bencher: Bencher) {
 /// What to do; ranx reads the same file.
 #[derive(Deserialize)]
 struct Job {
-    /// Where the runs and judgements are written that ranx reads.
+    /// Where the runs and judgments are written that ranx reads.
     folder: PathBuf,
     work: Work,
     threads: usize,
@@ -129,12 +132,16 @@ fn answer_requests(path: &str) -> Result<(), BoxError> {
 /// The weights of every point, in the order of the stages, and its mean.
 fn means(pools: &[Pool]) -> Vec<[f64; 4]> {
     let (points, metric) = (points(), metric());
-    let normalizers = StageMap::from_fn(|_| Normalizer::MinMax);
+    let normalization = Normalization {
+        normalizers: StageMap::from_fn(&STAGES, |_| Normalizer::MinMax),
+        reranker: Some(StageName::CROSS),
+        ..Normalization::default()
+    };
     let by_query: Vec<Vec<f64>> = pools
         .par_iter()
         .map(|pool| {
-            let prepared = Prepared::new(&pool.candidates, &normalizers);
-            let value = |weights| {
+            let prepared = Prepared::new(&pool.candidates, &normalization);
+            let value = |weights: &Weights| {
                 let order = prepared.top(weights, 10).into_iter();
                 let grades: Vec<Option<Grade>> = order.map(|at| pool.grades[at]).collect();
                 metric.score_grades(&grades, &pool.topic)
@@ -144,15 +151,18 @@ fn means(pools: &[Pool]) -> Vec<[f64; 4]> {
         .collect();
     let row = |(at, weights): (usize, &Weights)| {
         let sum: f64 = by_query.iter().map(|values| values[at]).sum();
-        let [bm25, dense, cross] = StageName::ALL.map(|stage| weights.weight(stage));
+        let [bm25, dense, cross] = STAGES.map(|stage| weights.weight(stage));
         [bm25, dense, cross, sum / pools.len() as f64]
     };
     points.iter().enumerate().map(row).collect()
 }
 
 fn tuned(pools: &[Pool], search: Search) -> TuneReport {
+    let profile = Profile::default();
+    let available = Available::all(Registry::standard(), N_CANDIDATES);
+    let pipeline = Pipeline::of(&profile, &available).expect("the default profile is valid");
     let request = TuneRequest {
-        profile: &Profile::default(),
+        profile: &profile,
         stages: None,
         metric: metric(),
         search,
@@ -164,7 +174,7 @@ fn tuned(pools: &[Pool], search: Search) -> TuneReport {
         cache: false,
         learn: false,
     };
-    tune_pools(pools, &request, &StageName::ALL).expect("three stages, many queries")
+    tune_pools(pools, &request, &pipeline).expect("three stages, many queries")
 }
 
 fn metric() -> Metric {
@@ -172,7 +182,7 @@ fn metric() -> Metric {
 }
 
 fn points() -> Vec<Weights> {
-    let points: Vec<Weights> = Weights::simplex(STEPS, &StageName::ALL).collect();
+    let points: Vec<Weights> = Weights::simplex(STEPS, &STAGES).collect();
     assert_eq!(points.len(), 1326);
     points
 }
@@ -183,12 +193,10 @@ fn pools() -> Vec<Pool> {
 
 fn pool(query: u64) -> Pool {
     let mut random = Random::new(query);
-    // How much each stage knows of a grade, against noise from 0 to 1.
-    let signals = StageMap {
-        bm25: 0.1,
-        dense: 0.2,
-        cross: 0.3,
-    };
+    // Scale of each stage's scores, and how much a grade adds to noise from 0 to 1.
+    let stages = STAGES
+        .into_iter()
+        .zip([(30.0, 0.1), (1.0, 0.2), (20.0, 0.3)]);
     let (mut candidates, mut grades) = (Vec::new(), Vec::new());
     for doc in 0..N_CANDIDATES {
         let grade = match random.below(100) {
@@ -196,11 +204,11 @@ fn pool(query: u64) -> Pool {
             2..8 => 1,
             _ => 0,
         };
-        let mut candidate = Candidate::new(PassageId::whole(DocId(doc)));
-        for (stage, scale) in StageName::ALL.into_iter().zip([30.0, 1.0, 20.0]) {
-            let value = scale * (random.unit() + signals[stage] * f64::from(grade));
+        let mut candidate = Candidate::new(DocId(doc));
+        for (stage, (scale, signal)) in stages.clone() {
+            let value = scale * (random.unit() + signal * f64::from(grade));
             let score = Score::new(value as f32).expect("a number");
-            candidate.scores.set(stage, score);
+            candidate.add(stage, Evidence::new(0, score));
         }
         candidates.push(candidate);
         grades.push(Some(grade));
@@ -224,18 +232,18 @@ fn name(doc: DocId) -> String {
     format!("d{}", doc.0)
 }
 
-/// A run of every stage and the judgements, in TREC's formats. Scores have all their
+/// A run of every stage and the judgments, in TREC's formats. Scores have all their
 /// digits: whoever reads them in double precision has what we have.
 fn write_runs(folder: &Path, pools: &[Pool]) -> Result<(), BoxError> {
     fs::create_dir_all(folder)?;
-    for stage in StageName::ALL {
+    for stage in STAGES {
         let file = File::create(folder.join(format!("{stage}.trec")))?;
         let mut out = BufWriter::new(file);
         for pool in pools {
             let mut scored: Vec<(DocId, f64)> = Vec::new();
             for candidate in &pool.candidates {
-                let score = candidate.scores.get(stage).ok_or("a score is missing")?;
-                scored.push((candidate.doc(), f64::from(score.value())));
+                let score = candidate.best_score(stage).ok_or("a score is missing")?;
+                scored.push((candidate.doc, f64::from(score.value())));
             }
             scored.sort_by(|a, b| b.1.total_cmp(&a.1));
             for (rank, (doc, score)) in (1..).zip(scored) {
@@ -248,7 +256,7 @@ fn write_runs(folder: &Path, pools: &[Pool]) -> Result<(), BoxError> {
     let mut out = BufWriter::new(File::create(folder.join("qrels.txt"))?);
     for pool in pools {
         for (candidate, grade) in pool.candidates.iter().zip(&pool.grades) {
-            let (query, doc) = (&pool.query.id, name(candidate.doc()));
+            let (query, doc) = (&pool.query.id, name(candidate.doc));
             writeln!(out, "{query} 0 {doc} {}", grade.unwrap_or(0))?;
         }
     }

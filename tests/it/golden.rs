@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use treffer_encoder::{BiEncoder, CrossEncoder, Device, Forward};
+use treffer_encoder::{BiEncoder, CpuBackend, CrossEncoder, Device};
 use treffer_models::{PullOptions, Registry};
 use treffer_types::{Embedder, ModelFolder, NoProgress, PairScorer};
 
@@ -66,7 +66,7 @@ fn close(found: f32, expected: f32, tolerance: f32, what: &str) {
 /// 8-bit integers cost: `quantized`.
 fn ways(quantized: f32) -> [(Device, f32); 2] {
     [
-        (Device::Cpu(Forward::Candle), golden().tolerance),
+        (Device::Cpu(CpuBackend::Candle), golden().tolerance),
         (Device::CPU, quantized),
     ]
 }

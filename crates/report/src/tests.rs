@@ -149,36 +149,5 @@ fn html(stages: &[StageName], search: Search) -> String {
     let search = SearchOptions::default();
     let command = Command::tuned(Path::new("index"), &search, best, current);
     let html = page("index", &report, "nothing was written", &results, &command).to_html();
-    assert!(!html.contains("NaN") && !html.contains(">inf"));
-    assert!(!html.contains("simulated query <"), "text is escaped");
-    html
-}
-
-#[test]
-fn three_stages_are_a_triangle() {
-    let stages = [StageName::BM25, StageName::DENSE, StageName::CROSS];
-    let html = html(&stages, Search::Weights);
-    assert_eq!(html.matches("class=\"cell\"").count(), 66);
-    assert!(!html.contains("class=\"band\""));
-}
-
-#[test]
-fn two_stages_are_one_profile() {
-    let html = html(&[StageName::BM25, StageName::DENSE], Search::Weights);
-    assert!(html.contains("weight of dense (the rest is bm25&#39;s)"));
-    assert_eq!(html.matches("class=\"band\"").count(), 1);
-    assert!(!html.contains("class=\"cell\""));
-}
-
-#[test]
-fn four_stages_are_a_profile_each() {
-    let stages = [StageName::BM25, StageName::DENSE, LATE, StageName::CROSS];
-    let html = html(&stages, Search::Full);
-    assert_eq!(html.matches("class=\"band\"").count(), 4);
-    for stage in stages {
-        assert!(html.contains(&format!(">weight of {stage}<")), "{stage}");
-        assert!(html.contains(&format!(">{stage} depth<")), "{stage}");
-        assert!(html.contains(&format!(">{stage} alone<")), "{stage}");
-    }
     assert!(!html.contains("class=\"cell\""));
 }

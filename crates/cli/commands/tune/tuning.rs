@@ -31,7 +31,7 @@ pub(crate) struct Tuning<'a> {
     highest: Measured<'a>,
     fold_choices: &'a [Choice],
     gain: Gain,
-    against: Vec<AgainstBaseline<'a>>,
+    against: Vec<AgainstBaseline>,
     per_query: &'a [QueryOutcome],
     surface: &'a [SurfacePoint],
     depths: &'a [DepthPoint],
@@ -71,11 +71,11 @@ struct Gain {
 }
 
 #[derive(Serialize)]
-struct AgainstBaseline<'a> {
+struct AgainstBaseline {
     baseline: String,
     is_tuned: bool,
-    choice: &'a Choice,
-    weights: &'a Weights,
+    choice: Choice,
+    weights: Weights,
     mean: f64,
     difference: f64,
     interval: [f64; 2],
@@ -118,6 +118,8 @@ impl<'a> Tuning<'a> {
         };
         let (gain, best) = (report.gain(), &report.best);
         let is_full = report.search == Search::Full;
+        let against = report.against.iter();
+        let against = against.map(|one| AgainstBaseline::new(one, report));
         Tuning {
             metric: report.metric.to_string(),
             search: report.search,
@@ -143,7 +145,7 @@ impl<'a> Tuning<'a> {
                 adjusted_p: gain.adjusted_p,
                 detectable: gain.comparison.power.gain,
             },
-            against: report.against.iter().map(AgainstBaseline::new).collect(),
+            against: against.collect(),
             per_query: &report.queries,
             surface: &report.surface,
             depths: &report.depths,
@@ -158,14 +160,20 @@ impl<'a> Tuning<'a> {
     }
 }
 
-impl<'a> AgainstBaseline<'a> {
-    fn new(one: &'a Against) -> Self {
+impl AgainstBaseline {
+    fn new(one: &Against, report: &TuneReport) -> Self {
         let comparison = &one.comparison;
+        // A stage alone names no other; here all that were weighed are named.
+        let weights = one.choice.weights.restricted_to(&report.stages);
+        let choice = Choice {
+            weights: weights.unwrap_or_else(|| one.choice.weights.clone()),
+            ..one.choice.clone()
+        };
         AgainstBaseline {
             baseline: one.baseline.to_string(),
             is_tuned: one.baseline == Baseline::BestTwoWay,
-            choice: &one.choice,
-            weights: &one.choice.weights,
+            weights: choice.weights.clone(),
+            choice,
             mean: comparison.baseline,
             difference: comparison.test.difference,
             interval: interval(comparison),
