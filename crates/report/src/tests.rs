@@ -149,5 +149,7 @@ fn html(stages: &[StageName], search: Search) -> String {
     let search = SearchOptions::default();
     let command = Command::tuned(Path::new("index"), &search, best, current);
     let html = page("index", &report, "nothing was written", &results, &command).to_html();
-    assert!(!html.contains("class=\"cell\""));
+    assert!(!html.contains("NaN") && !html.contains(">inf"));
+    assert!(!html.contains("simulated query <"), "text is escaped");
+    html
 }
