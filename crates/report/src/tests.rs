@@ -87,7 +87,7 @@ fn pools(stages: &[StageName]) -> Vec<Pool> {
             query: Query {
                 id: format!("q{query}"),
                 text: format!("simulated query <{query}>"),
-                tags: vec![if query % 2 == 0 { "even" } else { "odd" }.into()],
+                tags: vec![if query.is_multiple_of(2) { "even" } else { "odd" }.into()],
             },
             topic: Topic::new(&judged),
             grades: grades.into_iter().map(Some).collect(),
@@ -152,4 +152,33 @@ fn html(stages: &[StageName], search: Search) -> String {
     assert!(!html.contains("NaN") && !html.contains(">inf"));
     assert!(!html.contains("simulated query <"), "text is escaped");
     html
+}
+
+#[test]
+fn three_stages_are_a_triangle() {
+    let stages = [StageName::BM25, StageName::DENSE, StageName::CROSS];
+    let html = html(&stages, Search::Weights);
+    assert_eq!(html.matches("class=\"cell\"").count(), 66);
+    assert!(!html.contains("class=\"band\""));
+}
+
+#[test]
+fn two_stages_are_one_profile() {
+    let html = html(&[StageName::BM25, StageName::DENSE], Search::Weights);
+    assert!(html.contains("weight of dense (the rest is bm25&#39;s)"));
+    assert_eq!(html.matches("class=\"band\"").count(), 1);
+    assert!(!html.contains("class=\"cell\""));
+}
+
+#[test]
+fn four_stages_are_a_profile_each() {
+    let stages = [StageName::BM25, StageName::DENSE, LATE, StageName::CROSS];
+    let html = html(&stages, Search::Full);
+    assert_eq!(html.matches("class=\"band\"").count(), 4);
+    for stage in stages {
+        assert!(html.contains(&format!(">weight of {stage}<")), "{stage}");
+        assert!(html.contains(&format!(">{stage} depth<")), "{stage}");
+        assert!(html.contains(&format!(">{stage} alone<")), "{stage}");
+    }
+    assert!(!html.contains("class=\"cell\""));
 }
