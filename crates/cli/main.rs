@@ -25,10 +25,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// A multi-stage retrieval engine: BM25, a bi-encoder and a cross-encoder, fused
-/// with weights that are tuned per index.
+/// A multi-stage retrieval engine: BM25, a bi-encoder and a cross-encoder, fused with
+/// weights tuned per index
 #[derive(Debug, Parser)]
-#[command(name = "treffer", version, about, max_term_width = 100)]
+#[command(name = "treffer", version, max_term_width = 100)]
 struct Args {
     #[command(flatten)]
     global: options::Global,

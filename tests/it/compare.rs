@@ -123,7 +123,7 @@ fn the_same_seed_gives_the_same_output() {
 }
 
 #[test]
-fn what_only_one_run_has_counts_as_zero_for_the_other_and_is_told() {
+fn what_only_one_run_has_counts_as_zero_for_the_other_and_is_reported() {
     let here = place();
     here.write(
         "b.trec",
@@ -153,7 +153,7 @@ fn what_only_one_run_has_counts_as_zero_for_the_other_and_is_told() {
 }
 
 #[test]
-fn compressed_runs_and_judgements_are_read_as_plain_ones_are() {
+fn compressed_runs_and_judgments_are_read_as_plain_ones_are() {
     let here = place();
     for name in ["a.trec", "b.trec", "qrels.txt"] {
         here.compress(name);
@@ -189,7 +189,7 @@ fn a_compressed_run_that_is_damaged_is_an_error_that_names_it() {
 }
 
 #[test]
-fn bad_lines_of_a_run_are_told_and_left_out() {
+fn bad_lines_of_a_run_are_reported_and_left_out() {
     let here = place();
     let lines = here.read("b.trec")
         + "q1 Q0 worst 3 NaN b\nq1 Q0 worse 3 inf b\nq1 Q0 right 4 9 b\nq1 Q0 short\n";
@@ -220,7 +220,7 @@ fn equal_scores_are_ordered_as_trec_eval_orders_them() {
 }
 
 #[test]
-fn unusual_grades_have_a_meaning_and_are_told() {
+fn unusual_grades_have_a_meaning_and_are_reported() {
     let here = place();
     let qrels = here.read("qrels.txt");
     here.write(

@@ -21,7 +21,7 @@ fn refused(here: &Place, dir: &str, part: &str) {
 }
 
 #[test]
-fn a_missing_folder_is_told_apart() {
+fn a_missing_folder_has_its_own_message() {
     refused(
         &place(),
         "none",
@@ -30,7 +30,7 @@ fn a_missing_folder_is_told_apart() {
 }
 
 #[test]
-fn an_empty_folder_is_told_apart() {
+fn an_empty_folder_has_its_own_message() {
     let here = place();
     std::fs::create_dir(here.path("empty")).unwrap();
     refused(
@@ -41,7 +41,7 @@ fn an_empty_folder_is_told_apart() {
 }
 
 #[test]
-fn a_foreign_folder_is_told_apart() {
+fn a_foreign_folder_has_its_own_message() {
     let here = Place::with(&[("photos/cat.jpg", "meow")]);
     refused(
         &here,
@@ -52,7 +52,7 @@ fn a_foreign_folder_is_told_apart() {
 }
 
 #[test]
-fn a_half_written_index_is_told_apart_and_can_be_finished() {
+fn a_half_written_index_has_its_own_message_and_can_be_finished() {
     let here = indexed();
     std::fs::remove_file(here.path("index/manifest.json")).unwrap();
     refused(

@@ -202,7 +202,7 @@ fn bm25_is_measured_without_the_models_being_there() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_told_and_counted() {
+fn what_does_not_fit_together_is_reported_and_counted() {
     let here = judged();
     let mut qrels = here.read("qrels.tsv");
     qrels += "oven\tgone\t1\noven\talso gone\t0\nnobody\tfridge\t1\n";
@@ -243,7 +243,7 @@ fn qrels_of_other_queries_are_an_error() {
 }
 
 #[test]
-fn bad_judgements_are_reported_and_skipped() {
+fn bad_judgments_are_reported_and_skipped() {
     let here = judged();
     here.write("qrels.tsv", "cold\tfridge\t1\noven\toven\tvery\n");
     here.treffer(EVAL)

@@ -188,7 +188,7 @@ fn compressed_runs_are_fused_as_plain_ones_are_also_from_standard_input() {
 }
 
 #[test]
-fn bad_lines_are_told_and_left_out() {
+fn bad_lines_are_reported_and_left_out() {
     let here = place();
     let clean = here.treffer("fuse a.trec b.trec").succeeds().stdout;
     let bad = "q1 Q0 v 1 NaN a\nq1 Q0 u 1 -inf a\nq1 Q0 x 9 0.1 a\n";

@@ -101,7 +101,7 @@ fn a_word_that_is_no_command_names_the_nearest() {
 }
 
 #[test]
-fn the_version_is_told() {
+fn the_version_is_printed() {
     let expected = concat!("treffer ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(
         Place::empty().treffer("--version").succeeds().stdout,

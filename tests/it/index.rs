@@ -174,7 +174,7 @@ fn a_dry_run_leaves_an_old_index_as_it_is() {
 }
 
 #[test]
-fn an_index_is_replaced_only_when_told_to() {
+fn an_index_is_replaced_only_when_asked_to() {
     let here = indexed();
     let before = here.files("index");
     here.write("other.jsonl", JSONL);

@@ -1,4 +1,4 @@
-//! `treffer judge`: judgements that say who made them, and who warns of it.
+//! `treffer judge`: judgments that say who made them, and who warns of it.
 
 use crate::hay::{indexed, indexed_in_three_stages};
 use crate::util::Place;
@@ -34,7 +34,7 @@ fn every_document_that_was_read_has_a_line_with_the_model_in_it() {
 }
 
 #[test]
-fn what_was_written_is_told_by_grade() {
+fn what_was_written_is_reported_by_grade() {
     let here = indexed_in_three_stages();
     here.treffer(&format!("{JUDGE} --depth 8 --thresholds 0.000001"))
         .succeeds()
@@ -60,7 +60,7 @@ fn eval_tune_and_compare_warn_of_a_model_that_judged() {
     here.treffer("compare runs/bm25.trec runs/dense.trec --qrels pseudo.qrels")
         .succeeds()
         .says(warning);
-    // A person's judgements of the same say nothing of the kind.
+    // A person's judgments of the same say nothing of the kind.
     here.write(
         "pseudo.qrels",
         here.read("pseudo.qrels")

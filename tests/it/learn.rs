@@ -46,13 +46,18 @@ fn learned() -> Place {
     here
 }
 
+/// The file that the settings name.
+fn trees(here: &Place) -> String {
+    let settings = here.read("index/treffer.toml");
+    let (_, rest) = settings.split_once("\"learned/").unwrap();
+    let (name, _) = rest.split_once('"').unwrap();
+    format!("index/learned/{name}")
+}
+
 #[test]
 fn trees_that_earn_their_place_are_kept_and_used() {
     let here = learned();
-    assert!(
-        here.read("index/treffer.toml")
-            .contains("learned/default.json")
-    );
+    assert!(here.has(&trees(&here)));
     here.treffer("info index")
         .succeeds()
         .prints(" and trees over them");
@@ -146,9 +151,10 @@ fn a_dry_run_and_another_profile_leave_this_one_alone() {
 #[test]
 fn trees_that_were_changed_are_not_used() {
     let here = learned();
-    here.edit("index/learned/default.json", "\"format\":1", "\"format\":2");
+    let trees = trees(&here);
+    here.damage(&trees);
     here.treffer("search index word3 -k 1")
-        .fails_with("learned/default.json has checksum")
+        .fails_with(&format!("{trees} has checksum"))
         .says("--learn");
     here.treffer("search index word3 -k 1 --weights 1,0,0")
         .succeeds();

@@ -92,7 +92,7 @@ fn a_corpus_without_a_good_record_is_an_error() {
 }
 
 #[test]
-fn a_document_of_a_million_words_is_indexed_and_what_is_not_read_is_told() {
+fn a_document_of_a_million_words_is_indexed_and_what_is_not_read_is_reported() {
     let here = place();
     let text = "cold ".repeat(1_000_000);
     here.write(

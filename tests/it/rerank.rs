@@ -45,7 +45,7 @@ fn what_is_read_comes_in_the_order_of_the_stage_that_read_it() {
 }
 
 #[test]
-fn what_the_index_does_not_hold_is_told_by_line_and_left_out() {
+fn what_the_index_does_not_hold_is_reported_by_line_and_left_out() {
     let here = indexed_in_three_stages();
     here.write(
         "mine.trec",

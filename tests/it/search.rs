@@ -79,12 +79,12 @@ fn a_run_has_the_columns_of_trec() {
         .lines()
         .map(|line| line.split_whitespace().collect())
         .collect();
-    let told: Vec<_> = columns
+    let kept: Vec<_> = columns
         .iter()
         .map(|c| (c[0], c[1], c[2], c[3], c[5]))
         .collect();
     assert_eq!(
-        told,
+        kept,
         [
             ("q7", "Q0", "freezer", "1", "treffer"),
             ("q7", "Q0", "fridge", "2", "treffer")

@@ -164,7 +164,7 @@ fn scores_are_gathered_once() {
 }
 
 #[test]
-fn queries_that_are_also_the_test_are_told() {
+fn queries_that_are_also_the_test_are_reported() {
     let here = judged(0.0, 1.0);
     here.write("test.tsv", "q0\td0\t1\nq3\td3\t1\nother\td3\t1\n");
     here.treffer(&format!("{TUNE} --dry-run --held-out test.tsv"))
@@ -178,21 +178,24 @@ fn queries_that_are_also_the_test_are_told() {
 }
 
 #[test]
-fn measuring_on_the_queries_that_tuned_is_told() {
+fn measuring_on_the_queries_that_tuned_is_reported() {
     let here = judged(0.0, 1.0);
     let eval = |words: &str| {
         let files = "--qrels qrels.tsv --format json --metrics nDCG@10";
         here.treffer(&format!("eval index {files} {words}"))
             .succeeds()
     };
-    let is_told = |words: &str| {
+    let is_warned_of = |words: &str| {
         let ran = eval(words);
         let warnings = ran.json()["warnings"].as_array().unwrap().len();
-        let is_told = ran.stderr.contains("its figures flatter it");
-        assert_eq!(warnings, usize::from(is_told), "{ran}");
-        is_told
+        let is_warned_of = ran.stderr.contains("its figures flatter it");
+        assert_eq!(warnings, usize::from(is_warned_of), "{ran}");
+        is_warned_of
     };
-    assert!(!is_told("--queries queries.tsv"), "nothing is tuned yet");
+    assert!(
+        !is_warned_of("--queries queries.tsv"),
+        "nothing is tuned yet"
+    );
     here.treffer(TUNE).succeeds().prints("wrote ");
     eval("--queries queries.tsv")
         .says("warning: profile `default` was tuned on 20 of these 20 queries (queries.tsv, 20");
@@ -200,10 +203,13 @@ fn measuring_on_the_queries_that_tuned_is_told() {
     here.write("some.tsv", "q0\tUNIQUE0 \nq3\tunique3\nq6\tunique7\n");
     eval("--queries some.tsv").says("tuned on 2 of these 3 queries");
     here.write("others.tsv", "q0\tunique1\nq3\tunique4\n");
-    assert!(!is_told("--queries others.tsv"), "ids alone say nothing");
+    assert!(
+        !is_warned_of("--queries others.tsv"),
+        "ids alone say nothing"
+    );
     // What was not tuned is not flattered.
-    assert!(!is_told("--queries queries.tsv --stages bm25"));
-    assert!(!is_told("--queries queries.tsv --weights 0.95,0.05,0"));
+    assert!(!is_warned_of("--queries queries.tsv --stages bm25"));
+    assert!(!is_warned_of("--queries queries.tsv --weights 0.95,0.05,0"));
     // Tuning again compares with what these queries chose.
     here.treffer(&format!("{TUNE} --dry-run"))
         .succeeds()
@@ -211,7 +217,7 @@ fn measuring_on_the_queries_that_tuned_is_told() {
 }
 
 #[test]
-fn a_tuned_profile_that_does_not_tell_its_queries_is_told() {
+fn a_tuned_profile_that_does_not_record_its_queries_is_reported() {
     let here = judged(0.0, 1.0);
     here.treffer(TUNE).succeeds().prints("wrote ");
     let settings = here.read("index/treffer.toml");
@@ -229,7 +235,7 @@ fn a_tuned_profile_that_does_not_tell_its_queries_is_told() {
 }
 
 #[test]
-fn compressed_queries_and_judgements_tune_as_plain_ones_do() {
+fn compressed_queries_and_judgments_tune_as_plain_ones_do() {
     let here = judged(0.0, 1.0);
     here.compress("queries.tsv");
     here.compress("qrels.tsv");
@@ -320,7 +326,7 @@ fn the_same_seed_gives_the_same_report() {
 }
 
 #[test]
-fn queries_without_relevant_documents_count_and_are_told() {
+fn queries_without_relevant_documents_count_and_are_reported() {
     let here = judged(0.0, 1.0);
     let qrels = here.read("qrels.tsv");
     here.write("qrels.tsv", qrels.replacen("\t1\n", "\t0\n", 1));
@@ -337,7 +343,7 @@ fn queries_without_relevant_documents_count_and_are_told() {
 }
 
 #[test]
-fn unusual_grades_are_told_and_count_as_they_stand() {
+fn unusual_grades_are_reported_and_count_as_they_stand() {
     let here = judged(0.0, 1.0);
     let tune = || {
         let ran = here.treffer(&format!("{TUNE} --dry-run --format json"));

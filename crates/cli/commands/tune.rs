@@ -20,9 +20,11 @@ use crate::progress::Bars;
 use crate::terminal::{note, warn};
 use crate::{Outcome, input, output, report};
 
+mod shown;
 mod tuning;
 
-use tuning::{Tuning, described};
+use shown::described;
+use tuning::Tuning;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

@@ -1,6 +1,5 @@
 //! Columns and bars: how values are spread, and which queries gain or lose.
 
-use crate::color::share;
 use crate::markup::{Markup, el, label, line, num, rect, scrolling, svg};
 
 /// Values by query in ten bins from 0 to 1, as columns with their counts. The tallest
@@ -54,18 +53,27 @@ fn bins(values: &[f64]) -> [usize; 10] {
 /// A bar for a value on its own scale, for a cell of a table.
 pub(crate) fn bar(value: f64, largest: f64, alternative: &str) -> Markup {
     let (width, height) = (160.0, 14.0);
-    let long = share(value, 0.0, largest) * width;
+    let long = part_of(value, largest) * width;
     svg(width, height, alternative)
         .attr("class", "bar")
         .add(rect(0.0, 1.0, long, height - 2.0, "column"))
         .into()
 }
 
+/// The part of a bar's full length for a value; none where all values are 0.
+fn part_of(value: f64, largest: f64) -> f64 {
+    if largest > 0.0 {
+        (value / largest).clamp(0.0, 1.0)
+    } else {
+        0.0
+    }
+}
+
 /// A bar to the right for a gain and to the left for a loss.
 pub(crate) fn signed_bar(value: f64, largest: f64) -> Markup {
     let (width, height) = (200.0, 14.0);
     let middle = width / 2.0;
-    let long = share(value.abs(), 0.0, largest) * middle;
+    let long = part_of(value.abs(), largest) * middle;
     let (x, class) = if value < 0.0 {
         (middle - long, "loss")
     } else {
@@ -78,13 +86,15 @@ pub(crate) fn signed_bar(value: f64, largest: f64) -> Markup {
         .into()
 }
 
-/// All gains and losses at once, sorted, a column each.
+/// All gains and losses at once, sorted, a column each; nothing if all are 0.
 pub(crate) fn skyline(sorted: &[f64], alternative: &str) -> Markup {
     let (width, height, left) = (820.0, 180.0, 56.0);
     let largest = sorted
         .iter()
         .fold(0.0_f64, |most, value| most.max(value.abs()));
-    let largest = largest.max(1e-9);
+    if largest < 1e-9 {
+        return Markup::new();
+    }
     let step = (width - left) / sorted.len().max(1) as f64;
     let middle = height / 2.0;
     let mut plot = svg(width, height, alternative);
@@ -116,9 +126,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_queries_are_drawn_without_numbers_that_are_none() {
-        assert!(!skyline(&[], "").as_str().contains("NaN"));
-        assert!(!skyline(&[0.0], "").as_str().contains("NaN"));
+    fn where_nothing_differs_there_is_nothing_to_draw() {
+        assert_eq!(skyline(&[], ""), Markup::new());
+        assert_eq!(skyline(&[0.0, 0.0], ""), Markup::new());
+        assert!(signed_bar(0.0, 0.0).as_str().contains("width=\"0\""));
     }
 
     #[test]

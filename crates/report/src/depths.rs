@@ -130,14 +130,19 @@ fn steps(places: impl Iterator<Item = (f64, f64)>) -> Element {
     el("path").attr("d", path).class("front")
 }
 
-/// 1, 2 and 5 times the powers of ten in a range.
+/// 1, 2 and 5 times the powers of ten in a range; in one too narrow for these, the round
+/// numbers of a linear scale.
 fn round_times(low: f64, high: f64) -> Vec<f64> {
     let powers = (-3..=6).map(|power| 10_f64.powi(power));
     let times = powers.flat_map(|power| [1.0, 2.0, 5.0].map(|factor| factor * power));
-    times
-        .map(|time| (time * 1e3).round() / 1e3)
-        .filter(|time| (low..=high).contains(time))
-        .collect()
+    let round = |time: f64| (time * 1e3).round() / 1e3;
+    let is_within = |time: &f64| (low..=high).contains(time);
+    let times: Vec<f64> = times.map(round).filter(is_within).collect();
+    if times.len() > 1 {
+        return times;
+    }
+    let (times, _) = ticks(low, high);
+    times.into_iter().map(round).filter(is_within).collect()
 }
 
 #[cfg(test)]
@@ -147,7 +152,7 @@ mod tests {
     #[test]
     fn round_times_lie_in_the_range() {
         assert_eq!(round_times(0.8, 60.0), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]);
-        assert!(round_times(3.0, 3.5).is_empty());
+        assert_eq!(round_times(3.0, 3.5), [3.0, 3.1, 3.2, 3.3, 3.4, 3.5]);
     }
 
     #[test]

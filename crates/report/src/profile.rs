@@ -25,7 +25,7 @@ pub(crate) fn profiles(surface: &Surface) -> Markup {
         body.push(el("div").class("multiples").add_all(plots));
     }
     body.push(remark(format!(
-        "For each weight of the stage, the highest {} that any weighting with that weight reaches. The band is one standard error of its difference from the highest of all, at the dashed line: where the band touches the line, so do weightings within one standard error, which have large dots. The star is the chosen weighting, the circled cross the current one.",
+        "For each weight of the stage, the highest {} that any weighting with that weight reaches. The band is one standard error of its difference from the highest of all, the dashed line; weightings within one standard error have large dots. The star is the chosen weighting, the circled cross the current one.",
         surface.metric
     )));
     body

@@ -18,13 +18,16 @@ const HEIGHT: f64 = 540.0;
 const SIDE: f64 = 480.0;
 const LEFT: f64 = 70.0;
 const TOP: f64 = 56.0;
+/// Radius of the cells for which there is room around the triangle.
+const RADIUS: f64 = 14.0;
 
 /// A hexagon for each weighting of the grid; the first stage's corner is at the top, the
 /// second's at the left, the third's at the right.
 pub(crate) fn simplex(surface: &Surface, corners: [StageName; 3]) -> Element {
     let (low, high) = surface.range();
-    let to_plot = Triangle { corners };
     let radius = SIDE / f64::from(surface.steps) / 3_f64.sqrt();
+    let margin = (radius - RADIUS).max(0.0);
+    let to_plot = Triangle { corners, margin };
     let mut cells = el("g");
     for point in surface.on_grid() {
         let title = format!(
@@ -46,15 +49,19 @@ pub(crate) fn simplex(surface: &Surface, corners: [StageName; 3]) -> Element {
     };
     let all: Vec<&Point> = surface.on_grid().collect();
     let highest = surface.highest().map(|point| to_plot.place(&point.weights));
-    svg(WIDTH, HEIGHT, &surface.in_words())
-        .add(cells)
-        .add(border(&within(2.0), &all, &to_plot, radius))
-        .add(outline(&within(1.0), &to_plot, radius))
-        .add_all(edge_labels(&to_plot))
-        .add(circled_cross(to_plot.place(&surface.current)))
-        .add_all(highest.map(diamond))
-        .add(star(to_plot.place(&surface.chosen)))
-        .add_all(legend(surface, 610.0, (low, high)))
+    svg(
+        WIDTH + 2.0 * margin,
+        HEIGHT + 2.0 * margin,
+        &surface.in_words(),
+    )
+    .add(cells)
+    .add(border(&within(2.0), &all, &to_plot, radius))
+    .add(outline(&within(1.0), &to_plot, radius))
+    .add_all(edge_labels(&to_plot))
+    .add(circled_cross(to_plot.place(&surface.current)))
+    .add_all(highest.map(diamond))
+    .add(star(to_plot.place(&surface.chosen)))
+    .add_all(legend(surface, 610.0 + 2.0 * margin, (low, high)))
 }
 
 fn legend(surface: &Surface, x: f64, (low, high): (f64, f64)) -> Vec<Markup> {
@@ -111,6 +118,8 @@ fn legend(surface: &Surface, x: f64, (low, high): (f64, f64)) -> Vec<Markup> {
 /// Where weights lie on the page.
 struct Triangle {
     corners: [StageName; 3],
+    /// Room around it that large cells need beside the usual.
+    margin: f64,
 }
 
 impl Triangle {
@@ -123,8 +132,8 @@ impl Triangle {
         let height = SIDE * 3_f64.sqrt() / 2.0;
         let [top, _, right] = shares;
         (
-            LEFT + SIDE * (right + top / 2.0),
-            TOP + height * (1.0 - top),
+            LEFT + self.margin + SIDE * (right + top / 2.0),
+            TOP + self.margin + height * (1.0 - top),
         )
     }
 }
@@ -139,15 +148,16 @@ fn hexagon((x, y): (f64, f64), radius: f64) -> Vec<(f64, f64)> {
 
 /// The corners' names, and the weights along the edges.
 fn edge_labels(to_plot: &Triangle) -> Vec<Markup> {
-    let [top, left, right] = to_plot.corners;
+    let Triangle { corners, margin } = to_plot;
+    let [top, left, right] = *corners;
     let mut labels: Vec<Markup> = Vec::new();
     let mut corner = |shares, dx: f64, dy: f64, class: &str, stage: StageName| {
         let (x, y) = to_plot.mix(shares);
         labels.push(label(x + dx, y + dy, class, format!("{stage} alone")).into());
     };
-    corner([1.0, 0.0, 0.0], 0.0, -26.0, "middle strong", top);
-    corner([0.0, 1.0, 0.0], -20.0, 54.0, "strong", left);
-    corner([0.0, 0.0, 1.0], 20.0, 54.0, "end strong", right);
+    corner([1.0, 0.0, 0.0], 0.0, -26.0 - margin, "middle strong", top);
+    corner([0.0, 1.0, 0.0], -20.0, 54.0 + margin, "strong", left);
+    corner([0.0, 0.0, 1.0], 20.0, 54.0 + margin, "end strong", right);
     for at in 1..5 {
         let share = f64::from(at) / 5.0;
         let mut tick = |shares, dx: f64, dy: f64, class: &str| {
@@ -155,9 +165,9 @@ fn edge_labels(to_plot: &Triangle) -> Vec<Markup> {
             labels.push(label(x + dx, y + dy, class, format!("{share:.1}")).into());
         };
         // Each edge counts the stage in whose corner it ends, counterclockwise.
-        tick([share, 0.0, 1.0 - share], 20.0, 4.0, "");
-        tick([1.0 - share, share, 0.0], -20.0, 4.0, "end");
-        tick([0.0, 1.0 - share, share], 0.0, 30.0, "middle");
+        tick([share, 0.0, 1.0 - share], 20.0 + margin, 4.0, "");
+        tick([1.0 - share, share, 0.0], -20.0 - margin, 4.0, "end");
+        tick([0.0, 1.0 - share, share], 0.0, 30.0 + margin, "middle");
     }
     let mut edge = |shares, dx: f64, dy: f64, turn: f64, text: String| {
         let (x, y) = to_plot.mix(shares);
@@ -166,7 +176,13 @@ fn edge_labels(to_plot: &Triangle) -> Vec<Markup> {
         let text = label(x, y, "middle axis", text).attr("transform", turned);
         labels.push(text.into());
     };
-    edge([0.5, 0.0, 0.5], 52.0, -8.0, 60.0, format!("\u{2190} {top}"));
+    edge(
+        [0.5, 0.0, 0.5],
+        52.0 + margin,
+        -8.0,
+        60.0,
+        format!("\u{2190} {top}"),
+    );
     edge(
         [0.5, 0.5, 0.0],
         -52.0,
@@ -174,7 +190,13 @@ fn edge_labels(to_plot: &Triangle) -> Vec<Markup> {
         -60.0,
         format!("\u{2190} {left}"),
     );
-    edge([0.0, 0.5, 0.5], 0.0, 54.0, 0.0, format!("{right} \u{2192}"));
+    edge(
+        [0.0, 0.5, 0.5],
+        0.0,
+        54.0 + margin,
+        0.0,
+        format!("{right} \u{2192}"),
+    );
     labels
 }
 

@@ -76,7 +76,10 @@ mod tests {
     fn the_outline_runs_around_the_cells_near_the_best_only() {
         let corners = [StageName::BM25, StageName::DENSE, StageName::CROSS];
         let surface = rising(10, &corners);
-        let to_plot = Triangle { corners };
+        let to_plot = Triangle {
+            corners,
+            margin: 0.0,
+        };
         let near: Vec<&Point> = surface.points.iter().filter(|it| it.is_near()).collect();
         let path: Markup = outline(&near, &to_plot, SIDE / 10.0 / 3_f64.sqrt()).into();
         // Three rows of one, two and three cells: 6 * 6 edges less twice the 9 shared.
