@@ -22,7 +22,7 @@ use treffer_types::{BoxError, Progress};
 use crate::config::GraphConfig;
 use crate::error::Error;
 use crate::layers::Layers;
-use crate::vectors::{Vectors, cosine};
+use crate::vectors::{Vectors, distance};
 
 /// As many layers as the library allows.
 const LAYERS: usize = 16;
@@ -187,9 +187,4 @@ impl Distance<f32> for RowDistance {
     fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
         distance(self.vector(a), self.vector(b))
     }
-}
-
-/// `1 - cosine`, from 0 to 2.
-pub(crate) fn distance(a: &[f32], b: &[f32]) -> f32 {
-    1.0 - cosine(a, b)
 }

@@ -19,7 +19,7 @@ use treffer_disk::{Numbers, Prologue, Sealed, VerifiedFile, partition_point};
 
 use crate::config::GraphConfig;
 use crate::error::{Error, damaged};
-use crate::index::VERSION;
+use crate::format::VERSION;
 use crate::search::Links;
 
 pub(crate) const GRAPH: &str = "graph.links";

@@ -6,23 +6,12 @@ use std::path::Path;
 use treffer_disk::{SealRecord, Sealed};
 use treffer_types::{DocId, PassageId, Score};
 
-use crate::build::distance;
 use crate::config::GraphConfig;
 use crate::error::{Error, Owner};
 use crate::graph::Graph;
 use crate::passages::Passages;
 use crate::search::near;
-use crate::vectors::{MappedVectors, check_unit};
-
-/// Changes with every change to any file of the index.
-pub(crate) const VERSION: u32 = 2;
-
-/// Vectors of one dimension say nothing but a sign, and the builder tells a vector from a
-/// row number by its length.
-pub(crate) const DIMENSIONS: std::ops::RangeInclusive<usize> = 2..=65_536;
-
-/// The builder ranks the points of a layer by `i32`.
-pub(crate) const MOST_VECTORS: usize = i32::MAX as usize;
+use crate::vectors::{MappedVectors, check_unit, distance};
 
 /// An open dense index. Any number of threads may search it; results do not depend on how
 /// many do.

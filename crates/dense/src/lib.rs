@@ -51,6 +51,7 @@ mod error;
 mod index;
 mod writer;
 
+mod format;
 mod graph;
 mod passages;
 mod search;

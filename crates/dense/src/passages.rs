@@ -10,7 +10,7 @@ use treffer_disk::{FileWriter, Numbers, Prologue, Sealed, partition_point};
 use treffer_types::{DocId, PassageId};
 
 use crate::error::{Error, damaged};
-use crate::index::VERSION;
+use crate::format::VERSION;
 
 const PASSAGES: &str = "passages.u32";
 const PROLOGUE: Prologue = Prologue {

@@ -5,12 +5,11 @@
 //! by no search. Here such vectors get links from those of the bottom layer that a search for
 //! them comes by, so that the same search then finds them.
 
-use crate::build::distance;
 use crate::config::GraphConfig;
 use crate::error::Error;
 use crate::layers::Layers;
 use crate::search::{Links, Near, near, near_from};
-use crate::vectors::Vectors;
+use crate::vectors::{Vectors, distance};
 
 /// Which rows can be reached on the bottom layer from the entry.
 pub(crate) fn reachable(graph: &impl Links, rows: usize) -> Result<Vec<bool>, Error> {

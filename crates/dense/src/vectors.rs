@@ -11,7 +11,7 @@ use treffer_disk::{FileWriter, Numbers, Prologue, Sealed};
 use treffer_types::Score;
 
 use crate::error::{Error, Owner, damaged};
-use crate::index::{DIMENSIONS, MOST_VECTORS, VERSION};
+use crate::format::{DIMENSIONS, MOST_VECTORS, VERSION};
 
 const VECTORS: &str = "vectors.f32";
 const PROLOGUE: Prologue = Prologue {
@@ -178,6 +178,11 @@ pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f32 {
         width /= 2;
     }
     lanes[0].clamp(-1.0, 1.0)
+}
+
+/// `1 - cosine`, from 0 to 2.
+pub(crate) fn distance(a: &[f32], b: &[f32]) -> f32 {
+    1.0 - cosine(a, b)
 }
 
 #[cfg(test)]

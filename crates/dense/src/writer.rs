@@ -9,7 +9,7 @@ use treffer_types::{PassageId, Progress};
 use crate::build::build;
 use crate::config::GraphConfig;
 use crate::error::{Error, Owner};
-use crate::index::{DIMENSIONS, MOST_VECTORS};
+use crate::format::{DIMENSIONS, MOST_VECTORS};
 use crate::layers::Layers;
 use crate::passages;
 use crate::repair::connect;

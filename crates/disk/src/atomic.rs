@@ -116,6 +116,18 @@ impl Drop for AtomicFile {
     }
 }
 
+/// Replaces the file at `path`, or creates it: `bytes` are written to a temporary file beside
+/// it, which takes its name once it is on disk.
+///
+/// # Errors
+/// As [`AtomicFile`]. Whatever fails, `path` holds the old file whole or the new one whole:
+/// the new one only if no more than making its name durable failed.
+pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(bytes).map_err(io_error("write", path))?;
+    file.commit()
+}
+
 /// Where a program writes its output: a file that appears whole, or a stream.
 #[derive(Debug)]
 pub enum Output {

@@ -10,25 +10,18 @@
 
 use std::path::{Component, Path};
 
+use crate::blocks::{BLOCK_BYTES, FileSum};
 use crate::error::{Error, damaged};
 use crate::prologue::Prologue;
-use crate::verified::BLOCK_BYTES;
+
+/// The file that a seal consists of.
+pub const CHECKSUMS: &str = "checksums";
 
 const PROLOGUE: Prologue = Prologue {
     magic: *b"TRFsums\n",
     version: 1,
 };
 const HEAD: usize = Prologue::BYTES + 4;
-
-/// One file as it was sealed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct FileSum {
-    /// Relative to the folder.
-    pub(crate) name: String,
-    pub(crate) bytes: u64,
-    /// Of each block.
-    pub(crate) crc32s: Vec<u32>,
-}
 
 /// The file's bytes and its own checksum.
 pub(crate) fn encode(files: &[FileSum]) -> (Vec<u8>, u32) {

@@ -1,24 +1,11 @@
 //! Changes of the file system that last: each returns when the change is on disk.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
-use crate::atomic::AtomicFile;
 use crate::error::{Error, io_error};
 use crate::failpoint::{Operation, reach};
-
-/// Replaces the file at `path`, or creates it: `bytes` are written to a temporary file beside
-/// it, which takes its name once it is on disk.
-///
-/// # Errors
-/// As [`AtomicFile`]. Whatever fails, `path` holds the old file whole or the new one whole:
-/// the new one only if no more than making its name durable failed.
-pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let mut file = AtomicFile::create(path)?;
-    file.write_all(bytes).map_err(io_error("write", path))?;
-    file.commit()
-}
 
 /// Waits until the names in a folder are on disk.
 ///

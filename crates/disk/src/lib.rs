@@ -48,6 +48,7 @@ mod durable;
 mod lock;
 mod writer;
 
+mod blocks;
 mod checksums;
 mod map;
 mod numbers;
@@ -65,16 +66,16 @@ mod failpoint;
 #[cfg(test)]
 mod tests;
 
-pub use atomic::{AtomicFile, Output};
-pub use durable::{
-    create_dir_durably, remove_dir_if_there, rename_durably, sync_dir, write_durably,
-};
+pub use atomic::{AtomicFile, Output, write_durably};
+pub use blocks::BLOCK_BYTES;
+pub use checksums::CHECKSUMS;
+pub use durable::{create_dir_durably, remove_dir_if_there, rename_durably, sync_dir};
 pub use error::Error;
 pub use lock::{Lock, LockError};
 pub use map::MappedBytes;
 pub use numbers::{Number, Numbers, partition_point};
 pub use prologue::Prologue;
 pub use seal::{SealRecord, seal};
-pub use sealed::{CHECKSUMS, Problem, Sealed};
-pub use verified::{BLOCK_BYTES, VerifiedFile};
+pub use sealed::{Problem, Sealed};
+pub use verified::VerifiedFile;
 pub use writer::FileWriter;

@@ -1,17 +1,16 @@
 //! Seals a folder: everything in it is on disk, and `checksums` says what it is.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::checksums::{FileSum, encode};
-use crate::durable::{sync_dir, write_durably};
+use crate::atomic::write_durably;
+use crate::blocks::{FileSum, for_each_block};
+use crate::checksums::{CHECKSUMS, encode};
+use crate::durable::sync_dir;
 use crate::error::{Error, io_error};
 use crate::failpoint::{Operation, reach};
-use crate::sealed::CHECKSUMS;
-use crate::verified::BLOCK_BYTES;
 
 /// What a sealed folder is, in a few numbers: enough for a manifest to tell it from every
 /// other.
@@ -102,20 +101,4 @@ fn sum_and_sync(dir: &Path, name: String) -> Result<FileSum, Error> {
         bytes,
         crc32s,
     })
-}
-
-/// Reads a file block by block; returns its length.
-pub(crate) fn for_each_block(file: &File, mut visit: impl FnMut(&[u8])) -> io::Result<u64> {
-    let mut block = Vec::with_capacity(BLOCK_BYTES);
-    let mut bytes = 0;
-    loop {
-        reach(Operation::Read)?;
-        block.clear();
-        let n = file.take(BLOCK_BYTES as u64).read_to_end(&mut block)?;
-        if n == 0 {
-            return Ok(bytes);
-        }
-        visit(&block);
-        bytes += n as u64;
-    }
 }

@@ -5,14 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::checksums::{FileSum, decode};
+use crate::blocks::{BLOCK_BYTES, FileSum, for_each_block};
+use crate::checksums::{CHECKSUMS, decode};
 use crate::error::{Error, missing_or_io};
 use crate::failpoint::{Operation, reach};
-use crate::seal::{SealRecord, for_each_block};
-use crate::verified::{BLOCK_BYTES, VerifiedFile, open_regular, wrong_block};
-
-/// The file that a seal consists of.
-pub const CHECKSUMS: &str = "checksums";
+use crate::seal::SealRecord;
+use crate::verified::{VerifiedFile, open_regular, wrong_block};
 
 /// A sealed folder: what its files are, by its `checksums`.
 #[derive(Debug)]

@@ -5,13 +5,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::checksums::FileSum;
+use crate::blocks::{BLOCK_BYTES, FileSum};
 use crate::error::{Error, damaged, io_error, missing_or_io};
 use crate::failpoint::{Operation, reach};
 use crate::map::MappedBytes;
-
-/// Bytes under one checksum; the last block of a file may have fewer.
-pub const BLOCK_BYTES: usize = 64 << 10;
 
 /// A file of a sealed folder, mapped into memory. Any number of threads may read it.
 ///

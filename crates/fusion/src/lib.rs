@@ -4,8 +4,8 @@
 //! gives the same ranking, bit for bit.
 //!
 //! Reading order: [`weights`] holds the stages' shares, [`aggregation`] turns the scores
-//! of passages into one per document, [`normalizer`] brings raw scores to a common scale,
-//! [`normalization`] is these two for all stages, [`prepared`] orders a normalized pool,
+//! of passages into one per document, [`normalizer`] brings raw scores to a common scale
+//! and `validation` refuses settings of it that make no sense, [`normalization`] is these two for all stages, [`prepared`] orders a normalized pool,
 //! [`fusion`] puts them together and says what each stage contributed, and
 //! [`mod@combine`] does the same for any number of foreign systems. With the feature
 //! `learned` there are also trees that correct a fusion of stages, and [`lengths`] holds
@@ -51,6 +51,7 @@ pub mod normalizer;
 pub mod prepared;
 #[cfg(test)]
 mod testing;
+mod validation;
 pub mod weights;
 
 pub use aggregation::Aggregation;

@@ -1,13 +1,12 @@
 //! From raw scores to a common scale, one stage at a time.
 //!
-//! A new normalizer is a variant of [`Normalizer`] with its arms in `check` and `fit` (and
-//! in `Map::apply` if its formula is new) in this file, and its text form in
-//! `normalizer/text.rs`.
+//! A new normalizer is a variant of [`Normalizer`] with its arms in `refusal` and `fit`
+//! (and in `Map::apply` if its formula is new) in this file, and its text form, which
+//! `normalizer/text.rs` writes and `validation.rs` reads.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::columns::Column;
-use crate::error::Error;
 
 /// How one stage's raw scores are brought to the scale on which stages are summed.
 ///
@@ -22,8 +21,8 @@ use crate::error::Error;
 /// which can widen its gap to the others. Under `TheoreticalMin`, scores below `low` come
 /// nearer to 0 as the largest rises.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-// With `remote = "Self"` serde derives plain functions instead of the traits, so that the
-// `Deserialize` below can check what was read.
+// With `remote = "Self"` serde derives plain functions instead of the traits, so that
+// `Deserialize` in `validation.rs` can check what was read.
 #[serde(remote = "Self", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Normalizer {
     /// `(s - min) / (max - min)` over the pool, in 0..=1. If all scores are equal,
@@ -75,14 +74,9 @@ pub enum Normalizer {
 }
 
 impl Normalizer {
-    /// Whether the settings make sense. Configuration is checked as it is read; this is for
-    /// a normalizer made in code.
-    ///
-    /// # Errors
-    /// If a setting is not finite, if `low` is not below `high`, or if a sigmoid does not
-    /// rise.
-    pub fn check(self) -> Result<Self, Error> {
-        let refusal = match self {
+    /// Why the settings make no sense; `None` if they do.
+    pub(crate) fn refusal(self) -> Option<&'static str> {
+        match self {
             Normalizer::MinMax
             | Normalizer::ZScore
             | Normalizer::Rank { .. }
@@ -99,13 +93,6 @@ impl Normalizer {
                     "it does not rise with the score; slope must be above 0, and both finite",
                 )
             }
-        };
-        match refusal {
-            None => Ok(self),
-            Some(reason) => Err(Error::InvalidNormalizer {
-                normalizer: self,
-                reason,
-            }),
         }
     }
 
@@ -192,7 +179,7 @@ impl Map {
             Map::LinearRank { n } => (n + 1.0 - f64::from(rank)) / n,
             Map::Sigmoid { slope, offset } => 1.0 / (1.0 + (-(slope * score + offset)).exp()),
         };
-        // Only settings that `check` refuses give NaN; fusing stays total even then.
+        // Only settings with a `refusal` give NaN; fusing stays total even then.
         if value.is_nan() {
             0.5
         } else {
@@ -222,13 +209,6 @@ fn ranks(raw: &[Option<f64>]) -> Vec<Option<u32>> {
 impl Serialize for Normalizer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Normalizer::serialize(self, serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Normalizer {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let normalizer = Normalizer::deserialize(deserializer)?;
-        normalizer.check().map_err(serde::de::Error::custom)
     }
 }
 

@@ -17,18 +17,7 @@ use treffer_disk::{FileWriter, Numbers, Prologue, Sealed, VerifiedFile, partitio
 use treffer_types::{DocId, Document, Metadata};
 
 use crate::error::{Error, damaged};
-use crate::store::VERSION;
-
-const DOCUMENTS: &str = "documents.zst";
-const DOCUMENTS_PROLOGUE: Prologue = Prologue {
-    magic: *b"TRFdocs\n",
-    version: VERSION,
-};
-const BLOCKS: &str = "blocks.table";
-const BLOCKS_PROLOGUE: Prologue = Prologue {
-    magic: *b"TRFblks\n",
-    version: VERSION,
-};
+use crate::format::{BLOCKS, BLOCKS_PROLOGUE, DOCUMENTS, DOCUMENTS_PROLOGUE};
 
 /// A block is closed before it grows beyond this, unless one document alone does. Small
 /// enough that unpacking one costs tens of microseconds, large enough to compress well.

@@ -15,18 +15,8 @@ use treffer_disk::{FileWriter, Numbers, Prologue, Sealed, VerifiedFile, partitio
 use treffer_types::DocId;
 
 use crate::error::{Error, damaged};
-use crate::store::VERSION;
+use crate::format::{HASHES, HASHES_PROLOGUE, IDS, IDS_PROLOGUE};
 
-const IDS: &str = "ids.table";
-const IDS_PROLOGUE: Prologue = Prologue {
-    magic: *b"TRFids \n",
-    version: VERSION,
-};
-const HASHES: &str = "hashes.table";
-const HASHES_PROLOGUE: Prologue = Prologue {
-    magic: *b"TRFhash\n",
-    version: VERSION,
-};
 /// Where the hashes start, a multiple of their width.
 const HASHES_START: usize = 16;
 

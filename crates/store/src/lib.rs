@@ -45,6 +45,7 @@ mod store;
 mod writer;
 
 mod blocks;
+mod format;
 mod ids;
 
 #[cfg(test)]

@@ -9,9 +9,6 @@ use crate::blocks::BlockReader;
 use crate::error::Error;
 use crate::ids::Ids;
 
-/// Changes with every change to any file of the store.
-pub(crate) const VERSION: u32 = 2;
-
 /// An open store. Any number of threads may read from it at once.
 pub struct Store {
     sealed: Sealed,

@@ -1,12 +1,14 @@
-//! Round trips, duplicates, damage.
+//! Round trips and duplicates. What damage does is in [`damage`], what failures to write
+//! leave behind in [`failures`].
 
-use std::fs;
+mod damage;
+mod failures;
+
 use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use treffer_disk::failpoint::{Fault, Scope};
 use treffer_types::{DocId, Document, Metadata};
 
 use crate::{Error, Store, StoreWriter};
@@ -66,6 +68,18 @@ fn everything(store: &Store, ids: &[&str]) -> Result<String, Error> {
         text += &format!("{:?}\n", store.find(id)?);
     }
     Ok(text)
+}
+
+/// What a complete check finds.
+fn problems(dir: &Path) -> Vec<String> {
+    let mut problems = Vec::new();
+    if let Ok(store) = Store::open(dir) {
+        store.verify(&mut |path, reason| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            problems.push(format!("{name}: {reason}"));
+        });
+    }
+    problems
 }
 
 #[test]
@@ -232,142 +246,6 @@ fn a_store_that_was_not_finished_is_none() {
 }
 
 #[test]
-fn a_missing_file_is_named() {
-    for name in FILES {
-        let (dir, _) = store(&many(2));
-        fs::remove_file(dir.path().join(name)).unwrap();
-        let error = Store::open(dir.path()).unwrap_err();
-        assert!(matches!(error, Error::Missing { file, .. } if file == name));
-    }
-    assert!(matches!(
-        Store::open(Path::new("no/such/directory")),
-        Err(Error::Missing { .. })
-    ));
-}
-
-/// What a complete check finds.
-fn problems(dir: &Path) -> Vec<String> {
-    let mut problems = Vec::new();
-    if let Ok(store) = Store::open(dir) {
-        store.verify(&mut |path, reason| {
-            let name = path.file_name().unwrap().to_string_lossy();
-            problems.push(format!("{name}: {reason}"));
-        });
-    }
-    problems
-}
-
-#[test]
-fn every_flipped_byte_is_noticed() {
-    let (dir, _) = store(&many(12));
-    for name in FILES {
-        let path = dir.path().join(name);
-        let whole = fs::read(&path).unwrap();
-        for at in (0..whole.len()).step_by(whole.len() / 600 + 1) {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 1 << (at % 8);
-            fs::write(&path, &bytes).unwrap();
-            let read = Store::open(dir.path()).and_then(|store| everything(&store, &["doc-1"]));
-            assert!(read.is_err(), "{name} with byte {at} changed was read");
-        }
-        fs::write(&path, &whole).unwrap();
-    }
-    let store = Store::open(dir.path()).unwrap();
-    assert!(everything(&store, &["doc-1"]).is_ok());
-    assert_eq!(problems(dir.path()), [""; 0]);
-}
-
-#[test]
-fn every_truncation_and_addition_is_noticed_when_opening() {
-    let (dir, _) = store(&many(12));
-    for name in FILES {
-        let path = dir.path().join(name);
-        let whole = fs::read(&path).unwrap();
-        for end in (0..whole.len()).step_by(whole.len() / 200 + 1) {
-            fs::write(&path, &whole[..end]).unwrap();
-            assert!(Store::open(dir.path()).is_err(), "{name} cut at {end}");
-        }
-        fs::write(&path, [&whole[..], b"\0"].concat()).unwrap();
-        assert!(Store::open(dir.path()).is_err(), "{name} with a byte more");
-        fs::write(&path, &whole).unwrap();
-    }
-}
-
-#[test]
-fn a_damaged_block_leaves_the_other_documents_readable() {
-    let documents = many(600);
-    let (dir, _) = store(&documents);
-    let path = dir.path().join("documents.zst");
-    let mut bytes = fs::read(&path).unwrap();
-    assert!(bytes.len() > 2 * treffer_disk::BLOCK_BYTES);
-    *bytes.last_mut().unwrap() ^= 1;
-    fs::write(&path, bytes).unwrap();
-    let store = Store::open(dir.path()).unwrap();
-    assert_eq!(store.document(DocId(0)).unwrap(), documents[0]);
-    let error = store.document(DocId(599)).unwrap_err();
-    assert!(matches!(&error, Error::Damaged { .. }), "{error}");
-    assert_eq!(store.id(DocId(599)).unwrap(), "doc-599");
-    let found = problems(dir.path());
-    assert!(found.len() == 1 && found[0].starts_with("documents.zst: the checksum of bytes"));
-}
-
-#[test]
-fn files_of_two_stores_do_not_mix() {
-    let (small, _) = store(&many(5));
-    let (large, _) = store(&many(6));
-    for name in FILES {
-        let path = large.path().join(name);
-        let own = fs::read(&path).unwrap();
-        fs::copy(small.path().join(name), &path).unwrap();
-        assert!(Store::open(large.path()).is_err(), "{name}");
-        fs::write(&path, own).unwrap();
-    }
-}
-
-#[test]
-fn another_version_is_told_from_damage() {
-    for name in FILES {
-        let (dir, _) = store(&many(2));
-        let path = dir.path().join(name);
-        let mut bytes = fs::read(&path).unwrap();
-        bytes[8] += 1;
-        fs::write(&path, bytes).unwrap();
-        // A file that another version wrote, it also sealed.
-        if name != "checksums" {
-            let error = Store::open(dir.path()).unwrap_err();
-            assert!(matches!(error, Error::Damaged { .. }), "{error}");
-            treffer_disk::seal(dir.path()).unwrap();
-        }
-        let error = Store::open(dir.path()).unwrap_err();
-        assert!(matches!(error, Error::Version { .. }), "{name}: {error}");
-    }
-}
-
-/// Whatever wrote them: files under a valid seal that contradict each other are errors.
-#[test]
-fn sealed_nonsense_causes_no_panic() {
-    let (dir, _) = store(&many(12));
-    for name in &FILES[..4] {
-        let path = dir.path().join(name);
-        let whole = fs::read(&path).unwrap();
-        for at in (0..whole.len()).step_by(whole.len() / 40 + 1) {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 0xff;
-            fs::write(&path, &bytes).unwrap();
-            treffer_disk::seal(dir.path()).unwrap();
-            if let Ok(store) = Store::open(dir.path()) {
-                for doc in (0..13).map(DocId) {
-                    let _ = store.document(doc);
-                    let _ = store.id(doc);
-                    let _ = store.find(&format!("doc-{}", doc.0));
-                }
-            }
-        }
-        fs::write(&path, &whole).unwrap();
-    }
-}
-
-#[test]
 fn the_record_is_that_of_the_seal() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = StoreWriter::create(dir.path()).unwrap();
@@ -375,81 +253,6 @@ fn the_record_is_that_of_the_seal() {
     let record = writer.finish().unwrap();
     assert_eq!(record.files, 4);
     assert_eq!(Store::open(dir.path()).unwrap().record(), record);
-}
-
-/// Linux has a file on which every write finds the disk full.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk_is_an_error_with_its_cause_and_leaves_no_store() {
-    for name in ["documents.zst", "ids.table", "hashes.table", "blocks.table"] {
-        let dir = tempfile::tempdir().unwrap();
-        std::os::unix::fs::symlink("/dev/full", dir.path().join(name)).unwrap();
-        let mut writer = StoreWriter::create(dir.path()).unwrap();
-        for document in many(20) {
-            writer.add(&document).unwrap();
-        }
-        let error = writer.finish().unwrap_err();
-        assert!(error.to_string().contains(name), "{error}");
-        let source = std::error::Error::source(&error).unwrap().to_string();
-        assert!(source.contains("No space left"), "{error}: {source}");
-        assert!(Store::open(dir.path()).is_err());
-    }
-}
-
-#[test]
-fn whatever_operation_fails_there_is_no_store_or_a_whole_one() {
-    let fill = |dir: &Path| {
-        let mut writer = StoreWriter::create(dir)?;
-        for document in many(20) {
-            writer.add(&document)?;
-        }
-        writer.finish()
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let scope = Scope::observe();
-    fill(dir.path()).unwrap();
-    let performed = scope.performed();
-    drop(scope);
-    assert!(performed.len() > 20);
-    for (i, &operation) in performed.iter().enumerate() {
-        let nth = performed[..i].iter().filter(|&&o| o == operation).count();
-        let dir = tempfile::tempdir().unwrap();
-        let scope = Scope::fail(operation, nth, Fault::Short(3));
-        let error = fill(dir.path()).unwrap_err();
-        drop(scope);
-        assert!(matches!(error, Error::Io { .. }), "{error}");
-        match Store::open(dir.path()) {
-            Err(Error::Missing { .. }) => {}
-            // All that failed was to make the seal's name durable.
-            Ok(store) => {
-                assert!(everything(&store, &[]).is_ok() && problems(dir.path()).is_empty())
-            }
-            Err(error) => panic!("{operation:?} left {error}"),
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_writer_is_of_no_use_after_it_failed_to_write() {
-    let dir = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink("/dev/full", dir.path().join("documents.zst")).unwrap();
-    let mut writer = StoreWriter::create(dir.path()).unwrap();
-    // Text that does not compress, so that blocks reach the disk soon.
-    let mut state = 1u64;
-    let noise: String = std::iter::repeat_with(|| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        char::from(b' ' + (state >> 57) as u8 % 90)
-    })
-    .take(40_000)
-    .collect();
-    let failed = (0..10).find_map(|i| writer.add(&document(&i.to_string(), &noise)).err());
-    assert!(matches!(failed, Some(Error::Io { .. })), "{failed:?}");
-    let again = writer.add(&document("more", "text")).unwrap_err();
-    assert!(matches!(again, Error::Broken { .. }), "{again}");
-    assert!(matches!(writer.finish(), Err(Error::Broken { .. })));
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -520,18 +323,6 @@ proptest! {
             prop_assert_eq!(&store.document(doc).unwrap(), document);
             prop_assert_eq!(store.id(doc).unwrap(), &document.id);
             prop_assert_eq!(store.find(&document.id).unwrap(), Some(doc));
-        }
-    }
-
-    #[test]
-    fn random_bytes_are_no_store(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let (dir, _) = store(&many(3));
-        for name in FILES {
-            let path = dir.path().join(name);
-            let own = fs::read(&path).unwrap();
-            fs::write(&path, &bytes).unwrap();
-            prop_assert!(Store::open(dir.path()).is_err());
-            fs::write(&path, own).unwrap();
         }
     }
 }

@@ -7,12 +7,12 @@ use treffer_disk::{Sealed, seal};
 use treffer_types::NoProgress;
 
 use super::{CONFIG, Random, build, problems, unit, write};
-use crate::build::{distance, freeze, insert_all};
+use crate::build::{freeze, insert_all};
 use crate::graph::Graph;
 use crate::layers::Layers;
 use crate::repair::{connect, reachable};
 use crate::search::{Links, near};
-use crate::vectors::Vectors;
+use crate::vectors::{Vectors, distance};
 use crate::{DenseIndex, GraphConfig, Owner};
 
 fn rows(vectors: &[Vec<f32>]) -> Arc<Vectors> {

@@ -54,12 +54,11 @@ impl Normalizer {
         }
         let slope = slope / spread;
         let offset = offset - slope * center;
-        Normalizer::Sigmoid {
+        let fitted = Normalizer::Sigmoid {
             slope: rounded(slope),
             offset: rounded(offset),
-        }
-        .check()
-        .ok()
+        };
+        fitted.refusal().is_none().then_some(fitted)
     }
 }
 

@@ -1,51 +1,12 @@
 //! Normalizers as people type them: a name, followed by its settings after colons.
 
 use std::fmt;
-use std::str::FromStr;
 
-use crate::error::Error;
 use crate::normalizer::Normalizer;
 
 /// Every form, for messages.
 pub(crate) const TEXT_FORMS: &str = "min-max, z-score, rank:60, linear-rank, \
      theoretical-min:LOW, bounds:LOW:HIGH or sigmoid:SLOPE:OFFSET";
-
-/// The constant of reciprocal ranks when none is given.
-const DEFAULT_K: u32 = 60;
-
-impl FromStr for Normalizer {
-    type Err = Error;
-
-    /// `min-max`, `z-score`, `rank` (with a k of 60) or `rank:K`, `linear-rank`,
-    /// `theoretical-min:LOW`, `bounds:LOW:HIGH`, `sigmoid:SLOPE:OFFSET`.
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let words: Vec<&str> = text.split(':').map(str::trim).collect();
-        let unknown = || Error::UnknownNormalizer {
-            text: text.to_owned(),
-        };
-        let number = |word: &str| word.parse::<f64>().map_err(|_| unknown());
-        match words.as_slice() {
-            ["min-max"] => Normalizer::MinMax,
-            ["z-score"] => Normalizer::ZScore,
-            ["rank"] => Normalizer::Rank { k: DEFAULT_K },
-            ["rank", k] => Normalizer::Rank {
-                k: k.parse().map_err(|_| unknown())?,
-            },
-            ["linear-rank"] => Normalizer::LinearRank,
-            ["theoretical-min", low] => Normalizer::TheoreticalMin { low: number(low)? },
-            ["bounds", low, high] => Normalizer::Bounds {
-                low: number(low)?,
-                high: number(high)?,
-            },
-            ["sigmoid", slope, offset] => Normalizer::Sigmoid {
-                slope: number(slope)?,
-                offset: number(offset)?,
-            },
-            _ => return Err(unknown()),
-        }
-        .check()
-    }
-}
 
 impl fmt::Display for Normalizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
