@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use treffer::StandardModels;
 use treffer_api::SearchOptions;
-use treffer_corpus::{Judgements, Problem, open_input, read_judgements, read_queries};
+use treffer_corpus::{Judgments, Problem, open_input, read_judgments, read_queries};
 use treffer_engine::profile::Profile;
 use treffer_engine::topics::Topics;
 use treffer_engine::{Device, Engine, OpenOptions};
@@ -101,11 +101,11 @@ pub(crate) fn topics(engine: &Engine, judged: &JudgedArgs) -> Result<Topics> {
 
 /// Reads judgments; bad ones are reported and left out, and what is unusual is noted.
 pub(crate) fn qrels(path: &Path) -> Result<Qrels> {
-    let Judgements {
+    let Judgments {
         qrels,
         problems,
         judges,
-    } = read_judgements(path)
+    } = read_judgments(path)
         .with_context(|| format!("could not read the judgments in {}", path.display()))?;
     report_skipped(&problems, "judgment");
     for judge in judges {

@@ -97,7 +97,7 @@ def unigram():
     return tokenizer, len(pieces)
 
 
-def randomise(model, seed):
+def randomize(model, seed):
     """Larger weights than at initialization, so that mistakes are visible in the output."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -214,7 +214,7 @@ SENTENCE_TRANSFORMERS = {
 
 def bert_bi():
     tokenizer, size = word_piece()
-    model = randomise(BertModel(BertConfig(**common(size), attn_implementation="eager")), 1)
+    model = randomize(BertModel(BertConfig(**common(size), attn_implementation="eager")), 1)
     config = config_of(model, "BertModel")
     golden_spec = spec("tiny-bert-bi", "bi-encoder", "mean", "query: ", "passage: ")
     saved = Tokenizer.from_str(tokenizer.to_str())
@@ -225,7 +225,7 @@ def bert_bi():
 
 def cross(name, make, seed, tokenizer, segments=True, architecture=None):
     saved = Tokenizer.from_str(tokenizer.to_str())
-    model = randomise(make(), seed)
+    model = randomize(make(), seed)
     config = config_of(model, architecture or type(model).__name__)
     golden = cross_golden(tokenizer, model, segments)
     save(name, model, saved, config, spec(name, "cross-encoder", "cls"), golden)
@@ -250,7 +250,7 @@ def onnx_int8():
     the dequantized weights in f32."""
     tokenizer, size = word_piece()
     saved = Tokenizer.from_str(tokenizer.to_str())
-    model = randomise(BertForSequenceClassification(
+    model = randomize(BertForSequenceClassification(
         BertConfig(**common(size), num_labels=1, attn_implementation="eager")), 6)
     folder = HERE / "tiny-onnx-cross"
     folder.mkdir(exist_ok=True)
@@ -312,7 +312,7 @@ def e5s1():
     saved = Tokenizer.from_str(tokenizer.to_str())
     # Widths of whole blocks: 32 and 64.
     shape = {**common(size), "intermediate_size": 64}
-    model = randomise(BertModel(BertConfig(**shape, attn_implementation="eager"), add_pooling_layer=False), 7)
+    model = randomize(BertModel(BertConfig(**shape, attn_implementation="eager"), add_pooling_layer=False), 7)
     state = model.state_dict()
     tensors = {}
 

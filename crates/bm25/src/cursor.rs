@@ -79,7 +79,7 @@ impl<'a> FieldCursor<'a> {
         self.postings.freq(self.at)
     }
 
-    /// Normalised frequency in the current document.
+    /// Normalized frequency in the current document.
     pub(crate) fn normalized_tf(&self) -> Result<f64, Error> {
         let field = self.field;
         let norm = field.norm.of(field.lengths.get(self.doc() as usize)?);

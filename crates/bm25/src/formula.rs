@@ -8,7 +8,7 @@ pub(crate) fn idf(n_docs: u32, df: u32) -> f64 {
     (1.0 + (n_docs - df + 0.5) / (df + 0.5)).ln()
 }
 
-/// Length normalisation of one field, `1 - b + b * length / average`.
+/// Length normalization of one field, `1 - b + b * length / average`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LengthNorm {
     constant: f64,

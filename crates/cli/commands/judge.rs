@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use treffer_api::SearchOptions;
 use treffer_corpus::MODEL_JUDGE;
-use treffer_engine::judge::{JudgeRequest, Judgement, judge};
+use treffer_engine::judge::{JudgeRequest, Judgment, judge};
 use treffer_engine::{Device, Engine};
 use treffer_report::text::{count, count_queries};
 
@@ -133,14 +133,14 @@ fn model(engine: &Engine) -> Result<String> {
 }
 
 /// Four columns with tabs between.
-fn write(out: &mut dyn Write, judgments: &[Judgement], model: &str) -> Result<()> {
-    for Judgement { query, doc, grade } in judgments {
+fn write(out: &mut dyn Write, judgments: &[Judgment], model: &str) -> Result<()> {
+    for Judgment { query, doc, grade } in judgments {
         writeln!(out, "{query}\t{MODEL_JUDGE}{model}\t{doc}\t{grade}")?;
     }
     Ok(())
 }
 
-fn report(command: &Judge, n_queries: usize, judgments: &[Judgement], model: &str) {
+fn report(command: &Judge, n_queries: usize, judgments: &[Judgment], model: &str) {
     let largest = command.thresholds.len();
     let mut by_grade = vec![0_u64; largest + 1];
     let mut relevant: Vec<&str> = Vec::new();

@@ -2,7 +2,7 @@
 //! bad record is skipped and reported with its file and line.
 //!
 //! Reading order: [`read_documents`] and the [`Record`]s that it yields, [`read_queries`],
-//! [`read_judgements`]; [`open_input`] opens files that another crate parses. A [`Problem`]
+//! [`read_judgments`]; [`open_input`] opens files that another crate parses. A [`Problem`]
 //! describes one bad record, and reading goes on after it; an [`Error`] ends it.
 //!
 //! ```
@@ -47,7 +47,7 @@ pub use documents::{DocumentReader, ReadOptions, read_documents};
 pub use error::Error;
 pub use format::{Format, QueryFormat};
 pub use problem::{Problem, Reason};
-pub use qrels::{Judgements, MODEL_JUDGE, read_judgements, read_qrels};
+pub use qrels::{Judgments, MODEL_JUDGE, read_judgments, read_qrels};
 pub use queries::read_queries;
 pub use record::{Origin, Record};
 pub use stream::open_input;

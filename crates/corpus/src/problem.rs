@@ -108,7 +108,7 @@ pub enum Reason {
     #[error(
         "document `{doc}` was already judged for query `{query}`; the first grade, {kept}, is kept"
     )]
-    DuplicateJudgement {
+    DuplicateJudgment {
         /// The query's id.
         query: String,
         /// The document's id.

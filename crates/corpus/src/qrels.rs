@@ -23,7 +23,7 @@ pub const MODEL_JUDGE: &str = "judge:";
 
 /// The content of a file of judgments.
 #[derive(Debug, Default)]
-pub struct Judgements {
+pub struct Judgments {
     /// The judgments.
     pub qrels: Qrels,
     /// The lines that were skipped.
@@ -33,14 +33,14 @@ pub struct Judgements {
     pub judges: BTreeSet<String>,
 }
 
-/// Reads a file of judgments, or standard input for `-`, like [`read_judgements`] but
+/// Reads a file of judgments, or standard input for `-`, like [`read_judgments`] but
 /// without the names of judging models.
 ///
 /// # Errors
 /// If the file cannot be opened or read to its end.
 pub fn read_qrels(path: &Path) -> Result<(Qrels, Vec<Problem>), Error> {
-    let judgements = read_judgements(path)?;
-    Ok((judgements.qrels, judgements.problems))
+    let judgments = read_judgments(path)?;
+    Ok((judgments.qrels, judgments.problems))
 }
 
 /// Reads a file of judgments, or standard input for `-`.
@@ -52,14 +52,14 @@ pub fn read_qrels(path: &Path) -> Result<(Qrels, Vec<Problem>), Error> {
 ///
 /// # Errors
 /// If the file cannot be opened or read to its end.
-pub fn read_judgements(path: &Path) -> Result<Judgements, Error> {
+pub fn read_judgments(path: &Path) -> Result<Judgments, Error> {
     let stream = ByteStream::open(path)?;
     from_reader(stream.reader, path)
 }
 
-fn from_reader(reader: impl BufRead, path: &Path) -> Result<Judgements, Error> {
+fn from_reader(reader: impl BufRead, path: &Path) -> Result<Judgments, Error> {
     let mut lines = Lines::new(reader, LIMIT);
-    let mut judgements = Judgements::default();
+    let mut judgments = Judgments::default();
     let mut layout = None;
     loop {
         let next = match lines.next() {
@@ -67,12 +67,12 @@ fn from_reader(reader: impl BufRead, path: &Path) -> Result<Judgements, Error> {
             Err(source) => return Err(Error::read(path, lines.number(), source)),
         };
         let Some((number, line)) = next else {
-            return Ok(judgements);
+            return Ok(judgments);
         };
         let result = match line {
             Line::TooLarge => Err(Reason::TooLarge { limit: LIMIT }),
             Line::Bytes(bytes) => {
-                utf8(bytes).and_then(|line| add(&mut judgements, &mut layout, line))
+                utf8(bytes).and_then(|line| add(&mut judgments, &mut layout, line))
             }
         };
         if let Err(reason) = result {
@@ -80,7 +80,7 @@ fn from_reader(reader: impl BufRead, path: &Path) -> Result<Judgements, Error> {
                 path: path.to_owned(),
                 line: Some(number),
             };
-            judgements.problems.push(origin.problem(reason));
+            judgments.problems.push(origin.problem(reason));
         }
     }
 }
@@ -92,7 +92,7 @@ enum Layout {
 }
 
 /// Adds the judgment on `line`, unless the line is blank or the header.
-fn add(judgements: &mut Judgements, layout: &mut Option<Layout>, line: &str) -> Result<(), Reason> {
+fn add(judgments: &mut Judgments, layout: &mut Option<Layout>, line: &str) -> Result<(), Reason> {
     let line = line.trim();
     if line.is_empty() {
         return Ok(());
@@ -129,9 +129,9 @@ fn add(judgements: &mut Judgements, layout: &mut Option<Layout>, line: &str) -> 
     match grade.parse::<Grade>() {
         Ok(grade) => {
             if let Some(judge) = judge.strip_prefix(MODEL_JUDGE) {
-                judgements.judges.insert(judge.to_owned());
+                judgments.judges.insert(judge.to_owned());
             }
-            keep(&mut judgements.qrels, query, doc, grade)
+            keep(&mut judgments.qrels, query, doc, grade)
         }
         Err(_) if is_first && is_header(query) => Ok(()),
         Err(_) => Err(Reason::BadGrade {
@@ -146,13 +146,13 @@ fn is_header(first: &str) -> bool {
 }
 
 fn keep(qrels: &mut Qrels, query: &str, doc: &str, grade: Grade) -> Result<(), Reason> {
-    let judgements = qrels.0.entry(query.to_owned()).or_default();
-    match judgements.entry(doc.to_owned()) {
+    let judgments = qrels.0.entry(query.to_owned()).or_default();
+    match judgments.entry(doc.to_owned()) {
         Entry::Vacant(place) => {
             place.insert(grade);
             Ok(())
         }
-        Entry::Occupied(place) => Err(Reason::DuplicateJudgement {
+        Entry::Occupied(place) => Err(Reason::DuplicateJudgment {
             query: query.to_owned(),
             doc: doc.to_owned(),
             kept: *place.get(),

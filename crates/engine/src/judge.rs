@@ -31,7 +31,7 @@ pub struct JudgeRequest<'a> {
 
 /// What the cross-encoder says of one document for one query.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judgement {
+pub struct Judgment {
     /// The query's id.
     pub query: String,
     /// The corpus's name of the document.
@@ -52,12 +52,12 @@ pub fn judge(
     request: &JudgeRequest<'_>,
     queries: &[Query],
     progress: &dyn Progress,
-) -> Result<Vec<Judgement>, Error> {
+) -> Result<Vec<Judgment>, Error> {
     check_thresholds(request.thresholds)?;
     let mut ids = HashSet::new();
     if let Some(twice) = queries.iter().find(|query| !ids.insert(&query.id)) {
         return Err(Error::Request(format!(
-            "two queries have the id `{}`; judgements go by id, so each needs its own",
+            "two queries have the id `{}`; judgments go by id, so each needs its own",
             twice.id
         )));
     }
@@ -74,14 +74,14 @@ pub fn judge(
     }
     let gatherer = Gatherer::new(engine, &profile, pipeline).without_deadline();
     progress.begin("judging", Some(queries.len() as u64), "queries");
-    let mut judgements = Vec::new();
+    let mut judgments = Vec::new();
     for query in queries {
         stop_if_asked(progress)?;
-        judgements.extend(judge_query(engine, &gatherer, query, request.thresholds)?);
+        judgments.extend(judge_query(engine, &gatherer, query, request.thresholds)?);
         progress.advance(1);
     }
     progress.end();
-    Ok(judgements)
+    Ok(judgments)
 }
 
 fn judge_query(
@@ -89,21 +89,21 @@ fn judge_query(
     gatherer: &Gatherer,
     query: &Query,
     thresholds: &[f64],
-) -> Result<Vec<Judgement>, Error> {
-    let mut judgements = Vec::new();
+) -> Result<Vec<Judgment>, Error> {
+    let mut judgments = Vec::new();
     for candidate in gatherer.gather(query)?.candidates {
         // A document in several passages is as relevant as its best one.
         let Some(logit) = candidate.best_score(StageName::CROSS) else {
             continue;
         };
-        judgements.push(Judgement {
+        judgments.push(Judgment {
             query: query.id.clone(),
             doc: engine.doc_id(candidate.doc)?.to_owned(),
             grade: grade(logit.value(), thresholds),
         });
     }
-    judgements.sort_by(|a, b| a.doc.cmp(&b.doc));
-    Ok(judgements)
+    judgments.sort_by(|a, b| a.doc.cmp(&b.doc));
+    Ok(judgments)
 }
 
 fn grade(logit: f32, thresholds: &[f64]) -> Grade {

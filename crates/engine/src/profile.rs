@@ -151,11 +151,11 @@ impl<'de> Deserialize<'de> for Order {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provenance {
-    /// Queries and judgements, by file name.
+    /// Queries and judgments, by file name.
     pub queries: String,
     /// See `queries`.
     pub qrels: String,
-    /// How many queries had judgements to tune on.
+    /// How many queries had judgments to tune on.
     pub n_queries: usize,
     /// What was maximized.
     pub metric: String,

@@ -9,22 +9,22 @@ use crate::engine::Engine;
 use crate::error::{Error, part, stop_if_asked};
 use crate::gather::{Gathered, Gatherer};
 
-/// Queries with their judgements, and what did not fit together.
+/// Queries with their judgments, and what did not fit together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Topics {
-    /// The queries that have judgements, in the order in which they were given.
+    /// The queries that have judgments, in the order in which they were given.
     pub queries: Vec<Query>,
-    /// Their judgements.
+    /// Their judgments.
     pub qrels: Qrels,
     /// What was left out, and what counts but cannot be found.
     pub mismatches: Mismatches,
 }
 
-/// Where queries, judgements and index do not fit together. None of it is an error,
+/// Where queries, judgments and index do not fit together. None of it is an error,
 /// all of it is worth telling.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mismatches {
-    /// Queries without judgements, which are left out.
+    /// Queries without judgments, which are left out.
     pub queries_not_judged: usize,
     /// Judged queries whose text was not given, which are left out.
     pub judged_not_given: usize,
@@ -36,7 +36,7 @@ pub struct Mismatches {
 }
 
 impl Topics {
-    /// Puts queries and judgements together and compares them with the index. Only
+    /// Puts queries and judgments together and compares them with the index. Only
     /// the first `limit` judged queries are kept, if a limit is given.
     ///
     /// # Errors
@@ -53,14 +53,14 @@ impl Topics {
         let mut ids = HashSet::new();
         if let Some(twice) = queries.iter().find(|query| !ids.insert(&query.id)) {
             return Err(Error::Request(format!(
-                "two queries have the id `{}`; judgements go by id, so each needs its own",
+                "two queries have the id `{}`; judgments go by id, so each needs its own",
                 twice.id
             )));
         }
         let n_both = queries.len();
         if n_both == 0 {
             return Err(Error::Request(format!(
-                "no query is judged: {n_given} queries and judgements for {n_judged}, but no id is in both"
+                "no query is judged: {n_given} queries and judgments for {n_judged}, but no id is in both"
             )));
         }
         queries.truncate(limit.unwrap_or(n_both));

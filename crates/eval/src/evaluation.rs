@@ -91,7 +91,7 @@ pub struct Coverage {
     /// Judged queries without a document of a grade above 0. They count as 0 for any run.
     pub without_relevant: BTreeSet<String>,
     /// Queries of the run that were not judged. They are ignored.
-    pub without_judgements: BTreeSet<String>,
+    pub without_judgments: BTreeSet<String>,
 }
 
 impl Coverage {
@@ -115,7 +115,7 @@ impl Coverage {
             evaluated: judged(&|_| true),
             without_results: judged(&|query| !has_results(query)),
             without_relevant: judged(&|query| !is_relevant(query)),
-            without_judgements: (run.0.keys())
+            without_judgments: (run.0.keys())
                 .filter(|query| qrels.query(query).is_none())
                 .cloned()
                 .collect(),

@@ -87,7 +87,14 @@ fn pools(stages: &[StageName]) -> Vec<Pool> {
             query: Query {
                 id: format!("q{query}"),
                 text: format!("simulated query <{query}>"),
-                tags: vec![if query.is_multiple_of(2) { "even" } else { "odd" }.into()],
+                tags: vec![
+                    if query.is_multiple_of(2) {
+                        "even"
+                    } else {
+                        "odd"
+                    }
+                    .into(),
+                ],
             },
             topic: Topic::new(&judged),
             grades: grades.into_iter().map(Some).collect(),

@@ -1,16 +1,16 @@
-//! Relevance judgements.
+//! Relevance judgments.
 
 use std::collections::BTreeMap;
 
 /// How relevant a document is: 0 or below is not relevant.
 pub type Grade = i32;
 
-/// Judgements by query id, then by document id. What is not in here was not judged.
+/// Judgments by query id, then by document id. What is not in here was not judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Qrels(pub BTreeMap<String, BTreeMap<String, Grade>>);
 
 impl Qrels {
-    /// The judgements of one query, if it has any.
+    /// The judgments of one query, if it has any.
     pub fn query(&self, query: &str) -> Option<&BTreeMap<String, Grade>> {
         self.0.get(query)
     }
@@ -20,8 +20,8 @@ impl Qrels {
         self.0.get(query)?.get(doc).copied()
     }
 
-    /// Number of judgements over all queries.
-    pub fn n_judgements(&self) -> usize {
+    /// Number of judgments over all queries.
+    pub fn n_judgments(&self) -> usize {
         self.0.values().map(BTreeMap::len).sum()
     }
 }

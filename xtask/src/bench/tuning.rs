@@ -1,6 +1,6 @@
 //! `cargo xtask bench tuning`: our search for weights beside ranx's, on the same scores.
 //!
-//! benches/tuning.rs makes the scores, writes them as runs and judgements, and is timed;
+//! benches/tuning.rs makes the scores, writes them as runs and judgments, and is timed;
 //! xtask/peers/tuning.py reads them into ranx's `optimize_fusion`, with min-max and a
 //! weighted sum. The means that both found are compared, point by point: ranx takes the
 //! points whose weights sum to 1 in floating-point numbers, which are not all of them.

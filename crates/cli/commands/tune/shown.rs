@@ -1,6 +1,5 @@
 //! What a tuning found, for people.
 
-use treffer_engine::profile::Depths;
 use treffer_engine::stages::Registry;
 use treffer_engine::tune::{Choice, LearnedReport, Search, TuneReport, Verdict};
 use treffer_types::{StageName, stage_list};

@@ -7,13 +7,13 @@ use super::*;
 
 fn check(input: impl AsRef<[u8]>, expect: Expect) {
     let read = from_reader(input.as_ref(), Path::new("in")).unwrap();
-    let judgements = read.qrels.0.iter().flat_map(|(query, judgements)| {
-        judgements
+    let judgments = read.qrels.0.iter().flat_map(|(query, judgments)| {
+        judgments
             .iter()
             .map(move |(doc, grade)| format!("{query} / {doc} = {grade}\n"))
     });
     let problems = read.problems.iter().map(|problem| format!("{problem}\n"));
-    expect.assert_eq(&judgements.chain(problems).collect::<String>());
+    expect.assert_eq(&judgments.chain(problems).collect::<String>());
 }
 
 #[test]
@@ -86,22 +86,22 @@ proptest! {
         lines in proptest::collection::vec("[qd0-9\t ]{0,8}|q[0-9]\td[0-9]\t[0-9]", 0..20),
     ) {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
-        let Judgements { qrels, problems, .. } = from_reader(text.as_bytes(), Path::new("in")).unwrap();
+        let Judgments { qrels, problems, .. } = from_reader(text.as_bytes(), Path::new("in")).unwrap();
         let n_lines = lines.iter().filter(|line| !line.trim().is_empty()).count();
-        prop_assert_eq!(qrels.n_judgements() + problems.len(), n_lines);
+        prop_assert_eq!(qrels.n_judgments() + problems.len(), n_lines);
     }
 
     #[test]
     fn both_layouts_yield_the_same_judgments(
-        judgements in proptest::collection::btree_map(("[a-z]{1,3}", "[a-z0-9]{1,3}"), -2..4, 0..20),
+        judgments in proptest::collection::btree_map(("[a-z]{1,3}", "[a-z0-9]{1,3}"), -2..4, 0..20),
     ) {
-        let beir: String = judgements.iter().map(|((q, d), g)| format!("{q}\t{d}\t{g}\n")).collect();
+        let beir: String = judgments.iter().map(|((q, d), g)| format!("{q}\t{d}\t{g}\n")).collect();
         let beir = format!("query-id\tcorpus-id\tscore\n{beir}");
-        let trec: String = judgements.iter().map(|((q, d), g)| format!("{q} 0 {d} {g}\n")).collect();
-        let Judgements { qrels: beir, problems: no_problems, .. } = from_reader(beir.as_bytes(), Path::new("in")).unwrap();
+        let trec: String = judgments.iter().map(|((q, d), g)| format!("{q} 0 {d} {g}\n")).collect();
+        let Judgments { qrels: beir, problems: no_problems, .. } = from_reader(beir.as_bytes(), Path::new("in")).unwrap();
         prop_assert_eq!(no_problems.len(), 0);
-        prop_assert_eq!(beir.n_judgements(), judgements.len());
-        prop_assert!(judgements.iter().all(|((q, d), g)| beir.grade(q, d) == Some(*g)));
+        prop_assert_eq!(beir.n_judgments(), judgments.len());
+        prop_assert!(judgments.iter().all(|((q, d), g)| beir.grade(q, d) == Some(*g)));
         prop_assert_eq!(beir, from_reader(trec.as_bytes(), Path::new("in")).unwrap().qrels);
     }
 }

@@ -377,7 +377,7 @@ fn warnings(table: &Table<'_>, gain: &Against) -> Vec<String> {
     }
     if pools.iter().all(|pool| pool.topic.n_relevant(1) == 0) {
         warnings.push(
-            "no query has a relevant document, so every choice is worth the same; check the judgements"
+            "no query has a relevant document, so every choice is worth the same; check the judgments"
                 .into(),
         );
     } else if is_flat(table) {

@@ -1,8 +1,8 @@
-//! Judgements by the cross-encoder: what is read, and what grade it gets.
+//! Judgments by the cross-encoder: what is read, and what grade it gets.
 
 use std::collections::BTreeMap;
 
-use treffer_engine::judge::{JudgeRequest, Judgement, USUAL_THRESHOLDS, judge};
+use treffer_engine::judge::{JudgeRequest, Judgment, USUAL_THRESHOLDS, judge};
 use treffer_engine::profile::Profile;
 use treffer_engine::{Engine, OpenOptions};
 use treffer_engine::{Error, evaluate::evaluate, topics::Topics};
@@ -11,7 +11,7 @@ use treffer_types::{NoProgress, PairScorer, Qrels, Query, StageName};
 
 use crate::support::{CROSS, Place, depths, raw, search};
 
-fn judged(index: &Engine, depth: usize, queries: &[Query]) -> Result<Vec<Judgement>, Error> {
+fn judged(index: &Engine, depth: usize, queries: &[Query]) -> Result<Vec<Judgment>, Error> {
     let request = JudgeRequest {
         profile: &Profile::default(),
         depth,
@@ -30,7 +30,7 @@ fn the_first_documents_to_be_read_are_graded_by_their_logits() {
         .map(|d| (d.id.as_str(), d.full_text()))
         .collect();
     for query in random_queries(9, 5) {
-        let judgements = judged(&index, 7, std::slice::from_ref(&query)).unwrap();
+        let judgments = judged(&index, 7, std::slice::from_ref(&query)).unwrap();
         let profile = Profile {
             depths: depths(200, 200, 7),
             ..Profile::default()
@@ -42,21 +42,21 @@ fn the_first_documents_to_be_read_are_graded_by_their_logits() {
             .map(|hit| hit.id)
             .collect();
         read.sort();
-        let docs: Vec<&String> = judgements.iter().map(|judgement| &judgement.doc).collect();
+        let docs: Vec<&String> = judgments.iter().map(|judgment| &judgment.doc).collect();
         assert!(docs.into_iter().eq(&read));
-        for judgement in &judgements {
+        for judgment in &judgments {
             let pair = place
                 .fakes
                 .scorer
-                .score_pairs(&query.text, &[&texts[judgement.doc.as_str()]]);
+                .score_pairs(&query.text, &[&texts[judgment.doc.as_str()]]);
             let logit = pair.unwrap()[0].logit;
             // Logits at which the sigmoid is 0.5, 0.9 and 0.99.
             let grade = [0.0, 2.1972246, 4.59512]
                 .iter()
                 .filter(|at| logit >= **at)
                 .count();
-            assert_eq!(judgement.grade, grade as i32, "{logit}");
-            assert_eq!(judgement.query, query.id);
+            assert_eq!(judgment.grade, grade as i32, "{logit}");
+            assert_eq!(judgment.query, query.id);
         }
     }
 }
@@ -67,7 +67,7 @@ fn the_judge_agrees_with_itself() {
     let index = place.open();
     let queries = random_queries(9, 8);
     let mut qrels = Qrels::default();
-    for Judgement { query, doc, grade } in judged(&index, 40, &queries).unwrap() {
+    for Judgment { query, doc, grade } in judged(&index, 40, &queries).unwrap() {
         qrels.0.entry(query).or_default().insert(doc, grade);
     }
     let topics = Topics::new(&index, queries, qrels, None).unwrap();
@@ -108,7 +108,7 @@ fn what_cannot_be_judged_says_why() {
     let place = Place::built(&random_corpus(2, 20));
     let index = place.open();
     let queries = random_queries(9, 2);
-    let message = |result: Result<Vec<Judgement>, Error>| result.unwrap_err().to_string();
+    let message = |result: Result<Vec<Judgment>, Error>| result.unwrap_err().to_string();
     let twice = [queries[0].clone(), queries[0].clone()];
     assert!(message(judged(&index, 5, &twice)).contains("two queries have the id"));
     assert!(message(judged(&index, 0, &queries)).contains("nothing can be judged here"));

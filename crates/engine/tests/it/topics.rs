@@ -1,4 +1,4 @@
-//! Queries and judgements put together, and what does not fit.
+//! Queries and judgments put together, and what does not fit.
 
 use std::collections::BTreeMap;
 
@@ -18,9 +18,9 @@ fn index() -> (Place, Engine) {
     (place, index)
 }
 
-pub(crate) fn qrels(judgements: &[(&str, &str, i32)]) -> Qrels {
+pub(crate) fn qrels(judgments: &[(&str, &str, i32)]) -> Qrels {
     let mut qrels = Qrels::default();
-    for (query, doc, grade) in judgements {
+    for (query, doc, grade) in judgments {
         qrels
             .0
             .entry(query.to_string())
@@ -58,7 +58,7 @@ fn what_does_not_fit_is_counted() {
         .map(|query| query.id.as_str())
         .collect();
     assert_eq!(ids, ["b", "a"], "in the order given");
-    assert_eq!(topics.qrels.n_judgements(), 5);
+    assert_eq!(topics.qrels.n_judgments(), 5);
     let expected = Mismatches {
         queries_not_judged: 2,
         judged_not_given: 1,
@@ -92,7 +92,7 @@ fn no_common_query_is_an_error_that_gives_both_numbers() {
     let qrels = qrels(&[("a", "d1", 1)]);
     let error = Topics::new(&index, queries(&["x", "y"]), qrels, None).unwrap_err();
     assert!(
-        error.to_string().contains("2 queries and judgements for 1"),
+        error.to_string().contains("2 queries and judgments for 1"),
         "{error}"
     );
 }

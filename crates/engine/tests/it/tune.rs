@@ -90,7 +90,7 @@ fn judged_by(index: &Engine, stage: StageName) -> Qrels {
     Qrels(queries().into_iter().map(judge).collect())
 }
 
-fn random_judgements(seed: u64) -> Qrels {
+fn random_judgments(seed: u64) -> Qrels {
     let mut random = Random::new(seed);
     let mut judge = |query: Query| {
         let draw = |_| (format!("d{}", random.below(N_DOCS as u64)), 1);
@@ -145,7 +145,7 @@ fn noise_is_not_taken_for_a_gain() {
     let profile = profile("0.2,0.3,0.5");
     let gains = (0..20)
         .filter(|seed| {
-            let topics = topics(&index, random_judgements(*seed));
+            let topics = topics(&index, random_judgments(*seed));
             run(&index, &request(&profile, 10), &topics).is_gain()
         })
         .count();
@@ -226,7 +226,7 @@ fn distance(a: &Weights, b: &Weights) -> f64 {
 fn the_report_is_what_searching_again_gives() {
     let (_place, index) = place();
     let profile = profile("0.2,0.3,0.5");
-    for qrels in [judged_by(&index, DENSE), random_judgements(3)] {
+    for qrels in [judged_by(&index, DENSE), random_judgments(3)] {
         let topics = topics(&index, qrels);
         let report = run(&index, &request(&profile, 5), &topics);
         // The current weights lie between the points of the grid and compete too.
@@ -461,7 +461,7 @@ fn fewer_queries_than_folds_is_an_error_before_any_work() {
 fn tuning_stops_when_asked() {
     let (_place, index) = place();
     let profile = profile("0.2,0.3,0.5");
-    let topics = topics(&index, random_judgements(1));
+    let topics = topics(&index, random_judgments(1));
     let progress = RecordingProgress::cancelling_after(3);
     let error = tune(&index, &request(&profile, 4), &topics, &progress).unwrap_err();
     assert!(matches!(error, Error::Cancelled));

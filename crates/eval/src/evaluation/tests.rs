@@ -110,7 +110,7 @@ fn queries_missing_on_either_side_are_listed() {
     assert_eq!(coverage.evaluated, ids(&["q1", "q2", "q3", "q4"]));
     assert_eq!(coverage.without_results, ids(&["q3"]));
     assert_eq!(coverage.without_relevant, ids(&["q2"]));
-    assert_eq!(coverage.without_judgements, ids(&["q5"]));
+    assert_eq!(coverage.without_judgments, ids(&["q5"]));
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use super::*;
 
-/// Judgements drawn at random, with some unknown documents and bad grades.
+/// Judgments drawn at random, with some unknown documents and bad grades.
 fn random_qrels(queries: &[Query], n_docs: u64, seed: u64) -> Qrels {
     let mut random = Random::new(seed);
     let judge = |query: &Query| {
-        let judgements: BTreeMap<String, i32> = (0..20)
+        let judgments: BTreeMap<String, i32> = (0..20)
             .map(|_| {
                 (
                     format!("d{}", random.below(n_docs + 5)),
@@ -14,16 +14,16 @@ fn random_qrels(queries: &[Query], n_docs: u64, seed: u64) -> Qrels {
                 )
             })
             .collect();
-        (query.id.clone(), judgements)
+        (query.id.clone(), judgments)
     };
     Qrels(queries.iter().map(judge).collect())
 }
 
 /// nDCG, reciprocal rank, recall and precision as the books have them.
-fn obvious_metrics(ranking: &[String], judgements: &BTreeMap<String, i32>) -> [f64; 4] {
-    let grade = |id: &String| judgements.get(id).copied().unwrap_or(0).max(0);
+fn obvious_metrics(ranking: &[String], judgments: &BTreeMap<String, i32>) -> [f64; 4] {
+    let grade = |id: &String| judgments.get(id).copied().unwrap_or(0).max(0);
     let gain = |(at, grade): (usize, i32)| f64::from(grade) / ((at + 2) as f64).log2();
-    let mut ideal: Vec<i32> = judgements
+    let mut ideal: Vec<i32> = judgments
         .values()
         .copied()
         .filter(|grade| *grade > 0)

@@ -40,7 +40,7 @@ fn tuning_again_reads_nothing_and_says_the_same() {
     assert_eq!(again.scores, ScoresOrigin::Cache);
     assert_eq!(place.fakes.scorer.reads().calls(), calls);
     assert_eq!(without_origin(again), without_origin(first.clone()));
-    // Other judgements of the same queries need no other scores.
+    // Other judgments of the same queries need no other scores.
     let others = super::topics(&index, judged_by(&index, BM25));
     assert_eq!(
         run(&index, &cached(&profile), &others).scores,

@@ -47,7 +47,7 @@ pub(super) fn judged_pool(
     lengths: Lengths,
 ) -> Pool {
     let names = candidates.iter().map(|one| format!("d{}", one.doc.0));
-    let judgements: BTreeMap<String, i32> = names.zip(grades.iter().copied()).collect();
+    let judgments: BTreeMap<String, i32> = names.zip(grades.iter().copied()).collect();
     Pool {
         query: Query {
             id: format!("q{query}"),
@@ -56,7 +56,7 @@ pub(super) fn judged_pool(
         candidates,
         grades: grades.iter().copied().map(Some).collect(),
         lengths,
-        topic: Topic::new(&judgements),
+        topic: Topic::new(&judgments),
         traces: Vec::new(),
     }
 }
