@@ -82,7 +82,7 @@ fn steps(sample: &Path, index: &Path) -> Vec<Step> {
     let index = path(index.to_path_buf());
     let step = |purpose, words: &[&str]| Step {
         purpose,
-        arguments: words.iter().map(|word| word.to_string()).collect(),
+        arguments: words.iter().map(std::string::ToString::to_string).collect(),
     };
     let (queries, config) = (
         path(sample.join("queries.jsonl")),

@@ -25,10 +25,10 @@ impl Metric {
     /// for a tuner that ranks the same documents many times. The grades must be those of
     /// distinct documents.
     pub fn score_grades(&self, grades: &[Option<Grade>], topic: &Topic) -> f64 {
-        let cutoff = self.cutoff().map_or(grades.len(), |cutoff| cutoff.get());
+        let cutoff = self.cutoff().map_or(grades.len(), std::num::NonZero::get);
         let grades = &grades[..cutoff.min(grades.len())];
         match *self {
-            Metric::Ndcg { .. } => ndcg(grades, topic, self.cutoff().map(|cutoff| cutoff.get())),
+            Metric::Ndcg { .. } => ndcg(grades, topic, self.cutoff().map(std::num::NonZero::get)),
             Metric::ReciprocalRank { rel, .. } => relevant_ranks(grades, rel)
                 .next()
                 .map_or(0.0, |rank| 1.0 / rank),

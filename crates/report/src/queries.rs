@@ -293,7 +293,7 @@ fn details(
 
 fn hits_table(result: &QueryResult<'_>, stages: &[StageName]) -> Markup {
     let mut heads = vec!["judged", "rank", "document", "title", "fused"];
-    heads.extend(stages.iter().map(|stage| stage.as_str()));
+    heads.extend(stages.iter().map(treffer_types::StageName::as_str));
     let rows = result.hits.iter().map(|JudgedHit { hit, grade }| {
         let judged = match grade {
             Some(grade) if *grade > 0 => format!("\u{25cf} {grade}"),

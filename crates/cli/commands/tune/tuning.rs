@@ -197,7 +197,7 @@ impl Learned {
             against_current: Compared::new(learned.against_current(), p_current),
             is_gain: learned.is_gain(),
             importance: importance
-                .map(|(name, share)| (name.to_string(), share))
+                .map(|(name, share)| (name.clone(), share))
                 .collect(),
         }
     }

@@ -192,7 +192,7 @@ impl<'a> PreparedQuery<'a> {
     fn value(&self, weights: &Weights, metric: &Metric) -> f64 {
         let depth = metric
             .cutoff()
-            .map_or(self.grades.len(), |cutoff| cutoff.get());
+            .map_or(self.grades.len(), std::num::NonZero::get);
         let order = self.prepared.top(weights, depth);
         let grades: Vec<Option<Grade>> = order.into_iter().map(|at| self.grades[at]).collect();
         metric.score_grades(&grades, &self.pool.topic)

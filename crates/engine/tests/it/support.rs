@@ -68,7 +68,7 @@ impl PairScorer for Logged {
 
     fn score_pairs(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, BoxError> {
         let mut read = self.read.lock().unwrap();
-        read.extend(passages.iter().map(|passage| passage.to_string()));
+        read.extend(passages.iter().map(std::string::ToString::to_string));
         self.scorer.score_pairs(query, passages)
     }
 }
@@ -83,7 +83,7 @@ pub(crate) fn config(overrides: &[&str]) -> Config {
     let all: Vec<String> = plain
         .iter()
         .chain(overrides)
-        .map(|text| text.to_string())
+        .map(std::string::ToString::to_string)
         .collect();
     Config::load(Base::Preset("english"), &all).unwrap()
 }
@@ -301,10 +301,7 @@ pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => files.extend(files_below(&path)),
-            false => files.push(path),
-        }
+        if path.is_dir() { files.extend(files_below(&path)) } else { files.push(path) }
     }
     files.sort();
     files

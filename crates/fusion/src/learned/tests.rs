@@ -21,7 +21,7 @@ fn agreement(n_queries: u32) -> Vec<(Vec<Candidate>, Vec<Option<Grade>>, Lengths
                 .collect();
             let documents: Vec<u32> = (0..30).map(|_| (300.0 * draw()) as u32).collect();
             let relevant = |(one, length): (&Candidate, &u32)| {
-                let score = |stage| one.best_score(stage).map_or(0.0, |score| score.value());
+                let score = |stage| one.best_score(stage).map_or(0.0, treffer_types::Score::value);
                 let both = score(StageName::BM25) > 12.0 && score(StageName::DENSE) > 0.6;
                 Some(Grade::from(both && *length < 200))
             };
@@ -284,10 +284,7 @@ proptest! {
             std::sync::LazyLock::new(|| trained(10, 3).encode().unwrap());
         let mut bytes = FILE.clone().into_bytes();
         let at = at.index(bytes.len());
-        match cut {
-            true => bytes.truncate(at),
-            false => bytes[at] = byte,
-        }
+        if cut { bytes.truncate(at) } else { bytes[at] = byte }
         let (pool, _, lengths) = agreement(1).remove(0);
         if let Ok(learned) = Learned::decode(&String::from_utf8(bytes).unwrap()) {
             let _ = learned.fuse(&pool, &lengths);

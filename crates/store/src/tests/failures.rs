@@ -52,7 +52,7 @@ fn whatever_operation_fails_there_is_no_store_or_a_whole_one() {
             Err(Error::Missing { .. }) => {}
             // All that failed was to make the seal's name durable.
             Ok(store) => {
-                assert!(everything(&store, &[]).is_ok() && problems(dir.path()).is_empty())
+                assert!(everything(&store, &[]).is_ok() && problems(dir.path()).is_empty());
             }
             Err(error) => panic!("{operation:?} left {error}"),
         }
