@@ -6,8 +6,20 @@
 //! Reading order: [`Experiment`] says what was measured and how, `evaluation` and `tuning`
 //! are the two pages. `markup` is what everything is made of and `page` puts it together;
 //! `color`, `marks`, `forest`, `bars`, `depths`, `surface`, `profile` and `simplex` draw;
-//! `comparison`, `queries`, `times`, `trees`, `command` and `provenance` fill sections.
+//! `weightings`, `comparison`, `queries`, `times`, `trees`, `command` and `provenance` fill
+//! sections.
 //! [`text`] writes numbers for people, on a page as on a terminal.
+//!
+//! ```
+//! use std::time::Duration;
+//! use treffer_report::text::{count, count_queries, one_line, percentile};
+//!
+//! assert_eq!(count(138_468, "document"), "138 468 documents");
+//! assert_eq!(count_queries(1), "1 query");
+//! assert_eq!(one_line("A quiet\nlaboratory refrigerator.", 12), "A quiet l...");
+//! let times = [12, 9, 40].map(Duration::from_millis);
+//! assert_eq!(percentile(&times, 50), Duration::from_millis(12));
+//! ```
 
 mod bars;
 mod color;
@@ -29,6 +41,7 @@ pub mod text;
 mod times;
 mod trees;
 mod tuning;
+mod weightings;
 
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,8 @@
-//! A metric over all weightings that were tried: as a triangle of cells where three stages
-//! are weighed, otherwise as a profile along each weight.
+//! A metric over all weightings that were tried; `simplex` and `profile` draw it.
 
 use treffer_engine::tune::TuneReport;
 use treffer_fusion::Weights;
 use treffer_types::StageName;
-
-use crate::markup::{Markup, scrolling};
-use crate::page::{Cell, folded, paragraph, table};
-use crate::{profile, simplex};
 
 /// The mean of a metric by weighting.
 #[derive(Clone, Debug)]
@@ -73,50 +68,6 @@ impl Surface {
             chosen: report.best.choice.weights.clone(),
             current: report.current.choice.weights.clone(),
         }
-    }
-
-    /// As a section: what it shows, the plot, and the best weightings as a table.
-    pub(crate) fn section(&self) -> Markup {
-        let n_near = self.points.iter().filter(|point| point.is_near()).count();
-        let mut body = Markup::new();
-        body.push(paragraph(format!(
-            "{} of {} weightings on all queries, under the tuned profile's other settings. {n_near} of them are within one standard error of the highest: these queries are too few to rank those among each other.",
-            self.metric,
-            self.points.len()
-        )));
-        body.push(self.plot());
-        body.push(folded("the ten best weightings", self.best()));
-        body
-    }
-
-    /// The plot that suits the number of stages.
-    pub(crate) fn plot(&self) -> Markup {
-        match *self.stages.as_slice() {
-            [top, left, right] => scrolling(simplex::simplex(self, [top, left, right])),
-            _ => profile::profiles(self),
-        }
-    }
-
-    /// The best weightings, for those who would rather read than look.
-    fn best(&self) -> Markup {
-        const SHOWN: usize = 10;
-        let mut points: Vec<&Point> = self.points.iter().collect();
-        points.sort_by(|a, b| b.mean.total_cmp(&a.mean));
-        let rows = points.into_iter().take(SHOWN).map(|point| {
-            vec![
-                Cell::word(in_words(&point.weights)),
-                Cell::number(format!("{:.4}", point.mean)),
-                Cell::number(format!("{:.4}", point.behind)),
-                Cell::number(format!("{:.4}", point.standard_error)),
-            ]
-        });
-        let heads = [
-            "weights",
-            &self.metric,
-            "behind the highest",
-            "standard error of that",
-        ];
-        table(&heads, rows.collect())
     }
 
     /// The weighting of the highest mean, of equals the chosen one.

@@ -19,7 +19,7 @@ use crate::provenance::Experiment;
 use crate::queries::{QueryResult, gains_and_losses, query_list};
 use crate::surface::{Surface, in_words};
 use crate::times::times;
-use crate::trees;
+use crate::{trees, weightings};
 
 /// The report of a tuning as an HTML page. `decision` says what became of the profile.
 ///
@@ -59,7 +59,11 @@ pub(crate) fn page(
         page.lead(warning(format!("Warning: {text}")));
     }
     page.section("choice", "The choice", choices(report));
-    page.section("weights", "Weights", Surface::new(report).section());
+    page.section(
+        "weights",
+        "Weights",
+        weightings::section(&Surface::new(report)),
+    );
     page.section("differences", "Differences", differences(report, &metric));
     if let Some(learned) = &report.learned {
         page.section("trees", "Trees", trees::section(learned, report, &metric));
