@@ -394,7 +394,10 @@ mod tests {
     use super::*;
 
     fn load(overrides: &[&str]) -> Result<Config, String> {
-        let overrides: Vec<String> = overrides.iter().map(std::string::ToString::to_string).collect();
+        let overrides: Vec<String> = overrides
+            .iter()
+            .map(std::string::ToString::to_string)
+            .collect();
         Config::load(Base::Preset("english"), &overrides).map_err(|error| error.to_string())
     }
 

@@ -2,7 +2,7 @@
 
 use treffer_types::{InvalidStageName, StageMap, StageName};
 
-use crate::normalizer::{Normalizer, TEXT_FORMS};
+use crate::normalizer::Normalizer;
 
 /// Both ways to write weights, for messages.
 const WEIGHT_FORMS: &str = "write the weights of bm25, dense and cross as in `0.2,0.3,0.5`, \
@@ -89,10 +89,12 @@ pub enum Error {
     },
 
     /// Text that names no normalizer.
-    #[error("unknown normalizer `{text}`; write {forms}", forms = TEXT_FORMS)]
+    #[error("unknown normalizer `{text}`; write {forms}")]
     UnknownNormalizer {
         /// As it was given.
         text: String,
+        /// Every form that is known.
+        forms: &'static str,
     },
 
     /// A normalizer whose settings make no sense.

@@ -5,7 +5,8 @@
 //!
 //! Reading order: [`weights`] holds the stages' shares, [`aggregation`] turns the scores
 //! of passages into one per document, [`normalizer`] brings raw scores to a common scale
-//! and `validation` refuses settings of it that make no sense, [`normalization`] is these two for all stages, [`prepared`] orders a normalized pool,
+//! and `text` reads and writes it, [`normalization`] is these two for all stages,
+//! [`prepared`] orders a normalized pool,
 //! [`fusion`] puts them together and says what each stage contributed, and
 //! [`mod@combine`] does the same for any number of foreign systems. With the feature
 //! `learned` there are also trees that correct a fusion of stages, and [`lengths`] holds
@@ -51,7 +52,7 @@ pub mod normalizer;
 pub mod prepared;
 #[cfg(test)]
 mod testing;
-mod validation;
+mod text;
 pub mod weights;
 
 pub use aggregation::Aggregation;

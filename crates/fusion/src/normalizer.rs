@@ -1,8 +1,8 @@
 //! From raw scores to a common scale, one stage at a time.
 //!
 //! A new normalizer is a variant of [`Normalizer`] with its arms in `refusal` and `fit`
-//! (and in `Map::apply` if its formula is new) in this file, and its text form, which
-//! `normalizer/text.rs` writes and `validation.rs` reads.
+//! (and in `Map::apply` if its formula is new) in this file, and its text form in
+//! `text.rs`.
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -22,7 +22,7 @@ use crate::columns::Column;
 /// nearer to 0 as the largest rises.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 // With `remote = "Self"` serde derives plain functions instead of the traits, so that
-// `Deserialize` in `validation.rs` can check what was read.
+// `Deserialize` in `text.rs` can check what was read.
 #[serde(remote = "Self", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Normalizer {
     /// `(s - min) / (max - min)` over the pool, in 0..=1. If all scores are equal,
@@ -213,9 +213,6 @@ impl Serialize for Normalizer {
 }
 
 mod platt;
-mod text;
-
-pub(crate) use text::TEXT_FORMS;
 
 #[cfg(test)]
 mod tests;

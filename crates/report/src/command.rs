@@ -50,7 +50,10 @@ impl Command {
             option("--profile", search.profile.clone());
         }
         if let Some(stages) = &search.stages {
-            let names: Vec<&str> = stages.iter().map(treffer_types::StageName::as_str).collect();
+            let names: Vec<&str> = stages
+                .iter()
+                .map(treffer_types::StageName::as_str)
+                .collect();
             option("--stages", names.join(","));
         }
         if let Some(weights) = weights {

@@ -21,7 +21,10 @@ fn agreement(n_queries: u32) -> Vec<(Vec<Candidate>, Vec<Option<Grade>>, Lengths
                 .collect();
             let documents: Vec<u32> = (0..30).map(|_| (300.0 * draw()) as u32).collect();
             let relevant = |(one, length): (&Candidate, &u32)| {
-                let score = |stage| one.best_score(stage).map_or(0.0, treffer_types::Score::value);
+                let score = |stage| {
+                    one.best_score(stage)
+                        .map_or(0.0, treffer_types::Score::value)
+                };
                 let both = score(StageName::BM25) > 12.0 && score(StageName::DENSE) > 0.6;
                 Some(Grade::from(both && *length < 200))
             };

@@ -46,12 +46,16 @@ fn obvious_metrics(ranking: &[String], judgments: &BTreeMap<String, i32>) -> [f6
             .filter(|id| grade(id) > 0)
             .count() as f64
     };
-    if n_relevant > 0.0 { [
-        found / ideal,
-        first.map_or(0.0, |at| 1.0 / (at + 1) as f64),
-        n_found(20) / n_relevant,
-        n_found(5) / 5.0,
-    ] } else { [0.0; 4] }
+    if n_relevant > 0.0 {
+        [
+            found / ideal,
+            first.map_or(0.0, |at| 1.0 / (at + 1) as f64),
+            n_found(20) / n_relevant,
+            n_found(5) / 5.0,
+        ]
+    } else {
+        [0.0; 4]
+    }
 }
 
 #[test]

@@ -1,12 +1,18 @@
-//! Normalizers made in code, typed by people or read from configuration: refused if their
-//! settings make no sense.
+//! Normalizers as text, typed by people or read from configuration, and refused if their
+//! settings make no sense. A new normalizer needs its forms here, and its formula in
+//! [`crate::normalizer`].
 
+use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
 
 use crate::error::Error;
 use crate::normalizer::Normalizer;
+
+/// Every form, for messages.
+const FORMS: &str = "min-max, z-score, rank:60, linear-rank, \
+     theoretical-min:LOW, bounds:LOW:HIGH or sigmoid:SLOPE:OFFSET";
 
 /// The constant of reciprocal ranks when none is given.
 const DEFAULT_K: u32 = 60;
@@ -29,6 +35,21 @@ impl Normalizer {
     }
 }
 
+impl fmt::Display for Normalizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match *self {
+            Normalizer::MinMax => "min-max".to_owned(),
+            Normalizer::ZScore => "z-score".to_owned(),
+            Normalizer::Rank { k } => format!("rank:{k}"),
+            Normalizer::LinearRank => "linear-rank".to_owned(),
+            Normalizer::TheoreticalMin { low } => format!("theoretical-min:{low}"),
+            Normalizer::Bounds { low, high } => format!("bounds:{low}:{high}"),
+            Normalizer::Sigmoid { slope, offset } => format!("sigmoid:{slope}:{offset}"),
+        };
+        f.pad(&text)
+    }
+}
+
 impl FromStr for Normalizer {
     type Err = Error;
 
@@ -38,6 +59,7 @@ impl FromStr for Normalizer {
         let words: Vec<&str> = text.split(':').map(str::trim).collect();
         let unknown = || Error::UnknownNormalizer {
             text: text.to_owned(),
+            forms: FORMS,
         };
         let number = |word: &str| word.parse::<f64>().map_err(|_| unknown());
         match words.as_slice() {
