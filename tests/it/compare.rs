@@ -185,7 +185,7 @@ fn a_compressed_run_that_is_damaged_is_an_error_that_names_it() {
     here.treffer("compare a.trec cut.trec.gz --qrels qrels.txt")
         .fails_with("could not read the run in cut.trec.gz");
     here.treffer("compare a.trec plain.trec.zst --qrels qrels.txt")
-        .fails_with("its name says zstd and its content is something else");
+        .fails_with("its name says zstd, but its content is something else");
 }
 
 #[test]

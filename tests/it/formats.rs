@@ -54,5 +54,5 @@ fn settings_of_format_1_are_refused_by_the_key_that_has_moved() {
     here.write("index/treffer.toml", std::fs::read(settings).unwrap());
     here.treffer("search index oven")
         .fails_with("treffer.toml")
-        .says("`k1`");
+        .says("unknown key `b`; did you mean `bm25.b`?");
 }

@@ -29,6 +29,7 @@ fn the_help_is_one_page() {
           rerank       Rerank the run of any program with the cross-encoder
           judge        Judge queries with the cross-encoder where nobody has judged them
           info         Show what an index holds, and check its files
+          check        Read every file of an index and report what is damaged
           model        List, fetch and check models
           quickstart   Index, search, measure and tune the sample corpus with real models
           completions  Print a completion script for a shell

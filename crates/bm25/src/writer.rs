@@ -103,9 +103,12 @@ impl Bm25Writer {
         if let Some(either) = self.layout.either {
             document.add_text(either, all);
         }
-        let (dir, writer) = (&self.dir, &self.writer);
+        let (dir, writer) = (&self.dir, &mut self.writer);
         guard("write", dir, || {
-            writer.add_document(document).map_err(backend("write", dir))
+            let added = writer.add_document(document);
+            // A worker that died tells the cause only when it is waited for.
+            let added = added.map_err(|killed| writer.prepare_commit().err().unwrap_or(killed));
+            added.map_err(backend("write", dir))
         })?;
         self.documents.push(doc.0)?;
         for (column, length) in self.lengths.iter_mut().zip(lengths) {

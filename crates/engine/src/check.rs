@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use treffer_bm25::Bm25Index;
 use treffer_dense::DenseIndex;
+use treffer_disk::Sealed;
 use treffer_store::Store;
 
 use crate::config::Settings;
@@ -50,37 +51,60 @@ fn check_segment(manifest: &Manifest, segment: &Segment, dir: &Path, report: &mu
     if let Err(error) = segment.check_seals(dir) {
         report(&path_of(&error, dir), in_words(&error));
     }
-    let documents = segment.documents as usize;
-    let compare = |path: &Path, found: usize, report: &mut Report<'_>| {
-        if found != documents {
-            report(
-                path,
-                format!("it has {found} documents, the manifest says {documents}"),
-            );
+    for part in segment.parts.keys() {
+        let folder = dir.join(part);
+        if is_as_sealed(&folder, report) {
+            check_content(manifest, segment, part, &folder, report);
+        }
+    }
+}
+
+/// Whether every file of a part is what was sealed.
+fn is_as_sealed(folder: &Path, report: &mut Report<'_>) -> bool {
+    let Ok(sealed) = Sealed::open(folder) else {
+        return false; // reported with the seals
+    };
+    let mut is_whole = true;
+    sealed.verify(&mut |path, problem| {
+        is_whole = false;
+        report(path, problem.to_string());
+    });
+    is_whole
+}
+
+/// Whether a part whose files are whole also holds what it should.
+fn check_content(
+    manifest: &Manifest,
+    segment: &Segment,
+    part: &str,
+    folder: &Path,
+    report: &mut Report<'_>,
+) {
+    let documents = match part {
+        parts::STORE => Store::open(folder)
+            .map(|store| store.len())
+            .map_err(|error| in_words(&error)),
+        parts::BM25 => Bm25Index::open(folder, &manifest.blueprint.bm25)
+            .map(|bm25| bm25.n_docs() as usize)
+            .map_err(|error| in_words(&error)),
+        _ => {
+            match DenseIndex::open(folder) {
+                Ok(dense) => dense.verify(report),
+                Err(error) => report(folder, in_words(&error)),
+            }
+            return;
         }
     };
-    let store_dir = dir.join(parts::STORE);
-    match Store::open(&store_dir) {
-        Ok(store) => {
-            compare(&store_dir, store.len(), report);
-            store.verify(report);
-        }
-        Err(error) => report(&store_dir, in_words(&error)),
-    }
-    let bm25_dir = dir.join(parts::BM25);
-    match Bm25Index::open(&bm25_dir, &manifest.blueprint.bm25) {
-        Ok(bm25) => {
-            compare(&bm25_dir, bm25.n_docs() as usize, report);
-            bm25.verify(report);
-        }
-        Err(error) => report(&bm25_dir, in_words(&error)),
-    }
-    if manifest.blueprint.dense.is_some() {
-        let dense_dir = dir.join(parts::DENSE);
-        match DenseIndex::open(&dense_dir) {
-            Ok(dense) => dense.verify(report),
-            Err(error) => report(&dense_dir, in_words(&error)),
-        }
+    match documents {
+        Ok(found) if found == segment.documents as usize => {}
+        Ok(found) => report(
+            folder,
+            format!(
+                "it has {found} documents, the manifest says {}",
+                segment.documents
+            ),
+        ),
+        Err(what) => report(folder, what),
     }
 }
 

@@ -20,12 +20,18 @@ fn unknown_below(given: &Table, known: &Table, path: &str) -> Option<(String, Op
             format!("{path}.{key}")
         };
         let Some(expected) = known.get(key).or_else(|| known.get("*")) else {
-            let nearest = nearest(key, known.keys().map(String::as_str));
-            let nearest = nearest.map(|name| match path {
+            let below = |name: &str| match path {
                 "" => name.to_string(),
                 _ => format!("{path}.{name}"),
+            };
+            let nearest = nearest(key, known.keys().map(String::as_str)).map(below);
+            // Or the very key, in a section that was left out.
+            let moved = known.iter().find(|(_, section)| {
+                let section = section.as_table();
+                section.is_some_and(|section| section.contains_key(key))
             });
-            return Some((here, nearest));
+            let moved = moved.map(|(section, _)| below(&format!("{section}.{key}")));
+            return Some((here, moved.or(nearest)));
         };
         if let (Value::Table(given), Value::Table(known)) = (value, expected)
             && let Some(found) = unknown_below(given, known, &here)
@@ -98,6 +104,15 @@ mod tests {
         assert_eq!(
             found("zzzzzzzzzzzzzzz = 1"),
             Some(("zzzzzzzzzzzzzzz".into(), None))
+        );
+    }
+
+    #[test]
+    fn a_key_without_its_section_is_found_in_it() {
+        let known = table("device = ''\n[bm25]\nk1 = 0.0\nb = 0.0");
+        assert_eq!(
+            first_unknown(&table("b = 0.4"), &known),
+            Some(("b".into(), Some("bm25.b".into())))
         );
     }
 
