@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use treffer::StandardModels;
 use treffer_corpus::{Columns, Format, Problem, ReadOptions};
 use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, survey};
@@ -35,8 +35,8 @@ pub(crate) struct Index {
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
     /// Format of the inputs [default: by file name; JSON lines for standard input]
-    #[arg(long, value_name = "FORMAT")]
-    input_format: Option<InputFormat>,
+    #[arg(long, value_name = "FORMAT", value_parser = input_format())]
+    input_format: Option<Format>,
     /// Column of a table that holds the id
     #[arg(long, value_name = "NAME")]
     id_column: Option<String>,
@@ -57,11 +57,12 @@ pub(crate) struct Index {
     dry_run: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum InputFormat {
-    Jsonl,
-    Csv,
-    Tsv,
+/// The formats of a single input. A folder's files go by their names.
+fn input_format() -> impl TypedValueParser<Value = Format> {
+    let formats = Format::ALL
+        .into_iter()
+        .filter(|format| *format != Format::Files);
+    PossibleValuesParser::new(formats.map(Format::as_str)).try_map(|name| name.parse::<Format>())
 }
 
 /// Builds an index, or with `--dry-run` prints what would go into it.
@@ -113,11 +114,7 @@ fn tuned_profiles(command: &Index) -> Vec<String> {
 
 fn reading(command: &Index) -> ReadOptions {
     ReadOptions {
-        format: command.input_format.map(|format| match format {
-            InputFormat::Jsonl => Format::Jsonl,
-            InputFormat::Csv => Format::Csv,
-            InputFormat::Tsv => Format::Tsv,
-        }),
+        format: command.input_format,
         columns: Columns {
             id: command.id_column.clone(),
             title: command.title_column.clone(),
