@@ -57,7 +57,7 @@ fn damage(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         Some(TantivyError::OpenReadError(OpenReadError::IoError { io_error, .. })) => {
             io_error.as_ref()
         }
-        Some(TantivyError::DataCorruption(corruption)) => return Some(corruption.to_string()),
+        Some(TantivyError::DataCorruption(_)) => return Some(error.to_string()),
         Some(TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(path))) => {
             return Some(format!("`{}` is missing", path.display()));
         }
