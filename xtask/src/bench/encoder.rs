@@ -2,7 +2,7 @@
 //!
 //! The work is one of [`rows`], written to a job file that all contestants read. Each
 //! is a program of its own ([`Contestant`]): ours is benches/encoder.rs, the peers run
-//! xtask/peers/encoder.py in a throw-away Python environment ([`peers`]). They run in
+//! xtask/peers/encoder.py in a throw-away Python environment ([`mod@peers`]). They run in
 //! turn, every one once per round, so that a slow minute of the [`Machine`] hits all
 //! alike; medians, ratios and differences of the results go to stdout as a [`table`].
 

@@ -122,9 +122,9 @@ fn depths_and_their_costs_make_a_front() {
         let pairs = (point.ms - first_stages) / cross.ms;
         let depth = point.choice.setup.depths.get(CROSS).unwrap() as f64;
         if reads {
-            assert!(pairs > 0.0 && pairs < depth + 1e-6, "{pairs} {depth}")
+            assert!(pairs > 0.0 && pairs < depth + 1e-6, "{pairs} {depth}");
         } else {
-            assert!(pairs.abs() < 1e-6, "{pairs}")
+            assert!(pairs.abs() < 1e-6, "{pairs}");
         }
     }
 }
