@@ -6,16 +6,16 @@ use treffer_types::{Query, StageMap, StageName};
 /// The profile that is used when none is named.
 pub const DEFAULT_PROFILE: &str = "default";
 
-/// How many hits a search returns when nothing else is said.
+/// How many hits a search returns by default.
 pub const DEFAULT_TOP_K: usize = 10;
 
 /// One query and how to answer it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SearchRequest {
-    /// What is searched for.
+    /// The query.
     pub query: Query,
-    /// How.
+    /// How to answer it.
     #[serde(default)]
     pub options: SearchOptions,
 }
@@ -30,7 +30,7 @@ impl SearchRequest {
     }
 }
 
-/// How to answer a query: a profile of the index, with what is to differ from it.
+/// How to answer a query: a profile of the index, and what to change in it for this request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SearchOptions {
@@ -44,9 +44,9 @@ pub struct SearchOptions {
     pub stages: Option<Vec<StageName>>,
     /// Weights instead of the profile's: at least 0, with sum 1.
     pub weights: Option<StageMap<f64>>,
-    /// Most hits to return.
+    /// Maximum number of hits to return.
     pub top_k: usize,
-    /// Whether hits say how they came to their scores.
+    /// Whether hits explain their scores.
     pub explain: bool,
     /// Whether the response says how long each stage took, which differs from run to run.
     pub timings: bool,
@@ -70,13 +70,13 @@ impl Default for SearchOptions {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExplainRequest {
-    /// What was searched for.
+    /// The query.
     pub query: Query,
     /// The corpus's id of the document.
     pub doc: String,
-    /// How it was searched; `top_k` is how many hits are good enough.
+    /// How to search; the explanation is about reaching the first `top_k` hits.
     #[serde(default)]
     pub options: SearchOptions,
-    /// Steps from weight 0 to weight 1 of the weightings that are tried, from 1.
+    /// Steps from weight 0 to weight 1 on the grid of weights to try, at least 1.
     pub steps: u32,
 }

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use treffer_types::{PassageId, StageMap, StageName, StageScore};
 
-/// What a search found.
+/// The response to a search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SearchResponse {
-    /// The query that it answers.
+    /// The query.
     pub query: QueryName,
     /// How many candidates were fused.
     pub n_candidates: usize,
@@ -43,21 +43,22 @@ pub struct StageReport {
     /// Present and true if the deadline cut it short.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut_by_deadline: bool,
-    /// Milliseconds of wall-clock time, if timings were asked for.
+    /// Milliseconds of wall-clock time, if timings were requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ms: Option<f64>,
 }
 
-/// One result. What explains its score is only there if it was asked for.
+/// One result. The parts of its score are present only if an explanation was requested.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Hit {
     /// From 1.
     pub rank: u32,
     /// The corpus's id of the document.
     pub id: String,
-    /// The fused score: the sum of the weighted scores, and of what trees added.
+    /// The fused score: the sum of the weighted scores and, under a learned fusion, of what
+    /// its trees added.
     pub score: f64,
-    /// The passage that ranks highest in the last stage that scored the document.
+    /// The highest-scoring passage in the last stage that scored the document.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passage: Option<PassageId>,
     /// Title of the document, possibly empty.
@@ -71,7 +72,7 @@ pub struct Hit {
     /// weights alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learned: Vec<FeatureScore>,
-    /// Tokens of the passage that the stages' models could not read.
+    /// Tokens of the passage beyond the maximal length of the stages' models.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_cut: Option<u32>,
 }
@@ -81,7 +82,8 @@ pub struct Hit {
 pub struct FeatureScore {
     /// Its name; `mean` for what the trees give every candidate.
     pub feature: String,
-    /// Its value; `None` if it is unknown, as a score that a stage did not give.
+    /// Its value; `None` if it is unknown, such as the score of a stage that did not score the
+    /// document.
     pub value: Option<f32>,
     /// Its part of the score.
     pub part: f64,

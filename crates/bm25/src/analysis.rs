@@ -9,9 +9,9 @@ use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 use crate::config::Analyzer;
 use crate::stop_words;
 
-/// Words longer than this many bytes are cut into pieces, each a term of its own, so
-/// that nothing of them is lost and both ends of a search cut alike. Far below
-/// tantivy's own limit, beyond which it drops terms.
+/// Words longer than this many bytes are cut into pieces, each a term of its own, so that
+/// nothing is lost and documents and queries are cut alike. This is far below tantivy's own
+/// limit, beyond which it drops terms.
 const MAX_WORD_BYTES: usize = 255;
 
 /// The chain of one [`Analyzer`].
@@ -43,7 +43,7 @@ impl Analysis {
         })
     }
 
-    /// Hands each term of `text` to `sink`, in order, repeated ones repeatedly.
+    /// Passes each term of `text` to `sink`, in order, including repetitions.
     pub(crate) fn for_each_term(&mut self, text: &str, mut sink: impl FnMut(&str)) {
         let composed: String;
         let text = match is_nfc_quick(text.chars()) {

@@ -19,7 +19,7 @@ pub(crate) const DOCUMENTS: &str = "documents.u32";
 #[derive(Debug)]
 pub(crate) struct ColumnWriter {
     file: FileWriter,
-    /// Of all numbers.
+    /// Sum of all numbers.
     sum: u64,
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn open(sealed: &Sealed, name: &str, n_docs: u32) -> Result<Numbers<u
     Ok(Numbers::new(file, Prologue::BYTES, n_docs as usize)?)
 }
 
-/// Reads a column back that is not sealed yet.
+/// Reads back a column that is not sealed yet.
 pub(crate) fn read(dir: &Path, name: &str) -> Result<Vec<u32>, Error> {
     let path = dir.join(name);
     let bytes = match fs::read(&path) {

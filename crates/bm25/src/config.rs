@@ -18,8 +18,8 @@ use crate::error::Error;
 pub struct Bm25Config {
     /// From text to terms.
     pub analyzer: Analyzer,
-    /// How slowly further occurrences of a term stop counting, finite and at least 0;
-    /// 0 makes presence all that counts. 0.9 and 1.2 are usual.
+    /// Term-frequency saturation, finite and at least 0. The larger, the more further
+    /// occurrences of a term count; at 0 only presence counts. 0.9 and 1.2 are usual.
     pub k1: f32,
     /// How much long documents are discounted, in 0..=1. 0.4 and 0.75 are usual.
     pub b: f32,
@@ -103,8 +103,8 @@ impl fmt::Display for Analyzer {
     }
 }
 
-/// What the title is to the text. In a configuration file, `"concatenated"` or
-/// `{ title = 2.0, text = 1.0 }`.
+/// How title and text are combined. In a configuration file, `"concatenated"` or `{ title =
+/// 2.0, text = 1.0 }`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fields {
     /// Title and text are one field: BM25.

@@ -8,7 +8,7 @@ use treffer_disk::Numbers;
 use crate::error::Error;
 use crate::formula::{LengthNorm, normalized_tf, saturated};
 
-/// One field as scoring sees it.
+/// What scoring needs of one field.
 pub(crate) struct FieldScoring {
     /// Above 0.
     pub(crate) weight: f64,
@@ -114,11 +114,12 @@ impl<'a> FieldCursor<'a> {
 
 /// A query term in every field that is searched, fields in the order of the layout.
 ///
-/// Documents only ascend: neither method may be asked of one that was passed.
+/// Documents must be visited in ascending order.
 pub(crate) struct TermCursor<'a> {
-    /// Those in which the term occurs.
+    /// The fields in which the term occurs.
     pub(crate) fields: Vec<FieldCursor<'a>>,
-    /// Times the term's frequency in the query: no document's score is above it.
+    /// IDF times the term's frequency in the query: an upper bound of its score in any
+    /// document.
     pub(crate) weighted_idf: f64,
     pub(crate) k1: f64,
 }

@@ -1,4 +1,4 @@
-//! Everything that can go wrong in the BM25 index.
+//! Errors of the BM25 index.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ pub enum Error {
         key: &'static str,
         /// What it was set to.
         value: f32,
-        /// What it may be.
+        /// The valid range.
         allowed: &'static str,
     },
     /// The directory to build in already holds an index.
@@ -49,7 +49,7 @@ pub enum Error {
         /// The caller's value.
         asked: String,
     },
-    /// The files are there but are not what the writer wrote.
+    /// A file is not as it was written.
     #[error("the BM25 index in `{dir}` is damaged: {reason}; build the index again")]
     Damaged {
         /// The directory.
@@ -65,7 +65,7 @@ pub enum Error {
         /// The one before it.
         last: DocId,
     },
-    /// A score was asked of a document that the index does not hold.
+    /// The index does not hold the document.
     #[error("the BM25 index in `{dir}` holds no document {doc}", doc = doc.0)]
     UnknownDoc {
         /// The directory.

@@ -1,4 +1,4 @@
-//! How a score came about, number by number.
+//! The explanation of a score: every number in it.
 
 use serde::Serialize;
 use treffer_types::Score;
@@ -6,7 +6,7 @@ use treffer_types::Score;
 /// The part of one query term in the score of one document.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TermScore {
-    /// As the analyzer made it.
+    /// The term, as the analyzer made it.
     pub term: String,
     /// How often the term occurs in the query, at least 1.
     pub query_tf: u32,

@@ -30,12 +30,12 @@ impl LengthNorm {
     }
 }
 
-/// A field's part of the pseudo-frequency that saturates, `weight * tf / norm`.
+/// A field's part of the normalized term frequency, `weight * tf / norm`.
 pub(crate) fn normalized_tf(weight: f64, tf: u32, norm: f64) -> f64 {
     weight * f64::from(tf) / norm
 }
 
-/// `idf * tf / (k1 + tf)` with `idf` already times the term's frequency in the query:
+/// `idf * tf / (k1 + tf)` with `idf` already multiplied by the term's frequency in the query:
 /// grows with `tf`, never above `idf`.
 pub(crate) fn saturated(idf: f64, k1: f64, tf: f64) -> f64 {
     idf * (tf / (k1 + tf))

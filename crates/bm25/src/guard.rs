@@ -1,4 +1,4 @@
-//! The wall around tantivy: its errors and its panics leave this crate as [`Error`].
+//! Turns errors and panics of tantivy into [`Error`].
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -9,7 +9,7 @@ use treffer_disk::Error as DiskError;
 
 use crate::error::Error;
 
-/// Runs `work`; a panic, which tantivy answers some damaged files with, becomes an error.
+/// Runs `work` and turns a panic into an error; tantivy panics on some damaged files.
 pub(crate) fn guard<T>(
     action: &'static str,
     dir: &Path,
@@ -31,8 +31,8 @@ pub(crate) fn guard<T>(
     })
 }
 
-/// Turns an error of tantivy, or of reading its files, into ours. Damage that was noticed
-/// while tantivy read a file stays damage.
+/// Turns an error of tantivy, or of reading its files, into ours. Damage that was found while
+/// tantivy read a file stays [`Error::Damaged`].
 pub(crate) fn backend<E: std::error::Error + Send + Sync + 'static>(
     action: &'static str,
     dir: &Path,
@@ -50,7 +50,7 @@ pub(crate) fn backend<E: std::error::Error + Send + Sync + 'static>(
     }
 }
 
-/// What our own reading says of a damaged file, within an error of tantivy.
+/// The damage that our verified reading reported, within an error of tantivy.
 fn damage(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     let io = match error.downcast_ref::<TantivyError>() {
         Some(TantivyError::IoError(io)) => io.as_ref(),

@@ -28,13 +28,13 @@ pub struct Bm25Index {
 }
 
 impl Bm25Index {
-    /// Opens the index in `dir`. `k1`, `b` and field weights are free; analyzer and kind
-    /// of fields must be those it was built with. What a query touches is verified then;
-    /// [`verify`](Self::verify) checks everything.
+    /// Opens the index in `dir`. `k1`, `b` and field weights may differ from those at build
+    /// time; analyzer and kind of fields must be the same. Blocks of files are verified when a
+    /// query first touches them; [`verify`](Self::verify) checks everything.
     ///
     /// # Errors
     /// If `config` is not valid, if `dir` holds no finished index or one that was built
-    /// with other settings, or if its files are damaged as far as they are looked at.
+    /// with other settings, or if what opening reads is damaged.
     pub fn open(dir: &Path, config: &Bm25Config) -> Result<Self, Error> {
         config.validate()?;
         let sealed = Arc::new(Sealed::open(dir)?);
@@ -94,7 +94,7 @@ impl Bm25Index {
         for (i, &doc) in docs.iter().enumerate() {
             positions.push((self.position(doc)?, i));
         }
-        // Postings are walked in ascending order.
+        // Cursors only move forward.
         positions.sort_unstable();
         let mut scores = vec![0.0; docs.len()];
         guard("search", &self.dir, || {
@@ -117,7 +117,7 @@ impl Bm25Index {
         docs.iter().map(length).collect()
     }
 
-    /// How the score of `doc` comes about: the query's terms that occur in it, each with
+    /// The explanation of the score of `doc`: the query's terms that occur in it, each with
     /// its part of the score, in the order in which the parts are summed.
     ///
     /// # Errors
@@ -146,7 +146,7 @@ impl Bm25Index {
         })
     }
 
-    /// What the analyzer makes of `query`: its terms in order, repeated ones repeatedly.
+    /// The terms of `query`, in order, including repetitions.
     pub fn terms(&self, query: &str) -> Vec<String> {
         self.analysis.terms(query)
     }

@@ -1,5 +1,5 @@
-//! What lies in the directory of an index: tantivy's files, whose schema is made here,
-//! and a record of how it was built.
+//! The files of an index: tantivy's files, whose schema is made here, and a record of how it
+//! was built.
 
 use std::path::Path;
 
@@ -15,11 +15,11 @@ use crate::error::Error;
 
 /// How the index was built.
 pub(crate) const RECORD: &str = "bm25.json";
-/// tantivy's own record, present as soon as an index was begun.
+/// tantivy's own record, which exists from the start of a build.
 pub(crate) const BEGUN: &str = "meta.json";
 
-/// To be raised when the schema, the analyzers or their word lists change, and when a
-/// newer tantivy brings stemmers that stem otherwise.
+/// Must be incremented when the schema, the analyzers or their word lists change, and when a
+/// newer tantivy has other stemmers.
 const FORMAT: u32 = 2;
 
 /// How an index was built.

@@ -1,4 +1,4 @@
-//! BM25 over an inverted index: the only crate that knows tantivy.
+//! BM25 over an inverted index: the only crate that depends on tantivy.
 //!
 //! tantivy keeps dictionary and postings. Scoring is this crate's own, because tantivy
 //! has `k1` and `b` as constants and rounds document lengths to one byte. Here both are
@@ -38,8 +38,8 @@
 //! | `bm25.json` | how the index was built, and the sums of the lengths |
 //! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no index |
 //!
-//! A finished index is read through the seal: files are mapped, and what a query touches is
-//! verified first. Opening reads neither postings nor dictionaries nor columns.
+//! A finished index is read through its seal: files are mapped, and each block is verified
+//! when a query first touches it. Opening reads neither postings nor dictionaries nor columns.
 //!
 //! # Queries are words
 //!

@@ -1,11 +1,11 @@
 //! The best documents of a query, without an accumulator for every document.
 //!
-//! Documents are taken in windows, as Lucene's boolean scorer does: each term adds its
-//! scores to a small array, then the documents seen are offered to the best. Once
-//! enough documents are found, terms that are together too weak to bring in a further
-//! one no longer bring any, they only add to those that stronger terms bring
-//! (MaxScore: Turtle and Flood, Query Evaluation: Strategies and Optimizations, 1995).
-//! The ranking is exactly that of scoring everything.
+//! Documents are scored in windows, as Lucene's boolean scorer does: each term adds its scores
+//! to a small array, then the documents seen are offered to the best. Once enough documents
+//! are found, terms whose upper bounds together do not exceed the score to beat add no new
+//! candidates; they are only scored in documents that contain other terms (MaxScore: Turtle
+//! and Flood, Query Evaluation: Strategies and Optimizations, 1995). The ranking is exactly
+//! that of scoring everything.
 
 use tantivy::TERMINATED;
 
@@ -16,7 +16,8 @@ use crate::top::Top;
 /// Documents in a window: an array of this many doubles stays in the first-level cache.
 const WINDOW: u32 = 2048;
 
-/// Bounds are sums in another order than scores; this is far above the difference.
+/// Relative slack of upper bounds, which are summed in another order than scores; far above
+/// the rounding error.
 const ROUNDING: f64 = 1.0 + 1e-9;
 
 /// The best `depth` documents, best first, ties in ascending order. `depth` is at least
@@ -49,7 +50,8 @@ pub(crate) fn best(mut terms: Vec<TermCursor<'_>>, depth: usize) -> Result<Vec<(
     }
 }
 
-/// For each term, the most that it and all after it can add to a score; 0 at the end.
+/// For each term, the upper bound of what it and all terms after it add to a score; 0 at the
+/// end.
 fn bounds_from(terms: &[TermCursor<'_>]) -> Vec<f64> {
     let mut bounds = vec![0.0; terms.len() + 1];
     for (i, term) in terms.iter().enumerate().rev() {
@@ -58,7 +60,7 @@ fn bounds_from(terms: &[TermCursor<'_>]) -> Vec<f64> {
     bounds
 }
 
-/// Whether no document scoring at most `bound` is among the best.
+/// Whether no document with the upper bound `bound` can be among the best.
 fn cannot_enter(bound: f64, top: &Top) -> bool {
     bound * ROUNDING <= f64::from(top.threshold())
 }
@@ -112,7 +114,7 @@ impl Window {
         Ok(())
     }
 
-    /// Visits the documents that have a score, ascending, and forgets them.
+    /// Visits the documents that have a score, ascending, and clears them.
     fn drain(&mut self, mut visit: impl FnMut(u32, f64) -> Result<(), Error>) -> Result<(), Error> {
         for (word, seen) in self.seen.iter_mut().enumerate() {
             while *seen != 0 {

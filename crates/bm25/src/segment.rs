@@ -21,13 +21,13 @@ use crate::formula::LengthNorm;
 use crate::guard::backend;
 use crate::layout::{Layout, Record, TextField};
 
-/// An opened segment. A document's position in it is tantivy's number of it.
+/// An opened segment. A document's position in it is tantivy's document number.
 pub(crate) struct Segment {
     /// Numbers by position, ascending.
     docs: Numbers<u32>,
     /// Those that are searched, in the order of the layout.
     fields: Vec<SearchedField>,
-    /// If two fields are searched, tells the number of documents of a term.
+    /// With two fields, gives the number of documents that hold a term in either.
     either: Option<Terms>,
 }
 
@@ -95,7 +95,7 @@ impl Segment {
         })
     }
 
-    /// Reads the columns and reports those that make no sense.
+    /// Reads the columns and reports invalid ones.
     pub(crate) fn check(&self, report: &mut dyn FnMut(&Path, String)) -> Result<(), Error> {
         let docs = self.docs.slice(0..self.docs.len())?;
         if !docs.is_sorted_by(|a, b| a < b) {

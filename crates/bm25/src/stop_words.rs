@@ -1,4 +1,4 @@
-//! The words that the analyzers drop: lower case, composed, before stemming.
+//! The stop words of the analyzers: lower case, composed, before stemming.
 
 /// English: the 33 words that Lucene's English analyzer drops, so that results compare
 /// with the published ones.

@@ -2,14 +2,14 @@
 
 use std::cmp::Reverse;
 
-/// Keeps the `depth` best of documents that are offered in ascending order.
+/// Keeps the `depth` best documents; they are offered in ascending order.
 ///
 /// It fills a buffer of twice the depth before it drops the worse half, so an offer
 /// costs constant time at any depth.
 pub(crate) struct Top {
     depth: usize,
     best: Vec<(f32, u32)>,
-    /// Nothing at or below it can be among the best: whatever comes later loses ties.
+    /// A later document with at most this score cannot be among the best, as it loses ties.
     threshold: f32,
 }
 
@@ -28,7 +28,7 @@ impl Top {
         self.threshold
     }
 
-    /// Takes in a document above all documents offered so far.
+    /// Offers a document, which must come after all offered so far.
     pub(crate) fn offer(&mut self, doc: u32, score: f32) {
         if score <= self.threshold {
             return;

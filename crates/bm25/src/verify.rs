@@ -1,5 +1,4 @@
-//! Checks a whole index: that its files are as they were sealed, and that its columns make
-//! sense.
+//! Checks a whole index: that its files match the seal, and that its columns are valid.
 
 use std::path::Path;
 
@@ -7,8 +6,8 @@ use crate::error::Error;
 use crate::index::Bm25Index;
 
 impl Bm25Index {
-    /// Reads everything and reports what is wrong, with the file. Nothing is reported of a
-    /// good index.
+    /// Reads everything and reports what is wrong, with the file. Reports nothing for an
+    /// intact index.
     pub fn verify(&self, report: &mut dyn FnMut(&Path, String)) {
         let mut whole = true;
         self.sealed.verify(&mut |path, problem| {

@@ -19,13 +19,14 @@ use crate::error::Error;
 use crate::guard::{backend, guard};
 use crate::layout::{BEGUN, DOC, Layout, RECORD, Record};
 
-/// What tantivy may buffer before it writes a segment, in bytes.
+/// Size of the buffer after which tantivy writes a segment, in bytes.
 const BUFFER: usize = 64 << 20;
 
 /// Builds an index in an empty directory.
 ///
-/// Nothing counts until [`Bm25Writer::finish`] returned: a directory left behind by
-/// a writer that was dropped is refused by [`Bm25Index::open`](crate::Bm25Index::open).
+/// The index is complete only when [`Bm25Writer::finish`] has returned: a directory left
+/// behind by a writer that was dropped is refused by
+/// [`Bm25Index::open`](crate::Bm25Index::open).
 pub struct Bm25Writer {
     dir: PathBuf,
     config: Bm25Config,
@@ -106,7 +107,7 @@ impl Bm25Writer {
         let (dir, writer) = (&self.dir, &mut self.writer);
         guard("write", dir, || {
             let added = writer.add_document(document);
-            // A worker that died tells the cause only when it is waited for.
+            // The error of a dead worker thread is only available by joining it.
             let added = added.map_err(|killed| writer.prepare_commit().err().unwrap_or(killed));
             added.map_err(backend("write", dir))
         })?;
@@ -122,7 +123,7 @@ impl Bm25Writer {
     /// Completes the index, makes it durable and seals it.
     ///
     /// # Errors
-    /// If the index cannot be written; it is unusable then.
+    /// If the index cannot be written; it is then unusable.
     pub fn finish(self) -> Result<SealRecord, Error> {
         let Bm25Writer {
             dir,
@@ -151,7 +152,7 @@ impl Bm25Writer {
 }
 
 /// Removes tantivy's lock files, and gives its files the permissions that new files have:
-/// those that it replaced by rename can only be read by their owner.
+/// those that tantivy replaced by rename are readable only by their owner.
 fn tidy(dir: &Path) -> Result<(), Error> {
     for name in lock_files() {
         let path = dir.join(name);
@@ -245,8 +246,8 @@ fn check_order(index: &Index, dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// tantivy lists segments in no particular order; documents ascend, so the first
-/// document of each tells.
+/// tantivy lists segments in no particular order; documents ascend, so the first document of
+/// each gives their order.
 fn segments_in_order(index: &Index) -> tantivy::Result<Vec<SegmentId>> {
     let mut segments = Vec::new();
     for segment in index.searchable_segments()? {
@@ -293,7 +294,7 @@ mod tests {
         for doc in 0..40 {
             writer.add(DocId(doc), "x", &format!("word{doc}")).unwrap();
             if doc % 3 == 0 {
-                // As tantivy does by itself when its buffer is full.
+                // As tantivy does when its buffer is full.
                 writer.writer.commit().unwrap();
             }
         }

@@ -1,8 +1,8 @@
-//! Builds a graph with `hnsw_rs` and takes it out of the library.
+//! Builds a graph with `hnsw_rs` and extracts it.
 //!
 //! The library is used for nothing else: it exits the process on some configurations and
-//! panics on others, so configurations are checked before they come here, calls run under
-//! `catch_unwind`, and neither its files nor its search are used.
+//! panics on others, so configurations are checked before, calls run under `catch_unwind`, and
+//! neither its files nor its search are used.
 //!
 //! The library does not hold the vectors. A point's data is its row number alone, and
 //! [`RowDistance`] looks the row up.
@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::layers::Layers;
 use crate::vectors::{Vectors, distance};
 
-/// As many layers as the library allows.
+/// The maximum number of layers of the library.
 const LAYERS: usize = 16;
 
 /// Vectors between two reports of progress.
@@ -76,11 +76,11 @@ pub(crate) fn insert_all(
     Ok(graph)
 }
 
-/// Takes the links out of the library, in its order.
+/// Extracts the links from the library, in its order.
 ///
 /// Beside the links of its own layers, the library gives a point one link in each layer
 /// above, and the first point of a layer one to the entry point before it, which is not of
-/// that layer. Both are kept as far as a search can come by them.
+/// that layer. Both are kept where a search can reach them.
 pub(crate) fn freeze(library: &Library, rows: usize) -> Result<Layers, BoxError> {
     let points = library.get_point_indexation();
     let mut bottom = vec![None; rows];
@@ -111,8 +111,8 @@ pub(crate) fn freeze(library: &Library, rows: usize) -> Result<Layers, BoxError>
             }
         }
     }
-    // The top is the level of the entry. A layer that no list was met of is empty, and no
-    // search comes by links above the top.
+    // The top is the level of the entry. A layer without lists is empty, and no search follows
+    // links above the top.
     upper.resize(
         usize::from(points.get_max_level_observed()),
         BTreeMap::new(),
@@ -156,7 +156,7 @@ fn guarded<T>(
     action: &'static str,
     call: impl FnOnce() -> Result<T, BoxError>,
 ) -> Result<T, Error> {
-    // What the call may leave half-changed is dropped with the error or only ever read.
+    // What the call may leave half-changed is either dropped with the error or never changed.
     let outcome = catch_unwind(AssertUnwindSafe(call)).unwrap_or_else(|panic| {
         let said = panic
             .downcast_ref::<String>()
@@ -168,7 +168,7 @@ fn guarded<T>(
     outcome.map_err(|source| Error::Graph { action, source })
 }
 
-/// The distance that the graph goes by, `1 - cosine`, from 0 to 2.
+/// The distance of the graph, `1 - cosine`, from 0 to 2.
 ///
 /// An operand of one value is a stored point, the bits of its row number; any other is
 /// a query. There are no vectors of one dimension, so the two cannot be confused.

@@ -1,4 +1,4 @@
-//! The two numbers that shape a graph when it is built.
+//! The parameters of building a graph.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ use crate::error::Error;
 #[serde(deny_unknown_fields)]
 pub struct GraphConfig {
     /// Most links of a vector in each layer above the lowest, which has twice as many;
-    /// 4 to 255, usually 16. More links find more and cost time and space.
+    /// 4 to 255, usually 16. More links improve recall and cost time and space.
     pub m: usize,
     /// Candidates kept while looking for a new vector's neighbors; at least `m`, at
     /// most 65535. More make a better graph and a slower build.

@@ -1,4 +1,4 @@
-//! Everything that can go wrong with a dense index, as the caller can tell it apart.
+//! Errors of a dense index.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,14 +21,14 @@ pub enum Error {
         most: usize,
     },
 
-    /// Vectors of this length cannot be indexed.
+    /// Vectors of this dimension cannot be indexed.
     #[error("vectors of {dimension} dimensions cannot be indexed; 2 to 65536 can")]
     Dimension {
         /// The dimension asked for.
         dimension: usize,
     },
 
-    /// A search that would look at fewer candidates than it is to return.
+    /// A search that would keep fewer candidates than it should return.
     #[error(
         "`ef_search` is {ef_search} and the dense depth {depth}; `ef_search` must be at \
          least the depth: raise it or ask for fewer passages"
@@ -40,7 +40,7 @@ pub enum Error {
         depth: usize,
     },
 
-    /// A vector of another length than the index's.
+    /// A vector of another dimension than the index's.
     #[error("the vector of {owner} has {found} dimensions, the index has {expected}")]
     WrongDimension {
         /// What the vector stands for.
@@ -89,7 +89,7 @@ pub enum Error {
         passage: PassageId,
     },
 
-    /// A dense index is there already.
+    /// The directory already holds a dense index.
     #[error(
         "{} holds a dense index already; remove it or choose another directory",
         .path.display()
@@ -99,7 +99,7 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// No complete dense index is there.
+    /// The directory holds no complete dense index.
     #[error(
         "{} holds no complete dense index: {file} is missing; build the index again",
         .path.display()
@@ -107,16 +107,16 @@ pub enum Error {
     Missing {
         /// The directory.
         path: PathBuf,
-        /// The file that is not there.
+        /// The missing file.
         file: String,
     },
 
-    /// A file is not what was written.
+    /// A file is not as it was written.
     #[error("{} is damaged: {reason}; build the index again", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// How it was noticed.
+        /// What is wrong with it.
         reason: String,
     },
 
@@ -134,14 +134,14 @@ pub enum Error {
         found: u32,
     },
 
-    /// The file system refused.
+    /// A file could not be read or written.
     #[error("could not {action} {}", .path.display())]
     Io {
         /// What was being done, as a verb.
         action: &'static str,
-        /// To which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// Why not.
+        /// Why it failed.
         #[source]
         source: io::Error,
     },
@@ -156,7 +156,7 @@ pub enum Error {
         source: BoxError,
     },
 
-    /// The caller asked the work to stop; what was written is no index.
+    /// The caller requested a stop; the directory holds no index.
     #[error("building the HNSW graph was cancelled")]
     Cancelled,
 }

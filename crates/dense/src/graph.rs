@@ -29,10 +29,10 @@ pub(crate) const PROLOGUE: Prologue = Prologue {
 };
 const START: usize = Prologue::BYTES + 20;
 
-/// More than any graph has that a level generator of the algorithm's kind can give.
+/// More layers than the algorithm's level generator can produce.
 const MOST_LAYERS: usize = 64;
 
-/// A graph on disk. Nothing is in memory but where its parts begin.
+/// A graph on disk. Only the offsets of its parts are in memory.
 #[derive(Debug)]
 pub(crate) struct Graph {
     file: Arc<VerifiedFile>,
@@ -58,14 +58,14 @@ struct Lists {
 }
 
 impl Graph {
-    /// Opens the graph over so many rows.
+    /// Opens the graph over the given number of rows.
     pub(crate) fn open(sealed: &Sealed, rows: usize) -> Result<Self, Error> {
         let file = sealed.file(GRAPH)?;
         PROLOGUE.check_file(&file)?;
         let head = Numbers::<u32>::new(Arc::clone(&file), Prologue::BYTES, 5)?;
         let head = head.slice(0..5)?;
         let &[m, ef_construction, found, entry, upper] = head else {
-            unreachable!("a slice is as long as asked");
+            unreachable!("the slice has the requested length");
         };
         let config = GraphConfig {
             m: m as usize,
@@ -163,7 +163,7 @@ impl Lists {
             Some(before) => self.ends.get(before)?,
             None => 0,
         };
-        // A file has fewer bytes than fit the address space; what is beyond is refused.
+        // A mapped file fits the address space; an offset beyond it is refused.
         let [start, end] = [start, self.ends.get(index)?]
             .map(|offset| usize::try_from(offset).unwrap_or(usize::MAX));
         Ok(self.links.slice(start..end)?)

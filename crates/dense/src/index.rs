@@ -13,8 +13,8 @@ use crate::passages::Passages;
 use crate::search::near;
 use crate::vectors::{MappedVectors, check_unit, distance};
 
-/// An open dense index. Any number of threads may search it; results do not depend on how
-/// many do.
+/// An open dense index. Any number of threads may search it; results do not depend on their
+/// number.
 ///
 /// Rows are in the order of their passages, so the row with the lower number is also
 /// the one that ranks first among equal scores.
@@ -27,7 +27,8 @@ pub struct DenseIndex {
 
 impl DenseIndex {
     /// Opens the index in `dir`: maps its files and checks their lengths and first blocks.
-    /// What a search touches is verified then; [`verify`](Self::verify) checks everything.
+    /// Other blocks are verified when a search first touches them; [`verify`](Self::verify)
+    /// checks everything.
     ///
     /// # Errors
     /// [`Error::Missing`] if there is no complete index in `dir`, [`Error::Damaged`] with
@@ -72,13 +73,13 @@ impl DenseIndex {
         self.sealed.record()
     }
 
-    /// The `depth` passages most similar to `query` as far as the graph leads to them, best
-    /// first, equal scores by passage.
+    /// The `depth` passages most similar to `query` as found by the graph search, best first,
+    /// equal scores by passage.
     ///
-    /// `ef_search` candidates are kept on the way: more find more of the true best and take
-    /// longer. Once it reaches the number of vectors a scan is no more work, so the answer is
-    /// then that of [`exact`](Self::exact). Among many equal vectors the graph may come by
-    /// others than the scan does.
+    /// `ef_search` candidates are kept on the way: more improve recall and take longer. If it
+    /// is at least the number of vectors, a scan is no more work, so the result is that of
+    /// [`exact`](Self::exact). Among many equal vectors the graph search may find others than
+    /// the scan.
     ///
     /// # Errors
     /// [`Error::EfBelowDepth`] if `ef_search` is below `depth`; if the query has another
@@ -104,7 +105,7 @@ impl DenseIndex {
     }
 
     /// The `depth` passages most similar to `query`, best first, equal scores by passage:
-    /// every vector is looked at. The way for small indexes, and the truth for large ones.
+    /// every vector is scored. Meant for small indexes, and as the reference for large ones.
     ///
     /// # Errors
     /// If the query has another dimension or is not of length 1; [`Error::Damaged`].
@@ -131,7 +132,8 @@ impl DenseIndex {
     }
 
     /// Cosine similarity of `query` and every passage of each of the documents, documents in
-    /// their order, the passages of each ascending. A document without a vector adds nothing.
+    /// their order, the passages of each ascending. A document without a vector contributes
+    /// nothing.
     ///
     /// # Errors
     /// If the query has another dimension or is not of length 1; [`Error::Damaged`].
@@ -173,7 +175,7 @@ impl DenseIndex {
         rows: impl Iterator<Item = u32>,
         depth: usize,
     ) -> Result<Vec<(PassageId, Score)>, Error> {
-        // Room for the best and as many more, from which the best are taken now and then.
+        // A buffer that is cut back to the best `depth` when it is full.
         let most = (2 * depth).clamp(1024, self.len().max(1024));
         let mut ranked: Vec<(Reverse<Score>, u32)> = Vec::new();
         for row in rows {

@@ -1,4 +1,4 @@
-//! A graph in memory: what the builder leaves, before it is written.
+//! A graph in memory, between the builder and the file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::graph::{GRAPH, PROLOGUE};
 use crate::search::Links;
 
-/// The links of every row that a search can come by.
+/// The links of every row that a search can reach.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Layers {
     /// Where a search begins.
@@ -38,7 +38,7 @@ impl Layers {
         }
     }
 
-    /// Writes the graph; [`crate::graph`] says how.
+    /// Writes the graph in the format of [`crate::graph`].
     pub(crate) fn write(&self, dir: &Path, config: &GraphConfig) -> Result<(), Error> {
         let mut file = FileWriter::create(&dir.join(GRAPH))?;
         file.push(&PROLOGUE.to_bytes())?;

@@ -1,12 +1,12 @@
 //! Dense retrieval: unit vectors, an exact scan over them, and the HNSW graph.
 //!
-//! The only crate that knows `hnsw_rs`, and it knows neither text nor models.
-//! Vectors come in with the [`PassageId`](treffer_types::PassageId) they stand for; a
-//! query vector goes in and passages with their cosine similarity come out. The
-//! distances of the graph library stay inside.
+//! This is the only crate that depends on `hnsw_rs`, and it deals with neither text nor
+//! models. It indexes vectors, each with its [`PassageId`](treffer_types::PassageId), and
+//! answers a query vector with passages and their cosine similarity. The distances of the
+//! graph library stay internal.
 //!
-//! Every score, whichever method gives it, is one function of the two vectors with a
-//! fixed order of summation, so that the methods agree bit for bit on every processor.
+//! All methods compute scores by one function with a fixed order of summation, so that they
+//! agree bit for bit on every processor.
 //!
 //! | file | holds |
 //! |---|---|
@@ -16,14 +16,13 @@
 //! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no index |
 //!
 //! Every file begins with its magic number and version; numbers are little-endian. Files
-//! are mapped, and what is touched is verified first: opening an index costs the same
-//! whatever it holds, and an open one takes no memory per vector beyond the pages that were
-//! touched. On disk a vector of `d` dimensions takes `4 d + 8` bytes and its links, at `m` =
-//! 16, about 100.
+//! are mapped, and each block is verified when it is first touched: the cost of opening an
+//! index does not depend on its size, and an open one takes no memory per vector beyond the
+//! pages that were touched. On disk a vector of `d` dimensions takes `4 d + 8` bytes and its
+//! links, at `m` = 16, about 100.
 //!
-//! `hnsw_rs` builds the graph and does nothing else: the links are taken out of it, vectors
-//! that it left without a link that leads to them get some, and the search over the files is
-//! this crate's own.
+//! `hnsw_rs` only builds the graph: its links are extracted, vectors that cannot be reached
+//! get links that lead to them, and the search over the files is this crate's own.
 //!
 //! ```
 //! use treffer_dense::{DenseIndex, DenseWriter, GraphConfig};

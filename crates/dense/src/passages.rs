@@ -1,4 +1,4 @@
-//! Which passage each row stands for: `passages.u32`.
+//! The passage of each row: `passages.u32`.
 //!
 //! The file is a prologue, the number of rows (u32), then document and passage number (u32
 //! each) of each row, ascending: a row is found by its passage as well as the other way.
@@ -39,7 +39,7 @@ pub(crate) struct Passages {
 }
 
 impl Passages {
-    /// Opens the passages of so many rows.
+    /// Opens the passages of the given number of rows.
     pub(crate) fn open(sealed: &Sealed, rows: usize) -> Result<Self, Error> {
         let file = sealed.file(PASSAGES)?;
         PROLOGUE.check_file(&file)?;

@@ -1,9 +1,9 @@
-//! Leads to every vector.
+//! Makes every vector reachable.
 //!
-//! hnsw_rs 0.3.5 cuts a full list of links by dropping the farthest one, without looking
-//! whether another link leads there. A vector that every neighbor has dropped can be reached
-//! by no search. Here such vectors get links from those of the bottom layer that a search for
-//! them comes by, so that the same search then finds them.
+//! hnsw_rs 0.3.5 cuts a full list of links by dropping the farthest one, without checking
+//! whether another link leads to it. A vector that every neighbor has dropped cannot be
+//! reached by any search. Here such vectors get links from rows of the bottom layer that a
+//! search for them visits, so that the same search then finds them.
 
 use crate::config::GraphConfig;
 use crate::error::Error;
@@ -37,9 +37,10 @@ fn reach(graph: &impl Links, row: u32, reached: &mut [bool]) -> Result<(), Error
 /// Makes every row reachable on the bottom layer from the entry; returns how many rows got
 /// links of their own. The same graph always gets the same links.
 ///
-/// In ascending order, each row that is out of reach is linked from up to `m` of the nearest
-/// within reach that a search finds; what it leads to is then within reach as well. Lists keep their order by distance and take up to `m` such links beyond the builder's
-/// `2 m`, more only if all that were found are full.
+/// In ascending order, each unreachable row is linked from up to `m` of the nearest reachable
+/// rows that a search finds; the rows that it links to are then reachable as well. Lists keep
+/// their order by distance and take up to `m` such links beyond the builder's `2 m`, more only
+/// if all that were found are full.
 pub(crate) fn connect(
     layers: &mut Layers,
     vectors: &Vectors,
@@ -71,9 +72,9 @@ pub(crate) fn connect(
     Ok(linked)
 }
 
-/// Rows near `row` that can be reached, nearest first: those that a search for it comes by,
-/// so that a later one finds it from there. Such a search can be led past all of them by the
-/// upper layers; one that stays on the bottom layer cannot.
+/// Rows near `row` that can be reached, nearest first: those that a search for it visits, so
+/// that a later search finds it from there. The upper layers can lead such a search past all
+/// of them; a search on the bottom layer alone cannot miss them.
 fn near_reached(
     layers: &Layers,
     vectors: &Vectors,
@@ -92,7 +93,7 @@ fn near_reached(
     Ok(found)
 }
 
-/// Adds a link behind those that are as near.
+/// Adds a link after those of equal distance.
 fn add_link(layers: &mut Layers, vectors: &Vectors, from: u32, to: u32) {
     let vector = vectors.row(from);
     let away = |row: u32| distance(vector, vectors.row(row));

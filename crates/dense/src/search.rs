@@ -2,9 +2,9 @@
 //! approximate nearest neighbor search using Hierarchical Navigable Small World graphs",
 //! 2018 (algorithm 2, and 5 with one step in each upper layer).
 //!
-//! Step for step what `hnsw_rs` does, down to the order in which equal distances leave a
-//! heap, so that a graph that it built gives the rows that it would give. Hence the single
-//! step: the paper would go on in each upper layer until nothing is nearer.
+//! It follows `hnsw_rs` step by step, including the order in which equal distances leave a
+//! heap, so that it finds the same rows in the same graph. Hence the single step: in the
+//! paper, the search continues in each upper layer until no neighbor is nearer.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashSet};
@@ -24,7 +24,7 @@ pub(crate) trait Links {
     fn links(&self, layer: usize, row: u32) -> Result<&[u32], Error>;
 }
 
-/// A row and its distance from what is searched for. Ordered by distance alone.
+/// A row and its distance from the query. Ordered by distance alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Near {
     pub(crate) distance: f32,
@@ -51,8 +51,8 @@ impl Ord for Near {
     }
 }
 
-/// Up to `ef` rows near what `distance` measures from, nearest first. It looks at no row's
-/// distance but those that it comes by.
+/// Up to `ef` rows with a small `distance`, nearest first. It computes the distance only of
+/// rows that it visits.
 pub(crate) fn near(
     graph: &impl Links,
     ef: usize,
@@ -123,7 +123,7 @@ pub(crate) fn near_from(
 /// A set of rows that grows with the search and not with the index.
 type Rows = HashSet<u32, BuildHasherDefault<RowHasher>>;
 
-/// Row numbers need no protection from an attacker, only to be spread: multiplication by the
+/// Row numbers need no protection from an attacker, only an even spread: multiplication by the
 /// golden ratio (Knuth, The Art of Computer Programming, volume 3, section 6.4).
 #[derive(Default)]
 struct RowHasher(u64);

@@ -48,7 +48,7 @@ impl Vectors {
         self.values.len() / self.dimension
     }
 
-    /// Adds a row, once it is known to be one.
+    /// Checks and adds a row.
     pub(crate) fn push(&mut self, owner: Owner, vector: &[f32]) -> Result<(), Error> {
         check_unit(self.dimension, owner, vector)?;
         self.values.extend_from_slice(vector);
@@ -132,7 +132,7 @@ impl MappedVectors {
     }
 }
 
-/// Refuses a vector that [`cosine`] would not be the cosine for.
+/// Refuses a vector for which [`cosine`] would not be the cosine.
 pub(crate) fn check_unit(dimension: usize, owner: Owner, vector: &[f32]) -> Result<(), Error> {
     if vector.len() != dimension {
         return Err(Error::WrongDimension {
@@ -151,8 +151,7 @@ pub(crate) fn check_unit(dimension: usize, owner: Owner, vector: &[f32]) -> Resu
     }
 }
 
-/// Cosine similarity of two unit vectors of one length: their dot product, cut to
-/// -1..=1 where rounding leaves that range.
+/// Cosine similarity of two unit vectors of one length: their dot product, clamped to -1..=1.
 ///
 /// Lane `i` sums the products at `i`, `i + 16`, `i + 32`, ..., then the lanes are
 /// added in halves. The order is written out, so the compiler may use vector registers

@@ -1,4 +1,4 @@
-//! Checks a whole index: that its files are as they were sealed, and that they make sense.
+//! Checks a whole index: that its files match the seal, and that their content is valid.
 
 use std::path::Path;
 
@@ -15,8 +15,8 @@ type Report<'a> = &'a mut dyn FnMut(&Path, String);
 
 impl DenseIndex {
     /// Reads everything and reports what is wrong, with the file: bytes that are not as they
-    /// were written; passages out of order, vectors that are not of length 1, links that lead
-    /// nowhere, vectors to which no links lead. Nothing is reported of a good index.
+    /// were written; passages out of order, vectors that are not of length 1, links to missing
+    /// rows, vectors that no link leads to. Reports nothing for an intact index.
     pub fn verify(&self, report: &mut dyn FnMut(&Path, String)) {
         let mut whole = true;
         self.sealed.verify(&mut |path, problem| {
@@ -74,7 +74,7 @@ fn check_graph(graph: &Graph, rows: usize, report: Report<'_>) {
     }
 }
 
-/// Looks at every list; the graph itself refuses what leads nowhere.
+/// Reads every list; reading refuses links to missing rows.
 fn check_links(graph: &Graph, rows: usize) -> Result<(), Error> {
     for row in 0..rows as u32 {
         graph.links(0, row)?;
@@ -84,7 +84,7 @@ fn check_links(graph: &Graph, rows: usize) -> Result<(), Error> {
         for index in 0..members.len() {
             for &link in graph.links(layer, members.get(index)?)? {
                 graph.links(layer, link)?;
-                // A search goes on in the layer below with any row that it found.
+                // A search continues in the layer below from any row that it found.
                 graph.links(layer - 1, link)?;
             }
         }

@@ -1,8 +1,8 @@
-//! The first journey: corpus to index.
+//! Building an index from a corpus.
 //!
-//! A build works in a hidden folder beside the committed segment and is switched to
-//! by one rename of the manifest, so that nothing committed is lost whatever
-//! happens: an error, Ctrl-C, a full disk, a power cut.
+//! A build works in a hidden folder beside the committed segment and takes effect by one
+//! rename of the manifest, so that an error, Ctrl-C, a full disk or a power cut loses nothing
+//! that was committed.
 
 mod commit;
 mod encoding;
@@ -26,15 +26,15 @@ use crate::models::{self, ModelSource};
 
 /// What to build and where from.
 pub struct BuildRequest<'a> {
-    /// The folder of the index; made if it is not there.
+    /// The folder of the index; created if it is missing.
     pub dir: &'a Path,
     /// Files, folders, or `-` for standard input.
     pub inputs: &'a [PathBuf],
     /// How the inputs are read.
     pub reading: &'a ReadOptions,
-    /// What the index is to be.
+    /// The configuration of the index.
     pub config: &'a Config,
-    /// Whether an index that is there already may be replaced.
+    /// Whether an existing index may be replaced.
     pub replace: bool,
     /// Whether the first bad record ends the build.
     pub strict: bool,
@@ -47,9 +47,9 @@ pub struct BuildReport {
     pub documents: u32,
     /// Records that were skipped; each was reported.
     pub problems: u64,
-    /// Documents longer than the bi-encoder reads.
+    /// Documents longer than the bi-encoder's maximal length.
     pub documents_cut: u32,
-    /// Tokens that it did not read, over all documents.
+    /// Tokens beyond that length, over all documents.
     pub tokens_cut: u64,
     /// Size of the index in bytes.
     pub bytes: u64,
@@ -59,13 +59,13 @@ pub struct BuildReport {
 
 /// Builds an index and commits it.
 ///
-/// Bad records are handed to `on_problem` and skipped, the rest is kept.
+/// Bad records are passed to `on_problem` and skipped.
 ///
 /// # Errors
-/// If the folder holds an index and `replace` is not set, another process writes
-/// it, a model cannot be had, nothing could be read, a file cannot be written,
-/// `strict` is set and a record is bad, or `progress` says to stop. In every case
-/// what was committed before is untouched.
+/// If the folder holds an index and `replace` is not set, another process is writing it, a
+/// model cannot be loaded, the inputs hold no document, a file cannot be written, `strict` is
+/// set and a record is bad, or `progress` says to stop. In every case a previously committed
+/// index is untouched.
 pub fn build(
     request: &BuildRequest<'_>,
     source: &dyn ModelSource,
@@ -160,8 +160,8 @@ pub fn survey(
 
 type Loaded = (Blueprint, Models, Option<Arc<dyn Embedder>>);
 
-/// Loads every model before any work is done, so that a missing one costs no time.
-/// The cross-encoder is loaded for its fingerprint alone.
+/// Loads every model before any work is done, so that a missing one fails at once. The
+/// cross-encoder is loaded for its fingerprint alone.
 fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Error> {
     let mut blueprint = config.blueprint();
     let mut models = Models::default();

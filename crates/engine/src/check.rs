@@ -1,4 +1,5 @@
-//! Checking an index: every byte of every file, where opening verifies only what it touches.
+//! A complete check of an index: every byte of every sealed file, whereas a search verifies
+//! only the blocks that it touches.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,18 +14,18 @@ use crate::config::Settings;
 use crate::error::Error;
 use crate::manifest::{Manifest, SETTINGS, Segment, parts};
 
-/// What is wrong with a file of an index.
+/// A file of an index that is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Damage {
     /// The file.
     pub path: PathBuf,
-    /// What was found, and what should have been.
+    /// What is wrong, with the expected and the actual value where there are such.
     pub what: String,
 }
 
-/// Reads the index in `dir` completely and tells everything that is not as it was written:
-/// every part's files against their checksums and each other, the number of documents in
-/// every part, the settings, and the learned fusions that profiles name.
+/// Reads the index in `dir` completely and reports everything that is not as it was written:
+/// the files of every part against their checksums and each other, the number of documents,
+/// the settings, and the learned fusions that profiles name.
 ///
 /// # Errors
 /// If there is no index, or its manifest is damaged or of another format: then nothing else
@@ -59,7 +60,7 @@ fn check_segment(manifest: &Manifest, segment: &Segment, dir: &Path, report: &mu
     }
 }
 
-/// Whether every file of a part is what was sealed.
+/// Whether every file of a part matches its seal.
 fn is_as_sealed(folder: &Path, report: &mut Report<'_>) -> bool {
     let Ok(sealed) = Sealed::open(folder) else {
         return false; // reported with the seals
@@ -72,7 +73,7 @@ fn is_as_sealed(folder: &Path, report: &mut Report<'_>) -> bool {
     is_whole
 }
 
-/// Whether a part whose files are whole also holds what it should.
+/// Checks the content of a part whose files match their seal.
 fn check_content(
     manifest: &Manifest,
     segment: &Segment,

@@ -1,5 +1,5 @@
-//! The configuration of an index: presets, files and single keys, put together and
-//! checked before anything is built.
+//! The configuration of an index: presets, files and single keys, merged and checked before
+//! anything is built.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,10 +18,10 @@ use crate::profile::Profile;
 use crate::stages::Registry;
 pub use treffer_api::DEFAULT_PROFILE;
 
-/// Everything that can be said of an index. `configs/english.toml` explains each key.
+/// The configuration of an index. `configs/english.toml` explains each key.
 ///
 /// What shapes the index ([`Blueprint`]) is fixed when it is built; the rest
-/// ([`Settings`]) lies beside it in `treffer.toml` and can be edited any time.
+/// ([`Settings`]) is stored beside it in `treffer.toml` and can be edited at any time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -41,7 +41,7 @@ pub struct Config {
     pub profiles: BTreeMap<String, Profile>,
 }
 
-/// What can be changed without building anew: the content of `treffer.toml`.
+/// What can be changed without rebuilding: the content of `treffer.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -53,7 +53,7 @@ pub struct Settings {
     pub profiles: BTreeMap<String, Profile>,
 }
 
-/// What of the BM25 stage can be changed without building anew.
+/// The parameters of the BM25 stage that can be changed without rebuilding.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bm25Settings {
@@ -85,8 +85,8 @@ impl Config {
     /// TOML, or taken as a string if it is no TOML value.
     ///
     /// # Errors
-    /// If the base cannot be read, a key is unknown (the nearest right one is
-    /// named) or a value is out of range.
+    /// If the base cannot be read, a key is unknown (the nearest known one is named) or a
+    /// value is out of range.
     pub fn load(base: Base<'_>, overrides: &[String]) -> Result<Self, Error> {
         let mut table = base.read()?;
         for text in overrides {
@@ -180,7 +180,7 @@ impl Settings {
 
     /// The text of `treffer.toml`.
     pub fn to_toml(&self) -> String {
-        let body = toml::to_string(self).expect("settings hold only what TOML can");
+        let body = toml::to_string(self).expect("settings can be written as TOML");
         format!("{SETTINGS_HEAD}{body}")
     }
 
@@ -210,7 +210,7 @@ const SETTINGS_HEAD: &str = "\
 pub enum Base<'a> {
     /// A shipped preset.
     Preset(&'a str),
-    /// A file of one's own.
+    /// A configuration file.
     File(&'a Path),
 }
 
@@ -294,7 +294,7 @@ fn refuse_unknown(table: &Table, known: &Table, origin: &str) -> Result<(), Erro
 impl Profile {
     /// The profile as it stands in `treffer.toml`.
     pub fn to_toml(&self) -> String {
-        toml::to_string(self).expect("a profile holds only what TOML can")
+        toml::to_string(self).expect("a profile can be written as TOML")
     }
 
     /// This profile with single keys set on top, each as `key=value`.
@@ -302,7 +302,7 @@ impl Profile {
     /// # Errors
     /// As [`Config::load`].
     pub fn with_overrides(&self, overrides: &[String]) -> Result<Self, Error> {
-        let mut table = Table::try_from(self).expect("a profile holds only what TOML can");
+        let mut table = Table::try_from(self).expect("a profile can be written as TOML");
         for text in overrides {
             apply_override(&mut table, text)?;
         }
@@ -322,24 +322,24 @@ fn known_keys() -> Table {
     let full: Table = PRESETS[0]
         .1
         .parse()
-        .expect("the shipped presets are tested");
+        .expect("the shipped presets are valid TOML");
     with_any_profile(full)
 }
 
 fn known_settings() -> Table {
     let preset = Config::from_known_preset();
-    with_any_profile(Table::try_from(preset.settings()).expect("settings hold only what TOML can"))
+    with_any_profile(Table::try_from(preset.settings()).expect("settings can be written as TOML"))
 }
 
 impl Config {
     fn from_known_preset() -> Config {
-        toml::from_str(PRESETS[0].1).expect("the shipped presets are tested")
+        toml::from_str(PRESETS[0].1).expect("the shipped presets are valid TOML")
     }
 }
 
 fn known_profile() -> Table {
     let mut profile =
-        Table::try_from(Profile::default()).expect("a profile holds only what TOML can");
+        Table::try_from(Profile::default()).expect("a profile can be written as TOML");
     profile.insert("deadline_ms".into(), Value::Integer(1)); // not there unless it is set
     for written_by_tune in ["learned", "tuned"] {
         profile.insert(written_by_tune.into(), Value::Boolean(true)); // checked by serde
@@ -353,8 +353,8 @@ fn with_any_profile(mut known: Table) -> Table {
     known
 }
 
-/// The profiles with their values by stage in the order in which stages run: TOML tables
-/// have none.
+/// The profiles with their values by stage in the order in which stages run, because TOML
+/// tables are unordered.
 fn in_running_order(profiles: BTreeMap<String, Profile>) -> BTreeMap<String, Profile> {
     let stages = Registry::standard().names();
     let ordered = profiles.into_iter();
@@ -372,7 +372,7 @@ fn check_profiles(profiles: &BTreeMap<String, Profile>, origin: &str) -> Result<
     Ok(())
 }
 
-/// The parser's error with the key that it is about, on one line.
+/// The parser's error with the key at fault, on one line.
 fn typed_error(origin: &str, source: &toml::de::Error) -> Error {
     let what = source.to_string();
     let lines: Vec<&str> = what.trim().lines().collect();

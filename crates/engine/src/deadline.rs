@@ -9,12 +9,12 @@ use treffer_types::Clock;
 #[derive(Clone, Copy)]
 pub struct Deadline<'a> {
     clock: &'a dyn Clock,
-    /// By the clock.
+    /// In the time of `clock`.
     at: Option<Duration>,
 }
 
 impl<'a> Deadline<'a> {
-    /// So much time from now, by `clock`; `None` for no limit.
+    /// A deadline `time` from now, by `clock`; `None` for no limit.
     pub fn after(time: Option<Duration>, clock: &'a dyn Clock) -> Self {
         let at = time.map(|time| clock.now().saturating_add(time));
         Deadline { clock, at }
@@ -30,34 +30,34 @@ impl<'a> Deadline<'a> {
         self.left().is_some_and(|left| left.is_zero())
     }
 
-    /// Charges a query its share of work that was done for several.
+    /// Charges a query its share of work that was done for a batch of queries.
     pub(crate) fn adjust(&mut self, share: Share) {
         self.at = self.at.map(|at| share.postpone(at));
     }
 
-    /// The time by its clock.
+    /// The current time of its clock.
     pub fn now(&self) -> Duration {
         self.clock.now()
     }
 }
 
-/// What beginning costs one query, which is not what its clock shows: the first query
-/// waits for all, the others for nothing.
+/// One query's share of the time that a stage spent on encoding a batch of queries. The clock
+/// alone is unfair: the first query waits for all of them, the others for nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Share {
     /// Time that passed while this query was being answered.
     pub(crate) spent: Duration,
-    /// Its fair part.
+    /// The query's equal share.
     pub(crate) due: Duration,
 }
 
 impl Share {
-    /// The time that passed, with the fair part in place of what was spent.
+    /// The elapsed time with the equal share in place of what was spent.
     pub(crate) fn adjust(self, elapsed: Duration) -> Duration {
         (elapsed + self.due).saturating_sub(self.spent)
     }
 
-    /// A deadline for a query that is charged its fair part.
+    /// A deadline moved so that the query is charged its equal share.
     pub(crate) fn postpone(self, deadline: Duration) -> Duration {
         (deadline + self.spent).saturating_sub(self.due)
     }
@@ -84,13 +84,13 @@ impl Clock for SystemClock {
     }
 }
 
-/// How large the next batch of pairs may be, learned from the last ones.
+/// How large the next batch of pairs may be, estimated from the last two.
 ///
-/// What a pair costs is not known until one has been read, so the first batch is a
-/// single pair, and that alone may overrun. Afterwards a pair is taken to cost what it
-/// cost in the slower of the last two batches, and a batch is no larger than what fits
-/// by that estimate, nor than all that was read before: an estimate that is wrong by
-/// some factor then overruns by no more than that factor of the time already spent.
+/// The cost of a pair is unknown until one has been scored, so the first batch is a single
+/// pair, which may overrun the deadline. Afterwards the cost of a pair is estimated by the
+/// slower of the last two batches, and a batch holds no more pairs than fit by that estimate,
+/// and no more than were scored before: if the estimate is too low by some factor, the overrun
+/// is at most that factor times the time already spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pace {
     n_read: usize,
@@ -98,11 +98,11 @@ pub(crate) struct Pace {
     per_pair: [Duration; 2],
 }
 
-/// Most pairs in a batch, so that the estimate is corrected again and again.
+/// Maximum number of pairs in a batch, so that the estimate is updated often.
 const LARGEST_BATCH: usize = 32;
 
 impl Pace {
-    /// How many of the `unread` pairs to read next; 0 to stop.
+    /// How many of the `unread` pairs to score next; 0 to stop.
     pub(crate) fn next_batch(&self, left: Duration, unread: usize) -> usize {
         if left.is_zero() {
             return 0;

@@ -21,7 +21,7 @@ use crate::stages::{OpenContext, Parameters, Registry, Stage, StageQuery};
 /// An index open for searching, with the models that it needs.
 ///
 /// It is a handle: cloning costs nothing, threads may share it, and it keeps reading the
-/// generation that it opened, also while another process replaces the index.
+/// generation that it opened, even while another process replaces the index.
 ///
 /// ```no_run
 /// use treffer_engine::api::SearchRequest;
@@ -36,7 +36,7 @@ use crate::stages::{OpenContext, Parameters, Registry, Stage, StageQuery};
 #[derive(Clone)]
 pub struct Engine(Arc<Snapshot>);
 
-/// One generation of an index. It never changes.
+/// One immutable generation of an index.
 struct Snapshot {
     dir: PathBuf,
     manifest: Manifest,
@@ -51,8 +51,8 @@ struct Snapshot {
 /// What to open.
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
-    /// The stages that will be used; models of others are not loaded. `None`: all
-    /// that the index has.
+    /// The stages that will be used; models of others are not loaded. `None` opens all that
+    /// the index has.
     pub stages: Option<Vec<StageName>>,
     /// Where models run, instead of where the settings say.
     pub device: Option<Device>,
@@ -61,12 +61,13 @@ pub struct OpenOptions {
 }
 
 impl Engine {
-    /// Opens the index in `dir`: checks its format, its files, its settings and the
-    /// identity of the models it needs.
+    /// Opens the index in `dir`: checks its format, the seals of its parts, its settings and
+    /// the fingerprints of the models it needs. Contents are verified later, when a search
+    /// touches them.
     ///
     /// # Errors
-    /// If any of these does not hold, with both values named; if a stage is asked
-    /// for that the index does not have.
+    /// If one of these checks fails, with the expected and the actual value; if a requested
+    /// stage is not in the index.
     pub fn open(
         dir: &Path,
         options: &OpenOptions,
@@ -75,7 +76,7 @@ impl Engine {
         let mut manifest = Manifest::read(dir)?;
         loop {
             match Snapshot::open(dir, &manifest, options, models) {
-                // Replaced while being opened: the files went with the generation.
+                // Replaced while being opened: the files of the old generation are gone.
                 Err(error) => match Manifest::read(dir) {
                     Ok(newer) if newer.generation > manifest.generation => manifest = newer,
                     _ => return Err(error),
@@ -85,12 +86,12 @@ impl Engine {
         }
     }
 
-    /// Where it lies.
+    /// Its folder.
     pub fn dir(&self) -> &Path {
         &self.0.dir
     }
 
-    /// What it consists of.
+    /// Its manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.0.manifest
     }
@@ -150,7 +151,7 @@ impl Engine {
             .map_err(part("read", "store", self.dir()))
     }
 
-    /// Has a stage begin to answer queries.
+    /// Prepares a stage for queries; see [`Stage::begin`](crate::stages::Stage::begin).
     pub(crate) fn begin<'a>(
         &'a self,
         stage: StageName,
@@ -182,7 +183,7 @@ impl Settings {
         if let Some(weights) = &options.weights {
             profile.weights = Weights::from_decimals(weights.clone())
                 .map_err(|error| Error::Request(error.to_string()))?;
-            profile.learned = None; // weights are asked for, and a learned fusion has its own
+            profile.learned = None; // the request sets weights, and a learned fusion has its own
         }
         Ok(profile)
     }
@@ -223,7 +224,7 @@ impl Snapshot {
             models,
             device,
         };
-        // Models take the time, so they are loaded beside each other.
+        // Loading models dominates, so stages are opened in parallel.
         let stages = available
             .stages
             .par_iter()
@@ -243,7 +244,7 @@ impl Snapshot {
     }
 }
 
-/// The stages asked for, or all that the index has.
+/// The requested stages, or all that the index has.
 fn available(manifest: &Manifest, options: &OpenOptions) -> Result<Available, Error> {
     let available = Available::in_index(manifest, options.registry);
     let Some(wanted) = &options.stages else {

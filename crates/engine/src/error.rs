@@ -1,4 +1,4 @@
-//! What can go wrong between a corpus and a hit list.
+//! Errors of the engine.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,14 +15,14 @@ pub enum Error {
     Io {
         /// What was being done, as in "read".
         action: &'static str,
-        /// To which file.
+        /// The file or folder.
         path: PathBuf,
         /// Why it failed.
         #[source]
         source: io::Error,
     },
 
-    /// There is no index there.
+    /// The folder holds no index.
     #[error("there is no index in {}: {what}", path.display())]
     NoIndex {
         /// The folder.
@@ -31,14 +31,14 @@ pub enum Error {
         what: &'static str,
     },
 
-    /// The folder for a new index is somebody else's.
+    /// The folder for a new index holds other files.
     #[error("{} holds other files and no index", path.display())]
     ForeignFolder {
         /// The folder.
         path: PathBuf,
     },
 
-    /// There is an index already, and nobody said to replace it.
+    /// The folder holds an index already, and replacing it was not requested.
     #[error("{} already holds an index of {documents} documents", path.display())]
     IndexExists {
         /// The folder.
@@ -61,7 +61,7 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// A file is not what the index says it is.
+    /// A file does not match its checksum or its format.
     #[error("{} is damaged: {what}", path.display())]
     Damaged {
         /// The file.
@@ -75,13 +75,13 @@ pub enum Error {
     Format {
         /// The folder.
         path: PathBuf,
-        /// The index's.
+        /// The index's format version.
         found: u32,
-        /// Ours.
+        /// This program's format version.
         expected: u32,
     },
 
-    /// The model at hand is not the one that the index was built with.
+    /// The loaded model is not the one that the index was built with.
     #[error(
         "the {role} `{name}` is not the one that the index was built with: the index has {what} {expected}, the model at hand has {found}"
     )]
@@ -90,7 +90,7 @@ pub enum Error {
         role: &'static str,
         /// The model's name.
         name: String,
-        /// What differs: prefix, maximal length, or the fingerprint over everything.
+        /// What differs: prefix, maximal length, or the fingerprint of all its files.
         what: &'static str,
         /// The index's value.
         expected: String,
@@ -156,7 +156,7 @@ pub enum Error {
     #[error("could not measure the rankings")]
     Measure(#[from] treffer_eval::Error),
 
-    /// A learned fusion could not be grown, kept or used.
+    /// A learned fusion could not be trained, stored or used.
     #[error("could not use a learned fusion")]
     Learned(#[from] treffer_fusion::LearnError),
 
@@ -170,18 +170,18 @@ pub enum Error {
         path: PathBuf,
         /// Its checksum.
         found: u32,
-        /// The profile's.
+        /// The checksum that the profile records.
         expected: u32,
     },
 
-    /// A record was bad, and the caller asked for none to be.
+    /// A record was bad, and the build was strict.
     #[error("a record is bad, and none may be: {0}")]
     Strict(treffer_corpus::Problem),
 
-    /// Nothing to index.
+    /// The inputs hold no document.
     #[error("no document could be read from the input; records that are bad: {problems}")]
     EmptyCorpus {
-        /// How many records were there but bad.
+        /// Number of bad records.
         problems: u64,
     },
 
@@ -232,7 +232,7 @@ impl From<treffer_disk::Error> for Error {
     }
 }
 
-/// Whether an error of a part of the index says that its files are not what was written.
+/// Whether an error of a part of the index means that its files are damaged.
 fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     causes.any(|cause| {
@@ -314,7 +314,7 @@ impl<T> IoContext<T> for io::Result<T> {
     }
 }
 
-/// An error if the caller has asked to stop.
+/// An error if the caller has requested a stop.
 pub(crate) fn stop_if_asked(progress: &dyn Progress) -> Result<(), Error> {
     if progress.cancelled() {
         return Err(Error::Cancelled);

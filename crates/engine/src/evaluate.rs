@@ -1,4 +1,4 @@
-//! Measuring: every stage alone and every fusion, on the same gathered candidates.
+//! Evaluation: every stage alone and every fusion, on the same gathered candidates.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub struct Measurement {
     pub rows: Vec<Row>,
     /// Times of all queries by stage, unsorted, in milliseconds of wall-clock time.
     pub times: Vec<(StageName, Vec<Duration>)>,
-    /// What was measured on, in the order of the queries.
+    /// The judged queries, in the order of the values.
     pub gathered: Vec<Gathered>,
 }
 
@@ -35,18 +35,17 @@ pub struct Row {
     pub name: String,
     /// The rankings.
     pub run: Run,
-    /// Their values.
+    /// Their values of each metric.
     pub evaluation: Evaluation,
-    /// How many of the first ten hits of all queries are judged, and how many hits
-    /// that is of.
+    /// Of the first ten hits of every query: how many are judged, and how many there are.
     pub judged: (usize, usize),
 }
 
 /// Ranks at which a row's judged hits are counted.
 const JUDGED_DEPTH: usize = 10;
 
-/// Measures `metrics` for each stage that the profile runs and for their fusions, as
-/// far as the profile gives the fused stages any weight.
+/// Measures `metrics` for each stage that the profile runs and for their fusions, where the
+/// profile gives the fused stages any weight.
 ///
 /// The rows of one stage hold what that stage alone would have returned: the
 /// candidates it retrieved, or those it was given where it only scored. The row of a
@@ -120,15 +119,15 @@ impl Row {
     }
 }
 
-/// An order of the candidates that is worth a row.
+/// A ranking of the candidates that gets a row.
 enum Ranking {
     /// By the score of one stage.
     Stage {
         stage: StageName,
-        /// How many it retrieves; `None` if it scores whatever is there.
+        /// How many it retrieves; `None` if it scores what others retrieved.
         depth: Option<usize>,
     },
-    /// By the score of a reranker, then as it would have gone on.
+    /// By the score of a reranker, then the others in the order in which it takes them.
     Reranker {
         stage: StageName,
         order: Order,

@@ -23,10 +23,10 @@ pub struct Explanation {
     pub title: String,
     /// How many candidates were fused, the document included.
     pub n_candidates: usize,
-    /// Its fused rank from 1: where the search has it, or where it would be if it were
-    /// retrieved besides.
+    /// Its fused rank from 1: its rank in the search, or the rank that it would have had if a
+    /// stage had retrieved it.
     pub rank: u32,
-    /// Its fused score there.
+    /// Its fused score at that rank.
     pub score: f64,
     /// What the trees of a learned fusion added to it; 0 under weights alone.
     pub learned: f64,
@@ -35,7 +35,7 @@ pub struct Explanation {
     /// The query's terms that occur in it with their parts of its BM25 score, in the order
     /// in which they are summed; empty if BM25 does not run.
     pub terms: Vec<TermScore>,
-    /// What became of it.
+    /// Its outcome in the search.
     pub outcome: Outcome,
     /// What weights alone would do, without a learned fusion; `None` if it is not among the
     /// candidates, where they can do nothing.
@@ -53,13 +53,14 @@ pub struct StageView {
     pub role: Role,
     /// Whether the stage retrieved or scored the document in the search.
     pub is_reached: bool,
-    /// Its score; of a reranker that had not scored it, scored for this explanation.
+    /// Its score. If a reranker did not score it in the search, the score was computed for
+    /// this explanation.
     pub raw: Option<Score>,
     /// Its rank from 1 in the stage's own ranking: of the whole index, or, for a stage
     /// that does not retrieve, of what it scored. `None` if it is not in it: BM25 only
     /// ranks documents in which a term of the query occurs.
     pub rank: Option<u32>,
-    /// How many the stage ranks so.
+    /// How many documents that ranking holds.
     pub n_ranked: usize,
     /// What it contributed to the fused score.
     pub fused: StageScore,
@@ -68,35 +69,35 @@ pub struct StageView {
 /// What a stage does under a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Adds its best documents to the candidates, so many of them.
+    /// Adds this many of its best documents to the candidates.
     Retrieves(usize),
     /// Scores the candidates that others retrieved.
     Scores,
     /// Scores the best of the candidates.
     Reranks {
-        /// So many of them.
+        /// How many of them.
         depth: usize,
         /// The document's place from 1 in the order in which it takes them.
         place: u32,
     },
 }
 
-/// What became of a document.
+/// The outcome of a search for one document.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
     /// It is among the first `top_k`.
     Found,
     /// No stage retrieved it.
     NotRetrieved,
-    /// It was a candidate, but not among the best that were reranked, and so came after
-    /// all that were.
+    /// It was a candidate, but not among the best that were reranked, and so ranks below all
+    /// that were.
     NotReranked,
-    /// It was scored by all stages and came after better ones.
+    /// It was scored by all stages and ranks below the first `top_k`.
     Outranked {
-        /// The stage that set it back most against the last of the first `top_k`; `None`
-        /// if the trees of a learned fusion did.
+        /// The stage in whose weighted score it is furthest behind the last of the first
+        /// `top_k`; `None` if the trees of a learned fusion did.
         by: Option<StageName>,
-        /// By how much of the fused score.
+        /// How far behind, in units of the fused score.
         deficit: f64,
         /// The id of that last one.
         last: String,
@@ -108,11 +109,12 @@ pub enum Outcome {
 pub struct Reweighting {
     /// How many were tried.
     pub n_points: usize,
-    /// How many would.
+    /// How many of them would.
     pub n_winning: usize,
     /// The one of these nearest to the profile's weights, and the rank it gives.
     pub nearest: Option<(Weights, u32)>,
-    /// The best rank that any gives, by the weights nearest to the profile's.
+    /// The best rank that any of them gives; of equal ones, by the weights nearest to the
+    /// profile's.
     pub best: (Weights, u32),
 }
 
@@ -120,7 +122,7 @@ impl Engine {
     /// Follows a document through the stages for one query.
     ///
     /// The stages' own rankings are of the whole index, so this takes longer than a search.
-    /// A deadline is not kept: what is explained does not depend on how fast the machine is.
+    /// Deadlines are ignored, so that the result does not depend on the speed of the machine.
     ///
     /// # Errors
     /// As [`Engine::search`]; if no hits are asked for, or if the index holds no document
@@ -174,7 +176,7 @@ pub fn explain(
         .collect::<Result<Vec<StageView>, Error>>()?;
     let is_candidate = pipeline.scores_every_document() || stages.iter().any(is_retrieved);
     for view in &mut stages {
-        view.is_reached &= is_candidate; // what it was forced into was no search
+        view.is_reached &= is_candidate; // forced into the pool, so not found by the search
     }
     let weights = &ranker.fusion().weights;
     let reweighted = |pool: &[Candidate]| explaining.reweight(pool, top_k, request.steps, weights);
@@ -225,7 +227,7 @@ fn is_retrieved(view: &StageView) -> bool {
     matches!(view.role, Role::Retrieves(_)) && view.is_reached
 }
 
-/// Whether it stands behind all others because the reranker has not scored it.
+/// Whether it ranks below all others because the reranker has not scored it.
 fn is_not_reranked(candidate: &Candidate, pipeline: &Pipeline, ranker: &Ranker) -> bool {
     let reranker = pipeline.reranker();
     reranker.is_some_and(|stage| ranker.looks_at(stage) && !candidate.is_scored_by(stage))
@@ -393,7 +395,7 @@ impl Explaining<'_> {
             order.iter().take_while(|place| **place != self.at).count() as u32 + 1
         };
         let mut points: Vec<Weights> = Weights::simplex(steps, self.pipeline.stages()).collect();
-        // Stable, so that of equally near ones the first of the grid comes first.
+        // Stable, so that the first of the grid wins among equally near ones.
         points.sort_by(|a, b| a.distance(current).total_cmp(&b.distance(current)));
         let ranked: Vec<(Weights, u32)> = points
             .into_iter()

@@ -1,4 +1,4 @@
-//! Gathering: the steps of a pipeline, one after the other, on one query or a batch.
+//! Gathering: runs the steps of a pipeline in order, on one query or a batch.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub struct Gathered {
     /// Every candidate with the evidence found for it.
     pub candidates: Vec<Candidate>,
     /// What each step did, in the order in which they ran. BM25 appears twice in
-    /// mode `hybrid`: it retrieves first, and scores what the bi-encoder retrieved last.
+    /// mode `hybrid`: it retrieves first, and later scores what only the bi-encoder retrieved.
     pub traces: Vec<StageTrace>,
 }
 
@@ -42,8 +42,8 @@ pub struct StageTrace {
     pub candidates_out: usize,
     /// Candidates that it scored.
     pub scored: usize,
-    /// Candidates that it would have scored but for the deadline; of a retrieval that was
-    /// left out, its depth.
+    /// Candidates that it would have scored but for the deadline; for a retrieval that was
+    /// skipped, its depth.
     pub skipped: usize,
 }
 
@@ -63,7 +63,8 @@ impl StageTrace {
     }
 }
 
-/// Chooses the candidates that a reranker scores, as places in the pool, first ones first.
+/// Chooses the candidates that a reranker scores, as positions in the pool, in the order of
+/// scoring.
 type Select<'a> = dyn Fn(&[Candidate]) -> Vec<usize> + 'a;
 
 /// The pipeline of a profile, ready for any number of queries.
@@ -88,20 +89,20 @@ impl Gatherer {
         }
     }
 
-    /// The same without the profile's deadline: for work whose result must not depend on
-    /// how fast the machine is.
+    /// The same without the profile's deadline: for results that must not depend on the speed
+    /// of the machine.
     pub fn without_deadline(mut self) -> Self {
         self.deadline = None;
         self
     }
 
-    /// The same, its deadline and its times by another clock than the system's.
+    /// The same with `clock` for its deadline and its times, instead of the system's.
     pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// What it runs.
+    /// The pipeline that it runs.
     pub fn pipeline(&self) -> &Pipeline {
         &self.pipeline
     }
@@ -123,8 +124,8 @@ impl Gatherer {
         self.gather_one(query, Some(forced), None)
     }
 
-    /// As [`Gatherer::gather`], but rerankers score what `select` chooses instead of the
-    /// best of the profile's order.
+    /// As [`Gatherer::gather`], but rerankers score what `select` chooses instead of the first
+    /// in the profile's order.
     ///
     /// # Errors
     /// As [`Gatherer::gather`].
@@ -138,8 +139,8 @@ impl Gatherer {
 
     /// Runs the steps on every query, in order; models encode all queries in one pass.
     ///
-    /// What is gathered is the same as query by query. Times differ: the pass's time is
-    /// shared out evenly among the queries.
+    /// Candidates are the same as when each query is gathered alone. Times differ: the time of
+    /// the pass is divided evenly among the queries.
     ///
     /// # Errors
     /// As [`Gatherer::gather`], of the first query at fault.
@@ -177,7 +178,7 @@ impl Gatherer {
         let mut candidates = self.first_candidates(forced);
         let mut traces = Vec::with_capacity(self.pipeline.steps().len());
         for step in self.pipeline.steps() {
-            // Something must be found, so the first step always runs.
+            // The first step always runs, so that there are candidates.
             let trace = if !traces.is_empty() && deadline.is_over() {
                 trace_of_skipped(*step, &candidates)
             } else {
@@ -253,8 +254,8 @@ impl Gatherer {
     }
 }
 
-/// Adds what a stage retrieved. A document that is a candidate already gets the evidence
-/// too.
+/// Adds what a stage retrieved. For a document that is already a candidate, only evidence is
+/// added.
 fn add_retrieved(candidates: &mut Vec<Candidate>, stage: StageName, retrieved: Vec<Found>) {
     let mut places: HashMap<DocId, usize> = candidates
         .iter()
@@ -320,7 +321,7 @@ pub(crate) fn score_at(
     let docs: Vec<DocId> = places.iter().map(|at| candidates[*at].doc).collect();
     let mut rest = places.iter().zip(&docs).peekable();
     for found in answer.score(&docs)? {
-        // In the order of the documents; those that the stage cannot score are left out.
+        // In the order of the documents; those that the stage cannot score are missing.
         while rest.next_if(|(_, doc)| **doc != found.doc).is_some() {}
         let (at, _) = rest.peek().ok_or_else(|| {
             format!("the {stage} stage scored documents out of order or that were not asked for")

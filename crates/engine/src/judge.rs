@@ -1,7 +1,7 @@
-//! Judging: grades by the cross-encoder, for queries that nobody has judged.
+//! Judging: grades by the cross-encoder, for queries without judgments.
 //!
-//! Such grades are what one model believes. They serve to try things out, and to find
-//! what people should judge; they are no evidence for that model.
+//! Such grades are the predictions of one model. They help to try things out and to choose
+//! what people should judge; an evaluation of that same model on them is meaningless.
 
 use std::collections::HashSet;
 
@@ -22,30 +22,30 @@ pub const USUAL_THRESHOLDS: [f64; 3] = [0.5, 0.9, 0.99];
 pub struct JudgeRequest<'a> {
     /// How candidates are gathered.
     pub profile: &'a Profile,
-    /// How many of each query's candidates are read, in the profile's order.
+    /// How many of each query's candidates are scored, in the profile's order.
     pub depth: usize,
-    /// Rising probabilities of relevance: a document's grade is how many of them the
+    /// Ascending probabilities of relevance: a document's grade is the number of them that the
     /// sigmoid of its logit reaches.
     pub thresholds: &'a [f64],
 }
 
-/// What the cross-encoder says of one document for one query.
+/// The cross-encoder's judgment of one document for one query.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgment {
     /// The query's id.
     pub query: String,
-    /// The corpus's name of the document.
+    /// The corpus's id of the document.
     pub doc: String,
     /// From 0 to the number of thresholds.
     pub grade: Grade,
 }
 
-/// Judges the first candidates of every query: all that were read, those of
-/// grade 0 included, in the order of queries and then of document ids.
+/// Judges the first candidates of every query: returns all that were scored, including those
+/// of grade 0, in the order of queries and then of document ids.
 ///
 /// # Errors
 /// If the index has no cross-encoder or the profile does not run it, if the thresholds
-/// are not rising probabilities, if two queries have one id, if a stage fails, or if
+/// are not ascending probabilities, if two queries have one id, if a stage fails, or if
 /// `progress` says to stop.
 pub fn judge(
     engine: &Engine,

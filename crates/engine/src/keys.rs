@@ -3,8 +3,8 @@
 
 use toml::{Table, Value};
 
-/// The first key in `given`, as a dotted path, that `known` does not have, with
-/// the nearest key that it has at that place.
+/// The first key in `given` that `known` lacks, as a dotted path, with the nearest key that
+/// `known` has in that table.
 ///
 /// Only tables known as tables are entered; a table in `known` whose one key is
 /// `*` allows any key there.
@@ -25,7 +25,7 @@ fn unknown_below(given: &Table, known: &Table, path: &str) -> Option<(String, Op
                 _ => format!("{path}.{name}"),
             };
             let nearest = nearest(key, known.keys().map(String::as_str)).map(below);
-            // Or the very key, in a section that was left out.
+            // Or the same key in a section that is missing from the path.
             let moved = known.iter().find(|(_, section)| {
                 let section = section.as_table();
                 section.is_some_and(|section| section.contains_key(key))

@@ -18,7 +18,7 @@ mod file;
 pub use crate::profile::LearnedFile;
 pub use file::{keep, load};
 
-/// How long the query and the candidates' documents are, in terms of the analyzer.
+/// The lengths of the query and of the candidates' documents, in terms of the analyzer.
 ///
 /// # Errors
 /// If the index does not know a candidate.
@@ -35,7 +35,7 @@ pub(crate) fn lengths(
     })
 }
 
-/// What puts candidates in order.
+/// Ranks candidates.
 #[derive(Clone, Debug)]
 pub enum Ranker {
     /// The profile's weights.
@@ -45,12 +45,12 @@ pub enum Ranker {
 }
 
 impl Ranker {
-    /// The one that `profile` uses over the stages of `pipeline`: the learned fusion if it
-    /// has one that looks at just these, otherwise the weights.
+    /// The one that `profile` uses over the stages of `pipeline`: its learned fusion if that
+    /// was trained on exactly these stages, otherwise its weights.
     ///
     /// # Errors
-    /// If the learned fusion cannot be read, or the weights give nothing to any of several
-    /// stages.
+    /// If the learned fusion cannot be read, or if there are several stages and all their
+    /// weights are 0.
     pub fn new(engine: &Engine, profile: &Profile, pipeline: &Pipeline) -> Result<Self, Error> {
         match profile.learned_for(pipeline.stages()) {
             Some(record) => Ranker::learned(engine, record),
@@ -66,7 +66,7 @@ impl Ranker {
     /// The profile's weights over the stages of `pipeline`, learned fusion or not.
     ///
     /// # Errors
-    /// If they give nothing to any of several stages.
+    /// If there are several stages and all their weights are 0.
     fn linear(profile: &Profile, pipeline: &Pipeline) -> Result<Self, Error> {
         let fusion = pipeline.fusion(profile).ok_or_else(|| {
             Error::Request(format!(
@@ -86,7 +86,7 @@ impl Ranker {
         }
     }
 
-    /// Whether `stage` has a part in the order.
+    /// Whether `stage` influences the order.
     pub(crate) fn looks_at(&self, stage: StageName) -> bool {
         match self {
             Ranker::Linear(fusion) => fusion.weights.weight(stage) > 0.0,
@@ -113,8 +113,8 @@ impl Ranker {
         }
     }
 
-    /// The first `top_k` of [`Ranker::fuse`], each with what every feature added to its
-    /// score; nothing under weights.
+    /// The first `top_k` of [`Ranker::fuse`], each with what every feature added to its score;
+    /// empty under weights alone.
     ///
     /// # Errors
     /// As [`Ranker::fuse`].

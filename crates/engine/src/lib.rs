@@ -1,18 +1,19 @@
-//! The two journeys of Treffer: from a corpus to an index, from a query to hits.
+//! The engine of Treffer: from a corpus to an index, and from a query to hits.
 //!
 //! `search = fuse(gather(query), profile)` and
 //! `tune = argmax over weights of metric(fuse(gathered, weights))`:
 //! gathering is expensive and happens once per query, fusing is cheap and happens
-//! thousands of times, so the two are separate everywhere.
+//! thousands of times, so the two are kept apart everywhere.
 //!
-//! Reading order: [`config`] and [`profile`] say what an index is, [`build`] makes
-//! one and [`manifest`] records it, [`engine`] opens it. [`stages`] says what a stage is and
-//! which there are, [`pipeline`] turns a profile into the steps of a search, [`gather`] runs
-//! them, before a [`deadline`] if there is one, and [`search`] orders what they found, by
-//! weights or by a [`learned`] fusion. [`evaluate`] measures and [`tune`] improves the order
-//! on judged [`topics`], [`explain`] says where a document was lost, [`judge`] makes
-//! judgments where there are none, [`rerank`] reads and [`runs`] fuses what other programs
-//! ranked. Nothing here prints.
+//! Reading order: [`config`] and [`profile`] configure an index, [`build`] builds one,
+//! [`manifest`] records what it consists of, [`check`] verifies it completely and [`engine`]
+//! opens it. [`stages`] defines what a stage is and lists the standard ones, [`pipeline`]
+//! turns a profile into the steps of a search, [`gather`] runs them, within a [`deadline`] if
+//! there is one, and [`search`] fuses what they found, by weights or by a [`learned`] fusion.
+//! [`evaluate`] measures and [`tune`] improves rankings on judged [`topics`], [`explain`]
+//! shows why a document ranks where it does, [`judge`] has the cross-encoder make judgments,
+//! and [`rerank`] and [`runs`] rerank and fuse the runs of other programs. Nothing here
+//! prints.
 //!
 //! ```
 //! use treffer_engine::config::Config;

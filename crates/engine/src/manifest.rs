@@ -1,5 +1,5 @@
-//! The manifest: what an index consists of. It is written last and by rename, so an
-//! index is whole or absent.
+//! The manifest: what an index consists of. It is written last and by rename, so an index is
+//! complete or absent.
 //!
 //! ```text
 //! INDEX/manifest.json     this file
@@ -38,11 +38,11 @@ pub struct Manifest {
     pub written_by: String,
     /// Counts the commits of this folder, from 1.
     pub generation: u64,
-    /// What the index was built to.
+    /// What the index was built with, except the models.
     pub blueprint: Blueprint,
     /// The models it was built with.
     pub models: Models,
-    /// Its segments, in order of their documents. One, for now.
+    /// Its segments, in order of their documents; at present exactly one.
     pub segments: Vec<Segment>,
 }
 
@@ -51,7 +51,7 @@ pub struct Manifest {
 pub struct Models {
     /// The bi-encoder whose vectors the index holds.
     pub dense: Option<ModelRecord>,
-    /// The cross-encoder whose scores the profiles weigh.
+    /// The cross-encoder that the profiles were made for.
     pub cross: Option<ModelRecord>,
 }
 
@@ -60,7 +60,7 @@ pub struct Models {
 pub struct ModelRecord {
     /// Name, prefixes, pooling and maximal length.
     pub spec: ModelSpec,
-    /// Identity of all of it, weights and tokenizer included.
+    /// Fingerprint of these and of its files, weights and tokenizer included.
     pub fingerprint: Fingerprint,
 }
 
@@ -90,8 +90,8 @@ pub mod parts {
     pub const STORE: &str = "store";
 }
 
-/// The file's form: one JSON object of the manifest and a checksum over its very
-/// bytes, laid out always alike, so that the bytes can be told.
+/// The file's layout: one JSON object of the manifest and the checksum of its bytes, always
+/// laid out in the same way, so that these bytes can be found without parsing.
 const SEAL: [&str; 3] = ["{\"crc32\": ", ", \"manifest\": ", "}\n"];
 
 fn seal(manifest: &str) -> String {
@@ -116,8 +116,8 @@ impl Manifest {
     /// Reads the manifest of the index in `dir`.
     ///
     /// # Errors
-    /// Tells a missing, an empty, a half-written and a foreign folder apart, and
-    /// refuses a damaged manifest and another format.
+    /// If the folder is missing, is empty, holds a build that was interrupted or other files,
+    /// each with its own message; or if the manifest is damaged or of another format.
     pub fn read(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(MANIFEST);
         let text = match fs::read(&path) {
@@ -156,7 +156,7 @@ impl Manifest {
     /// If it cannot be written; the manifest that was there, if any, is untouched.
     pub fn write(&self, dir: &Path) -> Result<(), Error> {
         let manifest =
-            serde_json::to_string_pretty(self).expect("a manifest holds only what JSON can");
+            serde_json::to_string_pretty(self).expect("a manifest can be written as JSON");
         Ok(write_durably(
             &dir.join(MANIFEST),
             seal(&manifest).as_bytes(),
@@ -188,12 +188,12 @@ impl Manifest {
 }
 
 impl Segment {
-    /// Compares the seals of the parts in `dir` with those recorded: that they are the
-    /// very parts that were committed. Reads no content; what is read of it later is
-    /// verified then.
+    /// Compares the seals of the parts in `dir` with those recorded: this tells whether they
+    /// are the parts that were committed. Reads no content; each block is verified when it is
+    /// first touched.
     ///
     /// # Errors
-    /// Names the first part that is missing, damaged, or another.
+    /// Names the first part that is missing, damaged, or not the one that was committed.
     pub fn check_seals(&self, dir: &Path) -> Result<(), Error> {
         for (part, expected) in &self.parts {
             let folder = dir.join(part);

@@ -1,4 +1,4 @@
-//! From a model's name in the configuration to a model that runs.
+//! From a model's name in the configuration to a loaded model.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ pub(crate) fn record_scorer(model: &dyn PairScorer) -> ModelRecord {
 }
 
 impl ModelRecord {
-    /// Whether the model at hand is the one recorded.
+    /// Checks that the loaded model is the one recorded.
     ///
     /// # Errors
     /// Names what differs with both values: the name, a prefix, the pooling, the

@@ -1,5 +1,5 @@
-//! The pipeline: which steps a search takes, in order. Everything that depends on a
-//! profile's mode is decided here, and nothing else reads the mode.
+//! The pipeline: which steps a search takes, in order. Everything that depends on a profile's
+//! mode is decided here.
 
 use treffer_fusion::{Aggregation, Fusion, Normalization, Normalizer, Weights};
 use treffer_types::{StageMap, StageName, stage_list};
@@ -12,8 +12,8 @@ use crate::stages::{Capabilities, Registry, StageKind};
 /// One step of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The stage adds its best documents to the candidates, and scores those that are
-    /// there already.
+    /// The stage adds its best documents to the candidates, then scores every candidate that
+    /// it has not scored yet.
     Retrieve {
         /// Which stage.
         stage: StageName,
@@ -31,7 +31,7 @@ pub enum Step {
         stage: StageName,
         /// How many of them.
         depth: usize,
-        /// Which first.
+        /// In which order.
         order: Order,
     },
 }
@@ -47,7 +47,7 @@ impl Step {
     }
 }
 
-/// The steps of a search, and what follows from them.
+/// The steps of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pipeline {
     steps: Vec<Step>,
@@ -72,9 +72,9 @@ pub struct AvailableStage {
     pub name: StageName,
     /// What it can do.
     pub capabilities: Capabilities,
-    /// Its depth where a profile names none.
+    /// Its depth if a profile sets none.
     pub default_depth: usize,
-    /// What is known of its scores without looking at any.
+    /// How its scores are normalized by their theoretical bounds.
     pub theoretical: Normalizer,
 }
 
@@ -90,7 +90,7 @@ impl From<&StageKind> for AvailableStage {
 }
 
 impl Available {
-    /// What an index was built with, as far as `registry` knows its stages.
+    /// The stages that an index was built with, of those in `registry`.
     pub fn in_index(manifest: &Manifest, registry: Registry) -> Self {
         let stages = registry.iter().filter(|kind| (kind.is_in)(manifest));
         Available {
@@ -99,7 +99,7 @@ impl Available {
         }
     }
 
-    /// An index of so many documents that has every stage of `registry`.
+    /// An index of `n_docs` documents with every stage of `registry`.
     pub fn all(registry: Registry, n_docs: u32) -> Self {
         Available {
             stages: registry.iter().map(AvailableStage::from).collect(),
@@ -137,8 +137,8 @@ impl Pipeline {
         Pipeline::assemble(profile, available, running)
     }
 
-    /// The steps of those stages alone that `only` names: a search can stop after any
-    /// stage or leave one out.
+    /// The steps of only the stages that `only` names: a search can stop after any stage or
+    /// leave one out.
     ///
     /// # Errors
     /// As [`Pipeline::of`], or if a stage is named that the profile does not run.
@@ -160,7 +160,7 @@ impl Pipeline {
     }
 
     /// The steps that can change a ranking: as [`Pipeline::of`], but without a reranker
-    /// that has no weight and that no learned fusion looks at.
+    /// that has no weight and that no learned fusion uses.
     ///
     /// # Errors
     /// As [`Pipeline::of`].
@@ -218,8 +218,8 @@ impl Pipeline {
                 steps.extend(retrievers.first().map(retrieve));
                 steps.extend(retrievers.iter().skip(1).map(score));
             }
-            // Each finds what the others missed. The last one has scored all candidates by
-            // then, the ones before it lack what was retrieved after them.
+            // Each retrieves what the others missed, and later scores the candidates that were
+            // retrieved after its own step; for the last one there are none.
             Mode::Hybrid => {
                 steps.extend(retrievers.iter().map(retrieve));
                 let incomplete = retrievers.len().saturating_sub(1);
@@ -283,7 +283,7 @@ impl Pipeline {
         })
     }
 
-    /// The last stage that reranks: what it has not scored ranks below what it has.
+    /// The last stage that reranks: what it has not scored ranks below what it has scored.
     pub fn reranker(&self) -> Option<StageName> {
         self.steps.iter().rev().find_map(|step| match step {
             Step::Rerank { stage, .. } => Some(*stage),
@@ -297,7 +297,7 @@ impl Pipeline {
         self.stages.iter().copied().filter(is_scorer).collect()
     }
 
-    /// What is known of a stage's scores without looking at any.
+    /// How a stage's scores are normalized by their theoretical bounds.
     pub fn theoretical(&self, stage: StageName) -> Normalizer {
         self.theoretical.get_or(stage, Normalizer::MinMax)
     }
@@ -341,9 +341,9 @@ impl Pipeline {
         }
     }
 
-    /// The fusion of these stages under `profile`: the other stages' weights are given up
-    /// and the rest scaled to sum to 1. A single stage orders alone, whatever its weight;
-    /// `None` if there are more and none of them has any.
+    /// The fusion of these stages under `profile`: the weights of other stages are dropped and
+    /// the rest scaled to sum to 1. A single stage gets weight 1. `None` if there are several
+    /// stages and all their weights are 0.
     pub fn fusion(&self, profile: &Profile) -> Option<Fusion> {
         let weights = match self.stages.as_slice() {
             [_] => Weights::equal(&self.stages),

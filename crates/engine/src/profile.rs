@@ -28,10 +28,10 @@ pub use fingerprints::QueryFingerprints;
 pub struct Profile {
     /// Which stages retrieve candidates.
     pub mode: Mode,
-    /// The stage that retrieves in mode `two-stage`; other modes do not look at it.
+    /// The stage that retrieves in mode `two-stage`; other modes ignore it.
     pub first_stage: StageName,
-    /// How many candidates each stage retrieves, or, for a reranker, reads: from 1, and
-    /// for a reranker from 0, which switches it off.
+    /// How many candidates each stage retrieves, or, for a reranker, scores: at least 1; 0
+    /// switches a reranker off.
     #[serde(flatten)]
     pub depths: Depths,
     /// Beam of the graph search; at least the depth of the dense stage.
@@ -39,22 +39,20 @@ pub struct Profile {
     /// Indexes of fewer vectors than this are scanned instead of searched through
     /// the graph: exact, and no slower at that size.
     pub exact_below: usize,
-    /// Which candidates the cross-encoder reads first.
+    /// Which candidates the cross-encoder scores first.
     pub cross_order: Order,
-    /// How each stage's scores are brought to a common scale; min-max where nothing is
-    /// said.
+    /// How each stage's scores are brought to a common scale; min-max by default.
     pub normalizers: StageMap<Normalizer>,
     /// How the scores of a document's passages become one score for each stage.
     pub aggregation: Aggregation,
     /// alpha (bm25), beta (dense), gamma (cross) and so on: at least 0, with sum 1.
     pub weights: Weights,
-    /// Trees that correct the weighted sum; none in most profiles. The file holds the
-    /// weights and normalizers that they correct: where it applies, those here do not.
+    /// A learned fusion, if there is one: trees that correct a weighted sum. Its file holds
+    /// the weights and normalizers of that sum, which then replace those of the profile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learned: Option<LearnedFile>,
-    /// Milliseconds after which no further work is begun, counted from the start of the
-    /// query and at least 1. The first retrieval always runs; `None` lets all stages run
-    /// to their depths.
+    /// Milliseconds after which no further work is started, counted from the start of the
+    /// query and at least 1. The first retrieval always runs. `None` is no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
     /// Where the weights come from, if they were tuned.
@@ -70,7 +68,8 @@ pub struct LearnedFile {
     pub file: String,
     /// CRC-32 (IEEE) of the file.
     pub crc32: u32,
-    /// The stages whose scores it looks at. A search over others is fused by the weights.
+    /// The stages that it was trained on. A search that runs other stages is fused by the
+    /// weights.
     pub stages: Vec<StageName>,
 }
 
@@ -79,17 +78,18 @@ pub struct LearnedFile {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// The first stage retrieves, the others score what it found, the cross-encoder
+    /// The first stage retrieves, the others score what it found, and the cross-encoder
     /// reranks the best.
     Cascade,
-    /// BM25 and the bi-encoder both retrieve, so that each finds what the other missed.
+    /// Every stage that can retrieve does, such as BM25 and the bi-encoder, so that each finds
+    /// what the other missed.
     #[default]
     Hybrid,
     /// One first stage, then the cross-encoder; other stages that could retrieve are not
     /// run.
     TwoStage,
-    /// The cross-encoder reads every document. For small corpora: the index may
-    /// hold at most as many documents as the cross-encoder's depth.
+    /// The cross-encoder scores every document. For small corpora: the index may hold at most
+    /// as many documents as the cross-encoder's depth.
     Exhaustive,
 }
 
@@ -107,8 +107,8 @@ impl fmt::Display for Mode {
 /// The order in which a reranker takes candidates, written `fused` or as the name of a
 /// stage.
 ///
-/// It does not depend on the fusion weights, so that one gathering serves every
-/// weighting that a tuner tries.
+/// It does not depend on the fusion weights, so that a tuner can gather once and try every
+/// weighting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
     /// By the equally weighted fusion of the stages before it, normalized as the profile
@@ -171,9 +171,10 @@ pub struct Provenance {
     pub gain_interval: [f64; 2],
     /// Day of tuning, as year-month-day (UTC).
     pub date: String,
-    /// Fingerprint of the cross-encoder whose scores were weighed; empty if none was.
+    /// Fingerprint of the cross-encoder whose scores were weighted; empty if there was none.
     pub cross_fingerprint: String,
-    /// The queries themselves, so that a measurement on them can be told apart.
+    /// Fingerprints of the queries, so that an evaluation on queries that were tuned on can be
+    /// recognized.
     #[serde(default, skip_serializing_if = "QueryFingerprints::is_empty")]
     pub query_fingerprints: QueryFingerprints,
 }
@@ -200,7 +201,7 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// Whether the values make sense together.
+    /// Checks that the values are consistent.
     ///
     /// # Errors
     /// The key and what is wrong with it.
@@ -274,7 +275,7 @@ impl Profile {
         self.normalizers.get_or(stage, Normalizer::MinMax)
     }
 
-    /// What it says of how stages search, beside their depths.
+    /// Its parameters of retrieval, apart from depths.
     pub fn parameters(&self) -> Parameters {
         Parameters {
             ef_search: self.ef_search,
@@ -282,7 +283,7 @@ impl Profile {
         }
     }
 
-    /// The learned fusion, if it looks at just these stages.
+    /// The learned fusion, if it was trained on exactly these stages.
     pub fn learned_for(&self, stages: &[StageName]) -> Option<&LearnedFile> {
         let learned = self.learned.as_ref()?;
         let same = learned.stages.len() == stages.len()

@@ -1,4 +1,4 @@
-//! Re-ranking: what any program ranked, read by the index's cross-encoder.
+//! Reranking runs of other programs with the index's cross-encoder.
 
 use std::collections::BTreeMap;
 
@@ -10,31 +10,30 @@ use crate::error::{Error, stop_if_asked};
 use crate::gather::{query_name, score_at};
 use crate::profile::Profile;
 
-/// A run in its new order, and what of it could not be read.
+/// The reranked run, and what could not be scored.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Reranked {
-    /// The documents that were read by falling logit, then the others in the order in
-    /// which they were, with scores that go on falling by 1. Equal logits keep their
-    /// order too.
+    /// The scored documents by descending logit, then the others in the run's order, each with
+    /// a score 1 below the one before. Equal logits keep the run's order.
     pub run: Run,
-    /// Documents that the index does not hold, as query and document: they are left
-    /// out, and the depth is counted without them.
+    /// Pairs of query and document id of which the index lacks the document: they are left
+    /// out, and do not count toward the depth.
     pub unknown: Vec<(String, String)>,
     /// Queries of the run whose text was not given; they are left out.
     pub without_text: Vec<String>,
-    /// Queries given that the run does not have.
+    /// Given queries that the run lacks.
     pub not_in_run: usize,
-    /// How many pairs the cross-encoder read.
+    /// How many pairs the cross-encoder scored.
     pub n_read: usize,
 }
 
-/// Has the cross-encoder read the first `depth` documents of each of the run's
-/// rankings together with the query, and orders them by what it says.
+/// Scores the first `depth` documents of each ranking of the run with the cross-encoder, and
+/// sorts them by its logits.
 ///
 /// # Errors
 /// If the index was opened without a cross-encoder, if two queries have one id, if no
-/// query of the run is among `queries`, if one of them is blank, if reading fails, or
-/// if `progress` says to stop.
+/// query of the run is among `queries`, if one of them is blank, if scoring fails, or if
+/// `progress` says to stop.
 pub fn rerank(
     engine: &Engine,
     run: &Run,
@@ -110,7 +109,7 @@ fn rerank_query(
         return Ok(());
     }
     let places: Vec<usize> = (0..pool.len().min(depth)).collect();
-    // None of them has a say in what a pair scores.
+    // None of them influences the score of a pair.
     let parameters = Profile::default().parameters();
     let failed = |source| Error::Stage {
         stage: StageName::CROSS,
@@ -131,7 +130,7 @@ fn rerank_query(
     Ok(())
 }
 
-/// The scored by falling score, then the others, each 1 below the one before.
+/// The scored documents by descending score, then the others, each 1 below the one before.
 fn ordered<'a>(scored: impl Iterator<Item = (&'a String, Option<f64>)>) -> Vec<RunEntry> {
     let (mut read, unread): (Vec<_>, Vec<_>) = scored.partition(|(_, score)| score.is_some());
     // Stable: equal scores stay in the run's order.

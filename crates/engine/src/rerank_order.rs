@@ -5,10 +5,10 @@ use treffer_types::{Candidate, StageName};
 
 use crate::profile::Order;
 
-/// The `depth` candidates that a reranker would score first, best first, as places in
+/// The `depth` candidates that a reranker would score first, best first, as positions in
 /// `candidates`. `before` normalizes the stages that run before it.
 ///
-/// An order by a stage that scored nothing falls back on the fusion of all.
+/// If the order is by a stage that scored nothing, the fusion of all stages is used.
 pub(crate) fn first_to_read(
     candidates: &[Candidate],
     order: Order,

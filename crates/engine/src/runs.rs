@@ -1,11 +1,11 @@
-//! Foreign runs fused: rankings that other programs made, ordered by what fuses stages.
+//! Fusing runs of other programs, with the normalizers and weights that also fuse stages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use treffer_eval::{Run, RunEntry};
 use treffer_fusion::{Normalizer, System, combine};
 
-/// A run and its part in a fusion.
+/// A run, and how it is fused.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WeighedRun<'a> {
     /// The rankings.
@@ -16,13 +16,13 @@ pub struct WeighedRun<'a> {
     pub share: f64,
 }
 
-/// Fuses the runs' rankings of every query that at least one of them has, looking at
-/// the first `depth` documents of each ranking.
+/// Fuses the runs' rankings of every query that at least one of them has, using the first
+/// `depth` documents of each ranking.
 ///
-/// A document that a run lacks gets what [`Normalizer`] gives to the unscored, never
-/// more than that run's worst; a query that a run lacks is fused from the others. Of a
-/// document that comes twice in one ranking the first place counts. Ties are ordered by
-/// document id.
+/// A document that a run lacks gets the value that [`Normalizer`] gives to unscored
+/// candidates, never more than that run's worst; a query that a run lacks is fused from the
+/// others. If a document occurs twice in one ranking, its first position counts. Ties are
+/// ordered by document id.
 pub fn fuse_runs(runs: &[WeighedRun<'_>], depth: Option<usize>) -> Run {
     let queries: BTreeSet<&String> = runs
         .iter()

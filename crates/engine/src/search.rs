@@ -1,4 +1,4 @@
-//! The second journey: query to hits.
+//! Searching: from a query to hits.
 
 use treffer_api::{FeatureScore, Hit, QueryName, SearchOptions, SearchRequest, SearchResponse};
 use treffer_fusion::Fused;
@@ -15,8 +15,8 @@ impl Engine {
     /// The best documents for a query: `fuse(gather(query), profile)`.
     ///
     /// # Errors
-    /// If there is no such profile, a key or value is wrong, a stage is asked for that
-    /// does not run, the query is blank, a stage fails, or a document cannot be read.
+    /// If there is no such profile, a key or value is wrong, a requested stage does not run,
+    /// the query is blank, a stage fails, or a document cannot be read.
     pub fn search(&self, request: &SearchRequest) -> Result<SearchResponse, Error> {
         self.searcher(&request.options)?.search(&request.query)
     }
@@ -34,7 +34,7 @@ impl Engine {
         self.searcher(options)?.search_batch(queries)
     }
 
-    /// Prepares searches of one kind, so that what they share is done once.
+    /// Prepares searches with the same options, so that shared work is done once.
     ///
     /// # Errors
     /// As [`Engine::search`], as far as it does not depend on the query.
@@ -44,7 +44,7 @@ impl Engine {
     }
 }
 
-/// Searches of one kind over one index.
+/// Searches of one index with the same options.
 #[derive(Clone)]
 pub struct Searcher {
     engine: Engine,
@@ -54,8 +54,8 @@ pub struct Searcher {
 }
 
 impl Searcher {
-    /// Prepares searches under a profile that need not be one of the index. Of `options`
-    /// only what does not make a profile counts: stages, number of hits, explanations.
+    /// Prepares searches under a profile that need not be one of the index. Only those
+    /// `options` count that are not part of a profile: stages, number of hits, explanations.
     ///
     /// # Errors
     /// As [`Pipeline::only`] and [`Ranker::new`].
@@ -73,7 +73,7 @@ impl Searcher {
         })
     }
 
-    /// The same searches, their deadline and times by another clock than the system's.
+    /// The same with `clock` for deadlines and times, instead of the system's.
     pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
         self.gatherer = self.gatherer.with_clock(clock);
         self
@@ -135,7 +135,7 @@ fn drop_explanation(hit: &mut Hit) {
 }
 
 /// The best `top_k` of gathered candidates, with their documents and what explains their
-/// scores: the second half of a search, for candidates that are there already.
+/// scores: the second half of a search, for candidates that were gathered before.
 ///
 /// # Errors
 /// As [`Ranker::fuse`], or if a document cannot be read.
@@ -157,7 +157,7 @@ pub fn hits(
 /// The corpus's ids of all candidates in their fused order, without their documents.
 ///
 /// # Errors
-/// As [`Ranker::fuse`], or if the index cannot say what a document is called.
+/// As [`Ranker::fuse`], or if the id of a document cannot be read.
 pub fn ranking(
     engine: &Engine,
     query: &Query,
@@ -178,7 +178,7 @@ fn hit(
 ) -> Result<Hit, Error> {
     let document = engine.store().document(fused.doc);
     let document = document.map_err(part("read", "store", engine.dir()))?;
-    // The last stage looked closest.
+    // The last stage is the most accurate one.
     let best = candidate.all_evidence().last();
     let best = best.and_then(|(stage, _)| candidate.best(stage));
     Ok(Hit {

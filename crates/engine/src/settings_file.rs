@@ -1,5 +1,5 @@
-//! Changing one profile in `treffer.toml` without touching the rest: people's
-//! comments, their order and their other profiles stay as they are.
+//! Changing one profile in `treffer.toml` without touching the rest: comments, the order of
+//! keys and other profiles stay as they are.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::error::{Error, IoContext};
 use crate::manifest::{LOCK, Manifest, SETTINGS};
 use crate::profile::Profile;
 
-/// Takes the writer's lock of the index in `dir`; dropping it gives it back.
+/// Takes the writer's lock of the index in `dir`; dropping the guard releases it.
 ///
 /// # Errors
 /// If another process holds it, or the lock file cannot be opened.
@@ -23,11 +23,11 @@ pub(crate) fn lock(dir: &Path) -> Result<Lock, Error> {
     })
 }
 
-/// Writes the profile that `make` gives under `name` into the settings of the index in
-/// `dir`, if that is still of the generation for which the profile was made.
+/// Writes the profile that `make` returns into the settings of the index in `dir` under
+/// `name`, if the index is still of the generation that the profile was made for.
 ///
-/// `make` runs under the writer's lock, so that what it writes beside the settings is not
-/// in use by another writer.
+/// `make` runs under the writer's lock, so that no other writer changes the files that it
+/// writes beside the settings.
 ///
 /// # Errors
 /// If there is no index, another process writes it or has replaced it, or the settings
@@ -38,7 +38,7 @@ pub fn change_profile(
     name: &str,
     make: impl FnOnce() -> Result<Profile, Error>,
 ) -> Result<(), Error> {
-    Manifest::read(dir)?; // a lock in a folder that is no index would make it look like one
+    Manifest::read(dir)?; // a lock file would make a folder that is no index look like one
     let _lock = lock(dir)?;
     let found = Manifest::read(dir)?.generation;
     if found != generation {
@@ -60,7 +60,7 @@ pub fn change_profile(
 /// `text` has been read as settings before, so it has a table of profiles.
 fn with_profile(text: &str, name: &str, profile: &Profile) -> Result<String, toml_edit::TomlError> {
     let mut document: DocumentMut = text.parse()?;
-    let new = toml_edit::ser::to_document(profile).expect("a profile holds only what TOML can");
+    let new = toml_edit::ser::to_document(profile).expect("a profile can be written as TOML");
     let profiles = document["profiles"].or_insert(Item::Table(Table::new()));
     let is_inline = profiles.is_inline_table();
     let profiles = profiles
@@ -79,8 +79,8 @@ fn with_profile(text: &str, name: &str, profile: &Profile) -> Result<String, tom
     Ok(document.to_string())
 }
 
-/// Makes `old` say what `new` says, value by value, so that comments stay, those
-/// beside and above changed values too.
+/// Sets `old` to `new` value by value, so that comments stay, even those beside and above
+/// changed values.
 fn merge(old: &mut dyn TableLike, new: &dyn TableLike) {
     let gone = |key: &String| !new.contains_key(key);
     let keys: Vec<String> = old.iter().map(|(key, _)| key.to_string()).collect();
@@ -93,7 +93,7 @@ fn merge(old: &mut dyn TableLike, new: &dyn TableLike) {
                 old.insert(key, new.clone());
             }
             (Some(old), Some(new)) if old.is_table_like() => {
-                let old = old.as_table_like_mut().expect("it is like a table");
+                let old = old.as_table_like_mut().expect("checked to be like a table");
                 merge(old, new);
             }
             (Some(old), _) if is_same(old, new) => {}

@@ -1,8 +1,8 @@
-//! What a stage is, and which stages there are.
+//! What a stage is, and the standard stages.
 //!
 //! A stage retrieves candidates, scores those that others retrieved, or reranks the best
 //! of them. It is registered once, as a [`StageKind`]: its name, what it can do and how it
-//! is opened. Nothing else in the engine knows more of it.
+//! is opened. A search runs a stage only through these.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,9 +24,9 @@ pub(crate) use bm25::LEAST_BM25;
 
 /// A stage of an open index. Any number of threads may use it.
 pub trait Stage: Send + Sync {
-    /// Prepares to answer these queries, all at once, so that a model can encode them in
-    /// one pass. One answer per query, in order; it does not depend on the queries beside
-    /// it.
+    /// Prepares these queries, all at once, so that a model can encode them in one pass.
+    /// Returns one [`StageQuery`] per query, in order; its results do not depend on the other
+    /// queries.
     ///
     /// # Errors
     /// If a query cannot be encoded.
@@ -37,7 +37,7 @@ pub trait Stage: Send + Sync {
     ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError>;
 }
 
-/// What a profile says of how stages search, beside their depths.
+/// Parameters of retrieval that a profile sets, apart from depths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameters {
     /// Beam of the graph search.
@@ -59,8 +59,8 @@ pub trait StageQuery: Send {
         Err("this stage does not retrieve".into())
     }
 
-    /// Every passage that the stage can rank, best first and exactly, whatever it takes:
-    /// the truth that `retrieve` may approximate.
+    /// Every passage that the stage can rank, best first and exact at any cost: the ranking
+    /// that `retrieve` may approximate.
     ///
     /// # Errors
     /// If the stage cannot be run.
@@ -69,7 +69,7 @@ pub trait StageQuery: Send {
     }
 
     /// The evidence for each of `docs`, in their order. A document may have evidence for
-    /// several passages, or for none: the stage cannot score it.
+    /// several passages, or for none if the stage cannot score it.
     ///
     /// # Errors
     /// If the stage cannot be run.
@@ -90,23 +90,23 @@ pub struct Found {
 pub struct Capabilities {
     /// Finds candidates in the whole index.
     pub retrieves: bool,
-    /// Scores any candidate it is given, at little cost: all candidates are completed.
+    /// Scores given candidates at a low cost, so every candidate gets a score.
     pub scores: bool,
-    /// Scores candidates it is given, at a cost that allows only the best to be scored.
+    /// Scores given candidates at a high cost, so only the best get a score.
     pub reranks: bool,
 }
 
-/// A kind of stage: all that the engine knows of it before it is opened.
+/// A kind of stage: what the engine knows of a stage before it is opened.
 pub struct StageKind {
     /// Its name on the command line, in configuration and in results.
     pub name: StageName,
     /// What it can do.
     pub capabilities: Capabilities,
-    /// Its depth where a profile names none.
+    /// Its depth if a profile sets none.
     pub default_depth: usize,
-    /// What is known of its scores without looking at any.
+    /// How its scores are normalized by their theoretical bounds.
     pub theoretical: Normalizer,
-    /// Whether an index was built with it.
+    /// Whether an index has the stage.
     pub is_in: fn(&Manifest) -> bool,
     /// Opens it.
     pub open: fn(&OpenContext<'_>) -> Result<Arc<dyn Stage>, Error>,
@@ -140,8 +140,7 @@ impl Registry {
         Registry(&STANDARD)
     }
 
-    /// The kinds of a program that has stages of its own; usually the standard ones and
-    /// more.
+    /// The kinds of a program that has stages of its own; usually the standard ones and more.
     pub const fn new(kinds: &'static [&'static StageKind]) -> Self {
         Registry(kinds)
     }

@@ -1,4 +1,4 @@
-//! Judged queries: what evaluation and tuning have in common.
+//! Judged queries: the input of evaluation and tuning.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -9,35 +9,34 @@ use crate::engine::Engine;
 use crate::error::{Error, part, stop_if_asked};
 use crate::gather::{Gathered, Gatherer};
 
-/// Queries with their judgments, and what did not fit together.
+/// Queries with their judgments, and what does not match.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Topics {
     /// The queries that have judgments, in the order in which they were given.
     pub queries: Vec<Query>,
     /// Their judgments.
     pub qrels: Qrels,
-    /// What was left out, and what counts but cannot be found.
+    /// What was left out, and what counts but cannot be retrieved.
     pub mismatches: Mismatches,
 }
 
-/// Where queries, judgments and index do not fit together. None of it is an error,
-/// all of it is worth telling.
+/// Mismatches of queries, judgments and index. None is an error, but all should be reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mismatches {
     /// Queries without judgments, which are left out.
     pub queries_not_judged: usize,
     /// Judged queries whose text was not given, which are left out.
     pub judged_not_given: usize,
-    /// Queries of which no document is judged relevant. They count, with 0.
+    /// Queries without a relevant document. They count, with a value of 0.
     pub queries_without_relevant: usize,
-    /// Judged documents that the index does not hold. Relevant ones can never be
-    /// found and hold the metrics down.
+    /// Judged documents that the index lacks. Relevant ones can never be retrieved and lower
+    /// the metrics.
     pub documents_unknown: usize,
 }
 
 impl Topics {
-    /// Puts queries and judgments together and compares them with the index. Only
-    /// the first `limit` judged queries are kept, if a limit is given.
+    /// Joins queries and judgments and compares them with the index. Only the first `limit`
+    /// judged queries are kept, if a limit is given.
     ///
     /// # Errors
     /// If no query is judged, two judged ones have one id, or the index cannot be read.
@@ -100,7 +99,7 @@ impl Topics {
         self.gather_by(progress, |query| gatherer.gather(query))
     }
 
-    /// Gathers every query, in order, by `gather`.
+    /// Calls `gather` on every query, in order.
     pub(crate) fn gather_by(
         &self,
         progress: &dyn Progress,

@@ -1,12 +1,13 @@
-//! Tuning: what maximizes a metric on judged queries, and whether the gain is one.
+//! Tuning: what maximizes a metric on judged queries, and whether the gain is significant.
 //!
 //! Scores are gathered once and kept. Then every choice is fused and measured on every
-//! query, which is cheap, and nested cross-validation says what the winner is worth on
-//! queries that had no part in choosing it.
+//! query, which is cheap, and nested cross-validation estimates the metric on queries that had
+//! no part in the choice.
 //!
-//! Reading order: `report` is what comes out, `pool` what goes in; `space` says
-//! what may be chosen, `table` measures it, `select` chooses, `verdict` compares
-//! with the baselines, `adopt` changes the profile, and `cache` keeps the scores.
+//! Reading order: `report` is the output and `pool` the input; `setup` defines a choice,
+//! `space` which ones there are, `table` measures them, `select` chooses, `nested`
+//! cross-validates the choice, `learn` trains a learned fusion, `verdict` compares with the
+//! baselines, `adopt` changes the profile, and `cache` stores gathered scores.
 
 use treffer_eval::Metric;
 use treffer_types::{NoProgress, Progress, StageName};
@@ -45,7 +46,7 @@ use space::Space;
 pub struct TuneRequest<'a> {
     /// The profile to start from, and to compare with.
     pub profile: &'a Profile,
-    /// The stages to weigh; `None` for all that the profile runs.
+    /// The stages to give weights; `None` for all that the profile runs.
     pub stages: Option<&'a [StageName]>,
     /// What to maximize: its mean over queries.
     pub metric: Metric,
@@ -59,16 +60,16 @@ pub struct TuneRequest<'a> {
     pub seed: u64,
     /// Draws of the bootstrap and of each randomization test.
     pub draws: u32,
-    /// Most milliseconds that a query may take, by the times that gathering took; only
-    /// for a full search.
+    /// Maximum milliseconds per query, by the times measured while gathering; only for a full
+    /// search.
     pub budget_ms: Option<f64>,
-    /// Whether scores are kept in the index's folder, and taken from there.
+    /// Whether scores are cached in the index's folder.
     pub cache: bool,
-    /// Whether a learned fusion is grown beside the weights.
+    /// Whether a learned fusion is trained as well.
     pub learn: bool,
 }
 
-/// Usual number of draws.
+/// Default number of draws.
 pub const DRAWS: u32 = 10_000;
 
 /// What tuning may change.
@@ -78,14 +79,15 @@ pub enum Search {
     /// The weights alone.
     #[default]
     Weights,
-    /// Weights, normalizers, depths, and the order in which the cross-encoder reads.
+    /// Weights, normalizers, depths, and the order in which the cross-encoder takes
+    /// candidates.
     Full,
 }
 
 /// Finds what maximizes a metric on judged queries, and compares it with the baselines.
 ///
 /// # Errors
-/// If fewer than two stages are weighed, there are fewer queries than folds, no choice
+/// If fewer than two stages are given weights, there are fewer queries than folds, no choice
 /// is within the budget, a stage fails, or `progress` says to stop.
 pub fn tune(
     engine: &Engine,
@@ -117,11 +119,11 @@ pub fn tune(
     verdict::report(work, progress)
 }
 
-/// As [`tune`], on scores that were gathered elsewhere, by this pipeline. Reads no
-/// index, so it can be repeated and simulated.
+/// As [`tune`], on scores that were gathered before by this pipeline. Reads no index, so it
+/// can be used in simulations.
 ///
 /// # Errors
-/// As [`tune`], but that nothing is gathered.
+/// As [`tune`], except errors of gathering.
 pub fn tune_pools(
     pools: &[Pool],
     request: &TuneRequest<'_>,

@@ -11,9 +11,9 @@ use crate::error::Error;
 /// How the raw scores that one stage gave to the passages of a document become the raw
 /// score of the document.
 ///
-/// A stage's scores are aggregated before they are normalized, and each stage's for
-/// itself. Only passages that the stage has scored count. A document of one passage gets
-/// exactly that passage's score under every aggregation.
+/// The scores of each stage are aggregated separately, before they are normalized. Only
+/// passages that the stage has scored count. A document of one passage gets exactly that
+/// passage's score under every aggregation.
 ///
 /// As text, in configuration too: `max`, or `mean:3` for the mean of the three best.
 ///
@@ -47,8 +47,8 @@ pub enum Aggregation {
 }
 
 impl Aggregation {
-    /// Whether the setting makes sense. Configuration is checked as it is read; this is
-    /// for an aggregation made in code.
+    /// Checks the setting. Configuration is checked when it is read; this is for an
+    /// aggregation made in code.
     ///
     /// # Errors
     /// If `best` is 0.

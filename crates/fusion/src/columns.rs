@@ -1,5 +1,5 @@
-//! What the fusion of stages and the fusion of foreign runs share: columns of normalized
-//! scores, their weighted sum, and the order by it.
+//! What the fusion of stages and the fusion of runs share: columns of normalized scores, their
+//! weighted sum, and the order by it.
 
 use std::cmp::Ordering;
 

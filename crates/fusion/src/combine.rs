@@ -1,4 +1,4 @@
-//! Fusion of any number of systems over one pool, as for runs of other programs, with the
+//! Fusion of any number of systems over one pool, such as runs of other programs, with the
 //! normalizers and the sum that also fuse stages.
 
 use crate::columns::{Column, Scored, Weighted, keep_best, weighted_sum};
@@ -18,7 +18,7 @@ pub struct System<'a> {
     pub share: f64,
 }
 
-/// A candidate in its place.
+/// A fused candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Combined {
     /// Its position among the candidates that were given.
@@ -30,9 +30,9 @@ pub struct Combined {
 /// Orders all candidates by `sum over systems of share * normalized`, best first, ties
 /// in the order in which the candidates were given.
 ///
-/// A candidate that a system has not scored gets what [`Normalizer`] gives to the
-/// unscored: never more than the system's worst. A system that scored nothing has no
-/// influence. With [`Normalizer::Rank`] and shares of 1 this is reciprocal rank fusion
+/// A candidate that a system has not scored gets the value that [`Normalizer`] gives to
+/// unscored candidates: never more than the system's worst. A system that scored nothing has
+/// no influence. With [`Normalizer::Rank`] and shares of 1 this is reciprocal rank fusion
 /// (Cormack, Clarke and Büttcher, SIGIR 2009), except that equal scores share a rank.
 pub fn combine(systems: &[System<'_>]) -> Vec<Combined> {
     let longest = systems.iter().map(|system| system.scores.len()).max();

@@ -1,4 +1,4 @@
-//! What can be wrong with the settings of a fusion. Fusing itself cannot fail.
+//! Errors in the settings of a fusion. Fusing itself cannot fail.
 
 use treffer_types::{InvalidStageName, StageMap, StageName};
 
@@ -15,7 +15,7 @@ pub enum Error {
     #[error("the weight of every stage is 0; give at least one stage a weight above 0")]
     NoWeight,
 
-    /// Values without names that are not three.
+    /// A number of unnamed values other than three.
     #[error(
         "could not read weights from `{text}`: found {found} values where three are needed; {forms}",
         forms = WEIGHT_FORMS
@@ -39,7 +39,7 @@ pub enum Error {
         part: String,
     },
 
-    /// A weight for something that cannot be a stage.
+    /// A weight for an invalid stage name.
     #[error("could not read weights from `{text}`")]
     WeightOfNoStage {
         /// What was to be read.
@@ -97,7 +97,7 @@ pub enum Error {
         forms: &'static str,
     },
 
-    /// A normalizer whose settings make no sense.
+    /// A normalizer with invalid settings.
     #[error("the normalizer `{normalizer}` cannot be used: {reason}")]
     InvalidNormalizer {
         /// The normalizer.

@@ -1,4 +1,4 @@
-//! One pool, fused, with every stage's part in every score.
+//! The fusion of one pool, with every stage's part of every score.
 
 use serde::{Deserialize, Serialize};
 use treffer_types::{Candidate, DocId, StageMap, StageName, StageScore};
@@ -26,10 +26,10 @@ impl Fusion {
     /// used k = 60): every stage's score is `1 / (k + rank)`, and all have equal weight.
     /// `None` if `stages` is empty.
     ///
-    /// It is a fusion like any other here, and differs from the original in three ways:
-    /// ranks are those among all candidates that a stage has scored, equal scores share a
-    /// rank, and candidates that `reranker` has not scored follow those that it has.
-    /// Scores are the original's divided by the number of stages.
+    /// It differs from the original in three ways: ranks are those among all candidates that a
+    /// stage has scored, equal scores share a rank, and candidates that `reranker` has not
+    /// scored rank below those that it has scored. Scores are the original's divided by the
+    /// number of stages.
     pub fn rrf(k: u32, stages: &[StageName], reranker: Option<StageName>) -> Option<Self> {
         Some(Fusion {
             normalization: Normalization {
@@ -42,7 +42,7 @@ impl Fusion {
     }
 }
 
-/// A candidate in its place.
+/// A fused candidate.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fused {
     /// Its position in the pool that was given.
@@ -53,8 +53,8 @@ pub struct Fused {
     pub score: f64,
     /// What each stage that has a normalizer contributed, in the order of the
     /// normalizers. Where a stage gave no score, `raw`, `normalized` and `rank` are
-    /// `None`, but `weighted` still holds what the missing score cost, so that the parts
-    /// add up to the score.
+    /// `None`, but `weighted` still holds the weighted value of a missing score, so that the
+    /// parts add up to the score.
     pub stages: StageMap<StageScore>,
     /// What the trees of a learned fusion added; 0 in a linear one.
     pub learned: f64,
@@ -66,9 +66,9 @@ pub struct Fused {
 ///
 /// The scores of candidates that were not reranked are sums of fewer parts and cannot be
 /// compared with those of reranked ones. To keep scores from rising down the list, they
-/// all get the same part from the reranker: its weight times what the normalizer gives to
-/// the unscored, or less if the best of them would otherwise stand above the last
-/// reranked candidate. It can be negative, and so can their score.
+/// all get the same part from the reranker: its weight times the value that the normalizer
+/// gives to unscored candidates, or less if the best of them would otherwise stand above the
+/// last reranked candidate. It can be negative, and so can their score.
 pub fn fuse(candidates: &[Candidate], fusion: &Fusion) -> Vec<Fused> {
     let prepared = Prepared::new(candidates, &fusion.normalization);
     let order = prepared.order(&fusion.weights, prepared.len());
@@ -94,7 +94,7 @@ pub fn fuse(candidates: &[Candidate], fusion: &Fusion) -> Vec<Fused> {
     order.iter().enumerate().map(fused).collect()
 }
 
-/// What each stage says of one candidate, in the order of the columns.
+/// The part of each stage in the score of one candidate, in the order of the columns.
 pub(crate) fn stage_scores(
     prepared: &Prepared,
     candidate: &Candidate,
@@ -120,7 +120,7 @@ pub(crate) fn stage_scores(
     prepared.columns().map(score_in).collect()
 }
 
-/// The end of a ranking that was not reranked.
+/// The part of a ranking that was not reranked: its tail.
 struct Tail {
     /// Where it begins in the ranking.
     start: usize,
@@ -147,8 +147,8 @@ impl Tail {
         })
     }
 
-    /// The score of a candidate whose other stages sum to `sum`. Rounding could lift the
-    /// best one just above the ceiling.
+    /// The score of a candidate whose other stages sum to `sum`. It is capped, because
+    /// rounding could lift the best one just above the ceiling.
     fn score(&self, sum: f64) -> f64 {
         (sum + self.part).min(self.ceiling)
     }

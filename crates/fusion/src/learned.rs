@@ -1,4 +1,4 @@
-//! Learned fusion: a linear fusion, corrected by trees that were grown on judged queries.
+//! Learned fusion: a linear fusion, corrected by trees that were trained on judged queries.
 //!
 //! The score of a candidate is
 //!
@@ -8,13 +8,14 @@
 //!
 //! where `scale` brings the linear sum to log odds of relevance. The trees are LambdaMART
 //! (Burges, From RankNet to LambdaRank to LambdaMART, MSR-TR-2010-82), boosted from the
-//! linear fusion instead of from nothing: with few judged queries few trees are grown, and
-//! without any the order is that of the linear fusion. Trees are constrained to be
-//! monotone: a better score in a stage never lowers a candidate.
+//! linear fusion instead of from nothing: with few judged queries few trees are trained, and
+//! without trees the order is that of the linear fusion. Trees are constrained to be monotone:
+//! a better score in a stage never lowers a candidate.
 //!
 //! As in the linear fusion, candidates that the reranker has scored come before the others.
 //!
-//! [`mod@features`] says what the trees see, [`train`] grows them, `file` reads and writes them.
+//! [`mod@features`] defines the features, [`train`] trains the trees, `file` reads and writes
+//! them.
 
 use hessboost::data::DMatrix;
 use hessboost::model::BoostedModel;
@@ -43,11 +44,11 @@ pub struct Learned {
     pub(crate) scale: f64,
     /// The stages of its features, each once.
     pub(crate) stages: Vec<StageName>,
-    /// `None` if no tree was grown.
+    /// `None` if there are no trees.
     pub(crate) trees: Option<BoostedModel>,
 }
 
-/// What one feature did to a candidate's score.
+/// What one feature added to a candidate's score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contribution {
     /// Its name, one of [`features()`]; `None` for the trees' mean, the same for every
@@ -81,7 +82,7 @@ impl Learned {
     /// [`fuse`](crate::fuse).
     ///
     /// # Errors
-    /// If the trees do not fit the features, which cannot be after [`Learned::decode`].
+    /// If the trees do not fit the features, which cannot happen after [`Learned::decode`].
     pub fn fuse(
         &self,
         candidates: &[Candidate],
@@ -129,9 +130,9 @@ impl Learned {
         Ok(ranking.order.iter().enumerate().map(fused).collect())
     }
 
-    /// What every feature did to the scores of some candidates, by their positions in the
-    /// pool; the strongest first, those without effect left out. The parts of a candidate
-    /// add up to what the trees added, but for rounding to `f32`.
+    /// What every feature added to the scores of some candidates, by their positions in the
+    /// pool; the strongest first, those without effect left out. The parts of a candidate add
+    /// up to what the trees added, but for rounding to `f32`.
     ///
     /// # Errors
     /// As [`Learned::fuse`].
@@ -197,7 +198,7 @@ impl Learned {
     /// The candidates of a group, best first, by position.
     ///
     /// # Errors
-    /// If the group was made for other stages; otherwise as [`Learned::fuse`].
+    /// If the group has the features of other stages; otherwise as [`Learned::fuse`].
     pub fn order(&self, group: &QueryGroup) -> Result<Vec<usize>, LearnError> {
         group.check_stages(&self.stages)?;
         let ranking = self.rank(&group.candidates, &group.rows)?;

@@ -1,5 +1,5 @@
-//! A learned fusion where the crate was built without the feature `learned`: there is none,
-//! and none can be made, so its methods are never called.
+//! Stands in for learned fusions when the crate is built without the feature `learned`: its
+//! type has no values, so its methods are never called.
 
 use treffer_types::{Candidate, StageName};
 
@@ -10,7 +10,7 @@ use crate::lengths::Lengths;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Learned {}
 
-/// What one feature did to a score through the trees of a learned fusion.
+/// What one feature added to a score through the trees of a learned fusion.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contribution {
     /// Its name; `None` for what the trees give every candidate.
@@ -32,7 +32,7 @@ pub enum LearnError {
 }
 
 impl Learned {
-    /// The stages whose scores it looks at.
+    /// The stages that it was trained on.
     pub fn stages(&self) -> &[StageName] {
         match *self {}
     }
@@ -60,7 +60,7 @@ impl Learned {
         match *self {}
     }
 
-    /// What every feature did to the scores of some candidates.
+    /// What every feature added to the scores of some candidates.
     ///
     /// # Errors
     /// Never.

@@ -1,4 +1,4 @@
-//! What the scores of a pool do not tell.
+//! Lengths of queries and documents, which learned fusions use besides scores.
 
 /// The lengths of a query and of its candidates, in terms of the index's analyzer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

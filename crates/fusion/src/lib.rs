@@ -7,10 +7,9 @@
 //! of passages into one per document, [`normalizer`] brings raw scores to a common scale
 //! and `text` reads and writes it, [`normalization`] is these two for all stages,
 //! [`prepared`] orders a normalized pool,
-//! [`fusion`] puts them together and says what each stage contributed, and
-//! [`mod@combine`] does the same for any number of foreign systems. With the feature
-//! `learned` there are also trees that correct a fusion of stages, and [`lengths`] holds
-//! what they see besides scores.
+//! [`fusion`] combines them and shows what each stage contributed, and [`mod@combine`] fuses
+//! the runs of any number of systems. With the feature `learned` there are also trees that
+//! correct a fusion of stages, and [`lengths`] holds what they use besides scores.
 //!
 //! ```
 //! use treffer_fusion::{Fusion, Normalization, Normalizer, fuse};

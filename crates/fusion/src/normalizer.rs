@@ -26,7 +26,7 @@ use crate::columns::Column;
 #[serde(remote = "Self", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Normalizer {
     /// `(s - min) / (max - min)` over the pool, in 0..=1. If all scores are equal,
-    /// one score alone included, each is 0.5: nothing says which is better.
+    /// or if there is only one, each is 0.5.
     MinMax,
     /// `(s - mean) / deviation` over the pool, with the population's standard
     /// deviation; unbounded. If all scores are equal, each is 0.
@@ -74,7 +74,7 @@ pub enum Normalizer {
 }
 
 impl Normalizer {
-    /// Why the settings make no sense; `None` if they do.
+    /// Why the settings are invalid; `None` if they are valid.
     pub(crate) fn refusal(self) -> Option<&'static str> {
         match self {
             Normalizer::MinMax
@@ -116,7 +116,7 @@ impl Normalizer {
         })
     }
 
-    /// Determines whatever depends on the pool; `None` if there are no scores.
+    /// Fits what depends on the pool; `None` if there are no scores.
     fn fit(self, raw: &[Option<f64>]) -> Option<Map> {
         let scores = || raw.iter().flatten().copied();
         let min = scores().reduce(f64::min)?;

@@ -17,19 +17,19 @@ use crate::weights::Weights;
 /// The order is by weighted sum, best first, ties by document. A stage of weight 0 has no
 /// influence, and neither has one that scored nothing in the pool. While the reranker has
 /// a weight, the candidates that it has scored come first and the others follow, ordered
-/// by the other stages: not having been reranked is no evidence, and must not beat a low
+/// by the other stages: a missing score is no evidence of relevance, and must not beat a low
 /// score.
 #[derive(Clone, Debug)]
 pub struct Prepared {
-    /// Position in the pool as given, for each candidate in the order of ties. All else
-    /// here is in that order too, so a tie is settled by comparing positions.
+    /// Position in the pool as given, for each candidate in the order that settles ties. All
+    /// other fields are in that order too, so a tie is settled by comparing positions.
     origins: Vec<usize>,
     /// In the order of the normalizers; `None` for a stage that scored nothing.
     columns: Vec<(StageName, Option<Column>)>,
     reranking: Option<Reranking>,
 }
 
-/// How a reranker divides a pool of which it has scored something.
+/// How a reranker divides a pool: into what it has scored and what it has not.
 #[derive(Clone, Debug)]
 pub(crate) struct Reranking {
     /// The reranker.

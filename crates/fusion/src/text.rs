@@ -1,5 +1,5 @@
 //! Normalizers as text, typed by people or read from configuration, and refused if their
-//! settings make no sense. A new normalizer needs its forms here, and its formula in
+//! settings are invalid. A new normalizer needs its forms here, and its formula in
 //! [`crate::normalizer`].
 
 use std::fmt;
@@ -18,8 +18,8 @@ const FORMS: &str = "min-max, z-score, rank:60, linear-rank, \
 const DEFAULT_K: u32 = 60;
 
 impl Normalizer {
-    /// Whether the settings make sense. Configuration is checked as it is read; this is for
-    /// a normalizer made in code.
+    /// Checks the settings. Configuration is checked when it is read; this is for a normalizer
+    /// made in code.
     ///
     /// # Errors
     /// If a setting is not finite, if `low` is not below `high`, or if a sigmoid does not

@@ -71,13 +71,13 @@ impl Weights {
         Weights::new(StageMap::from_fn(stages, |_| 1)).ok()
     }
 
-    /// Every way to share `steps` equal parts among `stages`: the grid that a tuner
+    /// Every way to distribute `steps` equal parts among `stages`: the grid that a tuner
     /// searches.
     ///
-    /// Of n steps and k stages there are C(n + k - 1, k - 1) points, 231 of 20 steps
-    /// (0.05 each) and three stages. The share of the first stage rises slowest, and the
-    /// last takes what the others leave. A stage named twice changes nothing. No stages
-    /// or no steps, no points.
+    /// With n steps and k stages there are C(n + k - 1, k - 1) points: 231 with 20 steps (0.05
+    /// each) and three stages. The share of the first stage rises slowest, and the last takes
+    /// what the others leave. A stage named twice changes nothing. Empty if there are no
+    /// stages or no steps.
     pub fn simplex(steps: u32, stages: &[StageName]) -> impl Iterator<Item = Weights> + use<> {
         let stages = StageMap::from_fn(stages, |_| ());
         let mut first = vec![0; stages.len()];
@@ -146,8 +146,8 @@ impl PartialEq for Weights {
 
 impl Eq for Weights {}
 
-/// The next way to write a sum as as many parts, in lexicographic order; `None` after the
-/// one that gives the first part everything.
+/// The next composition of the same sum into the same number of parts, in lexicographic order;
+/// `None` after the one in which the first part is the whole sum.
 fn next_composition(parts: &[u32]) -> Option<Vec<u32>> {
     let last_used = parts.iter().rposition(|part| *part > 0)?;
     let raised = last_used.checked_sub(1)?;

@@ -3,9 +3,8 @@
 //! A block is, before compression, the length of each of its documents as u32, then
 //! the documents. A document is two JSON objects, its text and its metadata: metadata
 //! on its own is nested no deeper than in the record that it came from, so what could be
-//! read once can be read again. `documents.zst` is a prologue, then the blocks;
-//! `blocks.table` is a prologue, the number of documents as u32, then one [`Entry`] per
-//! block.
+//! parsed once can be parsed again. `documents.zst` is a prologue, then the blocks;
+//! `blocks.table` is a prologue, the number of documents as u32, then one [`Entry`] per block.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -29,7 +28,7 @@ const MOST_BYTES: usize = 1 << 31;
 /// zstd's default: higher levels gain a few percent on such blocks and take far longer.
 const LEVEL: i32 = 3;
 
-/// What the JSON library reads back.
+/// The maximum depth that the JSON library parses.
 const MOST_LEVELS: usize = 127;
 
 /// A document without its metadata.
@@ -174,7 +173,7 @@ impl BlockWriter {
         Ok(json)
     }
 
-    /// Adds what [`encode`](Self::encode) gave.
+    /// Adds a document that [`encode`](Self::encode) returned.
     pub(crate) fn push(&mut self, json: &[u8]) -> Result<(), Error> {
         if !self.json.is_empty() && self.json.len() + json.len() > BLOCK_BYTES {
             self.close_block()?;
@@ -295,12 +294,12 @@ impl BlockReader {
     fn entry(&self, number: usize) -> Result<Entry, Error> {
         let start = number * Entry::WORDS;
         let words = self.entries.slice(start..start + Entry::WORDS)?;
-        let words = words.first_chunk().expect("a slice is as long as asked");
+        let words = words.first_chunk().expect("a slice of requested length");
         Ok(Entry::from_words(*words))
     }
 
     fn unpack(&self, number: usize, entry: Entry) -> Result<Vec<u8>, Error> {
-        // A file has fewer bytes than fit the address space; what is beyond is refused.
+        // A mapped file fits the address space; an offset beyond it is refused.
         let start = usize::try_from(entry.offset).unwrap_or(usize::MAX);
         let end = start.saturating_add(entry.packed as usize);
         let packed = self.documents.bytes(start..end)?;

@@ -1,4 +1,4 @@
-//! Everything that can go wrong with a store, as the caller can tell it apart.
+//! Errors of a store.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use treffer_types::DocId;
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A document of this external id was added before. Nothing was written, and the
-    /// writer can go on.
+    /// A document with this external id was added before. Nothing was written, and the writer
+    /// can go on.
     #[error("the document id `{id}` occurs twice, first as document {}", .first.0)]
     DuplicateId {
         /// The external id.
@@ -28,7 +28,7 @@ pub enum Error {
         id: String,
         /// Its size as JSON.
         bytes: usize,
-        /// The most that is allowed.
+        /// The maximum size.
         most: usize,
     },
 
@@ -41,7 +41,7 @@ pub enum Error {
     TooDeep {
         /// The external id.
         id: String,
-        /// The most levels that are allowed.
+        /// The maximum number of levels.
         most: usize,
     },
 
@@ -68,7 +68,7 @@ pub enum Error {
         len: usize,
     },
 
-    /// A store is there already.
+    /// The directory already holds a store.
     #[error(
         "{} holds documents already; remove it or choose another directory",
         .path.display()
@@ -78,7 +78,7 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// No complete store is there.
+    /// The directory holds no complete store.
     #[error(
         "{} holds no complete store: {file} is missing; build the index again",
         .path.display()
@@ -86,16 +86,16 @@ pub enum Error {
     Missing {
         /// The directory.
         path: PathBuf,
-        /// The file that is not there.
+        /// The missing file.
         file: String,
     },
 
-    /// A file is not what was written.
+    /// A file is not as it was written.
     #[error("{} is damaged: {reason}; build the index again", .path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// How it was noticed.
+        /// What is wrong with it.
         reason: String,
     },
 
@@ -113,14 +113,14 @@ pub enum Error {
         found: u32,
     },
 
-    /// The file system refused.
+    /// A file could not be read or written.
     #[error("could not {action} {}", .path.display())]
     Io {
         /// What was being done, as a verb.
         action: &'static str,
-        /// To which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// Why not.
+        /// Why it failed.
         #[source]
         source: io::Error,
     },

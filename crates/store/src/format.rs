@@ -2,7 +2,7 @@
 
 use treffer_disk::Prologue;
 
-/// Changes with every change to any file of the store.
+/// Must be incremented with every change to any file of the store.
 const VERSION: u32 = 2;
 
 pub(crate) const DOCUMENTS: &str = "documents.zst";

@@ -3,8 +3,8 @@
 //! `ids.table` is a prologue, the ids one after the other in order of arrival, zeros up to a
 //! multiple of 8, then for each id where it ends (u64, counted from the first id's start).
 //! `hashes.table` is a prologue, 4 bytes of zeros, the [`hash`] of each id (u64), ascending,
-//! then the document of each hash (u32). Two ids may share a hash: it narrows the choice, and
-//! the ids themselves decide.
+//! then the document of each hash (u32). Two ids may share a hash, so the ids themselves are
+//! compared.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -34,16 +34,17 @@ pub(crate) fn hash(id: &str) -> u64 {
 
 /// Writes ids and refuses those it has seen.
 ///
-/// Ids themselves go to disk. What stays is where each ends, 8 bytes, and hash and number,
-/// 16 bytes in a hash table: between 26 and 56 bytes per document, depending on how full the
-/// two are. An id whose hash was seen is compared with the one on disk, so a collision loses
-/// nothing.
+/// The ids themselves go to disk. In memory stay the end of each, 8 bytes, and its hash and
+/// number, 16 bytes in a hash table: between 26 and 56 bytes per document, depending on how
+/// full the two are. An id whose hash was seen is compared with the one on disk, so collisions
+/// do no harm.
 pub(crate) struct IdWriter {
     table: FileWriter,
     hash: fn(&str) -> u64,
     /// The first document of each hash.
     seen: HashMap<u64, DocId>,
-    /// All further documents of a hash: none, unless somebody makes collisions on purpose.
+    /// All further documents of a hash: practically none, unless collisions are made on
+    /// purpose.
     collided: Vec<(u64, DocId)>,
     /// Where each id ends, from the first one's start.
     ends: Vec<u64>,
@@ -182,7 +183,7 @@ impl Ids {
             None => 0,
         };
         let [start, end] = [start, self.ends.get(index)?].map(|offset| {
-            // A file has fewer bytes than fit the address space; what is beyond is refused.
+            // A mapped file fits the address space; an offset beyond it is refused.
             usize::try_from(offset)
                 .unwrap_or(usize::MAX)
                 .saturating_add(Prologue::BYTES)

@@ -1,8 +1,8 @@
 //! Documents by number, in compressed blocks.
 //!
-//! The engine's other parts know documents by [`DocId`](treffer_types::DocId); this crate
-//! gives the document back, and leads from the corpus's own ids to numbers and back
-//! without touching text.
+//! The engine's other parts refer to documents by [`DocId`](treffer_types::DocId); this crate
+//! returns the documents, and maps the corpus's own ids to numbers and back without reading
+//! text.
 //!
 //! | file | holds |
 //! |---|---|
@@ -12,10 +12,10 @@
 //! | `hashes.table` | a hash of each id with the document's number, by hash |
 //! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no store |
 //!
-//! Every file begins with its magic number and version; numbers are little-endian. Files
-//! are mapped, and what is touched is verified first: opening a store costs the same
-//! whatever it holds, and an open one takes no memory per document beyond the pages that
-//! were touched.
+//! Every file begins with its magic number and version; numbers are little-endian. Files are
+//! mapped, and each block is verified when it is first touched: the cost of opening a store
+//! does not depend on its size, and an open one takes no memory per document beyond the pages
+//! that were touched.
 //!
 //! ```
 //! use treffer_store::{Store, StoreWriter};

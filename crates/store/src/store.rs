@@ -45,8 +45,7 @@ impl Store {
         self.len() == 0
     }
 
-    /// A document: its block is verified when it is touched for the first time, and
-    /// unpacked.
+    /// A document: its block is verified when it is first touched, and unpacked.
     ///
     /// # Errors
     /// [`Error::UnknownDoc`] if there is no such document, [`Error::Damaged`] if what is

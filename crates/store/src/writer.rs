@@ -11,9 +11,9 @@ use crate::ids::IdWriter;
 
 /// Writes a store. Nothing can be opened until [`finish`](Self::finish) has returned.
 ///
-/// Memory grows by less than 60 bytes per document and 24 per block of 32 KiB, whatever
-/// the documents hold, and by 16 more per document while finishing. The largest document
-/// is held a few times over.
+/// Memory grows by less than 60 bytes per document and 24 per block of 32 KiB, independent of
+/// their content, and by 16 more per document while finishing. The largest document is held in
+/// memory several times.
 pub struct StoreWriter {
     dir: PathBuf,
     blocks: BlockWriter,
@@ -52,7 +52,8 @@ impl StoreWriter {
     ///
     /// # Errors
     /// [`Error::DuplicateId`], [`Error::TooLarge`] or [`Error::TooDeep`]: nothing was
-    /// written and the next document can be added. [`Error::Io`]: the writer is of no more use.
+    /// written and the next document can be added. [`Error::Io`]: the writer can no longer be
+    /// used.
     pub fn add(&mut self, document: &Document) -> Result<DocId, Error> {
         self.check_whole()?;
         if self.ids.len() == u32::MAX {

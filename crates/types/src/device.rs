@@ -1,7 +1,7 @@
-//! Where a model runs, as a name. Chosen by the caller, never guessed, never replaced.
+//! Where a model runs, as a name. The caller chooses it; it is never guessed or replaced.
 //!
-//! Only the name: whether a program has such a device, and how it runs a model there,
-//! is up to whoever loads the model.
+//! This is only the name: whether such a device is available, and how a model runs there, is
+//! up to the program that loads the model.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -32,8 +32,8 @@ pub enum Device {
 /// How the CPU runs a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CpuBackend {
-    /// In 8-bit integers with the best instructions that this processor has, or in f32
-    /// where it has none that are known or the model's shape asks for it.
+    /// In 8-bit integers with the best instructions that this processor has, or in f32 if it
+    /// has none of them or the model's shape requires it.
     #[default]
     Fastest,
     /// In f32 through candle: the reference.
@@ -42,7 +42,7 @@ pub enum CpuBackend {
     Quantized(InstructionSet),
 }
 
-/// Extensions of x86-64 that 8-bit integers can be multiplied with.
+/// Extensions of x86-64 that multiply 8-bit integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum InstructionSet {
     /// AVX2 and FMA.

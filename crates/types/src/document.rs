@@ -7,7 +7,7 @@ pub type Metadata = serde_json::Map<String, serde_json::Value>;
 
 /// The engine's number of a document: assigned in order of arrival from 0, never reused.
 ///
-/// It is the last word on ties: of two equal scores the lower `DocId` ranks first.
+/// It breaks ties: of two equal scores, the one with the lower `DocId` ranks first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DocId(pub u32);
@@ -15,7 +15,7 @@ pub struct DocId(pub u32);
 /// One record of a corpus.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Document {
-    /// The corpus's own name for it, unique within an index.
+    /// The corpus's own id, unique within an index.
     pub id: String,
     /// May be empty; `title` and `text` are never both empty.
     pub title: String,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::score::Score;
 
-/// What one stage said of a hit.
+/// The part of one stage in the score of a hit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageScore {
     /// As the stage computed it; `None` if it did not score the document.

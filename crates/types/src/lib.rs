@@ -1,10 +1,10 @@
-//! The words every crate of Treffer shares, and nothing that works.
+//! The data types and traits that the crates of Treffer share, without logic.
 //!
-//! Reading order: [`document`] and [`query`] say what goes in, [`stage`] names the stages,
-//! [`score`] and [`candidate`] are what passes between them, [`hit`] what a stage
-//! contributes to a result, [`model`] names a model folder, [`device`] where a model runs,
-//! [`seam`] holds the traits behind which the heavy crates stand, and [`qrels`] the relevance
-//! judgments.
+//! Reading order: [`document`] and [`query`] are the input, [`stage`] names the stages,
+//! [`score`] and [`candidate`] pass between them, [`hit`] is what a stage contributes to a
+//! result, [`model`] describes a model folder, [`device`] is where a model runs, [`seam`]
+//! holds the traits that models, clocks and progress reports implement, and [`qrels`] the
+//! relevance judgments.
 //!
 //! ```
 //! use treffer_types::{Candidate, DocId, Evidence, Score, StageName};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModelRole {
-    /// Text to vector, query and passage apart.
+    /// Text to vector, queries and passages separately.
     BiEncoder,
     /// Query and passage read together, to one score.
     CrossEncoder,
@@ -35,7 +35,7 @@ pub enum Pooling {
     Cls,
 }
 
-/// What a model folder's own files do not say, or not reliably.
+/// What a model folder's own files do not say reliably.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelSpec {
@@ -51,7 +51,7 @@ pub struct ModelSpec {
     /// Put before every passage; often empty.
     #[serde(default)]
     pub passage_prefix: String,
-    /// Most tokens read, special tokens included.
+    /// Maximum number of tokens, special tokens included.
     pub max_length: usize,
     /// SPDX expression, or "unknown".
     pub license: String,
@@ -67,15 +67,14 @@ pub struct ModelFolder {
     /// What its files do not say.
     pub spec: ModelSpec,
     /// Pinned lower-case hexadecimal sha256 by file name. The loader checks the
-    /// files named here and refuses the model if one differs; empty for a
-    /// folder nobody has pinned.
+    /// files named here and refuses the model if one differs; empty if nothing is pinned.
     pub sha256: BTreeMap<String, String>,
 }
 
-/// Identity of a model as used: the sha256 over its weights, tokenizer and
-/// configuration files and over pooling, prefixes and maximal length.
+/// Fingerprint of a model as used: the sha256 over its weights, tokenizer and configuration
+/// files and over pooling, prefixes and maximal length.
 ///
-/// Vectors made under one fingerprint mean nothing under another.
+/// Vectors of models with different fingerprints cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fingerprint(pub String);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// How relevant a document is: 0 or below is not relevant.
 pub type Grade = i32;
 
-/// Judgments by query id, then by document id. What is not in here was not judged.
+/// Judgments by query id, then by document id. A pair that is missing was not judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Qrels(pub BTreeMap<String, BTreeMap<String, Grade>>);
 

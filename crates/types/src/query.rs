@@ -1,14 +1,14 @@
-//! A query and what is known of it.
+//! A query with its id and tags.
 
 use serde::{Deserialize, Serialize};
 
 /// One query. Its text is words, never query syntax.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
-    /// The query set's own name for it; empty for a query typed by hand.
+    /// The query set's own id; empty for a query typed by hand.
     #[serde(default)]
     pub id: String,
-    /// What is searched for.
+    /// The text of the query.
     pub text: String,
     /// What the query tests, for breaking an evaluation down; often empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

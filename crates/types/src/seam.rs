@@ -1,11 +1,11 @@
-//! The borders behind which the heavy crates stand. No type of candle, tantivy
-//! or hnsw_rs crosses them.
+//! The traits by which the engine uses models, clocks and progress reports. No type of an
+//! inference library appears in them.
 
 use std::time::Duration;
 
 use crate::model::{Fingerprint, ModelSpec};
 
-/// An error of whatever stands behind a seam, kept as the source of the caller's own.
+/// An error of an implementation of these traits, kept as the source of the caller's error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// One text as a unit vector.
@@ -17,7 +17,7 @@ pub struct Embedding {
     pub tokens_cut: u32,
 }
 
-/// A bi-encoder: texts to unit vectors, with query and passage sides told apart.
+/// A bi-encoder: texts to unit vectors, which may encode queries and passages differently.
 pub trait Embedder: Send + Sync {
     /// What the model is.
     fn spec(&self) -> &ModelSpec;
@@ -42,7 +42,7 @@ pub trait Embedder: Send + Sync {
     fn embed_passages(&self, passages: &[&str]) -> Result<Vec<Embedding>, BoxError>;
 }
 
-/// What a cross-encoder says of one pair.
+/// A cross-encoder's score of one pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PairScore {
     /// Raw and unbounded: never squashed, so that no two good pairs round to the
@@ -69,14 +69,14 @@ pub trait PairScorer: Send + Sync {
     fn score_pairs(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, BoxError>;
 }
 
-/// Time, handed in so that whatever depends on it can be tested without waiting.
+/// A clock, passed in so that code that depends on time can be tested without waiting.
 pub trait Clock: Send + Sync {
     /// Time since some moment that stays the same for the life of the clock; never less
     /// than before.
     fn now(&self) -> Duration;
 }
 
-/// How long work reports itself, and how it is told to stop. Libraries never print.
+/// How long-running work reports progress, and how it is stopped. Libraries never print.
 pub trait Progress: Send + Sync {
     /// A new step begins. `total` is in `unit`s, `None` if unknown.
     fn begin(&self, step: &str, total: Option<u64>, unit: &str);

@@ -2,7 +2,7 @@
 //!
 //! Stages are an open set: a name is text, not a variant, so that a program can add a
 //! stage of its own without changing this crate. Which stages there are, and in which
-//! order they run, is said by the engine's registry.
+//! order they run, is defined by the engine's registry.
 
 use std::fmt;
 use std::str::FromStr;
@@ -36,7 +36,7 @@ impl StageName {
     /// The cross-encoder's raw logit, unbounded.
     pub const CROSS: StageName = StageName::from_static("cross");
 
-    /// A name that is known when the program is compiled.
+    /// The name that a literal gives.
     ///
     /// # Panics
     /// If it is not a valid name; in a constant that is a compile error.
@@ -131,12 +131,12 @@ pub fn stage_list(stages: &[StageName]) -> String {
 }
 
 /// A value for each of some stages, in an order of its own, usually that in which the
-/// stages run. Two maps are equal if they hold the same values, whatever their order.
+/// stages run. Two maps are equal if they hold the same values in any order.
 #[derive(Clone)]
 pub struct StageMap<T>(Vec<(StageName, T)>);
 
 impl<T> StageMap<T> {
-    /// A map of nothing.
+    /// An empty map.
     pub const fn new() -> Self {
         StageMap(Vec::new())
     }
@@ -183,7 +183,7 @@ impl<T> StageMap<T> {
         self.0.iter().map(|(stage, _)| *stage)
     }
 
-    /// Each value made into another, in the same order.
+    /// Maps each value, in the same order.
     pub fn map<U>(&self, mut change: impl FnMut(StageName, &T) -> U) -> StageMap<U> {
         self.iter()
             .map(|(stage, value)| (stage, change(stage, value)))
@@ -238,7 +238,7 @@ impl<T: fmt::Debug> fmt::Debug for StageMap<T> {
     }
 }
 
-/// Of several values for one stage the last one stays, at the place of the first.
+/// If a stage occurs several times, its last value counts, at the position of the first.
 impl<T> FromIterator<(StageName, T)> for StageMap<T> {
     fn from_iter<I: IntoIterator<Item = (StageName, T)>>(pairs: I) -> Self {
         let mut map = StageMap::new();

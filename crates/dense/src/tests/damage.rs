@@ -140,8 +140,8 @@ fn another_version_is_told_from_damage() {
     }
 }
 
-/// Behind the checksums, whatever wrote them: files that make no sense are errors or give
-/// some answer, and a complete check never panics either.
+/// Behind valid checksums: files that make no sense are errors or give some answer, and a
+/// complete check never panics either.
 #[test]
 fn sealed_nonsense_causes_no_panic() {
     let dir = index();

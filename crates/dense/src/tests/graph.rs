@@ -200,7 +200,7 @@ fn verifying_counts_what_cannot_be_reached() {
     );
 }
 
-/// Behind the checksums: whatever wrote them, links that lead nowhere are errors.
+/// Behind valid checksums, links to missing rows are errors.
 #[test]
 fn a_link_that_leads_nowhere_is_an_error_where_it_is_met() {
     let vectors = Random(46).vectors(20, 4);

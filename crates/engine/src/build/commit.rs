@@ -1,4 +1,4 @@
-//! The place where a segment is built, and the step that makes it count.
+//! The folder in which a segment is built, and the commit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,17 +19,17 @@ pub(super) struct Workplace {
     generation: u64,
     made_dir: bool,
     committed: bool,
-    /// Given back when this is dropped.
+    /// Released when this is dropped.
     _lock: Lock,
 }
 
 impl Workplace {
-    /// Locks the folder, which is made if it is not there, and decides on the
-    /// generation by what it holds.
+    /// Locks the folder, which is created if it is missing, and derives the new generation
+    /// from the index that it holds, if any.
     ///
     /// # Errors
-    /// If the folder holds somebody else's files, another process is writing it, or
-    /// it holds an index and `replace` is not set.
+    /// If the folder holds files that are not an index, another process is writing it, or it
+    /// holds an index and `replace` is not set.
     pub(super) fn enter(dir: &Path, replace: bool) -> Result<Self, Error> {
         refuse_foreign(dir)?;
         let made_dir = !dir.exists();
@@ -42,10 +42,10 @@ impl Workplace {
             committed: false,
             _lock: lock,
         };
-        // Under the lock, or another writer could commit in between.
+        // Under the lock; otherwise another writer could commit in between.
         workplace.generation = next_generation(dir, replace)?;
         let building = workplace.building();
-        // Whoever left one behind does not hold the lock, so it is nobody's.
+        // The process that left one behind no longer holds the lock, so it is abandoned.
         remove_dir_if_there(&building)?;
         create_dir_durably(&building)?;
         Ok(workplace)
@@ -57,7 +57,7 @@ impl Workplace {
     }
 }
 
-/// Refuses a folder that holds files but is not, and never was to be, an index.
+/// Refuses a folder that holds files but neither an index nor a build that was interrupted.
 pub(super) fn refuse_foreign(dir: &Path) -> Result<(), Error> {
     let is_ours = dir.join(MANIFEST).exists() || dir.join(LOCK).exists();
     let is_empty = fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
@@ -76,7 +76,8 @@ pub(super) fn next_generation(dir: &Path, replace: bool) -> Result<u64, Error> {
         }),
         Ok(manifest) => Ok(manifest.generation + 1),
         Err(Error::NoIndex { .. }) => Ok(1),
-        // A damaged or foreign-format index may be replaced, but only knowingly.
+        // An index that is damaged or of another format may be replaced too, but only on
+        // request.
         Err(Error::Damaged { .. } | Error::Format { .. }) if replace => {
             let is_free = |generation: &u64| !dir.join(segment_name(*generation)).exists();
             Ok((1..).find(is_free).unwrap_or(u64::MAX))
@@ -149,14 +150,14 @@ impl Commit {
             .and_then(|()| if is_new { write_settings() } else { Ok(()) })
             .and_then(|()| manifest.write(&dir));
         if let Err(error) = written {
-            // The manifest may stand although making its name durable failed: then the
-            // segment is the index's, and must not go.
+            // The manifest may be in place although making its name durable failed: then it
+            // names the segment, which must stay.
             let stands = Manifest::read(&dir).is_ok_and(|found| found == manifest);
             if stands {
                 self.workplace.committed = true;
                 return Err(error);
             }
-            // Uncommitted; the error at hand matters more than one in cleaning up.
+            // Uncommitted; the error at hand matters more than a failure to clean up.
             let _ = fs::remove_dir_all(&place);
             if is_new {
                 let _ = fs::remove_file(&settings_path);
@@ -172,8 +173,8 @@ impl Commit {
     }
 }
 
-/// Removes what the manifest no longer names. A failure leaves files that nobody
-/// reads and that the next build removes.
+/// Removes what the manifest no longer names. A failure leaves unused files, which the next
+/// build removes.
 fn remove_other_segments(dir: &Path, keep: &str) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();

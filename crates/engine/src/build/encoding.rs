@@ -10,10 +10,10 @@ use treffer_types::{DocId, Embedder, PassageId, Progress};
 use crate::error::{Error, part, stop_if_asked};
 use crate::manifest::parts;
 
-/// Documents encoded between two looks at the progress.
+/// Documents encoded between two reports of progress.
 const ENCODED_AT_ONCE: usize = 64;
 
-/// What the bi-encoder could not read.
+/// What exceeded the bi-encoder's maximal length.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cut {
     pub(super) documents: u32,
@@ -29,7 +29,8 @@ pub(super) struct DenseEncoding<'a> {
 }
 
 impl DenseEncoding<'_> {
-    /// What could not be read, and the seal of the part that was written.
+    /// Encodes every document and builds the graph. Returns what was cut, and the seal of the
+    /// part.
     pub(super) fn encode(&self, embedder: &dyn Embedder) -> Result<(Cut, SealRecord), Error> {
         let store_dir = self.building.join(parts::STORE);
         let store = Store::open(&store_dir).map_err(part("open", "store", &store_dir))?;

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::error::{Error, part, stop_if_asked};
 use crate::manifest::{Parts, parts};
 
-/// Reads what the request names.
+/// Reads the inputs of a request.
 pub(super) struct Reading<'a> {
     pub(super) request: &'a BuildRequest<'a>,
     pub(super) progress: &'a dyn Progress,
@@ -20,8 +20,8 @@ pub(super) struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Reads every input; `keep` takes a document or says what is wrong with it.
-    /// Returns how many were kept and how many records were bad.
+    /// Reads every input; `keep` accepts a document or returns the problem with it. Returns
+    /// how many were kept and how many records were bad.
     pub(super) fn run(self, keep: &mut Keep<'_>) -> Result<(u32, u64), Error> {
         let (mut documents, mut problems) = (0, 0);
         for input in self.request.inputs {
@@ -57,7 +57,7 @@ impl Reading<'_> {
     }
 }
 
-/// Takes a document, or says what is wrong with it.
+/// Accepts a document, or returns the problem with it.
 pub(super) type Keep<'a> = dyn FnMut(&Document, Origin) -> Result<Option<Problem>, Error> + 'a;
 
 /// The problem of a document whose id is taken.

@@ -1,5 +1,5 @@
-//! Queries that are answered together: each stage begins all of them at once, when the
-//! first one needs it.
+//! Queries that are answered together: each stage prepares all of them at once, when the first
+//! one needs it.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::deadline::Share;
 use crate::engine::Engine;
 use crate::stages::{Parameters, StageQuery};
 
-/// What the stages have begun for some queries.
+/// The queries of a batch, and the work that stages have begun on them.
 pub(super) struct Batch<'a> {
     engine: &'a Engine,
     parameters: Parameters,
@@ -21,9 +21,9 @@ pub(super) struct Batch<'a> {
 struct Begun<'a> {
     stage: StageName,
     answers: Vec<Box<dyn StageQuery + 'a>>,
-    /// Each query's part of the time that beginning took.
+    /// Each query's share of the time of [`Stage::begin`](crate::stages::Stage::begin).
     due: Duration,
-    /// Whether a query was charged its part.
+    /// Whether each query was charged its share.
     is_charged: Vec<bool>,
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, IoContext};
 /// Folder within an index.
 const FOLDER: &str = "learned";
 
-/// Keeps a learned fusion in the index in `dir`, for the profile of that name.
+/// Writes a learned fusion into the index in `dir`, for the profile of that name.
 ///
 /// # Errors
 /// If it cannot be written.
@@ -21,8 +21,8 @@ pub fn keep(dir: &Path, profile: &str, learned: &Learned) -> Result<LearnedFile,
     create_dir_durably(&folder)?;
     let text = learned.encode()?;
     let crc32 = crc32fast::hash(text.as_bytes());
-    // The checksum in the name keeps what another profile, or a search that is running,
-    // reads under the old one.
+    // The name contains the checksum, so that the old file stays for other profiles and for
+    // searches that are running.
     let file = format!("{FOLDER}/{}-{crc32:08x}.json", file_name(profile));
     write_durably(&dir.join(&file), text.as_bytes())?;
     Ok(LearnedFile {
@@ -32,7 +32,7 @@ pub fn keep(dir: &Path, profile: &str, learned: &Learned) -> Result<LearnedFile,
     })
 }
 
-/// A profile's name may hold what a file's cannot.
+/// A profile's name may contain characters that a file name cannot.
 fn file_name(profile: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let escaped = profile.chars().map(|c| {
@@ -48,7 +48,7 @@ fn file_name(profile: &str) -> String {
 /// Reads what [`keep`] wrote.
 ///
 /// # Errors
-/// If it is not there, not what the profile says, or of another version.
+/// If it is missing, has another checksum than the profile says, or is of another version.
 pub fn load(dir: &Path, record: &LearnedFile) -> Result<Learned, Error> {
     let path = dir.join(&record.file);
     let text = fs::read_to_string(&path).at("read", &path)?;

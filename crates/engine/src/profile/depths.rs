@@ -12,10 +12,10 @@ use crate::stages::Registry;
 /// Ends the key of every depth.
 const SUFFIX: &str = "_depth";
 
-/// The depth of each stage: how many candidates it retrieves, or, for a reranker, reads.
+/// The depth of each stage: how many candidates it retrieves, or, for a reranker, scores.
 ///
-/// Written as one key for each stage, `STAGE_depth`. What is not written has the depth
-/// that is usual for its stage.
+/// Written as one key for each stage, `STAGE_depth`. A stage without a key has its default
+/// depth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Depths(StageMap<usize>);
 
@@ -48,7 +48,7 @@ impl Depths {
 }
 
 impl Default for Depths {
-    /// The usual depth of every standard stage.
+    /// The default depth of every standard stage.
     fn default() -> Self {
         let kinds = Registry::standard();
         let depths = kinds.iter().map(|kind| (kind.name, kind.default_depth));

@@ -1,20 +1,20 @@
-//! Which queries a profile was tuned on, told by fingerprints of their texts.
+//! Which queries a profile was tuned on, by fingerprints of their texts.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-/// Fingerprints of queries: enough to say of a query whether it was among them, and no
-/// way back to its text. Written as one string, eight hexadecimal digits each, sorted.
+/// Fingerprints of queries: they show whether a query was among them, but do not reveal its
+/// text. Written as one string, eight hexadecimal digits each, sorted.
 ///
-/// All of them stand in the profile, because whatever is less is wrong somewhere: file
-/// names and counts are the same for other queries, one checksum of all says nothing of
-/// a part, and a file beside the settings is lost or outdated once a profile is copied,
-/// renamed or edited. Texts are compared, not ids, because unlike texts share the ids 1,
-/// 2, 3 from one collection to the next, and people name the same query anew.
+/// All of them are stored in the profile, because nothing less suffices: other queries can
+/// have the same file name and count, one checksum of all queries cannot recognize a subset,
+/// and a file beside the settings is lost or outdated once a profile is copied, renamed or
+/// edited. Texts are compared instead of ids, because collections use the ids 1, 2, 3 for
+/// different queries, and the same query can have several ids.
 ///
-/// Of m queries measured, a profile tuned on n others would claim m n / 2^32 by chance:
-/// one in four thousand runs for a thousand of each.
+/// With n fingerprints and m other queries, about m n / 2^32 are mistaken for tuned ones: with
+/// a thousand of each, one query in about four thousand evaluations.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct QueryFingerprints(BTreeSet<u32>);
@@ -25,7 +25,7 @@ impl QueryFingerprints {
         QueryFingerprints(texts.into_iter().map(fingerprint).collect())
     }
 
-    /// Whether a query of this text was among them, case and blanks aside.
+    /// Whether a query of this text was among them, ignoring case and white space.
     pub fn contains(&self, text: &str) -> bool {
         self.0.contains(&fingerprint(text))
     }
@@ -36,7 +36,7 @@ impl QueryFingerprints {
     }
 }
 
-/// CRC-32 (IEEE) of the words in lower case, with one blank between.
+/// CRC-32 (IEEE) of the words in lower case, separated by one space.
 fn fingerprint(text: &str) -> u32 {
     let lower = text.to_lowercase();
     let words: Vec<&str> = lower.split_whitespace().collect();

@@ -1,4 +1,4 @@
-//! BM25 over the inverted index. Scores documents as a whole: its evidence is for
+//! BM25 over the inverted index. Documents are scored as a whole, so the evidence is for
 //! passage 0.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use treffer_types::{BoxError, DocId, Evidence, Query, Score, StageName};
 
 use super::{Capabilities, Found, Parameters, Stage, StageKind, StageQuery};
 
-/// BM25 finds no document with this score: it holds no term of the query.
+/// BM25 never retrieves a document with this score: no term of the query occurs in it.
 pub(crate) const LEAST_BM25: Score = Score::ZERO;
 
 pub(super) static KIND: StageKind = StageKind {

@@ -1,4 +1,4 @@
-//! The cross-encoder: reads query and document together.
+//! The cross-encoder: scores pairs of query and document.
 
 use std::sync::Arc;
 

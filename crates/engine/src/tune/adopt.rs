@@ -12,7 +12,7 @@ use crate::tune::report::{LearnedReport, TuneReport, Verdict};
 pub enum Decision<'a> {
     /// Keep it: it is the winner itself.
     KeepSame,
-    /// Keep it: a gain over it could not be told from chance.
+    /// Keep it: no gain over it is significant.
     KeepNoGain,
     /// Replace it.
     Replace(Winner<'a>),
@@ -23,12 +23,12 @@ pub enum Decision<'a> {
 pub enum Winner<'a> {
     /// The tuned weights.
     Weights,
-    /// The trees over them, if these are a significant gain, or are better and the caller
-    /// insists.
+    /// The learned fusion over them, if its gain is significant, or if it is better and the
+    /// change is forced.
     Learned(&'a LearnedReport),
 }
 
-/// Where tuned weights come from, as far as the report does not know.
+/// Where tuned weights come from: what the report does not contain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tuned {
     /// File name of the queries.
@@ -40,10 +40,10 @@ pub struct Tuned {
 }
 
 impl TuneReport {
-    /// Whether the profile is to be changed, and to what. `force` changes it also if the
-    /// gain may be chance.
+    /// Whether the profile is to be changed, and to what. `force` changes it even if the gain
+    /// is not significant.
     pub fn decide(&self, force: bool) -> Decision<'_> {
-        // Trees may help in the folds and come to none on all queries.
+        // Trees may help in the folds although none are trained on all queries.
         let grown = self
             .learned
             .as_ref()
@@ -66,7 +66,7 @@ impl TuneReport {
 ///
 /// # Errors
 /// If another process writes the index or has replaced it since it was opened, or if the
-/// settings cannot be read or written. They are as they were then.
+/// settings cannot be read or written. The settings are then unchanged.
 pub fn adopt(
     engine: &Engine,
     name: &str,
@@ -118,7 +118,7 @@ fn provenance(
     }
 }
 
-/// To six decimals: what a file that people read should hold.
+/// Rounds to six decimals, as the file is read by people.
 fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }

@@ -1,4 +1,4 @@
-//! Gathered scores, kept beside the index: tuning again is instant.
+//! Gathered scores, stored in the index, so that tuning again need not gather.
 //!
 //! ```text
 //! INDEX/tuning-cache/GENERATION-KEY.scores
@@ -14,8 +14,8 @@
 //! ```
 //!
 //! Numbers are little-endian; a stage is its place in the list of names. The whole key is
-//! stored and compared, so no two sets of scores are ever mistaken for each other. What is
-//! damaged or foreign is gathered anew.
+//! stored and compared, so that a collision of its hash does no harm. If the file is damaged
+//! or has another key, scores are gathered again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ const FOLDER: &str = "tuning-cache";
 const HEAD: &[u8] = b"treffer tuning scores 2\n";
 const EXTENSION: &str = "scores";
 
-/// The kept scores, or what `gather` gives, which is then kept.
+/// The cached scores, or those of `gather`, which are then cached.
 ///
 /// # Errors
 /// If gathering fails. A cache that cannot be read or written is no error.
@@ -79,8 +79,8 @@ pub(crate) fn load_or(
     Ok((scores, ScoresOrigin::Gathered { note }))
 }
 
-/// Everything that the scores depend on. A new key of a profile or of the settings does
-/// not compile until somebody has decided here whether they depend on it.
+/// Everything that the scores depend on. A new key of a profile or of the settings does not
+/// compile until it is listed here as one that they depend on or do not.
 fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> String {
     let Settings {
         device: _, // models may run elsewhere than the settings say
@@ -98,7 +98,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
         aggregation,
         weights: _, // the order in which a reranker reads does not depend on them
         learned: _,
-        deadline_ms: _, // is not kept while tuning
+        deadline_ms: _, // ignored while tuning
         tuned: _,
     } = profile;
     let queries: Vec<[&str; 2]> = topics
@@ -140,7 +140,7 @@ fn keep(folder: &Path, path: &Path, generation: u64, bytes: &[u8]) -> Result<(),
     };
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()).filter(is_outdated) {
-        let _ = fs::remove_file(path); // it will never be read, but does no harm either
+        let _ = fs::remove_file(path); // it will never be read again, so it does no harm
     }
     Ok(write_durably(path, bytes)?)
 }
@@ -249,7 +249,7 @@ fn decode(bytes: &[u8], key: &str) -> Result<Vec<Gathered>, &'static str> {
     }
 }
 
-/// What is left to read, and the stages that it names.
+/// The rest of the file, and the stages that it names.
 struct Reader<'a> {
     rest: &'a [u8],
     stages: Vec<StageName>,

@@ -5,18 +5,18 @@ use treffer_types::{Grade, StageName};
 
 use crate::tune::pool::Pool;
 
-/// The sigmoid of a logit as it is.
+/// The plain sigmoid of a logit.
 const PLAIN_SIGMOID: Normalizer = Normalizer::Sigmoid {
     slope: 1.0,
     offset: 0.0,
 };
 
-/// The sigmoid that makes logits probabilities of relevance, fitted by
-/// [`Normalizer::platt`] on what the reranker has scored of `queries`. Documents that
-/// nobody judged count as not relevant.
+/// The sigmoid that makes logits probabilities of relevance, fitted by [`Normalizer::platt`]
+/// on the candidates of `queries` that the reranker has scored. Unjudged documents count as
+/// not relevant.
 ///
-/// The plain sigmoid of a logit where nothing can be fitted: if nothing was read, all
-/// or none of it is relevant, or relevance does not rise with the logit.
+/// Without a fit it is the plain sigmoid: if nothing was scored, if all or none of it is
+/// relevant, or if relevance does not rise with the logit.
 pub(crate) fn platt<'a>(
     queries: impl Iterator<Item = &'a Pool>,
     reranker: Option<StageName>,

@@ -1,4 +1,4 @@
-//! A learned fusion beside the tuned weights, in the same folds.
+//! Training a learned fusion over the tuned weights, in the same folds.
 
 use rayon::prelude::*;
 use treffer_eval::{Comparison, Settings, holm, k_fold};
@@ -20,11 +20,11 @@ const CHECKPOINTS: [usize; 9] = [0, 5, 10, 20, 30, 50, 75, 100, 150];
 /// Folds of the inner cross-validation.
 const INNER_FOLDS: usize = 3;
 
-/// Grows a learned fusion, if one was asked for, within each fold, over what the fold's others chose, and on all
-/// queries, over the winner.
+/// Trains a learned fusion, if requested: for each fold on the queries of all other folds,
+/// over what they chose, and on all queries, over the winner.
 ///
 /// # Errors
-/// If trees cannot be grown, the comparisons cannot be made, or `progress` says to stop.
+/// If trees cannot be trained, the comparisons cannot be made, or `progress` says to stop.
 pub(crate) fn learned(
     table: &Table<'_>,
     folds: &Folds,
@@ -79,10 +79,10 @@ pub(crate) fn learned(
     }))
 }
 
-/// What trees are grown on: a setup, and the stages whose scores they may look at.
+/// What trees are trained on: a setup, and the stages whose scores are features.
 type Basis = (Setup, Vec<StageName>);
 
-/// A query's group, with what the metric needs to measure an order of it.
+/// A query's group, with what the metric needs to measure a ranking of it.
 struct Judged {
     group: QueryGroup,
     grades: Vec<Option<Grade>>,
@@ -95,7 +95,7 @@ impl Judged {
         let document = |at: &usize| pool.lengths.documents.get(*at).copied();
         let lengths = Lengths {
             query: pool.lengths.query,
-            // All or none: where nobody said how long they are, none is known.
+            // All or none: without lengths, none is known.
             documents: places.iter().map_while(document).collect(),
         };
         Judged {
@@ -105,7 +105,7 @@ impl Judged {
     }
 }
 
-/// Where trees are grown and measured.
+/// Trains and measures trees.
 struct Trainer<'a> {
     table: &'a Table<'a>,
     request: &'a TuneRequest<'a>,
@@ -135,8 +135,8 @@ impl<'a> Trainer<'a> {
         trainer
     }
 
-    /// Trees look at every stage that was asked for. But under a budget a choice without
-    /// the reranker may only be within it because nothing is reranked.
+    /// Every requested stage is a feature. But with a budget, a choice that gives the reranker
+    /// no weight may fit only because nothing is reranked, so its scores are then left out.
     fn basis(&self, choice: &Choice) -> Basis {
         let space = self.table.space;
         let is_free = |stage: &StageName| {
@@ -153,16 +153,15 @@ impl<'a> Trainer<'a> {
         judged.map_or(&[], |(_, judged)| judged)
     }
 
-    /// Trees over a choice, grown on some queries, as many of them as are best within
-    /// these.
+    /// Trees over a choice, trained on some queries. Their number is chosen within these
+    /// queries.
     fn grow(&self, choice: &Choice, queries: &[usize]) -> Result<Learned, Error> {
         let rounds = self.rounds(choice, queries)?;
         self.train(choice, queries, rounds)
     }
 
-    /// The number of trees that is best on queries that did not grow them: an inner
-    /// cross-validation, with the one-standard-error rule towards fewer. None if there are
-    /// fewer queries than folds.
+    /// The best number of trees by an inner cross-validation, with the one-standard-error rule
+    /// toward fewer trees. 0 if there are fewer queries than folds.
     fn rounds(&self, choice: &Choice, queries: &[usize]) -> Result<usize, Error> {
         let id = |at: &usize| self.table.pools[*at].query.id.as_str();
         if queries.len() < INNER_FOLDS {
@@ -179,7 +178,7 @@ impl<'a> Trainer<'a> {
                 queries.iter().partition(is_held_out);
             let grown = self.train(choice, &training, CHECKPOINTS[CHECKPOINTS.len() - 1])?;
             for (values, rounds) in values.iter_mut().zip(CHECKPOINTS) {
-                // Where nothing could be learned there are no trees to count.
+                // Where nothing could be learned there are no trees.
                 let cut = grown.truncated(rounds.min(grown.n_trees()))?;
                 for (at, value) in held_out.iter().zip(self.values(&cut, choice, &held_out)?) {
                     values[*at] = value;

@@ -1,4 +1,4 @@
-//! Nested cross-validation: nothing is reported on queries that chose it.
+//! Nested cross-validation: every choice is measured on queries that had no part in it.
 
 use std::collections::HashMap;
 
@@ -11,9 +11,10 @@ use crate::tune::select::{Found, Limits};
 use crate::tune::setup::Choice;
 use crate::tune::table::Table;
 
-/// Queries, by place, in folds.
+/// The folds, with queries by position.
 pub(crate) struct Folds {
-    /// Each with its queries, those of all others, and the sigmoid fitted on the latter.
+    /// Each fold with its queries, the queries of all other folds, and the sigmoid fitted on
+    /// those.
     pub(crate) parts: Vec<Part>,
     pub(crate) all: Vec<usize>,
 }
@@ -59,14 +60,14 @@ impl Folds {
 
 /// What a search chose, fold by fold and on all queries.
 pub(crate) struct Nested {
-    /// Each query's value under what the folds that it is not in chose.
+    /// Each query's value out of fold: under what the other folds chose.
     pub(crate) out_of_fold: Vec<f64>,
     pub(crate) fold_choices: Vec<Choice>,
     pub(crate) on_all: Found,
 }
 
-/// The search is repeated without each fold in turn, and that fold's queries are
-/// measured with what it chose. `None` if the limits leave nothing to choose.
+/// Repeats the search without each fold in turn, and measures that fold's queries under the
+/// choice. `None` if no choice is within the limits.
 pub(crate) fn nested(
     table: &mut Table<'_>,
     folds: &Folds,

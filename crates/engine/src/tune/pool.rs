@@ -15,19 +15,19 @@ use crate::topics::Topics;
 use crate::tune::Search;
 use crate::tune::space::Space;
 
-/// One query with the scores of its candidates, and what they are worth.
+/// One query with its candidates, their scores and their grades.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pool {
     /// The query.
     pub query: Query,
-    /// Every candidate that a choice may look at. The cross-encoder may have read more
-    /// of them than any single choice would.
+    /// Every candidate that any choice would gather. The cross-encoder may have scored more of
+    /// them than any single choice would.
     pub candidates: Vec<Candidate>,
-    /// The grade of each candidate; `None` where nobody judged it.
+    /// The grade of each candidate; `None` if it is not judged.
     pub grades: Vec<Option<Grade>>,
-    /// How long the query and the candidates' documents are.
+    /// The lengths of the query and of the candidates' documents.
     pub lengths: Lengths,
-    /// What there was to be found.
+    /// The judgments of the query.
     pub topic: Topic,
     /// What each stage did, and how long it took.
     pub traces: Vec<StageTrace>,
@@ -56,10 +56,10 @@ pub(crate) fn gather(
     }
 }
 
-/// Puts what was gathered and judgments together, query by query.
+/// Joins gathered candidates and judgments, query by query.
 ///
 /// # Errors
-/// If the index cannot say what a document is called.
+/// If the id of a document cannot be read.
 pub(crate) fn pools(
     engine: &Engine,
     topics: &Topics,

@@ -1,4 +1,4 @@
-//! What tuning found, and whether it is a gain.
+//! The result of a tuning.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::gather::Gathered;
 use crate::tune::Search;
 use crate::tune::setup::Choice;
 
-/// What tuning found. Means are of the metric, over all queries.
+/// The result of a tuning. Means are of the metric, over all queries.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TuneReport {
     /// What was maximized.
     pub metric: Metric,
-    /// What was searched.
+    /// What tuning could change.
     pub search: Search,
     /// Steps from weight 0 to weight 1 on the grid of weightings.
     pub steps: u32,
@@ -24,9 +24,9 @@ pub struct TuneReport {
     pub folds: usize,
     /// Seed of the folds, the bootstrap and the randomization tests.
     pub seed: u64,
-    /// Most milliseconds a query may take, if that was limited.
+    /// Maximum milliseconds per query, if that was limited.
     pub budget_ms: Option<f64>,
-    /// The stages that were weighed.
+    /// The stages that were given weights.
     pub stages: Vec<StageName>,
     /// How many choices were measured on every query.
     pub n_measured: usize,
@@ -34,30 +34,29 @@ pub struct TuneReport {
     pub elapsed: Duration,
     /// Where the scores came from.
     pub scores: ScoresOrigin,
-    /// The profile as it was, over the stages that were weighed; equal weights if it
-    /// gave those nothing.
+    /// The profile before tuning, over these stages; with equal weights if it gave them none.
     pub current: Measured,
-    /// The winner of all queries, by the one-standard-error rule. Its mean is over the
-    /// very queries that chose it, which flatters it.
+    /// The winner on all queries, by the one-standard-error rule. Its mean is over the queries
+    /// that chose it, which is too optimistic.
     pub best: Measured,
-    /// The choice with the largest mean of all, flattered even more.
+    /// The choice with the largest mean of all, which is even more optimistic.
     pub highest: Measured,
-    /// Mean of each query under what the other folds chose: what the winner is worth
-    /// on new queries.
+    /// Mean out of fold, with each query under what the other folds chose: an estimate for new
+    /// queries.
     pub out_of_fold: f64,
-    /// What each fold's others chose.
+    /// For each fold, what the other folds chose.
     pub fold_choices: Vec<Choice>,
     /// Every query's values, in the order of the queries.
     pub queries: Vec<QueryOutcome>,
     /// The tuned values, out of fold, against every baseline; the current profile is
     /// the first. Their p-values are corrected for their number.
     pub against: Vec<Against>,
-    /// Every weighting under the winner's other settings, on all queries.
+    /// Every weighting, with the winner's other settings, on all queries.
     pub surface: Vec<SurfacePoint>,
-    /// Quality and cost of every combination of depths, cheapest first; only of a
-    /// full search.
+    /// Quality and cost of every combination of depths, cheapest first; only for a full
+    /// search.
     pub depths: Vec<DepthPoint>,
-    /// The learned fusion, where one was asked for.
+    /// The learned fusion, if one was requested.
     pub learned: Option<LearnedReport>,
     /// How long each stage took while gathering.
     pub times: Vec<StageCost>,
@@ -66,22 +65,22 @@ pub struct TuneReport {
     pub gathered: Vec<Gathered>,
     /// What to do with the profile.
     pub verdict: Verdict,
-    /// What a reader should know before trusting the figures.
+    /// Warnings about the reliability of the figures.
     pub warnings: Vec<String>,
 }
 
-/// A choice and its worth.
+/// A choice and its mean.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Measured {
-    /// What was measured.
+    /// The choice.
     pub choice: Choice,
     /// Its mean over all queries.
     pub mean: f64,
-    /// Milliseconds that a query takes, as far as gathering told.
+    /// Milliseconds per query, if times were measured.
     pub ms: Option<f64>,
 }
 
-/// One query, before and after.
+/// The values of one query.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct QueryOutcome {
     /// Its id.
@@ -105,7 +104,7 @@ pub struct QueryOutcome {
 pub struct Against {
     /// Which baseline.
     pub baseline: Baseline,
-    /// Its settings; for one that was tuned, the winner of all queries.
+    /// Its settings; for one that was tuned, the winner on all queries.
     pub choice: Choice,
     /// Means, interval, test and power of `tuned - baseline`, query by query, where
     /// both were measured out of fold if they were tuned.
@@ -117,13 +116,13 @@ pub struct Against {
 /// A learned fusion beside the tuned weights that it starts from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LearnedReport {
-    /// Grown on all queries, over the tuned winner.
+    /// Trained on all queries, over the tuned winner.
     pub learned: Learned,
-    /// Trees of each fold, grown over what its others chose, on their queries.
+    /// Number of trees for each fold, trained on the other folds over what they chose.
     pub fold_trees: Vec<usize>,
     /// Every query's value out of fold, in the order of the queries.
     pub values: Vec<f64>,
-    /// Their mean: what it is worth on new queries.
+    /// Their mean: an estimate for new queries.
     pub out_of_fold: f64,
     /// Against the tuned weights and against the current profile, out of fold.
     pub against: [Comparison; 2],
@@ -132,18 +131,18 @@ pub struct LearnedReport {
 }
 
 impl LearnedReport {
-    /// Against the tuned weights that it starts from.
+    /// The comparison with the tuned weights that it starts from.
     pub fn against_tuned(&self) -> &Comparison {
         &self.against[0]
     }
 
-    /// Against the profile as it was.
+    /// The comparison with the profile before tuning.
     pub fn against_current(&self) -> &Comparison {
         &self.against[1]
     }
 
-    /// Whether it earns its place: better than the tuned weights and than the current
-    /// profile, both significant after correction.
+    /// Whether it is better than the tuned weights and than the current profile, both
+    /// significantly after correction.
     pub fn is_gain(&self) -> bool {
         let is_better = |(one, p): (&Comparison, &f64)| one.test.difference > 0.0 && *p <= LEVEL;
         self.against.iter().zip(&self.adjusted_p).all(is_better)
@@ -153,11 +152,11 @@ impl LearnedReport {
 /// What the tuned profile is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Baseline {
-    /// The profile as it was.
+    /// The profile before tuning.
     Current,
-    /// One stage by itself.
+    /// One stage alone.
     Alone(StageName),
-    /// All stages weighed the same, normalized as in the current profile.
+    /// All stages with equal weights, normalized as in the current profile.
     EqualWeights,
     /// Reciprocal rank fusion with k = 60.
     Rrf,
@@ -165,14 +164,14 @@ pub enum Baseline {
     BestTwoWay,
 }
 
-/// A weighting under the winner's other settings.
+/// A weighting, with the winner's other settings.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SurfacePoint {
     /// The weights.
     pub weights: Weights,
     /// Its mean over all queries.
     pub mean: f64,
-    /// By how much its mean is below the largest of the surface.
+    /// How far its mean is below the largest of the surface.
     pub behind: f64,
     /// Standard error of that difference.
     pub standard_error: f64,
@@ -181,8 +180,8 @@ pub struct SurfacePoint {
 /// A combination of depths, with weights tuned for it within the same folds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DepthPoint {
-    /// Depths, and the current profile's order and normalizers; weights are those that
-    /// all queries choose.
+    /// Depths, and the current profile's order and normalizers; weights are those chosen on
+    /// all queries.
     pub choice: Choice,
     /// Milliseconds per query.
     pub ms: f64,
@@ -206,12 +205,12 @@ pub struct StageCost {
 /// Where the stages' scores came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScoresOrigin {
-    /// Gathered now. What was said of the cache, if something was wrong with it.
+    /// Gathered now.
     Gathered {
-        /// Why kept scores were not used, or could not be kept.
+        /// Why cached scores were not used, or could not be written.
         note: Option<String>,
     },
-    /// Kept from an earlier run.
+    /// Taken from the cache.
     Cache,
 }
 
@@ -225,7 +224,7 @@ pub enum Verdict {
     /// Change it: it is slower than the budget allows, and the winner is not. Quality may
     /// be lost.
     OverBudget,
-    /// Keep it: a gain over it could not be told from chance.
+    /// Keep it: no gain over it is significant.
     NoGain,
     /// Keep it: it is the winner itself.
     Same,
@@ -235,17 +234,17 @@ pub enum Verdict {
 pub const LEVEL: f64 = 0.05;
 
 impl TuneReport {
-    /// How many queries it is based on.
+    /// Number of queries.
     pub fn n_queries(&self) -> usize {
         self.queries.len()
     }
 
-    /// The comparison with the current profile, on which the verdict rests.
+    /// The comparison with the current profile, on which the verdict is based.
     pub fn gain(&self) -> &Against {
         &self.against[0]
     }
 
-    /// Whether the winner is a sure gain.
+    /// Whether the gain of the winner is significant.
     pub fn is_gain(&self) -> bool {
         self.verdict == Verdict::Change
     }

@@ -1,4 +1,5 @@
-//! Choosing: the best on some queries, and of those as good the one that changes least.
+//! Choosing by the one-standard-error rule: of the choices that are about as good as the best
+//! one, the one that changes least.
 
 use std::cmp::Ordering;
 
@@ -11,22 +12,22 @@ use crate::tune::table::{Block, Grid, Row, Table};
 /// What a search may choose, beyond what the space holds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Most stages that may have a weight.
+    /// Maximum number of stages with a weight.
     pub(crate) max_stages: usize,
-    /// Most milliseconds that a query may take.
+    /// Maximum milliseconds per query.
     pub(crate) budget_ms: Option<f64>,
 }
 
-/// The outcome of a search: places in the table.
+/// The result of a search, as rows of the table.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Found {
     /// The largest mean.
     pub(crate) highest: At,
-    /// Of those that cannot be told from it, the one that changes least.
+    /// The one that changes least among those within one standard error of it.
     pub(crate) chosen: At,
 }
 
-/// A place in the table: block and row.
+/// A row of the table, by block and row number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct At {
     block: usize,
@@ -49,12 +50,13 @@ impl Table<'_> {
     }
 
     /// Searches with `queries` alone. `fitted` is the cross-encoder's sigmoid, fitted
-    /// on them. `None` if the limits leave nothing.
+    /// on them. `None` if no choice is within the limits.
     ///
     /// A search for weights looks at every point of the grid. A full search is a
     /// coordinate descent: all combinations of depths, then the order and each stage's
     /// normalizer in turn, every one with the best weights of a coarse grid; then the
-    /// fine grid of weights under the best setup. Whatever was looked at competes.
+    /// fine grid of weights under the best setup. The winner is chosen among all rows that
+    /// were measured on the way.
     pub(crate) fn search(
         &mut self,
         queries: &[usize],
@@ -87,7 +89,7 @@ impl Table<'_> {
         self.choose(&seen, queries, limits)
     }
 
-    /// Looks at the rows of some setups. A later one must be better to lead.
+    /// Looks at the rows of some setups. On a tie the earlier one stays.
     fn try_all(
         &mut self,
         setups: &[Setup],
@@ -125,15 +127,15 @@ impl Table<'_> {
     }
 
     /// The one-standard-error rule (Breiman and others, Classification and Regression
-    /// Trees, 1984), of paired differences: of all rows whose mean is below the largest
-    /// by no more than the standard error of that very difference, the simplest.
+    /// Trees, 1984), on paired differences: among the rows whose mean is below the largest by
+    /// at most the standard error of the difference, the simplest one wins.
     ///
     /// Simplest is what changes least: fewer settings of the current profile, then weights
     /// nearer to the current ones, then nearer to equal ones. Fewer stages first would be
     /// the textbook's order, but it costs more than it saves: with some fifty queries a
     /// standard error is wide, and a stage that helps is dropped (out of fold .727 against
-    /// .744 on MS MARCO DL 2020, .675 against .693 on the e-commerce queries). Ties of the
-    /// largest mean go the same way.
+    /// .744 on MS MARCO DL 2020, .675 against .693 on the e-commerce queries). Ties for the
+    /// largest mean are broken in the same way.
     pub(crate) fn choose(
         &self,
         blocks: &[usize],
@@ -186,7 +188,7 @@ struct Change {
 
 impl Change {
     fn compare(&self, other: &Change) -> Ordering {
-        // Distances are sums of fractions; what differs by rounding is equally far.
+        // Distances are sums of fractions; differences by rounding count as ties.
         let near = |a: f64, b: f64| ((a * 1e9).round() as i64).cmp(&((b * 1e9).round() as i64));
         (self.n_changed.cmp(&other.n_changed))
             .then_with(|| near(self.from_current, other.from_current))

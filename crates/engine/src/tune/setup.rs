@@ -1,5 +1,6 @@
-//! What may be tuned beside the weights. A further key of a profile that is to be tuned is
-//! added here: to [`Setup`], and as a [`Coordinate`] of the search.
+//! What can be tuned besides the weights. A further key of a profile that is to be tuned is
+//! added here: to [`Setup`], and as a [`Coordinate`] of the search, whose values [`Space`]
+//! lists.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -19,20 +20,20 @@ pub struct Choice {
     pub weights: Weights,
 }
 
-/// A choice but for its weights. Fields are those of a [`Profile`].
+/// A choice without its weights. Fields are those of a [`Profile`].
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Setup {
-    /// How many candidates each stage retrieves, or, for a reranker, reads.
+    /// How many candidates each stage retrieves, or, for a reranker, scores.
     #[serde(flatten)]
     pub depths: Depths,
-    /// Which candidates the cross-encoder reads first.
+    /// Which candidates the cross-encoder scores first.
     pub cross_order: Order,
     /// How each stage's scores reach the common scale.
     pub normalizers: StageMap<Normalizer>,
 }
 
 impl Setup {
-    /// What `profile` says of it.
+    /// The setup of `profile`.
     pub fn of(profile: &Profile) -> Self {
         Setup {
             depths: profile.depths.clone(),
@@ -56,8 +57,8 @@ impl Setup {
         }
     }
 
-    /// Every setting, in the order in which they are shown. Whoever prints a setup goes by
-    /// this list.
+    /// Every setting, in the order of display. Programs and reports print a setup from this
+    /// list.
     pub fn settings(&self) -> Vec<Setting> {
         let Setup {
             depths,
@@ -91,7 +92,7 @@ impl Setup {
         normalizers.chain(depths).chain([order]).collect()
     }
 
-    /// The settings that are not as in `other`.
+    /// The settings that differ from those of `other`.
     pub fn differences(&self, other: &Setup) -> Vec<Setting> {
         let others = other.settings();
         let mut settings = self.settings();
@@ -105,13 +106,13 @@ impl Setup {
 pub struct Setting {
     /// Its key in a profile, as `--set` takes it.
     pub key: String,
-    /// What it is called in a sentence, before its value.
+    /// Its label in a sentence, before its value.
     pub label: String,
-    /// What settings of its kind are called together.
+    /// The common name of settings of its kind.
     pub group: &'static str,
     /// The stage that it is for, if it is for one.
     pub stage: Option<StageName>,
-    /// Its value, for people.
+    /// Its value, for display.
     pub shown: String,
     /// Its value, as a profile holds it.
     pub value: Value,
@@ -142,7 +143,7 @@ pub(crate) fn n_weighed(weights: &Weights) -> usize {
         .count()
 }
 
-/// What the search changes while all else stays.
+/// A part of a setup that the search varies while the rest stays fixed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Coordinate {
     Order,

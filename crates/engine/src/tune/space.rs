@@ -1,4 +1,4 @@
-//! What a search may choose from, and the candidates that a choice would have had.
+//! What a search may choose from, and the candidates that a choice would have gathered.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use crate::stages::LEAST_BM25;
 use crate::tune::Search;
 use crate::tune::setup::{Choice, Setup};
 
-/// Depths of the reranker that are tried, as far as the profile reads so deep.
+/// Depths of the reranker that are tried, up to the profile's own.
 const RERANK_DEPTHS: [usize; 6] = [0, 10, 25, 50, 100, 200];
 
-/// Parts of the profile's depth to which a retrieval is cut: a quarter, half, all.
+/// Fractions of the profile's depth of a retrieval that are tried: a quarter, half, all.
 const DEPTH_DIVISORS: [usize; 3] = [4, 2, 1];
 
 /// Constants of reciprocal ranks that are tried.
@@ -25,11 +25,11 @@ const RANK_CONSTANTS: [u32; 4] = [10, 30, 60, 100];
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Space {
     pub(crate) search: Search,
-    /// What gathers. Its stages are those that are weighed.
+    /// What gathers. Its stages are those that are given weights.
     pub(crate) pipeline: Pipeline,
-    /// The profile's own setup, with which every search begins.
+    /// The profile's own setup, with which every search starts.
     pub(crate) current: Setup,
-    /// Its weights over these stages; equal ones if it gives them nothing.
+    /// Its weights over these stages; equal ones if it gives them none.
     pub(crate) current_weights: Weights,
     aggregation: Aggregation,
     /// Steps from weight 0 to weight 1.
@@ -58,7 +58,7 @@ impl Space {
         }
     }
 
-    /// The stages that are weighed.
+    /// The stages that are given weights.
     pub(crate) fn stages(&self) -> &[StageName] {
         self.pipeline.stages()
     }
@@ -68,7 +68,7 @@ impl Space {
         self.pipeline.reranker()
     }
 
-    /// The reranker, unless it scores every document, so that nothing of it can be chosen.
+    /// The reranker, unless it scores every document, which leaves nothing to choose.
     fn choosable_reranker(&self) -> Option<StageName> {
         let scores_all = self.pipeline.scores_every_document();
         self.reranker().filter(|_| !scores_all)
@@ -222,8 +222,8 @@ impl Space {
         places.into_iter().collect()
     }
 
-    /// Every combination of normalizers that has a say in the order in which the reranker
-    /// takes candidates, the current one first.
+    /// Every combination of normalizers that influences the order in which the reranker takes
+    /// candidates, the current one first.
     fn normalizers_of_scorers(&self) -> Vec<StageMap<Normalizer>> {
         let mut all = vec![self.current.normalizers.clone()];
         let mut combined = vec![self.current.normalizers.clone()];
@@ -275,9 +275,9 @@ impl Space {
         (pool, kept)
     }
 
-    /// The places of the candidates that are retrieved to these depths.
+    /// The positions of the candidates that are retrieved at a setup's depths.
     ///
-    /// The best of a deep list are the short list, but for a graph search, where a
+    /// The start of a deep list is the shallow list. The exception is a graph search: a
     /// neighbor that it missed may have been retrieved by BM25.
     fn kept(&self, candidates: &[Candidate], setup: &Setup) -> Vec<usize> {
         let depths: Vec<(StageName, usize)> = self
@@ -310,7 +310,7 @@ fn with_depths(setups: &[Setup], stage: StageName, depths: &BTreeSet<usize>) -> 
     setups.iter().flat_map(with).collect()
 }
 
-/// The places of the `depth` candidates that the stage scores highest. BM25 finds nothing
+/// The places of the `depth` candidates that the stage scores highest. BM25 retrieves nothing
 /// that scores 0.
 fn best(candidates: &[Candidate], stage: StageName, depth: usize) -> Vec<usize> {
     let mut order: Vec<(Score, DocId, usize)> = candidates

@@ -10,12 +10,12 @@ use crate::tune::report::StageCost;
 use crate::tune::setup::{Choice, Setup};
 use crate::tune::space::Space;
 
-/// How close the weights of a grid are.
+/// The step width of a grid of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grid {
-    /// Close enough to compare setups.
+    /// Coarse, to compare setups.
     Coarse,
-    /// As close as was asked for.
+    /// As fine as requested.
     Fine,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Block {
     n_reranked: f64,
 }
 
-/// What has been measured so far; nothing is measured twice.
+/// The measurements so far; nothing is measured twice.
 pub(crate) struct Table<'a> {
     pub(crate) space: &'a Space,
     pub(crate) pools: &'a [Pool],
@@ -54,7 +54,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The block of a setup, measured if it is not there yet.
+    /// The block of a setup, which is measured on first use.
     pub(crate) fn block(&mut self, setup: &Setup, grid: Grid) -> usize {
         let is_it = |block: &Block| block.setup == *setup && block.grid == grid;
         if let Some(at) = self.blocks.iter().position(is_it) {
@@ -65,7 +65,7 @@ impl<'a> Table<'a> {
             Grid::Fine => self.space.steps,
         };
         let mut weights = self.space.weights(steps);
-        // Weights between two points of the grid may be kept, so they compete.
+        // The current weights need not be a point of the grid, so they get a row too.
         let current = &self.space.current_weights;
         if !weights.contains(current) {
             weights.push(current.clone());
@@ -103,8 +103,8 @@ impl<'a> Table<'a> {
         self.blocks.iter().map(|block| block.rows.len()).sum()
     }
 
-    /// Milliseconds that a query takes under weights of a block, if gathering told.
-    /// A reranker without weight is not run, the other stages always are.
+    /// Milliseconds per query under weights of a block, if times were measured. A reranker
+    /// without weight is not run, the other stages always are.
     pub(crate) fn ms(&self, block: &Block, weights: &Weights) -> Option<f64> {
         let costs = self.costs.as_ref()?;
         let reranker = self.space.reranker();
@@ -166,7 +166,7 @@ impl<'a> Table<'a> {
     }
 }
 
-/// A query under one setup, normalized once, to be ordered under many weights.
+/// A query under one setup, normalized once, to be ranked under many weightings.
 struct PreparedQuery<'a> {
     prepared: Prepared,
     grades: Vec<Option<Grade>>,
@@ -199,8 +199,8 @@ impl<'a> PreparedQuery<'a> {
     }
 }
 
-/// Mean milliseconds of each stage: per query, but of the reranker per candidate that it
-/// scored. `None` if no stage told its time.
+/// Mean milliseconds of each stage: per query, but for the reranker per candidate that it
+/// scored. `None` if no times were measured.
 fn costs(space: &Space, pools: &[Pool]) -> Option<StageMap<f64>> {
     let traces = || pools.iter().flat_map(|pool| &pool.traces);
     traces().next()?;

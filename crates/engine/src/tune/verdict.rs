@@ -1,4 +1,4 @@
-//! The winner against every baseline, and what to do about it.
+//! The comparison of the winner with every baseline, and the verdict.
 
 use std::time::Instant;
 
@@ -21,13 +21,13 @@ use crate::tune::space::Space;
 use crate::tune::table::{Grid, Table};
 use crate::tune::{Search, TuneRequest};
 
-/// How often a gain that counts as detectable would be found.
+/// The power at which a gain counts as detectable.
 const POWER: f64 = 0.8;
 
 /// The constant of reciprocal rank fusion in the paper that proposed it.
 const RRF_CONSTANT: u32 = 60;
 
-/// Whether the request makes sense for so many queries, and their folds if so.
+/// Checks the request against the number of queries, and assigns the queries to folds.
 ///
 /// # Errors
 /// If it does not.
@@ -66,7 +66,7 @@ pub(crate) fn check<'a>(
     Ok(k_fold(ids, request.folds, request.seed)?)
 }
 
-/// What is searched, on what, and how it is tested.
+/// The input of a tuning.
 pub(crate) struct Work<'a> {
     pub(crate) space: &'a Space,
     pub(crate) pools: &'a [Pool],
@@ -76,7 +76,7 @@ pub(crate) struct Work<'a> {
     pub(crate) scores: ScoresOrigin,
 }
 
-/// Searches, compares and judges the outcome.
+/// Searches, compares with the baselines and decides.
 pub(crate) fn report(work: Work<'_>, progress: &dyn Progress) -> Result<TuneReport, Error> {
     let start = Instant::now();
     let Work {
@@ -162,8 +162,8 @@ fn learned(
 }
 
 /// The rule by which a profile is changed: the gain over the current one, out of fold,
-/// is above 0 and significant after correction, and the winner is another profile. Or the
-/// current one is slower than the budget allows: then it cannot stay, whatever is lost.
+/// is above 0 and significant after correction, and the winner is another profile. A current
+/// profile that is slower than the budget allows is replaced in any case.
 fn verdict(gain: &Against, best: &Choice, current: &Measured, budget_ms: Option<f64>) -> Verdict {
     let is_gain = gain.comparison.test.difference > 0.0 && gain.adjusted_p <= LEVEL;
     let is_too_slow = matches!((current.ms, budget_ms), (Some(ms), Some(most)) if ms > most);
@@ -192,8 +192,8 @@ fn over_budget(table: &Table<'_>) -> Error {
 }
 
 /// The tuned values against every baseline, the current profile first, their p-values
-/// corrected for their number. Powers are reckoned at the level that the first of so
-/// many corrected tests has to meet.
+/// corrected for their number. Power is computed at the level of the first step of Holm's
+/// correction.
 fn against(
     table: &mut Table<'_>,
     folds: &Folds,

@@ -1,4 +1,4 @@
-//! Foreign systems: as the stages where they are stages, total for any numbers, and in
+//! Other systems: fused like stages where they are stages, total for any numbers, and in
 //! agreement with ranx.
 
 use proptest::prelude::*;

@@ -1,9 +1,9 @@
-//! What can go wrong with a learned fusion.
+//! Errors of a learned fusion.
 
 use hessboost::error::HessboostError;
 use treffer_types::{StageName, stage_list};
 
-/// Why trees could not be grown, used, written or read.
+/// Why trees could not be trained, used, written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum LearnError {
     /// The library refused the settings or the data.

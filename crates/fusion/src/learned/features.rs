@@ -1,4 +1,4 @@
-//! What a learned fusion looks at: numbers about one candidate within its pool.
+//! The features of a learned fusion: numbers about one candidate within its pool.
 
 use treffer_types::{Candidate, StageMap, StageName};
 
@@ -13,12 +13,13 @@ use crate::prepared::Prepared;
 pub struct Feature {
     /// Its name in files and explanations.
     pub name: String,
-    /// Whether more of it can only speak for a candidate, or only against it.
+    /// The constraint on its effect.
     pub(crate) trend: Trend,
 }
 
-/// What more of a feature may do to a score. Trees are held to it, which is worth many
-/// judged queries: a better score in a stage can never lower a candidate.
+/// A monotonicity constraint: how a larger value of a feature may change a score. Constraints
+/// help like many more judged queries would: a better score in a stage can never lower a
+/// candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trend {
     Rising,
@@ -47,13 +48,13 @@ const OF_ALL: [(&str, Trend); 6] = [
 /// twice changes nothing.
 ///
 /// For each stage the raw score of the best passage, its min-max score over the pool, and
-/// its rank from 1 among what the stage scored; how far the stages agree: the mean and the
+/// its rank from 1 among what the stage scored; the agreement of the stages: the mean and the
 /// least of the min-max scores, the best rank in any stage, and how far BM25's rank is from
-/// the bi-encoder's; and how long document and query are, in terms of the index's analyzer,
+/// the bi-encoder's; and the lengths of document and query in terms of the index's analyzer,
 /// as powers of two. An exact length would identify a document: trees would learn which
-/// documents are relevant to the queries they grow on, and where queries share relevant
-/// documents, cross-validation would not notice (on SciFact's training claims a gain of
-/// .011 out of fold that was none on the test claims).
+/// documents are relevant to the training queries, and where queries share relevant documents,
+/// cross-validation would not notice (on SciFact, a gain of .011 out of fold on the training
+/// claims was no gain on the test claims).
 pub fn features(stages: &[StageName]) -> Vec<Feature> {
     let feature = |name: String, trend: Trend| Feature { name, trend };
     let of_stage =
@@ -79,15 +80,14 @@ pub(crate) fn once_each(stages: &[StageName]) -> Vec<StageName> {
     StageMap::from_fn(stages, |_| ()).stages().collect()
 }
 
-/// The ranks that a row holds, one for each stage; not a number for a stage that gave no
-/// score.
+/// The ranks in a row, one for each stage; NaN for a stage that gave no score.
 pub(crate) fn ranks(row: &[f32]) -> impl Iterator<Item = f32> {
     let of_stages = &row[..row.len() - OF_ALL.len()];
     of_stages.chunks_exact(OF_STAGE.len()).map(|one| one[2])
 }
 
-/// One row of [`features`] per candidate, in the order of the pool. What is unknown, such
-/// as the score of a stage that did not score the candidate, is not a number.
+/// One row of [`features`] per candidate, in the order of the pool. What is unknown, such as
+/// the score of a stage that did not score the candidate, is NaN.
 pub(crate) fn rows(candidates: &[Candidate], lengths: &Lengths, stages: &[StageName]) -> Vec<f32> {
     let normalization = Normalization {
         normalizers: StageMap::from_fn(stages, |_| Normalizer::MinMax),
@@ -130,7 +130,7 @@ fn octave(n_terms: u32) -> f32 {
     (1.0 + n_terms as f32).log2().round()
 }
 
-/// What one stage says of one candidate.
+/// The features of one candidate in one stage.
 #[derive(Clone, Copy)]
 struct View {
     raw: f32,

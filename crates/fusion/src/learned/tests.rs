@@ -6,8 +6,8 @@ use crate::{Normalizer, fuse};
 use proptest::prelude::*;
 use treffer_types::Grade;
 
-/// Pools in which the linear fusion is misled: a document is relevant if bm25 and dense
-/// agree on it, whatever their sum, and long documents are not.
+/// Pools in which the linear fusion is misled: a document is relevant if bm25 and dense agree
+/// on it, independent of their sum, and long documents are not.
 fn agreement(n_queries: u32) -> Vec<(Vec<Candidate>, Vec<Option<Grade>>, Lengths)> {
     let mut state = 7_u32;
     let mut draw = move || {

@@ -1,4 +1,4 @@
-//! Growing the trees: LambdaMART on judged queries.
+//! Training the trees: LambdaMART on judged queries.
 
 use hessboost::config::{Monotone, TrainingParams, TreeMethod};
 use hessboost::data::DMatrix;
@@ -14,7 +14,7 @@ use crate::lengths::Lengths;
 use crate::normalizer::Normalizer;
 use crate::prepared::Prepared;
 
-/// How trees are grown. The defaults are for many small trees that learn from some hundred
+/// How trees are trained. The defaults are for many small trees that learn from some hundred
 /// queries without overfitting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Boosting {
@@ -39,7 +39,7 @@ impl Default for Boosting {
     }
 }
 
-/// Ranks up to which errors count, and up to which trees are grown on a stage's candidates.
+/// Ranks up to which errors count, and up to which a stage's candidates are trained on.
 const PAIR_DEPTH: usize = 32;
 const SHOWN_DEPTH: u32 = 50;
 
@@ -54,9 +54,9 @@ pub struct QueryGroup {
     stages: Vec<StageName>,
     /// Features, row by row.
     pub(crate) rows: Vec<f32>,
-    /// Grades from 0; what was not judged is 0.
+    /// Grades from 0; unjudged candidates have 0.
     grades: Vec<f32>,
-    /// The candidates that trees are grown on: relevant ones, and those that some stage
+    /// The candidates that trees are trained on: relevant ones, and those that some stage
     /// ranks high.
     shown: Vec<usize>,
 }
@@ -130,14 +130,14 @@ impl QueryGroup {
 }
 
 impl Learned {
-    /// Grows trees that correct `fusion`. Its scores become log odds of relevance by the
-    /// slope of a sigmoid fitted on the same groups ([`Normalizer::platt`]), so that they
-    /// are on the scale of what the trees add. Deterministic, whatever the number of
-    /// threads. Without trees if no group has pairs or `boosting` allows none.
+    /// Trains trees that correct `fusion`. Its scores become log odds of relevance by the
+    /// slope of a sigmoid fitted on the same groups ([`Normalizer::platt`]), so that they are
+    /// on the scale of what the trees add. Deterministic for any number of threads. The result
+    /// has no trees if no group has candidates of different grades or `boosting` allows none.
     ///
     /// # Errors
-    /// If a group was made for other stages, or if the library refuses the settings or the
-    /// data.
+    /// If a group has the features of other stages, or if the library refuses the settings or
+    /// the data.
     pub fn train(
         groups: &[&QueryGroup],
         stages: &[StageName],
@@ -237,7 +237,7 @@ fn parameters(boosting: &Boosting, stages: &[StageName]) -> Result<TrainingParam
         .eta(boosting.rate)
         .min_child_weight(boosting.min_leaf)
         .monotone_constraints(directions.collect::<Vec<Monotone>>())
-        // What a candidate gets before any tree is the linear fusion's.
+        // The score before any tree is the linear fusion's.
         .base_score(0.0)
         .build()
 }

@@ -109,7 +109,7 @@ fn another_version_is_told_from_damage() {
     }
 }
 
-/// Whatever wrote them: files under a valid seal that contradict each other are errors.
+/// Files under a valid seal that contradict each other are errors.
 #[test]
 fn sealed_nonsense_causes_no_panic() {
     let (dir, _) = store(&many(12));
