@@ -116,8 +116,7 @@ impl<'a> Tuning<'a> {
         };
         let (gain, best) = (report.gain(), &report.best);
         let is_full = report.search == Search::Full;
-        let against = report.against.iter();
-        let against = against.map(|one| AgainstBaseline::new(one, report));
+        let against = report.against.iter().map(AgainstBaseline::new);
         Tuning {
             metric: report.metric.to_string(),
             search: report.search,
@@ -159,14 +158,9 @@ impl<'a> Tuning<'a> {
 }
 
 impl AgainstBaseline {
-    fn new(one: &Against, report: &TuneReport) -> Self {
+    fn new(one: &Against) -> Self {
         let comparison = &one.comparison;
-        // A stage alone names no other; here all that were weighed are named.
-        let weights = one.choice.weights.restricted_to(&report.stages);
-        let choice = Choice {
-            weights: weights.unwrap_or_else(|| one.choice.weights.clone()),
-            ..one.choice.clone()
-        };
+        let choice = one.choice.clone();
         AgainstBaseline {
             baseline: one.baseline.to_string(),
             is_tuned: one.baseline == Baseline::BestTwoWay,

@@ -241,7 +241,9 @@ fn baselines(
         weights,
     };
     for stage in space.stages() {
-        let alone = Weights::equal(&[*stage]).map(with);
+        // All that are weighed are named, the others with nothing.
+        let alone = Weights::equal(&[*stage]).and_then(|one| one.restricted_to(space.stages()));
+        let alone = alone.map(with);
         fixed.extend(alone.map(|choice| (Baseline::Alone(*stage), choice)));
     }
     if let Some(weights) = Weights::equal(space.stages()) {
