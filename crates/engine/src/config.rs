@@ -89,6 +89,14 @@ impl Config {
     /// value is out of range.
     pub fn load(base: Base<'_>, overrides: &[String]) -> Result<Self, Error> {
         let mut table = base.read()?;
+        keys::rename_former(&mut table).map_err(|(former, today)| {
+            config_error(
+                &base.to_string(),
+                &format!(
+                    "it has the sections `{today}` and `{former}`, which is the former name of `{today}`; keep one"
+                ),
+            )
+        })?;
         for text in overrides {
             apply_override(&mut table, text)?;
         }
@@ -270,7 +278,7 @@ fn apply_override(table: &mut Table, text: &str) -> Result<(), Error> {
         .ok()
         .and_then(|mut parsed| parsed.remove("value"))
         .unwrap_or_else(|| Value::String(value.to_string()));
-    keys::set(table, key.trim(), value).map_err(|part| {
+    keys::set(table, &keys::current_name(key.trim()), value).map_err(|part| {
         config_error(
             "--set",
             &format!("`{part}` in `{key}` is a value, not a section"),
@@ -433,6 +441,20 @@ mod tests {
             config.profiles["deep"].depths.get(StageName::CROSS),
             Some(7)
         );
+    }
+
+    #[test]
+    fn a_configuration_of_former_names_is_read() {
+        let today = Config::preset("german").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("old.toml");
+        let text = toml::to_string(&today).unwrap();
+        fs::write(&path, text.replace("[bm25]", "[lexical]")).unwrap();
+        assert_eq!(Config::load(Base::File(&path), &[]).unwrap(), today);
+        assert_eq!(load(&["lexical.k1=1.2"]).unwrap().bm25.k1, 1.2);
+        fs::write(&path, format!("[lexical]\nk1 = 1.0\n{text}")).unwrap();
+        let error = Config::load(Base::File(&path), &[]).unwrap_err();
+        assert!(error.to_string().contains("keep one"), "{error}");
     }
 
     #[test]

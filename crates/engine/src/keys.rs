@@ -55,6 +55,38 @@ pub(crate) fn nearest<'a>(
         .map(|(_, candidate)| candidate)
 }
 
+/// Sections that had another name before: the former name and today's. Configurations that
+/// people wrote under the former one are still read.
+const FORMER_SECTIONS: [(&str, &str); 1] = [("lexical", "bm25")];
+
+/// A dotted key with the name that its section has today.
+pub(crate) fn current_name(key: &str) -> String {
+    let (section, rest) = key.split_once('.').unwrap_or((key, ""));
+    let former = FORMER_SECTIONS
+        .iter()
+        .find(|(former, _)| *former == section);
+    match former {
+        Some((_, today)) if rest.is_empty() => (*today).to_string(),
+        Some((_, today)) => format!("{today}.{rest}"),
+        None => key.to_string(),
+    }
+}
+
+/// Gives the sections of `table` the names that they have today.
+///
+/// # Errors
+/// The former and today's name of a section that stands under both.
+pub(crate) fn rename_former(table: &mut Table) -> Result<(), (&'static str, &'static str)> {
+    for (former, today) in FORMER_SECTIONS {
+        if let Some(section) = table.remove(former)
+            && table.insert(today.to_string(), section).is_some()
+        {
+            return Err((former, today));
+        }
+    }
+    Ok(())
+}
+
 /// Sets a dotted `key` in `table` to `value`, making the tables on the way.
 ///
 /// # Errors
@@ -114,6 +146,19 @@ mod tests {
             first_unknown(&table("b = 0.4"), &known),
             Some(("b".into(), Some("bm25.b".into())))
         );
+    }
+
+    #[test]
+    fn a_section_is_read_under_its_former_name_but_not_under_both() {
+        let mut old = table("[lexical]\nk1 = 1.0");
+        assert_eq!(rename_former(&mut old), Ok(()));
+        assert_eq!(old, table("[bm25]\nk1 = 1.0"));
+        let mut both = table("[lexical]\nk1 = 1.0\n[bm25]\nb = 0.4");
+        assert_eq!(rename_former(&mut both), Err(("lexical", "bm25")));
+        assert_eq!(current_name("lexical.k1"), "bm25.k1");
+        assert_eq!(current_name("lexical"), "bm25");
+        assert_eq!(current_name("dense.m"), "dense.m");
+        assert_eq!(current_name("lexicals.k1"), "lexicals.k1");
     }
 
     #[test]
