@@ -9,13 +9,11 @@ impl Bm25Index {
     /// Reads everything and reports what is wrong, with the file. Reports nothing for an
     /// intact index.
     pub fn verify(&self, report: &mut dyn FnMut(&Path, String)) {
-        let mut whole = true;
-        self.sealed.verify(&mut |path, problem| {
-            whole = false;
-            report(path, problem.to_string());
-        });
+        let is_whole = self
+            .sealed
+            .verify(&mut |path, problem| report(path, problem.to_string()));
         // Contents of damaged files would only be reported as damaged again.
-        if !whole {
+        if !is_whole {
             return;
         }
         let checked = self.segment.check(&mut *report);

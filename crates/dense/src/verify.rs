@@ -18,13 +18,11 @@ impl DenseIndex {
     /// were written; passages out of order, vectors that are not of length 1, links to missing
     /// rows, vectors that no link leads to. Reports nothing for an intact index.
     pub fn verify(&self, report: &mut dyn FnMut(&Path, String)) {
-        let mut whole = true;
-        self.sealed.verify(&mut |path, problem| {
-            whole = false;
-            report(path, problem.to_string());
-        });
+        let is_whole = self
+            .sealed
+            .verify(&mut |path, problem| report(path, problem.to_string()));
         // Contents of damaged files would only be reported as damaged again.
-        if whole {
+        if is_whole {
             check_passages(&self.passages, report);
             check_vectors(&self.vectors, &self.passages, report);
             check_graph(&self.graph, self.len(), report);

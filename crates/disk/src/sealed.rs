@@ -109,12 +109,17 @@ impl Sealed {
     }
 
     /// Reads every file completely and reports everything that is not as it was sealed:
-    /// the file and what is wrong with it.
-    pub fn verify(&self, report: &mut dyn FnMut(&Path, Problem)) {
+    /// the file and what is wrong with it. Returns whether there was nothing to report.
+    pub fn verify(&self, report: &mut dyn FnMut(&Path, Problem)) -> bool {
+        let mut is_whole = true;
         for sum in &self.files {
             let path = self.dir.join(&sum.name);
-            verify_file(&path, sum, &mut |problem| report(&path, problem));
+            verify_file(&path, sum, &mut |problem| {
+                is_whole = false;
+                report(&path, problem);
+            });
         }
+        is_whole
     }
 
     fn sum(&self, name: &str) -> Option<&FileSum> {

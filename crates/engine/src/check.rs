@@ -53,62 +53,63 @@ fn check_segment(manifest: &Manifest, segment: &Segment, dir: &Path, report: &mu
         report(&path_of(&error, dir), in_words(&error));
     }
     for part in segment.parts.keys() {
-        let folder = dir.join(part);
-        if is_as_sealed(&folder, report) {
-            check_content(manifest, segment, part, &folder, report);
-        }
+        check_part(manifest, segment, part, &dir.join(part), report);
     }
 }
 
-/// Whether every file of a part matches its seal.
-fn is_as_sealed(folder: &Path, report: &mut Report<'_>) -> bool {
-    let Ok(sealed) = Sealed::open(folder) else {
-        return false; // reported with the seals
-    };
-    let mut is_whole = true;
-    sealed.verify(&mut |path, problem| {
-        is_whole = false;
-        report(path, problem.to_string());
-    });
-    is_whole
-}
-
-/// Checks the content of a part whose files match their seal.
-fn check_content(
+/// Checks the files of a part, and what they hold, as far as the part is known here.
+fn check_part(
     manifest: &Manifest,
     segment: &Segment,
     part: &str,
     folder: &Path,
     report: &mut Report<'_>,
 ) {
-    let documents = match part {
+    let checked = match part {
         parts::STORE => Store::open(folder)
-            .map(|store| store.len())
+            .map(|store| {
+                store.verify(report);
+                Some(store.len())
+            })
             .map_err(|error| in_words(&error)),
         parts::BM25 => Bm25Index::open(folder, &manifest.blueprint.bm25)
-            .map(|bm25| bm25.n_docs() as usize)
+            .map(|bm25| {
+                bm25.verify(report);
+                Some(bm25.n_docs() as usize)
+            })
             .map_err(|error| in_words(&error)),
-        parts::DENSE => {
-            match DenseIndex::open(folder) {
-                Ok(dense) => dense.verify(report),
-                Err(error) => report(folder, in_words(&error)),
-            }
-            return;
+        parts::DENSE => DenseIndex::open(folder)
+            .map(|dense| {
+                dense.verify(report);
+                None // counts passages
+            })
+            .map_err(|error| in_words(&error)),
+        _ => {
+            is_as_sealed(folder, report);
+            Ok(None)
         }
-        // A part of a kind that is not known here is known by its seal alone.
-        _ => return,
     };
-    match documents {
-        Ok(found) if found == segment.documents as usize => {}
-        Ok(found) => report(
+    let documents = segment.documents as usize;
+    match checked {
+        Ok(Some(found)) if found != documents => report(
             folder,
-            format!(
-                "it has {found} documents, the manifest says {}",
-                segment.documents
-            ),
+            format!("it has {found} documents, the manifest says {documents}"),
         ),
-        Err(what) => report(folder, what),
+        Ok(_) => {}
+        // Damaged files are named one by one; if there are none, the content is at fault.
+        Err(what) => {
+            if is_as_sealed(folder, report) {
+                report(folder, what);
+            }
+        }
     }
+}
+
+/// Whether every file of a part matches its seal.
+fn is_as_sealed(folder: &Path, report: &mut Report<'_>) -> bool {
+    // A seal that cannot be read has been reported with the others.
+    Sealed::open(folder)
+        .is_ok_and(|sealed| sealed.verify(&mut |path, problem| report(path, problem.to_string())))
 }
 
 fn check_settings(dir: &Path, report: &mut Report<'_>) {
