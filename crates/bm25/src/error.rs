@@ -97,6 +97,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether it says that files are not what was written, so that only building the index
+    /// again, or a copy, helps.
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Error::Damaged { .. } | Error::Missing { .. } | Error::Mismatch { .. }
+        )
+    }
+}
+
 impl From<DiskError> for Error {
     fn from(error: DiskError) -> Self {
         let (dir, name) = split(error.path());

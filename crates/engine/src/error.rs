@@ -236,24 +236,12 @@ impl From<treffer_disk::Error> for Error {
 fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     causes.any(|cause| {
-        use {
-            treffer_bm25::Error as Bm25, treffer_dense::Error as Dense,
-            treffer_store::Error as Store,
-        };
-        let bm25 = cause.downcast_ref::<Bm25>();
-        let dense = cause.downcast_ref::<Dense>();
-        let store = cause.downcast_ref::<Store>();
-        let disk = cause.downcast_ref::<treffer_disk::Error>();
-        matches!(
-            bm25,
-            Some(Bm25::Damaged { .. } | Bm25::Missing { .. } | Bm25::Mismatch { .. })
-        ) || matches!(
-            dense,
-            Some(Dense::Damaged { .. } | Dense::Missing { .. } | Dense::Version { .. })
-        ) || matches!(
-            store,
-            Some(Store::Damaged { .. } | Store::Missing { .. } | Store::Version { .. })
-        ) || disk.is_some_and(|disk| !matches!(disk, treffer_disk::Error::Io { .. }))
+        let bm25 = cause.downcast_ref::<treffer_bm25::Error>();
+        let dense = cause.downcast_ref::<treffer_dense::Error>();
+        let store = cause.downcast_ref::<treffer_store::Error>();
+        bm25.is_some_and(treffer_bm25::Error::is_damage)
+            || dense.is_some_and(treffer_dense::Error::is_damage)
+            || store.is_some_and(treffer_store::Error::is_damage)
     })
 }
 

@@ -126,6 +126,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether it says that files are not what was written, so that only building the index
+    /// again, or a copy, helps.
+    pub fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Error::Damaged { .. } | Error::Missing { .. } | Error::Version { .. }
+        )
+    }
+}
+
 impl From<treffer_disk::Error> for Error {
     fn from(error: treffer_disk::Error) -> Self {
         use treffer_disk::Error as Disk;
