@@ -6,6 +6,7 @@ use std::path::Path;
 use tantivy::TantivyError;
 use tantivy::directory::error::OpenReadError;
 use treffer_disk::Error as DiskError;
+use treffer_types::BoxError;
 
 use crate::error::Error;
 
@@ -45,8 +46,18 @@ pub(crate) fn backend<E: std::error::Error + Send + Sync + 'static>(
         None => Error::Backend {
             action,
             dir: dir.to_owned(),
-            source: Box::new(source),
+            source: cause(source),
         },
+    }
+}
+
+/// What tantivy calls an internal error is often the operating system's, as for a full disk:
+/// its message alone says more.
+fn cause<E: std::error::Error + Send + Sync + 'static>(error: E) -> BoxError {
+    let tantivy = (&error as &(dyn std::error::Error + 'static)).downcast_ref::<TantivyError>();
+    match tantivy {
+        Some(TantivyError::InternalError(message)) => message.clone().into(),
+        _ => Box::new(error),
     }
 }
 
