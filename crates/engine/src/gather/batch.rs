@@ -74,8 +74,6 @@ impl<'a> Batch<'a> {
         let is_charged = std::mem::replace(&mut begun.is_charged[at], true);
         let due = if is_charged {
             Duration::ZERO
-        } else if self.queries.len() == 1 {
-            spent
         } else {
             begun.due
         };
