@@ -53,7 +53,11 @@ pub(crate) fn open_index(
         device,
         ..OpenOptions::default()
     };
-    Ok(Engine::open(dir, &options, &models)?)
+    let engine = Engine::open(dir, &options, &models)?;
+    if let Some(text) = engine.settings_note() {
+        warn(text);
+    }
+    Ok(engine)
 }
 
 /// Reads a file of queries; bad ones are reported and left out.

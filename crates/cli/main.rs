@@ -1,8 +1,8 @@
-//! The `treffer` program: words in, words out.
+//! The `treffer` program: arguments in, results out.
 //!
 //! Data goes to standard output, everything else to standard error. The exit code
-//! is 0 if something was found or done, 1 if nothing was found, 2 on an error; a
-//! reader that stops reading (`treffer search ... | head`) is no error.
+//! is 0 if something was found or done, 1 if nothing was found, 2 on an error, 101 on a
+//! bug; a reader that stops reading (`treffer search ... | head`) is no error.
 //!
 //! Reading order: `commands` holds the commands, one file each with its arguments;
 //! `options` are the arguments that several share. `input` reads what commands work on,
@@ -17,6 +17,7 @@ mod format;
 mod input;
 mod options;
 mod output;
+mod panic;
 mod progress;
 mod report;
 mod terminal;
@@ -47,12 +48,13 @@ enum Outcome {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    match args.command.run(&args.global) {
-        Ok(Outcome::Found) => ExitCode::SUCCESS,
-        Ok(Outcome::NothingFound) => ExitCode::from(1),
-        Err(error) => {
+    match panic::guarded(|| args.command.run(&args.global)) {
+        Some(Ok(Outcome::Found)) => ExitCode::SUCCESS,
+        Some(Ok(Outcome::NothingFound)) => ExitCode::from(1),
+        Some(Err(error)) => {
             terminal::print_error(&error);
             ExitCode::from(2)
         }
+        None => ExitCode::from(101),
     }
 }

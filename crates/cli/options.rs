@@ -16,6 +16,11 @@ pub(crate) fn at_least_one() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..)
 }
 
+/// More threads than any machine has processors: starting a million would take all memory.
+fn threads() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=1024)
+}
+
 /// Options of every command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Global {
@@ -33,7 +38,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "TREFFER_OFFLINE", hide_env_values = true, value_parser = FalseyValueParser::new())]
     pub(crate) offline: bool,
     /// Threads for the models [default: one per core]; results do not depend on it
-    #[arg(long, global = true, value_name = "N", value_parser = at_least_one())]
+    #[arg(long, global = true, value_name = "N", value_parser = threads())]
     pub(crate) threads: Option<usize>,
 }
 

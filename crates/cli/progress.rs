@@ -1,11 +1,11 @@
-//! Progress on a terminal, and Ctrl-C.
+//! Progress on a terminal, and signals that ask the program to end.
 
 use std::io::IsTerminal;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use treffer_corpus::Stop;
 use treffer_types::Progress;
 
 use crate::terminal;
@@ -14,7 +14,7 @@ use crate::terminal;
 /// standard error is a terminal.
 pub(crate) struct Bars {
     bar: Mutex<Option<ProgressBar>>,
-    cancelled: Arc<AtomicBool>,
+    stop: Stop,
 }
 
 impl Bars {
@@ -22,21 +22,26 @@ impl Bars {
     pub(crate) fn new() -> Self {
         Bars {
             bar: Mutex::new(None),
-            cancelled: Arc::default(),
+            stop: Stop::default(),
         }
     }
 
-    /// Bars that take Ctrl-C as a request to stop at the next safe point; a second
-    /// Ctrl-C ends the program at once.
+    /// Bars that take Ctrl-C, and on Unix also SIGTERM and SIGHUP, as a request to stop at the
+    /// next safe point; a second one ends the program at once.
     pub(crate) fn cancellable() -> anyhow::Result<Self> {
         let bars = Bars::new();
-        let cancelled = Arc::clone(&bars.cancelled);
+        let stop = bars.stop.clone();
         ctrlc::set_handler(move || {
-            if cancelled.swap(true, Ordering::Relaxed) {
+            if stop.request() {
                 std::process::exit(130);
             }
         })?;
         Ok(bars)
+    }
+
+    /// The request to stop, for readers.
+    pub(crate) fn stop(&self) -> Stop {
+        self.stop.clone()
     }
 
     /// Prints a line on standard error above the bar.
@@ -81,7 +86,7 @@ impl Progress for Bars {
     }
 
     fn cancelled(&self) -> bool {
-        self.cancelled.load(Ordering::Relaxed)
+        self.stop.is_requested()
     }
 }
 

@@ -70,7 +70,7 @@ fn another_format_is_refused_with_both_numbers() {
     let here = indexed();
     let text = here
         .read("index/manifest.json")
-        .replace("\"format\": 2", "\"format\": 9");
+        .replace("\"format\": 3", "\"format\": 9");
     let manifest = text
         .split_once("\"manifest\": ")
         .unwrap()
@@ -82,7 +82,7 @@ fn another_format_is_refused_with_both_numbers() {
         "index/manifest.json",
         format!("{{\"crc32\": {sum}, \"manifest\": {manifest}}}\n"),
     );
-    refused(&here, "index", "has format 9, this program reads format 2");
+    refused(&here, "index", "has format 9, this program reads format 3");
 }
 
 #[test]
@@ -95,8 +95,8 @@ fn a_flipped_bit_in_any_file_of_an_index_is_noticed_and_named() {
     checked.prints("all as they were written");
     for path in here.files("index").keys() {
         let name = path.strip_prefix(here.path("")).unwrap().to_str().unwrap();
-        if name.ends_with("treffer.toml") || std::fs::metadata(path).unwrap().len() == 0 {
-            continue; // made to be edited, or a lock
+        if name.ends_with("treffer.toml") || name.ends_with("writer.lock") {
+            continue; // made to be edited, or without meaning
         }
         here.damage(name);
         here.treffer("info index")
@@ -161,7 +161,8 @@ fn settings_that_are_broken_are_named_by_file_and_line() {
         .says("missing field `k1`");
     std::fs::remove_file(here.path("index/treffer.toml")).unwrap();
     here.treffer("search index cold")
-        .fails_with("could not read index/treffer.toml");
+        .succeeds()
+        .says("the settings that the index was built with apply: there is no index/treffer.toml");
 }
 
 #[test]

@@ -30,6 +30,7 @@ mod tune;
 
 mod damage;
 mod formats;
+mod hostile_index;
 #[cfg(unix)]
 mod interrupt;
 mod mismatch;

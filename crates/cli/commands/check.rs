@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 use treffer_engine::check::{Damage, check};
-use treffer_engine::manifest::Manifest;
+use treffer_engine::settings_file::Current;
 use treffer_report::text::{count, grouped};
 
 use crate::Outcome;
 use crate::format::{Block, Blocks, Columns, ResultFormat};
-use crate::terminal::bytes;
+use crate::terminal::{bytes, warn};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
@@ -24,12 +24,18 @@ pub(crate) struct Check {
 /// Reads every file of an index and prints what is not as it was written, which is an
 /// error. Loads no models.
 pub(crate) fn run(command: &Check) -> Result<Outcome> {
-    let manifest = Manifest::read(&command.dir)?;
+    let checked = check(&command.dir)?;
+    if let Ok(Current {
+        note: Some(note), ..
+    }) = &checked.settings
+    {
+        warn(note);
+    }
     let checked = Checked {
-        documents: manifest.n_documents(),
-        files: manifest.n_files(),
-        bytes: manifest.n_bytes(),
-        damage: check(&command.dir)?,
+        documents: checked.manifest.n_documents(),
+        files: checked.manifest.n_files(),
+        bytes: checked.manifest.n_bytes(),
+        damage: checked.damage,
     };
     command.format.print(&checked)?;
     match checked.damage.into_iter().next() {

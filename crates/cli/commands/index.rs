@@ -8,14 +8,14 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use treffer::StandardModels;
 use treffer_corpus::{Columns, Format, Problem, ReadOptions};
 use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, survey};
-use treffer_engine::config::{Base, Config, Settings};
-use treffer_engine::manifest::SETTINGS;
+use treffer_engine::config::{Base, Config};
+use treffer_engine::settings_file::read_both;
 use treffer_report::text::count;
 use treffer_types::{StageName, stage_list};
 
 use crate::options::Global;
 use crate::progress::Bars;
-use crate::terminal::{bytes, note, say};
+use crate::terminal::{bytes, note, say, warn};
 use crate::{Outcome, input};
 
 #[derive(Debug, clap::Args)]
@@ -104,8 +104,11 @@ pub(crate) fn run(command: &Index, global: &Global) -> Result<Outcome> {
 
 /// Profiles with tuned weights of the index that is about to be replaced.
 fn tuned_profiles(command: &Index) -> Vec<String> {
-    let settings = Settings::read(&command.dir.join(SETTINGS));
-    let profiles = settings.map_or_else(|_| Default::default(), |settings| settings.profiles);
+    let read = read_both(&command.dir);
+    let profiles = read.map_or_else(
+        |_| Default::default(),
+        |(_, current)| current.settings.profiles,
+    );
     let tuned = profiles
         .into_iter()
         .filter(|(_, profile)| profile.tuned.is_some());
@@ -159,6 +162,9 @@ fn report_build(command: &Index, report: &BuildReport) {
         total.as_secs_f64(),
         steps.join(", "),
     ));
+    for warning in &report.warnings {
+        warn(warning);
+    }
     if report.problems > 0 {
         let records = count(report.problems, "bad record");
         note(&format!("{records} skipped, each reported above"));

@@ -5,15 +5,16 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 use treffer_encoder::arithmetic;
-use treffer_engine::check::{Damage, check};
+use treffer_engine::check::{Checked, Damage, check};
 use treffer_engine::config::{Fields, Settings};
-use treffer_engine::manifest::{Manifest, ModelRecord, SETTINGS};
+use treffer_engine::manifest::{Manifest, ModelRecord};
 use treffer_engine::profile::Profile;
+use treffer_engine::settings_file::Current;
 use treffer_report::text::grouped;
 
 use crate::Outcome;
 use crate::format::{Block, Blocks, Columns, ResultFormat};
-use crate::terminal::bytes;
+use crate::terminal::{bytes, warn};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Info {
@@ -26,10 +27,17 @@ pub(crate) struct Info {
 
 /// Prints manifest and settings after checking every file. Loads no models.
 pub(crate) fn run(command: &Info) -> Result<Outcome> {
-    let manifest = Manifest::read(&command.dir)?;
-    let settings = Settings::read(&command.dir.join(SETTINGS))?;
-    if let Some(Damage { path, what }) = check(&command.dir)?.into_iter().next() {
+    let Checked {
+        manifest,
+        settings,
+        damage,
+    } = check(&command.dir)?;
+    let Current { settings, note } = settings?;
+    if let Some(Damage { path, what }) = damage.into_iter().next() {
         return Err(treffer_engine::Error::Damaged { path, what }.into());
+    }
+    if let Some(note) = note {
+        warn(&note);
     }
     command.format.print(&IndexInfo { manifest, settings })?;
     Ok(Outcome::Found)

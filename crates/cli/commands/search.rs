@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use treffer_api::{SearchOptions, SearchResponse};
-use treffer_engine::config::Settings;
-use treffer_engine::manifest::{Manifest, SETTINGS};
 use treffer_engine::pipeline::{Available, Pipeline};
+use treffer_engine::settings_file::read_both;
 use treffer_engine::stages::Registry;
 use treffer_types::{Query, StageName, stage_list};
 
@@ -126,9 +125,8 @@ fn stages_to_open(command: &Search, options: &SearchOptions) -> Result<Vec<Stage
     if let Some(stages) = &options.stages {
         return Ok(stages.clone());
     }
-    let manifest = Manifest::read(&command.dir)?;
-    let settings = Settings::read(&command.dir.join(SETTINGS))?;
-    let profile = settings.profile_for(options)?;
+    let (manifest, current) = read_both(&command.dir)?;
+    let profile = current.settings.profile_for(options)?;
     let available = Available::in_index(&manifest, Registry::standard());
     Ok(Pipeline::effective(&profile, &available)?.stages().to_vec())
 }

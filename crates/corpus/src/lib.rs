@@ -39,6 +39,7 @@ mod prose;
 mod qrels;
 mod queries;
 mod record;
+mod stop;
 mod stream;
 mod table;
 
@@ -50,4 +51,5 @@ pub use problem::{Problem, Reason};
 pub use qrels::{Judgments, MODEL_JUDGE, read_judgments, read_qrels};
 pub use queries::read_queries;
 pub use record::{Origin, Record};
+pub use stop::Stop;
 pub use stream::open_input;

@@ -202,6 +202,15 @@ fn is_stream(path: &Path) -> bool {
     cfg!(unix) && (path.starts_with("/dev") || path.starts_with("/proc"))
 }
 
+/// Whether `name` is that of an unfinished [`AtomicFile`] for a file called `target`: left by a
+/// process that was killed, or still being written.
+pub fn is_temporary_of(name: &str, target: &str) -> bool {
+    let rest = name
+        .strip_prefix('.')
+        .and_then(|rest| rest.strip_prefix(target));
+    rest.is_some_and(|rest| rest.starts_with('.') && rest.ends_with(".tmp"))
+}
+
 /// Different for each file of each process, so that two writers do not meet.
 fn temporary_name(name: &std::ffi::OsStr) -> std::ffi::OsString {
     static NEXT: AtomicU64 = AtomicU64::new(0);

@@ -53,6 +53,7 @@ mod checksums;
 mod map;
 mod numbers;
 mod prologue;
+mod read;
 mod seal;
 mod sealed;
 mod verified;
@@ -66,7 +67,7 @@ mod failpoint;
 #[cfg(test)]
 mod tests;
 
-pub use atomic::{AtomicFile, Output, write_durably};
+pub use atomic::{AtomicFile, Output, is_temporary_of, write_durably};
 pub use blocks::BLOCK_BYTES;
 pub use checksums::CHECKSUMS;
 pub use durable::{create_dir_durably, remove_dir_if_there, rename_durably, sync_dir};
@@ -75,6 +76,7 @@ pub use lock::{Lock, LockError};
 pub use map::MappedBytes;
 pub use numbers::{Number, Numbers, partition_point};
 pub use prologue::Prologue;
+pub use read::{read_file, read_text};
 pub use seal::{SealRecord, seal};
 pub use sealed::{Problem, Sealed};
 pub use verified::VerifiedFile;

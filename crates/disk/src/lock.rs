@@ -1,11 +1,12 @@
 //! Advisory locks, which the operating system releases when their holder dies.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, io_error};
 use crate::failpoint::{Operation, reach};
+use crate::read::regular_len;
 
 /// An exclusive lock on a file, released when it is dropped or its process ends in whatever
 /// way. It keeps out those who ask for it, nobody else. The file stays.
@@ -30,12 +31,17 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock on `path`, whose file is created if it is not there, or fails at once.
+    /// Takes the lock on `path`, or fails at once. The file is created if it is not there, and
+    /// `content` is written to it if it is empty: it tells people what the file is for.
     ///
     /// # Errors
     /// [`LockError::Held`] if somebody has it, in this process or another.
-    pub fn try_exclusive(path: &Path) -> Result<Self, LockError> {
-        let file = reach(Operation::Create)
+    pub fn try_exclusive(path: &Path, content: &str) -> Result<Self, LockError> {
+        match regular_len(path) {
+            Ok(_) | Err(Error::Missing { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut file = reach(Operation::Create)
             .and_then(|()| {
                 File::options()
                     .write(true)
@@ -48,13 +54,24 @@ impl Lock {
             .map_err(TryLockError::Error)
             .and_then(|()| file.try_lock());
         match locked {
-            Ok(()) => Ok(Lock { _file: file }),
+            Ok(()) => {
+                write_if_empty(&mut file, content).map_err(io_error("write", path))?;
+                Ok(Lock { _file: file })
+            }
             Err(TryLockError::WouldBlock) => Err(LockError::Held {
                 path: path.to_owned(),
             }),
             Err(TryLockError::Error(source)) => Err(held_or_io(path, source)),
         }
     }
+}
+
+fn write_if_empty(file: &mut File, content: &str) -> io::Result<()> {
+    if file.metadata()?.len() > 0 {
+        return Ok(());
+    }
+    reach(Operation::Write)?;
+    file.write_all(content.as_bytes())
 }
 
 fn held_or_io(path: &Path, source: io::Error) -> LockError {

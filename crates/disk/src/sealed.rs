@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use crate::blocks::{BLOCK_BYTES, FileSum, for_each_block};
 use crate::checksums::{CHECKSUMS, decode};
-use crate::error::{Error, missing_or_io};
-use crate::failpoint::{Operation, reach};
+use crate::error::Error;
+use crate::read::read_file;
 use crate::seal::SealRecord;
 use crate::verified::{VerifiedFile, open_regular, wrong_block};
+
+/// Enough for the checksums of 16 TiB.
+const CHECKSUMS_LIMIT: u64 = 1 << 30;
 
 /// A sealed folder: what its files are, by its `checksums`.
 #[derive(Debug)]
@@ -55,13 +58,7 @@ impl Sealed {
     /// [`Error::Version`] or [`Error::Damaged`] if its `checksums` is not what was written.
     pub fn open(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(CHECKSUMS);
-        let metadata = fs::metadata(&path).map_err(missing_or_io("look at", &path))?;
-        if !metadata.is_file() {
-            return Err(Error::NotRegular { path });
-        }
-        let encoded = reach(Operation::Read)
-            .and_then(|()| fs::read(&path))
-            .map_err(missing_or_io("read", &path))?;
+        let encoded = read_file(&path, CHECKSUMS_LIMIT)?;
         let (files, checksums_crc32) = decode(&path, &encoded)?;
         Ok(Sealed {
             dir: dir.to_owned(),

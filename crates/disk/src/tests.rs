@@ -236,15 +236,15 @@ fn a_writer_reads_back_what_it_wrote_and_goes_on() {
 fn a_lock_is_held_once_and_released_on_drop() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("lock");
-    let lock = Lock::try_exclusive(&path).unwrap();
+    let lock = Lock::try_exclusive(&path, "a lock\n").unwrap();
     assert!(matches!(
-        Lock::try_exclusive(&path),
+        Lock::try_exclusive(&path, "a lock\n"),
         Err(LockError::Held { .. })
     ));
     drop(lock);
-    Lock::try_exclusive(&path).unwrap();
+    Lock::try_exclusive(&path, "a lock\n").unwrap();
     assert!(matches!(
-        Lock::try_exclusive(dir.path()),
+        Lock::try_exclusive(dir.path(), ""),
         Err(LockError::Io(_))
     ));
 }

@@ -1,6 +1,6 @@
 //! A mapped file whose blocks are verified when they are touched.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +9,7 @@ use crate::blocks::{BLOCK_BYTES, FileSum};
 use crate::error::{Error, damaged, io_error, missing_or_io};
 use crate::failpoint::{Operation, reach};
 use crate::map::MappedBytes;
+use crate::read::regular_len;
 
 /// A file of a sealed folder, mapped into memory. Any number of threads may read it.
 ///
@@ -128,15 +129,9 @@ impl VerifiedFile {
 
 /// Opens a regular file of `bytes` bytes.
 pub(crate) fn open_regular(path: &Path, bytes: u64) -> Result<File, Error> {
-    // Looked at before it is opened: opening a pipe would wait for its writer.
-    let metadata = fs::metadata(path).map_err(missing_or_io("look at", path))?;
-    if !metadata.is_file() {
-        return Err(Error::NotRegular {
-            path: path.to_owned(),
-        });
-    }
-    if metadata.len() != bytes {
-        return Err(wrong_length(path, metadata.len(), bytes));
+    let found = regular_len(path)?;
+    if found != bytes {
+        return Err(wrong_length(path, found, bytes));
     }
     reach(Operation::Read)
         .and_then(|()| File::open(path))

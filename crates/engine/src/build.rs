@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use treffer_corpus::{Origin, Problem, ReadOptions};
 use treffer_types::{Document, Embedder, Progress};
 
-use self::commit::{Commit, Workplace, next_generation, refuse_foreign};
+use self::commit::{Commit, Committed, Workplace, next_generation, refuse_foreign};
 use self::encoding::{Cut, DenseEncoding};
 use self::reading::{DocumentWriter, Reading, duplicate};
 use crate::config::{Blueprint, Config};
@@ -53,6 +53,8 @@ pub struct BuildReport {
     pub tokens_cut: u64,
     /// Size of the index in bytes.
     pub bytes: u64,
+    /// What failed after the index was committed, which it stays.
+    pub warnings: Vec<String>,
     /// Time by step, in order.
     pub steps: Vec<(&'static str, Duration)>,
 }
@@ -98,16 +100,15 @@ pub fn build(
         (cut, seal) = clock.time("encode", || encoding.encode(embedder.as_ref()))?;
         parts.insert(manifest::parts::DENSE.to_owned(), seal);
     }
-    let settings = request.config.settings();
     let commit = Commit {
         workplace,
+        config: request.config,
         blueprint,
         models,
-        settings,
         documents,
         parts,
     };
-    let bytes = clock.time("commit", || commit.run())?;
+    let Committed { bytes, warnings } = clock.time("commit", || commit.run())?;
     let Cut {
         documents: documents_cut,
         tokens: tokens_cut,
@@ -118,6 +119,7 @@ pub fn build(
         documents_cut,
         tokens_cut,
         bytes,
+        warnings,
         steps: clock.steps,
     })
 }

@@ -1,7 +1,6 @@
 //! A complete check of an index: every byte of every sealed file, whereas a search verifies
 //! only the blocks that it touches.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -12,7 +11,9 @@ use treffer_store::Store;
 
 use crate::config::Settings;
 use crate::error::Error;
+use crate::learned;
 use crate::manifest::{Manifest, SETTINGS, Segment, parts};
+use crate::settings_file::{Current, read_settings};
 
 /// A file of an index that is damaged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,15 +24,37 @@ pub struct Damage {
     pub what: String,
 }
 
+/// An index that was read completely.
+#[derive(Debug)]
+pub struct Checked {
+    /// What it consists of.
+    pub manifest: Manifest,
+    /// Its settings, or why they cannot be used, which is also among the damage.
+    pub settings: Result<Current, Error>,
+    /// Everything that is not as it was written; nothing if the index is sound.
+    pub damage: Vec<Damage>,
+}
+
 /// Reads the index in `dir` completely and reports everything that is not as it was written:
 /// the files of every part against their checksums and each other, the number of documents,
-/// the settings, and the learned fusions that profiles name.
+/// the settings, and the learned fusions that profiles name. An index that is replaced
+/// meanwhile is read again.
 ///
 /// # Errors
 /// If there is no index, or its manifest is damaged or of another format: then nothing else
 /// can be checked.
-pub fn check(dir: &Path) -> Result<Vec<Damage>, Error> {
-    let manifest = Manifest::read(dir)?;
+pub fn check(dir: &Path) -> Result<Checked, Error> {
+    loop {
+        let checked = check_generation(dir, Manifest::read(dir)?);
+        // The files of a generation that was replaced are gone.
+        let is_current = |newest: Manifest| newest.generation == checked.manifest.generation;
+        if checked.damage.is_empty() || Manifest::read(dir).map_or(true, is_current) {
+            return Ok(checked);
+        }
+    }
+}
+
+fn check_generation(dir: &Path, manifest: Manifest) -> Checked {
     let mut damage = Vec::new();
     let mut report = |path: &Path, what: String| {
         damage.push(Damage {
@@ -42,8 +65,16 @@ pub fn check(dir: &Path) -> Result<Vec<Damage>, Error> {
     for segment in &manifest.segments {
         check_segment(&manifest, segment, &dir.join(&segment.name), &mut report);
     }
-    check_settings(dir, &mut report);
-    Ok(damage)
+    let settings = read_settings(dir, &manifest);
+    match &settings {
+        Ok(current) => check_learned(dir, &current.settings, &mut report),
+        Err(error) => report(&dir.join(SETTINGS), in_words(error)),
+    }
+    Checked {
+        manifest,
+        settings,
+        damage,
+    }
 }
 
 type Report<'a> = dyn FnMut(&Path, String) + 'a;
@@ -112,32 +143,11 @@ fn is_as_sealed(folder: &Path, report: &mut Report<'_>) -> bool {
         .is_ok_and(|sealed| sealed.verify(&mut |path, problem| report(path, problem.to_string())))
 }
 
-fn check_settings(dir: &Path, report: &mut Report<'_>) {
-    let path = dir.join(SETTINGS);
-    let settings = match Settings::read(&path) {
-        Ok(settings) => settings,
-        Err(error) => return report(&path, in_words(&error)),
-    };
-    let learned = settings
-        .profiles
-        .values()
-        .filter_map(|profile| profile.learned.as_ref());
-    for record in learned {
-        let path = dir.join(&record.file);
-        match fs::read(&path) {
-            Err(error) => report(&path, error.to_string()),
-            Ok(bytes) => {
-                let found = crc32fast::hash(&bytes);
-                if found != record.crc32 {
-                    report(
-                        &path,
-                        format!(
-                            "its checksum is {found:08x}, the profile that uses it says {:08x}",
-                            record.crc32
-                        ),
-                    );
-                }
-            }
+fn check_learned(dir: &Path, settings: &Settings, report: &mut Report<'_>) {
+    let profiles = settings.profiles.values();
+    for record in profiles.filter_map(|profile| profile.learned.as_ref()) {
+        if let Err(error) = learned::verify(dir, record) {
+            report(&dir.join(&record.file), in_words(&error));
         }
     }
 }

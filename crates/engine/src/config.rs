@@ -45,6 +45,9 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
+    /// The generation of the index that they were written for: see
+    /// [`BuiltSettings`](crate::manifest::BuiltSettings).
+    pub generation: u64,
     /// Where models run.
     pub device: Device,
     /// The part of the BM25 stage that can be changed.
@@ -112,9 +115,10 @@ impl Config {
         }
     }
 
-    /// The part that can be changed later.
-    pub fn settings(&self) -> Settings {
+    /// The part that can be changed later, for the build that commits `generation`.
+    pub fn settings(&self, generation: u64) -> Settings {
         Settings {
+            generation,
             device: self.device,
             bm25: Bm25Settings {
                 k1: self.bm25.k1,
@@ -160,15 +164,11 @@ impl Config {
 }
 
 impl Settings {
-    /// Reads `treffer.toml`.
+    /// From the text of `treffer.toml`; `origin` names it in errors.
     ///
     /// # Errors
-    /// If it cannot be read, or a key or value is wrong.
-    pub fn read(path: &Path) -> Result<Self, Error> {
-        Settings::parse(&read_text(path)?, &path.display().to_string())
-    }
-
-    pub(crate) fn parse(text: &str, origin: &str) -> Result<Self, Error> {
+    /// If a key or value is wrong.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, Error> {
         let table = parse(text, origin)?;
         refuse_unknown(&table, &known_settings(), origin)?;
         let mut settings: Settings = Value::Table(table)
@@ -209,7 +209,8 @@ impl Settings {
 
 const SETTINGS_HEAD: &str = "\
 # Settings of this index that take effect at the next search.
-# `treffer tune` writes weights here; every key may also be edited by hand.
+# `treffer tune` writes weights here; every key may also be edited by hand, except
+# `generation`: it says for which build of the index they were written.
 
 ";
 
@@ -336,7 +337,7 @@ fn known_keys() -> Table {
 
 fn known_settings() -> Table {
     let preset = Config::from_known_preset();
-    with_any_profile(Table::try_from(preset.settings()).expect("settings can be written as TOML"))
+    with_any_profile(Table::try_from(preset.settings(1)).expect("settings can be written as TOML"))
 }
 
 impl Config {
@@ -420,11 +421,11 @@ mod tests {
 
     #[test]
     fn settings_survive_a_round_trip() {
-        let settings = Config::preset("german").unwrap().settings();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("treffer.toml");
-        fs::write(&path, settings.to_toml()).unwrap();
-        assert_eq!(Settings::read(&path).unwrap(), settings);
+        let settings = Config::preset("german").unwrap().settings(7);
+        assert_eq!(
+            Settings::parse(&settings.to_toml(), "it").unwrap(),
+            settings
+        );
     }
 
     #[test]

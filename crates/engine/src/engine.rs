@@ -12,10 +12,11 @@ use treffer_types::{BoxError, Device, DocId, Query, StageName, stage_list};
 
 use crate::config::Settings;
 use crate::error::{Error, part};
-use crate::manifest::{Manifest, SETTINGS, parts};
+use crate::manifest::{Manifest, parts};
 use crate::models::ModelSource;
 use crate::pipeline::Available;
 use crate::profile::Profile;
+use crate::settings_file::{Current, read_settings};
 use crate::stages::{OpenContext, Parameters, Registry, Stage, StageQuery};
 
 /// An index open for searching, with the models that it needs.
@@ -40,7 +41,7 @@ pub struct Engine(Arc<Snapshot>);
 struct Snapshot {
     dir: PathBuf,
     manifest: Manifest,
-    settings: Settings,
+    current: Current,
     available: Available,
     device: Device,
     stages: Vec<(StageName, Arc<dyn Stage>)>,
@@ -98,7 +99,12 @@ impl Engine {
 
     /// Its settings as they were when it was opened.
     pub fn settings(&self) -> &Settings {
-        &self.0.settings
+        &self.0.current.settings
+    }
+
+    /// Why its settings are not those of its `treffer.toml`, if they are not.
+    pub fn settings_note(&self) -> Option<&str> {
+        self.0.current.note.as_deref()
     }
 
     /// Where its models run.
@@ -196,7 +202,8 @@ impl Snapshot {
         options: &OpenOptions,
         models: &dyn ModelSource,
     ) -> Result<Self, Error> {
-        let settings = Settings::read(&dir.join(SETTINGS))?;
+        let current = read_settings(dir, manifest)?;
+        let settings = &current.settings;
         let available = available(manifest, options)?;
         let [segment] = manifest.segments.as_slice() else {
             return Err(Error::Damaged {
@@ -234,7 +241,7 @@ impl Snapshot {
         Ok(Snapshot {
             dir: dir.into(),
             manifest: manifest.clone(),
-            settings,
+            current,
             available,
             device,
             stages,

@@ -16,6 +16,7 @@ use crate::profile::Profile;
 mod file;
 
 pub use crate::profile::LearnedFile;
+pub(crate) use file::verify;
 pub use file::{keep, load};
 
 /// The lengths of the query and of the candidates' documents, in terms of the analyzer.

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! INDEX/manifest.json     this file
-//! INDEX/treffer.toml      settings that may be edited
+//! INDEX/treffer.toml      settings that may be edited; see `settings_file`
 //! INDEX/segment-1/        bm25/  dense/  store/
 //! ```
 
@@ -13,14 +13,19 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use treffer_disk::{CHECKSUMS, SealRecord, Sealed, write_durably};
+use treffer_disk::{CHECKSUMS, Error as DiskError, SealRecord, Sealed, read_file, write_durably};
 use treffer_types::{Fingerprint, ModelSpec};
 
 use crate::blueprint::Blueprint;
 use crate::error::Error;
 
 /// The version of the layout that this program reads and writes.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
+
+/// No manifest is nearly as large: it has some kB.
+const LARGEST: u64 = 64 << 20;
+/// What names of segments begin with.
+const SEGMENT: &str = "segment-";
 
 /// Name of the manifest within an index.
 pub const MANIFEST: &str = "manifest.json";
@@ -28,6 +33,9 @@ pub const MANIFEST: &str = "manifest.json";
 pub const SETTINGS: &str = "treffer.toml";
 /// Name of the writer's lock within an index.
 pub const LOCK: &str = "writer.lock";
+/// What the writer's lock holds, so that it can be told from a file of that name in a folder of
+/// somebody else.
+pub const LOCK_CONTENT: &str = "Treffer: locked while a process writes this index\n";
 
 /// What an index consists of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,8 +50,21 @@ pub struct Manifest {
     pub blueprint: Blueprint,
     /// The models it was built with.
     pub models: Models,
+    /// The settings it was built with.
+    pub settings: BuiltSettings,
     /// Its segments, in order of their documents; at present exactly one.
     pub segments: Vec<Segment>,
+}
+
+/// The settings as they were when an index was built: what `treffer.toml` held at first. They
+/// apply while that file is not there or is still that of an earlier build, so that a manifest
+/// that takes effect brings its settings with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuiltSettings {
+    /// The generation that they were written for; a `treffer.toml` names the same.
+    pub generation: u64,
+    /// The text of `treffer.toml`.
+    pub toml: String,
 }
 
 /// The models an index was built with.
@@ -120,23 +141,11 @@ impl Manifest {
     /// each with its own message; or if the manifest is damaged or of another format.
     pub fn read(dir: &Path) -> Result<Self, Error> {
         let path = dir.join(MANIFEST);
-        let text = match fs::read(&path) {
+        let text = match read_file(&path, LARGEST) {
             Ok(bytes) => String::from_utf8(bytes)
                 .map_err(|_| damaged(&path, "it is not UTF-8".to_string()))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_index(dir)),
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(Error::NoIndex {
-                    path: dir.into(),
-                    what: "it is not a folder",
-                });
-            }
-            Err(source) => {
-                return Err(Error::Io {
-                    action: "read",
-                    path,
-                    source,
-                });
-            }
+            Err(DiskError::Missing { .. }) => return Err(no_index(dir)),
+            Err(error) => return Err(error.into()),
         };
         let (crc32, manifest) =
             unseal(&text).ok_or_else(|| damaged(&path, "it is not a manifest".to_string()))?;
@@ -146,8 +155,27 @@ impl Manifest {
             return Err(damaged(&path, what));
         }
         check_format(dir, manifest)?;
-        serde_json::from_str(manifest)
-            .map_err(|error| damaged(&path, format!("it is not a manifest ({error})")))
+        let manifest: Manifest = serde_json::from_str(manifest)
+            .map_err(|error| damaged(&path, format!("it is not a manifest ({error})")))?;
+        manifest.check_names(&path)?;
+        Ok(manifest)
+    }
+
+    /// Refuses names that lead elsewhere: folders of a segment are read, and removed, by name.
+    fn check_names(&self, path: &Path) -> Result<(), Error> {
+        for segment in &self.segments {
+            let parts = segment.parts.keys();
+            if let Some(part) = parts.into_iter().find(|part| !is_plain_name(part)) {
+                return Err(damaged(path, format!("it names a part `{part}`")));
+            }
+            if !is_segment_name(&segment.name) {
+                return Err(damaged(
+                    path,
+                    format!("it names a segment `{}`", segment.name),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Writes the manifest into `dir`: this commits the index.
@@ -210,6 +238,38 @@ impl Segment {
     }
 }
 
+/// Whether the file in `dir` that has the manifest's name was written as one, damaged or not.
+pub(crate) fn is_manifest(dir: &Path) -> bool {
+    let head = read_file(&dir.join(MANIFEST), LARGEST);
+    head.is_ok_and(|bytes| bytes.starts_with(SEAL[0].as_bytes()))
+}
+
+/// Whether the file in `dir` that has the lock's name is one.
+pub(crate) fn is_lock(dir: &Path) -> bool {
+    let content = read_file(&dir.join(LOCK), LARGEST);
+    content.is_ok_and(|content| content == LOCK_CONTENT.as_bytes())
+}
+
+/// The name of the segment that the build of a generation makes.
+pub(crate) fn segment_name(generation: u64) -> String {
+    format!("{SEGMENT}{generation}")
+}
+
+/// Whether [`segment_name`] may have made this name.
+pub(crate) fn is_segment_name(name: &str) -> bool {
+    name.strip_prefix(SEGMENT).is_some_and(is_generation)
+}
+
+/// Whether this is a number as names of files end in.
+pub(crate) fn is_generation(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_plain_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    !name.is_empty() && name.bytes().all(is_plain)
+}
+
 fn check_format(dir: &Path, manifest: &str) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Format {
@@ -231,12 +291,11 @@ fn check_format(dir: &Path, manifest: &str) -> Result<(), Error> {
 
 fn no_index(dir: &Path) -> Error {
     let what = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => "it is not a folder",
         Err(_) => "the folder does not exist",
         Ok(mut entries) => match entries.next() {
             None => "the folder is empty",
-            Some(_) if dir.join(LOCK).exists() => {
-                "the folder holds an index that was never completed"
-            }
+            Some(_) if is_lock(dir) => "the folder holds an index that was never completed",
             Some(_) => "the folder holds other files but no manifest.json",
         },
     };
@@ -265,7 +324,45 @@ mod tests {
             generation: 3,
             blueprint: Config::preset("english").unwrap().blueprint(),
             models: Models::default(),
+            settings: BuiltSettings {
+                generation: 3,
+                toml: String::new(),
+            },
             segments: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        let record = SealRecord {
+            bytes: 0,
+            files: 0,
+            checksums_crc32: 0,
+        };
+        for (segment, part, is_good) in [
+            ("segment-1", "bm25", true),
+            ("segment-1", "../bm25", false),
+            ("segment-1", "", false),
+            ("segment-1", "/etc", false),
+            ("segment-", "bm25", false),
+            ("segment-1/..", "bm25", false),
+            ("../segment-1", "bm25", false),
+            ("/segment-1", "bm25", false),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let segment = Segment {
+                name: segment.into(),
+                first_doc: 0,
+                documents: 1,
+                parts: Parts::from([(part.into(), record)]),
+            };
+            let manifest = Manifest {
+                segments: vec![segment],
+                ..manifest()
+            };
+            manifest.write(dir.path()).unwrap();
+            let read = Manifest::read(dir.path());
+            assert_eq!(read.is_ok(), is_good, "{:?}", manifest.segments);
         }
     }
 
@@ -302,7 +399,7 @@ mod tests {
         .unwrap();
         let message = Manifest::read(dir.path()).unwrap_err().to_string();
         assert!(
-            message.contains("format 7") && message.contains("format 2"),
+            message.contains("format 7") && message.contains("format 3"),
             "{message}"
         );
     }
@@ -315,7 +412,7 @@ mod tests {
         assert!(message(dir.path()).contains("is empty"));
         fs::write(dir.path().join("letter.txt"), "hello").unwrap();
         assert!(message(dir.path()).contains("other files"));
-        fs::write(dir.path().join(LOCK), "").unwrap();
+        fs::write(dir.path().join(LOCK), LOCK_CONTENT).unwrap();
         assert!(message(dir.path()).contains("never completed"));
         assert!(message(&dir.path().join("letter.txt")).contains("not a folder"));
     }

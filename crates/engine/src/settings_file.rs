@@ -1,33 +1,151 @@
-//! Changing one profile in `treffer.toml` without touching the rest: comments, the order of
-//! keys and other profiles stay as they are.
+//! `treffer.toml`, the settings of an index that may be edited: reading it, and changing one
+//! profile in it without touching the rest.
+//!
+//! An index is committed by its manifest alone. The manifest holds the settings that the index
+//! was built with, and `treffer.toml`, which is written after it, names the generation that it
+//! was written for. While the file is not there, or is that of an earlier build, the settings
+//! of the manifest apply. So there is no moment at which new documents are searched under old
+//! settings, or the other way round, whenever a build or its reader is interrupted.
 
-use std::fs;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use toml_edit::{DocumentMut, Item, Table, TableLike};
-use treffer_disk::{Lock, LockError, write_durably};
+use treffer_disk::{Error as DiskError, Lock, LockError, read_text, write_durably};
+use treffer_types::BoxError;
 
 use crate::config::Settings;
-use crate::error::{Error, IoContext};
-use crate::manifest::{LOCK, Manifest, SETTINGS};
+use crate::error::Error;
+use crate::manifest::{LOCK, LOCK_CONTENT, Manifest, SETTINGS};
 use crate::profile::Profile;
+
+/// No settings are nearly as large.
+const LARGEST: u64 = 16 << 20;
+
+/// How long a change of the settings waits for another writer. A build holds the lock for
+/// longer, another change of the settings does not.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The settings that apply to an index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Current {
+    /// They.
+    pub settings: Settings,
+    /// Why they are not those of `treffer.toml`, if they are not.
+    pub note: Option<String>,
+}
+
+/// The settings of the index in `dir`, whose manifest is `manifest`.
+///
+/// # Errors
+/// If `treffer.toml` cannot be read, a key or value is wrong, or it is that of a later build,
+/// which another process may have committed after the manifest was read.
+pub fn read_settings(dir: &Path, manifest: &Manifest) -> Result<Current, Error> {
+    let (text, note) = current_text(dir, manifest)?;
+    let settings = Settings::parse(&text, &dir.join(SETTINGS).display().to_string())?;
+    Ok(Current { settings, note })
+}
+
+/// The manifest of the index in `dir` and the settings that belong to it, also while another
+/// process replaces the index.
+///
+/// # Errors
+/// As [`Manifest::read`] and [`read_settings`].
+pub fn read_both(dir: &Path) -> Result<(Manifest, Current), Error> {
+    let mut manifest = Manifest::read(dir)?;
+    loop {
+        match read_settings(dir, &manifest) {
+            Ok(current) => return Ok((manifest, current)),
+            Err(error) => match Manifest::read(dir) {
+                Ok(newer) if newer.generation > manifest.generation => manifest = newer,
+                _ => return Err(error),
+            },
+        }
+    }
+}
+
+/// The text of the settings that apply, and why it is not that of `treffer.toml`, if it is not.
+fn current_text(dir: &Path, manifest: &Manifest) -> Result<(String, Option<String>), Error> {
+    let path = dir.join(SETTINGS);
+    let expected = manifest.settings.generation;
+    let built = |why: String| {
+        let note = format!("the settings that the index was built with apply: {why}");
+        Ok((manifest.settings.toml.clone(), Some(note)))
+    };
+    let text = match read_text(&path, LARGEST) {
+        Ok(text) => text,
+        Err(DiskError::Missing { .. }) => return built(format!("there is no {}", path.display())),
+        Err(error) => return Err(error.into()),
+    };
+    match generation(&text, &path)? {
+        found if found == expected => Ok((text, None)),
+        found if found < expected => built(format!(
+            "{} was written for generation {found} of the index, and these are of generation {expected}",
+            path.display()
+        )),
+        found => Err(invalid(
+            &path,
+            &format!(
+                "it was written for generation {found} of the index, which is of generation {expected}"
+            ),
+            None,
+        )),
+    }
+}
+
+fn invalid(path: &Path, what: &str, source: Option<BoxError>) -> Error {
+    Error::Config {
+        origin: path.display().to_string(),
+        what: what.into(),
+        source,
+    }
+}
+
+/// The generation that a `treffer.toml` names. Its other keys may be those of another version
+/// of the program.
+fn generation(text: &str, path: &Path) -> Result<u64, Error> {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        invalid(path, "this is not valid TOML", Some(error.into()))
+    })?;
+    let found = table.get("generation").and_then(toml::Value::as_integer);
+    let found = found.and_then(|found| u64::try_from(found).ok());
+    found.ok_or_else(|| {
+        let what = "it has no key `generation`: that of the index, as `treffer info` shows it";
+        invalid(path, what, None)
+    })
+}
 
 /// Takes the writer's lock of the index in `dir`; dropping the guard releases it.
 ///
 /// # Errors
 /// If another process holds it, or the lock file cannot be opened.
 pub(crate) fn lock(dir: &Path) -> Result<Lock, Error> {
-    Lock::try_exclusive(&dir.join(LOCK)).map_err(|error| match error {
+    Lock::try_exclusive(&dir.join(LOCK), LOCK_CONTENT).map_err(|error| match error {
         LockError::Held { .. } => Error::Locked { path: dir.into() },
         LockError::Io(source) => source.into(),
     })
+}
+
+/// As [`lock`], but waits for another process that holds it for a moment.
+fn lock_patiently(dir: &Path) -> Result<Lock, Error> {
+    let start = Instant::now();
+    loop {
+        match lock(dir) {
+            Err(Error::Locked { .. }) if start.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(50));
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Writes the profile that `make` returns into the settings of the index in `dir` under
 /// `name`, if the index is still of the generation that the profile was made for.
 ///
 /// `make` runs under the writer's lock, so that no other writer changes the files that it
-/// writes beside the settings.
+/// writes beside the settings. A lock that another process holds is waited for, for some
+/// seconds.
 ///
 /// # Errors
 /// If there is no index, another process writes it or has replaced it, or the settings
@@ -39,13 +157,13 @@ pub fn change_profile(
     make: impl FnOnce() -> Result<Profile, Error>,
 ) -> Result<(), Error> {
     Manifest::read(dir)?; // a lock file would make a folder that is no index look like one
-    let _lock = lock(dir)?;
-    let found = Manifest::read(dir)?.generation;
-    if found != generation {
+    let _lock = lock_patiently(dir)?;
+    let manifest = Manifest::read(dir)?;
+    if manifest.generation != generation {
         return Err(Error::Replaced { path: dir.into() });
     }
     let path = dir.join(SETTINGS);
-    let text = fs::read_to_string(&path).at("read", &path)?;
+    let (text, _) = current_text(dir, &manifest)?;
     let origin = path.display().to_string();
     Settings::parse(&text, &origin)?;
     let changed = with_profile(&text, name, &make()?).map_err(|source| Error::Config {
@@ -126,7 +244,7 @@ mod tests {
 
     #[test]
     fn comments_and_other_profiles_survive_a_change() {
-        let mut settings = Config::preset("english").unwrap().settings();
+        let mut settings = Config::preset("english").unwrap().settings(1);
         settings.profiles.insert(
             "mine".into(),
             Profile {
@@ -154,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_new_profile_is_added() {
-        let text = Config::preset("german").unwrap().settings().to_toml();
+        let text = Config::preset("german").unwrap().settings(1).to_toml();
         let changed = with_profile(&text, "deep", &Profile::default()).unwrap();
         let read = Settings::parse(&changed, "test").unwrap();
         assert_eq!(read.profiles["deep"], Profile::default());

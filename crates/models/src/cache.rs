@@ -116,7 +116,7 @@ impl Slot {
         let path = self.hidden("lock");
         let mut waiting = false;
         let lock = loop {
-            match Lock::try_exclusive(&path) {
+            match Lock::try_exclusive(&path, "") {
                 Ok(lock) => break lock,
                 Err(LockError::Held { .. }) => {}
                 Err(LockError::Io(error)) => return Err(error.into()),

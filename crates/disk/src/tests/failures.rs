@@ -163,7 +163,7 @@ fn a_lock_that_cannot_be_taken_is_told_from_one_that_is_held() {
     let dir = tempfile::tempdir().unwrap();
     for operation in [Operation::Create, Operation::Lock] {
         let scope = Scope::fail(operation, 0, Fault::Error(io::ErrorKind::Unsupported));
-        let locked = Lock::try_exclusive(&dir.path().join("lock"));
+        let locked = Lock::try_exclusive(&dir.path().join("lock"), "");
         drop(scope);
         assert!(matches!(locked, Err(LockError::Io(_))), "{locked:?}");
     }

@@ -4,13 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use treffer_disk::{
-    Lock, create_dir_durably, remove_dir_if_there, rename_durably, sync_dir, write_durably,
+    Lock, create_dir_durably, is_temporary_of, remove_dir_if_there, rename_durably, write_durably,
 };
 
-use crate::config::{Blueprint, Settings};
+use crate::check::in_words;
+use crate::config::{Blueprint, Config};
 use crate::error::Error;
-use crate::manifest::{FORMAT, LOCK, MANIFEST, Manifest, Models, Parts, SETTINGS, Segment};
+use crate::manifest::{
+    BuiltSettings, FORMAT, LOCK, MANIFEST, Manifest, Models, Parts, SETTINGS, Segment,
+    is_generation, is_lock, is_manifest, is_segment_name, segment_name,
+};
 use crate::settings_file::lock;
+
+/// What names of folders begin with in which segments are built.
+const BUILDING: &str = ".building-";
 
 /// The folder of an index, locked against other writers, and the place in it where
 /// the next segment is built. Dropping it before the commit removes what was built.
@@ -32,9 +39,15 @@ impl Workplace {
     /// holds an index and `replace` is not set.
     pub(super) fn enter(dir: &Path, replace: bool) -> Result<Self, Error> {
         refuse_foreign(dir)?;
+        next_generation(dir, replace)?; // before anything is written
         let made_dir = !dir.exists();
         create_dir_durably(dir)?;
-        let lock = lock(dir)?;
+        let lock = lock(dir).inspect_err(|error| {
+            // Another process may have made the folder its own meanwhile.
+            if made_dir && !matches!(error, Error::Locked { .. }) {
+                remove_new(dir);
+            }
+        })?;
         let mut workplace = Workplace {
             dir: dir.into(),
             generation: 0,
@@ -53,13 +66,14 @@ impl Workplace {
 
     /// Where the segment is built.
     pub(super) fn building(&self) -> PathBuf {
-        self.dir.join(format!(".building-{}", self.generation))
+        self.dir.join(format!("{BUILDING}{}", self.generation))
     }
 }
 
 /// Refuses a folder that holds files but neither an index nor a build that was interrupted.
 pub(super) fn refuse_foreign(dir: &Path) -> Result<(), Error> {
-    let is_ours = dir.join(MANIFEST).exists() || dir.join(LOCK).exists();
+    // By what the files say: programs of others have a manifest.json, too.
+    let is_ours = is_manifest(dir) || is_lock(dir);
     let is_empty = fs::read_dir(dir).map_or(true, |mut entries| entries.next().is_none());
     if is_ours || is_empty {
         return Ok(());
@@ -86,8 +100,10 @@ pub(super) fn next_generation(dir: &Path, replace: bool) -> Result<u64, Error> {
     }
 }
 
-fn segment_name(generation: u64) -> String {
-    format!("segment-{generation}")
+/// Removes the folder of an index that holds nothing but its lock.
+fn remove_new(dir: &Path) {
+    let _ = fs::remove_file(dir.join(LOCK));
+    let _ = fs::remove_dir(dir);
 }
 
 impl Drop for Workplace {
@@ -98,36 +114,48 @@ impl Drop for Workplace {
                 let _ = fs::remove_dir_all(self.building());
             }
             if self.made_dir {
-                let _ = fs::remove_file(self.dir.join(LOCK));
-                let _ = fs::remove_dir(&self.dir);
+                remove_new(&self.dir);
             }
         }
     }
 }
 
 /// What a finished segment needs to become the index.
-pub(super) struct Commit {
+pub(super) struct Commit<'a> {
     pub(super) workplace: Workplace,
+    pub(super) config: &'a Config,
     pub(super) blueprint: Blueprint,
     pub(super) models: Models,
-    pub(super) settings: Settings,
     pub(super) documents: u32,
     pub(super) parts: Parts,
 }
 
-impl Commit {
-    /// Names the segment, writes the manifest, removes what it replaces. Returns the
-    /// size of the index in bytes.
-    pub(super) fn run(mut self) -> Result<u64, Error> {
+/// An index that was committed.
+pub(super) struct Committed {
+    /// Its size.
+    pub(super) bytes: u64,
+    /// What failed after the commit, which stands.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Commit<'_> {
+    /// Names the segment and writes the manifest, which is the commit; then writes the settings
+    /// and removes what the new index replaces.
+    pub(super) fn run(mut self) -> Result<Committed, Error> {
         let dir = self.workplace.dir.clone();
-        let building = self.workplace.building();
-        let name = segment_name(self.workplace.generation);
+        let generation = self.workplace.generation;
+        let name = segment_name(generation);
+        let settings = self.config.settings(generation).to_toml();
         let manifest = Manifest {
             format: FORMAT,
             written_by: concat!("treffer ", env!("CARGO_PKG_VERSION")).into(),
-            generation: self.workplace.generation,
+            generation,
             blueprint: self.blueprint,
             models: self.models,
+            settings: BuiltSettings {
+                generation,
+                toml: settings.clone(),
+            },
             segments: vec![Segment {
                 name: name.clone(),
                 first_doc: 0,
@@ -137,51 +165,54 @@ impl Commit {
         };
         let place = dir.join(&name);
         remove_dir_if_there(&place)?; // left by a commit that died before its manifest
-        rename_durably(&building, &place)?;
-
-        // A new index has no manifest yet, so its settings may come first; an index
-        // being replaced keeps its own until the new manifest stands.
-        let settings = self.settings.to_toml();
-        let is_new = !dir.join(MANIFEST).exists();
-        let settings_path = dir.join(SETTINGS);
-        let write_settings = || Ok(write_durably(&settings_path, settings.as_bytes())?);
-        let written = sync_dir(&dir)
-            .map_err(Error::from)
-            .and_then(|()| if is_new { write_settings() } else { Ok(()) })
-            .and_then(|()| manifest.write(&dir));
-        if let Err(error) = written {
-            // The manifest may be in place although making its name durable failed: then it
-            // names the segment, which must stay.
-            let stands = Manifest::read(&dir).is_ok_and(|found| found == manifest);
-            if stands {
-                self.workplace.committed = true;
+        let placed = rename_durably(&self.workplace.building(), &place).map_err(Error::from);
+        let mut warnings = Vec::new();
+        match placed.and_then(|()| manifest.write(&dir)) {
+            Ok(()) => {}
+            // The manifest may be in place although making its name durable failed.
+            Err(error) if Manifest::read(&dir).is_ok_and(|found| found == manifest) => {
+                warnings.push(format!(
+                    "the index is complete, but might not survive a power cut: {}",
+                    in_words(&error)
+                ));
+            }
+            Err(error) => {
+                // What is no index can be removed; the error at hand matters more than a
+                // failure to. A manifest that cannot be read may name the segment.
+                if !dir.join(MANIFEST).exists() || Manifest::read(&dir).is_ok() {
+                    let _ = fs::remove_dir_all(&place);
+                }
                 return Err(error);
             }
-            // Uncommitted; the error at hand matters more than a failure to clean up.
-            let _ = fs::remove_dir_all(&place);
-            if is_new {
-                let _ = fs::remove_file(&settings_path);
-            }
-            return Err(error);
         }
         self.workplace.committed = true;
-        if !is_new {
-            write_settings()?;
+        if let Err(error) = write_durably(&dir.join(SETTINGS), settings.as_bytes()) {
+            warnings.push(format!(
+                "the settings are in the manifest alone and cannot be edited: {}",
+                in_words(&error)
+            ));
         }
-        remove_other_segments(&dir, &name);
-        Ok(manifest.n_bytes())
+        remove_left_over(&dir, &name);
+        Ok(Committed {
+            bytes: manifest.n_bytes(),
+            warnings,
+        })
     }
 }
 
-/// Removes what the manifest no longer names. A failure leaves unused files, which the next
-/// build removes.
-fn remove_other_segments(dir: &Path, keep: &str) {
+/// Removes what the manifest no longer names, and what interrupted writers left. A failure
+/// leaves unused files, which the next build removes.
+fn remove_left_over(dir: &Path, keep: &str) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let ours = name.starts_with("segment-") || name.starts_with(".building-");
-        if ours && name != keep {
+        let Some(name) = name.to_str().filter(|name| *name != keep) else {
+            continue;
+        };
+        let building = name.strip_prefix(BUILDING).is_some_and(is_generation);
+        if building || is_segment_name(name) {
             let _ = fs::remove_dir_all(entry.path());
+        } else if is_temporary_of(name, MANIFEST) || is_temporary_of(name, SETTINGS) {
+            let _ = fs::remove_file(entry.path());
         }
     }
 }

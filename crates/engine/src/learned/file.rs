@@ -1,16 +1,18 @@
 //! A learned fusion as a file of an index.
 
-use std::fs;
-use std::path::Path;
+use std::path::{Component, Path};
 
-use treffer_disk::{create_dir_durably, write_durably};
+use treffer_disk::{create_dir_durably, read_text, write_durably};
 use treffer_fusion::Learned;
 
 use super::LearnedFile;
-use crate::error::{Error, IoContext};
+use crate::error::Error;
 
 /// Folder within an index.
 const FOLDER: &str = "learned";
+
+/// No trees are nearly as large.
+const LARGEST: u64 = 256 << 20;
 
 /// Writes a learned fusion into the index in `dir`, for the profile of that name.
 ///
@@ -50,8 +52,27 @@ fn file_name(profile: &str) -> String {
 /// # Errors
 /// If it is missing, has another checksum than the profile says, or is of another version.
 pub fn load(dir: &Path, record: &LearnedFile) -> Result<Learned, Error> {
-    let path = dir.join(&record.file);
-    let text = fs::read_to_string(&path).at("read", &path)?;
+    Ok(Learned::decode(&verified(dir, record)?)?)
+}
+
+/// Whether the file is the one that the profile names.
+pub(crate) fn verify(dir: &Path, record: &LearnedFile) -> Result<(), Error> {
+    verified(dir, record).map(|_| ())
+}
+
+fn verified(dir: &Path, record: &LearnedFile) -> Result<String, Error> {
+    let file = Path::new(&record.file);
+    if !file
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)))
+    {
+        return Err(Error::Request(format!(
+            "a profile names the learned fusion `{}`, which is no file of the index",
+            record.file
+        )));
+    }
+    let path = dir.join(file);
+    let text = read_text(&path, LARGEST)?;
     let crc32 = crc32fast::hash(text.as_bytes());
     if crc32 != record.crc32 {
         return Err(Error::LearnedDamaged {
@@ -60,5 +81,5 @@ pub fn load(dir: &Path, record: &LearnedFile) -> Result<Learned, Error> {
             expected: record.crc32,
         });
     }
-    Ok(Learned::decode(&text)?)
+    Ok(text)
 }

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
-use treffer_disk::{create_dir_durably, write_durably};
+use treffer_disk::{Error as DiskError, create_dir_durably, read_file, write_durably};
 use treffer_types::{Candidate, DocId, Evidence, Score, StageName};
 
 use crate::check::in_words;
@@ -37,6 +37,8 @@ use crate::tune::space::Space;
 
 /// Folder within an index.
 const FOLDER: &str = "tuning-cache";
+/// Enough for the scores of 100,000 queries.
+const LARGEST: u64 = 16 << 30;
 const HEAD: &[u8] = b"treffer tuning scores 2\n";
 const EXTENSION: &str = "scores";
 
@@ -56,7 +58,7 @@ pub(crate) fn load_or(
     let generation = engine.manifest().generation;
     let hash = crc32fast::hash(key.as_bytes());
     let path = folder.join(format!("{generation}-{hash:08x}.{EXTENSION}"));
-    let note = match fs::read(&path) {
+    let note = match read_file(&path, LARGEST) {
         Ok(bytes) => match decode(&bytes, &key) {
             Ok(scores) => return Ok((scores, ScoresOrigin::Cache)),
             Err(what) => Some(format!(
@@ -64,8 +66,8 @@ pub(crate) fn load_or(
                 path.display()
             )),
         },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => Some(format!("could not read {}: {error}", path.display())),
+        Err(DiskError::Missing { .. }) => None,
+        Err(error) => Some(in_words(&error)),
     };
     let scores = gather()?;
     let kept = keep(&folder, &path, generation, &encode(&scores, &key));
@@ -83,7 +85,8 @@ pub(crate) fn load_or(
 /// compile until it is listed here as one that they depend on or do not.
 fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> String {
     let Settings {
-        device: _, // models may run elsewhere than the settings say
+        generation: _, // the manifest's counts
+        device: _,     // models may run elsewhere than the settings say
         bm25,
         profiles: _,
     } = engine.settings();

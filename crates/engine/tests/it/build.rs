@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::sync::Arc;
 
 use treffer_engine::config::DEFAULT_PROFILE;
-use treffer_engine::manifest::LOCK;
+use treffer_engine::manifest::{LOCK, LOCK_CONTENT};
 use treffer_engine::models::ModelSource;
 use treffer_engine::profile::Profile;
 use treffer_engine::settings_file::change_profile;
@@ -283,6 +283,22 @@ fn somebody_elses_folder_or_file_is_not_built_into() {
         }
         assert_eq!(files_below(&place.dir()), [place.dir().join("letter.txt")]);
         fs::remove_dir_all(place.dir()).unwrap();
+        // Names of ours do not make a folder ours.
+        for (name, content) in [
+            ("manifest.json", "{\"name\": \"a web app\"}"),
+            ("segment-photos/a.jpg", "a photo"),
+            ("treffer.toml", "mine = 1"),
+            ("writer.lock", ""),
+        ] {
+            let path = place.dir().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        let before = snapshot(&place.dir());
+        let error = place.build().unwrap_err();
+        assert!(matches!(error, Error::ForeignFolder { .. }), "{error}");
+        assert_eq!(snapshot(&place.dir()), before);
+        fs::remove_dir_all(place.dir()).unwrap();
         fs::write(place.dir(), "a file").unwrap();
         let message = chain(&place.build().unwrap_err());
         assert!(message.contains("index"), "{message}");
@@ -302,7 +318,7 @@ fn what_a_killed_build_left_behind_is_cleared_away() {
         )
         .unwrap();
     }
-    fs::write(place.dir().join(LOCK), "").unwrap();
+    fs::write(place.dir().join(LOCK), LOCK_CONTENT).unwrap();
     place.build().unwrap();
     assert_eq!(place.open().n_docs(), 3);
     let folders: Vec<_> = fs::read_dir(place.dir()).unwrap().flatten().collect();

@@ -5,15 +5,16 @@ use std::path::Path;
 
 use treffer_engine::Error;
 use treffer_engine::check::check;
-use treffer_engine::manifest::{MANIFEST, Manifest};
+use treffer_engine::manifest::{LOCK_CONTENT, MANIFEST, Manifest};
 use treffer_engine::models::NoModels;
 use treffer_engine::profile::{Mode, Profile};
 use treffer_engine::search::Searcher;
+use treffer_engine::settings_file::change_profile;
 use treffer_engine::{Engine, OpenOptions};
 use treffer_testkit::{random_corpus, random_queries};
 use treffer_types::{Embedder, PairScorer, StageName};
 
-use crate::support::{Fakes, Place, chain, depths, everything, files_below, ids, search};
+use crate::support::{Fakes, Place, chain, config, depths, everything, files_below, ids, search};
 
 /// Every file of the segment.
 fn every_file(place: &Place) -> Vec<std::path::PathBuf> {
@@ -56,7 +57,7 @@ fn is_noticed_or_harmless(place: &Place, path: &Path, whole: &str) -> Result<(),
             }
         }
     }
-    let damage = check(&place.dir()).map_err(|error| chain(&error))?;
+    let damage = check(&place.dir()).map_err(|error| chain(&error))?.damage;
     // A folder whose checksums are damaged is named as a whole.
     let is_named = |found: &Path| path == found || path.parent() == Some(found);
     if damage.iter().any(|one| is_named(&one.path)) {
@@ -69,7 +70,7 @@ fn is_noticed_or_harmless(place: &Place, path: &Path, whole: &str) -> Result<(),
 fn a_flipped_byte_is_noticed_in_every_file() {
     let place = Place::built(&random_corpus(1, 50));
     let whole = answers(&place).unwrap();
-    assert_eq!(check(&place.dir()).unwrap(), []);
+    assert_eq!(check(&place.dir()).unwrap().damage, []);
     for path in every_file(&place) {
         let good = fs::read(&path).unwrap();
         let last = good.len().saturating_sub(1);
@@ -170,7 +171,7 @@ fn folders_without_an_index_are_told_apart() {
     assert!(place.refusal().contains("is empty"));
     fs::write(place.dir().join("letter.txt"), "hello").unwrap();
     assert!(place.refusal().contains("other files"));
-    fs::write(place.dir().join("writer.lock"), "").unwrap();
+    fs::write(place.dir().join("writer.lock"), LOCK_CONTENT).unwrap();
     assert!(place.refusal().contains("never completed"));
     assert!(
         place
@@ -195,14 +196,14 @@ fn another_format_is_refused_with_both_numbers() {
     .unwrap();
     let message = place.refusal();
     assert!(
-        message.contains("format 99") && message.contains("format 2"),
+        message.contains("format 99") && message.contains("format 3"),
         "{message}"
     );
     assert!(matches!(
         place.build(),
         Err(Error::Format {
             found: 99,
-            expected: 2,
+            expected: 3,
             ..
         })
     ));
@@ -266,14 +267,58 @@ fn wrong_settings_are_refused_with_file_and_key() {
 }
 
 #[test]
-fn missing_settings_are_an_error_that_names_the_file() {
-    let place = Place::built(&random_corpus(1, 20));
-    fs::remove_file(place.settings()).unwrap();
+fn settings_of_another_build_do_not_apply() {
+    let mut place = Place::built(&random_corpus(1, 20));
+    let built = place.open().settings().clone();
+    let text = fs::read_to_string(place.settings()).unwrap();
+    place.config = config(&["bm25.k1=1.7"]);
+    place.replace = true;
+    place.build().unwrap();
+    let replaced = place.open();
+    assert_eq!(replaced.settings().bm25.k1, 1.7);
+    assert_eq!(replaced.settings_note(), None);
+
+    fs::write(place.settings(), &text).unwrap();
+    let with_old_file = place.open();
+    assert_eq!(with_old_file.settings(), replaced.settings());
+    let note = with_old_file.settings_note().unwrap();
     assert!(
-        place.refusal().contains("treffer.toml"),
-        "{}",
-        place.refusal()
+        note.contains("generation 1") && note.contains("generation 2"),
+        "{note}"
     );
+
+    fs::remove_file(place.settings()).unwrap();
+    let without_file = place.open();
+    assert_eq!(without_file.settings(), replaced.settings());
+    let note = without_file.settings_note().unwrap();
+    assert!(note.contains("there is no"), "{note}");
+
+    let later = text.replace("generation = 1", "generation = 3");
+    assert_ne!(later, text);
+    fs::write(place.settings(), later).unwrap();
+    let message = place.refusal();
+    assert!(
+        message.contains("generation 3") && message.contains("generation 2"),
+        "{message}"
+    );
+    fs::write(place.settings(), text.replace("generation = 1\n", "")).unwrap();
+    assert!(place.refusal().contains("no key `generation`"));
+    assert_eq!(built.generation, 1);
+}
+
+#[test]
+fn changing_a_profile_writes_the_settings_that_apply() {
+    let mut place = Place::built(&random_corpus(1, 20));
+    let text = fs::read_to_string(place.settings()).unwrap();
+    place.config = config(&["bm25.k1=1.7"]);
+    place.replace = true;
+    place.build().unwrap();
+    fs::write(place.settings(), &text).unwrap();
+    change_profile(&place.dir(), 2, "mine", || Ok(Profile::default())).unwrap();
+    let engine = place.open();
+    assert_eq!(engine.settings_note(), None);
+    assert_eq!(engine.settings().bm25.k1, 1.7);
+    assert!(engine.settings().profiles.contains_key("mine"));
 }
 
 fn refusal_with(change: impl FnOnce(&mut Fakes)) -> String {

@@ -8,6 +8,7 @@ mod damage;
 mod deadline;
 mod determinism;
 mod explain;
+mod failures;
 mod judge;
 mod modes;
 mod oracle;

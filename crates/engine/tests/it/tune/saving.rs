@@ -84,21 +84,21 @@ fn a_saved_profile_is_used_next_and_nothing_else_changes() {
 #[test]
 fn profiles_can_be_saved_however_the_settings_are_written() {
     let (place, _) = place();
-    let settings = Settings::read(&place.settings()).unwrap();
+    let settings = place.open().settings().clone();
     let tuned = Profile {
         tuned: Some(provenance()),
         ..profile("0.3,0.3,0.4")
     };
     for text in [
-        "device = \"cpu\"\nbm25 = { k1 = 0.9, b = 0.4 }\nprofiles = { default = { cross_depth = 3 } }\n",
-        "device = \"cpu\"\nbm25 = { k1 = 0.9, b = 0.4 }\nprofiles.default.cross_depth = 3\n",
-        "device = \"cpu\"\nbm25 = { k1 = 0.9, b = 0.4 }\n[profiles]\ndefault = { cross_depth = 3 }\n",
-        "device = \"cpu\"\nbm25 = { k1 = 0.9, b = 0.4 }\n[profiles]\n",
+        "generation = 1\ndevice = \"cpu\"\nbm25 = { k1 = 0.9, b = 0.4 }\nprofiles = { default = { cross_depth = 3 } }\n",
+        "generation = 1\ndevice = \"cpu\"\nbm25 = { k1 = 0.9, b = 0.4 }\nprofiles.default.cross_depth = 3\n",
+        "generation = 1\ndevice = \"cpu\"\nbm25 = { k1 = 0.9, b = 0.4 }\n[profiles]\ndefault = { cross_depth = 3 }\n",
+        "generation = 1\ndevice = \"cpu\"\nbm25 = { k1 = 0.9, b = 0.4 }\n[profiles]\n",
     ] {
         for name in ["default", "new", "with.dot and space"] {
             fs::write(place.settings(), text).unwrap();
             save_profile(&place.dir(), name, &tuned).unwrap();
-            let read = Settings::read(&place.settings()).unwrap();
+            let read = place.open().settings().clone();
             assert_eq!(read.profiles[name], tuned, "{name} in {text}");
             assert_eq!(read.bm25, settings.bm25);
         }
