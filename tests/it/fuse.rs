@@ -1,4 +1,4 @@
-//! `treffer fuse`: foreign runs made one, by the code that fuses stages.
+//! `treffer fuse`: runs of any programs, fused by the code that fuses stages.
 
 use std::path::Path;
 

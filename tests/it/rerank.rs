@@ -1,4 +1,4 @@
-//! `treffer rerank`: foreign runs in the order that the cross-encoder gives them.
+//! `treffer rerank`: runs of any program, reranked with the cross-encoder.
 
 use crate::hay::{indexed, indexed_in_three_stages};
 use crate::util::Place;

@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
 enum Step {
     /// Formatting
     Fmt,
-    /// House rules: see `cargo xtask tidy`
+    /// The project's rules: see `cargo xtask tidy`
     Tidy,
     /// No dependency needs a newer Rust than we say
     Versions,

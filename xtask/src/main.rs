@@ -1,4 +1,4 @@
-//! The project's chores, one file each: `cargo xtask COMMAND`.
+//! The project's own commands, one file each: `cargo xtask COMMAND`.
 
 mod bench;
 mod ci;
@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 
 use crate::workspace::Workspace;
 
-/// The project's chores.
+/// The project's own commands.
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Arguments {
@@ -26,7 +26,7 @@ struct Arguments {
 enum Command {
     /// Everything that has to hold before a change lands
     Ci(ci::Arguments),
-    /// The house rules that no other tool checks
+    /// The project's rules that no other tool checks
     Tidy,
     /// Published and recorded figures, measured again
     Reproduce(reproduce::Arguments),

@@ -1,4 +1,4 @@
-//! Python environments for the chores, below target/ or in the user's cache folder.
+//! Python environments for these commands, below target/ or in the user's cache folder.
 //!
 //! Python is always started isolated: with `-m` it would else look for modules in the
 //! working folder first, and in whatever `PYTHONPATH` names. Packages come as wheels

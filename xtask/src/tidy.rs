@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: the house rules that no other tool checks.
+//! `cargo xtask tidy`: the project's rules that no other tool checks.
 //!
 //! [`dependencies`] holds who may depend on whom, [`circles`] that modules form none,
 //! [`sources`] what every source file and every tracked text must and must not hold,

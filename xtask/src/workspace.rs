@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-/// What `cargo metadata --no-deps` says; only the parts that the chores look at.
+/// What `cargo metadata --no-deps` says; only the parts that are used here.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Workspace {
     /// Folder of the root manifest.

@@ -1,4 +1,4 @@
-//! `treffer fuse`: foreign runs made one, with the code that fuses stages.
+//! `treffer fuse`: fuses runs of any programs, with the code that fuses stages.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

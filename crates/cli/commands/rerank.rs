@@ -1,4 +1,4 @@
-//! `treffer rerank`: a foreign run in the order that the cross-encoder gives it.
+//! `treffer rerank`: reranks a run of any program with the cross-encoder.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -88,8 +88,8 @@ pub enum Mode {
     /// One first stage, then the cross-encoder; other stages that could retrieve are not
     /// run.
     TwoStage,
-    /// The cross-encoder scores every document. For small corpora: the index may hold at most
-    /// as many documents as the cross-encoder's depth.
+    /// Every stage scores every document. For small corpora: with a cross-encoder, the index
+    /// may hold at most as many documents as its depth.
     Exhaustive,
 }
 

@@ -5,8 +5,8 @@
 //! no part in the choice.
 //!
 //! Reading order: `report` is the output and `pool` the input; `setup` defines a choice,
-//! `space` which ones there are, `table` measures them, `select` chooses, `nested`
-//! cross-validates the choice, `learn` trains a learned fusion, `verdict` compares with the
+//! `space` which ones there are, `table` measures them, `calibrate` fits the reranker's
+//! sigmoid, `select` chooses, `nested` cross-validates the choice, `learn` trains a learned fusion, `verdict` compares with the
 //! baselines, `adopt` changes the profile, and `cache` stores gathered scores.
 
 use treffer_eval::Metric;

@@ -1,8 +1,17 @@
 //! From raw scores to a common scale, one stage at a time.
 //!
 //! A new normalizer is a variant of [`Normalizer`] with its arms in `refusal` and `fit`
-//! (and in `Map::apply` if its formula is new) in this file, and its text form in
-//! `text.rs`.
+//! (and in `Map::apply` if its formula is new) in this file, its text form in `text.rs`,
+//! and a line in the help of `treffer fuse` and in `configs/english.toml`. The tuner tries it
+//! once `engine/src/tune/space.rs` lists it.
+//!
+//! It must keep the order of the scores, and keep different scores different except where they
+//! meet in rounding. The property tests in `prepared/tests.rs` check this on what the generators
+//! in `testing.rs` return, so a new normalizer goes there too: into `monotone` if raising one
+//! score never worsens that candidate's rank (into `bounded` if its values are also in 0..=1),
+//! and otherwise into `fusions`, with a sentence on [`Normalizer`]. Its formula is written
+//! again in `prepared/tests.rs` and `engine/tests/it/oracle.rs` (there with a generator), and
+//! its cases are added to the lists in `normalizer/tests.rs`.
 
 use serde::{Deserialize, Serialize, Serializer};
 

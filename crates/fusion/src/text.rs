@@ -1,6 +1,10 @@
 //! Normalizers as text, typed by people or read from configuration, and refused if their
-//! settings are invalid. A new normalizer needs its forms here, and its formula in
+//! settings are invalid. A new normalizer needs its form here, and its formula in
 //! [`crate::normalizer`].
+//!
+//! There are two forms. On the command line and in reports it is one word, `rank:60`, from
+//! [`FromStr`] and [`Display`](fmt::Display). In a profile it is TOML, `{ rank = { k = 60 } }`,
+//! from serde: a variant's name in kebab case, with its settings as a table.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,9 @@
 //! What a search may choose from, and the candidates that a choice would have gathered.
+//!
+//! Values that are tried, such as the list in [`Space::normalizers`], decide which candidates
+//! the reranker scores ([`Space::places_to_read`]), and those scores are cached. The cache's key
+//! does not hold these lists, only the program's version: whoever changes one within a version
+//! raises the number in `HEAD` of `cache.rs`.
 
 use std::collections::BTreeSet;
 
