@@ -1,226 +1,164 @@
-//! From text to terms: the same chain for documents and for queries.
+//! From text to terms: the same chain for documents and for queries, in every analyzer.
+//!
+//! 1. **Characters** (`characters`): NFKC and full case folding, so that ligatures, full and half
+//!    width, super- and subscripts, `İ`, final sigma and `ß` are what they look like. Invisible
+//!    characters are gone, accents too if the configuration says so.
+//! 2. **Runs** (`runs`): letters, numbers (`1.234`, `1,234` and `1234` are one, and `1.5` and
+//!    `1,5`), letters of scripts without blanks, and what stands between two runs.
+//! 3. **Words** (`words`): which runs are one word, however they are written. See below.
+//! 4. **Terms**: the parts of a word, the word as a whole, and what else finds it.
+//! 5. **Vocabulary** (`vocabulary`): words of letters lose stop words and endings, by language.
+//!
+//! # One word in several spellings
+//!
+//! | written | parts | whole |
+//! |---|---|---|
+//! | `LABO-288`, `LABO 288`, `LABO_288` | `labo`, `288` | `labo288` |
+//! | `LABO288` | `labo288` | |
+//! | `Wi-Fi`, `wi fi` | `wi`, `fi` | `wifi` |
+//! | `wifi` | `wifi` | |
+//! | `280L`, `280 l`, `280-Liter` | `280` | `280l` |
+//! | `60x60`, `60 × 60` | `60`, `60` | `60x60` |
+//! | `state-of-the-art` | `state`, `art` | `stateoftheart` |
+//! | `東京都` | `東京`; `京都` | |
+//!
+//! **A document** is indexed under all of these terms, and under what else should find it: the
+//! letters and the digits of `LABO288`, the unit as it was written, each character of `東京`.
+//! **A query** asks for every word once, in the form that gives the document more: the sum over
+//! the parts, or the whole. So a word has one say, whatever the number of its forms.
+//! **Lengths** count what was written, not the terms: `LABO288`, `LABO-288` and `LABO 288` are
+//! two long each, and further forms add nothing. The length of a text of plain words is the
+//! number of its terms.
+//!
+//! What is written together is asked for together: `LABO288` does not find 288 alone. Digits
+//! are never cut or run together, so that 13277 finds neither 13271 nor 132 77.
 
-use tantivy::tokenizer::{
-    Language, LowerCaser, Stemmer, StopWordFilter, TextAnalyzer, Token, TokenStream, Tokenizer,
-};
-use unicode_normalization::char::is_combining_mark;
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
+use crate::config::{Analyzer, Bm25Config};
 
-use crate::config::Analyzer;
-use crate::stop_words;
+mod characters;
+mod numbers;
+mod runs;
+mod scripts;
+#[cfg(test)]
+mod tests;
+mod units;
+mod vocabulary;
+mod words;
 
-/// Words longer than this many bytes are cut into pieces, each a term of its own, so that
-/// nothing is lost and documents and queries are cut alike. This is far below tantivy's own
-/// limit, beyond which it drops terms.
-const MAX_WORD_BYTES: usize = 255;
+use characters::{Accents, normalize};
+use runs::Runs;
+use units::Units;
+use vocabulary::Vocabulary;
+use words::Words;
+pub(crate) use words::{Role, Sink};
 
-/// The chain of one [`Analyzer`].
-#[derive(Clone)]
-pub(crate) struct Analysis(TextAnalyzer);
-
-impl Analysis {
-    /// The chain that `analyzer` names.
-    pub(crate) fn new(analyzer: Analyzer) -> Self {
-        let remove =
-            |words: &[&str]| StopWordFilter::remove(words.iter().map(|&word| word.to_owned()));
-        let words = |apostrophes| {
-            TextAnalyzer::builder(Words {
-                apostrophes,
-                token: Token::default(),
-            })
-            .filter(LowerCaser)
-        };
-        Analysis(match analyzer {
-            Analyzer::English => words(true)
-                .filter(remove(stop_words::ENGLISH))
-                .filter(Stemmer::new(Language::English))
-                .build(),
-            Analyzer::German => words(false)
-                .filter(remove(stop_words::GERMAN))
-                .filter(Stemmer::new(Language::German))
-                .build(),
-            Analyzer::Plain => words(false).build(),
-        })
-    }
-
-    /// Passes each term of `text` to `sink`, in order, including repetitions.
-    pub(crate) fn for_each_term(&mut self, text: &str, mut sink: impl FnMut(&str)) {
-        let composed: String;
-        let text = match is_nfc_quick(text.chars()) {
-            IsNormalized::Yes => text,
-            IsNormalized::No | IsNormalized::Maybe => {
-                composed = text.nfc().collect();
-                &composed
-            }
-        };
-        let mut stream = self.0.token_stream(text);
-        while stream.advance() {
-            let term = stream.token().text.as_str();
-            if !term.is_empty() {
-                sink(term);
-            }
-        }
-    }
-
-    /// The terms of `text`, in order.
-    pub(crate) fn terms(&self, text: &str) -> Vec<String> {
-        let mut terms = Vec::new();
-        self.clone()
-            .for_each_term(text, |term| terms.push(term.to_owned()));
-        terms
-    }
-}
-
-/// Cuts text into maximal runs of letters, digits and the marks that follow them.
-/// `LABO-288` is two words, `13277` is one.
-#[derive(Clone)]
-struct Words {
+/// The chain of one configuration.
+pub(crate) struct Analysis {
+    accents: Accents,
     /// Whether an apostrophe between two letters belongs to the word, as in `don't`.
     apostrophes: bool,
-    token: Token,
+    vocabulary: Vocabulary,
+    units: Units,
 }
 
-impl Tokenizer for Words {
-    type TokenStream<'a> = WordStream<'a>;
+/// What the steps of the chain hand on, kept from one text to the next.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    normalized: String,
+    runs: Runs,
+}
 
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> WordStream<'a> {
-        self.token.reset();
-        WordStream {
-            chars: text.chars(),
-            apostrophes: self.apostrophes,
-            token: &mut self.token,
+/// A word of a query, in the forms in which it is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueryWord {
+    /// The terms of its parts, asked for together.
+    pub parts: Vec<String>,
+    /// The term of the whole, asked for in place of the parts.
+    pub whole: Option<String>,
+}
+
+impl Analysis {
+    /// The chain that `config` names.
+    pub(crate) fn new(config: &Bm25Config) -> Self {
+        let accents = match (config.folds_accents(), config.analyzer) {
+            (false, _) => Accents::Kept,
+            // The stemmer decides about them, after it has used them.
+            (true, Analyzer::German) => Accents::FoldedExceptUmlauts,
+            (true, Analyzer::English | Analyzer::Plain) => Accents::Folded,
+        };
+        let vocabulary = Vocabulary::new(config.analyzer);
+        Analysis {
+            accents,
+            apostrophes: config.analyzer == Analyzer::English,
+            units: Units::new(|word| vocabulary.is_stop_word(word)),
+            vocabulary,
+        }
+    }
+
+    /// Passes the terms of `text` to `sink`, word by word.
+    pub(crate) fn read(&self, text: &str, scratch: &mut Scratch, sink: &mut impl Sink) {
+        scratch.normalized.clear();
+        normalize(text, self.accents, &mut scratch.normalized);
+        scratch.runs.read(&scratch.normalized, self.apostrophes);
+        let mut words = Words {
+            runs: &scratch.runs,
+            vocabulary: &self.vocabulary,
+            units: &self.units,
+            sink,
+        };
+        words.read();
+    }
+
+    /// What a query asks for, word by word; words without terms are left out.
+    pub(crate) fn query(&self, query: &str) -> Vec<QueryWord> {
+        let mut asked = Asked::default();
+        self.read(query, &mut Scratch::default(), &mut asked);
+        asked.words
+    }
+
+    /// The terms under which a document of this text is indexed, and its length.
+    pub(crate) fn document(&self, text: &str) -> (Vec<String>, u32) {
+        let mut indexed = Indexed::default();
+        self.read(text, &mut Scratch::default(), &mut indexed);
+        (indexed.terms, indexed.length)
+    }
+}
+
+#[derive(Default)]
+struct Asked {
+    word: QueryWord,
+    words: Vec<QueryWord>,
+}
+
+impl Sink for Asked {
+    fn term(&mut self, role: Role, term: &str) {
+        match role {
+            Role::Part => self.word.parts.push(term.to_owned()),
+            Role::Whole => self.word.whole = Some(term.to_owned()),
+            Role::Also => {}
+        }
+    }
+
+    fn end_word(&mut self, _length: u32) {
+        let word = std::mem::take(&mut self.word);
+        if word != QueryWord::default() {
+            self.words.push(word);
         }
     }
 }
 
-struct WordStream<'a> {
-    chars: std::str::Chars<'a>,
-    apostrophes: bool,
-    token: &'a mut Token,
+#[derive(Default)]
+struct Indexed {
+    terms: Vec<String>,
+    length: u32,
 }
 
-impl TokenStream for WordStream<'_> {
-    fn advance(&mut self) -> bool {
-        let word = &mut self.token.text;
-        word.clear();
-        while let Some(c) = self.chars.next() {
-            if c.is_alphanumeric() || (!word.is_empty() && is_combining_mark(c)) {
-                word.push(c);
-                if word.len() >= MAX_WORD_BYTES {
-                    return true;
-                }
-            } else if word.is_empty() || is_invisible(c) {
-                continue;
-            } else if self.apostrophes
-                && is_apostrophe(c)
-                && self.chars.clone().next().is_some_and(char::is_alphabetic)
-            {
-                word.push('\'');
-            } else {
-                return true;
-            }
-        }
-        !word.is_empty()
+impl Sink for Indexed {
+    fn term(&mut self, _role: Role, term: &str) {
+        self.terms.push(term.to_owned());
     }
 
-    fn token(&self) -> &Token {
-        self.token
-    }
-
-    fn token_mut(&mut self) -> &mut Token {
-        self.token
-    }
-}
-
-/// Soft hyphen, zero-width joiners and word joiner: they steer typesetting and neither
-/// end a word nor belong to it.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{AD}' | '\u{200C}' | '\u{200D}' | '\u{2060}')
-}
-
-fn is_apostrophe(c: char) -> bool {
-    matches!(c, '\'' | '\u{2019}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn terms(analyzer: Analyzer, text: &str) -> Vec<String> {
-        Analysis::new(analyzer).terms(text)
-    }
-
-    #[test]
-    fn words_are_lower_cased_stemmed_and_freed_of_stop_words() {
-        assert_eq!(
-            terms(
-                Analyzer::English,
-                "The Refrigerator's doors don’t CLOSE, and the seals leak"
-            ),
-            ["refriger", "door", "don't", "close", "seal", "leak"]
-        );
-        assert_eq!(
-            terms(
-                Analyzer::German,
-                "Die Laborkühlschränke und der Kühlschrank"
-            ),
-            ["laborkuhlschrank", "kuhlschrank"]
-        );
-        assert_eq!(
-            terms(Analyzer::Plain, "The Doors' L'Eau"),
-            ["the", "doors", "l", "eau"]
-        );
-    }
-
-    #[test]
-    fn norms_numbers_and_model_names_are_terms() {
-        for analyzer in [Analyzer::English, Analyzer::German, Analyzer::Plain] {
-            assert_eq!(
-                terms(analyzer, "DIN 13277:2022, 280 L, LABO-288"),
-                ["din", "13277", "2022", "280", "l", "labo", "288"]
-            );
-        }
-    }
-
-    #[test]
-    fn composed_and_decomposed_umlauts_are_one_letter() {
-        for analyzer in [Analyzer::German, Analyzer::Plain] {
-            assert_eq!(
-                terms(analyzer, "Ku\u{308}hlschra\u{308}nke"),
-                terms(analyzer, "K\u{fc}hlschr\u{e4}nke")
-            );
-        }
-        assert_eq!(terms(Analyzer::Plain, "\u{308}x क्या"), ["x", "क्या"]);
-    }
-
-    #[test]
-    fn a_soft_hyphen_does_not_cut_a_word() {
-        assert_eq!(terms(Analyzer::Plain, "Kühl\u{AD}schrank"), ["kühlschrank"]);
-    }
-
-    #[test]
-    fn a_very_long_word_is_cut_into_pieces_and_none_is_lost() {
-        for letter in ['x', 'ü', '字', '𝒳'] {
-            let word = String::from(letter).repeat(100_000);
-            let pieces = terms(Analyzer::Plain, &word);
-            assert!(pieces.iter().all(|piece| piece.len() < MAX_WORD_BYTES + 4));
-            assert_eq!(pieces.concat(), word.to_lowercase());
-        }
-    }
-
-    #[test]
-    fn text_without_words_has_no_terms() {
-        for text in [
-            "",
-            " \t\n",
-            "\0",
-            "😀👩‍👩‍👧",
-            "--- ... !",
-            "\u{200d}\u{ad}",
-            "'",
-            "the and of",
-        ] {
-            assert_eq!(terms(Analyzer::English, text), [""; 0], "{text:?}");
-        }
+    fn end_word(&mut self, length: u32) {
+        self.length = self.length.saturating_add(length);
     }
 }

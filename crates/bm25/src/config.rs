@@ -10,14 +10,18 @@ use crate::error::Error;
 
 /// How texts are indexed and how documents are scored.
 ///
-/// The analyzer and the kind of `fields` are properties of an index: opening it with
-/// others is an error. `k1`, `b` and the two field weights act at query time only, so
-/// an index may be opened with any valid values of them.
+/// The analyzer, the folding of accents and the kind of `fields` are properties of an index:
+/// opening it with others is an error. `k1`, `b` and the two field weights act at query time
+/// only, so an index may be opened with any valid values of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Bm25Config {
     /// From text to terms.
     pub analyzer: Analyzer,
+    /// Whether accents on Latin and Greek letters are dropped, so that `cafe` finds `café`.
+    /// Unset: as [`Bm25Config::folds_accents`] says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold_accents: Option<bool>,
     /// Term-frequency saturation, finite and at least 0. The larger, the more further
     /// occurrences of a term count; at 0 only presence counts. 0.9 and 1.2 are usual.
     pub k1: f32,
@@ -28,6 +32,17 @@ pub struct Bm25Config {
 }
 
 impl Bm25Config {
+    /// Whether accents are dropped. Unless it is set, English and German texts lose them, as
+    /// they are foreign there and often left out; the analyzer for other languages keeps them.
+    /// In German, `ä`, `ö` and `ü` are letters of their own and never dropped here; the stemmer
+    /// makes `a`, `o` and `u` of them, since they mark inflected forms (`Schrank`, `Schränke`).
+    pub fn folds_accents(&self) -> bool {
+        self.fold_accents.unwrap_or(match self.analyzer {
+            Analyzer::English | Analyzer::German => true,
+            Analyzer::Plain => false,
+        })
+    }
+
     /// Checks every value.
     ///
     /// # Errors
@@ -35,6 +50,7 @@ impl Bm25Config {
     pub fn validate(&self) -> Result<(), Error> {
         let Bm25Config {
             analyzer: Analyzer::English | Analyzer::German | Analyzer::Plain,
+            fold_accents: Some(true | false) | None,
             k1,
             b,
             fields,
@@ -80,8 +96,9 @@ fn check(key: &'static str, value: f32, valid: bool, allowed: &'static str) -> R
     })
 }
 
-/// How a text becomes terms. All three compose characters (Unicode NFC), cut the text
-/// into words and lower their case.
+/// How a text becomes terms. All three fold characters and case (Unicode NFKC with full case
+/// folding), make one word of the spellings of numbers, units, part numbers and compounds, and
+/// find texts of scripts without blanks by pairs of characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Analyzer {
@@ -89,7 +106,7 @@ pub enum Analyzer {
     English,
     /// German stop words are dropped, the rest is stemmed by Snowball's German stemmer.
     German,
-    /// No stop words, no stemming: for other languages and for codes.
+    /// No stop words, no stemming, accents kept: for other languages and for codes.
     Plain,
 }
 
@@ -184,10 +201,26 @@ mod tests {
     fn config(k1: f32, b: f32, fields: Fields) -> Bm25Config {
         Bm25Config {
             analyzer: Analyzer::Plain,
+            fold_accents: None,
             k1,
             b,
             fields,
         }
+    }
+
+    #[test]
+    fn accents_are_folded_by_language_unless_it_is_set() {
+        let folds = |analyzer, fold_accents| {
+            let config = Bm25Config {
+                analyzer,
+                fold_accents,
+                ..config(0.9, 0.4, Fields::Concatenated)
+            };
+            config.folds_accents()
+        };
+        assert!(folds(Analyzer::English, None) && folds(Analyzer::German, None));
+        assert!(!folds(Analyzer::Plain, None));
+        assert!(folds(Analyzer::Plain, Some(true)) && !folds(Analyzer::German, Some(false)));
     }
 
     #[test]

@@ -1,22 +1,21 @@
 //! A finished index: searching it, scoring given documents, explaining a score.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use treffer_disk::{SealRecord, Sealed};
 use treffer_types::{DocId, Score};
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, QueryWord};
+use crate::clause::{Clause, ClauseCursor, clauses};
 use crate::config::Bm25Config;
-use crate::cursor::TermCursor;
 use crate::error::Error;
 use crate::explain::TermScore;
 use crate::formula::idf;
 use crate::guard::guard;
 use crate::layout::Record;
 use crate::search;
-use crate::segment::{Segment, TermPostings};
+use crate::segment::Segment;
 
 /// A finished index, opened for search. Threads may share it.
 pub struct Bm25Index {
@@ -44,7 +43,7 @@ impl Bm25Index {
         Ok(Bm25Index {
             dir: dir.to_owned(),
             sealed,
-            analysis: Analysis::new(config.analyzer),
+            analysis: Analysis::new(config),
             k1: f64::from(config.k1),
             segment,
         })
@@ -72,9 +71,8 @@ impl Bm25Index {
             return Ok(Vec::new());
         }
         guard("search", &self.dir, || {
-            let terms = self.query_terms(query)?;
-            let cursors = self.cursors(&terms)?;
-            search::best(cursors, depth)?
+            let clauses = self.clauses(query)?;
+            search::best(self.cursors(&clauses)?, depth)?
                 .into_iter()
                 .map(|(score, position)| {
                     Ok((self.segment.doc(position)?, self.finite(f64::from(score))?))
@@ -98,8 +96,8 @@ impl Bm25Index {
         positions.sort_unstable();
         let mut scores = vec![0.0; docs.len()];
         guard("search", &self.dir, || {
-            let terms = self.query_terms(query)?;
-            for mut cursor in self.cursors(&terms)? {
+            let clauses = self.clauses(query)?;
+            for mut cursor in self.cursors(&clauses)? {
                 for &(position, i) in &positions {
                     scores[i] += cursor.score_of(position)?.unwrap_or(0.0);
                 }
@@ -118,69 +116,61 @@ impl Bm25Index {
     }
 
     /// The explanation of the score of `doc`: the query's terms that occur in it, each with
-    /// its part of the score, in the order in which the parts are summed.
+    /// its part of the score, in the order in which the parts are summed. Of a word with
+    /// several forms, the terms of the form that counts.
     ///
     /// # Errors
     /// As [`Bm25Index::score`].
     pub fn explain(&self, query: &str, doc: DocId) -> Result<Vec<TermScore>, Error> {
         let position = self.position(doc)?;
         guard("search", &self.dir, || {
-            let terms = self.query_terms(query)?;
+            let clauses = self.clauses(query)?;
             let mut explained = Vec::new();
-            for (term, mut cursor) in terms.iter().zip(self.cursors(&terms)?) {
-                let Some(score) = cursor.score_of(position)? else {
+            for (clause, mut cursor) in clauses.iter().zip(self.cursors(&clauses)?) {
+                let Some((form, _)) = cursor.best_form(position)? else {
                     continue;
                 };
-                let fields = self.segment.explain_fields(&cursor, position)?;
-                explained.push(TermScore {
-                    term: term.text.clone(),
-                    query_tf: term.query_tf,
-                    tf: fields.iter().map(|field| field.tf).sum(),
-                    df: term.postings.df,
-                    idf: idf(self.n_docs(), term.postings.df),
-                    fields,
-                    score: self.finite(score)?,
-                });
+                for (term, cursor) in clause.forms[form].iter().zip(&mut cursor.forms[form]) {
+                    let Some(score) = cursor.score_of(position)? else {
+                        continue;
+                    };
+                    let fields = self.segment.explain_fields(cursor, position)?;
+                    explained.push(TermScore {
+                        term: term.text.clone(),
+                        query_tf: clause.query_tf * term.tf,
+                        tf: fields.iter().map(|field| field.tf).sum(),
+                        df: term.postings.df,
+                        idf: idf(self.n_docs(), term.postings.df),
+                        fields,
+                        score: self.finite(score)?,
+                    });
+                }
             }
             Ok(explained)
         })
     }
 
-    /// The terms of `query`, in order, including repetitions.
-    pub fn terms(&self, query: &str) -> Vec<String> {
-        self.analysis.terms(query)
+    /// What `query` asks for, word by word. Words without terms, such as stop words, are left
+    /// out.
+    pub fn query_words(&self, query: &str) -> Vec<QueryWord> {
+        self.analysis.query(query)
     }
 
-    /// The distinct terms of `query` that occur anywhere, rarest first. The order does
-    /// not depend on the query's, so neither does the rounding of a score.
-    fn query_terms(&self, query: &str) -> Result<Vec<QueryTerm>, Error> {
-        let mut frequencies: HashMap<String, u32> = HashMap::new();
-        for term in self.terms(query) {
-            *frequencies.entry(term).or_insert(0) += 1;
-        }
-        let mut terms = Vec::with_capacity(frequencies.len());
-        for (text, query_tf) in frequencies {
-            if let Some(postings) = self.segment.term(&self.dir, &text)? {
-                terms.push(QueryTerm {
-                    text,
-                    query_tf,
-                    postings,
-                });
-            }
-        }
-        terms.sort_unstable_by(|a, b| (a.postings.df, &a.text).cmp(&(b.postings.df, &b.text)));
-        Ok(terms)
+    /// The terms under which a document of this text would be indexed, and its length. The
+    /// length is not their number: forms of the same word are counted once.
+    pub fn document_terms(&self, text: &str) -> (Vec<String>, u32) {
+        self.analysis.document(text)
     }
 
-    fn cursors(&self, terms: &[QueryTerm]) -> Result<Vec<TermCursor<'_>>, Error> {
-        let cursor = |term: &QueryTerm| {
-            Ok(TermCursor {
-                fields: self.segment.cursors(&self.dir, &term.postings)?,
-                weighted_idf: f64::from(term.query_tf) * idf(self.n_docs(), term.postings.df),
-                k1: self.k1,
-            })
-        };
-        terms.iter().map(cursor).collect()
+    fn clauses(&self, query: &str) -> Result<Vec<Clause>, Error> {
+        clauses(&self.query_words(query), |term| {
+            self.segment.term(&self.dir, term)
+        })
+    }
+
+    fn cursors(&self, clauses: &[Clause]) -> Result<Vec<ClauseCursor<'_>>, Error> {
+        let cursor = |clause| ClauseCursor::new(clause, &self.segment, &self.dir, self.k1);
+        clauses.iter().map(cursor).collect()
     }
 
     fn position(&self, doc: DocId) -> Result<u32, Error> {
@@ -198,12 +188,4 @@ impl Bm25Index {
             reason: "its frequencies and lengths contradict each other".to_owned(),
         })
     }
-}
-
-/// A distinct term of a query that occurs in the index.
-struct QueryTerm {
-    text: String,
-    /// How often it occurs in the query.
-    query_tf: u32,
-    postings: TermPostings,
 }

@@ -18,9 +18,9 @@ pub(crate) const RECORD: &str = "bm25.json";
 /// tantivy's own record, which exists from the start of a build.
 pub(crate) const BEGUN: &str = "meta.json";
 
-/// Must be incremented when the schema, the analyzers or their word lists change, and when a
-/// newer tantivy has other stemmers.
-const FORMAT: u32 = 2;
+/// Must be incremented when the schema, the analyzers or their word lists change, and when newer
+/// stemmers or Unicode tables give other terms.
+const FORMAT: u32 = 3;
 
 /// How an index was built.
 #[derive(Serialize, Deserialize)]
@@ -28,6 +28,8 @@ const FORMAT: u32 = 2;
 pub(crate) struct Record {
     format: u32,
     analyzer: Analyzer,
+    /// Whether accents were dropped.
+    fold_accents: bool,
     fields: FieldKind,
     /// Number of documents.
     pub(crate) n_docs: u32,
@@ -40,6 +42,7 @@ impl Record {
         Record {
             format: FORMAT,
             analyzer: config.analyzer,
+            fold_accents: config.folds_accents(),
             fields: FieldKind::of(config.fields),
             n_docs,
             n_terms,
@@ -84,6 +87,7 @@ impl Record {
         let Record {
             format: _,
             analyzer,
+            fold_accents,
             fields,
             n_docs: _,
             n_terms: _,
@@ -103,6 +107,11 @@ impl Record {
             "analyzer",
             analyzer.to_string(),
             config.analyzer.to_string(),
+        )?;
+        mismatch(
+            "fold_accents",
+            fold_accents.to_string(),
+            config.folds_accents().to_string(),
         )?;
         let asked = FieldKind::of(config.fields);
         mismatch(

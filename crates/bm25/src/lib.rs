@@ -6,10 +6,11 @@
 //!
 //! # Formula
 //!
-//! For a document of a collection of `N`, summed over the distinct terms of the query:
+//! For a document of a collection of `N`, summed over the distinct words of the query:
 //!
 //! ```text
-//! score = sum  query_tf * idf * tf' / (k1 + tf')
+//! score = sum over words  query_tf * best
+//! best  = max over the word's forms  sum over the form's terms  idf * tf' / (k1 + tf')
 //! idf   = ln(1 + (N - df + 0.5) / (df + 0.5))
 //! tf'   = sum over fields  weight * tf / (1 - b + b * length / average_length)
 //! ```
@@ -21,12 +22,18 @@
 //! (Zaragoza, Craswell, Taylor, Saria and Robertson, Microsoft Cambridge at TREC 13,
 //! 2004, after Robertson, Zaragoza and Taylor, Simple BM25 Extension to Multiple
 //! Weighted Fields, 2004); `df` counts documents that hold the term in any searched
-//! field. A term that the query repeats counts as often as it is repeated (`query_tf`).
-//! Lengths count terms after stop words are gone.
+//! field. A word that the query repeats counts as often as it is repeated (`query_tf`).
+//!
+//! Nearly all words have one form of one term, and the formula is the usual one. Compounds,
+//! part numbers and quantities have two, their parts and the whole (`LABO-288` is `labo` and
+//! `288`, or `labo288`): so a word counts once however it is written, as in Lucene's
+//! disjunction maximum. Lengths count words as they were written, after stop words are gone,
+//! and not the further terms under which a document is indexed.
 //!
 //! Sums are made in double precision, rarest term first, and rounded to single precision
 //! once. So the scores of [`Bm25Index::search`] and [`Bm25Index::score`] are equal
-//! bit for bit and do not depend on the order of the query's words.
+//! bit for bit and do not depend on the order of the query's words, unless order makes another
+//! word of them (`LABO 288`).
 //!
 //! # Files
 //!
@@ -44,8 +51,13 @@
 //! # Queries are words
 //!
 //! A query has no syntax: it goes through the analyzer, and its terms are looked up. A
-//! query without terms (empty, or stop words only) finds nothing. Texts in scripts that
-//! are written without spaces are cut at punctuation only.
+//! query without terms (empty, or stop words only) finds nothing.
+//!
+//! # Analysis
+//!
+//! Documents and queries go through one chain, which `src/analysis.rs` describes: characters
+//! are folded (NFKC, full case folding, accents), numbers, units, part numbers and compounds
+//! meet in all their spellings, and scripts without blanks are indexed by pairs of characters.
 //!
 //! ```
 //! use treffer_bm25::{Analyzer, Fields, Bm25Config, Bm25Index, Bm25Writer};
@@ -56,6 +68,7 @@
 //! # let dir = temporary.path();
 //! let config = Bm25Config {
 //!     analyzer: Analyzer::English,
+//!     fold_accents: None,
 //!     k1: 0.9,
 //!     b: 0.4,
 //!     fields: Fields::Concatenated,
@@ -74,6 +87,7 @@
 //! ```
 
 mod analysis;
+mod clause;
 mod column;
 mod config;
 mod cursor;
@@ -91,6 +105,7 @@ mod top;
 mod verify;
 mod writer;
 
+pub use analysis::QueryWord;
 pub use config::{Analyzer, Bm25Config, Fields};
 pub use error::Error;
 pub use explain::{FieldScore, TermScore};

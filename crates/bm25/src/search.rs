@@ -1,15 +1,15 @@
 //! The best documents of a query, without an accumulator for every document.
 //!
-//! Documents are scored in windows, as Lucene's boolean scorer does: each term adds its scores
-//! to a small array, then the documents seen are offered to the best. Once enough documents
-//! are found, terms whose upper bounds together do not exceed the score to beat add no new
-//! candidates; they are only scored in documents that contain other terms (MaxScore: Turtle
+//! Documents are scored in windows, as Lucene's boolean scorer does: each clause (a term, or a
+//! word with several forms) adds its scores to a small array, then the documents seen are offered to the best. Once enough documents
+//! are found, clauses whose upper bounds together do not exceed the score to beat add no new
+//! candidates; they are only scored in documents that contain others (MaxScore: Turtle
 //! and Flood, Query Evaluation: Strategies and Optimizations, 1995). The ranking is exactly
 //! that of scoring everything.
 
 use tantivy::TERMINATED;
 
-use crate::cursor::TermCursor;
+use crate::clause::ClauseCursor;
 use crate::error::Error;
 use crate::top::Top;
 
@@ -21,17 +21,20 @@ const WINDOW: u32 = 2048;
 const ROUNDING: f64 = 1.0 + 1e-9;
 
 /// The best `depth` documents, best first, ties in ascending order. `depth` is at least
-/// 1. Terms are in the order in which their scores are summed, strongest idf first.
-pub(crate) fn best(mut terms: Vec<TermCursor<'_>>, depth: usize) -> Result<Vec<(f32, u32)>, Error> {
-    let bounds = bounds_from(&terms);
+/// 1. Clauses are in the order in which their scores are summed, rarest first.
+pub(crate) fn best(
+    mut clauses: Vec<ClauseCursor<'_>>,
+    depth: usize,
+) -> Result<Vec<(f32, u32)>, Error> {
+    let bounds = bounds_from(&clauses);
     let mut top = Top::new(depth);
     let mut window = Window::new();
-    let mut n_essential = terms.len();
+    let mut n_essential = clauses.len();
     loop {
-        let (essential, others) = terms.split_at_mut(n_essential);
+        let (essential, others) = clauses.split_at_mut(n_essential);
         let start = essential
             .iter()
-            .map(TermCursor::doc)
+            .map(ClauseCursor::doc)
             .min()
             .unwrap_or(TERMINATED);
         if start == TERMINATED {
@@ -50,12 +53,12 @@ pub(crate) fn best(mut terms: Vec<TermCursor<'_>>, depth: usize) -> Result<Vec<(
     }
 }
 
-/// For each term, the upper bound of what it and all terms after it add to a score; 0 at the
-/// end.
-fn bounds_from(terms: &[TermCursor<'_>]) -> Vec<f64> {
-    let mut bounds = vec![0.0; terms.len() + 1];
-    for (i, term) in terms.iter().enumerate().rev() {
-        bounds[i] = bounds[i + 1] + term.weighted_idf;
+/// For each clause, the upper bound of what it and all clauses after it add to a score; 0 at
+/// the end.
+fn bounds_from(clauses: &[ClauseCursor<'_>]) -> Vec<f64> {
+    let mut bounds = vec![0.0; clauses.len() + 1];
+    for (i, clause) in clauses.iter().enumerate().rev() {
+        bounds[i] = bounds[i + 1] + clause.bound();
     }
     bounds
 }
@@ -69,15 +72,15 @@ fn cannot_enter(bound: f64, top: &Top) -> bool {
 fn completed(
     doc: u32,
     mut score: f64,
-    others: &mut [TermCursor<'_>],
+    others: &mut [ClauseCursor<'_>],
     bounds: &[f64],
     top: &Top,
 ) -> Result<Option<f64>, Error> {
-    for (term, &bound) in others.iter_mut().zip(bounds) {
+    for (clause, &bound) in others.iter_mut().zip(bounds) {
         if cannot_enter(score + bound, top) {
             return Ok(None);
         }
-        score += term.score_of(doc)?.unwrap_or(0.0);
+        score += clause.score_of(doc)?.unwrap_or(0.0);
     }
     Ok(Some(score))
 }
@@ -98,11 +101,11 @@ impl Window {
         }
     }
 
-    /// Sums the scores of `terms`, term by term, from document `start` on.
-    fn fill(&mut self, start: u32, terms: &mut [TermCursor<'_>]) -> Result<(), Error> {
+    /// Sums the scores of `clauses`, one after the other, from document `start` on.
+    fn fill(&mut self, start: u32, clauses: &mut [ClauseCursor<'_>]) -> Result<(), Error> {
         self.start = start;
-        for term in terms {
-            term.for_each_before(
+        for clause in clauses {
+            clause.for_each_before(
                 start.saturating_add(WINDOW).min(TERMINATED),
                 |doc, score| {
                     let i = (doc - start) as usize;

@@ -41,6 +41,7 @@ struct SearchedField {
 }
 
 /// Where a term occurs.
+#[derive(Clone)]
 pub(crate) struct TermPostings {
     /// Number of documents that hold it in a searched field.
     pub(crate) df: u32,

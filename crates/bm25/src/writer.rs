@@ -11,7 +11,7 @@ use tantivy::{Index, IndexSettings, IndexWriter, SegmentReader, TantivyDocument}
 use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
 use treffer_types::DocId;
 
-use crate::analysis::Analysis;
+use crate::analysis::{Analysis, Role, Scratch, Sink};
 use crate::column::{self, ColumnWriter, DOCUMENTS};
 use crate::config::Bm25Config;
 use crate::directory::lock_files;
@@ -34,6 +34,7 @@ pub struct Bm25Writer {
     writer: IndexWriter,
     layout: Layout,
     analysis: Analysis,
+    scratch: Scratch,
     /// Of document numbers.
     documents: ColumnWriter,
     /// Of each field's lengths.
@@ -70,7 +71,8 @@ impl Bm25Writer {
             index,
             writer,
             layout,
-            analysis: Analysis::new(config.analyzer),
+            analysis: Analysis::new(config),
+            scratch: Scratch::default(),
             last: None,
             n_docs: 0,
         })
@@ -94,7 +96,7 @@ impl Bm25Writer {
         let mut all = String::new();
         let mut lengths = Vec::with_capacity(parts.len());
         for (field, parts) in self.layout.fields.iter().zip(parts) {
-            let (terms, length) = joined_terms(&mut self.analysis, parts);
+            let (terms, length) = joined_terms(&self.analysis, &mut self.scratch, parts);
             lengths.push(length);
             if self.layout.either.is_some() {
                 all.push_str(&terms);
@@ -258,18 +260,30 @@ fn segments_in_order(index: &Index) -> tantivy::Result<Vec<SegmentId>> {
     Ok(segments.into_iter().map(|(_, id)| id).collect())
 }
 
-/// The terms of all `parts`, a space after each, and their number.
-fn joined_terms(analysis: &mut Analysis, parts: &[&str]) -> (String, u32) {
-    let mut joined = String::new();
-    let mut n_terms = 0;
+/// The terms of all `parts`, a space after each, and their length.
+fn joined_terms(analysis: &Analysis, scratch: &mut Scratch, parts: &[&str]) -> (String, u32) {
+    let mut joined = Joined::default();
     for part in parts {
-        analysis.for_each_term(part, |term| {
-            joined.push_str(term);
-            joined.push(' ');
-            n_terms += 1;
-        });
+        analysis.read(part, scratch, &mut joined);
     }
-    (joined, n_terms)
+    (joined.terms, joined.length)
+}
+
+#[derive(Default)]
+struct Joined {
+    terms: String,
+    length: u32,
+}
+
+impl Sink for Joined {
+    fn term(&mut self, _role: Role, term: &str) {
+        self.terms.push_str(term);
+        self.terms.push(' ');
+    }
+
+    fn end_word(&mut self, length: u32) {
+        self.length = self.length.saturating_add(length);
+    }
 }
 
 #[cfg(test)]
@@ -282,6 +296,7 @@ mod tests {
     fn many_segments_become_one_in_order_of_arrival() {
         let config = Bm25Config {
             analyzer: Analyzer::Plain,
+            fold_accents: None,
             k1: 0.9,
             b: 0.4,
             fields: Fields::Weighted {

@@ -31,7 +31,7 @@ pub(crate) fn lengths(
     let docs: Vec<DocId> = candidates.iter().map(|candidate| candidate.doc).collect();
     let documents = engine.bm25().lengths(&docs);
     Ok(Lengths {
-        query: engine.bm25().terms(&query.text).len() as u32,
+        query: engine.bm25().document_terms(&query.text).1,
         documents: documents.map_err(part("read", "BM25 part", engine.dir()))?,
     })
 }

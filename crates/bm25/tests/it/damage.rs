@@ -61,8 +61,13 @@ fn another_analyzer_or_kind_of_fields_is_refused_with_both_named() {
     let dir = tempfile::tempdir().unwrap();
     build(dir.path(), &plain(), &large_corpus(3));
     let german = config(Analyzer::German, Fields::Concatenated);
+    let folded = Bm25Config {
+        fold_accents: Some(true),
+        ..plain()
+    };
     for (other, built, asked) in [
         (german, "`plain`", "`german`"),
+        (folded, "fold_accents `false`", "`true`"),
         (weighted(1.0, 1.0), "`concatenated`", "`weighted`"),
     ] {
         let message = open_error(dir.path(), &other).to_string();
@@ -262,8 +267,8 @@ fn an_unreadable_record_is_an_error() {
     for record in [
         "",
         "{}",
-        "{\"format\":2,\"analyzer\":\"plain\",\"fields\":\"concatenated\",\"n_docs\":4,\"n_terms\":[9]}",
-        "{\"format\":2,\"analyzer\":\"plain\",\"fields\":\"concatenated\",\"n_docs\":3,\"n_terms\":[]}",
+        "{\"format\":3,\"analyzer\":\"plain\",\"fold_accents\":false,\"fields\":\"concatenated\",\"n_docs\":4,\"n_terms\":[9]}",
+        "{\"format\":3,\"analyzer\":\"plain\",\"fold_accents\":false,\"fields\":\"concatenated\",\"n_docs\":3,\"n_terms\":[]}",
     ] {
         fs::write(dir.path().join("bm25.json"), record).unwrap();
         assert!(matches!(
@@ -282,8 +287,19 @@ fn an_unreadable_record_is_an_error() {
 fn another_format_is_told_from_damage() {
     let dir = tempfile::tempdir().unwrap();
     build(dir.path(), &plain(), &large_corpus(3));
-    fs::write(dir.path().join("bm25.json"), "{\"format\":1,\"more\":0}").unwrap();
-    treffer_disk::seal(dir.path()).unwrap();
+    for format in [1, 2] {
+        let record = format!("{{\"format\":{format},\"more\":0}}");
+        fs::write(dir.path().join("bm25.json"), record).unwrap();
+        treffer_disk::seal(dir.path()).unwrap();
+        let error = open_error(dir.path(), &plain());
+        assert!(matches!(
+            error,
+            Error::Mismatch {
+                setting: "format",
+                ..
+            }
+        ));
+    }
     let error = open_error(dir.path(), &plain());
     assert!(
         matches!(

@@ -83,7 +83,8 @@ fn a_query_of_ten_thousand_words_and_a_document_of_a_million_are_searched() {
     let explained = index.explain("w17", DocId(1)).unwrap();
     assert_eq!(
         (explained[0].tf, explained[0].fields[0].length),
-        (200, 1_000_000)
+        // Letters and digits count apart: `w17` is as long as `w 17`.
+        (200, 2_000_000)
     );
 }
 
@@ -250,4 +251,63 @@ fn the_length_of_a_document_counts_the_terms_of_all_searched_fields() {
             Err(Error::UnknownDoc { .. })
         ));
     }
+}
+
+#[test]
+fn a_word_of_several_forms_counts_once() {
+    let docs = [
+        "LABO-288",
+        "LABO288",
+        "LABO 288",
+        "LABO 300, 288 W",
+        "LABO",
+        "other",
+    ];
+    let (_dir, index) = texts(&plain(), &docs);
+    let hits = |query| index.search(query, 9).unwrap();
+    // Written together or apart, a code is as long as it is, and scores the same.
+    for query in ["LABO-288", "LABO288", "LABO 288"] {
+        let hits = hits(query);
+        assert_eq!(doc_ids(&hits[..3]), [0, 1, 2], "{query}");
+        assert!(hits[..3].iter().all(|hit| hit.1 == hits[0].1), "{query}");
+        let explained = index.explain(query, DocId(0)).unwrap();
+        assert!(explained.len() <= 2, "{explained:?}");
+    }
+    assert_eq!(doc_ids(&hits("LABO288")), [0, 1, 2]);
+    let twice = index.score("LABO288 LABO288", &[DocId(1)]).unwrap()[0].value();
+    assert_eq!(twice, 2.0 * hits("LABO288")[0].1.value());
+    assert_eq!(
+        index.lengths(&[DocId(0), DocId(1), DocId(2)]).unwrap(),
+        [2, 2, 2]
+    );
+}
+
+#[test]
+fn the_whole_counts_where_its_parts_give_less() {
+    let (_dir, index) = texts(&plain(), &["wifi", "wi fi", "wi", "fi", "other words"]);
+    let explained = |doc| {
+        let terms = index.explain("Wi-Fi", DocId(doc)).unwrap();
+        terms.into_iter().map(|term| term.term).collect::<Vec<_>>()
+    };
+    assert_eq!(explained(0), ["wifi"]);
+    assert_eq!(explained(1), ["fi", "wi"]);
+    assert_eq!(explained(2), ["wi"]);
+    assert_eq!(doc_ids(&index.search("wifi", 9).unwrap()), [0, 1]);
+}
+
+#[test]
+fn texts_without_blanks_are_found_by_their_characters() {
+    let (_dir, index) = texts(
+        &plain(),
+        &[
+            "东京塔的高度",
+            "西京的塔",
+            "ตู้เย็นสำหรับห้องปฏิบัติการ",
+            "냉장고는 조용하다",
+        ],
+    );
+    assert_eq!(doc_ids(&index.search("东京塔", 9).unwrap()), [0]);
+    assert_eq!(doc_ids(&index.search("塔", 9).unwrap()), [1, 0]);
+    assert_eq!(doc_ids(&index.search("ตู้เย็น", 9).unwrap()), [2]);
+    assert_eq!(doc_ids(&index.search("냉장고", 9).unwrap()), [3]);
 }

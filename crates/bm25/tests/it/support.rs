@@ -12,6 +12,7 @@ pub(crate) type Doc = (u32, String, String);
 pub(crate) fn config(analyzer: Analyzer, fields: Fields) -> Bm25Config {
     Bm25Config {
         analyzer,
+        fold_accents: None,
         k1: 0.9,
         b: 0.4,
         fields,

@@ -1,0 +1,220 @@
+use super::*;
+
+mod properties;
+mod spellings;
+
+/// The chain of one analyzer with its default treatment of accents.
+fn analysis(analyzer: Analyzer) -> Analysis {
+    with_accents(analyzer, None)
+}
+
+fn with_accents(analyzer: Analyzer, fold_accents: Option<bool>) -> Analysis {
+    Analysis::new(&Bm25Config {
+        analyzer,
+        fold_accents,
+        k1: 0.9,
+        b: 0.4,
+        fields: crate::config::Fields::Concatenated,
+    })
+}
+
+/// What a query of this text asks for: parts with blanks between, then the whole after `|`.
+fn asked(analysis: &Analysis, text: &str) -> Vec<String> {
+    let written = |word: QueryWord| {
+        let parts = word.parts.join(" ");
+        match word.whole {
+            Some(whole) => format!("{parts}|{whole}"),
+            None => parts,
+        }
+    };
+    analysis.query(text).into_iter().map(written).collect()
+}
+
+/// Whether a document is found by a query.
+fn finds(analysis: &Analysis, query: &str, document: &str) -> bool {
+    let (terms, _) = analysis.document(document);
+    let words = analysis.query(query);
+    let mut asked = words
+        .iter()
+        .flat_map(|word| word.parts.iter().chain(&word.whole));
+    asked.any(|term| terms.contains(term))
+}
+
+/// Whether a document holds every word of a query, in one of its forms.
+fn holds_all(analysis: &Analysis, query: &str, document: &str) -> bool {
+    let (terms, _) = analysis.document(document);
+    let words = analysis.query(query);
+    let holds = |word: &QueryWord| {
+        let has_parts =
+            !word.parts.is_empty() && word.parts.iter().all(|part| terms.contains(part));
+        has_parts
+            || word
+                .whole
+                .as_ref()
+                .is_some_and(|whole| terms.contains(whole))
+    };
+    !words.is_empty() && words.iter().all(holds)
+}
+
+const ALL: [Analyzer; 3] = [Analyzer::English, Analyzer::German, Analyzer::Plain];
+
+#[test]
+fn words_are_folded_stemmed_and_freed_of_stop_words() {
+    assert_eq!(
+        asked(
+            &analysis(Analyzer::English),
+            "The Refrigerator's doors don’t CLOSE, and the seals leak, the 1990's"
+        ),
+        ["refriger", "door", "don't", "close", "seal", "leak", "1990"]
+    );
+    assert_eq!(
+        asked(
+            &analysis(Analyzer::German),
+            "Die Laborkühlschränke und der Kühlschrank, daß die Straße"
+        ),
+        ["laborkuhlschrank", "kuhlschrank", "strass"]
+    );
+    assert_eq!(
+        asked(&analysis(Analyzer::Plain), "The Doors' L'Eau"),
+        ["the", "doors", "l", "eau"]
+    );
+}
+
+#[test]
+fn a_query_asks_for_each_word_once() {
+    for analyzer in ALL {
+        let analysis = analysis(analyzer);
+        for (text, expected) in [
+            ("LABO-288", &["labo 288|labo288"][..]),
+            ("LABO 288", &["labo 288|labo288"]),
+            ("LABO_288", &["labo 288|labo288"]),
+            ("LABO288", &["labo288"]),
+            ("KGN39VL35", &["kgn39 vl35|kgn39vl35"]),
+            ("KGN 39 VL 35", &["kgn 39|kgn39", "vl 35|vl35"]),
+            ("H₂O", &["h2o"]),
+            ("Wi-Fi", &["wi fi|wifi"]),
+            ("wi fi", &["wi fi|wifi"]),
+            ("wifi", &["wifi"]),
+            ("280L", &["280|280l"]),
+            ("280 Liter", &["280|280l"]),
+            ("280-l", &["280|280l"]),
+            ("1.234 kg", &["1234|1234kg"]),
+            ("2.50 kg", &["2.50|2.5kg"]),
+            ("−18 °C", &["18|-18°c"]),
+            ("2–8 °C", &["2", "8|8°c"]),
+            ("60x60", &["60 60|60x60"]),
+            ("60 × 60 × 85 cm", &["60 60 85|60x60x85"]),
+            ("120 km/h", &["120|120km/h"]),
+            ("10:30", &["10", "30"]),
+            // Two numbers are never one.
+            ("2022-2023", &["2022 2023"]),
+            ("東京都", &["東京", "京都"]),
+            ("水", &["水"]),
+        ] {
+            assert_eq!(asked(&analysis, text), expected, "{text}");
+        }
+    }
+}
+
+#[test]
+fn lengths_count_what_is_written() {
+    let analysis = analysis(Analyzer::English);
+    for (text, length) in [
+        ("", 0),
+        ("the of and", 0),
+        ("a laboratory refrigerator", 2),
+        ("LABO-288", 2),
+        ("LABO288", 2),
+        ("LABO 288", 2),
+        ("KGN39VL35", 4),
+        ("KGN 39 VL 35", 4),
+        ("H2O", 1),
+        ("Wi-Fi", 2),
+        ("wifi", 1),
+        ("280L", 2),
+        ("280 L", 2),
+        ("280 Liter", 2),
+        ("50 %", 1),
+        ("1.234.567", 1),
+        ("state-of-the-art", 2),
+        ("on-line", 1),
+        ("東京都", 2),
+        ("水", 1),
+    ] {
+        assert_eq!(analysis.document(text).1, length, "{text}");
+    }
+}
+
+#[test]
+fn composed_and_decomposed_umlauts_are_one_letter() {
+    for analyzer in ALL {
+        let analysis = analysis(analyzer);
+        assert_eq!(
+            analysis.document("Ku\u{308}hlschra\u{308}nke"),
+            analysis.document("K\u{fc}hlschr\u{e4}nke")
+        );
+    }
+    assert_eq!(
+        asked(&analysis(Analyzer::Plain), "\u{308}x क्या"),
+        ["x", "क्या"]
+    );
+}
+
+#[test]
+fn a_very_long_word_is_cut_into_pieces_and_none_is_lost() {
+    for letter in ['x', 'ü', 'ж', '𐐨', '7'] {
+        let word = String::from(letter).repeat(100_000);
+        let pieces = asked(&analysis(Analyzer::Plain), &word);
+        assert!(
+            pieces
+                .iter()
+                .all(|piece| piece.len() < runs::MAX_RUN_BYTES + 4)
+        );
+        assert_eq!(pieces.concat(), word);
+    }
+}
+
+#[test]
+fn no_term_is_longer_than_the_index_takes() {
+    let texts = [
+        "字".repeat(100_000),
+        format!("字{}", "\u{302A}".repeat(10_000)),
+        "a1".repeat(50_000),
+        "ab12".repeat(50_000),
+        "1x".repeat(50_000),
+        "1 x ".repeat(50_000),
+        "a-".repeat(50_000),
+        "a1-".repeat(50_000),
+        "1.".repeat(50_000),
+        "1,234".repeat(50_000),
+        "1 l ".repeat(50_000),
+        "%".repeat(50_000),
+    ];
+    for text in texts {
+        let (terms, _) = analysis(Analyzer::English).document(&text);
+        let longest = terms.iter().map(String::len).max().unwrap_or(0);
+        assert!(longest <= 2 * runs::MAX_RUN_BYTES, "{longest} {:.10}", text);
+    }
+}
+
+#[test]
+fn text_without_words_has_no_terms() {
+    for text in [
+        "",
+        " \t\n",
+        "\0",
+        "😀👩‍👩‍👧",
+        "--- ... !",
+        "\u{200d}\u{ad}\u{feff}\u{fe0f}",
+        "'",
+        "% ° € \" × ™",
+        "the and of",
+    ] {
+        assert_eq!(
+            asked(&analysis(Analyzer::English), text),
+            [""; 0],
+            "{text:?}"
+        );
+        assert_eq!(analysis(Analyzer::English).document(text).1, 0);
+    }
+}

@@ -1,0 +1,126 @@
+//! Promises for any text.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Characters that the chain treats in a special way, and any others.
+fn any_text() -> impl Strategy<Value = String> {
+    let special = "[a-zA-Z0-9äöüßÄéİıſςΣﬁ²³₂½①™℃㎡µ\u{AD}\u{200B}\u{200D}\u{FEFF}\u{FE0F}\u{307}\u{308}'’.,:/_°%€\"×xlLmg\u{A0}\u{2212}\u{2013}-]{0,6}";
+    let other = "[ก-๎一-丁가-각ァ-ンｦ-ﾟ\u{1780}-\u{17D3}0-9a-c]{0,6}";
+    let words = prop_oneof![4 => special, 2 => other, 1 => "\\PC{0,4}", 1 => any::<String>()];
+    prop::collection::vec(words, 0..12).prop_map(|words| words.join(" "))
+}
+
+fn any_analysis() -> impl Strategy<Value = Analysis> {
+    let analyzer = prop::sample::select(ALL.to_vec());
+    (analyzer, any::<Option<bool>>()).prop_map(|(analyzer, fold)| with_accents(analyzer, fold))
+}
+
+fn normalized(text: &str, accents: Accents) -> String {
+    let mut out = String::new();
+    normalize(text, accents, &mut out);
+    out
+}
+
+const ACCENTS: [Accents; 3] = [Accents::Kept, Accents::Folded, Accents::FoldedExceptUmlauts];
+
+impl std::fmt::Debug for Analysis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}, apostrophes {}", self.accents, self.apostrophes)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1024))]
+
+    #[test]
+    fn a_document_is_found_by_each_of_its_words(analysis in any_analysis(), text in any_text()) {
+        let (terms, _) = analysis.document(&text);
+        for word in text.split_ascii_whitespace() {
+            for asked in analysis.query(word) {
+                let mut forms = asked.parts.iter().chain(&asked.whole);
+                prop_assert!(
+                    forms.any(|term| terms.contains(term)),
+                    "{:?} asks for {:?}, the document has {:?}", word, asked, terms
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_document_is_found_by_its_whole_text(analysis in any_analysis(), text in any_text()) {
+        let (terms, length) = analysis.document(&text);
+        for word in analysis.query(&text) {
+            prop_assert!(word.parts.iter().chain(&word.whole).all(|term| terms.contains(term)));
+        }
+        prop_assert!(length as usize <= terms.len());
+        prop_assert_eq!(length == 0, terms.is_empty());
+    }
+
+    #[test]
+    fn terms_are_what_the_index_takes(analysis in any_analysis(), text in any_text()) {
+        let (terms, _) = analysis.document(&text);
+        for term in terms {
+            prop_assert!(!term.is_empty() && !term.contains(char::is_whitespace), "{:?}", term);
+            prop_assert!(term.len() <= 2 * runs::MAX_RUN_BYTES);
+        }
+    }
+
+    #[test]
+    fn folding_is_idempotent(text in any_text()) {
+        for accents in ACCENTS {
+            let once = normalized(&text, accents);
+            prop_assert_eq!(&normalized(&once, accents), &once, "{:?}", accents);
+        }
+    }
+
+    #[test]
+    fn case_does_not_count(analysis in any_analysis(), text in any_text()) {
+        prop_assert_eq!(analysis.document(&text.to_lowercase()), analysis.document(&text));
+    }
+}
+
+/// All characters, each alone and after a letter.
+#[test]
+fn folding_is_idempotent_for_every_character() {
+    for accents in ACCENTS {
+        for c in '\0'..=char::MAX {
+            for text in [String::from(c), format!("a{c}"), format!("1{c}")] {
+                let once = normalized(&text, accents);
+                assert_eq!(
+                    normalized(&once, accents),
+                    once,
+                    "{accents:?} {:x}",
+                    c as u32
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn upper_and_lower_case_of_every_character_are_one() {
+    for c in '\0'..=char::MAX {
+        let folded = normalized(&c.to_string(), Accents::Kept);
+        for case in [c.to_lowercase().to_string(), c.to_uppercase().to_string()] {
+            assert_eq!(normalized(&case, Accents::Kept), folded, "{:x}", c as u32);
+        }
+    }
+}
+
+/// The short way for Latin letters and the long way give the same.
+#[test]
+fn latin_letters_fold_as_all_others() {
+    for accents in ACCENTS {
+        for c in '\0'..='\u{FF}' {
+            // A Cyrillic letter sends the whole word the long way.
+            let long = normalized(&format!("{c}ж"), accents);
+            assert_eq!(
+                format!("{}ж", normalized(&c.to_string(), accents)),
+                long,
+                "{c:?}"
+            );
+        }
+    }
+}

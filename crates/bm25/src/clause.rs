@@ -1,0 +1,197 @@
+//! What a query asks for at once: a term, or a word in several forms of which the best counts.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::analysis::QueryWord;
+use crate::cursor::TermCursor;
+use crate::error::Error;
+use crate::formula::idf;
+use crate::segment::{Segment, TermPostings};
+
+/// A term of a form, which occurs in the index.
+pub(crate) struct FormTerm {
+    pub(crate) text: String,
+    /// How often it occurs in the form.
+    pub(crate) tf: u32,
+    pub(crate) postings: TermPostings,
+}
+
+/// A word of a query. Its score is that of its best form, and a form's is the sum over its
+/// terms.
+pub(crate) struct Clause {
+    /// At least one, each with at least one term.
+    pub(crate) forms: Vec<Vec<FormTerm>>,
+    /// How often the query has the word.
+    pub(crate) query_tf: u32,
+}
+
+/// The clauses of a query, rarest term first. The order does not depend on the query's, so
+/// neither does the rounding of a score. `find` looks a term up; terms that occur nowhere are
+/// left out.
+pub(crate) fn clauses(
+    words: &[QueryWord],
+    find: impl Fn(&str) -> Result<Option<TermPostings>, Error>,
+) -> Result<Vec<Clause>, Error> {
+    let mut found: HashMap<&str, Option<TermPostings>> = HashMap::new();
+    for word in words {
+        for term in word.parts.iter().chain(&word.whole) {
+            if !found.contains_key(term.as_str()) {
+                found.insert(term, find(term)?);
+            }
+        }
+    }
+    let is_found = |term: &&str| found.get(term).is_some_and(Option::is_some);
+    let mut frequencies: HashMap<Vec<Vec<&str>>, u32> = HashMap::new();
+    let mut count = |forms| *frequencies.entry(forms).or_insert(0) += 1;
+    for word in words {
+        let mut parts: Vec<&str> = word
+            .parts
+            .iter()
+            .map(String::as_str)
+            .filter(is_found)
+            .collect();
+        let whole = word.whole.as_deref().filter(is_found);
+        match whole {
+            Some(whole) if parts.is_empty() => count(vec![vec![whole]]),
+            Some(whole) => {
+                parts.sort_unstable();
+                count(vec![parts, vec![whole]]);
+            }
+            // Without another form, each part is a word like any other.
+            None => parts.into_iter().for_each(|part| count(vec![vec![part]])),
+        }
+    }
+    let mut ordered: Vec<(u32, Vec<Vec<&str>>, u32)> = frequencies
+        .into_iter()
+        .map(|(forms, query_tf)| {
+            let dfs = forms
+                .iter()
+                .flatten()
+                .filter_map(|term| found.get(term)?.as_ref());
+            (
+                dfs.map(|postings| postings.df).min().unwrap_or(0),
+                forms,
+                query_tf,
+            )
+        })
+        .collect();
+    ordered.sort_unstable();
+    let form = |terms: Vec<&str>| {
+        let mut form: Vec<FormTerm> = Vec::with_capacity(terms.len());
+        for text in terms {
+            match form.last_mut() {
+                Some(last) if last.text == text => last.tf += 1,
+                _ => {
+                    if let Some(Some(postings)) = found.get(text) {
+                        form.push(FormTerm {
+                            text: text.to_owned(),
+                            tf: 1,
+                            postings: postings.clone(),
+                        });
+                    }
+                }
+            }
+        }
+        form
+    };
+    Ok(ordered
+        .into_iter()
+        .map(|(_, forms, query_tf)| Clause {
+            forms: forms.into_iter().map(form).collect(),
+            query_tf,
+        })
+        .collect())
+}
+
+/// Walks the documents that hold one clause, in ascending order.
+pub(crate) struct ClauseCursor<'a> {
+    /// The terms of each form.
+    pub(crate) forms: Vec<Vec<TermCursor<'a>>>,
+}
+
+impl<'a> ClauseCursor<'a> {
+    pub(crate) fn new(
+        clause: &Clause,
+        segment: &'a Segment,
+        dir: &Path,
+        k1: f64,
+    ) -> Result<Self, Error> {
+        let cursor = |term: &FormTerm| {
+            let tf = f64::from(clause.query_tf) * f64::from(term.tf);
+            Ok(TermCursor {
+                fields: segment.cursors(dir, &term.postings)?,
+                weighted_idf: tf * idf(segment.n_docs(), term.postings.df),
+                k1,
+            })
+        };
+        let form = |terms: &Vec<FormTerm>| terms.iter().map(cursor).collect();
+        let forms = clause
+            .forms
+            .iter()
+            .map(form)
+            .collect::<Result<_, Error>>()?;
+        Ok(ClauseCursor { forms })
+    }
+
+    /// An upper bound of the score in any document.
+    pub(crate) fn bound(&self) -> f64 {
+        let bound = |form: &Vec<TermCursor<'_>>| form.iter().map(|term| term.weighted_idf).sum();
+        self.forms.iter().map(bound).fold(0.0, f64::max)
+    }
+
+    /// The current document, `TERMINATED` after the last.
+    pub(crate) fn doc(&self) -> u32 {
+        let docs = self.forms.iter().flatten().map(TermCursor::doc);
+        docs.min().unwrap_or(tantivy::TERMINATED)
+    }
+
+    /// The score in `doc`, `None` if no form occurs there.
+    pub(crate) fn score_of(&mut self, doc: u32) -> Result<Option<f64>, Error> {
+        Ok(self.best_form(doc)?.map(|(_, score)| score))
+    }
+
+    /// The form that counts in `doc`, and its score; `None` if none occurs there.
+    pub(crate) fn best_form(&mut self, doc: u32) -> Result<Option<(usize, f64)>, Error> {
+        let mut best: Option<(usize, f64)> = None;
+        for (i, form) in self.forms.iter_mut().enumerate() {
+            let mut sum = None;
+            for term in form {
+                if let Some(score) = term.score_of(doc)? {
+                    sum = Some(sum.unwrap_or(0.0) + score);
+                }
+            }
+            if let Some(score) = sum
+                && best.is_none_or(|(_, best)| score > best)
+            {
+                best = Some((i, score));
+            }
+        }
+        Ok(best)
+    }
+
+    /// Visits every document before `end` that is still to come, with the clause's score.
+    pub(crate) fn for_each_before(
+        &mut self,
+        end: u32,
+        mut visit: impl FnMut(u32, f64),
+    ) -> Result<(), Error> {
+        if let [form] = self.forms.as_mut_slice()
+            && let [term] = form.as_mut_slice()
+        {
+            return term.for_each_before(end, visit);
+        }
+        loop {
+            let doc = self.doc();
+            if doc >= end {
+                return Ok(());
+            }
+            if let Some(score) = self.score_of(doc)? {
+                visit(doc, score);
+            }
+            for term in self.forms.iter_mut().flatten() {
+                term.seek(doc + 1);
+            }
+        }
+    }
+}
