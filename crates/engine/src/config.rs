@@ -140,7 +140,7 @@ impl Config {
             device: _,
             bm25,
             dense,
-            cross: _,
+            cross,
             profiles,
         } = self;
         let invalid = |what: &str, source: treffer_types::BoxError| Error::Config {
@@ -154,6 +154,10 @@ impl Config {
                 .graph
                 .validate()
                 .map_err(|e| invalid("dense", e.into()))?;
+        }
+        if let Some(cross) = cross {
+            let scoring = cross.settings.scoring();
+            scoring.map_err(|e| config_error(origin, &format!("section `cross`: {e}")))?;
         }
         check_profiles(profiles, origin)
     }
@@ -331,7 +335,24 @@ fn known_keys() -> Table {
         .1
         .parse()
         .expect("the shipped presets are valid TOML");
-    with_any_profile(full)
+    with_any_profile(with_optional(full))
+}
+
+/// Keys of sections that are not there unless they are set.
+const OPTIONAL: [(&str, &[&str]); 2] = [
+    ("dense", &["query_prefix", "passage_prefix", "pooling"]),
+    ("cross", &["label", "grades"]),
+];
+
+fn with_optional(mut known: Table) -> Table {
+    for (section, keys) in OPTIONAL {
+        let section = known.get_mut(section).and_then(Value::as_table_mut);
+        let section = section.expect("the shipped presets have every section");
+        for key in keys {
+            section.insert((*key).into(), Value::Boolean(true)); // checked by serde
+        }
+    }
+    known
 }
 
 fn known_settings() -> Table {
@@ -397,7 +418,7 @@ fn config_error(origin: &str, what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use treffer_types::StageName;
+    use treffer_types::{Pooling, StageName};
 
     use super::*;
 
@@ -469,6 +490,37 @@ mod tests {
             message.contains("unknown key `profiles.default.ef`"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn what_a_model_does_not_say_is_set_by_keys() {
+        let config = load(&[
+            "dense.query_prefix=query: ",
+            "dense.passage_prefix=",
+            "dense.pooling=lasttoken",
+            "cross.label=entailment",
+        ])
+        .unwrap();
+        let dense = config.dense.clone().unwrap().settings;
+        assert_eq!(dense.query_prefix.as_deref(), Some("query: "));
+        assert_eq!(dense.passage_prefix.as_deref(), Some(""));
+        assert_eq!(dense.pooling, Some(Pooling::LastToken));
+        let cross = config.cross.clone().unwrap().settings;
+        assert_eq!(cross.label.as_deref(), Some("entailment"));
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<Config>(&text).unwrap(), config);
+        let json = serde_json::to_string(&config.blueprint()).unwrap();
+        let read: Blueprint = serde_json::from_str(&json).unwrap();
+        assert_eq!(read, config.blueprint());
+        for (keys, word) in [
+            (&["dense.pooling=median"][..], "median"),
+            (&["cross.grades=[1,1]"], "must differ"),
+            (&["cross.grades=[0,1]", "cross.label=yes"], "both set"),
+            (&["cross.lable=yes"], "cross.label"),
+        ] {
+            let message = load(keys).unwrap_err();
+            assert!(message.contains(word), "{message}");
+        }
     }
 
     #[test]

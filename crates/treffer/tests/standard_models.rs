@@ -28,7 +28,7 @@ fn a_folder_is_loaded_as_what_its_files_say() {
     let scores = scorer
         .score_pairs("a word", &["a word", "another"])
         .unwrap();
-    assert!(scores.iter().all(|score| score.logit.is_finite()));
+    assert!(scores.iter().all(|score| score.score.is_finite()));
 }
 
 #[test]
