@@ -77,6 +77,7 @@ struct RawConfig {
     pad_token_id: Option<u32>,
     position_embedding_type: Option<String>,
     is_decoder: Option<bool>,
+    auto_map: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 // Defaults of Transformers, which omits them when it saves a configuration.
@@ -191,6 +192,14 @@ impl RawConfig {
             let reason = format!("is `{kind}`; only absolute positions are supported");
             return Err(("position_embedding_type", reason));
         }
+        let mut models = self.auto_map.iter().flatten();
+        if let Some((class, code)) = models.find(|(class, _)| class.starts_with("AutoModel")) {
+            let reason = format!(
+                "names code of its own ({class}: {code}), which is not run; if the model is the \
+                 usual one without it, delete the key in a copy of the folder"
+            );
+            return Err(("auto_map", reason));
+        }
         if self.is_decoder == Some(true) {
             return Err((
                 "is_decoder",
@@ -278,6 +287,10 @@ mod tests {
                 json!({"model_type": "roberta", "pad_token_id": 400}),
             ),
             ("is_decoder", json!({"is_decoder": true})),
+            (
+                "auto_map",
+                json!({"auto_map": {"AutoConfig": "a.B", "AutoModel": "a.C"}}),
+            ),
             ("num_hidden_layers", json!({"num_hidden_layers": 100_000})),
         ] {
             let message = parse(&edit).unwrap_err().to_string();

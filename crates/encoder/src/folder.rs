@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::format::WeightsFormat;
 use crate::hashes::{FileHashes, fingerprint_of, hexadecimal};
 use crate::labels::Labels;
-use crate::normalizer;
+use crate::precheck;
 use crate::vocabulary::{TokenizerConfig, VOCABULARY, to_tokenizer};
 
 /// File name of the tokenizer.
@@ -208,6 +208,7 @@ fn read_tokenizer(folder: &ModelFolder, config: &Config) -> Result<(Vec<u8>, [u8
             format!("{reason}; save the tokenizer as {SAVE_TOKENIZER}"),
         )
     })?;
+    check_settings(folder, &bytes)?;
     let hash = Sha256::digest(&bytes).into();
     Ok((bytes, hash))
 }
@@ -235,6 +236,12 @@ fn tokenizer_hint(path: &Path) -> String {
 /// the former.
 fn check_settings(folder: &ModelFolder, tokenizer: &[u8]) -> Result<(), Error> {
     let settings: TokenizerConfig = settings(&folder.path.join(TOKENIZER_CONFIG))?;
+    if settings.truncation_side.as_deref() == Some("left") {
+        let reason = format!(
+            "{TOKENIZER_CONFIG} says `truncation_side` left; only the end of a text can be cut"
+        );
+        return Err(unsupported(folder, reason));
+    }
     let stated = [
         ("do_lower_case", settings.do_lower_case),
         ("strip_accents", settings.strip_accents),
@@ -243,7 +250,7 @@ fn check_settings(folder: &ModelFolder, tokenizer: &[u8]) -> Result<(), Error> {
     if stated.iter().all(|(_, value)| value.is_none()) {
         return Ok(());
     }
-    let Some(found) = normalizer::of_bert(tokenizer) else {
+    let Some(found) = precheck::of_bert(tokenizer) else {
         return Ok(());
     };
     let strips = found.strip_accents.unwrap_or(found.lowercase);

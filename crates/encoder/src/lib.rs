@@ -45,7 +45,7 @@ mod format;
 mod guard;
 mod hashes;
 mod labels;
-mod normalizer;
+mod precheck;
 mod vocabulary;
 mod weights;
 

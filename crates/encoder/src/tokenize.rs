@@ -8,7 +8,7 @@ use treffer_types::BoxError;
 
 use crate::error::Error;
 use crate::guard::guard;
-use crate::normalizer;
+use crate::precheck;
 
 /// One input sequence of a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +52,7 @@ impl TextReader {
             path: path.to_owned(),
             source,
         };
-        normalizer::check(bytes).map_err(unusable)?;
+        precheck::check(bytes).map_err(unusable)?;
         let read = || {
             let mut tokenizer = Tokenizer::from_bytes(bytes)?;
             // Many files contain settings of padding and truncation from training.

@@ -17,6 +17,7 @@ pub(crate) struct TokenizerConfig {
     pub(crate) do_basic_tokenize: Option<bool>,
     pub(crate) strip_accents: Option<bool>,
     pub(crate) tokenize_chinese_chars: Option<bool>,
+    pub(crate) truncation_side: Option<String>,
     unk_token: Option<Special>,
     cls_token: Option<Special>,
     sep_token: Option<Special>,

@@ -171,3 +171,27 @@ pub(crate) fn absolute(name: &str) -> String {
         _ => name.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use treffer_types::Pooling;
+
+    #[test]
+    fn a_source_that_knows_no_settings_refuses_them() {
+        let settings = EmbedderSettings {
+            pooling: Some(Pooling::Mean),
+            ..EmbedderSettings::default()
+        };
+        let error = NoModels.embedder_with("a", &settings, Device::CPU);
+        assert!(error.err().unwrap().to_string().contains("pooling"));
+        let settings = ScorerSettings {
+            label: Some("yes".into()),
+            ..ScorerSettings::default()
+        };
+        let error = NoModels.pair_scorer_with("a", &settings, Device::CPU);
+        assert!(error.err().unwrap().to_string().contains("label"));
+        let error = NoModels.embedder_with("a", &EmbedderSettings::default(), Device::CPU);
+        assert!(error.err().unwrap().to_string().contains("loads no models"));
+    }
+}

@@ -116,7 +116,9 @@ fn files_below(folder: &Path, found: &mut Vec<std::path::PathBuf>) {
 
 #[test]
 fn no_fault_in_a_model_folder_makes_reading_it_panic() {
-    let mut random = Random(0x5eed);
+    let number = |variable: &str| std::env::var(variable).ok()?.parse().ok();
+    let cases = number("TREFFER_MUTATIONS").unwrap_or(CASES);
+    let mut random = Random(number("TREFFER_MUTATIONS_SEED").unwrap_or(0x5eed) as u64);
     for name in [
         "tiny-bert-bi",
         "tiny-bert-cross-3class",
@@ -142,7 +144,7 @@ fn no_fault_in_a_model_folder_makes_reading_it_panic() {
                 .join(from.strip_prefix(golden_path(name)).unwrap());
             let whole = fs::read(from).unwrap();
             let json: Option<Value> = serde_json::from_slice(&whole).ok();
-            for _ in 0..CASES {
+            for _ in 0..cases {
                 let mut bytes = whole.clone();
                 match &json {
                     Some(json) if random.below(4) > 0 => {
@@ -162,5 +164,5 @@ fn no_fault_in_a_model_folder_makes_reading_it_panic() {
     }
 }
 
-/// Faults of each file.
-const CASES: usize = 24;
+/// Faults of each file, unless the environment says `TREFFER_MUTATIONS`.
+const CASES: usize = 60;

@@ -118,6 +118,13 @@ fn a_tokenizer_config_that_contradicts_the_tokenizer_is_refused() {
         &json!({ "do_lower_case": true, "strip_accents": null }),
     );
     load(&folder);
+    write(
+        path,
+        "tokenizer_config.json",
+        &json!({ "truncation_side": "left" }),
+    );
+    let error = BiEncoder::load(&folder, Device::CPU).err().unwrap();
+    assert!(error.to_string().contains("truncation_side"), "{error}");
     for (key, value) in [
         ("do_lower_case", false),
         ("strip_accents", false),

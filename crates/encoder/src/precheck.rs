@@ -1,7 +1,8 @@
-//! Checks the normalizer of a `tokenizer.json` before the tokenizers library reads it.
+//! Checks parts of a `tokenizer.json` before the tokenizers library reads it.
 //!
-//! The library trusts these parts of a file with the machine's memory, and what it allocates
-//! in vain ends the process, where a panic could be caught.
+//! The library trusts a normalizer with the machine's memory, and what it allocates in vain
+//! ends the process, where a panic could be caught. Known reasons for panics are found here
+//! too, since a panic prints a message of its own.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,18 +19,58 @@ const MOST_GROWTH: usize = 4096;
 
 #[derive(Deserialize)]
 struct Parts {
-    normalizer: Option<Value>,
+    #[serde(default)]
+    normalizer: Value,
+    #[serde(default)]
+    pre_tokenizer: Value,
+    #[serde(default)]
+    post_processor: Value,
 }
 
-/// Refuses a normalizer that could exhaust the memory.
+/// Refuses what could exhaust the memory, and what is known to make the library panic.
 pub(crate) fn check(tokenizer: &[u8]) -> Result<(), BoxError> {
     let parts: Parts = serde_json::from_slice(tokenizer)?;
-    match parts.normalizer {
-        Some(normalizer) => {
-            let mut growth = 1;
-            Ok(check_part(&normalizer, &mut growth)?)
+    let mut growth = 1;
+    check_part(&parts.normalizer, &mut growth)?;
+    check_pieces(&parts.pre_tokenizer)?;
+    check_templates(&parts.post_processor)?;
+    Ok(())
+}
+
+/// Refuses pieces of length 0.
+fn check_pieces(part: &Value) -> Result<(), String> {
+    match part {
+        Value::Array(parts) => parts.iter().try_for_each(check_pieces),
+        Value::Object(fields) => {
+            if part["type"] == "FixedLength" && part["length"] == 0 {
+                return Err("its pre-tokenizer cuts a text into pieces of length 0".to_owned());
+            }
+            fields.values().try_for_each(check_pieces)
         }
-        None => Ok(()),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a template with a special token that is not described.
+fn check_templates(part: &Value) -> Result<(), String> {
+    match part {
+        Value::Array(parts) => parts.iter().try_for_each(check_templates),
+        Value::Object(fields) if part["type"] == "TemplateProcessing" => {
+            let pieces = ["single", "pair"].into_iter();
+            let pieces = pieces
+                .filter_map(|key| fields.get(key)?.as_array())
+                .flatten();
+            let special = |piece: &Value| piece["SpecialToken"]["id"].as_str().map(str::to_owned);
+            let known = |token: &String| part["special_tokens"].get(token).is_some();
+            match pieces.filter_map(special).find(|token| !known(token)) {
+                None => Ok(()),
+                Some(token) => Err(format!(
+                    "its template has the special token `{token}`, which it does not describe"
+                )),
+            }
+        }
+        Value::Object(fields) => fields.values().try_for_each(check_templates),
+        _ => Ok(()),
     }
 }
 
@@ -44,10 +85,9 @@ pub(crate) struct BertNormalizer {
 /// The settings of a BERT's normalizer in the bytes of a `tokenizer.json`.
 pub(crate) fn of_bert(tokenizer: &[u8]) -> Option<BertNormalizer> {
     let parts: Parts = serde_json::from_slice(tokenizer).ok()?;
-    let normalizer = parts.normalizer?;
-    (normalizer["type"] == "BertNormalizer")
-        .then(|| serde_json::from_value(normalizer).ok())
-        .flatten()
+    let normalizer = parts.normalizer;
+    let of_bert = normalizer["type"] == "BertNormalizer";
+    of_bert.then(|| serde_json::from_value(normalizer).ok())?
 }
 
 fn check_part(part: &Value, growth: &mut usize) -> Result<(), String> {
@@ -136,6 +176,28 @@ mod tests {
         let chain = |n: usize| json!({ "type": "Sequence", "normalizers": vec![&replace; n] });
         assert_eq!(message(chain(12)), "");
         assert!(message(chain(13)).contains("lengthen a text"));
+    }
+
+    #[test]
+    fn known_reasons_for_a_panic_are_found() {
+        let found = |part: &str, value: Value| {
+            let file = json!({ part: { "type": "Sequence", "parts": [value] } });
+            check(file.to_string().as_bytes()).map_err(|error| error.to_string())
+        };
+        let pieces = |length: u32| json!({ "type": "FixedLength", "length": length });
+        assert_eq!(found("pre_tokenizer", pieces(5)), Ok(()));
+        let message = found("pre_tokenizer", pieces(0)).unwrap_err();
+        assert!(message.contains("length 0"), "{message}");
+        let template = |token: &str| {
+            json!({
+                "type": "TemplateProcessing",
+                "single": [{ "SpecialToken": { "id": token, "type_id": 0 } }],
+                "special_tokens": { "[CLS]": { "id": "[CLS]", "ids": [2], "tokens": ["[CLS]"] } },
+            })
+        };
+        assert_eq!(found("post_processor", template("[CLS]")), Ok(()));
+        let message = found("post_processor", template("[NEW]")).unwrap_err();
+        assert!(message.contains("`[NEW]`"), "{message}");
     }
 
     #[test]
