@@ -10,7 +10,7 @@ use treffer_engine::config::{Fields, Settings};
 use treffer_engine::manifest::{Manifest, ModelRecord, SETTINGS};
 use treffer_engine::profile::Profile;
 use treffer_report::text::grouped;
-use treffer_types::Scoring;
+use treffer_types::{ModelRole, Scoring};
 
 use crate::Outcome;
 use crate::format::{Block, Blocks, Columns, ResultFormat};
@@ -116,6 +116,9 @@ fn model(record: &ModelRecord) -> String {
         if !prefix.is_empty() {
             text.push_str(&format!(", {what} after {prefix:?}"));
         }
+    }
+    if spec.role == ModelRole::BiEncoder {
+        text.push_str(&format!(", {} pooling", spec.pooling));
     }
     match &spec.details.scoring {
         Scoring::Logit => {}

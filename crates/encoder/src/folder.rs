@@ -28,7 +28,7 @@ const LAYER_WEIGHTS: &str = "model.safetensors";
 /// Largest size in bytes of a file with settings, and of a tokenizer: the largest known ones
 /// have some kilobytes and 33 MB.
 const MOST_CONFIG: u64 = 16 << 20;
-const MOST_TOKENIZER: u64 = 512 << 20;
+const MOST_TOKENIZER: u64 = 128 << 20;
 
 /// The files of a model, in memory.
 pub(crate) struct Files {

@@ -188,7 +188,7 @@ impl Labels {
 }
 
 /// What to set where labels are not enough.
-const KEYS: &str = "set `label` in [cross] to the label of the class that means relevance (cross.label=\"entailment\"), or `grades` to the grade of each class (cross.grades=[0,1,2])";
+const KEYS: &str = "set `label` in [cross] to the class that means relevance, by its label or its number from 0 (cross.label=\"entailment\"), or `grades` to the grade of each class (cross.grades=[0,1,2])";
 
 /// How the logits of a head become a score.
 #[derive(Clone, Debug, PartialEq)]

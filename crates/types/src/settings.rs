@@ -1,6 +1,6 @@
 //! What a configuration may say of a model, besides its name.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::{ModelSpec, Pooling};
 use crate::qrels::Grade;
@@ -50,11 +50,31 @@ impl EmbedderSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScorerSettings {
     /// The label, or the number from 0, of the class that means relevance.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "plain_text",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub label: Option<String>,
     /// The grade of each class, in their order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grades: Option<Vec<Grade>>,
+}
+
+/// A label as text; one that looks like a number or a truth value needs no quotes.
+fn plain_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Label {
+        Text(String),
+        Number(i64),
+        Truth(bool),
+    }
+    Ok(Some(match Label::deserialize(deserializer)? {
+        Label::Text(text) => text,
+        Label::Number(number) => number.to_string(),
+        Label::Truth(truth) => truth.to_string(),
+    }))
 }
 
 impl ScorerSettings {
