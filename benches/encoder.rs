@@ -113,6 +113,7 @@ impl Work {
                 passage_prefix: String::new(),
                 max_length: job.max_length,
                 license: "unknown".to_owned(),
+                details: Default::default(),
             },
             sha256: BTreeMap::new(),
         };
@@ -142,7 +143,7 @@ impl Work {
             Model::Cross(model) => {
                 let query = self.job.query.as_deref().unwrap_or_default();
                 let scores = model.score_pairs(query, texts)?;
-                Ok(scores.iter().map(|score| vec![score.logit]).collect())
+                Ok(scores.iter().map(|score| vec![score.score]).collect())
             }
             Model::Bi(model) => {
                 let embeddings = model.embed_passages(texts)?;

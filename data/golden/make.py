@@ -228,7 +228,10 @@ def cross(name, make, seed, tokenizer, segments=True, architecture=None):
     model = randomize(make(), seed)
     config = config_of(model, architecture or type(model).__name__)
     golden = cross_golden(tokenizer, model, segments)
-    save(name, model, saved, config, spec(name, "cross-encoder", "cls"), golden)
+    golden_spec = spec(name, "cross-encoder", "cls")
+    if model.config.num_labels > 1:
+        golden_spec["details"] = {"scoring": {"grades": list(range(model.config.num_labels))}}
+    save(name, model, saved, config, golden_spec, golden)
 
 
 def crosses():

@@ -126,7 +126,7 @@ fn scores_on(device: Device, tolerance: f32) {
         let scores = model.score_pairs(&query, &texts).unwrap();
         for (score, (text, logit)) in scores.iter().zip(&passages) {
             let what = format!("{device}: {query} / {text}");
-            close(score.logit, *logit, tolerance, &what);
+            close(score.score, *logit, tolerance, &what);
         }
     }
 }

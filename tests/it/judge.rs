@@ -1,6 +1,6 @@
 //! `treffer judge`: judgments that say who made them, and who warns of it.
 
-use crate::hay::{indexed, indexed_in_three_stages};
+use crate::hay::{indexed, indexed_in_three_stages, tiny_model};
 use crate::util::Place;
 
 const JUDGE: &str = "judge index --queries queries.tsv --output pseudo.qrels";
@@ -44,6 +44,37 @@ fn what_was_written_is_reported_by_grade() {
         .says("24 of grade 0, 0 of grade 1")
         .says("note: 3 queries without a relevant document")
         .prints("q1\tjudge:tiny-bert-cross\td");
+}
+
+/// The tiny model of three classes, by grades and by a label.
+#[test]
+fn a_model_that_gives_grades_is_followed() {
+    let here = indexed_in_three_stages();
+    let model = tiny_model("tiny-bert-cross-3class");
+    let build = format!(
+        "index graded sixty.jsonl --config three.toml --set cross.model={}",
+        model.display()
+    );
+    here.treffer(&build)
+        .fails_with("LABEL_0")
+        .says("cross.grades");
+    here.treffer(&format!("{build} --set cross.grades=[0,1,2]"))
+        .succeeds();
+    let judge = "judge graded --queries queries.tsv --replace --output pseudo.qrels --depth 20";
+    here.treffer(judge).succeeds().says("of grade 2");
+    let grades = |text: &str| -> std::collections::BTreeSet<String> {
+        let grade = |line: &str| line.rsplit('\t').next().unwrap().to_owned();
+        text.lines().map(grade).collect()
+    };
+    let found = grades(&here.read("pseudo.qrels"));
+    assert!(found.len() > 1, "{found:?}");
+    here.treffer(&format!("{judge} --thresholds 0.5"))
+        .succeeds()
+        .says("of grade 1");
+    assert!(!grades(&here.read("pseudo.qrels")).contains("2"));
+    here.treffer(&format!("{build} --replace --set cross.label=LABEL_1"))
+        .succeeds();
+    here.treffer(judge).succeeds().says("of grade 3");
 }
 
 #[test]

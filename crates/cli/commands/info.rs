@@ -11,6 +11,7 @@ use treffer_engine::manifest::{Manifest, ModelRecord};
 use treffer_engine::profile::Profile;
 use treffer_engine::settings_file::Current;
 use treffer_report::text::grouped;
+use treffer_types::{ModelRole, Scoring};
 
 use crate::Outcome;
 use crate::format::{Block, Blocks, Columns, ResultFormat};
@@ -111,10 +112,28 @@ fn bm25(manifest: &Manifest, settings: &Settings) -> String {
 
 fn model(record: &ModelRecord) -> String {
     let short: String = record.fingerprint.to_string().chars().take(12).collect();
-    format!(
+    let spec = &record.spec;
+    let mut text = format!(
         "{}, at most {} tokens, fingerprint {short}",
-        record.spec.name, record.spec.max_length
-    )
+        spec.name, spec.max_length
+    );
+    for (what, prefix) in [
+        ("queries", &spec.query_prefix),
+        ("passages", &spec.passage_prefix),
+    ] {
+        if !prefix.is_empty() {
+            text.push_str(&format!(", {what} after {prefix:?}"));
+        }
+    }
+    if spec.role == ModelRole::BiEncoder {
+        text.push_str(&format!(", {} pooling", spec.pooling));
+    }
+    match &spec.details.scoring {
+        Scoring::Logit => {}
+        Scoring::Label(label) => text.push_str(&format!(", log odds of {label:?}")),
+        Scoring::Grades(grades) => text.push_str(&format!(", grades {grades:?}")),
+    }
+    text
 }
 
 fn profile(profile: &Profile) -> String {

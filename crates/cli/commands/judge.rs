@@ -1,5 +1,6 @@
 //! `treffer judge`: judgments by the cross-encoder, marked as such.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use treffer_corpus::MODEL_JUDGE;
 use treffer_engine::judge::{JudgeRequest, Judgment, judge};
 use treffer_engine::{Device, Engine};
 use treffer_report::text::{count, count_queries};
+use treffer_types::Grade;
 
 use crate::options::{Global, at_least_one};
 use crate::output::check_column;
@@ -39,14 +41,11 @@ pub(crate) struct Judge {
     /// How many candidates of each query are judged
     #[arg(long, default_value = "100", value_name = "N", value_parser = at_least_one())]
     depth: usize,
-    /// Probabilities (the sigmoid of the logit) from which on the grade is 1, 2, 3
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "0.5,0.9,0.99",
-        value_name = "P,..."
-    )]
-    thresholds: Vec<f64>,
+    /// Probabilities (the sigmoid of the logit) from which on the grade is 1, 2, 3; for a
+    /// model that gives grades, places from its lowest, 0, to its highest, 1
+    /// [default: 0.5,0.9,0.99, or such a model's own grades]
+    #[arg(long, value_delimiter = ',', value_name = "P,...")]
+    thresholds: Option<Vec<f64>>,
     /// Profile of the index whose candidates are judged
     #[arg(long, default_value = "default", value_name = "NAME")]
     profile: String,
@@ -84,7 +83,7 @@ pub(crate) fn run(command: &Judge, global: &Global) -> Result<Outcome> {
     let request = JudgeRequest {
         profile: &profile,
         depth: command.depth,
-        thresholds: &command.thresholds,
+        thresholds: command.thresholds.as_deref(),
     };
     let judgments = judge(&engine, &request, &queries, &bars)?;
     for judgment in &judgments {
@@ -94,7 +93,8 @@ pub(crate) fn run(command: &Judge, global: &Global) -> Result<Outcome> {
         None => terminal::print(|out| write(out, &judgments, &model))?,
         Some(path) => output::write_file(path, FILE, |out| write(out, &judgments, &model))?,
     }
-    report(command, queries.len(), &judgments, &model);
+    let grades = request.grades(&engine);
+    report(command, queries.len(), &judgments, &model, grades);
     Ok(if judgments.is_empty() {
         Outcome::NothingFound
     } else {
@@ -140,12 +140,20 @@ fn write(out: &mut dyn Write, judgments: &[Judgment], model: &str) -> Result<()>
     Ok(())
 }
 
-fn report(command: &Judge, n_queries: usize, judgments: &[Judgment], model: &str) {
-    let largest = command.thresholds.len();
-    let mut by_grade = vec![0_u64; largest + 1];
+fn report(
+    command: &Judge,
+    n_queries: usize,
+    judgments: &[Judgment],
+    model: &str,
+    grades: (Grade, Grade),
+) {
+    let (lowest, highest) = grades;
+    // Every grade that could have been given; a model may name few out of many.
+    let shown = (lowest..=highest).take(10);
+    let mut by_grade: BTreeMap<Grade, u64> = shown.map(|grade| (grade, 0)).collect();
     let mut relevant: Vec<&str> = Vec::new();
     for judgment in judgments {
-        by_grade[usize::try_from(judgment.grade).unwrap_or(0).min(largest)] += 1;
+        *by_grade.entry(judgment.grade).or_default() += 1;
         if judgment.grade > 0 {
             relevant.push(&judgment.query);
         }
@@ -155,9 +163,9 @@ fn report(command: &Judge, n_queries: usize, judgments: &[Judgment], model: &str
     let to = path.map_or("standard output".into(), |path: &Path| {
         path.display().to_string()
     });
-    let grades: Vec<String> = (0..)
-        .zip(&by_grade)
-        .map(|(grade, n): (u32, _)| format!("{n} of grade {grade}"))
+    let grades: Vec<String> = by_grade
+        .iter()
+        .map(|(grade, n)| format!("{n} of grade {grade}"))
         .collect();
     say(&format!(
         "wrote {} by {model} to {to}: {}",

@@ -1,8 +1,10 @@
 //! Batches of sequences as the input tensors of a transformer.
 
 use candle_core::{Device, Result, Tensor};
+use treffer_types::Pooling;
 
 use crate::config::{Config, Family};
+use crate::pooling;
 use crate::tokenize::Sequence;
 
 /// Sequences padded to the longest of them.
@@ -16,14 +18,18 @@ pub(crate) struct Batch {
     /// 0 for tokens and minus infinity for padding, `[size, 1, 1, length]`; `None` if there is
     /// no padding.
     pub(crate) mask: Option<Tensor>,
-    /// 1 / number of tokens for tokens and 0 for padding, `[size, 1, length]`. The product
-    /// with the token vectors is their mean.
-    pub(crate) mean_weights: Tensor,
+    /// The weight of each token in the pooling, 0 for padding, `[size, 1, length]`.
+    pub(crate) pool_weights: Tensor,
 }
 
 impl Batch {
     /// Makes tensors of `sequences` on `device`.
-    pub(crate) fn new(config: &Config, sequences: &[&Sequence], device: &Device) -> Result<Self> {
+    pub(crate) fn new(
+        config: &Config,
+        sequences: &[&Sequence],
+        pooling: Pooling,
+        device: &Device,
+    ) -> Result<Self> {
         let size = sequences.len();
         let length = sequences.iter().map(|s| s.ids.len()).max().unwrap_or(0);
         let pad = config.pad_token_id;
@@ -31,7 +37,7 @@ impl Batch {
         let mut segments = Vec::with_capacity(size * length);
         let mut positions = Vec::with_capacity(size * length);
         let mut mask = Vec::with_capacity(size * length);
-        let mut mean_weights = Vec::with_capacity(size * length);
+        let mut pool_weights = Vec::with_capacity(size * length);
         let mut padded = false;
         for (row, sequence) in sequences.iter().enumerate() {
             let tokens = sequence.ids.len();
@@ -40,13 +46,13 @@ impl Batch {
             segments.extend(segments_of(config, &sequence.segments));
             positions.extend(positions_of(config, &sequence.ids));
             mask.resize(row * length + tokens, 0f32);
-            mean_weights.resize(row * length + tokens, 1.0 / tokens as f32);
+            pool_weights.extend(pooling::weights(pooling, tokens, sequence.not_pooled));
             padded |= tokens < length;
             ids.resize(end, pad);
             segments.resize(end, 0);
             positions.resize(end, 0);
             mask.resize(end, f32::NEG_INFINITY);
-            mean_weights.resize(end, 0.0);
+            pool_weights.resize(end, 0.0);
         }
         let table = |values| Tensor::from_vec(values, (size, length), device);
         let mask = Tensor::from_vec(mask, (size, 1, 1, length), device);
@@ -55,8 +61,25 @@ impl Batch {
             segments: table(segments)?,
             positions: table(positions)?,
             mask: padded.then_some(mask).transpose()?,
-            mean_weights: Tensor::from_vec(mean_weights, (size, 1, length), device)?,
+            pool_weights: Tensor::from_vec(pool_weights, (size, 1, length), device)?,
         })
+    }
+
+    /// One vector per sequence, `[size, 1, hidden]`, from those of the tokens.
+    pub(crate) fn pool(&self, tokens: &Tensor, pooling: Pooling) -> Result<Tensor> {
+        match pooling {
+            // The transformer has computed no other token.
+            Pooling::Cls => Ok(tokens.clone()),
+            Pooling::Mean | Pooling::LastToken | Pooling::WeightedMean | Pooling::MeanSqrtLen => {
+                self.pool_weights.matmul(tokens)
+            }
+            Pooling::Max => {
+                let weights = self.pool_weights.transpose(1, 2)?.contiguous()?;
+                let (weights, tokens) = (weights.broadcast_as(tokens.shape())?, tokens);
+                let lowest = Tensor::full(f32::NEG_INFINITY, tokens.shape(), tokens.device())?;
+                weights.gt(0.0)?.where_cond(tokens, &lowest)?.max_keepdim(1)
+            }
+        }
     }
 }
 

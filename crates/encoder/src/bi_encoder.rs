@@ -1,18 +1,53 @@
 //! Bi-encoders, which embed one text at a time as a unit vector.
 
+use std::path::Path;
+
 use rayon::prelude::*;
 use treffer_types::{
-    BoxError, Device, Embedder, Embedding, Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling,
+    BoxError, Device, Embedder, Embedding, Fingerprint, ModelFolder, ModelRole, ModelSpec,
 };
 
 use crate::error::Error;
+use crate::layers::Layers;
 use crate::model::Model;
 use crate::tokenize::Sequence;
-use crate::transformer::OutputTokens;
 
 /// A transformer whose token vectors are pooled to one unit vector per text.
 pub struct BiEncoder {
     model: Model,
+    layers: Layers,
+    queries: Prefix,
+    passages: Prefix,
+}
+
+/// What is put before a text.
+struct Prefix {
+    text: String,
+    /// Number of tokens at the beginning that are left out of the pooling.
+    not_pooled: usize,
+}
+
+impl Prefix {
+    fn new(model: &Model, key: &'static str, text: &str, path: &Path) -> Result<Self, Error> {
+        let reader = &model.reader;
+        let tokenized = reader.prefix_length(text);
+        let length = tokenized.map_err(|source| model.tokenize_error(source))?;
+        if length > reader.room() {
+            return Err(Error::Config {
+                path: path.to_owned(),
+                key,
+                reason: format!(
+                    "has so many tokens that of the {} of the model none is left for a text",
+                    model.spec.max_length
+                ),
+            });
+        }
+        let left_out = model.spec.details.prefix_not_pooled && !text.is_empty();
+        Ok(Prefix {
+            text: text.to_owned(),
+            not_pooled: if left_out { length } else { 0 },
+        })
+    }
 }
 
 impl BiEncoder {
@@ -23,29 +58,37 @@ impl BiEncoder {
     /// damaged or differs from its pinned checksum, the files do not match each other, or
     /// the device cannot be opened.
     pub fn load(folder: &ModelFolder, device: Device) -> Result<Self, Error> {
-        let (model, _weights) = Model::load(folder, device, ModelRole::BiEncoder)?;
-        Ok(BiEncoder { model })
+        let (model, rest) = Model::load(folder, device, ModelRole::BiEncoder)?;
+        let (spec, path) = (&model.spec, &folder.path);
+        Ok(BiEncoder {
+            queries: Prefix::new(&model, "query_prefix", &spec.query_prefix, path)?,
+            passages: Prefix::new(&model, "passage_prefix", &spec.passage_prefix, path)?,
+            layers: rest.layers,
+            model,
+        })
     }
 
     /// Tokenizes the texts, runs the model, pools and normalizes.
-    fn embed(&self, prefix: &str, texts: &[&str]) -> Result<Vec<Embedding>, Error> {
+    fn embed(&self, prefix: &Prefix, texts: &[&str]) -> Result<Vec<Embedding>, Error> {
         let model = &self.model;
+        let read = |text: &&str| {
+            let mut sequence = match prefix.text.as_str() {
+                "" => model.reader.single(text),
+                prefix => model.reader.single(&format!("{prefix}{text}")),
+            }?;
+            // With the text, its pieces may be other and fewer than alone.
+            sequence.not_pooled = prefix.not_pooled.min(sequence.ids.len() - 1);
+            Ok(sequence)
+        };
         let sequences: Vec<Sequence> = texts
             .par_iter()
-            .map(|text| match prefix {
-                "" => model.reader.single(text),
-                _ => model.reader.single(&format!("{prefix}{text}")),
-            })
+            .map(read)
             .collect::<Result<_, _>>()
             .map_err(|source| model.tokenize_error(source))?;
-        let outputs = match model.spec.pooling {
-            Pooling::Cls => OutputTokens::First,
-            Pooling::Mean => OutputTokens::All,
-        };
-        let pooled = model.run(&sequences, outputs, |pooled| pooled.squeeze(1))?;
+        let pooled = model.run(&sequences, model.spec.pooling, |pooled| pooled.squeeze(1))?;
         let embedding = |(row, sequence): (Vec<f32>, &Sequence)| {
             Ok(Embedding {
-                vector: unit(&row).ok_or_else(|| model.not_finite())?,
+                vector: unit(&self.layers.apply(row)).ok_or_else(|| model.not_finite())?,
                 tokens_cut: sequence.tokens_cut,
             })
         };
@@ -63,15 +106,15 @@ impl Embedder for BiEncoder {
     }
 
     fn dimension(&self) -> usize {
-        self.model.config.hidden_size
+        self.layers.dimension()
     }
 
     fn embed_queries(&self, queries: &[&str]) -> Result<Vec<Embedding>, BoxError> {
-        Ok(self.embed(&self.model.spec.query_prefix, queries)?)
+        Ok(self.embed(&self.queries, queries)?)
     }
 
     fn embed_passages(&self, passages: &[&str]) -> Result<Vec<Embedding>, BoxError> {
-        Ok(self.embed(&self.model.spec.passage_prefix, passages)?)
+        Ok(self.embed(&self.passages, passages)?)
     }
 }
 

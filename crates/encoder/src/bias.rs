@@ -18,7 +18,7 @@ pub(crate) fn add_then_gelu(x: &Tensor, bias: &Tensor) -> Result<()> {
 /// x/2 (1 + erf(x / sqrt 2)), Hendrycks and Gimpel 2016,
 /// <https://arxiv.org/abs/1606.08415>.
 #[inline(always)]
-fn gelu(x: f32) -> f32 {
+pub(crate) fn gelu(x: f32) -> f32 {
     0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2))
 }
 

@@ -1,6 +1,5 @@
 //! Reads and validates a model's `config.json`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -34,8 +33,6 @@ pub(crate) struct Config {
     pub(crate) layer_norm_eps: f64,
     /// Id of the padding token, after which RoBERTa's positions start.
     pub(crate) pad_token_id: u32,
-    /// Number of classes of the head, if stated.
-    pub(crate) labels: Option<usize>,
 }
 
 /// Model families. They have the same layers and differ in embeddings and heads.
@@ -43,7 +40,7 @@ pub(crate) struct Config {
 pub(crate) enum Family {
     /// BERT and models of its architecture (MiniLM, bge, e5).
     Bert,
-    /// RoBERTa and XLM-RoBERTa: positions start after the padding token's id.
+    /// RoBERTa, XLM-RoBERTa and CamemBERT: positions start after the padding token's id.
     Roberta,
     /// ELECTRA's discriminator: embeddings may be narrower than the layers.
     Electra,
@@ -80,8 +77,7 @@ struct RawConfig {
     pad_token_id: Option<u32>,
     position_embedding_type: Option<String>,
     is_decoder: Option<bool>,
-    problem_type: Option<String>,
-    id2label: Option<BTreeMap<String, serde_json::Value>>,
+    auto_map: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 // Defaults of Transformers, which omits them when it saves a configuration.
@@ -97,6 +93,10 @@ fn bert_eps() -> f64 {
 
 /// Maximal size in a configuration, which keeps products from overflowing.
 const MAX_SIZE: usize = 1 << 24;
+
+/// Maximal number of layers, for each of which there is some memory before its weights are
+/// looked for.
+const MAX_LAYERS: usize = 1 << 10;
 
 impl Config {
     /// Reads the bytes of the `config.json` at `path`.
@@ -133,11 +133,12 @@ impl RawConfig {
     fn validate(self) -> Result<Config, Invalid> {
         let family = match self.model_type.as_str() {
             "bert" => Family::Bert,
-            "roberta" | "xlm-roberta" => Family::Roberta,
+            "roberta" | "xlm-roberta" | "camembert" => Family::Roberta,
             "electra" => Family::Electra,
             other => {
-                let reason =
-                    format!("is `{other}`; it can be bert, roberta, xlm-roberta or electra");
+                let reason = format!(
+                    "is `{other}`; it can be bert, roberta, xlm-roberta, camembert or electra"
+                );
                 return Err(("model_type", reason));
             }
         };
@@ -153,7 +154,7 @@ impl RawConfig {
                 (Family::Bert | Family::Roberta, _) => self.hidden_size,
             },
             hidden_size: size("hidden_size", self.hidden_size)?,
-            layers: size("num_hidden_layers", self.num_hidden_layers)?,
+            layers: at_most("num_hidden_layers", self.num_hidden_layers, MAX_LAYERS)?,
             heads: size("num_attention_heads", self.num_attention_heads)?,
             intermediate_size: size("intermediate_size", self.intermediate_size)?,
             positions: size("max_position_embeddings", self.max_position_embeddings)?,
@@ -164,7 +165,6 @@ impl RawConfig {
                 Family::Bert | Family::Electra => 0,
                 Family::Roberta => 1,
             }),
-            labels: self.id2label.map(|labels| labels.len()),
         };
         if !config.hidden_size.is_multiple_of(config.heads) {
             let reason = format!(
@@ -192,29 +192,33 @@ impl RawConfig {
             let reason = format!("is `{kind}`; only absolute positions are supported");
             return Err(("position_embedding_type", reason));
         }
+        let mut models = self.auto_map.iter().flatten();
+        if let Some((class, code)) = models.find(|(class, _)| class.starts_with("AutoModel")) {
+            let reason = format!(
+                "names code of its own ({class}: {code}), which is not run; if the model is the \
+                 usual one without it, delete the key in a copy of the folder"
+            );
+            return Err(("auto_map", reason));
+        }
         if self.is_decoder == Some(true) {
             return Err((
                 "is_decoder",
                 "is true; only encoders are supported".to_owned(),
             ));
         }
-        if let Some("multi_label_classification") = self.problem_type.as_deref() {
-            let reason =
-                "is multi_label_classification, whose classes do not form grades".to_owned();
-            return Err(("problem_type", reason));
-        }
         Ok(())
     }
 }
 
 fn size(key: &'static str, value: usize) -> Result<usize, Invalid> {
-    if (1..=MAX_SIZE).contains(&value) {
+    at_most(key, value, MAX_SIZE)
+}
+
+fn at_most(key: &'static str, value: usize, most: usize) -> Result<usize, Invalid> {
+    if (1..=most).contains(&value) {
         Ok(value)
     } else {
-        Err((
-            key,
-            format!("is {value}; it must be between 1 and {MAX_SIZE}"),
-        ))
+        Err((key, format!("is {value}; it must be between 1 and {most}")))
     }
 }
 
@@ -284,9 +288,10 @@ mod tests {
             ),
             ("is_decoder", json!({"is_decoder": true})),
             (
-                "problem_type",
-                json!({"problem_type": "multi_label_classification"}),
+                "auto_map",
+                json!({"auto_map": {"AutoConfig": "a.B", "AutoModel": "a.C"}}),
             ),
+            ("num_hidden_layers", json!({"num_hidden_layers": 100_000})),
         ] {
             let message = parse(&edit).unwrap_err().to_string();
             assert!(message.contains(&format!("`{key}`")), "{key}: {message}");

@@ -3,23 +3,27 @@
 use rayon::prelude::*;
 use treffer_types::{
     BoxError, Device, Fingerprint, ModelFolder, ModelRole, ModelSpec, PairScore, PairScorer,
+    Pooling,
 };
 
 use crate::error::Error;
-use crate::heads::{Head, grade};
+use crate::heads::Head;
+use crate::labels::Reading;
 use crate::model::Model;
 use crate::tokenize::Sequence;
-use crate::transformer::OutputTokens;
 
 /// A transformer with a classification head over `[CLS] query [SEP] passage [SEP]`.
 ///
-/// The score of a head with one class is its raw logit. That of a head with several classes
-/// is the expected grade, the sum of i * softmax(logits)_i over the classes i = 0, 1, ...
+/// The score of a head with one class is its raw logit. What that of a head with several
+/// classes is, the [`Scoring`](treffer_types::Scoring) of the spec says, or else the labels in `config.json`; the spec
+/// of the loaded model says which. Whatever activation a file names for the score is not
+/// applied, since it would not change the order.
 /// The passage is truncated to fit the model's maximal length. The query is truncated only
 /// if it would leave no room for the passage, and then to half of the available tokens.
 pub struct CrossEncoder {
     model: Model,
     head: Head,
+    reading: Reading,
 }
 
 impl CrossEncoder {
@@ -27,12 +31,22 @@ impl CrossEncoder {
     ///
     /// # Errors
     /// If the folder's role is not [`ModelRole::CrossEncoder`], a file is missing,
-    /// damaged or differs from its pinned checksum, the files do not match each other, or
-    /// the device cannot be opened.
+    /// damaged or differs from its pinned checksum, the files do not match each other, nothing
+    /// says which of several classes means relevance, or the device cannot be opened.
     pub fn load(folder: &ModelFolder, device: Device) -> Result<Self, Error> {
-        let (model, mut weights) = Model::load(folder, device, ModelRole::CrossEncoder)?;
-        let head = Head::load(&model.config, &mut weights, &folder.path)?;
-        Ok(CrossEncoder { model, head })
+        let (model, mut rest) = Model::load(folder, device, ModelRole::CrossEncoder)?;
+        let (weights, labels) = (&mut rest.weights, &rest.labels);
+        let head = Head::load(&model.config, labels, weights, &folder.path)?;
+        let reading = labels.reading(&model.spec.details.scoring, head.count());
+        let reading = reading.map_err(|reason| Error::Unsupported {
+            path: folder.path.clone(),
+            reason,
+        })?;
+        Ok(CrossEncoder {
+            model,
+            head,
+            reading,
+        })
     }
 
     fn score(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, Error> {
@@ -51,16 +65,14 @@ impl CrossEncoder {
             })
             .collect::<Result<_, _>>()
             .map_err(|source| model.tokenize_error(source))?;
-        let logits = model.run(&sequences, OutputTokens::First, |first| {
-            self.head.forward(first)
-        })?;
+        let logits = model.run(&sequences, Pooling::Cls, |first| self.head.forward(first))?;
         let score = |(logits, sequence): (Vec<f32>, &Sequence)| {
-            let logit = grade(&logits);
-            if !logit.is_finite() {
+            let score = self.reading.score(&logits);
+            if !score.is_finite() {
                 return Err(model.not_finite());
             }
             Ok(PairScore {
-                logit,
+                score,
                 tokens_cut: sequence.tokens_cut,
             })
         };

@@ -1,106 +1,142 @@
 //! Derives the spec of an unregistered model folder from its files.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use treffer_types::{ModelRole, ModelSpec, Pooling};
+use treffer_types::{
+    EmbedderSettings, ModelDetails, ModelRole, ModelSpec, Pooling, ScorerSettings, Scoring,
+};
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::folder::{CONFIG, read};
+use crate::folder::{CONFIG, is_there, read_config};
+use crate::labels::Labels;
 
-/// Derives a spec from the files of the folder at `path`: `config.json` and, if present,
-/// `modules.json` with the pooling, `sentence_bert_config.json`,
-/// `config_sentence_transformers.json` and `tokenizer_config.json`.
+mod modules;
+mod prompts;
+mod reading;
+
+use modules::Modules;
+use prompts::SentenceConfig;
+use reading::Reading;
+
+/// Derives a spec from the files of the folder at `path`: `config.json` and, if present, those
+/// of Sentence Transformers, `modules.json`, `sentence_bert_config.json` and
+/// `config_sentence_transformers.json`, and `tokenizer_config.json`.
 ///
 /// The name is that of the folder, the license "unknown". Without a `role`, a folder with a
 /// pooling module is a bi-encoder, and one whose architecture ends in
-/// `ForSequenceClassification` is a cross-encoder. The maximal length is the smallest one
-/// that a file states, and at most the model's number of positions.
+/// `ForSequenceClassification` is a cross-encoder.
+///
+/// The maximal length is `max_seq_length` in `sentence_bert_config.json`, or else
+/// `model_max_length` in `tokenizer_config.json`, as in Sentence Transformers; and at most the
+/// model's number of positions.
+///
+/// The prompts called `query` and `document`, or by other usual names for the two, are the
+/// prefixes; where one is missing, the prompt that `default_prompt_name` names.
 ///
 /// # Errors
 /// If `config.json` is missing or of an unsupported model, a file cannot be read, the role
-/// is neither given nor stated, or a bi-encoder's pooling is not stated or neither mean nor
-/// cls.
+/// is neither given nor stated, a bi-encoder's pooling is not stated, or a file says something
+/// about the model that cannot be followed.
 pub fn describe(path: &Path, role: Option<ModelRole>) -> Result<ModelSpec, Error> {
-    let bytes = read(&path.join(CONFIG))?;
-    let config = Config::parse(&path.join(CONFIG), &bytes)?;
-    let architectures: Architectures = parse(&path.join(CONFIG), &bytes)?;
-    let modules: Option<Vec<Module>> = optional(&path.join("modules.json"))?;
-    let pooling = match &modules {
-        Some(modules) => stated_pooling(path, modules)?,
-        None => None,
-    };
     let role = match role {
         Some(role) => role,
-        None => guess_role(path, &architectures, pooling.is_some())?,
+        None => guess_role(path)?,
     };
-    let pooling = match (role, pooling) {
-        (_, Some(pooling)) => pooling,
-        (ModelRole::CrossEncoder, None) => Pooling::Cls,
-        (ModelRole::BiEncoder, None) => {
-            return Err(unsupported(
-                path,
-                "a bi-encoder needs a pooling, but the folder has no modules.json with a pooling \
-                 module; register the model with its pooling",
-            ));
-        }
-    };
-    let prompts: Option<Prompts> = match role {
-        ModelRole::BiEncoder => optional(&path.join("config_sentence_transformers.json"))?,
-        ModelRole::CrossEncoder => None,
-    };
-    let prompts = prompts.unwrap_or_default();
-    Ok(ModelSpec {
-        name: folder_name(path),
-        role,
-        pooling,
-        query_prefix: prompts.of(&["query"]),
-        passage_prefix: prompts.of(&["passage", "document"]),
-        max_length: max_length(path, &config)?,
-        license: "unknown".to_owned(),
-    })
-}
-
-#[derive(Deserialize)]
-struct Architectures {
-    #[serde(default)]
-    architectures: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Module {
-    #[serde(default)]
-    path: String,
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-#[derive(Deserialize)]
-struct Lengths {
-    #[serde(alias = "max_seq_length")]
-    model_max_length: Option<f64>,
-}
-
-#[derive(Default, Deserialize)]
-struct Prompts {
-    #[serde(default)]
-    prompts: std::collections::BTreeMap<String, String>,
-}
-
-impl Prompts {
-    fn of(&self, names: &[&str]) -> String {
-        let prompt = names.iter().find_map(|&name| self.prompts.get(name));
-        prompt.cloned().unwrap_or_default()
+    match role {
+        ModelRole::BiEncoder => describe_embedder(path, &EmbedderSettings::default()),
+        ModelRole::CrossEncoder => describe_scorer(path, &ScorerSettings::default()),
     }
 }
 
-fn guess_role(path: &Path, config: &Architectures, pooled: bool) -> Result<ModelRole, Error> {
+/// As [`describe`], for a bi-encoder. What `settings` says replaces what the folder says, and
+/// what it lacks.
+///
+/// # Errors
+/// As [`describe`].
+pub fn describe_embedder(path: &Path, settings: &EmbedderSettings) -> Result<ModelSpec, Error> {
+    let config = read_architecture(path)?;
+    let refuse = |reason: String| unsupported(path, &reason);
+    let modules = Modules::read(path, config.hidden_size)?.unwrap_or_default();
+    let sentence: SentenceConfig = optional(&path.join(prompts::FILE))?.unwrap_or_default();
+    sentence.check(modules.normalized).map_err(refuse)?;
+    let pooling = settings.pooling.or(modules.pooling).ok_or_else(|| {
+        unsupported(
+            path,
+            "a bi-encoder needs a pooling, but the folder has no modules.json with a pooling \
+             module; set `pooling` in [dense] as its authors say (dense.pooling=\"mean\" or \"cls\")",
+        )
+    })?;
+    let (query_prefix, passage_prefix) = sentence.prefixes(settings).map_err(refuse)?;
+    let reading = Reading::of(path, &config)?;
+    Ok(ModelSpec {
+        name: folder_name(path),
+        role: ModelRole::BiEncoder,
+        pooling,
+        query_prefix,
+        passage_prefix,
+        max_length: reading.max_length,
+        license: "unknown".to_owned(),
+        details: ModelDetails {
+            lower_case: reading.lower_case,
+            prefix_not_pooled: modules.prefix_not_pooled,
+            layers: modules.layers,
+            scoring: Scoring::Logit,
+        },
+    })
+}
+
+/// As [`describe`], for a cross-encoder. What its scores are is said by `settings`, or else by
+/// the labels of its classes.
+///
+/// # Errors
+/// As [`describe`]; if neither says what the classes mean.
+pub fn describe_scorer(path: &Path, settings: &ScorerSettings) -> Result<ModelSpec, Error> {
+    let config = read_architecture(path)?;
+    let refuse = |reason: String| unsupported(path, &reason);
+    // Of modules that are not supported, one could be behind the head.
+    Modules::read(path, config.hidden_size)?;
+    let sentence: SentenceConfig = optional(&path.join(prompts::FILE))?.unwrap_or_default();
+    sentence.check_without_prompts().map_err(refuse)?;
+    let labels = Labels::parse(&path.join(CONFIG), &read_config(&path.join(CONFIG))?)?;
+    let given = settings.scoring().map_err(refuse)?.unwrap_or_default();
+    let scoring = labels.scoring(&given).map_err(refuse)?;
+    Ok(ModelSpec {
+        name: folder_name(path),
+        role: ModelRole::CrossEncoder,
+        pooling: Pooling::Cls,
+        query_prefix: String::new(),
+        passage_prefix: String::new(),
+        max_length: Reading::of(path, &config)?.max_length,
+        license: "unknown".to_owned(),
+        details: ModelDetails {
+            scoring,
+            ..ModelDetails::default()
+        },
+    })
+}
+
+fn read_architecture(path: &Path) -> Result<Config, Error> {
+    Config::parse(&path.join(CONFIG), &read_config(&path.join(CONFIG))?)
+}
+
+fn guess_role(path: &Path) -> Result<ModelRole, Error> {
+    #[derive(Deserialize)]
+    struct Architectures {
+        #[serde(default)]
+        architectures: Option<Vec<String>>,
+    }
+    let config = read_architecture(path)?;
+    let modules = Modules::read(path, config.hidden_size)?;
+    if modules.is_some_and(|modules| modules.pooling.is_some()) {
+        return Ok(ModelRole::BiEncoder);
+    }
+    let file = path.join(CONFIG);
+    let Architectures { architectures } = parse(&file, &read_config(&file)?)?;
     let classifies = |name: &String| name.ends_with("ForSequenceClassification");
-    if pooled {
-        Ok(ModelRole::BiEncoder)
-    } else if config.architectures.iter().any(classifies) {
+    if architectures.iter().flatten().any(classifies) {
         Ok(ModelRole::CrossEncoder)
     } else {
         Err(Error::UnknownRole {
@@ -109,75 +145,18 @@ fn guess_role(path: &Path, config: &Architectures, pooled: bool) -> Result<Model
     }
 }
 
-/// The mode of the pooling module, if there is one. Modules that would change the vectors
-/// further are refused.
-fn stated_pooling(path: &Path, modules: &[Module]) -> Result<Option<Pooling>, Error> {
-    let mut pooling = None;
-    for module in modules {
-        match module.kind.rsplit('.').next().unwrap_or_default() {
-            "Transformer" | "Normalize" => {}
-            "Pooling" => {
-                let file = path.join(&module.path).join("config.json");
-                pooling = Some(pooling_mode(path, &parse(&file, &read(&file)?)?)?);
-            }
-            other => {
-                let reason = format!("modules.json requires `{other}`, which is not supported");
-                return Err(unsupported(path, &reason));
-            }
-        }
-    }
-    Ok(pooling)
-}
-
-fn pooling_mode(path: &Path, modes: &serde_json::Value) -> Result<Pooling, Error> {
-    let set = |(key, value): (&String, &serde_json::Value)| {
-        (key.starts_with("pooling_mode_") && value == true).then(|| key.clone())
-    };
-    let mut keys: Vec<String> = modes
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter_map(set)
-        .collect();
-    // Newer files have the name of the mode instead.
-    if let Some(mode) = modes.get("pooling_mode").and_then(|mode| mode.as_str()) {
-        keys = vec![format!("pooling_mode_{mode}")];
-    }
-    match keys.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["pooling_mode_mean_tokens" | "pooling_mode_mean"] => Ok(Pooling::Mean),
-        ["pooling_mode_cls_token" | "pooling_mode_cls"] => Ok(Pooling::Cls),
-        _ => Err(unsupported(
-            path,
-            &format!(
-                "its pooling is [{}]; only mean and cls are supported",
-                keys.join(", ")
-            ),
-        )),
-    }
-}
-
-/// The smallest of the stated lengths and the model's positions.
-fn max_length(path: &Path, config: &Config) -> Result<usize, Error> {
-    let mut length = config.max_tokens();
-    for name in ["sentence_bert_config.json", "tokenizer_config.json"] {
-        let stated: Option<Lengths> = optional(&path.join(name))?;
-        // A float, since Transformers writes 1e30 for "no limit".
-        if let Some(stated) = stated.and_then(|lengths| lengths.model_max_length)
-            && stated >= 1.0
-            && stated < length as f64
-        {
-            length = stated as usize;
-        }
-    }
-    Ok(length)
-}
-
 fn folder_name(path: &Path) -> String {
     let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     match absolute.file_name() {
         Some(name) => name.to_string_lossy().into_owned(),
         None => "model".to_owned(),
     }
+}
+
+/// Whether `name` is a relative path that does not leave its folder.
+fn is_below(name: &str) -> bool {
+    let mut components = Path::new(name).components().peekable();
+    components.peek().is_some() && components.all(|part| matches!(part, Component::Normal(_)))
 }
 
 fn unsupported(path: &Path, reason: &str) -> Error {
@@ -189,10 +168,10 @@ fn unsupported(path: &Path, reason: &str) -> Error {
 
 /// Reads the file at `path`, if it exists.
 fn optional<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
-    if !path.is_file() {
+    if !is_there(path) {
         return Ok(None);
     }
-    parse(path, &read(path)?).map(Some)
+    parse(path, &read_config(path)?).map(Some)
 }
 
 fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Error> {

@@ -55,6 +55,14 @@ pub enum Error {
         /// Their names.
         found: String,
     },
+    /// The folder has no tokenizer that can be read.
+    #[error("no tokenizer in model folder {}: expected tokenizer.json{hint}", path.display())]
+    NoTokenizer {
+        /// The folder.
+        path: PathBuf,
+        /// What was found instead and what to do about it; may be empty.
+        hint: String,
+    },
     /// A file differs from its pinned checksum.
     #[error(
         "model file {} is not the pinned one: expected sha256 {expected}, found {found}; \

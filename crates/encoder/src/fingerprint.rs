@@ -3,14 +3,14 @@
 use treffer_types::{Fingerprint, ModelFolder};
 
 use crate::error::Error;
-use crate::folder::read_hashes;
-use crate::hashes::fingerprint_of;
+use crate::folder::read_fingerprint;
 
 /// The fingerprint that loading `folder` would give, without loading the model: its files are
 /// read, hashed and compared with their pinned checksums.
 ///
 /// # Errors
-/// If a file is missing, cannot be read or differs from its pinned checksum.
+/// If a file is missing, cannot be read or differs from its pinned checksum; or if it cannot be
+/// told what the scores of a cross-encoder are.
 pub fn fingerprint(folder: &ModelFolder) -> Result<Fingerprint, Error> {
-    Ok(fingerprint_of(&read_hashes(folder)?, &folder.spec))
+    read_fingerprint(folder)
 }

@@ -1,13 +1,15 @@
 //! Computes a model's fingerprint from the hashes of its files and from its spec.
 
 use sha2::{Digest, Sha256};
-use treffer_types::{Fingerprint, ModelRole, ModelSpec, Pooling};
+use treffer_types::{Fingerprint, ModelDetails, ModelRole, ModelSpec, PooledLayer, Scoring};
 
 /// The sha256 of each file of a model.
 pub(crate) struct FileHashes {
     pub(crate) weights: [u8; 32],
     pub(crate) tokenizer: [u8; 32],
     pub(crate) config: [u8; 32],
+    /// Those of the layers after the pooling, in their order.
+    pub(crate) layers: Vec<[u8; 32]>,
 }
 
 /// sha256 over everything that affects a model's output. Each field is preceded by its
@@ -19,6 +21,7 @@ pub(crate) fn fingerprint_of(files: &FileHashes, spec: &ModelSpec) -> Fingerprin
         weights,
         tokenizer,
         config,
+        layers: layer_files,
     } = files;
     let ModelSpec {
         name: _,
@@ -28,6 +31,7 @@ pub(crate) fn fingerprint_of(files: &FileHashes, spec: &ModelSpec) -> Fingerprin
         passage_prefix,
         max_length,
         license: _,
+        details,
     } = spec;
     let max_length = (*max_length as u64).to_le_bytes();
     let fields: [&[u8]; 9] = [
@@ -41,20 +45,51 @@ pub(crate) fn fingerprint_of(files: &FileHashes, spec: &ModelSpec) -> Fingerprin
         },
         match (role, pooling) {
             (ModelRole::CrossEncoder, _) => b"ignored",
-            (ModelRole::BiEncoder, Pooling::Mean) => b"mean",
-            (ModelRole::BiEncoder, Pooling::Cls) => b"cls",
+            (ModelRole::BiEncoder, pooling) => pooling.name().as_bytes(),
         },
         query_prefix.as_bytes(),
         passage_prefix.as_bytes(),
         &max_length,
     ];
     let mut hasher = Sha256::new();
-    for field in fields {
+    let more = of_details(details);
+    let layers = layer_files.iter().map(<[u8; 32]>::as_slice);
+    let more = more.iter().map(String::as_bytes).chain(layers);
+    for field in fields.into_iter().chain(more) {
         hasher.update((field.len() as u64).to_le_bytes());
         hasher.update(field);
     }
     let digest: [u8; 32] = hasher.finalize().into();
     Fingerprint(hexadecimal(&digest))
+}
+
+/// What is special about a model, nothing for most.
+fn of_details(details: &ModelDetails) -> Vec<String> {
+    let ModelDetails {
+        lower_case,
+        prefix_not_pooled,
+        layers,
+        scoring,
+    } = details;
+    let mut fields = Vec::new();
+    if *lower_case {
+        fields.push("lower case".to_owned());
+    }
+    if *prefix_not_pooled {
+        fields.push("prefix not pooled".to_owned());
+    }
+    fields.extend(layers.iter().map(|layer| match layer {
+        PooledLayer::Normalize => "normalize".to_owned(),
+        // Their files are hashed, wherever they are.
+        PooledLayer::Dense(_) => "dense".to_owned(),
+        PooledLayer::LayerNorm(_) => "layer norm".to_owned(),
+    }));
+    match scoring {
+        Scoring::Logit => {}
+        Scoring::Label(label) => fields.push(format!("label {label}")),
+        Scoring::Grades(grades) => fields.push(format!("grades {grades:?}")),
+    }
+    fields
 }
 
 /// Lower-case hexadecimal digits of `bytes`.
@@ -65,6 +100,7 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use treffer_types::Pooling;
 
     fn spec() -> ModelSpec {
         ModelSpec {
@@ -75,6 +111,7 @@ mod tests {
             passage_prefix: "passage: ".to_owned(),
             max_length: 512,
             license: "MIT".to_owned(),
+            details: Default::default(),
         }
     }
 
@@ -84,14 +121,24 @@ mod tests {
             weights: [weights; 32],
             tokenizer: [tokenizer; 32],
             config: [config; 32],
+            layers: Vec::new(),
         };
         let files = hashes(1, 2, 3);
-        let edits: [fn(&mut ModelSpec); 6] = [
+        let edits: [fn(&mut ModelSpec); 15] = [
             |spec| spec.role = ModelRole::CrossEncoder,
             |spec| spec.pooling = Pooling::Cls,
             |spec| spec.query_prefix.push('x'),
             |spec| spec.passage_prefix.clear(),
             |spec| spec.max_length = 511,
+            |spec| spec.pooling = Pooling::Max,
+            |spec| spec.pooling = Pooling::MeanSqrtLen,
+            |spec| spec.details.lower_case = true,
+            |spec| spec.details.prefix_not_pooled = true,
+            |spec| spec.details.layers = vec![PooledLayer::Normalize],
+            |spec| spec.details.layers = vec![PooledLayer::Dense("2_Dense".to_owned())],
+            |spec| spec.details.scoring = Scoring::Label("yes".to_owned()),
+            |spec| spec.details.scoring = Scoring::Grades(vec![0, 1]),
+            |spec| spec.details.scoring = Scoring::Grades(vec![0, 2]),
             // The same characters, split differently between the prefixes.
             |spec| {
                 spec.query_prefix = "query: p".to_owned();
@@ -112,8 +159,30 @@ mod tests {
         ] {
             seen.push(fingerprint_of(&files, &spec()));
         }
+        for layers in [vec![[1; 32]], vec![[2; 32]]] {
+            let files = FileHashes {
+                layers,
+                ..hashes(1, 2, 3)
+            };
+            seen.push(fingerprint_of(&files, &spec()));
+        }
         let distinct: std::collections::HashSet<_> = seen.iter().collect();
         assert_eq!(distinct.len(), seen.len());
+    }
+
+    /// Indexes record fingerprints, so that of a model without anything special stays.
+    #[test]
+    fn the_fingerprint_of_a_plain_model_never_changes() {
+        let files = FileHashes {
+            weights: [1; 32],
+            tokenizer: [2; 32],
+            config: [3; 32],
+            layers: Vec::new(),
+        };
+        assert_eq!(
+            fingerprint_of(&files, &spec()).0,
+            "acd87a05fcaa9feb02322f53d6072567b87d344b5cca818af14cfabac3c65668"
+        );
     }
 
     #[test]
@@ -122,6 +191,7 @@ mod tests {
             weights: [1; 32],
             tokenizer: [2; 32],
             config: [3; 32],
+            layers: Vec::new(),
         };
         let renamed = ModelSpec {
             name: "b".to_owned(),

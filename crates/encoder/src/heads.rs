@@ -4,6 +4,7 @@ use candle_core::Tensor;
 
 use crate::config::{Activation, Config, Family};
 use crate::error::Error;
+use crate::labels::Labels;
 use crate::ops::Linear;
 use crate::weights::Weights;
 
@@ -13,6 +14,7 @@ pub(crate) struct Head {
     dense: Linear,
     activation: HeadActivation,
     classes: Linear,
+    count: usize,
 }
 
 enum HeadActivation {
@@ -21,9 +23,11 @@ enum HeadActivation {
 }
 
 impl Head {
-    /// Takes its tensors from `weights`; their shape gives the number of classes.
+    /// Takes its tensors from `weights`; their shape gives the number of classes, which must
+    /// be that of the `labels`.
     pub(crate) fn load(
         config: &Config,
+        labels: &Labels,
         weights: &mut Weights,
         path: &std::path::Path,
     ) -> Result<Self, Error> {
@@ -34,12 +38,12 @@ impl Head {
             Family::Electra => ("classifier.out_proj", HeadActivation::Gelu),
         };
         // If the tensor is missing, taking it below is an error.
-        let labels = weights.rows(&format!("{classes}.weight")).unwrap_or(1);
-        if config.labels.is_some_and(|stated| stated != labels) || labels == 0 {
+        let count = weights.rows(&format!("{classes}.weight")).unwrap_or(1);
+        if labels.count().is_some_and(|stated| stated != count) || count == 0 {
             return Err(Error::Config {
                 path: path.to_owned(),
                 key: "id2label",
-                reason: format!("does not name the {labels} classes that the weights have"),
+                reason: format!("does not name the {count} classes that the weights have"),
             });
         }
         let square = (hidden, hidden);
@@ -52,8 +56,14 @@ impl Head {
         Ok(Head {
             dense,
             activation,
-            classes: Linear::load_head(weights, classes, (labels, hidden))?,
+            classes: Linear::load_head(weights, classes, (count, hidden))?,
+            count,
         })
+    }
+
+    /// Number of classes.
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     /// Logits `[size, classes]` of the first tokens' vectors `[size, 1, hidden]`.
@@ -64,41 +74,5 @@ impl Head {
             HeadActivation::Gelu => self.dense.forward_activated(&first, Activation::Gelu)?,
         };
         self.classes.forward(&dense)
-    }
-}
-
-/// The score of a pair from the logits of all classes: the unchanged logit of a single class,
-/// or the expected grade, the sum of i * softmax(logits)_i, of several classes i = 0, 1, ...
-pub(crate) fn grade(logits: &[f32]) -> f32 {
-    if let [logit] = *logits {
-        return logit;
-    }
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let weight = |&logit: &f32| f64::from(logit - largest).exp();
-    let total: f64 = logits.iter().map(weight).sum();
-    let weighted = |(grade, logit)| grade as f64 * weight(logit);
-    (logits.iter().enumerate().map(weighted).sum::<f64>() / total) as f32
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn one_class_gives_its_logit_and_a_certain_class_its_grade() {
-        assert_eq!(grade(&[-11.25]), -11.25);
-        assert_eq!(grade(&[0.0, 0.0, 1000.0]), 2.0);
-        assert_eq!(grade(&[3.0, 3.0, 3.0]), 1.0);
-    }
-
-    proptest! {
-        #[test]
-        fn an_expected_grade_lies_between_the_grades(
-            logits in prop::collection::vec(-500f32..500.0, 2..6),
-        ) {
-            let grade = grade(&logits);
-            prop_assert!((0.0..=(logits.len() - 1) as f32).contains(&grade));
-        }
     }
 }

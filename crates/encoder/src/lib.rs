@@ -1,13 +1,14 @@
 //! Transformer encoders: bi-encoders turn texts into unit vectors, cross-encoders turn pairs
-//! of texts into logits. The only crate that depends on candle, tokenizers, devices and the
+//! of texts into scores. The only crate that depends on candle, tokenizers, devices and the
 //! formats of model files.
 //!
 //! Reading order: [`bi_encoder`] and [`cross_encoder`] are the models that other crates
 //! load. `tokenize` turns text into token ids and `schedule` distributes sequences over
 //! threads or batches. `transformer` is the model in f32 through candle (BERT, RoBERTa and
 //! XLM-RoBERTa, ELECTRA), `quantized` the same model in integers on the CPU, and `heads` the
-//! classification head of a cross-encoder. `config` reads `config.json`, `weights` the three
-//! weights formats. [`fn@fingerprint`] identifies a model, and [`fn@describe`] derives a spec
+//! classification head of a cross-encoder, whose classes `labels` turns into a score. `pooling`
+//! and `layers` make one vector of a bi-encoder's tokens. `config` reads `config.json`,
+//! `weights` the three weights formats. [`fn@fingerprint`] identifies a model, and [`fn@describe`] derives a spec
 //! from the files of an unregistered model folder. No type of candle or tokenizers is public.
 //!
 //! ```no_run
@@ -28,17 +29,24 @@ pub mod cross_encoder;
 mod batch;
 mod bias;
 mod heads;
+mod layers;
 mod model;
 mod ops;
+mod pooling;
 mod quantized;
 mod schedule;
 mod tokenize;
 mod transformer;
 
 mod config;
+mod exercise;
 mod folder;
 mod format;
+mod guard;
 mod hashes;
+mod labels;
+mod precheck;
+mod vocabulary;
 mod weights;
 
 pub mod describe;
@@ -48,8 +56,10 @@ pub mod fingerprint;
 
 pub use bi_encoder::BiEncoder;
 pub use cross_encoder::CrossEncoder;
-pub use describe::describe;
+pub use describe::{describe, describe_embedder, describe_scorer};
 pub use device::arithmetic;
 pub use error::Error;
+#[doc(hidden)]
+pub use exercise::exercise;
 pub use fingerprint::fingerprint;
 pub use treffer_types::{CpuBackend, Device, InstructionSet};

@@ -2,16 +2,18 @@
 //! and running sequences through it.
 
 use candle_core::Tensor;
-use treffer_types::{BoxError, Device, Fingerprint, ModelFolder, ModelRole, ModelSpec};
+use treffer_types::{BoxError, Device, Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling};
 
 use crate::batch::Batch;
 use crate::config::Config;
 use crate::device::{isa, open};
 use crate::error::Error;
-use crate::folder::{CONFIG, Files, TOKENIZER};
+use crate::folder::{Files, TOKENIZER};
+use crate::labels::Labels;
+use crate::layers::Layers;
 use crate::quantized::Quantized;
 use crate::schedule::{self, Plan};
-use crate::tokenize::{Sequence, TextReader};
+use crate::tokenize::{Limits, Sequence, TextReader};
 use crate::transformer::{OutputTokens, Transformer};
 use crate::weights::Weights;
 
@@ -23,6 +25,16 @@ pub(crate) struct Model {
     pub(crate) reader: TextReader,
     encoder: Encoder,
     device: candle_core::Device,
+}
+
+/// What a model folder holds besides.
+pub(crate) struct Rest {
+    /// The weights that are not the transformer's.
+    pub(crate) weights: Weights,
+    /// The layers after the pooling.
+    pub(crate) layers: Layers,
+    /// The labels of the classes.
+    pub(crate) labels: Labels,
 }
 
 /// The two implementations of the architecture.
@@ -52,23 +64,22 @@ impl Encoder {
 }
 
 impl Model {
-    /// Loads a model, and returns the remaining weights for a head.
+    /// Loads a model, and returns what its head needs.
     pub(crate) fn load(
         folder: &ModelFolder,
         device: Device,
         role: ModelRole,
-    ) -> Result<(Self, Weights), Error> {
-        let spec = folder.spec.clone();
-        if spec.role != role {
+    ) -> Result<(Self, Rest), Error> {
+        if folder.spec.role != role {
             return Err(Error::Role {
-                name: spec.name,
-                found: spec.role,
+                name: folder.spec.name.clone(),
+                found: folder.spec.role,
                 wanted: role,
             });
         }
         let opened = open(device)?;
         let files = Files::read(folder)?;
-        let config = Config::parse(&folder.path.join(CONFIG), &files.config)?;
+        let (spec, config) = (files.spec.clone(), files.config.clone());
         if spec.max_length > config.max_tokens() {
             return Err(Error::Config {
                 path: folder.path.clone(),
@@ -81,12 +92,12 @@ impl Model {
             });
         }
         let read = || {
-            TextReader::parse(
-                &folder.path.join(TOKENIZER),
-                &files.tokenizer,
-                config.vocab_size,
-                spec.max_length,
-            )
+            let limits = Limits {
+                vocab_size: config.vocab_size,
+                max_length: spec.max_length,
+                lower_case: spec.details.lower_case,
+            };
+            TextReader::parse(&folder.path.join(TOKENIZER), &files.tokenizer, limits)
         };
         let decode = || {
             let mut weights = Weights::decode(&files, &opened)?;
@@ -96,6 +107,11 @@ impl Model {
         // In parallel, since each takes about half of the loading time.
         let (reader, decoded) = rayon::join(read, decode);
         let (reader, (encoder, weights)) = (reader?, decoded?);
+        let rest = Rest {
+            weights,
+            layers: Layers::load(&files.layers, config.hidden_size)?,
+            labels: files.labels,
+        };
         let model = Model {
             encoder,
             spec,
@@ -104,15 +120,15 @@ impl Model {
             reader,
             device: opened,
         };
-        Ok((model, weights))
+        Ok((model, rest))
     }
 
     /// Runs `sequences` and returns one row for each, in order. `after` computes the rows from
-    /// the vectors of the first tokens or the means of all, `[size, 1, hidden]`.
+    /// the pooled vectors, `[size, 1, hidden]`.
     pub(crate) fn run<F>(
         &self,
         sequences: &[Sequence],
-        outputs: OutputTokens,
+        pooling: Pooling,
         after: F,
     ) -> Result<Vec<Vec<f32>>, Error>
     where
@@ -121,18 +137,14 @@ impl Model {
         let rows = match &self.encoder {
             Encoder::Reference(transformer) => {
                 schedule::run(Plan::of(&self.device), sequences, |members| {
-                    let batch = Batch::new(&self.config, members, &self.device)?;
-                    let tokens = transformer.forward(&batch, outputs)?;
-                    let pooled = match outputs {
-                        OutputTokens::First => tokens,
-                        OutputTokens::All => batch.mean_weights.matmul(&tokens)?,
-                    };
-                    after(&pooled)?.to_vec2()
+                    let batch = Batch::new(&self.config, members, pooling, &self.device)?;
+                    let tokens = transformer.forward(&batch, OutputTokens::of(pooling))?;
+                    after(&batch.pool(&tokens, pooling)?)?.to_vec2()
                 })
             }
             Encoder::Quantized(quantized) => schedule::run(Plan::Groups, sequences, |members| {
                 let alone = sequences.len() == 1;
-                let pooled = quantized.forward(members, outputs, alone);
+                let pooled = quantized.forward(members, pooling, alone);
                 let row = |row: Vec<f32>| {
                     let shape = (1, 1, row.len());
                     after(&Tensor::from_vec(row, shape, &self.device)?)?
@@ -167,7 +179,6 @@ mod tests {
     use super::*;
     use std::path::Path;
     use treffer_types::CpuBackend;
-    use treffer_types::Pooling;
 
     impl Model {
         fn reference(&self) -> &Transformer {
@@ -192,6 +203,7 @@ mod tests {
                 passage_prefix: String::new(),
                 max_length: 32,
                 license: "CC0-1.0".to_owned(),
+                details: Default::default(),
             },
             sha256: Default::default(),
         };
@@ -208,20 +220,21 @@ mod tests {
             let query = model.reader.tokens("how cold").unwrap();
             let passages = ["the lab fridge is cold", "", "warm <pad> ice [PAD] door"];
             let sequences = passages.map(|passage| model.reader.pair(&query, passage).unwrap());
-            let rows = |members: &[&Sequence], outputs| -> Vec<Vec<f32>> {
-                let batch = Batch::new(&model.config, members, &model.device).unwrap();
+            let rows = |members: &[&Sequence], pooling| -> Vec<Vec<f32>> {
+                let batch = Batch::new(&model.config, members, pooling, &model.device).unwrap();
+                let outputs = OutputTokens::of(pooling);
                 let tokens = model.reference().forward(&batch, outputs).unwrap();
-                let pooled = match outputs {
-                    OutputTokens::First => tokens,
-                    OutputTokens::All => batch.mean_weights.matmul(&tokens).unwrap(),
-                };
+                let pooled = batch.pool(&tokens, pooling).unwrap();
                 pooled.squeeze(1).unwrap().to_vec2().unwrap()
             };
-            for outputs in [OutputTokens::All, OutputTokens::First] {
-                let together = rows(&sequences.each_ref(), outputs);
+            for pooling in Pooling::ALL {
+                let together = rows(&sequences.each_ref(), pooling);
                 for (sequence, together) in sequences.iter().zip(together) {
-                    for (alone, padded) in rows(&[sequence], outputs)[0].iter().zip(together) {
-                        assert!((alone - padded).abs() < 1e-5, "{name}: {alone} {padded}");
+                    for (alone, padded) in rows(&[sequence], pooling)[0].iter().zip(together) {
+                        assert!(
+                            (alone - padded).abs() < 1e-5,
+                            "{name} {pooling}: {alone} {padded}"
+                        );
                     }
                 }
             }
@@ -232,7 +245,7 @@ mod tests {
     fn the_first_token_alone_equals_the_first_of_all() {
         let model = load("tiny-bert-cross");
         let sequence = model.reader.single("the lab fridge is cold").unwrap();
-        let batch = Batch::new(&model.config, &[&sequence], &model.device).unwrap();
+        let batch = Batch::new(&model.config, &[&sequence], Pooling::Mean, &model.device).unwrap();
         let first = |outputs| -> Vec<f32> {
             let tokens = model.reference().forward(&batch, outputs).unwrap();
             tokens

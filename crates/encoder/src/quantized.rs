@@ -16,6 +16,7 @@ mod pass;
 
 use rayon::prelude::*;
 use treffer_kernels::{Isa, attention};
+use treffer_types::Pooling;
 
 use self::embeddings::Embeddings;
 use self::layer::Layer;
@@ -23,6 +24,7 @@ use self::memory::{Part, Pool, Scratch};
 use self::pass::{Pass, Tokens};
 use crate::config::Config;
 use crate::error::Error;
+use crate::pooling::pool;
 use crate::tokenize::Sequence;
 use crate::transformer::OutputTokens;
 use crate::weights::Weights;
@@ -65,15 +67,15 @@ impl Quantized {
         })
     }
 
-    /// The vector of the first token of each sequence, or the mean of all its tokens' vectors.
-    /// With `spread`, the work is distributed over the threads of the current rayon pool; the
+    /// The pooled vector of each sequence. With `spread`, the work is distributed over the threads of the current rayon pool; the
     /// result is the same.
     pub(crate) fn forward(
         &self,
         sequences: &[&Sequence],
-        outputs: OutputTokens,
+        pooling: Pooling,
         spread: bool,
     ) -> Vec<Vec<f32>> {
+        let outputs = OutputTokens::of(pooling);
         let mut scratch = self.idle.take(|| Scratch::new(self.isa));
         let tokens = Tokens::of(sequences);
         self.embeddings
@@ -103,21 +105,14 @@ impl Quantized {
                 .collect(),
             OutputTokens::All => tokens
                 .each()
-                .map(|(start, end)| mean(&scratch.hidden[start * width..end * width], width))
+                .zip(sequences)
+                .map(|((start, end), sequence)| {
+                    let rows = &scratch.hidden[start * width..end * width];
+                    pool(pooling, rows, width, sequence.not_pooled)
+                })
                 .collect(),
         };
         self.idle.put(scratch);
         pooled
     }
-}
-
-fn mean(rows: &[f32], width: usize) -> Vec<f32> {
-    let inverse = width as f32 / rows.len() as f32;
-    let mut sums = vec![0f32; width];
-    for row in rows.chunks_exact(width) {
-        for (sum, value) in sums.iter_mut().zip(row) {
-            *sum += value;
-        }
-    }
-    sums.iter().map(|sum| sum * inverse).collect()
 }

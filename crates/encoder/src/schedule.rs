@@ -104,6 +104,7 @@ mod tests {
             ids: vec![0; length],
             segments: vec![0; length],
             tokens_cut: 0,
+            not_pooled: 0,
         };
         lengths.iter().map(sequence).collect()
     }

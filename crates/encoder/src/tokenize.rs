@@ -7,6 +7,8 @@ use tokenizers::{Encoding, Tokenizer};
 use treffer_types::BoxError;
 
 use crate::error::Error;
+use crate::guard::guard;
+use crate::precheck;
 
 /// One input sequence of a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +19,8 @@ pub(crate) struct Sequence {
     pub(crate) segments: Vec<u32>,
     /// Number of tokens of the text, or of a pair's second text, that were cut.
     pub(crate) tokens_cut: u32,
+    /// Number of tokens at the beginning that are left out of the pooling.
+    pub(crate) not_pooled: usize,
 }
 
 /// A tokenizer that truncates by its own rules and does not pad.
@@ -27,36 +31,49 @@ pub(crate) struct TextReader {
     tokenizer: Tokenizer,
     single: Template,
     pair: Template,
-    max_length: usize,
-    vocab_size: usize,
+    limits: Limits,
+}
+
+/// What a model allows of the texts that it reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Number of word pieces.
+    pub(crate) vocab_size: usize,
+    /// Maximal number of tokens of a sequence.
+    pub(crate) max_length: usize,
+    /// Whether texts are lowered first.
+    pub(crate) lower_case: bool,
 }
 
 impl TextReader {
-    /// Parses the content of the `tokenizer.json` at `path` for a model of `vocab_size` word
-    /// pieces. Sequences have at most `max_length` tokens.
-    pub(crate) fn parse(
-        path: &Path,
-        bytes: &[u8],
-        vocab_size: usize,
-        max_length: usize,
-    ) -> Result<Self, Error> {
+    /// Parses the content of the `tokenizer.json` at `path`.
+    pub(crate) fn parse(path: &Path, bytes: &[u8], limits: Limits) -> Result<Self, Error> {
         let unusable = |source: BoxError| Error::Tokenizer {
             path: path.to_owned(),
             source,
         };
-        let mut tokenizer = Tokenizer::from_bytes(bytes).map_err(unusable)?;
-        // Many files contain settings of padding and truncation from training.
-        tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(unusable)?;
-        let single = Template::probe(&tokenizer, false).map_err(unusable)?;
-        let pair = Template::probe(&tokenizer, true).map_err(unusable)?;
-        if max_length < pair.specials() + 2 {
+        precheck::check(bytes).map_err(unusable)?;
+        let read = || {
+            let mut tokenizer = Tokenizer::from_bytes(bytes)?;
+            // Many files contain settings of padding and truncation from training.
+            tokenizer.with_padding(None);
+            tokenizer.with_truncation(None)?;
+            let single = Template::probe(&tokenizer, false)?;
+            let pair = Template::probe(&tokenizer, true)?;
+            Ok((tokenizer, single, pair))
+        };
+        let (tokenizer, single, pair) = guard(read).map_err(unusable)?;
+        for template in [&single, &pair] {
+            template.check(limits.vocab_size).map_err(unusable)?;
+        }
+        let specials = pair.specials().max(single.specials());
+        if limits.max_length < specials + 2 {
             return Err(Error::Config {
                 path: path.to_owned(),
                 key: "max_length",
                 reason: format!(
-                    "is {max_length}, too short for a pair and its {} special tokens",
-                    pair.specials()
+                    "is {}, too short for a pair and its {specials} special tokens",
+                    limits.max_length
                 ),
             });
         }
@@ -64,28 +81,47 @@ impl TextReader {
             tokenizer,
             single,
             pair,
-            max_length,
-            vocab_size,
+            limits,
         })
     }
 
     /// The token ids of `text`, without special tokens or truncation.
     pub(crate) fn tokens(&self, text: &str) -> Result<Vec<u32>, BoxError> {
-        let ids = self.tokenizer.encode_fast(text, false)?.get_ids().to_vec();
-        match ids.iter().find(|&&id| id as usize >= self.vocab_size) {
-            None => Ok(ids),
-            Some(id) => Err(format!(
-                "tokenizer.json has a token with id {id}, but the vocabulary of config.json has only {} tokens",
-                self.vocab_size
-            )
-            .into()),
+        if self.limits.lower_case {
+            self.tokens_of(&text.to_lowercase())
+        } else {
+            self.tokens_of(text)
         }
+    }
+
+    fn tokens_of(&self, text: &str) -> Result<Vec<u32>, BoxError> {
+        let encoding = guard(|| self.tokenizer.encode_fast(text, false))?;
+        let ids = encoding.get_ids().to_vec();
+        let most = self.limits.vocab_size;
+        match ids.iter().find(|&&id| id as usize >= most) {
+            None => Ok(ids),
+            Some(id) => Err(beyond_vocabulary(*id, most)),
+        }
+    }
+
+    /// Number of tokens at the beginning of the sequence of any text with this prefix: special
+    /// tokens, and the prefix.
+    pub(crate) fn prefix_length(&self, prefix: &str) -> Result<usize, BoxError> {
+        let first = |slot: &Slot| matches!(slot, Slot::First { .. });
+        let before = self.single.0.iter().position(first).unwrap_or(0);
+        // Sentence Transformers trims it when it counts.
+        Ok(before + self.tokens(prefix.trim())?.len())
+    }
+
+    /// Number of tokens that a text may have without being cut, next to special tokens.
+    pub(crate) fn room(&self) -> usize {
+        self.limits.max_length - self.single.specials()
     }
 
     /// The sequence of one text, truncated at its end.
     pub(crate) fn single(&self, text: &str) -> Result<Sequence, BoxError> {
         let tokens = self.tokens(text)?;
-        let kept = tokens.len().min(self.max_length - self.single.specials());
+        let kept = tokens.len().min(self.room());
         let mut sequence = self.single.fill(&tokens[..kept], &[]);
         sequence.tokens_cut = count(tokens.len() - kept);
         Ok(sequence)
@@ -97,7 +133,7 @@ impl TextReader {
     /// the room, so that a part of the passage is always read.
     pub(crate) fn pair(&self, query: &[u32], passage: &str) -> Result<Sequence, BoxError> {
         let passage = self.tokens(passage)?;
-        let room = self.max_length - self.pair.specials();
+        let room = self.limits.max_length - self.pair.specials();
         let query = if query.len() >= room && query.len() + passage.len() > room {
             &query[..room / 2]
         } else {
@@ -150,6 +186,15 @@ impl Template {
         Ok(Template(slots))
     }
 
+    /// Refuses special tokens that a model of `vocab_size` word pieces does not know.
+    fn check(&self, vocab_size: usize) -> Result<(), BoxError> {
+        let beyond = self.0.iter().find_map(|slot| match *slot {
+            Slot::Special { id, .. } if id as usize >= vocab_size => Some(id),
+            _ => None,
+        });
+        beyond.map_or(Ok(()), |id| Err(beyond_vocabulary(id, vocab_size)))
+    }
+
     fn specials(&self) -> usize {
         Template::count_specials(&self.0)
     }
@@ -183,8 +228,16 @@ impl Template {
             ids,
             segments,
             tokens_cut: 0,
+            not_pooled: 0,
         }
     }
+}
+
+fn beyond_vocabulary(id: u32, vocab_size: usize) -> BoxError {
+    format!(
+        "tokenizer.json has a token with id {id}, but the vocabulary of config.json has only {vocab_size} tokens"
+    )
+    .into()
 }
 
 fn one_token(id: u32) -> Encoding {

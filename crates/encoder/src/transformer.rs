@@ -3,6 +3,7 @@
 //! each residual sum.
 
 use candle_core::Tensor;
+use treffer_types::Pooling;
 
 use crate::batch::Batch;
 use crate::config::{Activation, Config};
@@ -24,6 +25,20 @@ pub(crate) enum OutputTokens {
     All,
     /// The first token, `[CLS]` or `<s>`.
     First,
+}
+
+impl OutputTokens {
+    /// The tokens that a pooling needs.
+    pub(crate) fn of(pooling: Pooling) -> Self {
+        match pooling {
+            Pooling::Cls => OutputTokens::First,
+            Pooling::Mean
+            | Pooling::Max
+            | Pooling::LastToken
+            | Pooling::WeightedMean
+            | Pooling::MeanSqrtLen => OutputTokens::All,
+        }
+    }
 }
 
 impl Transformer {

@@ -24,7 +24,7 @@ pub(crate) struct Values {
 /// Tensors by name.
 pub(crate) type Tensors = BTreeMap<String, Values>;
 
-fn read_tensors(format: WeightsFormat, bytes: &[u8]) -> Result<Tensors, String> {
+pub(crate) fn read_tensors(format: WeightsFormat, bytes: &[u8]) -> Result<Tensors, String> {
     match format {
         WeightsFormat::Safetensors => safetensors::read(bytes),
         WeightsFormat::Onnx => onnx::read(bytes),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use treffer_bm25::Bm25Config;
 use treffer_dense::GraphConfig;
+use treffer_types::{EmbedderSettings, ScorerSettings};
 
 /// What shapes an index and is fixed once it is built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +21,9 @@ pub struct Blueprint {
 pub struct DenseConfig {
     /// A registry name, `hf:org/name` or a folder.
     pub model: String,
+    /// What replaces that which the model says of itself.
+    #[serde(flatten)]
+    pub settings: EmbedderSettings,
     /// The HNSW graph.
     #[serde(flatten)]
     pub graph: GraphConfig,
@@ -27,8 +31,10 @@ pub struct DenseConfig {
 
 /// The cross-encoder stage of an index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct CrossConfig {
     /// A registry name, `hf:org/name` or a folder.
     pub model: String,
+    /// What the classes of the model's head mean, if it has several.
+    #[serde(flatten)]
+    pub settings: ScorerSettings,
 }

@@ -171,7 +171,7 @@ fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Erro
     if let Some(dense) = &mut blueprint.dense {
         dense.model = models::absolute(&dense.model);
         let loaded = source
-            .embedder(&dense.model, config.device)
+            .embedder_with(&dense.model, &dense.settings, config.device)
             .map_err(|e| models::load_error(&dense.model, e))?;
         models.dense = Some(models::record_embedder(loaded.as_ref()));
         embedder = Some(loaded);
@@ -179,7 +179,7 @@ fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Erro
     if let Some(cross) = &mut blueprint.cross {
         cross.model = models::absolute(&cross.model);
         let loaded = source
-            .pair_scorer(&cross.model, config.device)
+            .pair_scorer_with(&cross.model, &cross.settings, config.device)
             .map_err(|e| models::load_error(&cross.model, e))?;
         models.cross = Some(models::record_scorer(loaded.as_ref()));
     }

@@ -144,7 +144,7 @@ impl Config {
             device: _,
             bm25,
             dense,
-            cross: _,
+            cross,
             profiles,
         } = self;
         let invalid = |what: &str, source: treffer_types::BoxError| Error::Config {
@@ -158,6 +158,10 @@ impl Config {
                 .graph
                 .validate()
                 .map_err(|e| invalid("dense", e.into()))?;
+        }
+        if let Some(cross) = cross {
+            let scoring = cross.settings.scoring();
+            scoring.map_err(|e| config_error(origin, &format!("section `cross`: {e}")))?;
         }
         check_profiles(profiles, origin)
     }
@@ -332,7 +336,24 @@ fn known_keys() -> Table {
         .1
         .parse()
         .expect("the shipped presets are valid TOML");
-    with_any_profile(full)
+    with_any_profile(with_optional(full))
+}
+
+/// Keys of sections that are not there unless they are set.
+const OPTIONAL: [(&str, &[&str]); 2] = [
+    ("dense", &["query_prefix", "passage_prefix", "pooling"]),
+    ("cross", &["label", "grades"]),
+];
+
+fn with_optional(mut known: Table) -> Table {
+    for (section, keys) in OPTIONAL {
+        let section = known.get_mut(section).and_then(Value::as_table_mut);
+        let section = section.expect("the shipped presets have every section");
+        for key in keys {
+            section.insert((*key).into(), Value::Boolean(true)); // checked by serde
+        }
+    }
+    known
 }
 
 fn known_settings() -> Table {
@@ -397,101 +418,4 @@ fn config_error(origin: &str, what: &str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use treffer_types::StageName;
-
-    use super::*;
-
-    fn load(overrides: &[&str]) -> Result<Config, String> {
-        let overrides: Vec<String> = overrides
-            .iter()
-            .map(std::string::ToString::to_string)
-            .collect();
-        Config::load(Base::Preset("english"), &overrides).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn every_preset_loads_and_survives_a_round_trip() {
-        for (name, _) in PRESETS {
-            let config = Config::preset(name).unwrap_or_else(|e| panic!("{name}: {e}"));
-            let text = toml::to_string(&config).unwrap();
-            assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{name}");
-        }
-    }
-
-    #[test]
-    fn settings_survive_a_round_trip() {
-        let settings = Config::preset("german").unwrap().settings(7);
-        assert_eq!(
-            Settings::parse(&settings.to_toml(), "it").unwrap(),
-            settings
-        );
-    }
-
-    #[test]
-    fn keys_are_set_from_the_command_line() {
-        let config = load(&[
-            "bm25.k1=1.2",
-            "dense.model=./mine",
-            "profiles.deep.cross_depth=7",
-        ])
-        .unwrap();
-        assert_eq!(config.bm25.k1, 1.2);
-        assert_eq!(config.dense.unwrap().model, "./mine");
-        assert_eq!(
-            config.profiles["deep"].depths.get(StageName::CROSS),
-            Some(7)
-        );
-    }
-
-    #[test]
-    fn a_configuration_of_former_names_is_read() {
-        let today = Config::preset("german").unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("old.toml");
-        let text = toml::to_string(&today).unwrap();
-        fs::write(&path, text.replace("[bm25]", "[lexical]")).unwrap();
-        assert_eq!(Config::load(Base::File(&path), &[]).unwrap(), today);
-        assert_eq!(load(&["lexical.k1=1.2"]).unwrap().bm25.k1, 1.2);
-        fs::write(&path, format!("[lexical]\nk1 = 1.0\n{text}")).unwrap();
-        let error = Config::load(Base::File(&path), &[]).unwrap_err();
-        assert!(error.to_string().contains("keep one"), "{error}");
-    }
-
-    #[test]
-    fn an_unknown_key_names_the_nearest() {
-        let message = load(&["bm25.analyser=german"]).unwrap_err();
-        assert!(
-            message.contains("`bm25.analyser`; did you mean `bm25.analyzer`?"),
-            "{message}"
-        );
-        let message = load(&["profiles.default.ef=3"]).unwrap_err();
-        assert!(
-            message.contains("unknown key `profiles.default.ef`"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn values_out_of_range_are_refused() {
-        for (key, part) in [
-            (
-                "profiles.default.weights={ bm25 = 0.5, dense = 0.5, cross = 0.5 }",
-                "1.5",
-            ),
-            (
-                "profiles.default.weights={ bm25 = -0.5, dense = 1.0, cross = 0.5 }",
-                "-0.5",
-            ),
-            ("profiles.default.ef_search=10", "ef_search is 10"),
-            ("bm25.analyzer=klingon", "klingon"),
-            ("device=tpu", "tpu"),
-            ("nokey", "key=value"),
-        ] {
-            let message = load(&[key]).unwrap_err();
-            assert!(message.contains(part), "{key}: {message}");
-        }
-        assert!(load(&["bm25.b=1.5"]).is_err());
-        assert!(load(&["dense.m=1"]).is_err());
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use treffer_types::{Grade, Progress, Query, StageName};
+use treffer_types::{Grade, Progress, Query, Scoring, StageName};
 
 use crate::engine::Engine;
 use crate::error::{Error, stop_if_asked};
@@ -13,8 +13,8 @@ use crate::gather::Gatherer;
 use crate::pipeline::Pipeline;
 use crate::profile::Profile;
 
-/// Probabilities of relevance from which on a document gets grade 1, 2, 3: a logit of 0,
-/// of about 2.2 and of about 4.6.
+/// Probabilities of relevance from which on a document gets grade 1, 2, 3 by a cross-encoder
+/// that gives logits: a logit of 0, of about 2.2 and of about 4.6.
 pub const USUAL_THRESHOLDS: [f64; 3] = [0.5, 0.9, 0.99];
 
 /// How to judge.
@@ -25,8 +25,30 @@ pub struct JudgeRequest<'a> {
     /// How many of each query's candidates are scored, in the profile's order.
     pub depth: usize,
     /// Ascending probabilities of relevance: a document's grade is the number of them that the
-    /// sigmoid of its logit reaches.
-    pub thresholds: &'a [f64],
+    /// sigmoid of its logit reaches. For a cross-encoder that gives grades, they are places
+    /// between its lowest grade, 0, and its highest, 1.
+    ///
+    /// `None`: [`USUAL_THRESHOLDS`] for logits; a cross-encoder's own grades as they are,
+    /// rounded.
+    pub thresholds: Option<&'a [f64]>,
+}
+
+impl JudgeRequest<'_> {
+    /// The lowest and the highest grade that a document can get from the index's cross-encoder.
+    pub fn grades(&self, engine: &Engine) -> (Grade, Grade) {
+        let thresholds = self.thresholds.unwrap_or(&USUAL_THRESHOLDS);
+        let of_thresholds = (0, Grade::try_from(thresholds.len()).unwrap_or(Grade::MAX));
+        match scoring(engine).grades() {
+            Some(of_model) if self.thresholds.is_none() => of_model,
+            _ => of_thresholds,
+        }
+    }
+}
+
+/// What the scores of the index's cross-encoder are.
+fn scoring(engine: &Engine) -> Scoring {
+    let record = engine.manifest().models.cross.as_ref();
+    record.map_or(Scoring::Logit, |record| record.spec.details.scoring.clone())
 }
 
 /// The cross-encoder's judgment of one document for one query.
@@ -36,7 +58,7 @@ pub struct Judgment {
     pub query: String,
     /// The corpus's id of the document.
     pub doc: String,
-    /// From 0 to the number of thresholds.
+    /// From 0 to the number of thresholds, or a grade of the cross-encoder.
     pub grade: Grade,
 }
 
@@ -44,7 +66,7 @@ pub struct Judgment {
 /// of grade 0, in the order of queries and then of document ids.
 ///
 /// # Errors
-/// If the index has no cross-encoder or the profile does not run it, if the thresholds
+/// If the index has no cross-encoder or the profile does not run it, if given thresholds
 /// are not ascending probabilities, if two queries have one id, if a stage fails, or if
 /// `progress` says to stop.
 pub fn judge(
@@ -53,7 +75,7 @@ pub fn judge(
     queries: &[Query],
     progress: &dyn Progress,
 ) -> Result<Vec<Judgment>, Error> {
-    check_thresholds(request.thresholds)?;
+    request.thresholds.map_or(Ok(()), check_thresholds)?;
     let mut ids = HashSet::new();
     if let Some(twice) = queries.iter().find(|query| !ids.insert(&query.id)) {
         return Err(Error::Request(format!(
@@ -72,12 +94,16 @@ pub fn judge(
             "nothing can be judged here: the index has no cross-encoder, or its depth is 0; build it with one (cross.model) and let it read at least one document".into(),
         ));
     }
+    let grading = Grading {
+        scoring: scoring(engine),
+        thresholds: request.thresholds,
+    };
     let gatherer = Gatherer::new(engine, &profile, pipeline).without_deadline();
     progress.begin("judging", Some(queries.len() as u64), "queries");
     let mut judgments = Vec::new();
     for query in queries {
         stop_if_asked(progress)?;
-        judgments.extend(judge_query(engine, &gatherer, query, request.thresholds)?);
+        judgments.extend(judge_query(engine, &gatherer, query, &grading)?);
         progress.advance(1);
     }
     progress.end();
@@ -88,30 +114,40 @@ fn judge_query(
     engine: &Engine,
     gatherer: &Gatherer,
     query: &Query,
-    thresholds: &[f64],
+    grading: &Grading<'_>,
 ) -> Result<Vec<Judgment>, Error> {
     let mut judgments = Vec::new();
     for candidate in gatherer.gather(query)?.candidates {
         // A document in several passages is as relevant as its best one.
-        let Some(logit) = candidate.best_score(StageName::CROSS) else {
+        let Some(score) = candidate.best_score(StageName::CROSS) else {
             continue;
         };
         judgments.push(Judgment {
             query: query.id.clone(),
             doc: engine.doc_id(candidate.doc)?.to_owned(),
-            grade: grade(logit.value(), thresholds),
+            grade: grading.grade(score.value()),
         });
     }
     judgments.sort_by(|a, b| a.doc.cmp(&b.doc));
     Ok(judgments)
 }
 
-fn grade(logit: f32, thresholds: &[f64]) -> Grade {
-    let probability = 1.0 / (1.0 + (-f64::from(logit)).exp());
-    let reached = thresholds
-        .iter()
-        .filter(|threshold| probability >= **threshold);
-    Grade::try_from(reached.count()).unwrap_or(Grade::MAX)
+/// How a score of the cross-encoder becomes a grade.
+struct Grading<'a> {
+    scoring: Scoring,
+    thresholds: Option<&'a [f64]>,
+}
+
+impl Grading<'_> {
+    fn grade(&self, score: f32) -> Grade {
+        if self.thresholds.is_none() && self.scoring.grades().is_some() {
+            return score.round() as Grade; // between grades, which are whole
+        }
+        let share = self.scoring.share(score);
+        let thresholds = self.thresholds.unwrap_or(&USUAL_THRESHOLDS);
+        let reached = thresholds.iter().filter(|threshold| share >= **threshold);
+        Grade::try_from(reached.count()).unwrap_or(Grade::MAX)
+    }
 }
 
 fn check_thresholds(thresholds: &[f64]) -> Result<(), Error> {
@@ -133,11 +169,31 @@ mod tests {
 
     #[test]
     fn a_grade_counts_the_thresholds_that_are_reached() {
-        let graded = [-9.0, -0.01, 0.0, 2.19, 2.2, 4.59, 4.6, 11.0]
-            .map(|logit| grade(logit, &USUAL_THRESHOLDS));
-        assert_eq!(graded, [0, 0, 1, 1, 2, 2, 3, 3]);
-        assert_eq!(grade(f32::MIN, &USUAL_THRESHOLDS), 0);
-        assert_eq!(grade(f32::MAX, &USUAL_THRESHOLDS), 3);
+        for scoring in [Scoring::Logit, Scoring::Label("relevant".into())] {
+            let grading = Grading {
+                scoring,
+                thresholds: None,
+            };
+            let graded = [-9.0, -0.01, 0.0, 2.19, 2.2, 4.59, 4.6, 11.0];
+            let graded = graded.map(|logit| grading.grade(logit));
+            assert_eq!(graded, [0, 0, 1, 1, 2, 2, 3, 3]);
+            assert_eq!(grading.grade(f32::MIN), 0);
+            assert_eq!(grading.grade(f32::MAX), 3);
+        }
+    }
+
+    #[test]
+    fn a_model_that_gives_grades_is_followed() {
+        let mut grading = Grading {
+            scoring: Scoring::Grades(vec![0, 1, 2]),
+            thresholds: None,
+        };
+        let graded = |grading: &Grading<'_>| {
+            [0.0, 0.4, 0.6, 1.4, 1.6, 2.0].map(|score| grading.grade(score))
+        };
+        assert_eq!(graded(&grading), [0, 0, 1, 1, 2, 2]);
+        grading.thresholds = Some(&[0.5]);
+        assert_eq!(graded(&grading), [0, 0, 0, 1, 1, 1]);
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use treffer_types::{BoxError, Device, Embedder, ModelRole, PairScorer};
+use treffer_types::{
+    BoxError, Device, Embedder, EmbedderSettings, ModelRole, PairScorer, ScorerSettings,
+};
 
 use crate::error::Error;
 use crate::manifest::ModelRecord;
@@ -23,6 +25,43 @@ pub trait ModelSource: Send + Sync {
     /// # Errors
     /// If it cannot be found, fetched or loaded.
     fn pair_scorer(&self, name: &str, device: Device) -> Result<Arc<dyn PairScorer>, BoxError>;
+
+    /// The bi-encoder of this name with settings of the configuration. A source that does not
+    /// implement this refuses any setting.
+    ///
+    /// # Errors
+    /// As [`ModelSource::embedder`]; if a setting cannot be followed.
+    fn embedder_with(
+        &self,
+        name: &str,
+        settings: &EmbedderSettings,
+        device: Device,
+    ) -> Result<Arc<dyn Embedder>, BoxError> {
+        if settings.is_empty() {
+            return self.embedder(name, device);
+        }
+        Err("the models of this program have no settings; remove query_prefix, passage_prefix and pooling from [dense]".into())
+    }
+
+    /// The cross-encoder of this name with settings of the configuration. A source that does
+    /// not implement this refuses any setting.
+    ///
+    /// # Errors
+    /// As [`ModelSource::pair_scorer`]; if a setting cannot be followed.
+    fn pair_scorer_with(
+        &self,
+        name: &str,
+        settings: &ScorerSettings,
+        device: Device,
+    ) -> Result<Arc<dyn PairScorer>, BoxError> {
+        if settings.is_empty() {
+            return self.pair_scorer(name, device);
+        }
+        Err(
+            "the models of this program have no settings; remove label and grades from [cross]"
+                .into(),
+        )
+    }
 }
 
 /// A source for indexes that are searched without models.
@@ -87,13 +126,18 @@ impl ModelRecord {
             ),
             (
                 "pooling",
-                format!("{:?}", built.pooling),
-                format!("{:?}", now.pooling),
+                built.pooling.to_string(),
+                now.pooling.to_string(),
             ),
             (
                 "maximal length",
                 built.max_length.to_string(),
                 now.max_length.to_string(),
+            ),
+            (
+                "details",
+                format!("{:?}", built.details),
+                format!("{:?}", now.details),
             ),
             (
                 "fingerprint",
@@ -125,5 +169,29 @@ pub(crate) fn absolute(name: &str) -> String {
     match (looks_like_folder, std::path::absolute(name)) {
         (true, Ok(path)) => path.display().to_string(),
         _ => name.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use treffer_types::Pooling;
+
+    #[test]
+    fn a_source_that_knows_no_settings_refuses_them() {
+        let settings = EmbedderSettings {
+            pooling: Some(Pooling::Mean),
+            ..EmbedderSettings::default()
+        };
+        let error = NoModels.embedder_with("a", &settings, Device::CPU);
+        assert!(error.err().unwrap().to_string().contains("pooling"));
+        let settings = ScorerSettings {
+            label: Some("yes".into()),
+            ..ScorerSettings::default()
+        };
+        let error = NoModels.pair_scorer_with("a", &settings, Device::CPU);
+        assert!(error.err().unwrap().to_string().contains("label"));
+        let error = NoModels.embedder_with("a", &EmbedderSettings::default(), Device::CPU);
+        assert!(error.err().unwrap().to_string().contains("loads no models"));
     }
 }

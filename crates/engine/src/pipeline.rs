@@ -7,7 +7,7 @@ use treffer_types::{StageMap, StageName, stage_list};
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::profile::{Depths, Mode, Order, Profile};
-use crate::stages::{Capabilities, Registry, StageKind};
+use crate::stages::{Capabilities, Registry, StageKind, theoretical};
 
 /// One step of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +93,12 @@ impl Available {
     /// The stages that an index was built with, of those in `registry`.
     pub fn in_index(manifest: &Manifest, registry: Registry) -> Self {
         let stages = registry.iter().filter(|kind| (kind.is_in)(manifest));
+        let stage = |kind: &StageKind| AvailableStage {
+            theoretical: theoretical(kind, manifest),
+            ..AvailableStage::from(kind)
+        };
         Available {
-            stages: stages.map(AvailableStage::from).collect(),
+            stages: stages.map(stage).collect(),
             n_docs: manifest.n_documents(),
         }
     }

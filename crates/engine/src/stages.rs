@@ -112,6 +112,13 @@ pub struct StageKind {
     pub open: fn(&OpenContext<'_>) -> Result<Arc<dyn Stage>, Error>,
 }
 
+/// How a stage's scores are normalized by their theoretical bounds in this index: those of a
+/// cross-encoder's grades depend on the model.
+pub(crate) fn theoretical(kind: &StageKind, manifest: &Manifest) -> Normalizer {
+    let of_model = (kind.name == StageName::CROSS).then(|| cross::bounds(manifest));
+    of_model.flatten().unwrap_or(kind.theoretical)
+}
+
 /// What a stage may use when it is opened.
 pub struct OpenContext<'a> {
     /// The index.

@@ -29,6 +29,9 @@ pub(crate) type Pins = BTreeMap<String, Pin>;
 /// Records the checksums of a model that the registry does not pin.
 const PINS_FILE: &str = "pins.json";
 
+/// More bytes than such a record has.
+const MOST_PINS: u64 = 1 << 20;
+
 /// Interval between two attempts to take a lock that another process holds.
 const LOCK_POLL: Duration = Duration::from_millis(50);
 
@@ -93,7 +96,12 @@ impl Slot {
         if !pinned.is_empty() {
             return Some(pinned.clone());
         }
-        let bytes = fs::read(self.folder().join(PINS_FILE)).ok()?;
+        let path = self.folder().join(PINS_FILE);
+        let metadata = fs::metadata(&path).ok()?;
+        if !metadata.is_file() || metadata.len() > MOST_PINS {
+            return None;
+        }
+        let bytes = fs::read(path).ok()?;
         let record: Record = serde_json::from_slice(&bytes).ok()?;
         let sound = |(name, pin): (&String, &Pin)| is_below(name) && is_sha256(&pin.sha256);
         (!record.files.is_empty() && record.files.iter().all(sound)).then_some(record.files)

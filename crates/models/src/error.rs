@@ -147,6 +147,24 @@ pub enum SourceError {
         /// The timeout in seconds.
         seconds: u64,
     },
+    /// The server, or pip, was so slow that the download would not end.
+    #[error("{what}: only {bytes} bytes came in {seconds} s, which is too slow; try again later")]
+    Slow {
+        /// What was requested.
+        what: String,
+        /// What came.
+        bytes: u64,
+        /// In this time.
+        seconds: u64,
+    },
+    /// The server redirected from https to another protocol.
+    #[error("{url}: it leads to {to}, which is not https; nothing was fetched from there")]
+    NotHttps {
+        /// What was requested.
+        url: String,
+        /// Where it leads.
+        to: String,
+    },
     /// The server answered with an error status.
     #[error("{url}: the server answered {status}{}", status_in_words(*.status))]
     Status {
@@ -190,6 +208,14 @@ pub enum SourceError {
         expected: u64,
         /// The received size in bytes.
         found: u64,
+    },
+    /// A file of unknown size is longer than any such file can be.
+    #[error("{file} has more than {most} bytes, which no such file has")]
+    TooLarge {
+        /// The file.
+        file: String,
+        /// The limit in bytes.
+        most: u64,
     },
     /// There is no pip.
     #[error(

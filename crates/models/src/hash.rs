@@ -1,6 +1,6 @@
 //! sha256 checksums in lowercase hexadecimal.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -52,6 +52,11 @@ pub(crate) fn hash_file(
     path: &Path,
     mut advance: impl FnMut(u64) -> bool,
 ) -> Result<String, Unhashed> {
+    // Another kind of file, such as a pipe, could keep the program waiting.
+    if !fs::metadata(path).map_err(Unhashed::Unread)?.is_file() {
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file");
+        return Err(Unhashed::Unread(error));
+    }
     let mut file = File::open(path).map_err(Unhashed::Unread)?;
     let mut hasher = Hasher::default();
     let mut buffer = vec![0; 1 << 18];

@@ -14,6 +14,7 @@ use crate::entry::Pin;
 use crate::error::{Error, Failure, SourceError};
 use crate::hash::{Unhashed, hash_file};
 use crate::meter::Meter;
+use crate::pace::{Pace, WINDOW};
 
 /// Timeout for a connection. Short, since many machines cannot reach the hub.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -35,6 +36,40 @@ pub(crate) struct Client<'a> {
     agent: Agent,
     model: &'a str,
     progress: &'a dyn Progress,
+    /// The beginning of time.
+    start: Instant,
+}
+
+/// What is known of a file before it is downloaded.
+pub(crate) struct Expected<'a> {
+    /// Its size and checksum.
+    pub(crate) pin: Option<&'a Pin>,
+    /// Its size, if no more is known.
+    pub(crate) size: Option<u64>,
+    /// More bytes than any such file has.
+    pub(crate) most: u64,
+}
+
+impl Expected<'_> {
+    fn size(&self) -> Option<u64> {
+        self.pin.map(|pin| pin.size).or(self.size)
+    }
+
+    /// An error if a file of at least `found` bytes is longer than expected.
+    fn check(&self, name: &str, found: u64) -> Result<(), SourceError> {
+        match self.size() {
+            Some(expected) if found > expected => Err(SourceError::WrongSize {
+                file: name.to_owned(),
+                expected,
+                found,
+            }),
+            _ if found > self.most => Err(SourceError::TooLarge {
+                file: name.to_owned(),
+                most: self.most,
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A message of the thread that talks to the server.
@@ -67,9 +102,10 @@ struct Round {
 }
 
 impl<'a> Client<'a> {
-    /// A client for the pull of `model`. It trusts the system's certificates and respects
-    /// the usual proxy variables.
-    pub(crate) fn new(model: &'a str, progress: &'a dyn Progress) -> Self {
+    /// A client for the pull of `model` from `endpoint`. It trusts the system's certificates
+    /// and respects the usual proxy variables. If the endpoint has https, a redirect to
+    /// another protocol is refused.
+    pub(crate) fn new(model: &'a str, endpoint: &str, progress: &'a dyn Progress) -> Self {
         let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier);
         let config = Agent::config_builder()
             .tls_config(tls.build())
@@ -77,11 +113,13 @@ impl<'a> Client<'a> {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_recv_response(Some(STALL_TIMEOUT))
             .http_status_as_error(false)
+            .https_only(endpoint.starts_with("https://"))
             .user_agent(concat!("treffer/", env!("CARGO_PKG_VERSION")));
         Client {
             agent: config.build().new_agent(),
             model,
             progress,
+            start: Instant::now(),
         }
     }
 
@@ -89,9 +127,10 @@ impl<'a> Client<'a> {
     pub(crate) fn read(&self, url: &str, step: &str) -> Result<Vec<u8>, Failure> {
         let meter = Meter::begin(self.progress, step, None);
         let events = self.request(url, 0);
+        let mut pace = Pace::start(self.start.elapsed());
         let mut bytes = Vec::new();
         loop {
-            match self.next(&events, url, &meter)? {
+            match self.next(&events, url, &meter, &mut pace)? {
                 Event::Head(head) if head.status != 200 => return Err(refused(url, head.status)),
                 Event::Head(_) => {}
                 Event::Block(block) if bytes.len() + block.len() > MOST_IN_MEMORY => {
@@ -106,13 +145,13 @@ impl<'a> Client<'a> {
     }
 
     /// Downloads `url` to the file `part`, which may hold its beginning already, and compares
-    /// it with `wanted`. The file is kept to be resumed if the connection breaks, and removed
-    /// if its size or checksum is wrong.
+    /// it with what is expected; nothing beyond the expected size is written. The file is kept
+    /// to be resumed if the connection breaks, and removed if its size or checksum is wrong.
     pub(crate) fn download(
         &self,
         url: &str,
         name: &str,
-        wanted: Option<&Pin>,
+        wanted: &Expected<'_>,
         part: &Path,
     ) -> Result<Pin, Failure> {
         let resumed = fs::metadata(part).is_ok_and(|part| part.len() > 0);
@@ -120,7 +159,11 @@ impl<'a> Client<'a> {
         let wrong_bytes = |failure: &Failure| {
             matches!(
                 failure,
-                Failure::Source(SourceError::WrongHash { .. } | SourceError::WrongSize { .. })
+                Failure::Source(
+                    SourceError::WrongHash { .. }
+                        | SourceError::WrongSize { .. }
+                        | SourceError::TooLarge { .. }
+                )
             )
         };
         match result {
@@ -137,17 +180,27 @@ impl<'a> Client<'a> {
         &self,
         url: &str,
         name: &str,
-        wanted: Option<&Pin>,
+        wanted: &Expected<'_>,
         part: &Path,
     ) -> Result<Pin, Failure> {
-        let total = wanted.map(|pin| pin.size);
+        let total = wanted.size();
         let mut meter = Meter::begin(self.progress, &format!("downloading {name}"), total);
+        let mut pace = Pace::start(self.start.elapsed());
         let mut have = fs::metadata(part).map_or(0, |part| part.len());
         if total.is_some_and(|total| have > total) {
             have = 0;
         }
         while total != Some(have) || have == 0 {
-            let round = self.round(url, have, part, &mut meter)?;
+            let allowed = |found| wanted.check(name, found);
+            let round = self.round(url, have, part, &allowed, &mut meter, &mut pace);
+            if let Err(Failure::Source(
+                SourceError::WrongSize { .. } | SourceError::TooLarge { .. },
+            )) = &round
+                && part.exists()
+            {
+                fs::remove_file(part).map_err(Error::io("remove", part))?;
+            }
+            let round = round?;
             match round.broken {
                 None => break,
                 Some(error) if round.have <= have => return Err(error.into()),
@@ -158,29 +211,33 @@ impl<'a> Client<'a> {
         self.check(name, wanted, part)
     }
 
-    /// Makes one request for everything from byte `have` on, and appends it to `part`.
+    /// Makes one request for everything from byte `have` on, and appends it to `part`. Stops
+    /// before a length that is not `allowed`.
     fn round(
         &self,
         url: &str,
         have: u64,
         part: &Path,
+        allowed: &dyn Fn(u64) -> Result<(), SourceError>,
         meter: &mut Meter<'_>,
+        pace: &mut Pace,
     ) -> Result<Round, Failure> {
         let mut events = self.request(url, have);
-        let mut head = self.head(&events, url, meter)?;
+        let mut head = self.head(&events, url, meter, pace)?;
         let mut at = have;
         // The server cannot satisfy the range, or sent another one.
         let unusable = head.status == 416 || (head.status == 206 && head.first != Some(have));
         if have > 0 && unusable {
             events = self.request(url, 0);
-            head = self.head(&events, url, meter)?;
+            head = self.head(&events, url, meter, pace)?;
         }
         match head.status {
             206 if head.first == Some(have) => {}
             200 => at = 0,
             status => return Err(refused(url, status)),
         }
-        let end = head.length.map(|length| at + length);
+        let end = head.length.map(|length| at.saturating_add(length));
+        allowed(end.unwrap_or(at))?;
         let mut file = File::options()
             .create(true)
             .truncate(false)
@@ -193,9 +250,11 @@ impl<'a> Client<'a> {
         cut.map_err(Error::io("write", part))?;
         loop {
             meter.reach(at);
-            let broken = match self.next(&events, url, meter)? {
+            let broken = match self.next(&events, url, meter, pace)? {
                 Event::Head(_) => continue,
                 Event::Block(block) => {
+                    allowed(at + block.len() as u64)?;
+                    pace.add(block.len() as u64);
                     file.write_all(&block).map_err(Error::io("write", part))?;
                     at += block.len() as u64;
                     continue;
@@ -212,31 +271,29 @@ impl<'a> Client<'a> {
     }
 
     /// Returns size and checksum of the complete file; removes it if they are not `wanted`.
-    fn check(&self, name: &str, wanted: Option<&Pin>, part: &Path) -> Result<Pin, Failure> {
+    fn check(&self, name: &str, wanted: &Expected<'_>, part: &Path) -> Result<Pin, Failure> {
         let hashed = hash_file(part, |_| !self.progress.cancelled());
         let sha256 = hashed.map_err(|unhashed| match unhashed {
             Unhashed::Unread(error) => Error::io("read", part)(error),
             Unhashed::Stopped => self.cancelled(),
         })?;
         let size = fs::metadata(part).map_err(Error::io("read", part))?.len();
-        let Some(wanted) = wanted.filter(|pin| pin.size != size || pin.sha256 != sha256) else {
-            return Ok(Pin { size, sha256 });
+        let file = name.to_owned();
+        let error = match (wanted.size(), wanted.pin) {
+            (Some(expected), _) if expected != size => SourceError::WrongSize {
+                file,
+                expected,
+                found: size,
+            },
+            (_, Some(pin)) if pin.sha256 != sha256 => SourceError::WrongHash {
+                file,
+                expected: pin.sha256.clone(),
+                found: sha256,
+            },
+            _ => return Ok(Pin { size, sha256 }),
         };
         fs::remove_file(part).map_err(Error::io("remove", part))?;
-        let file = name.to_owned();
-        Err(Failure::Source(if wanted.size == size {
-            SourceError::WrongHash {
-                file,
-                expected: wanted.sha256.clone(),
-                found: sha256,
-            }
-        } else {
-            SourceError::WrongSize {
-                file,
-                expected: wanted.size,
-                found: size,
-            }
-        }))
+        Err(error.into())
     }
 
     /// Starts a request for everything from byte `from` on, in a thread of its own: a read
@@ -260,8 +317,9 @@ impl<'a> Client<'a> {
         events: &Receiver<Event>,
         url: &str,
         meter: &Meter<'_>,
+        pace: &mut Pace,
     ) -> Result<Head, Failure> {
-        match self.next(events, url, meter)? {
+        match self.next(events, url, meter, pace)? {
             Event::Head(head) => Ok(head),
             Event::Broken(error) => Err(broken(url, error).into()),
             Event::Block(_) | Event::End => Err(SourceError::Answer {
@@ -274,15 +332,24 @@ impl<'a> Client<'a> {
 
     /// Waits for the next event.
     ///
-    /// Fails if the user cancels or the server sends nothing for too long.
+    /// Fails if the user cancels, or the server sends nothing or too little for too long.
     fn next(
         &self,
         events: &Receiver<Event>,
         url: &str,
         meter: &Meter<'_>,
+        pace: &mut Pace,
     ) -> Result<Event, Failure> {
         let since = Instant::now();
         loop {
+            if let Some(bytes) = pace.too_slow(self.start.elapsed()) {
+                return Err(SourceError::Slow {
+                    what: url.to_owned(),
+                    bytes,
+                    seconds: WINDOW.as_secs(),
+                }
+                .into());
+            }
             if meter.cancelled() {
                 return Err(self.cancelled().into());
             }
@@ -362,6 +429,12 @@ fn first_byte(content_range: &str) -> Option<u64> {
 }
 
 fn broken(url: &str, error: ureq::Error) -> SourceError {
+    if let ureq::Error::RequireHttpsOnly(to) = error {
+        return SourceError::NotHttps {
+            url: url.to_owned(),
+            to,
+        };
+    }
     SourceError::Connection {
         url: url.to_owned(),
         source: Box::new(error),
@@ -376,21 +449,4 @@ fn refused(url: &str, status: u16) -> Failure {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn the_first_byte_of_a_range_is_read() {
-        assert_eq!(first_byte("bytes 100-199/200"), Some(100));
-        assert_eq!(first_byte("bytes */200"), None);
-        assert_eq!(first_byte("100-199"), None);
-    }
-
-    proptest! {
-        #[test]
-        fn no_content_range_makes_reading_panic(text in "(bytes )?[-0-9*/ ]{0,30}") {
-            let _ = first_byte(&text);
-        }
-    }
-}
+mod tests;

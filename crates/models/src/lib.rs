@@ -33,8 +33,10 @@ mod hash;
 mod http;
 mod hub;
 mod meter;
+mod pace;
 mod pip;
 mod pull;
+mod recognize;
 mod wheel;
 
 pub use access::PullOptions;

@@ -12,10 +12,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Failure, SourceError};
 use crate::meter::Meter;
+use crate::pace::time_for;
 
 /// Commands that may run pip, in the order in which they are tried. The scripts `pip3` and
 /// `pip` have their own folder on the module path, not the working folder.
@@ -38,6 +39,9 @@ const PATH_VARIABLES: [&str; 6] = [
 
 /// Interval between two looks at a running pip.
 const POLL: Duration = Duration::from_millis(50);
+
+/// Bytes that pip may write besides the wheel.
+const PIPS_OWN: u64 = 64 << 20;
 
 /// A pip that can be run.
 pub(crate) struct Pip {
@@ -102,6 +106,7 @@ impl Pip {
             program: self.to_string(),
             source,
         })?);
+        let start = Instant::now();
         let status = loop {
             let status = child.0.try_wait();
             if let Some(status) = status.map_err(Error::io("wait for pip in", folder))? {
@@ -110,7 +115,26 @@ impl Pip {
             if meter.cancelled() {
                 return Ok(false);
             }
-            meter.reach(size_of(folder).min(size));
+            let have = size_of(folder);
+            // pip may hold two copies for a moment, and files of its own.
+            if have > size.saturating_mul(2).saturating_add(PIPS_OWN) {
+                return Err(SourceError::WrongSize {
+                    file: requirement.to_owned(),
+                    expected: size,
+                    found: have,
+                }
+                .into());
+            }
+            let seconds = start.elapsed();
+            if seconds > time_for(size) {
+                return Err(SourceError::Slow {
+                    what: format!("{self} ({requirement})"),
+                    bytes: have,
+                    seconds: seconds.as_secs(),
+                }
+                .into());
+            }
+            meter.reach(have.min(size));
             std::thread::sleep(POLL);
         };
         if status.success() {

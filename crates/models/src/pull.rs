@@ -158,16 +158,11 @@ impl<'a> Pull<'a> {
                 revision,
                 members,
             } => {
-                let client = Client::new(self.model, self.progress);
+                let client = Client::new(self.model, &self.access.endpoint, self.progress);
                 let hub = Hub::new(&client, &self.access.endpoint, repo, revision);
                 let partial = locked.partial(revision)?;
                 for name in wanted {
-                    hub.fetch(
-                        &members[*name],
-                        Some(&pins[*name]),
-                        &partial,
-                        &files.join(name),
-                    )?;
+                    hub.fetch_pinned(&members[*name], &pins[*name], &partial, &files.join(name))?;
                 }
                 Ok(())
             }
@@ -208,8 +203,8 @@ impl<'a> Pull<'a> {
         if self.access.offline {
             return Err(SourceError::Offline.into());
         }
-        let client = Client::new(self.model, self.progress);
         let endpoint = &self.access.endpoint;
+        let client = Client::new(self.model, endpoint, self.progress);
         let listing = Hub::new(&client, endpoint, repo, revision).listing()?;
         let hub = Hub::new(&client, endpoint, repo, &listing.commit);
         let (files, partial) = (scratch.files()?, locked.partial(&listing.commit)?);
@@ -219,7 +214,7 @@ impl<'a> Pull<'a> {
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
             }
-            let pin = hub.fetch(file.path, file.announced.as_ref(), &partial, &path)?;
+            let pin = hub.fetch(file.path, &file.expected(), &partial, &path)?;
             pins.insert(file.name.to_owned(), pin);
         }
         Ok(Record {

@@ -14,6 +14,7 @@ use crate::hash::{Unhashed, hash_file};
 use crate::hub::DEFAULT_ENDPOINT;
 use crate::meter::Meter;
 use crate::pull::Pull;
+use crate::recognize::recognize;
 use crate::reference::Reference;
 
 /// The registered models, and the cache folder that pulled ones are kept in.
@@ -37,7 +38,8 @@ pub enum State {
 /// A model on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
-    /// A registered model, ready to be loaded.
+    /// A registered model, ready to be loaded; also a folder of the user's that holds the files
+    /// of one, such as a pulled one.
     Ready(ModelFolder),
     /// A hub model or a folder of the user's: its files are there, but the registry does not
     /// know its spec, which the caller derives from the files.
@@ -186,7 +188,8 @@ impl Registry {
         self.fetch_with(reference, PullOptions::default(), progress)
     }
 
-    /// As [`Registry::fetch`], with options, which do not apply to a folder of the user's.
+    /// As [`Registry::fetch`], with options, which do not apply to a folder of the user's. Such
+    /// a folder is a registered model if it holds the same files.
     ///
     /// # Errors
     /// As [`Registry::find`]; [`Error::Unobtainable`] if the model is not in the cache and
@@ -211,9 +214,12 @@ impl Registry {
                     sha256: hashes(&pins),
                 })
             }
-            Reference::Folder(path) => Ok(Fetched::Undescribed {
-                path,
-                sha256: BTreeMap::new(),
+            Reference::Folder(path) => Ok(match recognize(&path, &self.entries, progress)? {
+                Some(folder) => Fetched::Ready(folder),
+                None => Fetched::Undescribed {
+                    path,
+                    sha256: BTreeMap::new(),
+                },
             }),
         }
     }

@@ -27,6 +27,7 @@ impl FakeEmbedder {
             passage_prefix: String::new(),
             max_length: 256,
             license: "unknown".to_owned(),
+            details: Default::default(),
         })
     }
 

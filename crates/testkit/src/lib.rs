@@ -15,7 +15,7 @@
 //! let scorer = FakeScorer::new();
 //! let reads = scorer.reads();
 //! let scores = scorer.score_pairs("cold box", &["a cold box", "a warm box"]).unwrap();
-//! assert!(scores[0].logit > scores[1].logit);
+//! assert!(scores[0].score > scores[1].score);
 //! assert_eq!(reads.pairs(), 2);
 //! ```
 //!

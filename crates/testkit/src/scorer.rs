@@ -57,6 +57,7 @@ impl FakeScorer {
             passage_prefix: String::new(),
             max_length: 256,
             license: "unknown".to_owned(),
+            details: Default::default(),
         })
     }
 
@@ -132,7 +133,7 @@ impl FakeScorer {
         let found = query.intersection(&read).count() as f64;
         let share = found / query.len().max(1) as f64;
         PairScore {
-            logit: (12.0 * share - 6.0 + brevity) as f32,
+            score: (12.0 * share - 6.0 + brevity) as f32,
             tokens_cut: u32::try_from(cut).unwrap_or(u32::MAX),
         }
     }
@@ -173,7 +174,7 @@ mod tests {
 
     fn logits(query: &str, passages: &[&str]) -> Vec<f32> {
         let scores = FakeScorer::new().score_pairs(query, passages).unwrap();
-        scores.iter().map(|score| score.logit).collect()
+        scores.iter().map(|score| score.score).collect()
     }
 
     #[test]
@@ -190,8 +191,8 @@ mod tests {
         let scorer = FakeScorer::new().reading(2);
         let scores = scorer.score_pairs("cold", &["a b cold", "a cold"]).unwrap();
         assert_eq!(scores[0].tokens_cut, 1);
-        assert!(scores[0].logit < -5.0);
-        assert!(scores[1].logit > 5.0);
+        assert!(scores[0].score < -5.0);
+        assert!(scores[1].score > 5.0);
     }
 
     #[test]

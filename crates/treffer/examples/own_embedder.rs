@@ -35,6 +35,7 @@ impl HashedWords {
                 passage_prefix: String::new(),
                 max_length: 512,
                 license: "MIT".into(),
+                details: Default::default(),
             },
             // To be changed whenever vectors change: an index refuses another model.
             fingerprint: Fingerprint("hashed words, 256, 1".into()),

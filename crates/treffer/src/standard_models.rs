@@ -1,13 +1,15 @@
 //! Models by name: found in the registry, fetched when they are first needed, and run by
 //! the encoder.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use treffer_encoder::{BiEncoder, CrossEncoder, describe};
+use treffer_encoder::{BiEncoder, CrossEncoder, describe_embedder, describe_scorer};
 use treffer_engine::models::ModelSource;
 use treffer_models::{Fetched, Registry};
 use treffer_types::{
-    BoxError, Device, Embedder, ModelFolder, ModelRole, NoProgress, PairScorer, Progress,
+    BoxError, Device, Embedder, EmbedderSettings, ModelFolder, ModelRole, ModelSpec, NoProgress,
+    PairScorer, Progress, ScorerSettings,
 };
 
 /// The models of a [`Registry`], of the model hub, and of folders on disk.
@@ -62,12 +64,56 @@ impl<'a> StandardModels<'a> {
     /// If the name is unknown, the model cannot be fetched, is not a `role`, or its
     /// folder does not say enough to run it.
     pub fn folder(&self, name: &str, role: ModelRole) -> Result<ModelFolder, BoxError> {
+        match role {
+            ModelRole::BiEncoder => self.embedder_folder(name, &EmbedderSettings::default()),
+            ModelRole::CrossEncoder => self.scorer_folder(name, &ScorerSettings::default()),
+        }
+    }
+
+    /// As [`StandardModels::folder`], for a bi-encoder with these settings.
+    ///
+    /// # Errors
+    /// As [`StandardModels::folder`].
+    pub fn embedder_folder(
+        &self,
+        name: &str,
+        settings: &EmbedderSettings,
+    ) -> Result<ModelFolder, BoxError> {
+        let describe = |path: &Path| describe_embedder(path, settings);
+        let mut folder = self.described(name, ModelRole::BiEncoder, describe)?;
+        settings.apply(&mut folder.spec);
+        Ok(folder)
+    }
+
+    /// As [`StandardModels::folder`], for a cross-encoder with these settings.
+    ///
+    /// # Errors
+    /// As [`StandardModels::folder`]; if the settings contradict each other.
+    pub fn scorer_folder(
+        &self,
+        name: &str,
+        settings: &ScorerSettings,
+    ) -> Result<ModelFolder, BoxError> {
+        let describe = |path: &Path| describe_scorer(path, settings);
+        let mut folder = self.described(name, ModelRole::CrossEncoder, describe)?;
+        if let Some(scoring) = settings.scoring()? {
+            folder.spec.details.scoring = scoring;
+        }
+        Ok(folder)
+    }
+
+    fn described(
+        &self,
+        name: &str,
+        role: ModelRole,
+        describe: impl Fn(&Path) -> Result<ModelSpec, treffer_encoder::Error>,
+    ) -> Result<ModelFolder, BoxError> {
         // A registered model's role is known before anything is fetched.
         self.registry.find(name, Some(role))?;
         match self.registry.fetch(name, self.progress)? {
             Fetched::Ready(folder) => Ok(folder),
             Fetched::Undescribed { path, sha256 } => {
-                let spec = describe(&path, Some(role))?;
+                let spec = describe(&path)?;
                 Ok(ModelFolder { path, spec, sha256 })
             }
         }
@@ -76,12 +122,30 @@ impl<'a> StandardModels<'a> {
 
 impl ModelSource for StandardModels<'_> {
     fn embedder(&self, name: &str, device: Device) -> Result<Arc<dyn Embedder>, BoxError> {
-        let folder = self.folder(name, ModelRole::BiEncoder)?;
-        Ok(Arc::new(BiEncoder::load(&folder, device)?))
+        self.embedder_with(name, &EmbedderSettings::default(), device)
     }
 
     fn pair_scorer(&self, name: &str, device: Device) -> Result<Arc<dyn PairScorer>, BoxError> {
-        let folder = self.folder(name, ModelRole::CrossEncoder)?;
+        self.pair_scorer_with(name, &ScorerSettings::default(), device)
+    }
+
+    fn embedder_with(
+        &self,
+        name: &str,
+        settings: &EmbedderSettings,
+        device: Device,
+    ) -> Result<Arc<dyn Embedder>, BoxError> {
+        let folder = self.embedder_folder(name, settings)?;
+        Ok(Arc::new(BiEncoder::load(&folder, device)?))
+    }
+
+    fn pair_scorer_with(
+        &self,
+        name: &str,
+        settings: &ScorerSettings,
+        device: Device,
+    ) -> Result<Arc<dyn PairScorer>, BoxError> {
+        let folder = self.scorer_folder(name, settings)?;
         Ok(Arc::new(CrossEncoder::load(&folder, device)?))
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`document`] and [`query`] are the input, [`stage`] names the stages,
 //! [`score`] and [`candidate`] pass between them, [`hit`] is what a stage contributes to a
-//! result, [`model`] describes a model folder, [`device`] is where a model runs, [`seam`]
+//! result, [`model`] describes a model folder, [`scoring`] what a cross-encoder's scores are,
+//! [`settings`] what a configuration says of a model, [`device`] is where a model runs, [`seam`]
 //! holds the traits that models, clocks and progress reports implement, and [`qrels`] the
 //! relevance judgments.
 //!
@@ -22,16 +23,22 @@ pub mod model;
 pub mod qrels;
 pub mod query;
 pub mod score;
+pub mod scoring;
 pub mod seam;
+pub mod settings;
 pub mod stage;
 
 pub use candidate::{Candidate, Evidence, PassageId};
 pub use device::{CpuBackend, Device, InstructionSet, InvalidDevice};
 pub use document::{DocId, Document, Metadata};
 pub use hit::StageScore;
-pub use model::{Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling};
+pub use model::{
+    Fingerprint, ModelDetails, ModelFolder, ModelRole, ModelSpec, PooledLayer, Pooling,
+};
 pub use qrels::{Grade, Qrels};
 pub use query::Query;
 pub use score::Score;
+pub use scoring::Scoring;
 pub use seam::{BoxError, Clock, Embedder, Embedding, NoProgress, PairScore, PairScorer, Progress};
+pub use settings::{EmbedderSettings, ScorerSettings};
 pub use stage::{InvalidStageName, StageMap, StageName, stage_list};

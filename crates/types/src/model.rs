@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::scoring::Scoring;
+
 /// What a model is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -25,7 +27,7 @@ impl fmt::Display for ModelRole {
     }
 }
 
-/// How a bi-encoder's token vectors become one.
+/// How a bi-encoder's token vectors become one. The names are those of Sentence Transformers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Pooling {
@@ -33,6 +35,45 @@ pub enum Pooling {
     Mean,
     /// The first token's vector.
     Cls,
+    /// The largest value of each dimension over all tokens.
+    Max,
+    /// The last token's vector.
+    LastToken,
+    /// Mean over all tokens, each weighted with its position from 1.
+    WeightedMean,
+    /// Sum over all tokens, divided by the square root of their number.
+    #[serde(rename = "mean_sqrt_len_tokens")]
+    MeanSqrtLen,
+}
+
+impl Pooling {
+    /// Every pooling.
+    pub const ALL: [Pooling; 6] = [
+        Pooling::Mean,
+        Pooling::Cls,
+        Pooling::Max,
+        Pooling::LastToken,
+        Pooling::WeightedMean,
+        Pooling::MeanSqrtLen,
+    ];
+
+    /// Its name in configurations.
+    pub fn name(self) -> &'static str {
+        match self {
+            Pooling::Mean => "mean",
+            Pooling::Cls => "cls",
+            Pooling::Max => "max",
+            Pooling::LastToken => "lasttoken",
+            Pooling::WeightedMean => "weightedmean",
+            Pooling::MeanSqrtLen => "mean_sqrt_len_tokens",
+        }
+    }
+}
+
+impl fmt::Display for Pooling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// What a model folder's own files do not say reliably.
@@ -55,10 +96,49 @@ pub struct ModelSpec {
     pub max_length: usize,
     /// SPDX expression, or "unknown".
     pub license: String,
+    /// What only some models need.
+    #[serde(default, skip_serializing_if = "ModelDetails::is_default")]
+    pub details: ModelDetails,
 }
 
-/// A model ready to be loaded: a folder that holds `config.json`,
-/// `tokenizer.json` and one weights file (`model.safetensors`, `model.onnx` or
+/// What only some models need; the default is what all others do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelDetails {
+    /// Whether texts, with their prefixes, are lowered before they are tokenized, in addition
+    /// to what the tokenizer does.
+    pub lower_case: bool,
+    /// Bi-encoders only: whether the tokens of a prefix are read, but left out of the pooling.
+    pub prefix_not_pooled: bool,
+    /// Bi-encoders only: layers after the pooling, in order. Vectors are scaled to length 1 in
+    /// the end, whether a layer says so or not.
+    pub layers: Vec<PooledLayer>,
+    /// Cross-encoders only: what the score of a pair is.
+    pub scoring: Scoring,
+}
+
+impl ModelDetails {
+    /// Whether nothing is special about the model.
+    pub fn is_default(&self) -> bool {
+        *self == ModelDetails::default()
+    }
+}
+
+/// A layer between pooling and the unit vector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PooledLayer {
+    /// Scales the vector to length 1.
+    Normalize,
+    /// A linear layer and an activation; `config.json` and weights are in this folder of the
+    /// model's.
+    Dense(String),
+    /// A layer norm, whose weights are in this folder of the model's.
+    LayerNorm(String),
+}
+
+/// A model ready to be loaded: a folder that holds `config.json`, `tokenizer.json` (or the
+/// `vocab.txt` of a BERT) and one weights file (`model.safetensors`, `model.onnx` or
 /// `model.e5s1`), and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelFolder {
@@ -72,7 +152,7 @@ pub struct ModelFolder {
 }
 
 /// Fingerprint of a model as used: the sha256 over its weights, tokenizer and configuration
-/// files and over pooling, prefixes and maximal length.
+/// files and over pooling, prefixes, maximal length and details.
 ///
 /// Vectors of models with different fingerprints cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

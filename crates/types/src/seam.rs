@@ -45,17 +45,18 @@ pub trait Embedder: Send + Sync {
 /// A cross-encoder's score of one pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PairScore {
-    /// Raw and unbounded: never squashed, so that no two good pairs round to the
-    /// same value. For a head with several classes, the expected grade.
-    pub logit: f32,
+    /// What the spec of the model says that it is, see [`Scoring`](crate::Scoring): larger is
+    /// better. Never squashed, so that no two good pairs round to the same value.
+    pub score: f32,
     /// Tokens of the passage that were cut to fit the pair; the query is never cut
     /// unless it alone leaves no room.
     pub tokens_cut: u32,
 }
 
-/// A cross-encoder: a query and passages to raw logits.
+/// A cross-encoder: a query and passages to scores.
 pub trait PairScorer: Send + Sync {
-    /// What the model is.
+    /// What the model is, and by its [`scoring`](crate::ModelDetails::scoring) what its scores
+    /// are.
     fn spec(&self) -> &ModelSpec;
 
     /// Identity of the model as loaded.

@@ -15,37 +15,45 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tensors, String> {
     let container = Container::parse(bytes)?;
     let (hidden, inner) = (container.hidden, container.intermediate);
     let mut tensors = Tensors::new();
-    let mut add = |name: String, values: Values| tensors.insert(name, values);
+    // Any number of tensors could be made of the same bytes. A block has 32 weights in 18.
+    let mut left = bytes.len().saturating_mul(2);
+    let mut add = |name: String, values: Values| {
+        left = left
+            .checked_sub(values.values.len())
+            .ok_or("its tensors overlap")?;
+        tensors.insert(name, values);
+        Ok::<(), String>(())
+    };
     let embeddings = "embeddings.";
     add(
         format!("{embeddings}word_embeddings.weight"),
         container.blocks("emb.word", hidden)?,
-    );
+    )?;
     add(
         format!("{embeddings}position_embeddings.weight"),
         container.matrix("emb.pos", hidden)?,
-    );
+    )?;
     add(
         format!("{embeddings}token_type_embeddings.weight"),
         container.segments()?,
-    );
+    )?;
     for (suffix, kind) in [("w", "weight"), ("b", "bias")] {
         let norm = container.vector(&format!("emb.ln.{suffix}"))?;
-        add(format!("{embeddings}LayerNorm.{kind}"), norm);
+        add(format!("{embeddings}LayerNorm.{kind}"), norm)?;
     }
     for layer in 0..container.layers {
         let prefix = format!("encoder.layer.{layer}.");
         for (short, long) in LINEAR {
             let columns = if short == "fo" { inner } else { hidden };
             let weight = container.blocks(&format!("l{layer}.{short}.w"), columns)?;
-            add(format!("{prefix}{long}.weight"), weight);
+            add(format!("{prefix}{long}.weight"), weight)?;
             let bias = container.vector(&format!("l{layer}.{short}.b"))?;
-            add(format!("{prefix}{long}.bias"), bias);
+            add(format!("{prefix}{long}.bias"), bias)?;
         }
         for (short, long) in NORMS {
             for (suffix, kind) in [("w", "weight"), ("b", "bias")] {
                 let norm = container.vector(&format!("l{layer}.{short}.{suffix}"))?;
-                add(format!("{prefix}{long}.{kind}"), norm);
+                add(format!("{prefix}{long}.{kind}"), norm)?;
             }
         }
     }

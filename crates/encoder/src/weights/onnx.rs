@@ -41,6 +41,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tensors, String> {
             plan.entry(base.to_owned()).or_insert((base, false));
         }
     }
+    // Any number of tensors could be made of one constant.
+    let total = plan
+        .values()
+        .map(|(base, _)| graph.n_bytes(base))
+        .sum::<usize>();
+    if total / MOST_USES > bytes.len() {
+        return Err(format!("it uses its constants more than {MOST_USES} times"));
+    }
     // In parallel, since this takes most of the time of loading a model. The first of several
     // errors is returned.
     let tensors: Vec<Result<(String, Values), String>> = plan
@@ -57,6 +65,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tensors, String> {
         .collect();
     tensors.into_iter().collect()
 }
+
+/// How often a file may use each of its constants, on average.
+const MOST_USES: usize = 4;
 
 /// `X` and the suffix if `name` is one of the three parts of a quantized `X`.
 fn quantized_base(name: &str) -> Option<(&str, &'static str)> {
@@ -136,6 +147,14 @@ impl<'a> Graph<'a> {
     fn is_quantized(&self, base: &str) -> bool {
         self.initializers
             .contains_key(format!("{base}_quantized").as_str())
+    }
+
+    /// The bytes of the constant `base`, if it is there.
+    fn n_bytes(&self, base: &str) -> usize {
+        let quantized = format!("{base}_quantized");
+        let constant = self.initializers.get(base);
+        let constant = constant.or_else(|| self.initializers.get(quantized.as_str()));
+        constant.map_or(0, Initializer::n_bytes)
     }
 
     fn is_number(&self, name: &str) -> bool {
@@ -302,6 +321,10 @@ impl<'a> Initializer<'a> {
             }
         }
         Ok(tensor)
+    }
+
+    fn n_bytes(&self) -> usize {
+        self.raw.map_or(self.listed.len(), <[u8]>::len)
     }
 
     /// The values as f32; integers are not dequantized.

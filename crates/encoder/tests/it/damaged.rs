@@ -131,7 +131,7 @@ fn weights_of_another_model_are_refused_by_tensor() {
     edit_config(
         directory.path(),
         "id2label",
-        serde_json::json!({"0": "a", "1": "b"}),
+        serde_json::json!({"0": "no", "1": "yes"}),
     );
     let message = error_of(&folder).to_string();
     assert!(message.contains("`id2label`"), "{message}");
@@ -201,7 +201,7 @@ proptest! {
         } else if let Ok(model) = CrossEncoder::load(&folder, Device::CPU)
             && let Ok(scores) = model.score_pairs("how cold?", &["the lab fridge", ""])
         {
-            prop_assert!(scores.iter().all(|score| score.logit.is_finite()));
+            prop_assert!(scores.iter().all(|score| score.score.is_finite()));
         }
     }
 }

@@ -74,21 +74,71 @@ fn unsupported_modules_and_poolings_are_refused_by_name() {
         let error = describe(&folder.path, None).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");
     };
+    for kind in ["models.LSTM", "models.Dense", "models.Normalize"] {
+        let kind = format!("sentence_transformers.{kind}");
+        write(
+            "modules.json",
+            &format!(r#"[{{"path": "2", "type": "{kind}"}}]"#),
+        );
+        refused(&format!("`{kind}`"));
+    }
     write(
         "modules.json",
-        r#"[{"path": "2", "type": "sentence_transformers.models.Dense"}]"#,
+        r#"[{"path": "", "type": "mine.Transformer"}]"#,
     );
-    refused("`Dense`");
+    refused("`mine.Transformer`");
+    write(
+        "modules.json",
+        r#"[{"path": "0_T", "type": "sentence_transformers.models.Transformer"}]"#,
+    );
+    refused("`0_T`");
+    write(
+        "modules.json",
+        r#"[{"path": "../pool", "type": "sentence_transformers.models.Pooling"}]"#,
+    );
+    refused("`../pool`");
     write(
         "modules.json",
         r#"[{"path": "pool", "type": "sentence_transformers.models.Pooling"}]"#,
     );
     refused("pool");
     std::fs::create_dir(directory.path().join("pool")).unwrap();
-    write("pool/config.json", r#"{"pooling_mode_max_tokens": true}"#);
-    refused("pooling_mode_max_tokens");
-    write("pool/config.json", r#"{"pooling_mode_cls_token": true}"#);
-    assert_eq!(describe(&folder.path, None).unwrap().pooling, Pooling::Cls);
+    write(
+        "pool/config.json",
+        r#"{"pooling_mode_cls_token": true, "pooling_mode_max_tokens": true}"#,
+    );
+    refused("pooling_mode_cls_token, pooling_mode_max_tokens");
+    write("pool/config.json", r#"{"pooling_mode_mean_tokens": false}"#);
+    refused("its pooling is []");
+    write("pool/config.json", r#"{"pooling_mode": "other"}"#);
+    refused("pooling_mode_other");
+    write(
+        "pool/config.json",
+        r#"{"pooling_mode_cls_token": true, "word_embedding_dimension": 384}"#,
+    );
+    refused("word_embedding_dimension");
+    for (config, pooling) in [
+        (r#"{"pooling_mode_cls_token": true}"#, Pooling::Cls),
+        (r#"{"pooling_mode_max_tokens": true}"#, Pooling::Max),
+        (r#"{"pooling_mode_lasttoken": true}"#, Pooling::LastToken),
+        (
+            r#"{"pooling_mode_weightedmean_tokens": true}"#,
+            Pooling::WeightedMean,
+        ),
+        (
+            r#"{"pooling_mode_mean_sqrt_len_tokens": true}"#,
+            Pooling::MeanSqrtLen,
+        ),
+        (
+            r#"{"pooling_mode": "mean_sqrt_len_tokens"}"#,
+            Pooling::MeanSqrtLen,
+        ),
+        (r#"{"pooling_mode": "mean"}"#, Pooling::Mean),
+        ("{}", Pooling::Mean),
+    ] {
+        write("pool/config.json", config);
+        assert_eq!(describe(&folder.path, None).unwrap().pooling, pooling);
+    }
 }
 
 #[test]

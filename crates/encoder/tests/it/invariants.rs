@@ -111,7 +111,7 @@ fn a_very_long_text_is_truncated_and_the_cut_tokens_are_counted() {
 
     let model = cross_encoder("tiny-bert-cross");
     let pairs = model.score_pairs("cold", &[long, &short]).unwrap();
-    assert_eq!(pairs[0].logit, pairs[1].logit);
+    assert_eq!(pairs[0].score, pairs[1].score);
     assert_eq!(pairs[0].tokens_cut - pairs[1].tokens_cut, words as u32 - 40);
 }
 
@@ -125,7 +125,7 @@ fn a_very_long_query_leaves_half_of_the_room_to_the_passage() {
         .unwrap();
     // 32 tokens less 3 special ones: 14 of the query, 15 of the passage.
     assert_eq!([found[0].tokens_cut, found[1].tokens_cut], [35, 35]);
-    assert_ne!(found[0].logit, found[1].logit);
+    assert_ne!(found[0].score, found[1].score);
 }
 
 #[test]
@@ -156,7 +156,7 @@ proptest! {
         prop_assert!((length - 1.0).abs() < 1e-5);
         for name in ["tiny-bert-cross", "tiny-xlmr-cross"] {
             let score = cross_encoder(name).score_pairs(&text, &[&text]).unwrap().remove(0);
-            prop_assert!(score.logit.is_finite());
+            prop_assert!(score.score.is_finite());
         }
     }
 }

@@ -49,7 +49,7 @@ fn check_logits(name: &str, device: Device, tolerance: &Tolerance) {
     assert!(!found.is_empty());
     for (pair, found) in golden.pairs.iter().zip(found) {
         let what = format!("{device}: {}", pair.passage);
-        tolerance.check(&[found.logit], &[pair.logit], &what);
+        tolerance.check(&[found.score], &[pair.logit], &what);
         assert_eq!(found.tokens_cut, pair.tokens_cut, "{}", pair.passage);
     }
 }

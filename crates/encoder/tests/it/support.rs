@@ -95,14 +95,70 @@ pub(crate) fn golden(name: &str) -> (ModelFolder, Golden) {
 pub(crate) fn copy(name: &str) -> (tempfile::TempDir, ModelFolder) {
     let (folder, _) = golden(name);
     let directory = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(&folder.path).unwrap() {
-        let entry = entry.unwrap();
-        if entry.path().is_file() {
-            std::fs::copy(entry.path(), directory.path().join(entry.file_name())).unwrap();
-        }
-    }
+    copy_files(&folder.path, directory.path());
     let path = directory.path().to_owned();
     (directory, ModelFolder { path, ..folder })
+}
+
+fn copy_files(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_file() {
+            std::fs::copy(entry.path(), to).unwrap();
+        } else {
+            std::fs::create_dir(&to).unwrap();
+            copy_files(&entry.path(), &to);
+        }
+    }
+}
+
+/// Changes a JSON file in place.
+pub(crate) fn edit(path: PathBuf, change: impl FnOnce(&mut serde_json::Value)) {
+    let mut value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut value);
+    std::fs::write(path, value.to_string()).unwrap();
+}
+
+/// Name, shape and values of every tensor in a file of safetensors in f32.
+pub(crate) fn read_tensors(path: &Path) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    let bytes = std::fs::read(path).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let (header, data) = bytes[8..].split_at(length);
+    let header: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(header).unwrap();
+    let tensors = header
+        .into_iter()
+        .filter(|(name, _)| name != "__metadata__");
+    let read = |(name, about): (String, serde_json::Value)| {
+        let shape = serde_json::from_value(about["shape"].clone()).unwrap();
+        let [from, to]: [usize; 2] = serde_json::from_value(about["data_offsets"].clone()).unwrap();
+        let values = data[from..to].as_chunks().0.iter();
+        (
+            name,
+            shape,
+            values.map(|&b| f32::from_le_bytes(b)).collect(),
+        )
+    };
+    tensors.map(read).collect()
+}
+
+/// Writes tensors, given by name, shape and values, as safetensors.
+pub(crate) fn write_tensors(path: PathBuf, tensors: &[(&str, &[usize], &[f32])]) {
+    let (mut header, mut data) = (serde_json::Map::new(), Vec::new());
+    for (name, shape, values) in tensors {
+        let start = data.len();
+        data.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        let about = serde_json::json!({
+            "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()],
+        });
+        header.insert((*name).to_owned(), about);
+    }
+    let header = serde_json::Value::Object(header).to_string();
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.bytes());
+    bytes.extend(data);
+    std::fs::write(path, bytes).unwrap();
 }
 
 /// An error and its causes on one line.

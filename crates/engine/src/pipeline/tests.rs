@@ -167,3 +167,54 @@ fn what_cannot_run_is_refused_with_the_reason() {
     };
     assert!(refused(&[CROSS], &shallow).contains("raise cross_depth"));
 }
+
+#[test]
+fn the_bounds_of_a_cross_encoder_are_those_of_its_grades() {
+    use crate::config::Config;
+    use crate::manifest::{FORMAT, ModelRecord, Models};
+    use treffer_types::{Fingerprint, ModelDetails, ModelRole, ModelSpec, Pooling, Scoring};
+
+    let bounds = |scoring| {
+        let spec = ModelSpec {
+            name: "graded".into(),
+            role: ModelRole::CrossEncoder,
+            pooling: Pooling::Cls,
+            query_prefix: String::new(),
+            passage_prefix: String::new(),
+            max_length: 64,
+            license: "MIT".into(),
+            details: ModelDetails {
+                scoring,
+                ..ModelDetails::default()
+            },
+        };
+        let record = ModelRecord {
+            spec,
+            fingerprint: Fingerprint("f".into()),
+        };
+        let manifest = Manifest {
+            format: FORMAT,
+            written_by: "treffer 0.0.0".into(),
+            generation: 1,
+            blueprint: Config::preset("english").unwrap().blueprint(),
+            models: Models {
+                dense: None,
+                cross: Some(record),
+            },
+            segments: Vec::new(),
+        };
+        let available = Available::in_index(&manifest, Registry::standard());
+        let cross = available.stages.iter().find(|stage| stage.name == CROSS);
+        cross.unwrap().theoretical
+    };
+    let graded = bounds(Scoring::Grades(vec![3, 1, 0]));
+    assert_eq!(
+        graded,
+        Normalizer::Bounds {
+            low: 0.0,
+            high: 3.0
+        }
+    );
+    let logit = bounds(Scoring::Label("yes".into()));
+    assert!(matches!(logit, Normalizer::Sigmoid { .. }));
+}

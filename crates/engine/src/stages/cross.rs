@@ -8,6 +8,7 @@ use treffer_types::{BoxError, DocId, Evidence, PairScorer, Query, Score, StageNa
 
 use super::{Capabilities, Found, OpenContext, Parameters, Stage, StageKind, StageQuery};
 use crate::error::Error;
+use crate::manifest::Manifest;
 use crate::models;
 
 pub(super) static KIND: StageKind = StageKind {
@@ -18,7 +19,7 @@ pub(super) static KIND: StageKind = StageKind {
         reranks: true,
     },
     default_depth: 100,
-    // A logit has no bound, but its sigmoid is in 0..=1.
+    // A logit has no bound, but its sigmoid is in 0..=1; for grades, see `bounds`.
     theoretical: Normalizer::Sigmoid {
         slope: 1.0,
         offset: 0.0,
@@ -26,6 +27,16 @@ pub(super) static KIND: StageKind = StageKind {
     is_in: |manifest| manifest.blueprint.cross.is_some(),
     open: |context| Ok(Arc::new(CrossStage::open(context)?)),
 };
+
+/// The bounds of the scores, if the cross-encoder gives grades.
+pub(super) fn bounds(manifest: &Manifest) -> Option<Normalizer> {
+    let record = manifest.models.cross.as_ref()?;
+    let (low, high) = record.spec.details.scoring.grades()?;
+    Some(Normalizer::Bounds {
+        low: low.into(),
+        high: high.into(),
+    })
+}
 
 /// The cross-encoder with the texts that it reads.
 struct CrossStage {
@@ -40,7 +51,8 @@ impl CrossStage {
         else {
             return Err(Error::Request("this index has no cross stage".into()));
         };
-        let scorer = context.models.pair_scorer(&config.model, context.device);
+        let models = context.models;
+        let scorer = models.pair_scorer_with(&config.model, &config.settings, context.device);
         let scorer = scorer.map_err(|source| models::load_error(&config.model, source))?;
         record.check(&models::record_scorer(scorer.as_ref()))?;
         Ok(CrossStage {
@@ -88,8 +100,8 @@ impl StageQuery for CrossQuery<'_> {
             .into());
         }
         let found = docs.iter().zip(pairs).map(|(doc, pair)| {
-            let score = Score::new(pair.logit)
-                .ok_or_else(|| format!("the cross-encoder gave {} for a pair", pair.logit))?;
+            let score = Score::new(pair.score)
+                .ok_or_else(|| format!("the cross-encoder gave {} for a pair", pair.score))?;
             Ok(Found {
                 doc: *doc,
                 evidence: Evidence {

@@ -29,7 +29,8 @@ fn open(context: &OpenContext<'_>) -> Result<Arc<dyn Stage>, Error> {
     let (Some(config), Some(record)) = (&manifest.blueprint.dense, &manifest.models.dense) else {
         return Err(Error::Request("this index has no dense stage".into()));
     };
-    let embedder = context.models.embedder(&config.model, context.device);
+    let models = context.models;
+    let embedder = models.embedder_with(&config.model, &config.settings, context.device);
     let embedder = embedder.map_err(|source| models::load_error(&config.model, source))?;
     record.check(&models::record_embedder(embedder.as_ref()))?;
     let dir = context.segment.join(parts::DENSE);

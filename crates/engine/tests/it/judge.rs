@@ -15,7 +15,7 @@ fn judged(index: &Engine, depth: usize, queries: &[Query]) -> Result<Vec<Judgmen
     let request = JudgeRequest {
         profile: &Profile::default(),
         depth,
-        thresholds: &USUAL_THRESHOLDS,
+        thresholds: Some(&USUAL_THRESHOLDS),
     };
     judge(index, &request, queries, &NoProgress)
 }
@@ -49,7 +49,7 @@ fn the_first_documents_to_be_read_are_graded_by_their_logits() {
                 .fakes
                 .scorer
                 .score_pairs(&query.text, &[&texts[judgment.doc.as_str()]]);
-            let logit = pair.unwrap()[0].logit;
+            let logit = pair.unwrap()[0].score;
             // Logits at which the sigmoid is 0.5, 0.9 and 0.99.
             let grade = [0.0, 2.1972246, 4.59512]
                 .iter()
@@ -92,7 +92,7 @@ fn progress_is_told_by_query_and_can_be_stopped() {
     let request = JudgeRequest {
         profile: &Profile::default(),
         depth: 5,
-        thresholds: &USUAL_THRESHOLDS,
+        thresholds: Some(&USUAL_THRESHOLDS),
     };
     let queries = random_queries(9, 6);
     let progress = RecordingProgress::new();
@@ -115,7 +115,7 @@ fn what_cannot_be_judged_says_why() {
     let request = JudgeRequest {
         profile: &Profile::default(),
         depth: 5,
-        thresholds: &[0.9, 0.5],
+        thresholds: Some(&[0.9, 0.5]),
     };
     let refused = judge(&index, &request, &queries, &NoProgress);
     assert!(message(refused).contains("the thresholds are 0.9,0.5"));

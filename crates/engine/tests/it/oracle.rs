@@ -111,7 +111,7 @@ impl World {
 
     fn cross(&self, query: &str, doc: usize) -> f32 {
         let text = self.documents[doc].full_text();
-        FakeScorer::new().score_pairs(query, &[&text]).unwrap()[0].logit
+        FakeScorer::new().score_pairs(query, &[&text]).unwrap()[0].score
     }
 
     /// Gathers and fuses as the documentation says, with lists and loops.

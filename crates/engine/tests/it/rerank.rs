@@ -39,7 +39,7 @@ fn documents_are_ordered_by_what_the_model_says_of_each_pair() {
         let logit = |id: &str| {
             let text = documents.iter().find(|d| d.id == id).unwrap().full_text();
             let pair = place.fakes.scorer.score_pairs(&query.text, &[&text]);
-            pair.unwrap()[0].logit
+            pair.unwrap()[0].score
         };
         let mut expected = docs[..7].to_vec();
         expected.sort_by(|a, b| logit(b).total_cmp(&logit(a)));

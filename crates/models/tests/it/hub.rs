@@ -257,6 +257,67 @@ fn bytes_other_than_announced_are_refused_and_not_kept() {
     assert_eq!(world.ranges(), [None, None]);
 }
 
+/// The length that the server announces is refused at once, and what it does not announce when
+/// it comes: nothing beyond the size is written.
+#[test]
+fn more_bytes_than_announced_are_refused_before_they_are_written() {
+    let world = World::new();
+    let config = format!("/org/tiny/resolve/{COMMIT}/config.json");
+    for (url, size, file) in [
+        (WEIGHTS_URL, 700_000, "model.safetensors"),
+        (config.as_str(), 2, "config.json"),
+    ] {
+        let whole = |bytes: Vec<u8>, unannounced| Answer {
+            bytes,
+            unannounced,
+            ..Answer::default()
+        };
+        for unannounced in [false, true] {
+            world
+                .server
+                .set(url, whole(noise(2_000_000, 9), unannounced));
+            let error = only_source_error(world.fetch()).to_string();
+            assert!(error.starts_with(&format!("{file} has ")), "{error}");
+            assert!(error.ends_with(&format!("instead of {size}")), "{error}");
+        }
+        let right = match file {
+            "config.json" => b"{}".to_vec(),
+            _ => world.weights.clone(),
+        };
+        world.server.set(url, whole(right, false));
+    }
+    // Nothing was kept of what was too long.
+    world.assert_whole(&world.fetch().unwrap());
+    assert!(world.ranges().iter().all(Option::is_none));
+}
+
+#[test]
+fn the_files_of_modules_and_a_vocabulary_are_pulled() {
+    let world = World::new();
+    let files = [
+        ("config.json", &b"{}"[..]),
+        ("vocab.txt", b"[PAD]"),
+        ("model.safetensors", &world.weights),
+        ("2_Dense/config.json", b"{}"),
+        ("2_Dense/model.safetensors", b"weights"),
+        ("2_Dense/pytorch_model.bin", b"never taken"),
+    ];
+    world.server.repository("org/tiny", COMMIT, &files);
+    let path = world.fetch().unwrap().path().to_owned();
+    let expected = [
+        "2_Dense",
+        "config.json",
+        "model.safetensors",
+        "pins.json",
+        "vocab.txt",
+    ];
+    assert_eq!(names(&path), expected);
+    assert_eq!(
+        names(&path.join("2_Dense")),
+        ["config.json", "model.safetensors"]
+    );
+}
+
 #[test]
 fn a_wrong_beginning_does_not_spoil_the_next_pull() {
     let world = World::new();

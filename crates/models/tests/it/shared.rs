@@ -1,7 +1,9 @@
 //! What the two kinds of source have to do with one another, and what needs none.
 
-use treffer_models::{Error, Fetched, PullOptions, Registry};
+use treffer_models::{Error, Fetched, PullOptions, Registry, Source};
 use treffer_types::{ModelRole, NoProgress};
+
+use crate::support::{entry, members, noise};
 
 #[test]
 fn a_folder_of_the_users_own_is_taken_as_it_is() {
@@ -22,6 +24,41 @@ fn a_folder_of_the_users_own_is_taken_as_it_is() {
     assert!(matches!(error, Error::NotRegistered { .. }), "{error}");
     let error = registry.verify(path, &NoProgress).unwrap_err();
     assert!(matches!(error, Error::NotRegistered { .. }), "{error}");
+}
+
+#[test]
+fn a_folder_that_holds_a_registered_model_is_that_model() {
+    let weights = noise(5000, 1);
+    let files: [(&str, &[u8]); 2] = [("config.json", b"{}"), ("model.onnx", &weights)];
+    let source = Source::Text {
+        members: members(&[]),
+    };
+    let registered = entry("tiny", &files, vec![source]);
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::new(folder.path().join("cache"))
+        .offline(true)
+        .with_entries(vec![registered.clone()]);
+    let path = folder.path().join("mine");
+    std::fs::create_dir(&path).unwrap();
+    for (name, bytes) in files {
+        std::fs::write(path.join(name), bytes).unwrap();
+    }
+    let fetch = || registry.fetch(path.to_str().unwrap(), &NoProgress).unwrap();
+    let Fetched::Ready(found) = fetch() else {
+        panic!("its files are those of the registered model");
+    };
+    assert_eq!((&found.path, &found.spec), (&path, &registered.spec));
+    assert_eq!(
+        found.sha256["config.json"],
+        registered.files["config.json"].sha256
+    );
+    // A file of the same size with other bytes, and a folder that describes itself.
+    std::fs::write(path.join("model.onnx"), noise(5000, 2)).unwrap();
+    assert!(matches!(fetch(), Fetched::Undescribed { .. }));
+    std::fs::write(path.join("model.onnx"), &weights).unwrap();
+    assert!(matches!(fetch(), Fetched::Ready(_)));
+    std::fs::write(path.join("modules.json"), "[]").unwrap();
+    assert!(matches!(fetch(), Fetched::Undescribed { .. }));
 }
 
 #[test]

@@ -31,6 +31,7 @@ impl Shelf {
              case \"$1\" in --dest) dest=$2; shift;; *==*) what=$1;; esac\n\
              shift; done\n\
              [ -e '{folder}/hang' ] && exec sleep 600\n\
+             [ -e '{folder}/flood' ] && truncate -s 1G \"$dest/part\" && exec sleep 600\n\
              case \"$what\" in unreachable*)\n\
              echo \"WARNING: Retrying after connection broken by 'X'\" >&2; exit 1;; esac\n\
              cp \"{folder}/$what.whl\" \"$dest/\" 2>/dev/null && exit 0\n\
@@ -56,6 +57,11 @@ impl Shelf {
 
     pub(crate) fn hang(&self) {
         std::fs::write(self.0.path().join("hang"), "").unwrap();
+    }
+
+    /// From now on pip writes far more than any wheel here has, and does not end.
+    pub(crate) fn flood(&self) {
+        std::fs::write(self.0.path().join("flood"), "").unwrap();
     }
 
     /// Puts a wheel on the shelf and describes it as a source that gives

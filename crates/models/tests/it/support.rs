@@ -48,6 +48,7 @@ pub(crate) fn entry(name: &str, files: &[(&str, &[u8])], sources: Vec<Source>) -
             passage_prefix: String::new(),
             max_length: 64,
             license: "MIT".into(),
+            details: Default::default(),
         },
         summary: "for tests".into(),
         files: files
@@ -119,6 +120,8 @@ pub(crate) struct Answer {
     pub(crate) drops: Vec<usize>,
     /// Added to the announced length.
     pub(crate) overstated: usize,
+    /// Whether no length is announced.
+    pub(crate) unannounced: bool,
 }
 
 /// Path and `Range`.
@@ -174,9 +177,9 @@ impl Server {
     pub(crate) fn repository(&self, repo: &str, commit: &str, files: &[(&str, &[u8])]) {
         let mut siblings = Vec::new();
         for (path, bytes) in files {
-            let mut sibling = serde_json::json!({ "rfilename": path, "blobId": "x" });
+            let size = bytes.len();
+            let mut sibling = serde_json::json!({ "rfilename": path, "blobId": "x", "size": size });
             if path.ends_with("safetensors") {
-                let size = bytes.len();
                 sibling["lfs"] =
                     serde_json::json!({ "size": size, "sha256": sha256(bytes), "pointerSize": 9 });
             }
@@ -235,10 +238,10 @@ fn serve(
     } else {
         &[]
     };
-    let mut head = format!(
-        "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {}\r\n",
-        body.len() + answer.overstated
-    );
+    let mut head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\n");
+    if !answer.unannounced {
+        head += &format!("Content-Length: {}\r\n", body.len() + answer.overstated);
+    }
     if status == 206 {
         head += &format!("Content-Range: bytes {from}-{}/{total}\r\n", total - 1);
     }

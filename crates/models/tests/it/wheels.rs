@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
-use treffer_models::{Error, FileOutcome, PullOptions, Registry, Source, State};
+use treffer_models::{Error, FileOutcome, PullOptions, Registry, Source, SourceError, State};
 use treffer_types::NoProgress;
 
 use crate::shelf::{Shelf, absent, archive};
@@ -351,4 +351,24 @@ fn progress_counts_the_whole_wheel_once() {
     );
     assert_eq!(progress.done.load(Ordering::SeqCst), size);
     assert_eq!(progress.open.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_pip_that_writes_without_end_is_stopped() {
+    let world = World::new();
+    world.shelf.flood();
+    let error = world.good().pull("tiny", PLAIN, &NoProgress).unwrap_err();
+    let text = error.to_string();
+    let Error::Unobtainable { mut tried, .. } = error else {
+        panic!("{text}");
+    };
+    let error = tried.remove(0).error;
+    assert!(matches!(error, SourceError::WrongSize { .. }), "{error}");
+    let expected = format!("instead of {}", world.wheel().len());
+    assert!(
+        text.contains("good==1.0 has ") && text.contains(&expected),
+        "{text}"
+    );
+    // What pip wrote is gone.
+    assert!(names(&world.cache.path().join("models")).is_empty());
 }

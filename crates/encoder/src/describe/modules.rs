@@ -1,0 +1,181 @@
+//! `modules.json` of Sentence Transformers: what happens to the vectors of a text's tokens.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+use treffer_types::{PooledLayer, Pooling};
+
+use super::{is_below, optional, parse, unsupported};
+use crate::error::Error;
+use crate::folder::{CONFIG, read_config};
+
+/// What the modules of a folder say.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Modules {
+    /// The mode of the pooling module, if there is one.
+    pub(super) pooling: Option<Pooling>,
+    /// Whether the pooling leaves out the tokens of the prompt.
+    pub(super) prefix_not_pooled: bool,
+    /// The layers after the pooling. One that normalizes at the end is left out, since every
+    /// vector is normalized.
+    pub(super) layers: Vec<PooledLayer>,
+    /// Whether the last module normalizes.
+    pub(super) normalized: bool,
+}
+
+#[derive(Deserialize)]
+struct Module {
+    #[serde(default)]
+    path: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+impl Modules {
+    /// Reads `modules.json` of the model folder at `path`, if there is one, and what it names.
+    /// Modules that would change the vectors in another way are refused.
+    pub(super) fn read(path: &Path, hidden_size: usize) -> Result<Option<Self>, Error> {
+        let Some(list) = optional::<Vec<Module>>(&path.join("modules.json"))? else {
+            return Ok(None);
+        };
+        let mut modules = Modules::default();
+        for (index, module) in list.iter().enumerate() {
+            let kind = module.kind.rsplit('.').next().unwrap_or_default();
+            if !module.kind.starts_with("sentence_transformers.") {
+                return Err(refused(path, &module.kind));
+            }
+            match kind {
+                "Transformer" if index > 0 => return Err(refused(path, &module.kind)),
+                "Transformer" if !matches!(&*module.path, "" | "." | "./") => {
+                    let reason = format!(
+                        "modules.json has its transformer in the folder `{}`; move the files of \
+                         that folder up, and make its `path` empty",
+                        module.path
+                    );
+                    return Err(unsupported(path, &reason));
+                }
+                // Dropout is for training.
+                "Transformer" | "Dropout" => {}
+                "Pooling" if modules.pooling.is_none() => {
+                    let file = below(path, module)?.join(CONFIG);
+                    let config = parse(&file, &read_config(&file)?)?;
+                    modules.set_pooling(path, &config, hidden_size)?;
+                }
+                _ if modules.pooling.is_none() => return Err(refused(path, &module.kind)),
+                "Normalize" => modules.layers.push(PooledLayer::Normalize),
+                "Dense" => {
+                    below(path, module)?;
+                    modules.layers.push(PooledLayer::Dense(module.path.clone()));
+                }
+                "LayerNorm" => {
+                    below(path, module)?;
+                    modules
+                        .layers
+                        .push(PooledLayer::LayerNorm(module.path.clone()));
+                }
+                _ => return Err(refused(path, &module.kind)),
+            }
+        }
+        while modules.layers.last() == Some(&PooledLayer::Normalize) {
+            modules.normalized = true;
+            modules.layers.pop();
+        }
+        Ok(Some(modules))
+    }
+
+    fn set_pooling(
+        &mut self,
+        path: &Path,
+        config: &Value,
+        hidden_size: usize,
+    ) -> Result<(), Error> {
+        let width = config
+            .get("word_embedding_dimension")
+            .and_then(Value::as_u64);
+        if width.is_some_and(|width| width != hidden_size as u64) {
+            let reason = format!(
+                "its pooling is of vectors of {} values (`word_embedding_dimension`), but those \
+                 of the model have {hidden_size}",
+                width.unwrap_or_default()
+            );
+            return Err(unsupported(path, &reason));
+        }
+        self.pooling = Some(mode(path, config)?);
+        self.prefix_not_pooled = config.get("include_prompt") == Some(&Value::Bool(false));
+        Ok(())
+    }
+}
+
+/// The folder of a module, which must be within that of the model.
+fn below(path: &Path, module: &Module) -> Result<std::path::PathBuf, Error> {
+    if is_below(&module.path) {
+        return Ok(path.join(&module.path));
+    }
+    let reason = format!(
+        "modules.json has `{}` in `{}`, which is no folder within the model's",
+        module.kind, module.path
+    );
+    Err(unsupported(path, &reason))
+}
+
+fn refused(path: &Path, kind: &str) -> Error {
+    let reason = format!(
+        "modules.json requires `{kind}` here, which is not supported; supported are a \
+         Transformer, Pooling, and then Dense, LayerNorm and Normalize"
+    );
+    unsupported(path, &reason)
+}
+
+/// The keys of the poolings, in older and in newer files.
+const MODES: [(&str, Pooling); 9] = [
+    ("pooling_mode_mean_tokens", Pooling::Mean),
+    ("pooling_mode_mean", Pooling::Mean),
+    ("pooling_mode_cls_token", Pooling::Cls),
+    ("pooling_mode_cls", Pooling::Cls),
+    ("pooling_mode_max_tokens", Pooling::Max),
+    ("pooling_mode_max", Pooling::Max),
+    ("pooling_mode_lasttoken", Pooling::LastToken),
+    ("pooling_mode_weightedmean", Pooling::WeightedMean),
+    ("pooling_mode_weightedmean_tokens", Pooling::WeightedMean),
+];
+
+fn mode(path: &Path, config: &Value) -> Result<Pooling, Error> {
+    let set = |(key, value): (&String, &Value)| {
+        (key.starts_with("pooling_mode_") && value == true).then(|| key.clone())
+    };
+    let mut keys: Vec<String> = config
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter_map(set)
+        .collect();
+    match config.get("pooling_mode") {
+        None | Some(Value::Null) => {}
+        // Newer files have the name of the mode instead.
+        Some(Value::String(mode)) => keys = vec![format!("pooling_mode_{}", mode.to_lowercase())],
+        Some(other) => keys = vec![format!("pooling_mode {other}")],
+    }
+    // Without any key, the default of Sentence Transformers.
+    if keys.is_empty() && config.get("pooling_mode_mean_tokens").is_none() {
+        return Ok(Pooling::Mean);
+    }
+    let of = |key: &str| match key {
+        "pooling_mode_mean_sqrt_len_tokens" => Some(Pooling::MeanSqrtLen),
+        _ => MODES
+            .iter()
+            .find(|(name, _)| *name == key)
+            .map(|(_, pooling)| *pooling),
+    };
+    match &keys[..] {
+        [key] if let Some(pooling) = of(key) => Ok(pooling),
+        _ => Err(unsupported(
+            path,
+            &format!(
+                "its pooling is [{}]; supported is one of mean, cls, max, lasttoken, weightedmean \
+                 and mean_sqrt_len_tokens",
+                keys.join(", ")
+            ),
+        )),
+    }
+}
