@@ -171,7 +171,7 @@ fn what_cannot_run_is_refused_with_the_reason() {
 #[test]
 fn the_bounds_of_a_cross_encoder_are_those_of_its_grades() {
     use crate::config::Config;
-    use crate::manifest::{FORMAT, ModelRecord, Models};
+    use crate::manifest::{BuiltSettings, FORMAT, ModelRecord, Models};
     use treffer_types::{Fingerprint, ModelDetails, ModelRole, ModelSpec, Pooling, Scoring};
 
     let bounds = |scoring| {
@@ -200,6 +200,10 @@ fn the_bounds_of_a_cross_encoder_are_those_of_its_grades() {
             models: Models {
                 dense: None,
                 cross: Some(record),
+            },
+            settings: BuiltSettings {
+                generation: 1,
+                toml: String::new(),
             },
             segments: Vec::new(),
         };

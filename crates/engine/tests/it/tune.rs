@@ -12,7 +12,6 @@ use std::fs;
 
 use treffer_engine::Engine;
 use treffer_engine::Error;
-use treffer_engine::config::Settings;
 use treffer_engine::pipeline::{Available, Pipeline};
 use treffer_engine::profile::{Mode, Profile, Provenance, QueryFingerprints};
 use treffer_engine::search::Searcher;
