@@ -5,8 +5,8 @@
 //! reader that stops reading (`treffer search ... | head`) is no error.
 //!
 //! Reading order: `commands` holds the commands, one file each with its arguments;
-//! `options` are the arguments that several share. `input` reads what commands work on,
-//! `format` turns results into text, `terminal` prints and `output` writes files.
+//! `options` are the arguments that several share. `input` reads what commands work on and
+//! `problems` reports what is wrong with it, `format` turns results into text, `terminal` prints and `output` writes files.
 
 #![deny(clippy::print_stderr, clippy::print_stdout)] // they panic where they cannot print
 
@@ -17,6 +17,7 @@ mod format;
 mod input;
 mod options;
 mod output;
+mod problems;
 mod progress;
 mod report;
 mod terminal;

@@ -7,10 +7,12 @@ use anyhow::{Result, bail};
 use treffer_api::SearchOptions;
 use treffer_corpus::MODEL_JUDGE;
 use treffer_engine::judge::{JudgeRequest, Judgment, judge};
+use treffer_engine::self_retrieval::ExcludeSelf;
 use treffer_engine::{Device, Engine};
 use treffer_report::text::{count, count_queries};
+use treffer_types::Qrels;
 
-use crate::options::{Global, at_least_one};
+use crate::options::{Global, QueryArgs, ReadArgs, at_least_one};
 use crate::output::check_column;
 use crate::progress::Bars;
 use crate::terminal::{note, say};
@@ -27,9 +29,16 @@ Examples:
 pub(crate) struct Judge {
     /// Folder of the index
     dir: PathBuf,
-    /// Queries: BEIR queries.jsonl, TSV (id, text), or plain lines
+    /// Queries: BEIR queries.jsonl, a table (id, text), TREC topics, or plain lines
     #[arg(long, value_name = "FILE")]
     queries: PathBuf,
+    #[command(flatten)]
+    query_args: QueryArgs,
+    #[command(flatten)]
+    reading: ReadArgs,
+    /// Do not judge the document with the query's id
+    #[arg(long)]
+    exclude_self: bool,
     /// File to write TREC qrels to [default: standard output]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -62,7 +71,9 @@ pub(crate) struct Judge {
 pub(crate) fn run(command: &Judge, global: &Global) -> Result<Outcome> {
     input::limit_threads(global)?;
     check_output(command)?;
-    let queries = input::queries(&command.queries)?;
+    let mut inputs = input::Inputs::new(&command.reading)?;
+    let mut queries = inputs.queries(&command.queries, &command.query_args)?;
+    inputs.finish()?;
     for query in &queries {
         check_column(&query.id, "query id", FILE)?;
     }
@@ -73,6 +84,10 @@ pub(crate) fn run(command: &Judge, global: &Global) -> Result<Outcome> {
         ..SearchOptions::default()
     })?;
     let model = model(&engine)?;
+    if command.exclude_self {
+        let unjudged = Qrels::default();
+        input::exclude_self(&engine, &mut queries, ExcludeSelf::Always, &unjudged)?;
+    }
     if command.dry_run {
         let queries = count_queries(queries.len());
         let documents = count(command.depth as u64, "document");
