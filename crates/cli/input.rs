@@ -1,22 +1,28 @@
 //! What commands work on: models, indexes, queries, judgments and runs, with everything that
 //! is wrong with them reported on standard error.
 
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use treffer::StandardModels;
 use treffer_api::SearchOptions;
-use treffer_corpus::{Judgments, Problem, open_input, read_judgments, read_queries};
+use treffer_corpus::{
+    Encoding, JudgmentOptions, Judgments, QueryOptions, Rankings, RunOptions, Stop, read_judgments,
+    read_queries, read_run,
+};
 use treffer_engine::profile::Profile;
+use treffer_engine::runs::run_of;
+use treffer_engine::self_retrieval::ExcludeSelf;
 use treffer_engine::topics::Topics;
 use treffer_engine::{Device, Engine, OpenOptions};
-use treffer_eval::{Run, read_run};
+use treffer_eval::Run;
 use treffer_models::Registry;
 use treffer_report::text::{count, count_queries};
 use treffer_types::{Progress, Qrels, Query, StageName};
 
-use crate::options::{Global, JudgedArgs};
+use crate::options::{Global, JudgedArgs, QrelsArgs, QueryArgs, ReadArgs};
+use crate::problems::Problems;
+use crate::progress::Bars;
 use crate::terminal::{note, say, warn};
 
 /// The registry with the cache that the user named, or the usual one.
@@ -60,22 +66,109 @@ pub(crate) fn open_index(
     Ok(engine)
 }
 
-/// Reads a file of queries; bad ones are reported and left out.
-pub(crate) fn queries(path: &Path) -> Result<Vec<Query>> {
-    let (queries, problems) = read_queries(path, None)
-        .with_context(|| format!("could not read the queries in {}", path.display()))?;
-    report_skipped(&problems, "query");
-    if queries.is_empty() {
-        bail!("there are no queries in {}", path.display());
-    }
-    Ok(queries)
+/// Reads queries, judgments and runs; what is wrong with them is reported and left out.
+pub(crate) struct Inputs {
+    encoding: Option<Encoding>,
+    stop: Stop,
+    problems: Problems,
 }
 
-/// Judged queries, with everything that does not fit together reported.
-pub(crate) fn topics(engine: &Engine, judged: &JudgedArgs) -> Result<Topics> {
-    let queries = queries(&judged.queries)?;
-    let qrels = qrels(&judged.qrels)?;
-    let topics = Topics::new(engine, queries, qrels, judged.limit)?;
+impl Inputs {
+    pub(crate) fn new(args: &ReadArgs) -> Result<Self> {
+        Ok(Inputs {
+            encoding: args.encoding,
+            stop: Stop::default(),
+            problems: Problems::new(args.problems.as_deref())?,
+        })
+    }
+
+    /// Stops reading when the user asks to.
+    pub(crate) fn stopped_by(mut self, bars: &Bars) -> Self {
+        self.stop = bars.stop();
+        self
+    }
+
+    /// Completes the file of bad records: when everything has been read, before the work.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.problems.finish()
+    }
+
+    /// Reads a file of queries.
+    pub(crate) fn queries(&mut self, path: &Path, args: &QueryArgs) -> Result<Vec<Query>> {
+        let options = QueryOptions {
+            format: args.query_format,
+            topic_fields: args.topic_fields.clone(),
+            encoding: self.encoding,
+            stop: self.stop.clone(),
+        };
+        let queries = read_queries(path, &options, &mut |problem| {
+            self.problems.add(problem, &say);
+        });
+        self.problems.end_input("bad query record", None);
+        let queries =
+            queries.with_context(|| format!("could not read the queries in {}", path.display()))?;
+        if queries.is_empty() {
+            bail!("there are no queries in {}", path.display());
+        }
+        Ok(queries)
+    }
+
+    /// Reads judgments; what is unusual is noted.
+    pub(crate) fn qrels(&mut self, path: &Path, args: &QrelsArgs) -> Result<Qrels> {
+        let options = JudgmentOptions {
+            format: args.qrels_format,
+            encoding: self.encoding,
+            stop: self.stop.clone(),
+        };
+        let judgments = read_judgments(path, &options, &mut |problem| {
+            self.problems.add(problem, &say);
+        });
+        self.problems.end_input("bad judgment record", None);
+        let judgments = judgments
+            .with_context(|| format!("could not read the judgments in {}", path.display()))?;
+        note_unusual(&judgments);
+        Ok(judgments.qrels)
+    }
+
+    /// Judged queries, with everything that does not fit together reported.
+    pub(crate) fn topics(&mut self, engine: &Engine, judged: &JudgedArgs) -> Result<Topics> {
+        let queries = self.queries(&judged.queries, &judged.query_args)?;
+        let qrels = self.qrels(&judged.qrels, &judged.qrels_args)?;
+        let mut topics = Topics::new(engine, queries, qrels, judged.limit)?;
+        note_mismatches(&topics);
+        let which = judged.exclude_self.into();
+        exclude_self(engine, &mut topics.queries, which, &topics.qrels)?;
+        Ok(topics)
+    }
+
+    /// Reads a TREC run, compressed or not, or standard input for `-`.
+    pub(crate) fn run(&mut self, path: &Path) -> Result<Run> {
+        Ok(run_of(self.rankings(path)?))
+    }
+
+    /// As [`Inputs::run`], with the lines at which documents stand.
+    pub(crate) fn rankings(&mut self, path: &Path) -> Result<Rankings> {
+        let options = RunOptions {
+            encoding: self.encoding,
+            stop: self.stop.clone(),
+        };
+        let rankings = read_run(path, &options, &mut |problem| {
+            self.problems.add(problem, &say);
+        });
+        self.problems.end_input("bad line", Some(path));
+        let rankings =
+            rankings.with_context(|| format!("could not read the run in {}", path.display()))?;
+        if rankings.is_empty() {
+            bail!(
+                "there are no results in {}; a run has lines of query, Q0, document, rank, score and tag",
+                path.display()
+            );
+        }
+        Ok(rankings)
+    }
+}
+
+fn note_mismatches(topics: &Topics) {
     let mismatches = &topics.mismatches;
     let notes = [
         (
@@ -100,18 +193,31 @@ pub(crate) fn topics(engine: &Engine, judged: &JudgedArgs) -> Result<Topics> {
             "{documents} not in the index, which no search can find"
         ));
     }
-    Ok(topics)
 }
 
-/// Reads judgments; bad ones are reported and left out, and what is unusual is noted.
-pub(crate) fn qrels(path: &Path) -> Result<Qrels> {
-    let Judgments {
-        qrels,
-        problems,
-        judges,
-    } = read_judgments(path)
-        .with_context(|| format!("could not read the judgments in {}", path.display()))?;
-    report_skipped(&problems, "judgment");
+/// Has queries leave out the documents that they are themselves, and says how many do.
+pub(crate) fn exclude_self(
+    engine: &Engine,
+    queries: &mut [Query],
+    which: ExcludeSelf,
+    qrels: &Qrels,
+) -> Result<()> {
+    let n_excluded = engine.exclude_self(queries, which, qrels)?;
+    let n = count_queries(n_excluded);
+    match which {
+        ExcludeSelf::SameText if n_excluded > 0 => note(&format!(
+            "{n} among the documents, with the same id and text: left out of their own results (--exclude-self=never keeps them)"
+        )),
+        ExcludeSelf::Always => note(&format!(
+            "{n} with the id of a document: it is left out of the results"
+        )),
+        ExcludeSelf::SameText | ExcludeSelf::Never => {}
+    }
+    Ok(())
+}
+
+fn note_unusual(judgments: &Judgments) {
+    let Judgments { qrels, judges } = judgments;
     for judge in judges {
         warn(&format!(
             "these judgments are the model `{judge}`'s, not people's: they favor rankings that agree with it, its own above all"
@@ -134,7 +240,6 @@ pub(crate) fn qrels(path: &Path) -> Result<Qrels> {
             "{judgments} with a grade above {LARGEST_USUAL_GRADE}: used as they are, since nDCG gains are the grades themselves"
         ));
     }
-    Ok(qrels)
 }
 
 /// No collection known to us has larger ones; they are more likely another column.
@@ -188,54 +293,6 @@ pub(crate) fn steps(step: f64) -> Result<u32> {
         );
     }
     Ok(steps as u32)
-}
-
-/// Reads a TREC run, compressed or not, or standard input for `-`; lines that cannot be
-/// used are reported and left out.
-pub(crate) fn run(path: &Path) -> Result<Run> {
-    run_in(&run_lines(path)?, path)
-}
-
-/// The lines of a TREC run as they are, compressed or not, or standard input for `-`.
-pub(crate) fn run_lines(path: &Path) -> Result<Vec<u8>> {
-    let doing = || format!("could not read the run in {}", path.display());
-    let mut lines = Vec::new();
-    let mut reader = open_input(path).with_context(doing)?;
-    reader.read_to_end(&mut lines).with_context(doing)?;
-    Ok(lines)
-}
-
-/// As [`run`], of lines that were read already.
-pub(crate) fn run_in(lines: &[u8], path: &Path) -> Result<Run> {
-    let doing = || format!("could not read the run in {}", path.display());
-    let (run, problems) = read_run(lines, path).with_context(doing)?;
-    for problem in problems.iter().take(RUN_PROBLEMS_SHOWN) {
-        say(&format!("skipped: {problem}"));
-    }
-    if !problems.is_empty() {
-        let lines = count(problems.len() as u64, "bad line");
-        note(&format!("{lines} of {} skipped", path.display()));
-    }
-    if run.0.is_empty() {
-        bail!(
-            "there are no results in {}; a run has lines of query, Q0, document, rank, score and tag",
-            path.display()
-        );
-    }
-    Ok(run)
-}
-
-/// Runs have many lines, and what is wrong with one is often wrong with all.
-const RUN_PROBLEMS_SHOWN: usize = 10;
-
-fn report_skipped(problems: &[Problem], noun: &str) {
-    for problem in problems {
-        say(&format!("skipped: {problem}"));
-    }
-    if !problems.is_empty() {
-        let records = count(problems.len() as u64, &format!("bad {noun} record"));
-        note(&format!("{records} skipped"));
-    }
 }
 
 #[cfg(test)]

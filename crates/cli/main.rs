@@ -5,8 +5,8 @@
 //! bug; a reader that stops reading (`treffer search ... | head`) is no error.
 //!
 //! Reading order: `commands` holds the commands, one file each with its arguments;
-//! `options` are the arguments that several share. `input` reads what commands work on,
-//! `format` turns results into text, `terminal` prints and `output` writes files.
+//! `options` are the arguments that several share. `input` reads what commands work on and
+//! `problems` reports what is wrong with it, `format` turns results into text, `terminal` prints and `output` writes files.
 
 #![deny(clippy::print_stderr, clippy::print_stdout)] // they panic where they cannot print
 
@@ -18,6 +18,7 @@ mod input;
 mod options;
 mod output;
 mod panic;
+mod problems;
 mod progress;
 mod report;
 mod terminal;

@@ -2,9 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::builder::{FalseyValueParser, RangedU64ValueParser};
+use clap::ValueEnum;
+use clap::builder::{
+    FalseyValueParser, PossibleValuesParser, RangedU64ValueParser, TypedValueParser,
+};
 use treffer_api::SearchOptions;
+use treffer_corpus::{Encoding, JudgmentFormat, QueryFormat, TopicField};
 use treffer_engine::Device;
+use treffer_engine::self_retrieval::ExcludeSelf;
 use treffer_engine::stages::Registry;
 use treffer_fusion::Weights;
 use treffer_types::{StageMap, StageName, stage_list};
@@ -104,17 +109,96 @@ fn one_line(error: &dyn std::error::Error) -> String {
     }
 }
 
+/// How files are read, whatever is in them.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct ReadArgs {
+    /// Encoding of inputs without a byte order mark, as in windows-1252 [default: UTF-8]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) encoding: Option<Encoding>,
+    /// Write all bad records to this file; of each kind, ten are shown
+    #[arg(long, value_name = "FILE")]
+    pub(crate) problems: Option<PathBuf>,
+}
+
+/// How queries are read.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct QueryArgs {
+    /// Format of the queries [default: by their start or the file name; JSON lines for -]
+    #[arg(long, value_name = "FORMAT", value_parser = query_format())]
+    pub(crate) query_format: Option<QueryFormat>,
+    /// Fields of TREC topics that make up a query: title, desc, narr [default: title]
+    #[arg(long, value_delimiter = ',', value_name = "FIELDS")]
+    pub(crate) topic_fields: Option<Vec<TopicField>>,
+}
+
+fn query_format() -> impl TypedValueParser<Value = QueryFormat> {
+    PossibleValuesParser::new(QueryFormat::ALL.map(QueryFormat::as_str))
+        .try_map(|name| name.parse::<QueryFormat>())
+}
+
+/// How judgments are read.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct QrelsArgs {
+    /// Format of the judgments [default: by their first line; a table if the name is .csv]
+    #[arg(long, value_name = "FORMAT", value_parser = judgment_format())]
+    pub(crate) qrels_format: Option<JudgmentFormat>,
+}
+
+fn judgment_format() -> impl TypedValueParser<Value = JudgmentFormat> {
+    PossibleValuesParser::new(JudgmentFormat::ALL.map(JudgmentFormat::as_str))
+        .try_map(|name| name.parse::<JudgmentFormat>())
+}
+
+/// When the document that has the query's id is left out of its results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Excluding {
+    /// If it is the query itself: of the same text, and not judged
+    Auto,
+    /// Whatever its text
+    Always,
+    /// Never
+    Never,
+}
+
+impl From<Excluding> for ExcludeSelf {
+    fn from(excluding: Excluding) -> Self {
+        match excluding {
+            Excluding::Auto => ExcludeSelf::SameText,
+            Excluding::Always => ExcludeSelf::Always,
+            Excluding::Never => ExcludeSelf::Never,
+        }
+    }
+}
+
 /// Judged queries, and how an index is searched for them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct JudgedArgs {
     /// Folder of the index
     pub(crate) dir: PathBuf,
-    /// Queries: BEIR queries.jsonl, or TSV (id, text)
+    /// Queries: BEIR queries.jsonl, a table (id, text), TREC topics, or plain lines
     #[arg(long, value_name = "FILE")]
     pub(crate) queries: PathBuf,
-    /// Relevance judgments: BEIR TSV or TREC qrels, also .gz or .zst
+    /// Relevance judgments: BEIR TSV, TREC qrels or CSV, also .gz or .zst
     #[arg(long, value_name = "FILE")]
     pub(crate) qrels: PathBuf,
+    #[command(flatten)]
+    pub(crate) query_args: QueryArgs,
+    #[command(flatten)]
+    pub(crate) qrels_args: QrelsArgs,
+    #[command(flatten)]
+    pub(crate) reading: ReadArgs,
+    /// Leave the document with the query's id out of its results: for collections in which
+    /// queries are documents, such as ArguAna
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHEN",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "auto",
+        default_missing_value = "always"
+    )]
+    pub(crate) exclude_self: Excluding,
     #[command(flatten)]
     pub(crate) profile: ProfileArgs,
     /// Use only the first N judged queries

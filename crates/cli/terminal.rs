@@ -45,21 +45,31 @@ pub(crate) fn print_error(error: &Error) {
 fn hint(error: &Error) -> Option<String> {
     let engine = error
         .chain()
-        .find_map(|cause| cause.downcast_ref::<treffer_engine::Error>())?;
-    engine
-        .hint()
-        .or_else(|| flag_for(engine).map(str::to_string))
+        .find_map(|cause| cause.downcast_ref::<treffer_engine::Error>());
+    let known = engine.and_then(treffer_engine::Error::hint);
+    known.or_else(|| {
+        let mut causes = error.chain();
+        let reading = causes.find_map(|cause| cause.downcast_ref::<treffer_corpus::Error>())?;
+        flag_for(reading, engine.is_some()).map(str::to_string)
+    })
 }
 
-/// The flag that helps where a corpus cannot be read: the reader knows no flags.
-fn flag_for(error: &treffer_engine::Error) -> Option<&'static str> {
+/// The flag that helps where a file cannot be read: the reader knows no flags. `is_corpus`
+/// tells documents from queries, judgments and runs.
+fn flag_for(error: &treffer_corpus::Error, is_corpus: bool) -> Option<&'static str> {
     use treffer_corpus::Error as Reading;
     match error {
-        treffer_engine::Error::Corpus(Reading::UnknownFormat { .. }) => {
+        Reading::UnknownFormat { .. } if is_corpus => {
             Some("name the format with --input-format jsonl, csv or tsv")
         }
-        treffer_engine::Error::Corpus(Reading::MissingColumn { .. }) => {
-            Some("name columns with --id-column, --title-column and --text-column")
+        Reading::UnknownFormat { .. } => {
+            Some("name the format with --query-format jsonl, csv, tsv, lines or trec")
+        }
+        Reading::MissingColumn { .. } if is_corpus => Some(
+            "name columns with --id-column, --title-column and --text-column; a table without a header is read with --no-header",
+        ),
+        Reading::Header { .. } | Reading::NotText { .. } => {
+            Some("name another encoding with --encoding, as in --encoding windows-1252")
         }
         _ => None,
     }

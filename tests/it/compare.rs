@@ -203,7 +203,7 @@ fn bad_lines_of_a_run_are_reported_and_left_out() {
     ran.says("skipped: b.trec:24: the score `NaN` of document `worst` is not a finite number")
         .says("skipped: b.trec:25: the score `inf`")
         .says("skipped: b.trec:26: document `right` of query `q1` already stands on line 1")
-        .says("skipped: b.trec:27: 3 columns where a run has 6")
+        .says("skipped: b.trec:27: columns found: 3, expected: 6")
         .says("note: 4 bad lines of b.trec skipped");
 }
 

@@ -1,13 +1,10 @@
 //! `treffer eval`: figures checked by hand, rows, tags, runs.
 
-use std::io::BufReader;
-use std::path::Path;
-
 use serde_json::{Value, json};
-use treffer_eval::{Evaluation, Metric, read_run};
+use treffer_eval::{Evaluation, Metric};
 
 use crate::hay::{indexed, indexed_in_three_stages};
-use crate::util::Place;
+use crate::util::{Place, run_of};
 
 /// `cold` finds the freezer before the fridge, of which the fridge is relevant;
 /// `oven` finds the oven.
@@ -147,13 +144,15 @@ fn runs_are_written_that_hold_the_measured_order() {
         .succeeds()
         .json();
     let ndcg: Metric = "nDCG@10".parse().unwrap();
-    let (qrels, _) = treffer_corpus::read_qrels(&here.path("qrels.tsv")).unwrap();
+    let options = treffer_corpus::JudgmentOptions::default();
+    let mut fail = |problem: &treffer_corpus::Problem| panic!("{problem}");
+    let path = here.path("qrels.tsv");
+    let judgments = treffer_corpus::read_judgments(&path, &options, &mut fail).unwrap();
     for row in value["rows"].as_array().unwrap() {
         let name = format!("runs/{}.trec", row["name"].as_str().unwrap());
         let text = here.read(&name);
-        let (run, problems) = read_run(BufReader::new(text.as_bytes()), Path::new(&name)).unwrap();
-        assert!(problems.is_empty(), "{name}");
-        let evaluation = Evaluation::new(&run, &qrels, &[ndcg]).unwrap();
+        let run = run_of(&text);
+        let evaluation = Evaluation::new(&run, &judgments.qrels, &[ndcg]).unwrap();
         close(&row["metrics"]["nDCG@10"], evaluation.summary()[0]);
         let mut by_score = run.clone();
         by_score.sort_as_trec_eval();

@@ -1,11 +1,7 @@
 //! `treffer fuse`: runs of any programs, fused by the code that fuses stages.
 
-use std::path::Path;
-
-use treffer_eval::{Run, read_run};
-
 use crate::hay::indexed_in_three_stages;
-use crate::util::{Place, Ran};
+use crate::util::{Place, Ran, run_of};
 
 fn place() -> Place {
     Place::with(&[
@@ -20,15 +16,9 @@ fn place() -> Place {
     ])
 }
 
-fn run(text: &str) -> Run {
-    let (run, problems) = read_run(text.as_bytes(), Path::new("fused")).unwrap();
-    assert!(problems.is_empty(), "{problems:?}");
-    run
-}
-
 /// Documents and scores of a query, best first.
 fn fused(ran: &Ran, query: &str) -> Vec<(String, f64)> {
-    let entries = run(&ran.stdout).0.remove(query).unwrap();
+    let entries = run_of(&ran.stdout).0.remove(query).unwrap();
     entries
         .into_iter()
         .map(|entry| (entry.doc, entry.score))
@@ -162,8 +152,8 @@ fn runs_of_the_stages_are_fused_as_the_engine_fuses_them() {
     let ran = here
         .treffer("fuse runs/bm25.trec runs/dense.trec runs/cross.trec --weights 0.3,0.5,0.2 --normalizer theoretical-min:0 --normalizer min-max --normalizer min-max")
         .succeeds();
-    let engine = run(&here.read("runs/hybrid.trec"));
-    let fused = run(&ran.stdout);
+    let engine = run_of(&here.read("runs/hybrid.trec"));
+    let fused = run_of(&ran.stdout);
     for (query, expected) in &engine.0 {
         let found = &fused.0[query];
         assert_eq!(found.len(), expected.len());

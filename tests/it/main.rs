@@ -11,6 +11,7 @@ mod util;
 
 mod config;
 mod index;
+mod inputs;
 mod records;
 
 mod profiles;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 
@@ -10,6 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 use tempfile::TempDir;
+use treffer_eval::Run;
 
 /// A folder in which a test runs the program. Removed with the test.
 pub(crate) struct Place {
@@ -125,6 +126,15 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     gzip.write_all(bytes).unwrap();
     gzip.finish().unwrap()
+}
+
+/// A run that the program wrote, as it reads it: without a bad line.
+#[track_caller]
+pub(crate) fn run_of(text: &str) -> Run {
+    let mut fail = |problem: &treffer_corpus::Problem| panic!("{problem}");
+    let reader = Cursor::new(text.as_bytes().to_vec());
+    let rankings = treffer_corpus::run_from_reader(reader, Path::new("run"), None, &mut fail);
+    treffer_engine::runs::run_of(rankings.unwrap())
 }
 
 fn split(words: &str) -> Vec<String> {

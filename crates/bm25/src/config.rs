@@ -14,7 +14,7 @@ use crate::error::Error;
 /// opening it with others is an error. `k1`, `b` and the two field weights act at query time
 /// only, so an index may be opened with any valid values of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Bm25Config {
     /// From text to terms.
     pub analyzer: Analyzer,

@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use treffer_eval::{Comparison, Evaluation, Metric, Run, Settings, holm};
+use treffer_report::text::count;
 use treffer_types::Qrels;
 
 use crate::format::ResultFormat;
+use crate::options::{QrelsArgs, ReadArgs};
+use crate::terminal::note;
 use crate::{Outcome, input};
 
 mod compared;
@@ -30,9 +33,17 @@ pub(crate) struct Compare {
     /// TREC runs to compare with it
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
-    /// Relevance judgments: BEIR TSV or TREC qrels, also .gz or .zst
+    /// Relevance judgments: BEIR TSV, TREC qrels or CSV, also .gz or .zst
     #[arg(long, value_name = "FILE")]
     qrels: PathBuf,
+    #[command(flatten)]
+    qrels_args: QrelsArgs,
+    #[command(flatten)]
+    reading: ReadArgs,
+    /// Leave the document with the query's id out of every ranking: for collections in which
+    /// queries are documents
+    #[arg(long)]
+    exclude_self: bool,
     /// What to measure
     #[arg(
         long,
@@ -55,13 +66,26 @@ pub(crate) struct Compare {
 
 /// Measures every run, tests each against the baseline, and prints what was found.
 pub(crate) fn run(command: &Compare) -> Result<Outcome> {
-    let qrels = input::qrels(&command.qrels)?;
-    let baseline = input::run(&command.baseline)?;
+    let mut inputs = input::Inputs::new(&command.reading)?;
+    let qrels = inputs.qrels(&command.qrels, &command.qrels_args)?;
+    let mut read = |path: &PathBuf| {
+        let mut run = inputs.run(path)?;
+        if command.exclude_self {
+            let n = count(run.exclude_self() as u64, "document");
+            let path = path.display();
+            note(&format!(
+                "{n} of {path} with the id of their query: left out"
+            ));
+        }
+        Ok(run)
+    };
+    let baseline = read(&command.baseline)?;
     let runs = command
         .runs
         .iter()
-        .map(|path| input::run(path))
+        .map(&mut read)
         .collect::<Result<Vec<Run>>>()?;
+    inputs.finish()?;
     let coverage = Coverage::new(&baseline, &runs, &qrels);
     coverage.report(command);
     let qrels = coverage.compared(command, qrels)?;

@@ -54,11 +54,13 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
         output::check_target(path, "the report")?;
     }
     let bars = Bars::cancellable()?;
+    let mut inputs = input::Inputs::new(&judged.reading)?.stopped_by(&bars);
     let options = judged.profile.options();
     let (stages, device) = (options.stages.clone(), judged.profile.device);
     let engine = input::open_index(&judged.dir, stages, device, global, &bars)?;
     let profile = engine.profile(&options)?;
-    let topics = input::topics(&engine, judged)?;
+    let topics = inputs.topics(&engine, judged)?;
+    inputs.finish()?;
     if command.run_dir.is_some() {
         for query in &topics.queries {
             output::check_column(&query.id, "query id", "a run")?;

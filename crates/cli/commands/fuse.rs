@@ -9,7 +9,7 @@ use treffer_eval::Run;
 use treffer_fusion::{Normalizer, shares};
 use treffer_report::text::{count, count_queries};
 
-use crate::options::at_least_one;
+use crate::options::{ReadArgs, at_least_one};
 use crate::terminal::note;
 use crate::{Outcome, input, output};
 
@@ -24,7 +24,9 @@ Normalizers bring each run's scores to one scale, query by query:
   bounds:LOW:HIGH      LOW becomes 0, HIGH becomes 1
   sigmoid:A:B          1 / (1 + exp(-(A s + B))), for logits
 
-A document that a run lacks counts as the worst of that run. Ties are ordered by document id.
+A document that a run lacks gets 0 from it, or the lowest normalized score of that run and query if
+that is below 0. A query that a run lacks is fused from the other runs. Ties are ordered by document
+id.
 
 Examples:
   treffer fuse bm25.trec dense.trec --rrf > fused.trec
@@ -35,6 +37,8 @@ pub(crate) struct Fuse {
     /// TREC runs, also .gz or .zst
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
+    #[command(flatten)]
+    reading: ReadArgs,
     /// Weight of each run, in their proportion [default: all the same]
     #[arg(
         long,
@@ -74,11 +78,13 @@ pub(crate) fn run(command: &Fuse) -> Result<Outcome> {
     }
     let normalizers = normalizers(command)?;
     let shares = weights(command)?;
+    let mut inputs = input::Inputs::new(&command.reading)?;
     let runs = command
         .runs
         .iter()
-        .map(|path| input::run(path))
+        .map(|path| inputs.run(path))
         .collect::<Result<Vec<Run>>>()?;
+    inputs.finish()?;
     note_missing(&command.runs, &runs);
     let weighed: Vec<WeighedRun<'_>> = runs
         .iter()

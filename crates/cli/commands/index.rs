@@ -6,14 +6,15 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use treffer::StandardModels;
-use treffer_corpus::{Columns, Format, Problem, ReadOptions};
+use treffer_corpus::{Columns, Delimiter, Format, PassedOver, Problem, ReadOptions};
 use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, survey};
 use treffer_engine::config::{Base, Config};
 use treffer_engine::settings_file::read_both;
 use treffer_report::text::count;
 use treffer_types::{StageName, stage_list};
 
-use crate::options::Global;
+use crate::options::{Global, ReadArgs};
+use crate::problems::Problems;
 use crate::progress::Bars;
 use crate::terminal::{bytes, note, say, warn};
 use crate::{Outcome, input};
@@ -37,15 +38,24 @@ pub(crate) struct Index {
     /// Format of the inputs [default: by file name; JSON lines for standard input]
     #[arg(long, value_name = "FORMAT", value_parser = input_format())]
     input_format: Option<Format>,
-    /// Column of a table that holds the id
+    /// Column of a table, by name or number from 1, or field of JSON that holds the id
     #[arg(long, value_name = "NAME")]
     id_column: Option<String>,
-    /// Column of a table that holds the title
+    /// Column or field that holds the title
     #[arg(long, value_name = "NAME")]
     title_column: Option<String>,
-    /// Column of a table that holds the text
+    /// Column or field that holds the text
     #[arg(long, value_name = "NAME")]
     text_column: Option<String>,
+    /// What separates the fields of a CSV: one character, or `tab` [default: a line `sep=;`
+    /// or the header tells]
+    #[arg(long, value_name = "CHARACTER")]
+    delimiter: Option<Delimiter>,
+    /// The tables have no header: columns go by number, and of two, the first is the id
+    #[arg(long)]
+    no_header: bool,
+    #[command(flatten)]
+    reading: ReadArgs,
     /// Replace the index that is there; it stays until the new one is complete
     #[arg(long)]
     replace: bool,
@@ -73,7 +83,11 @@ pub(crate) fn run(command: &Index, global: &Global) -> Result<Outcome> {
         None => Base::Preset(&command.preset),
     };
     let config = Config::load(base, &command.overrides)?;
-    let reading = reading(command);
+    let bars = Bars::cancellable()?;
+    let reading = ReadOptions {
+        stop: bars.stop(),
+        ..reading(command)
+    };
     let request = BuildRequest {
         dir: &command.dir,
         inputs: &command.inputs,
@@ -82,23 +96,29 @@ pub(crate) fn run(command: &Index, global: &Global) -> Result<Outcome> {
         replace: command.replace,
         strict: command.strict,
     };
-    let bars = Bars::cancellable()?;
-    let mut on_problem = |problem: &Problem| bars.say(&format!("skipped: {problem}"));
+    let mut problems = Problems::new(command.reading.problems.as_deref())?;
+    let show = |line: &str| bars.say(line);
     if command.dry_run {
-        let survey = survey(&request, &bars, &mut on_problem)?;
-        report_survey(command, &config, &survey);
+        let mut on_problem = |problem: &Problem| problems.add(problem, &show);
+        let survey = survey(&request, &bars, &mut on_problem);
+        problems.end_input("bad record", None);
+        report_survey(command, &config, &survey?);
+        problems.finish()?;
         return Ok(Outcome::Found);
     }
     let tuned = tuned_profiles(command);
     let models = StandardModels::new(input::registry(global)?).with_progress(&bars);
-    let report = build(&request, &models, &bars, &mut on_problem)?;
-    report_build(command, &report);
+    let mut on_problem = |problem: &Problem| problems.add(problem, &show);
+    let report = build(&request, &models, &bars, &mut on_problem);
+    problems.end_input("bad record", None);
+    report_build(command, &report?);
     if !tuned.is_empty() {
         let profiles = tuned.join(", ");
         note(&format!(
             "the weights tuned for the index before are gone with it (profile {profiles}); tune again"
         ));
     }
+    problems.finish()?;
     Ok(Outcome::Found)
 }
 
@@ -123,6 +143,9 @@ fn reading(command: &Index) -> ReadOptions {
             title: command.title_column.clone(),
             text: command.text_column.clone(),
         },
+        delimiter: command.delimiter,
+        has_header: !command.no_header,
+        encoding: command.reading.encoding,
         ..ReadOptions::default()
     }
 }
@@ -135,6 +158,16 @@ fn report_survey(command: &Index, config: &Config, survey: &Survey) {
         stage_list(&stages(config)),
         count(survey.problems, "bad record"),
     ));
+    note_passed_over(&survey.passed_over);
+}
+
+/// A folder may hold much that is no text, and little that is.
+fn note_passed_over(passed_over: &PassedOver) {
+    if !passed_over.is_empty() {
+        note(&format!(
+            "{passed_over} (only .txt, .md and .html are read from a folder)"
+        ));
+    }
 }
 
 fn stages(config: &Config) -> Vec<StageName> {
@@ -165,10 +198,7 @@ fn report_build(command: &Index, report: &BuildReport) {
     for warning in &report.warnings {
         warn(warning);
     }
-    if report.problems > 0 {
-        let records = count(report.problems, "bad record");
-        note(&format!("{records} skipped, each reported above"));
-    }
+    note_passed_over(&report.passed_over);
     if report.documents_cut > 0 {
         note(&format!(
             "{} longer than the bi-encoder's maximal length; it did not read {} of them (BM25 has all)",

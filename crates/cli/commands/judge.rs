@@ -8,11 +8,13 @@ use anyhow::{Result, bail};
 use treffer_api::SearchOptions;
 use treffer_corpus::MODEL_JUDGE;
 use treffer_engine::judge::{JudgeRequest, Judgment, judge};
+use treffer_engine::self_retrieval::ExcludeSelf;
 use treffer_engine::{Device, Engine};
 use treffer_report::text::{count, count_queries};
 use treffer_types::Grade;
+use treffer_types::Qrels;
 
-use crate::options::{Global, at_least_one};
+use crate::options::{Global, QueryArgs, ReadArgs, at_least_one};
 use crate::output::check_column;
 use crate::progress::Bars;
 use crate::terminal::{note, say};
@@ -29,9 +31,16 @@ Examples:
 pub(crate) struct Judge {
     /// Folder of the index
     dir: PathBuf,
-    /// Queries: BEIR queries.jsonl, TSV (id, text), or plain lines
+    /// Queries: BEIR queries.jsonl, a table (id, text), TREC topics, or plain lines
     #[arg(long, value_name = "FILE")]
     queries: PathBuf,
+    #[command(flatten)]
+    query_args: QueryArgs,
+    #[command(flatten)]
+    reading: ReadArgs,
+    /// Do not judge the document with the query's id
+    #[arg(long)]
+    exclude_self: bool,
     /// File to write TREC qrels to [default: standard output]
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -61,17 +70,23 @@ pub(crate) struct Judge {
 pub(crate) fn run(command: &Judge, global: &Global) -> Result<Outcome> {
     input::limit_threads(global)?;
     check_output(command)?;
-    let queries = input::queries(&command.queries)?;
+    let bars = Bars::cancellable()?;
+    let mut inputs = input::Inputs::new(&command.reading)?.stopped_by(&bars);
+    let mut queries = inputs.queries(&command.queries, &command.query_args)?;
+    inputs.finish()?;
     for query in &queries {
         check_column(&query.id, "query id", FILE)?;
     }
-    let bars = Bars::cancellable()?;
     let engine = input::open_index(&command.dir, None, command.device, global, &bars)?;
     let profile = engine.profile(&SearchOptions {
         profile: command.profile.clone(),
         ..SearchOptions::default()
     })?;
     let model = model(&engine)?;
+    if command.exclude_self {
+        let unjudged = Qrels::default();
+        input::exclude_self(&engine, &mut queries, ExcludeSelf::Always, &unjudged)?;
+    }
     if command.dry_run {
         let queries = count_queries(queries.len());
         let documents = count(command.depth as u64, "document");

@@ -1,15 +1,17 @@
 //! `treffer rerank`: reranks a run of any program with the cross-encoder.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use treffer_corpus::Rankings;
 use treffer_engine::Device;
 use treffer_engine::rerank::{Reranked, rerank};
+use treffer_engine::runs::run_of;
+use treffer_engine::self_retrieval::ExcludeSelf;
 use treffer_report::text::{count, count_queries};
-use treffer_types::StageName;
+use treffer_types::{Qrels, StageName};
 
-use crate::options::{Global, at_least_one};
+use crate::options::{Global, QueryArgs, ReadArgs, at_least_one};
 use crate::progress::Bars;
 use crate::terminal::{note, say};
 use crate::{Outcome, input, output};
@@ -29,9 +31,16 @@ pub(crate) struct Rerank {
     /// TREC run over documents of the index, or - for standard input
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// Queries of the run: BEIR queries.jsonl, or TSV (id, text)
+    /// Queries of the run: BEIR queries.jsonl, a table (id, text), or TREC topics
     #[arg(long, value_name = "FILE")]
     queries: PathBuf,
+    #[command(flatten)]
+    query_args: QueryArgs,
+    #[command(flatten)]
+    reading: ReadArgs,
+    /// Leave the document with the query's id out of its ranking
+    #[arg(long)]
+    exclude_self: bool,
     /// Rerank the first N documents of each query
     #[arg(long, default_value = "100", value_name = "N", value_parser = at_least_one())]
     depth: usize,
@@ -53,14 +62,20 @@ pub(crate) fn run(command: &Rerank, global: &Global) -> Result<Outcome> {
     if let Some(path) = &command.output {
         output::check_target(path, "the run")?;
     }
-    let lines = input::run_lines(&command.run)?;
-    let run = input::run_in(&lines, &command.run)?;
-    let queries = input::queries(&command.queries)?;
     let bars = Bars::cancellable()?;
+    let mut inputs = input::Inputs::new(&command.reading)?.stopped_by(&bars);
+    let rankings = inputs.rankings(&command.run)?;
+    let mut queries = inputs.queries(&command.queries, &command.query_args)?;
+    inputs.finish()?;
     let cross = Some(vec![StageName::CROSS]);
     let engine = input::open_index(&command.dir, cross, command.device, global, &bars)?;
+    if command.exclude_self {
+        let unjudged = Qrels::default();
+        input::exclude_self(&engine, &mut queries, ExcludeSelf::Always, &unjudged)?;
+    }
+    let run = run_of(rankings.clone());
     let reranked = rerank(&engine, &run, &queries, command.depth, &bars)?;
-    report(command, &reranked, &lines);
+    report(command, &reranked, &rankings);
     output::write_run_to(command.output.as_deref(), &reranked.run, &command.tag)?;
     Ok(if reranked.run.0.is_empty() {
         Outcome::NothingFound
@@ -72,14 +87,14 @@ pub(crate) fn run(command: &Rerank, global: &Global) -> Result<Outcome> {
 /// Documents that the index does not hold are listed up to this many.
 const UNKNOWN_SHOWN: usize = 10;
 
-fn report(command: &Rerank, reranked: &Reranked, lines: &[u8]) {
+fn report(command: &Rerank, reranked: &Reranked, rankings: &Rankings) {
     let path = command.run.display();
     let unknown = &reranked.unknown;
     if !unknown.is_empty() {
-        let numbers = line_numbers(lines);
         for (query, doc) in unknown.iter().take(UNKNOWN_SHOWN) {
-            let line = numbers.get(&(query.as_str(), doc.as_str()));
-            let line = line.map_or_else(String::new, |line| format!(":{line}"));
+            let mut documents = rankings.get(query).into_iter().flatten();
+            let document = documents.find(|document| document.doc == *doc);
+            let line = document.map_or_else(String::new, |found| format!(":{}", found.line));
             say(&format!(
                 "skipped: {path}{line}: document `{doc}` is not in the index"
             ));
@@ -99,19 +114,4 @@ fn report(command: &Rerank, reranked: &Reranked, lines: &[u8]) {
     let scored = count(reranked.n_read as u64, "document");
     let queries = count_queries(reranked.run.0.len());
     note(&format!("scored {scored} for {queries}"));
-}
-
-/// The first line of each query's documents, from 1.
-fn line_numbers(lines: &[u8]) -> HashMap<(&str, &str), u64> {
-    let mut numbers = HashMap::new();
-    for (number, line) in (1_u64..).zip(lines.split(|byte| *byte == b'\n')) {
-        let Ok(line) = std::str::from_utf8(line) else {
-            continue;
-        };
-        let mut columns = line.split_whitespace();
-        if let (Some(query), Some(doc)) = (columns.next(), columns.nth(1)) {
-            numbers.entry((query, doc)).or_insert(number);
-        }
-    }
-    numbers
 }

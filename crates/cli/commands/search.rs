@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use treffer_api::{SearchOptions, SearchResponse};
 use treffer_engine::pipeline::{Available, Pipeline};
+use treffer_engine::self_retrieval::ExcludeSelf;
 use treffer_engine::settings_file::read_both;
 use treffer_engine::stages::Registry;
-use treffer_types::{Query, StageName, stage_list};
+use treffer_types::{Qrels, Query, StageName, stage_list};
 
 use crate::deadline::Cuts;
 use crate::format::RankingFormat;
-use crate::options::{Global, ProfileArgs, at_least_one};
+use crate::options::{Global, ProfileArgs, QueryArgs, ReadArgs, at_least_one};
 use crate::progress::Bars;
 use crate::terminal::{Reader, Stdout};
 use crate::{Outcome, input, output};
@@ -27,9 +28,18 @@ pub(crate) struct Search {
     /// What to search for
     #[arg(required_unless_present = "queries", conflicts_with = "queries")]
     query: Option<String>,
-    /// A file of queries instead: BEIR queries.jsonl, TSV (id, text), or plain lines
+    /// A file of queries instead: BEIR queries.jsonl, a table (id, text), TREC topics, or
+    /// plain lines
     #[arg(long, value_name = "FILE")]
     queries: Option<PathBuf>,
+    #[command(flatten)]
+    query_args: QueryArgs,
+    #[command(flatten)]
+    reading: ReadArgs,
+    /// Leave the document with the query's id out of its results: for collections in which
+    /// queries are documents
+    #[arg(long)]
+    exclude_self: bool,
     #[command(flatten)]
     profile: ProfileArgs,
     /// Most hits per query
@@ -52,11 +62,14 @@ const BATCH: usize = 64;
 /// Answers one query or a file of them.
 pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     input::limit_threads(global)?;
-    let queries = match (&command.query, &command.queries) {
+    refuse_without_file(command)?;
+    let mut inputs = input::Inputs::new(&command.reading)?;
+    let mut queries = match (&command.query, &command.queries) {
         (Some(text), _) => vec![Query::text(text)],
-        (None, Some(path)) => input::queries(path)?,
+        (None, Some(path)) => inputs.queries(path, &command.query_args)?,
         (None, None) => Vec::new(), // clap asks for one of them
     };
+    inputs.finish()?;
     if command.format == RankingFormat::Trec {
         for query in queries.iter().filter(|query| !query.id.is_empty()) {
             output::check_column(&query.id, "query id", "a run")?;
@@ -73,6 +86,10 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     let device = command.profile.device;
     let engine = input::open_index(&command.dir, Some(stages), device, global, &bars)?;
     refuse_idle_weights(command, &engine.stages())?;
+    if command.exclude_self {
+        let unjudged = Qrels::default();
+        input::exclude_self(&engine, &mut queries, ExcludeSelf::Always, &unjudged)?;
+    }
     let profile = engine.profile(&options)?;
     let searcher = engine.searcher(&options)?;
 
@@ -105,6 +122,24 @@ fn print(command: &Search, response: &SearchResponse, out: &mut Stdout) -> Resul
         timings: command.timings,
     };
     out.print(|out| command.format.write(&answer, out))
+}
+
+/// What is said of a file of queries must have one.
+fn refuse_without_file(command: &Search) -> Result<()> {
+    let (args, reading) = (&command.query_args, &command.reading);
+    let flags = [
+        ("--exclude-self", command.exclude_self),
+        ("--query-format", args.query_format.is_some()),
+        ("--topic-fields", args.topic_fields.is_some()),
+        ("--encoding", reading.encoding.is_some()),
+        ("--problems", reading.problems.is_some()),
+    ];
+    match flags.iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) if command.queries.is_none() => {
+            bail!("{flag} needs --queries: it is about a file of queries")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Weights that were asked for must weigh something that runs.

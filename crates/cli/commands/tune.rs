@@ -101,12 +101,14 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
         output::check_target(path, "the report")?;
     }
     let bars = Bars::cancellable()?;
+    let mut inputs = input::Inputs::new(&judged.reading)?.stopped_by(&bars);
     let options = judged.profile.options();
     let (stages, device) = (options.stages.clone(), judged.profile.device);
     let engine = input::open_index(&judged.dir, stages, device, global, &bars)?;
     let profile = engine.profile(&options)?;
-    let topics = input::topics(&engine, judged)?;
-    let held_out = held_out_warning(command, &topics)?;
+    let topics = inputs.topics(&engine, judged)?;
+    let held_out = held_out_warning(command, &topics, &mut inputs)?;
+    inputs.finish()?;
     let request = TuneRequest {
         profile: &profile,
         stages: options.stages.as_deref(),
@@ -164,11 +166,15 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
 }
 
 /// What is wrong with tuning on queries that will also be the test.
-fn held_out_warning(command: &Tune, topics: &Topics) -> Result<Option<String>> {
+fn held_out_warning(
+    command: &Tune,
+    topics: &Topics,
+    inputs: &mut input::Inputs,
+) -> Result<Option<String>> {
     let Some(path) = &command.held_out else {
         return Ok(None);
     };
-    let held_out = input::qrels(path)?;
+    let held_out = inputs.qrels(path, &command.judged.qrels_args)?;
     let is_shared = |id: &&String| held_out.query(id).is_some();
     let ids = topics.queries.iter().map(|query| &query.id);
     let n_shared = ids.filter(is_shared).count();

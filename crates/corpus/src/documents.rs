@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::columns::{Columns, Header};
+use crate::columns::{Columns, Delimiter, Header};
+use crate::encoding::{Encoding, Text};
 use crate::error::Error;
-use crate::files::Files;
+use crate::files::{FileOptions, Files};
 use crate::format::Format;
 use crate::json;
 use crate::lines::Lines;
+use crate::passed_over::PassedOver;
 use crate::record::{Origin, Record};
-use crate::stream::ByteStream;
+use crate::stop::Stop;
+use crate::stream::{ByteStream, text};
 use crate::table::{Dialect, Table};
 
 /// How to read a corpus. The default suits every input whose name tells its format.
@@ -20,11 +23,19 @@ use crate::table::{Dialect, Table};
 pub struct ReadOptions {
     /// `None`: by the file's extension; standard input is JSON lines.
     pub format: Option<Format>,
-    /// Column names of a table. JSON has fixed field names.
+    /// The columns of a table or fields of JSON that make a document.
     pub columns: Columns,
+    /// What separates the fields of a CSV file; `None`: what its first lines tell.
+    pub delimiter: Option<Delimiter>,
+    /// Whether the first record of a table names its columns.
+    pub has_header: bool,
+    /// The encoding of inputs without a byte order mark; `None` means UTF-8.
+    pub encoding: Option<Encoding>,
     /// Limit of one record, in bytes: of a line, or of a file in a folder. A longer record
     /// is a problem, and never more of it than this is held in memory.
     pub max_record_bytes: u64,
+    /// Ends reading with an error once it is requested, also while a pipe has nothing to read.
+    pub stop: Stop,
 }
 
 impl Default for ReadOptions {
@@ -32,8 +43,118 @@ impl Default for ReadOptions {
         ReadOptions {
             format: None,
             columns: Columns::default(),
+            delimiter: None,
+            has_header: true,
+            encoding: None,
             max_record_bytes: 256 << 20,
+            stop: Stop::default(),
         }
+    }
+}
+
+impl ReadOptions {
+    /// Refuses what has no meaning for a format, so that no setting is ignored.
+    fn check(&self, format: Format, path: &Path) -> Result<(), Error> {
+        let refused = |setting, why| {
+            Err(Error::NotApplicable {
+                path: path.to_owned(),
+                setting,
+                why,
+            })
+        };
+        let is_table = matches!(format, Format::Csv | Format::Tsv);
+        if format == Format::Files && !self.columns.are_usual() {
+            return refused(
+                "a column",
+                "text, Markdown and HTML have no columns or fields",
+            );
+        }
+        if !is_table && !self.has_header {
+            return refused("a table without a header", "only CSV and TSV are tables");
+        }
+        match self.delimiter {
+            Some(_) if !is_table => refused("a delimiter", "only CSV and TSV are tables"),
+            Some(delimiter) if format == Format::Tsv && delimiter != Delimiter(b'\t') => refused(
+                "that delimiter",
+                "the fields of TSV are separated by tabs; read the input as CSV instead",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn files(&self) -> FileOptions {
+        FileOptions {
+            limit: self.max_record_bytes,
+            encoding: self.encoding,
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+/// What an input is.
+enum Kind {
+    /// One file or stream of records.
+    Records(PathBuf, Format),
+    /// One file that is a document.
+    File,
+    /// A folder of such files.
+    Folder,
+}
+
+/// Checks, without reading it, that there is such an input and that the options suit it.
+///
+/// # Errors
+/// If the input cannot be opened, its format is unknown, or an option has no meaning for it.
+pub fn check_input(input: &Path, options: &ReadOptions) -> Result<(), Error> {
+    kind_of(input, options).map(|_| ())
+}
+
+fn kind_of(input: &Path, options: &ReadOptions) -> Result<Kind, Error> {
+    let is_stdin = input == Path::new("-");
+    if !is_stdin {
+        let metadata = std::fs::metadata(input).map_err(|source| Error::Open {
+            path: input.to_owned(),
+            source,
+        })?;
+        if metadata.is_dir() {
+            return kind_of_folder(input, options);
+        }
+    }
+    let format = match options.format {
+        Some(format) => format,
+        None => Format::from_name(input)?,
+    };
+    if is_stdin && format == Format::Files {
+        return Err(Error::WrongKind {
+            path: input.to_owned(),
+            format: Format::Files.as_str(),
+            why: "standard input is one stream, not several files with names",
+        });
+    }
+    options.check(format, input)?;
+    Ok(match format {
+        Format::Files => Kind::File,
+        format => Kind::Records(input.to_owned(), format),
+    })
+}
+
+fn kind_of_folder(folder: &Path, options: &ReadOptions) -> Result<Kind, Error> {
+    if matches!(options.format, None | Some(Format::Jsonl))
+        && let Some(corpus) = beir_corpus(folder)
+    {
+        options.check(Format::Jsonl, &corpus)?;
+        return Ok(Kind::Records(corpus, Format::Jsonl));
+    }
+    match options.format {
+        None | Some(Format::Files) => {
+            options.check(Format::Files, folder)?;
+            Ok(Kind::Folder)
+        }
+        Some(format @ (Format::Jsonl | Format::Csv | Format::Tsv)) => Err(Error::WrongKind {
+            path: folder.to_owned(),
+            format: format.as_str(),
+            why: "it is a folder; name a file in it",
+        }),
     }
 }
 
@@ -44,56 +165,27 @@ impl Default for ReadOptions {
 /// `.txt`, `.md` and `.html` files are read, subfolders included, in the order of their paths.
 ///
 /// # Errors
-/// If the input cannot be opened, its format is unknown, or a table's header lacks a
-/// column.
+/// If the input cannot be opened, its format is unknown, an option has no meaning for it, or
+/// a table's header cannot be read or lacks a column.
 pub fn read_documents(input: &Path, options: &ReadOptions) -> Result<DocumentReader, Error> {
-    if input != Path::new("-") {
-        let metadata = std::fs::metadata(input).map_err(|source| Error::Open {
-            path: input.to_owned(),
-            source,
-        })?;
-        if metadata.is_dir() {
-            return read_folder(input, options);
+    match kind_of(input, options)? {
+        Kind::File => {
+            let files = Files::single(input, options.files())?;
+            Ok(DocumentReader::from_files(files, input))
         }
-    }
-    let format = match options.format {
-        Some(format) => format,
-        None => Format::from_name(input)?,
-    };
-    if format == Format::Files {
-        if input == Path::new("-") {
-            return Err(Error::WrongKind {
-                path: input.to_owned(),
-                format: Format::Files.as_str(),
-                why: "standard input is one stream, not several files with names",
-            });
+        Kind::Folder => {
+            let files = Files::folder(input, options.files())?;
+            Ok(DocumentReader::from_files(files, input))
         }
-        let files = Files::single(input, options.max_record_bytes)?;
-        return Ok(DocumentReader::from_files(files, input));
-    }
-    let stream = ByteStream::open(input)?;
-    let mut reader = DocumentReader::from_reader(stream.reader, input, format, options)?;
-    reader.bytes_read = stream.bytes_read;
-    reader.bytes_total = stream.bytes_total;
-    Ok(reader)
-}
-
-fn read_folder(folder: &Path, options: &ReadOptions) -> Result<DocumentReader, Error> {
-    if matches!(options.format, None | Some(Format::Jsonl))
-        && let Some(corpus) = beir_corpus(folder)
-    {
-        return read_documents(&corpus, options);
-    }
-    match options.format {
-        None | Some(Format::Files) => {
-            let files = Files::folder(folder, options.max_record_bytes)?;
-            Ok(DocumentReader::from_files(files, folder))
+        Kind::Records(path, format) => {
+            let stream = ByteStream::open(&path, options.encoding, &options.stop)?;
+            let lines =
+                Lines::new(stream.reader, options.max_record_bytes).decoded_from(stream.encoding);
+            let mut reader = DocumentReader::from_lines(lines, &path, format, options)?;
+            reader.bytes_read = stream.bytes_read;
+            reader.bytes_total = stream.bytes_total;
+            Ok(reader)
         }
-        Some(format @ (Format::Jsonl | Format::Csv | Format::Tsv)) => Err(Error::WrongKind {
-            path: folder.to_owned(),
-            format: format.as_str(),
-            why: "it is a folder; name a file in it",
-        }),
     }
 }
 
@@ -118,7 +210,7 @@ pub struct DocumentReader {
 }
 
 enum Input {
-    Jsonl(Lines<Box<dyn BufRead + Send>>),
+    Jsonl(Lines<Box<dyn BufRead + Send>>, Columns),
     Table {
         table: Table<Box<dyn BufRead + Send>>,
         header: Header,
@@ -131,26 +223,40 @@ impl DocumentReader {
     /// Compression is not detected.
     ///
     /// # Errors
-    /// If a table's header cannot be read or lacks a column, or for [`Format::Files`].
+    /// As [`read_documents`], and for [`Format::Files`].
     pub fn from_reader(
         reader: impl BufRead + Send + 'static,
         path: &Path,
         format: Format,
         options: &ReadOptions,
     ) -> Result<DocumentReader, Error> {
-        let lines = Lines::new(
-            Box::new(reader) as Box<dyn BufRead + Send>,
-            options.max_record_bytes,
-        );
+        options.check(format, path)?;
+        let Text { reader, encoding } = text(reader, path, options.encoding)?;
+        let lines = Lines::new(reader, options.max_record_bytes).decoded_from(encoding);
+        DocumentReader::from_lines(lines, path, format, options)
+    }
+
+    fn from_lines(
+        lines: Lines<Box<dyn BufRead + Send>>,
+        path: &Path,
+        format: Format,
+        options: &ReadOptions,
+    ) -> Result<DocumentReader, Error> {
+        let ReadOptions {
+            columns,
+            delimiter,
+            has_header,
+            ..
+        } = options;
         let table = |lines, dialect| {
             let mut table = Table::new(lines, dialect);
-            let header = Header::read(&mut table, path, &options.columns)?;
+            let header = Header::read(&mut table, path, columns, *delimiter, *has_header)?;
             Ok(Input::Table { table, header })
         };
         let input = match format {
-            Format::Jsonl => Input::Jsonl(lines),
-            Format::Csv => table(lines, Dialect::Csv)?,
-            Format::Tsv => table(lines, Dialect::Tsv)?,
+            Format::Jsonl => Input::Jsonl(lines, columns.clone()),
+            Format::Csv => table(lines, Dialect::CSV)?,
+            Format::Tsv => table(lines, Dialect::TSV)?,
             Format::Files => {
                 return Err(Error::WrongKind {
                     path: path.to_owned(),
@@ -172,12 +278,12 @@ impl DocumentReader {
         self.bytes_total
     }
 
-    /// Number of files in a folder that were skipped because their extensions are not
-    /// those of text files; 0 for any other input.
-    pub fn n_files_skipped(&self) -> u64 {
+    /// The files of a folder that are not read because their extensions are not those of text
+    /// files; none for any other input.
+    pub fn passed_over(&self) -> PassedOver {
         match &self.input {
-            Input::Files(files) => files.n_skipped(),
-            Input::Jsonl(_) | Input::Table { .. } => 0,
+            Input::Files(files) => files.passed_over().clone(),
+            Input::Jsonl(..) | Input::Table { .. } => PassedOver::default(),
         }
     }
 
@@ -203,11 +309,13 @@ impl DocumentReader {
                 self.bytes_read.store(files.bytes_read(), Ordering::Relaxed);
                 return Ok(record);
             }
-            Input::Jsonl(lines) => match json::next(lines, json::document) {
-                Ok(Some(record)) => record,
-                Ok(None) => return Ok(None),
-                Err(source) => return Err(Error::read(&self.path, lines.number(), source)),
-            },
+            Input::Jsonl(lines, fields) => {
+                match lines.next_parsed(|line| json::document(line, fields)) {
+                    Ok(Some(record)) => record,
+                    Ok(None) => return Ok(None),
+                    Err(source) => return Err(Error::read(&self.path, lines.number(), source)),
+                }
+            }
             Input::Table { table, header } => match table.next() {
                 Ok(Some((line, row))) => (line, row.and_then(|row| header.document(row))),
                 Ok(None) => return Ok(None),

@@ -52,6 +52,32 @@ pub enum Error {
         /// `gzip` or `zstd`.
         expected: &'static str,
     },
+    /// The content is no text in an encoding that can be told.
+    #[error("could not read {} as text: {why}", display_path(.path))]
+    NotText {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it is instead.
+        why: String,
+    },
+    /// A table's header cannot be read, so that no column can be found.
+    #[error("could not read the header of {}: {why}", display_path(.path))]
+    Header {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A setting that has no meaning for this input. Nothing is ignored silently.
+    #[error("could not use {setting} for {}: {why}", display_path(.path))]
+    NotApplicable {
+        /// The file or folder.
+        path: PathBuf,
+        /// The setting, as in "a delimiter".
+        setting: &'static str,
+        /// Why it has no meaning.
+        why: &'static str,
+    },
     /// A table's header lacks a required column.
     #[error(
         "could not find the column {wanted} in the header of {}, which has: {found}; rename the column, or say which one to read",

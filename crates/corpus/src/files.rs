@@ -6,14 +6,18 @@ use std::path::{Path, PathBuf};
 
 use treffer_types::{Document, Metadata};
 
+use crate::encoding::Encoding;
 use crate::error::Error;
-use crate::format::{Markup, uncompressed_name};
+use crate::format::{Markup, extension, uncompressed_name};
 use crate::html;
 use crate::lines::utf8;
 use crate::markdown;
+use crate::names;
+use crate::passed_over::PassedOver;
 use crate::problem::Reason;
 use crate::prose::Readable;
 use crate::record::{Origin, Record};
+use crate::stop::Stop;
 use crate::stream::ByteStream;
 
 /// Reads the files one at a time, in the order of their paths.
@@ -22,10 +26,21 @@ use crate::stream::ByteStream;
 /// title is the one found in its text, else the file's name without extensions.
 pub(crate) struct Files {
     entries: std::vec::IntoIter<Entry>,
-    n_skipped: u64,
+    passed_over: PassedOver,
     bytes_read: u64,
     bytes_total: u64,
-    limit: u64,
+    reading: FileOptions,
+}
+
+/// How each file is read.
+#[derive(Clone)]
+pub(crate) struct FileOptions {
+    /// The most bytes a file may have.
+    pub(crate) limit: u64,
+    /// The encoding of files without a byte order mark; `None` means UTF-8.
+    pub(crate) encoding: Option<Encoding>,
+    /// Ends reading once it is requested.
+    pub(crate) stop: Stop,
 }
 
 struct Entry {
@@ -43,7 +58,7 @@ enum Content {
 
 impl Files {
     /// One file, with any extension.
-    pub(crate) fn single(path: &Path, limit: u64) -> Result<Files, Error> {
+    pub(crate) fn single(path: &Path, reading: FileOptions) -> Result<Files, Error> {
         let metadata = fs::metadata(path).map_err(|source| Error::Open {
             path: path.to_owned(),
             source,
@@ -59,16 +74,16 @@ impl Files {
                 None => Content::Bad(Reason::FileName),
             },
         };
-        Ok(Files::new(vec![entry], 0, limit))
+        Ok(Files::new(vec![entry], PassedOver::default(), reading))
     }
 
     /// The text files of a folder and its subfolders. Names that begin with a dot are
     /// skipped, and links to folders are not followed, because they may form a cycle.
-    pub(crate) fn folder(root: &Path, limit: u64) -> Result<Files, Error> {
+    pub(crate) fn folder(root: &Path, reading: FileOptions) -> Result<Files, Error> {
         let mut walk = Walk {
             root,
             entries: Vec::new(),
-            n_skipped: 0,
+            passed_over: PassedOver::default(),
             folders: Vec::new(),
         };
         walk.folder(root).map_err(|source| Error::Open {
@@ -81,7 +96,7 @@ impl Files {
             }
         }
         walk.entries.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Files::new(walk.entries, walk.n_skipped, limit))
+        Ok(Files::new(walk.entries, walk.passed_over, reading))
     }
 
     /// The next file as a record, `None` at the end.
@@ -102,9 +117,9 @@ impl Files {
         })
     }
 
-    /// Files skipped because they are not text files by their names.
-    pub(crate) fn n_skipped(&self) -> u64 {
-        self.n_skipped
+    /// What was not read because it is no text file by its name.
+    pub(crate) fn passed_over(&self) -> &PassedOver {
+        &self.passed_over
     }
 
     /// Total size of the files read so far, in bytes.
@@ -117,64 +132,94 @@ impl Files {
         self.bytes_total
     }
 
-    fn new(entries: Vec<Entry>, n_skipped: u64, limit: u64) -> Files {
+    fn new(entries: Vec<Entry>, passed_over: PassedOver, reading: FileOptions) -> Files {
         Files {
             bytes_total: entries.iter().map(|entry| entry.bytes).sum(),
             entries: entries.into_iter(),
-            n_skipped,
+            passed_over,
             bytes_read: 0,
-            limit,
+            reading,
         }
     }
 
     fn read(&self, origin: &mut Origin, id: String, markup: Markup) -> Result<Document, Reason> {
-        let bytes = self.bytes(&origin.path)?;
-        let text = match utf8(&bytes) {
+        let (bytes, encoding) = self.bytes(&origin.path)?;
+        let declared;
+        let text = match utf8(&bytes, encoding) {
             Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
             Err(reason) => {
-                if let Reason::InvalidUtf8 { byte } = reason {
-                    let before = bytes[..byte - 1].iter().filter(|&&b| b == b'\n').count();
-                    origin.line = Some(before as u64 + 1);
+                // What was named for all files counts more than what one declares.
+                let of_page = match markup {
+                    Markup::Html if self.reading.encoding.is_none() => Encoding::declared(&bytes),
+                    _ => None,
+                };
+                declared = of_page.and_then(|encoding| encoding.decode(&bytes));
+                match &declared {
+                    Some(text) => text,
+                    None => {
+                        origin.line = Some(line_of_fault(&bytes));
+                        return Err(reason);
+                    }
                 }
-                return Err(reason);
             }
         };
-        let Readable { title, text } = match markup {
-            Markup::Plain => Readable {
-                title: None,
-                text: text.trim().to_owned(),
-            },
-            Markup::Markdown => markdown::readable(text),
-            Markup::Html => html::readable(text),
-        };
+        let Readable { title, text } = markup.readable(text);
         if title.is_none() && text.is_empty() {
             return Err(Reason::EmptyText);
         }
         Ok(Document {
-            id,
+            id: names::id(&id)?.to_owned(),
             title: title.unwrap_or_else(|| stem(&origin.path)),
             text,
             metadata: Metadata::new(),
         })
     }
 
-    /// The whole file, decompressed.
-    fn bytes(&self, path: &Path) -> Result<Vec<u8>, Reason> {
-        let stream = ByteStream::open(path).map_err(|error| match error {
+    /// The whole file, decompressed and decoded, and what it was decoded from.
+    fn bytes(&self, path: &Path) -> Result<(Vec<u8>, Encoding), Reason> {
+        let FileOptions {
+            limit,
+            encoding,
+            ref stop,
+        } = self.reading;
+        let stream = ByteStream::open(path, encoding, stop).map_err(|error| match error {
             Error::Open { source, .. } | Error::Read { source, .. } => Reason::Unreadable(source),
+            Error::NotText { why, .. } => {
+                Reason::Unreadable(io::Error::new(io::ErrorKind::InvalidData, why))
+            }
             other => Reason::Unreadable(io::Error::new(io::ErrorKind::InvalidData, other)),
         })?;
         let mut bytes = Vec::new();
         stream
             .reader
-            .take(self.limit.saturating_add(1))
+            .take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
             .map_err(Reason::Unreadable)?;
-        if bytes.len() as u64 > self.limit {
-            return Err(Reason::TooLarge { limit: self.limit });
+        if bytes.len() as u64 > limit {
+            return Err(Reason::TooLarge { limit });
         }
-        Ok(bytes)
+        Ok((bytes, stream.encoding))
     }
+}
+
+impl Markup {
+    /// The title and the plain text of a file with this markup.
+    pub fn readable(self, text: &str) -> Readable {
+        match self {
+            Markup::Plain => Readable {
+                title: None,
+                text: text.trim().to_owned(),
+            },
+            Markup::Markdown => markdown::readable(text),
+            Markup::Html => html::readable(text),
+        }
+    }
+}
+
+/// The line of the first byte that is not UTF-8, from 1.
+fn line_of_fault(bytes: &[u8]) -> u64 {
+    let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    valid.matches('\n').count() as u64 + 1
 }
 
 /// The file's name without the extensions of format and compression.
@@ -190,7 +235,7 @@ fn stem(path: &Path) -> String {
 struct Walk<'a> {
     root: &'a Path,
     entries: Vec<Entry>,
-    n_skipped: u64,
+    passed_over: PassedOver,
     /// Folders not yet listed.
     folders: Vec<PathBuf>,
 }
@@ -200,6 +245,7 @@ impl Walk<'_> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
             if entry.file_name().as_encoded_bytes().starts_with(b".") {
+                self.passed_over.add("hidden");
                 continue;
             }
             if entry.file_type()?.is_dir() {
@@ -213,7 +259,11 @@ impl Walk<'_> {
 
     fn file(&mut self, path: PathBuf) {
         let Some(markup) = Markup::from_name(&path) else {
-            self.n_skipped += 1;
+            // Follows links, as below.
+            match path.is_dir() {
+                true => self.passed_over.add("links to folders"),
+                false => self.pass_over(&path),
+            }
             return;
         };
         // Follows links, so that a link to a file is read and a broken one is reported.
@@ -221,9 +271,12 @@ impl Walk<'_> {
             Ok(metadata) => metadata,
             Err(error) => return self.bad(path, Reason::Unreadable(error)),
         };
+        if metadata.is_dir() {
+            return self.passed_over.add("links to folders");
+        }
         if !metadata.is_file() {
-            self.n_skipped += 1;
-            return;
+            let kind = kind(metadata.file_type());
+            return self.bad(path, Reason::NotAFile { kind });
         }
         let Some(id) = self.id(&path) else {
             return self.bad(path, Reason::FileName);
@@ -233,6 +286,14 @@ impl Walk<'_> {
             bytes: metadata.len(),
             content: Content::Text { id, markup },
         });
+    }
+
+    /// Counts a file that is not read, by its extension.
+    fn pass_over(&mut self, path: &Path) {
+        match extension(path) {
+            Some(extension) => self.passed_over.add(&format!(".{extension}")),
+            None => self.passed_over.add("without extension"),
+        }
     }
 
     fn bad(&mut self, path: PathBuf, reason: Reason) {
@@ -248,4 +309,23 @@ impl Walk<'_> {
         let names: Option<Vec<&str>> = below.iter().map(|name| name.to_str()).collect();
         Some(names?.join("/"))
     }
+}
+
+/// What a file that is not a regular one is.
+fn kind(file_type: fs::FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if file_type.is_fifo() {
+            return "a named pipe";
+        }
+        if file_type.is_socket() {
+            return "a socket";
+        }
+        if file_type.is_char_device() || file_type.is_block_device() {
+            return "a device";
+        }
+    }
+    let _ = file_type;
+    "something else"
 }

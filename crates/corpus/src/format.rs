@@ -79,15 +79,18 @@ pub enum QueryFormat {
     Tsv,
     /// One query per line: `.txt`.
     Lines,
+    /// TREC's topics, in blocks of `<top>`: told by their content, whatever the file's name.
+    Trec,
 }
 
 impl QueryFormat {
     /// Every format.
-    pub const ALL: [QueryFormat; 4] = [
+    pub const ALL: [QueryFormat; 5] = [
         QueryFormat::Jsonl,
         QueryFormat::Csv,
         QueryFormat::Tsv,
         QueryFormat::Lines,
+        QueryFormat::Trec,
     ];
 
     /// The name in messages and on the command line.
@@ -97,6 +100,7 @@ impl QueryFormat {
             QueryFormat::Csv => "csv",
             QueryFormat::Tsv => "tsv",
             QueryFormat::Lines => "lines",
+            QueryFormat::Trec => "trec",
         }
     }
 
@@ -116,7 +120,7 @@ impl QueryFormat {
             Some("txt") => Ok(QueryFormat::Lines),
             _ => Err(Error::UnknownFormat {
                 path: path.to_owned(),
-                expected: ".jsonl, .csv, .tsv or .txt (.gz or .zst may follow)",
+                expected: ".jsonl, .csv, .tsv or .txt (.gz or .zst may follow); TREC topics begin with <top>",
             }),
         }
     }
@@ -130,22 +134,70 @@ impl FromStr for QueryFormat {
             .into_iter()
             .find(|format| format.as_str() == name)
             .ok_or_else(|| {
-                format!("unknown format `{name}`; formats are jsonl, csv, tsv and lines")
+                format!("unknown format `{name}`; formats are jsonl, csv, tsv, lines and trec")
             })
+    }
+}
+
+/// The format of a file of judgments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JudgmentFormat {
+    /// TREC's qrels: query, a column that is not used, document, grade.
+    Trec,
+    /// BEIR's: query, document, grade, with or without a header.
+    Beir,
+    /// A table with a header, its fields quoted as in RFC 4180: `.csv`.
+    Csv,
+}
+
+impl JudgmentFormat {
+    /// Every format.
+    pub const ALL: [JudgmentFormat; 3] = [
+        JudgmentFormat::Trec,
+        JudgmentFormat::Beir,
+        JudgmentFormat::Csv,
+    ];
+
+    /// The name in messages and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            JudgmentFormat::Trec => "trec",
+            JudgmentFormat::Beir => "beir",
+            JudgmentFormat::Csv => "csv",
+        }
+    }
+
+    /// The format if the file's extension tells it: the others are told by the first line.
+    pub(crate) fn from_name(path: &Path) -> Option<JudgmentFormat> {
+        (extension(path)? == "csv").then_some(JudgmentFormat::Csv)
+    }
+}
+
+impl FromStr for JudgmentFormat {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        JudgmentFormat::ALL
+            .into_iter()
+            .find(|format| format.as_str() == name)
+            .ok_or_else(|| format!("unknown format `{name}`; formats are trec, beir and csv"))
     }
 }
 
 /// The markup of a text file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Markup {
+pub enum Markup {
+    /// None: `.txt`.
     Plain,
+    /// CommonMark with tables, footnotes, strikethrough and task lists: `.md`.
     Markdown,
+    /// HTML or XHTML: `.html`.
     Html,
 }
 
 impl Markup {
-    /// `None` if the extension is not that of a text file.
-    pub(crate) fn from_name(path: &Path) -> Option<Markup> {
+    /// By the file's extension; `None` if it is not that of a text file.
+    pub fn from_name(path: &Path) -> Option<Markup> {
         match extension(path)?.as_str() {
             "txt" | "text" => Some(Markup::Plain),
             "md" | "markdown" => Some(Markup::Markdown),
@@ -201,7 +253,8 @@ pub(crate) fn uncompressed_name(path: &Path) -> &Path {
     }
 }
 
-fn extension(path: &Path) -> Option<String> {
+/// The extension in lower case, without that of a compression.
+pub(crate) fn extension(path: &Path) -> Option<String> {
     let extension = uncompressed_name(path).extension()?;
     Some(extension.to_str()?.to_ascii_lowercase())
 }
@@ -240,6 +293,10 @@ mod tests {
         for format in QueryFormat::ALL {
             assert_eq!(format.as_str().parse(), Ok(format));
         }
+        for format in JudgmentFormat::ALL {
+            assert_eq!(format.as_str().parse(), Ok(format));
+        }
+        assert!("tsv".parse::<JudgmentFormat>().is_err());
         assert!("pdf".parse::<Format>().is_err());
         assert!("files".parse::<QueryFormat>().is_err());
     }

@@ -1,30 +1,63 @@
 //! Extracts the readable text of HTML. Tags are handled one by one without building a
 //! tree, which suffices to separate words and lines and to leave out hidden content.
 
-use html5gum::emitters::default::DefaultEmitter;
-use html5gum::{Token, Tokenizer};
+use html5gum::{State, Token, Tokenizer};
 
 use crate::prose::{Prose, Readable};
 
 /// The text that a reader would see. The title is that of `<title>`, else that of the
 /// first `<h1>`; scripts, styles, templates, drawings and comments are left out.
+///
+/// A tag that closes itself is an empty element, as in XHTML. A browser that takes a page for
+/// HTML ignores the slash: it would read all that follows `<title/>` or `<script/>` as the
+/// title or the script. Whoever writes such a tag means XHTML.
 pub(crate) fn readable(html: &str) -> Readable {
-    let mut emitter = DefaultEmitter::default();
-    emitter.naively_switch_states(true);
     let mut page = Page::default();
-    for token in Tokenizer::new_with_emitter(html, emitter) {
-        let Ok(token) = token;
+    let mut tokens = Tokenizer::new(html);
+    while let Some(Ok(token)) = tokens.next() {
         match token {
-            Token::StartTag(tag) => page.start(&tag.name, tag.self_closing),
+            Token::StartTag(tag) if tag.self_closing => {
+                page.start(&tag.name, true);
+                page.end_empty(&tag.name);
+            }
+            Token::StartTag(tag) => {
+                page.start(&tag.name, false);
+                // A token is handed out before anything after it is read, so that this decides
+                // how the content of the element is read.
+                if let Some(state) = content(&tag.name) {
+                    tokens.set_state(state);
+                }
+            }
             Token::EndTag(tag) => page.end(&tag.name),
             Token::String(text) => page.text(&String::from_utf8_lossy(&text)),
-            Token::Comment(_) | Token::Doctype(_) | Token::Error(_) => {}
+            // What XHTML calls character data is a comment to HTML.
+            Token::Comment(text) => {
+                if let Some(text) = text.strip_prefix(b"[CDATA[") {
+                    let text = text.strip_suffix(b"]]").unwrap_or(text);
+                    page.text(&String::from_utf8_lossy(text));
+                }
+            }
+            Token::Doctype(_) | Token::Error(_) => {}
         }
     }
     page.close_title();
     Readable {
         title: page.title,
         text: page.body.into_text(),
+    }
+}
+
+/// How the content of an element is read if it is not markup. `noscript` is one of them: who
+/// reads a page with scripts does not see it.
+fn content(name: &[u8]) -> Option<State> {
+    match name {
+        b"title" | b"textarea" => Some(State::RcData),
+        b"script" => Some(State::ScriptData),
+        b"style" | b"xmp" | b"iframe" | b"noembed" | b"noframes" | b"noscript" => {
+            Some(State::RawText)
+        }
+        b"plaintext" => Some(State::PlainText),
+        _ => None,
     }
 }
 
@@ -83,6 +116,13 @@ impl Page {
                 self.close_title();
                 self.body.end_line();
             }
+        }
+    }
+
+    /// Ends an element that has no content.
+    fn end_empty(&mut self, name: &[u8]) {
+        if self.hidden.is_none() {
+            self.end(name);
         }
     }
 
@@ -230,6 +270,54 @@ mod tests {
             expect![[r#"
                 (none)
                 abcd
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_tag_that_closes_itself_swallows_nothing() {
+        for name in [
+            "title",
+            "script",
+            "style",
+            "iframe",
+            "textarea",
+            "noscript",
+            "xmp",
+            "noembed",
+            "noframes",
+            "plaintext",
+            "template",
+            "svg",
+            "object",
+            "canvas",
+            "h1",
+            "select",
+        ] {
+            let page = readable(&format!(
+                "<html><head><{name}/></head><body><p>The <b>harbor</b> <{name} a='b' />master.</p></body></html>"
+            ));
+            assert!(!page.text.contains('<'), "{name}: {}", page.text);
+            let words: Vec<&str> = page.text.split_whitespace().collect();
+            assert_eq!(words, ["The", "harbor", "master."], "{name}");
+            assert_eq!(page.title, None, "{name}");
+        }
+        check(
+            "<head><title/><style/></head><h1>One</h1><svg><svg/>drawn</svg><script>var x;</script>text",
+            expect![[r#"
+                One
+                text
+            "#]],
+        );
+    }
+
+    #[test]
+    fn character_data_are_text() {
+        check(
+            "<p>a <![CDATA[b & c]]> d<script>//<![CDATA[\nx //]]></script>",
+            expect![[r#"
+                (none)
+                a b & c d
             "#]],
         );
     }

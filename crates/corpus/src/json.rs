@@ -1,38 +1,21 @@
 //! Parses one line of JSON as a document or a query, in the layout of BEIR and its variants.
 
-use std::io::{self, BufRead};
-
 use serde_json::{Map, Value};
 use treffer_types::{Document, Query};
 
-use crate::lines::{Line, Lines, Numbered, utf8};
+use crate::columns::Columns;
+use crate::names::{self, Names};
 use crate::problem::Reason;
 
-/// Parses the next line that is not blank.
-pub(crate) fn next<R: BufRead, T>(
-    lines: &mut Lines<R>,
-    parse: impl Fn(&str) -> Result<T, Reason>,
-) -> io::Result<Option<Numbered<T>>> {
-    let limit = lines.limit();
-    while let Some((number, line)) = lines.next()? {
-        let result = match line {
-            Line::TooLarge => Err(Reason::TooLarge { limit }),
-            Line::Bytes(bytes) if bytes.trim_ascii().is_empty() => continue,
-            Line::Bytes(bytes) => utf8(bytes).and_then(&parse),
-        };
-        return Ok(Some((number, result)));
-    }
-    Ok(None)
-}
-
-/// Parses `_id` or `id` (a string or an integer), `title`, and `text` or `contents`. Other
-/// fields become metadata, in their order, except an empty `metadata` object. If a record
-/// has both names of a field, the one listed first is read and the other becomes metadata.
-pub(crate) fn document(line: &str) -> Result<Document, Reason> {
+/// Parses an id (a string or an integer), a title and a text from the fields that `fields`
+/// name, or those with the usual names. Other fields become metadata, in their order, except
+/// an empty `metadata` object. If a record has several names of a field, the one listed
+/// first is read and the others become metadata.
+pub(crate) fn document(line: &str, fields: &Columns) -> Result<Document, Reason> {
     let mut record = object(line)?;
-    let id = take_id(&mut record)?;
-    let title = take_text(&mut record, &["title"])?;
-    let text = take_text(&mut record, &["text", "contents"])?;
+    let id = take_id(&mut record, fields.id.as_deref(), names::DOCUMENT_ID)?;
+    let title = take_text(&mut record, fields.title.as_deref(), names::TITLE)?;
+    let text = take_text(&mut record, fields.text.as_deref(), names::TEXT)?;
     if title.trim().is_empty() && text.trim().is_empty() {
         return Err(Reason::EmptyText);
     }
@@ -50,21 +33,30 @@ pub(crate) fn document(line: &str) -> Result<Document, Reason> {
     })
 }
 
-/// Parses `_id` or `id`, `text` or `query`, and tags: an array of strings or one string,
-/// in `tags` or `metadata.tags`. Other fields are dropped.
+/// Parses an id, a text, and tags: an array of strings or one string, in `tags` or
+/// `metadata.tags`. Other fields are dropped.
 pub(crate) fn query(line: &str) -> Result<Query, Reason> {
     let mut record = object(line)?;
-    let id = take_id(&mut record)?;
-    let text = take_text(&mut record, &["text", "query"])?;
+    let id = take_id(&mut record, None, names::QUERY_ID)?;
+    let text = take_text(&mut record, None, names::QUERY_TEXT)?;
     if text.trim().is_empty() {
         return Err(Reason::EmptyText);
     }
-    let in_metadata = || record.get("metadata").and_then(|value| value.get("tags"));
-    let tags = match record.get("tags").or_else(in_metadata) {
+    let in_record = names::key(&record, names::TAGS).and_then(|key| record.get(&key));
+    let in_metadata = || {
+        let metadata = record.get("metadata")?.as_object()?;
+        metadata.get(&names::key(metadata, names::TAGS)?)
+    };
+    let tags = match in_record.or_else(in_metadata) {
         Some(tags) => tags_of(tags)?,
         None => Vec::new(),
     };
-    Ok(Query { id, text, tags })
+    Ok(Query {
+        id,
+        text,
+        tags,
+        ..Query::default()
+    })
 }
 
 fn object(line: &str) -> Result<Map<String, Value>, Reason> {
@@ -88,56 +80,66 @@ fn message(error: &serde_json::Error) -> String {
     whole.strip_suffix(&position).unwrap_or(&whole).to_owned()
 }
 
-fn take_id(record: &mut Map<String, Value>) -> Result<String, Reason> {
-    for field in ["_id", "id"] {
-        let id = match record.get(field) {
-            None => continue,
-            Some(Value::String(id)) => id.clone(),
-            Some(Value::Number(id)) if !id.is_f64() => id.to_string(),
-            Some(Value::Null) => String::new(),
-            Some(other) => {
-                return Err(Reason::WrongType {
-                    field,
-                    found: kind(other),
-                    expected: "a string or an integer",
-                });
-            }
-        };
-        if id.trim().is_empty() {
-            return Err(Reason::MissingId);
-        }
-        record.shift_remove(field);
-        return Ok(id);
+/// The key of the chosen field, or of the first one with a usual name.
+fn key(record: &Map<String, Value>, chosen: Option<&str>, usual: Names) -> Option<String> {
+    match chosen {
+        Some(name) => names::key(record, &[name]),
+        None => names::key(record, usual),
     }
-    Err(Reason::MissingId)
 }
 
-/// Removes and returns the first of `fields` that is present; empty if none is, or if it
-/// is null.
-fn take_text(record: &mut Map<String, Value>, fields: &[&'static str]) -> Result<String, Reason> {
-    for &field in fields {
-        match record.get(field) {
-            None => continue,
-            Some(Value::String(_) | Value::Null) => {}
-            Some(other) => {
-                return Err(Reason::WrongType {
-                    field,
-                    found: kind(other),
-                    expected: "a string",
-                });
-            }
+fn take_id(
+    record: &mut Map<String, Value>,
+    chosen: Option<&str>,
+    usual: Names,
+) -> Result<String, Reason> {
+    let Some(field) = key(record, chosen, usual) else {
+        return Err(Reason::MissingId);
+    };
+    let id = match record.get(&field) {
+        Some(Value::String(id)) => names::id(id)?.to_owned(),
+        Some(Value::Number(id)) if !id.is_f64() => id.to_string(),
+        Some(Value::Null) | None => return Err(Reason::MissingId),
+        Some(other) => {
+            return Err(Reason::WrongType {
+                found: kind(other),
+                field,
+                expected: "a string or an integer",
+            });
         }
-        return Ok(match record.shift_remove(field) {
-            Some(Value::String(text)) => text,
-            _ => String::new(),
-        });
+    };
+    record.shift_remove(&field);
+    Ok(id)
+}
+
+/// Removes and returns a text; empty if there is none, or if it is null.
+fn take_text(
+    record: &mut Map<String, Value>,
+    chosen: Option<&str>,
+    usual: Names,
+) -> Result<String, Reason> {
+    let Some(field) = key(record, chosen, usual) else {
+        return Ok(String::new());
+    };
+    match record.get(&field) {
+        Some(Value::String(_) | Value::Null) | None => {}
+        Some(other) => {
+            return Err(Reason::WrongType {
+                found: kind(other),
+                field,
+                expected: "a string",
+            });
+        }
     }
-    Ok(String::new())
+    Ok(match record.shift_remove(&field) {
+        Some(Value::String(text)) => text,
+        _ => String::new(),
+    })
 }
 
 fn tags_of(value: &Value) -> Result<Vec<String>, Reason> {
     let wrong = |found| Reason::WrongType {
-        field: "tags",
+        field: "tags".to_owned(),
         found: kind(found),
         expected: "a string or an array of strings",
     };

@@ -1,9 +1,13 @@
-//! Reads documents, queries and relevance judgments from files, one record at a time. A
-//! bad record is skipped and reported with its file and line.
+//! Reads documents, queries, relevance judgments and runs from files, one record at a time.
+//! A bad record is skipped and reported with its file and line.
 //!
 //! Reading order: [`read_documents`] and the [`Record`]s that it yields, [`read_queries`],
-//! [`read_judgments`]; [`open_input`] opens files that another crate parses. A [`Problem`]
-//! describes one bad record, and reading goes on after it; an [`Error`] ends it.
+//! [`read_judgments`], [`read_run`]. A [`Problem`] describes one bad record, and reading goes
+//! on after it; an [`Error`] ends it.
+//!
+//! All of them open a file in the same way (`stream`: compression, encoding, byte order
+//! mark), take lines from one reader (`lines`) and know the same names of fields and the
+//! same rule for ids (`names`).
 //!
 //! ```
 //! use std::path::Path;
@@ -27,29 +31,41 @@
 
 mod columns;
 mod documents;
+mod encoding;
 mod error;
+mod fields;
 mod files;
 mod format;
+mod front_matter;
+mod gunzip;
 mod html;
 mod json;
 mod lines;
 mod markdown;
+mod names;
+mod passed_over;
 mod problem;
 mod prose;
 mod qrels;
 mod queries;
 mod record;
+mod runs;
 mod stop;
 mod stream;
 mod table;
+mod topics;
 
-pub use columns::Columns;
-pub use documents::{DocumentReader, ReadOptions, read_documents};
+pub use columns::{Columns, Delimiter};
+pub use documents::{DocumentReader, ReadOptions, check_input, read_documents};
+pub use encoding::Encoding;
 pub use error::Error;
-pub use format::{Format, QueryFormat};
+pub use format::{Format, JudgmentFormat, Markup, QueryFormat};
+pub use passed_over::PassedOver;
 pub use problem::{Problem, Reason};
-pub use qrels::{Judgments, MODEL_JUDGE, read_judgments, read_qrels};
-pub use queries::read_queries;
+pub use prose::Readable;
+pub use qrels::{JudgmentOptions, Judgments, MODEL_JUDGE, judgments_from_reader, read_judgments};
+pub use queries::{QueryOptions, queries_from_reader, read_queries};
 pub use record::{Origin, Record};
+pub use runs::{Rankings, RunDocument, RunOptions, read_run, run_from_reader};
 pub use stop::Stop;
-pub use stream::open_input;
+pub use topics::TopicField;

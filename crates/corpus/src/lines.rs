@@ -3,6 +3,7 @@
 
 use std::io::{self, BufRead, Read};
 
+use crate::encoding::Encoding;
 use crate::problem::Reason;
 
 /// One line.
@@ -21,6 +22,7 @@ pub(crate) struct Lines<R> {
     buffer: Vec<u8>,
     number: u64,
     limit: u64,
+    encoding: Encoding,
 }
 
 impl<R: BufRead> Lines<R> {
@@ -31,7 +33,19 @@ impl<R: BufRead> Lines<R> {
             buffer: Vec::new(),
             number: 0,
             limit,
+            encoding: Encoding::UTF_8,
         }
+    }
+
+    /// The same of bytes that were decoded from `encoding`, which messages then name.
+    pub(crate) fn decoded_from(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
+    /// What the bytes were decoded from.
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
     }
 
     /// Lines read so far.
@@ -77,15 +91,43 @@ impl<R: BufRead> Lines<R> {
         }
         Ok(Some((self.number, Line::Bytes(&self.buffer[start..end]))))
     }
+
+    /// Parses the next line that is not blank.
+    pub(crate) fn next_parsed<T>(
+        &mut self,
+        mut parse: impl FnMut(&str) -> Result<T, Reason>,
+    ) -> io::Result<Option<Numbered<T>>> {
+        let (limit, encoding) = (self.limit, self.encoding);
+        while let Some((number, line)) = self.next()? {
+            let result = match line {
+                Line::TooLarge => Err(Reason::TooLarge { limit }),
+                Line::Bytes(bytes) => match utf8(bytes, encoding) {
+                    Ok(text) if text.trim().is_empty() => continue,
+                    Ok(text) => parse(text),
+                    Err(reason) => Err(reason),
+                },
+            };
+            return Ok(Some((number, result)));
+        }
+        Ok(None)
+    }
 }
 
 /// The number of a record's first line, and the record or what is wrong with it.
 pub(crate) type Numbered<T> = (u64, Result<T, Reason>);
 
-/// The bytes as text.
-pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, Reason> {
-    std::str::from_utf8(bytes).map_err(|error| Reason::InvalidUtf8 {
-        byte: error.valid_up_to() + 1,
+/// The bytes, which were decoded from `encoding`, as text.
+pub(crate) fn utf8(bytes: &[u8], encoding: Encoding) -> Result<&str, Reason> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        if encoding == Encoding::UTF_8 {
+            Reason::InvalidUtf8 {
+                byte: error.valid_up_to() + 1,
+            }
+        } else {
+            Reason::InvalidEncoding {
+                encoding: encoding.name(),
+            }
+        }
     })
 }
 

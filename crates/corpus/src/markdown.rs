@@ -2,20 +2,25 @@
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
+use crate::front_matter::{self, Split};
 use crate::html;
 use crate::prose::{Prose, Readable};
 
-/// The text without markup. The title is the first heading that is not empty. Front
-/// matter is left out; embedded HTML is reduced to its readable text.
+/// The text without markup. The title is that of the metadata at the start, else the first
+/// heading that is not empty. Metadata are left out; embedded HTML is reduced to its
+/// readable text.
 pub(crate) fn readable(markdown: &str) -> Readable {
+    // Not the parser's own metadata blocks, which it finds in the middle of a text too.
+    let Split { title, body } = front_matter::split(markdown);
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_STRIKETHROUGH
-        | Options::ENABLE_TASKLISTS
-        | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS
-        | Options::ENABLE_PLUSES_DELIMITED_METADATA_BLOCKS;
-    let mut page = Page::default();
-    for event in Parser::new_ext(markdown, options) {
+        | Options::ENABLE_TASKLISTS;
+    let mut page = Page {
+        title: title.map(|title| one_line(&title)),
+        ..Page::default()
+    };
+    for event in Parser::new_ext(body, options) {
         page.event(event);
     }
     Readable {
@@ -32,7 +37,6 @@ struct Page {
     heading: Option<Prose>,
     /// A block of HTML while it is being read.
     html: String,
-    in_front_matter: bool,
 }
 
 impl Page {
@@ -40,16 +44,12 @@ impl Page {
         match event {
             Event::Start(tag) => self.start(&tag),
             Event::End(tag) => self.end(tag),
-            Event::Text(text) | Event::Code(text) if !self.in_front_matter => {
-                self.prose().push(&text);
-            }
+            Event::Text(text) | Event::Code(text) => self.prose().push(&text),
             Event::Html(html) => self.html.push_str(&html),
             Event::InlineHtml(html) if html.starts_with("<br") => self.prose().end_line(),
             Event::SoftBreak => self.prose().end_word(),
             Event::HardBreak | Event::Rule => self.prose().end_line(),
-            Event::Text(_)
-            | Event::Code(_)
-            | Event::InlineHtml(_)
+            Event::InlineHtml(_)
             | Event::InlineMath(_)
             | Event::DisplayMath(_)
             | Event::FootnoteReference(_)
@@ -65,7 +65,6 @@ impl Page {
                     self.heading = Some(Prose::default());
                 }
             }
-            Tag::MetadataBlock(_) => self.in_front_matter = true,
             Tag::TableCell => self.prose().end_word(),
             tag if is_inline(&tag.to_end()) => {}
             _ => self.prose().end_line(),
@@ -81,7 +80,6 @@ impl Page {
                 }
                 self.body.end_line();
             }
-            TagEnd::MetadataBlock(_) => self.in_front_matter = false,
             TagEnd::HtmlBlock => {
                 let page = html::readable(&std::mem::take(&mut self.html));
                 for line in page
@@ -104,6 +102,13 @@ impl Page {
     fn prose(&mut self) -> &mut Prose {
         self.heading.as_mut().unwrap_or(&mut self.body)
     }
+}
+
+/// A title from the metadata, with its white space as that of a heading.
+fn one_line(title: &str) -> String {
+    let mut prose = Prose::default();
+    prose.push(title);
+    prose.into_text()
 }
 
 fn is_inline(tag: &TagEnd) -> bool {
@@ -141,8 +146,9 @@ mod tests {
              ![picture of a fridge](x.png)  \nbroken &amp; line.\n\n## Second\n\n- one\n  - two\n- [x] three\n\n\
              | a | b |\n|---|---|\n| c | d |\n\n```rust\nlet x = 1;\n```\n\n> quote[^1]\n\n[^1]: note\n\n***\nend",
             expect![[r#"
-                The one
+                front
                 Intro.
+                The one
                 Some emphasis and a link, picture of a fridge
                 broken & line.
                 Second
@@ -155,6 +161,40 @@ mod tests {
                 quote
                 note
                 end
+            "#]],
+        );
+    }
+
+    #[test]
+    fn rules_in_the_middle_are_no_metadata() {
+        check(
+            "# Notes\n\nFirst.\n\n---\n**Second** part: bearings.\nOrder code 4711.\n---\n\n+++\nkey = 1\n+++\n\n---\nkey: value\n---\nLast.",
+            expect![[r#"
+                Notes
+                First.
+                Second part: bearings. Order code 4711.
+                +++ key = 1 +++
+                key: value
+                Last.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_title_in_the_metadata_comes_before_headings() {
+        check(
+            "---\ntitle: Defrosting the Aurora freezer\ndescription: thawing\n---\n\n# Before you begin\n\nSwitch it off.",
+            expect![[r#"
+                Defrosting the Aurora freezer
+                Before you begin
+                Switch it off.
+            "#]],
+        );
+        check(
+            "+++\nweight = 3\n+++\n# Heading\ntext",
+            expect![[r#"
+                Heading
+                text
             "#]],
         );
     }

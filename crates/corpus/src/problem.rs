@@ -56,7 +56,7 @@ pub enum Reason {
     #[error("`{field}` is {found}, {expected} is expected")]
     WrongType {
         /// The field's name.
-        field: &'static str,
+        field: String,
         /// The kind of value found, such as `an array`.
         found: &'static str,
         /// The kind of value expected.
@@ -70,6 +70,24 @@ pub enum Reason {
     InvalidUtf8 {
         /// Position of the first invalid byte within the record, from 1.
         byte: usize,
+    },
+    /// The record holds bytes that are no character of the file's encoding.
+    #[error("not valid {encoding}; convert the file to UTF-8")]
+    InvalidEncoding {
+        /// The encoding that was named, or told by a byte order mark.
+        encoding: &'static str,
+    },
+    /// A topic has none of the fields that make up the query.
+    #[error("the topic has no {field}")]
+    NoTopicField {
+        /// The fields that were asked for, as in "<title>".
+        field: String,
+    },
+    /// Text between topics.
+    #[error("`{text}` stands outside of any topic")]
+    OutsideTopics {
+        /// The text, shortened if long.
+        text: String,
     },
     /// The record's number of columns does not fit the layout of its file.
     #[error("columns found: {found}, expected: {expected}")]
@@ -95,6 +113,26 @@ pub enum Reason {
     BadGrade {
         /// The text in place of the grade, shortened if long.
         grade: String,
+    },
+    /// The score of a result is not a finite number.
+    #[error("the score `{score}` of document `{doc}` is not a finite number")]
+    BadScore {
+        /// The text in place of the score, shortened if long.
+        score: String,
+        /// The document's id.
+        doc: String,
+    },
+    /// A run has a document twice for one query.
+    #[error(
+        "document `{doc}` of query `{query}` already stands on line {first_line}, which is kept"
+    )]
+    DuplicateResult {
+        /// The query's id.
+        query: String,
+        /// The document's id.
+        doc: String,
+        /// The first line with the document.
+        first_line: u64,
     },
     /// An earlier record has the same id.
     #[error("duplicate id `{id}`{}; the first is kept", at_line(*.first_line))]
@@ -122,6 +160,12 @@ pub enum Reason {
         /// The limit in bytes.
         limit: u64,
     },
+    /// What has the name of a text file in a folder is no file: reading it might never end.
+    #[error("not a regular file but {kind}; to read it as a stream, name it by itself")]
+    NotAFile {
+        /// What it is, as in "a named pipe".
+        kind: &'static str,
+    },
     /// A file of a folder could not be read.
     #[error("could not be read: {0}")]
     Unreadable(io::Error),
@@ -131,6 +175,38 @@ pub enum Reason {
     /// The file's name is not valid Unicode and so cannot serve as a document id.
     #[error("the file name is not valid Unicode; rename the file")]
     FileName,
+}
+
+impl Reason {
+    /// The kind of reason in a few words that follow a number of records, as in "without an
+    /// id": for counting what is not listed.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Reason::BrokenJson { .. } => "not valid JSON",
+            Reason::NotAnObject { .. } => "not a JSON object",
+            Reason::MissingId => "without an id",
+            Reason::WrongType { .. } => "with a value of the wrong type",
+            Reason::EmptyText => "without text",
+            Reason::InvalidUtf8 { .. } => "not valid UTF-8",
+            Reason::InvalidEncoding { .. } => "not valid in their encoding",
+            Reason::NoTopicField { .. } => "without the field of the topic",
+            Reason::OutsideTopics { .. } => "outside of any topic",
+            Reason::WrongColumns { .. } | Reason::NotAsHeader { .. } => {
+                "with another number of columns"
+            }
+            Reason::UnclosedQuote => "with a quoted field that is never closed",
+            Reason::BadGrade { .. } => "with a grade that is not an integer",
+            Reason::BadScore { .. } => "with a score that is not a number",
+            Reason::DuplicateResult { .. } => "repeating a document of their query",
+            Reason::DuplicateId { .. } => "with a duplicate id",
+            Reason::DuplicateJudgment { .. } => "judging a document again",
+            Reason::TooLarge { .. } => "longer than the limit",
+            Reason::NotAFile { .. } => "not a regular file",
+            Reason::Unreadable(_) => "that could not be read",
+            Reason::Refused(_) => "that the index does not accept",
+            Reason::FileName => "with a file name that is not valid Unicode",
+        }
+    }
 }
 
 fn at_line(line: Option<u64>) -> String {

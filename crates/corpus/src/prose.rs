@@ -5,10 +5,11 @@ const SOFT_HYPHEN: char = '\u{ad}';
 
 /// The title and plain text of a marked-up file.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Readable {
+pub struct Readable {
     /// The title, if the file has one. It is not repeated in `text`.
-    pub(crate) title: Option<String>,
-    pub(crate) text: String,
+    pub title: Option<String>,
+    /// The text without markup, a line for each block.
+    pub text: String,
 }
 
 /// Plain text under construction.

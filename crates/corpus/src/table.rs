@@ -12,11 +12,22 @@ use crate::problem::Reason;
 
 /// How fields are separated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    /// By commas. A quoted field may contain commas, line ends and doubled quotes.
-    Csv,
-    /// By tabs. A quote is an ordinary character.
-    Tsv,
+pub(crate) struct Dialect {
+    pub(crate) delimiter: u8,
+    /// Whether a field may be quoted: it may then contain delimiters, line ends and doubled
+    /// quotes. Otherwise a quote is an ordinary character.
+    pub(crate) has_quotes: bool,
+}
+
+impl Dialect {
+    pub(crate) const CSV: Dialect = Dialect {
+        delimiter: b',',
+        has_quotes: true,
+    };
+    pub(crate) const TSV: Dialect = Dialect {
+        delimiter: b'\t',
+        has_quotes: false,
+    };
 }
 
 /// One record: its first line and its fields, or what is wrong with it.
@@ -26,8 +37,14 @@ pub(crate) type Row = Numbered<Vec<String>>;
 pub(crate) struct Table<R> {
     lines: Lines<R>,
     dialect: Dialect,
-    /// Lines to read again before the rest of `lines`.
-    pending: VecDeque<HeldLine>,
+    /// Lines that were read and belong to no record yet. The first one is not blank.
+    held: VecDeque<HeldLine>,
+    /// How many lines after the first held one are known not to close a quoted field. They
+    /// are not looked at again, so that a file of unclosed quotes is read in linear time.
+    n_open: usize,
+    /// Bytes of the first held line and of these.
+    open_bytes: u64,
+    is_over: bool,
 }
 
 /// A line kept until its record is complete; `None` if it was too large to keep.
@@ -36,11 +53,20 @@ struct HeldLine {
     bytes: Option<Vec<u8>>,
 }
 
-impl<R> Table<R> {
-    /// How fields are separated.
-    pub(crate) fn dialect(&self) -> Dialect {
-        self.dialect
+impl HeldLine {
+    fn len(&self) -> u64 {
+        self.bytes
+            .as_ref()
+            .map_or(0, |bytes| bytes.len() as u64 + 1)
     }
+}
+
+/// The next record, as far as it is delimited.
+enum Frame {
+    /// It has this many lines.
+    Complete(usize),
+    /// It is one line that cannot be used.
+    Bad(Reason),
 }
 
 impl<R: BufRead> Table<R> {
@@ -48,8 +74,22 @@ impl<R: BufRead> Table<R> {
         Table {
             lines,
             dialect,
-            pending: VecDeque::new(),
+            held: VecDeque::new(),
+            n_open: 0,
+            open_bytes: 0,
+            is_over: false,
         }
+    }
+
+    /// How fields are separated.
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Separates the fields of all records that were not read yet by `delimiter`.
+    pub(crate) fn set_delimiter(&mut self, delimiter: u8) {
+        self.dialect.delimiter = delimiter;
+        self.n_open = 0;
     }
 
     /// Lines read so far.
@@ -59,61 +99,169 @@ impl<R: BufRead> Table<R> {
 
     /// The next record, `None` at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Row>> {
-        let mut record = Vec::new();
-        let mut held: Vec<HeldLine> = Vec::new();
-        let mut state = State::FieldStart;
-        while let Some(line) = self.next_line()? {
-            let Some(bytes) = &line.bytes else {
-                if held.is_empty() {
-                    let limit = self.lines.limit();
-                    return Ok(Some((line.number, Err(Reason::TooLarge { limit }))));
+        Ok(match self.frame()? {
+            None => None,
+            Some(Frame::Bad(reason)) => self.drop_line().map(|number| (number, Err(reason))),
+            Some(Frame::Complete(n_lines)) => {
+                let row = self.row(n_lines);
+                for _ in 0..n_lines {
+                    self.drop_line();
                 }
-                held.push(line);
-                break;
+                row
+            }
+        })
+    }
+
+    /// The record that comes next, `None` at the end.
+    pub(crate) fn peek(&mut self) -> io::Result<Option<Row>> {
+        Ok(match self.frame()? {
+            None => None,
+            Some(Frame::Bad(reason)) => self.held.front().map(|line| (line.number, Err(reason))),
+            Some(Frame::Complete(n_lines)) => self.row(n_lines),
+        })
+    }
+
+    /// Takes the line `sep=;` with which spreadsheets name the delimiter of a file, and returns
+    /// the delimiter.
+    pub(crate) fn take_separator_line(&mut self) -> io::Result<Option<u8>> {
+        if !self.has_line()? {
+            return Ok(None);
+        }
+        let Some(HeldLine {
+            number: 1,
+            bytes: Some(line),
+        }) = self.held.front()
+        else {
+            return Ok(None);
+        };
+        let line = match line.as_slice() {
+            [b'"', inner @ .., b'"'] => inner,
+            line => line,
+        };
+        let found = match line {
+            [name @ .., b'=', delimiter] if name.eq_ignore_ascii_case(b"sep") => Some(*delimiter),
+            _ => None,
+        };
+        let found = found.filter(|delimiter| is_delimiter(*delimiter));
+        if found.is_some() {
+            self.drop_line();
+        }
+        Ok(found)
+    }
+
+    /// Delimits the next record. Its lines stay held.
+    fn frame(&mut self) -> io::Result<Option<Frame>> {
+        loop {
+            if !self.has_line()? {
+                return Ok(None);
+            }
+            let line = self.held.front().and_then(|line| line.bytes.as_ref());
+            let Some(bytes) = line else {
+                let limit = self.lines.limit();
+                return Ok(Some(Frame::Bad(Reason::TooLarge { limit })));
             };
-            if held.is_empty() && bytes.is_empty() {
+            if bytes.is_empty() {
+                self.drop_line();
                 continue;
             }
-            record.extend_from_slice(bytes);
-            record.push(b'\n');
-            if self.dialect == Dialect::Csv {
-                state = bytes.iter().fold(state, |state, &byte| state.after(byte));
+            if !self.is_open_after(State::FieldStart, bytes) {
+                return Ok(Some(Frame::Complete(1)));
             }
-            let first = held.first().map_or(line.number, |first| first.number);
-            if state != State::Quoted {
-                record.pop();
-                return Ok(Some((first, self.dialect.fields(&record))));
-            }
-            held.push(line);
-            if record.len() as u64 > self.lines.limit() {
-                break;
-            }
+            return Ok(Some(match self.closing_line()? {
+                Some(place) => Frame::Complete(place + 1),
+                None => Frame::Bad(Reason::UnclosedQuote),
+            }));
         }
-        Ok(self.give_up(held))
     }
 
-    /// Reports the first line of an unclosed quoted field; the other lines are read again.
-    fn give_up(&mut self, held: Vec<HeldLine>) -> Option<Row> {
-        let mut held = held.into_iter();
-        let first = held.next()?;
-        for line in held.rev() {
-            self.pending.push_front(line);
+    /// The place of the first line after the first held one that closes the quoted field which
+    /// the first one opens; `None` if none does before the end or the limit of a record.
+    fn closing_line(&mut self) -> io::Result<Option<usize>> {
+        if self.n_open == 0 {
+            self.open_bytes = self.held.front().map_or(0, HeldLine::len);
         }
-        Some((first.number, Err(Reason::UnclosedQuote)))
+        loop {
+            let place = self.n_open + 1;
+            if self.open_bytes > self.lines.limit()
+                || (place == self.held.len() && !self.read_line()?)
+            {
+                return Ok(None);
+            }
+            let line = &self.held[place];
+            let Some(bytes) = &line.bytes else {
+                return Ok(None);
+            };
+            if !self.is_open_after(State::Quoted, bytes) {
+                return Ok(Some(place));
+            }
+            self.open_bytes += line.len();
+            self.n_open = place;
+        }
     }
 
-    fn next_line(&mut self) -> io::Result<Option<HeldLine>> {
-        if let Some(line) = self.pending.pop_front() {
-            return Ok(Some(line));
-        }
-        Ok(self.lines.next()?.map(|(number, line)| HeldLine {
-            number,
-            bytes: match line {
-                Line::Bytes(bytes) => Some(bytes.to_vec()),
-                Line::TooLarge => None,
-            },
-        }))
+    fn is_open_after(&self, state: State, line: &[u8]) -> bool {
+        let Dialect {
+            delimiter,
+            has_quotes,
+        } = self.dialect;
+        has_quotes
+            && State::Quoted
+                == line
+                    .iter()
+                    .fold(state, |state, &byte| state.after(byte, delimiter))
     }
+
+    /// The record of the first `n_lines` held lines.
+    fn row(&self, n_lines: usize) -> Option<Row> {
+        let first = self.held.front()?.number;
+        let lines: Vec<&[u8]> = self
+            .held
+            .iter()
+            .take(n_lines)
+            .filter_map(|line| line.bytes.as_deref())
+            .collect();
+        let record = lines.join(&b'\n');
+        let fields = utf8(&record, self.lines.encoding()).map(|text| self.dialect.fields(text));
+        Some((first, fields))
+    }
+
+    /// Drops the first held line and returns its number.
+    fn drop_line(&mut self) -> Option<u64> {
+        let line = self.held.pop_front()?;
+        // What is known of the lines after it is also true of those after the next one.
+        self.open_bytes = self.open_bytes.saturating_sub(line.len());
+        self.n_open = self.n_open.saturating_sub(1);
+        Some(line.number)
+    }
+
+    /// Whether a line is held, after reading one if there is none.
+    fn has_line(&mut self) -> io::Result<bool> {
+        Ok(!self.held.is_empty() || self.read_line()?)
+    }
+
+    /// Holds one more line; `false` at the end.
+    fn read_line(&mut self) -> io::Result<bool> {
+        if self.is_over {
+            return Ok(false);
+        }
+        match self.lines.next()? {
+            None => self.is_over = true,
+            Some((number, line)) => self.held.push_back(HeldLine {
+                number,
+                bytes: match line {
+                    Line::Bytes(bytes) => Some(bytes.to_vec()),
+                    Line::TooLarge => None,
+                },
+            }),
+        }
+        Ok(!self.is_over)
+    }
+}
+
+/// Whether a byte can separate fields: a visible or white character that is neither a letter
+/// nor a digit nor has another meaning.
+pub(crate) fn is_delimiter(byte: u8) -> bool {
+    byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'"' | b'\n' | b'\r' | 0)
 }
 
 /// State of a CSV record between two bytes, following RFC 4180.
@@ -127,12 +275,12 @@ enum State {
 }
 
 impl State {
-    fn after(self, byte: u8) -> State {
+    fn after(self, byte: u8, delimiter: u8) -> State {
         match (self, byte) {
             (State::Quoted, b'"') => State::Quote,
             (State::Quoted, _) => State::Quoted,
             (State::FieldStart | State::Quote, b'"') => State::Quoted,
-            (_, b',') => State::FieldStart,
+            (_, byte) if byte == delimiter => State::FieldStart,
             _ => State::Unquoted,
         }
     }
@@ -140,137 +288,56 @@ impl State {
 
 impl Dialect {
     /// The fields of one complete record.
-    fn fields(self, record: &[u8]) -> Result<Vec<String>, Reason> {
-        let text = utf8(record)?;
-        Ok(match self {
-            Dialect::Tsv => text.split('\t').map(str::to_owned).collect(),
-            Dialect::Csv => csv_fields(text),
-        })
-    }
-}
-
-fn csv_fields(record: &str) -> Vec<String> {
-    // The fields together are not longer than the record, and there is at most one more
-    // of them than there are commas.
-    let mut fields = vec![0; record.len() + 1];
-    let mut ends = vec![0; record.bytes().filter(|&byte| byte == b',').count() + 2];
-    // A lone `\r` is an ordinary character, not a line end.
-    let mut reader = ReaderBuilder::new()
-        .terminator(Terminator::Any(b'\n'))
-        .build();
-    let (mut n_read, mut n_written, mut n_ends) = (0, 0, 0);
-    loop {
-        // An empty input tells the reader that the record has ended.
-        let (result, read, written, ended) = reader.read_record(
-            &record.as_bytes()[n_read..],
-            &mut fields[n_written..],
-            &mut ends[n_ends..],
-        );
-        n_read += read;
-        n_written += written;
-        n_ends += ended;
-        match result {
-            ReadRecordResult::InputEmpty => {}
-            ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
-                unreachable!("the buffers are large enough for any split of the record")
-            }
-            ReadRecordResult::Record | ReadRecordResult::End => break,
+    fn fields(self, record: &str) -> Vec<String> {
+        if self.has_quotes {
+            return self.quoted_fields(record);
         }
+        let fields = record.split(char::from(self.delimiter));
+        fields.map(str::to_owned).collect()
     }
-    let mut start = 0;
-    ends[..n_ends]
-        .iter()
-        .map(|&end| {
-            let field = &fields[start..end];
-            start = end;
-            String::from_utf8_lossy(field).into_owned()
-        })
-        .collect()
+
+    fn quoted_fields(self, record: &str) -> Vec<String> {
+        let delimiter = self.delimiter;
+        // The fields together are not longer than the record, and there is at most one more
+        // of them than there are delimiters.
+        let mut fields = vec![0; record.len() + 1];
+        let n_delimiters = record.bytes().filter(|&byte| byte == delimiter).count();
+        let mut ends = vec![0; n_delimiters + 2];
+        // A lone `\r` is an ordinary character, not a line end.
+        let mut reader = ReaderBuilder::new()
+            .delimiter(delimiter)
+            .terminator(Terminator::Any(b'\n'))
+            .build();
+        let (mut n_read, mut n_written, mut n_ends) = (0, 0, 0);
+        loop {
+            // An empty input tells the reader that the record has ended.
+            let (result, read, written, ended) = reader.read_record(
+                &record.as_bytes()[n_read..],
+                &mut fields[n_written..],
+                &mut ends[n_ends..],
+            );
+            n_read += read;
+            n_written += written;
+            n_ends += ended;
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
+                    unreachable!("the buffers are large enough for any split of the record")
+                }
+                ReadRecordResult::Record | ReadRecordResult::End => break,
+            }
+        }
+        let mut start = 0;
+        ends[..n_ends]
+            .iter()
+            .map(|&end| {
+                let field = &fields[start..end];
+                start = end;
+                String::from_utf8_lossy(field).into_owned()
+            })
+            .collect()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn rows(input: &str, limit: u64) -> Vec<Row> {
-        let mut table = Table::new(Lines::new(input.as_bytes(), limit), Dialect::Csv);
-        std::iter::from_fn(|| table.next().unwrap()).collect()
-    }
-
-    /// Records by the csv crate, which reads an unclosed field to the end of the input.
-    fn oracle(input: &str) -> Vec<(u64, Vec<String>)> {
-        let mut reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .terminator(csv::Terminator::Any(b'\n'))
-            .from_reader(input.as_bytes());
-        let records = reader.records().map(|record| {
-            let record = record.unwrap();
-            let fields = record.iter().map(str::to_owned).collect();
-            (record.position().unwrap().line(), fields)
-        });
-        records.collect()
-    }
-
-    #[test]
-    fn large_fields_and_many_fields_fit_the_buffers() {
-        let text = "word, \"\" ".repeat(10_000);
-        let input = format!("1,\"{text}\"\n{}\n", ",".repeat(5_000));
-        let rows = rows(&input, 1 << 20);
-        let (_, first) = &rows[0];
-        assert_eq!(first.as_ref().unwrap()[1], text.replace("\"\"", "\""));
-        assert_eq!(rows[1].1.as_ref().unwrap().len(), 5_001);
-        assert_eq!(rows.len(), 2);
-    }
-
-    #[test]
-    fn lines_after_an_unclosed_quote_are_read_even_if_the_field_exceeds_the_limit() {
-        let input = format!("1,\"a\n{}", "2,b\n".repeat(100));
-        let rows = rows(&input, 50);
-        assert!(matches!(rows[0], (1, Err(Reason::UnclosedQuote))));
-        assert_eq!(rows.len(), 101);
-        assert!(rows[1..].iter().all(|(_, row)| row.is_ok()));
-    }
-
-    proptest! {
-        #[test]
-        fn records_are_those_of_the_csv_crate(input in "[ab,\"\n é]{0,40}") {
-            let rows = rows(&input, 1 << 20);
-            // The two differ on purpose if a quote is never closed.
-            let good: Result<Vec<_>, Reason> =
-                rows.into_iter().map(|(line, row)| row.map(|row| (line, row))).collect();
-            if let Ok(good) = good {
-                // The csv crate gives a record the line number of the blank lines before it.
-                let fields: Vec<_> = good.iter().map(|(_, fields)| fields.clone()).collect();
-                let expected: Vec<_> = oracle(&input).into_iter().map(|(_, fields)| fields).collect();
-                prop_assert_eq!(fields, expected);
-                let without_blanks = !input.starts_with('\n') && !input.contains("\n\n");
-                if without_blanks {
-                    let lines: Vec<u64> = good.iter().map(|(line, _)| *line).collect();
-                    let expected: Vec<u64> =
-                        oracle(&input).into_iter().map(|(line, _)| line).collect();
-                    prop_assert_eq!(lines, expected);
-                }
-            }
-        }
-
-        #[test]
-        fn what_the_csv_crate_writes_is_read(
-            table in proptest::collection::vec(("[ab,\"\n\t é]{0,6}", "[x\"]{1,2}"), 0..8),
-        ) {
-            let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
-            for (a, b) in &table {
-                writer.write_record([a, b]).unwrap();
-            }
-            let written = String::from_utf8(writer.into_inner().unwrap()).unwrap();
-            let read: Vec<_> = rows(&written, 1 << 20)
-                .into_iter()
-                .map(|(_, row)| row.unwrap())
-                .collect();
-            let table: Vec<_> = table.into_iter().map(|(a, b)| vec![a, b]).collect();
-            prop_assert_eq!(read, table);
-        }
-    }
-}
+mod tests;

@@ -11,7 +11,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use expect_test::expect;
-use treffer_corpus::{DocumentReader, Error, Format, ReadOptions, Record, read_documents};
+use treffer_corpus::{
+    Columns, DocumentReader, Error, Format, ReadOptions, Record, check_input, read_documents,
+};
 
 /// One line for every record.
 fn shown(reader: Result<DocumentReader, Error>) -> String {
@@ -91,8 +93,10 @@ fn the_text_files_of_a_folder_are_read_in_the_order_of_their_paths() {
     assert_eq!(reader.bytes_read(), 0);
     assert_eq!(reader.by_ref().count(), 10);
     assert_eq!(Some(reader.bytes_read()), reader.bytes_total());
-    // image.png, no_extension and the link to a folder.
-    assert_eq!(reader.n_files_skipped(), 3);
+    assert_eq!(
+        reader.passed_over().to_string(),
+        "5 files passed over: 2 hidden, 1 .png, 1 links to folders, 1 without extension"
+    );
 }
 
 #[test]
@@ -173,6 +177,106 @@ fn a_truncated_compressed_file_yields_its_records_and_then_an_error() {
         );
         assert!(reader.next().is_none());
     }
+}
+
+#[test]
+fn zeros_after_gzip_and_long_windows_of_zstd_are_read() {
+    let dir = folder();
+    let line = b"{\"_id\": \"a\", \"text\": \"b\"}\n";
+    let padded = [gzip(line), vec![0; 700]].concat();
+    fs::write(dir.path().join("padded.jsonl.gz"), padded).unwrap();
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+    encoder.window_log(31).unwrap();
+    encoder.long_distance_matching(true).unwrap();
+    encoder.write_all(line).unwrap();
+    fs::write(dir.path().join("long.jsonl.zst"), encoder.finish().unwrap()).unwrap();
+    for name in ["padded.jsonl.gz", "long.jsonl.zst"] {
+        assert_eq!(read_path(dir.path(), name), "1 [a] \"\" \"b\"\n", "{name}");
+    }
+}
+
+#[test]
+fn files_of_a_folder_may_be_in_other_encodings() {
+    let dir = folder();
+    let utf16 =
+        |text: &str| -> Vec<u8> { text.encode_utf16().flat_map(u16::to_le_bytes).collect() };
+    fs::write(dir.path().join("a.txt"), utf16("\u{feff}kühl")).unwrap();
+    fs::write(dir.path().join("b.md"), b"# K\xfchl\n\x81\x8d").unwrap();
+    fs::write(dir.path().join("c.html"), utf16("<p>kühl")).unwrap();
+    fs::write(
+        dir.path().join("d.html"),
+        b"<meta charset=latin1>\n<p>K\xfchl",
+    )
+    .unwrap();
+    expect![[r#"
+        - [a.txt] "a" "kühl"
+        DIR/b.md:1: not valid UTF-8 (from byte 4 of the record); convert the file to UTF-8
+        DIR/c.html: could not be read: it looks like UTF-16LE without a byte order mark; name that encoding, or convert the file to UTF-8
+        - [d.html] "d" "Kühl"
+    "#]].assert_eq(&read_path(dir.path(), ""));
+    let options = ReadOptions {
+        encoding: Some("utf-16le".parse().unwrap()),
+        ..ReadOptions::default()
+    };
+    let read = shown(read_documents(&dir.path().join("c.html"), &options));
+    assert_eq!(read, "- [c.html] \"c\" \"kühl\"\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_a_folder_is_reported_and_one_that_is_named_is_read() {
+    let dir = folder();
+    let pipe = dir.path().join("pipe.txt");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    fs::write(dir.path().join("a.txt"), "x").unwrap();
+    expect![[r#"
+        - [a.txt] "a" "x"
+        DIR/pipe.txt: not a regular file but a named pipe; to read it as a stream, name it by itself
+    "#]]
+    .assert_eq(&read_path(dir.path(), ""));
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::write(pipe, "from a pipe").unwrap()
+    });
+    assert_eq!(
+        read_path(dir.path(), "pipe.txt"),
+        "- [pipe.txt] \"pipe\" \"from a pipe\"\n"
+    );
+    writer.join().unwrap();
+}
+
+#[test]
+fn columns_are_refused_where_there_are_none() {
+    let dir = folder();
+    fs::write(dir.path().join("a.txt"), "x").unwrap();
+    let options = ReadOptions {
+        columns: Columns {
+            id: Some("sku".to_owned()),
+            ..Columns::default()
+        },
+        ..ReadOptions::default()
+    };
+    for name in ["", "a.txt"] {
+        let input = dir.path().join(name);
+        let message = check_input(&input, &options).unwrap_err().to_string();
+        assert!(
+            message.ends_with("text, Markdown and HTML have no columns or fields"),
+            "{message}"
+        );
+        assert!(read_documents(&input, &options).is_err());
+    }
+    // A folder of BEIR has fields.
+    fs::write(
+        dir.path().join("corpus.jsonl"),
+        "{\"sku\": 1, \"text\": \"x\"}\n",
+    )
+    .unwrap();
+    check_input(dir.path(), &options).unwrap();
+    assert_eq!(
+        shown(read_documents(dir.path(), &options)),
+        "1 [1] \"\" \"x\"\n"
+    );
 }
 
 #[test]

@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use treffer_corpus::{Origin, Problem, ReadOptions};
+use treffer_corpus::{Origin, PassedOver, Problem, ReadOptions};
 use treffer_types::{Document, Embedder, Progress};
 
 use self::commit::{Commit, Committed, Workplace, next_generation, refuse_foreign};
 use self::encoding::{Cut, DenseEncoding};
-use self::reading::{DocumentWriter, Reading, duplicate};
+use self::reading::{Counts, DocumentWriter, Reading, duplicate};
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
 use crate::manifest::{self, Models};
@@ -47,6 +47,8 @@ pub struct BuildReport {
     pub documents: u32,
     /// Records that were skipped; each was reported.
     pub problems: u64,
+    /// Files of folders that were not read, by kind.
+    pub passed_over: PassedOver,
     /// Documents longer than the bi-encoder's maximal length.
     pub documents_cut: u32,
     /// Tokens beyond that length, over all documents.
@@ -84,11 +86,16 @@ pub fn build(
         progress,
         on_problem,
     };
-    let ((documents, problems), mut parts) = clock.time("read", || {
+    let (counts, mut parts) = clock.time("read", || {
         let mut writer = DocumentWriter::create(&building, request.config)?;
         let counts = reading.run(&mut |document, origin| writer.add(document, origin))?;
         Ok::<_, Error>((counts, writer.finish()?))
     })?;
+    let Counts {
+        documents,
+        problems,
+        passed_over,
+    } = counts;
     let mut cut = Cut::default();
     if let (Some(embedder), Some(dense)) = (embedder, &blueprint.dense) {
         let encoding = DenseEncoding {
@@ -116,6 +123,7 @@ pub fn build(
     Ok(BuildReport {
         documents,
         problems,
+        passed_over,
         documents_cut,
         tokens_cut,
         bytes,
@@ -125,12 +133,14 @@ pub fn build(
 }
 
 /// What a build would find in its inputs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Survey {
     /// Documents that it would index.
     pub documents: u32,
     /// Records that it would skip; each was reported.
     pub problems: u64,
+    /// Files of folders that it would not read, by kind.
+    pub passed_over: PassedOver,
 }
 
 /// Reads and checks what [`build`] would, and writes nothing. Loads no models.
@@ -148,7 +158,11 @@ pub fn survey(
     let mut keep = |document: &Document, origin: Origin| {
         Ok((!ids.insert(document.id.clone())).then(|| duplicate(document, origin)))
     };
-    let (documents, problems) = Reading {
+    let Counts {
+        documents,
+        problems,
+        passed_over,
+    } = Reading {
         request,
         progress,
         on_problem,
@@ -157,6 +171,7 @@ pub fn survey(
     Ok(Survey {
         documents,
         problems,
+        passed_over,
     })
 }
 

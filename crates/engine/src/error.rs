@@ -179,10 +179,15 @@ pub enum Error {
     Strict(treffer_corpus::Problem),
 
     /// The inputs hold no document.
-    #[error("no document could be read from the input; records that are bad: {problems}")]
+    #[error(
+        "no document could be read from the input; records that are bad: {problems}{}",
+        also(.passed_over)
+    )]
     EmptyCorpus {
         /// Number of bad records.
         problems: u64,
+        /// Files of folders that were not read.
+        passed_over: treffer_corpus::PassedOver,
     },
 
     /// A request that makes no sense for this index.
@@ -230,6 +235,14 @@ impl From<treffer_disk::Error> for Error {
             },
         }
     }
+}
+
+/// What else was found, as the end of a message.
+fn also(passed_over: &treffer_corpus::PassedOver) -> String {
+    if passed_over.is_empty() {
+        return String::new();
+    }
+    format!("; {passed_over}")
 }
 
 /// Whether an error of a part of the index means that its files are damaged.

@@ -67,6 +67,15 @@ impl StageTrace {
 /// scoring.
 type Select<'a> = dyn Fn(&[Candidate]) -> Vec<usize> + 'a;
 
+/// What differs from one query to the next.
+#[derive(Clone, Copy)]
+struct Scope<'a> {
+    /// Documents that the query does not find.
+    excluded: &'a [DocId],
+    /// Instead of the profile's order.
+    select: Option<&'a Select<'a>>,
+}
+
 /// The pipeline of a profile, ready for any number of queries.
 #[derive(Clone)]
 pub struct Gatherer {
@@ -174,8 +183,13 @@ impl Gatherer {
         forced: Option<DocId>,
         select: Option<&Select<'_>>,
     ) -> Result<Gathered, Error> {
+        let excluded = self.excluded(batch.query(at))?;
+        let scope = Scope {
+            excluded: &excluded,
+            select,
+        };
         let mut deadline = Deadline::after(self.deadline, self.clock.as_ref());
-        let mut candidates = self.first_candidates(forced);
+        let mut candidates = self.first_candidates(forced, &excluded);
         let mut traces = Vec::with_capacity(self.pipeline.steps().len());
         for step in self.pipeline.steps() {
             // The first step always runs, so that there are candidates.
@@ -188,7 +202,7 @@ impl Gatherer {
                     query: query_name(query),
                     source,
                 };
-                self.run_step(*step, batch, at, &mut candidates, &mut deadline, select)
+                self.run_step(*step, batch, at, &mut candidates, &mut deadline, scope)
                     .map_err(failed)?
             };
             traces.push(trace);
@@ -203,7 +217,7 @@ impl Gatherer {
         at: usize,
         candidates: &mut Vec<Candidate>,
         deadline: &mut Deadline<'_>,
-        select: Option<&Select<'_>>,
+        scope: Scope<'_>,
     ) -> Result<StageTrace, BoxError> {
         let stage = step.stage();
         let (start, candidates_in) = (self.clock.now(), candidates.len());
@@ -213,12 +227,13 @@ impl Gatherer {
         let mut skipped = 0;
         match step {
             Step::Retrieve { depth, .. } => {
-                add_retrieved(candidates, stage, answer.retrieve(depth)?);
+                let retrieved = retrieve(answer, depth, scope.excluded)?;
+                add_retrieved(candidates, stage, retrieved);
                 score_unscored(candidates, stage, answer)?;
             }
             Step::Score { .. } => score_unscored(candidates, stage, answer)?,
             Step::Rerank { depth, order, .. } => {
-                let places = match select {
+                let places = match scope.select {
                     Some(select) => select(candidates),
                     None => {
                         let Profile {
@@ -245,13 +260,34 @@ impl Gatherer {
         })
     }
 
-    fn first_candidates(&self, forced: Option<DocId>) -> Vec<Candidate> {
+    /// The documents that the query is not to find, as far as the index has them.
+    fn excluded(&self, query: &Query) -> Result<Vec<DocId>, Error> {
+        let found = query.exclude.iter().map(|id| self.engine.find(id));
+        found.filter_map(Result::transpose).collect()
+    }
+
+    fn first_candidates(&self, forced: Option<DocId>, excluded: &[DocId]) -> Vec<Candidate> {
         if self.pipeline.scores_every_document() {
-            let docs = 0..self.engine.n_docs();
-            return docs.map(|doc| Candidate::new(DocId(doc))).collect();
+            let docs = (0..self.engine.n_docs()).map(DocId);
+            let docs = docs.filter(|doc| !excluded.contains(doc));
+            return docs.map(Candidate::new).collect();
         }
         forced.map(Candidate::new).into_iter().collect()
     }
+}
+
+/// What a stage retrieves: `depth` documents, none of which is excluded.
+fn retrieve(
+    answer: &dyn StageQuery,
+    depth: usize,
+    excluded: &[DocId],
+) -> Result<Vec<Found>, BoxError> {
+    let mut found = answer.retrieve(depth.saturating_add(excluded.len()))?;
+    if !excluded.is_empty() {
+        found.retain(|one| !excluded.contains(&one.doc));
+        found.truncate(depth);
+    }
+    Ok(found)
 }
 
 /// Adds what a stage retrieved. For a document that is already a candidate, only evidence is

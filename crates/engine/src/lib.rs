@@ -10,7 +10,8 @@
 //! opens it. [`stages`] defines what a stage is and lists the standard ones, [`pipeline`]
 //! turns a profile into the steps of a search, [`gather`] runs them, within a [`deadline`] if
 //! there is one, and [`search`] fuses what they found, by weights or by a [`learned`] fusion.
-//! [`evaluate`] measures and [`tune`] improves rankings on judged [`topics`], [`explain`]
+//! [`evaluate`] measures and [`tune`] improves rankings on judged [`topics`], in collections
+//! of which [`self_retrieval`] says which documents are queries, [`explain`]
 //! shows why a document ranks where it does, [`judge`] has the cross-encoder make judgments,
 //! and [`rerank`] and [`runs`] rerank and fuse the runs of other programs. Nothing here
 //! prints.
@@ -46,6 +47,7 @@ pub mod rerank;
 mod rerank_order;
 pub mod runs;
 pub mod search;
+pub mod self_retrieval;
 pub mod settings_file;
 pub mod stages;
 pub mod topics;

@@ -28,7 +28,7 @@ pub struct Reranked {
 }
 
 /// Scores the first `depth` documents of each ranking of the run with the cross-encoder, and
-/// sorts them by its logits.
+/// sorts them by its logits. Documents that a query excludes are left out.
 ///
 /// # Errors
 /// If the index was opened without a cross-encoder, if two queries have one id, if no
@@ -96,7 +96,8 @@ fn rerank_query(
     }
     let mut pool = Vec::new();
     let mut docs = Vec::new();
-    for RunEntry { doc, .. } in ranking {
+    let is_wanted = |entry: &&RunEntry| !query.exclude.contains(&entry.doc);
+    for RunEntry { doc, .. } in ranking.iter().filter(is_wanted) {
         match engine.find(doc)? {
             Some(number) => {
                 pool.push(Candidate::new(number));

@@ -1,9 +1,23 @@
-//! Fusing runs of other programs, with the normalizers and weights that also fuse stages.
+//! Runs of other programs: from a file to rankings, and fused with the normalizers and weights
+//! that also fuse stages.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use treffer_corpus::{Rankings, RunDocument};
 use treffer_eval::{Run, RunEntry};
 use treffer_fusion::{Normalizer, System, combine};
+
+/// The rankings of a file, in the order in which `trec_eval` takes them.
+pub fn run_of(rankings: Rankings) -> Run {
+    let entry = |RunDocument { doc, score, .. }| RunEntry { doc, score };
+    let rankings = rankings.into_iter().map(|(query, documents)| {
+        let entries = documents.into_iter().map(entry);
+        (query, entries.collect())
+    });
+    let mut run = Run::from_rankings(rankings);
+    run.sort_as_trec_eval();
+    run
+}
 
 /// A run, and how it is fused.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,8 +1,6 @@
-//! Errors of evaluating, comparing, reading and writing.
+//! Errors of evaluating, comparing and writing.
 
-use std::path::PathBuf;
-
-/// Why something could not be evaluated, compared, read or written.
+/// Why something could not be evaluated, compared or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No metric has this name.
@@ -23,18 +21,6 @@ pub enum Error {
         reason: &'static str,
         /// A valid metric with the same name.
         example: String,
-    },
-
-    /// Reading a run failed.
-    #[error("could not read the run {path}, line {line}", path = .path.display())]
-    ReadRun {
-        /// The name that was passed for messages.
-        path: PathBuf,
-        /// The line at which reading failed, from 1.
-        line: u64,
-        /// The reader's error.
-        #[source]
-        source: std::io::Error,
     },
 
     /// A run could not be written.

@@ -1,8 +1,8 @@
 //! Effectiveness metrics for rankings, and significance tests for their differences.
 //!
 //! Metrics have the names of `ir_measures` and the values of `trec_eval`. This crate does
-//! no I/O except through readers and writers that are passed in, and draws no random
-//! numbers except from a given seed.
+//! no I/O except through writers that are passed in, and draws no random numbers except
+//! from a given seed.
 //!
 //! Reading order: [`metric`] names the metrics and [`measure`] computes them for one
 //! ranking, [`run`] holds rankings and their file format, [`evaluation`] measures a run by
@@ -41,5 +41,5 @@ pub use folds::k_fold;
 pub use measure::Topic;
 pub use metric::Metric;
 pub use power::{Power, detectable_gain};
-pub use run::{Problem, Run, RunEntry, read_run, write_run};
+pub use run::{Run, RunEntry, write_run};
 pub use significance::{Interval, Randomization, bootstrap_interval, randomization_test};

@@ -1,16 +1,14 @@
-//! Runs: rankings for many queries, and the TREC file format for them.
+//! Runs: rankings for many queries, and how they are written in TREC's format.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io::{BufRead, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
 
 use crate::error::Error;
 
 /// Rankings by query id, best document first.
 ///
-/// The order of the entries is the ranking. [`Run::from_rankings`] keeps the given order;
-/// [`read_run`] orders entries as `trec_eval` does.
+/// The order of the entries is the ranking. [`Run::from_rankings`] keeps the given order,
+/// and [`Run::sort_as_trec_eval`] is for what was read from a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Run(pub BTreeMap<String, Vec<RunEntry>>);
 
@@ -40,133 +38,27 @@ impl Run {
 
     /// Orders every ranking as `trec_eval` does, which ignores a file's order of lines and
     /// its rank column: by score in single precision, and equal scores by the bytes of the
-    /// document id, both descending.
+    /// document id, both descending. Zero and negative zero are equal.
     pub fn sort_as_trec_eval(&mut self) {
+        // Adding zero turns negative zero into zero.
+        let single = |entry: &RunEntry| entry.score as f32 + 0.0;
         for entries in self.0.values_mut() {
-            entries.sort_by(|a, b| {
-                ((b.score as f32).total_cmp(&(a.score as f32))).then_with(|| b.doc.cmp(&a.doc))
-            });
+            entries
+                .sort_by(|a, b| (single(b).total_cmp(&single(a))).then_with(|| b.doc.cmp(&a.doc)));
         }
     }
-}
 
-/// A line of a run that was skipped. Displays as `path:line: reason`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The name that was passed for messages.
-    pub path: PathBuf,
-    /// Number of the line, from 1.
-    pub line: u64,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.path.display(), self.line, self.reason)
-    }
-}
-
-/// Reads a run in TREC format, `query Q0 document rank score tag` separated by white
-/// space, and orders it as `trec_eval` does. `name` is used in messages only.
-///
-/// A bad line (a wrong number of columns, a score that is not a finite number, a document
-/// that its query already has, invalid UTF-8) is skipped and reported; problems are in the
-/// order of lines. If a query has a document twice, the first line is kept. Empty lines
-/// are ignored.
-///
-/// # Errors
-/// If the reader fails.
-pub fn read_run(mut reader: impl BufRead, name: &Path) -> Result<(Run, Vec<Problem>), Error> {
-    let mut lines: BTreeMap<String, Vec<(RunEntry, u64)>> = BTreeMap::new();
-    let mut reasons: Vec<(u64, String)> = Vec::new();
-    let mut buffer = Vec::new();
-    for line in 1.. {
-        buffer.clear();
-        let n_bytes = reader.read_until(b'\n', &mut buffer);
-        if n_bytes.map_err(|source| Error::ReadRun {
-            path: name.to_owned(),
-            line,
-            source,
-        })? == 0
-        {
-            break;
+    /// Leaves out of every ranking the document that has the query's id, as one does for
+    /// collections in which queries are documents. Returns how many were left out.
+    pub fn exclude_self(&mut self) -> usize {
+        let mut n_left_out = 0;
+        for (query, entries) in &mut self.0 {
+            let before = entries.len();
+            entries.retain(|entry| entry.doc != *query);
+            n_left_out += before - entries.len();
         }
-        match parse_line(&buffer) {
-            Ok(None) => {}
-            Ok(Some((query, entry))) => match lines.get_mut(query) {
-                Some(entries) => entries.push((entry, line)),
-                None => {
-                    lines.insert(query.to_owned(), vec![(entry, line)]);
-                }
-            },
-            Err(reason) => reasons.push((line, reason)),
-        }
+        n_left_out
     }
-    let mut run = Run::default();
-    for (query, entries) in lines {
-        let kept = without_repeats(&query, entries, &mut reasons);
-        run.0.insert(query, kept);
-    }
-    run.sort_as_trec_eval();
-    reasons.sort();
-    let problem = |(line, reason)| Problem {
-        path: name.to_owned(),
-        line,
-        reason,
-    };
-    Ok((run, reasons.into_iter().map(problem).collect()))
-}
-
-/// The query and entry of one line, `None` for an empty line.
-fn parse_line(line: &[u8]) -> Result<Option<(&str, RunEntry)>, String> {
-    let line = std::str::from_utf8(line).map_err(|source| format!("not UTF-8: {source}"))?;
-    let columns: Vec<&str> = line.split_whitespace().collect();
-    let &[query, _q0, doc, _rank, score, _tag] = columns.as_slice() else {
-        if columns.is_empty() {
-            return Ok(None);
-        }
-        return Err(format!(
-            "{} columns where a run has 6: query, Q0, document, rank, score, tag",
-            columns.len()
-        ));
-    };
-    match score.parse::<f64>() {
-        Ok(value) if value.is_finite() => Ok(Some((
-            query,
-            RunEntry {
-                doc: doc.to_owned(),
-                score: value,
-            },
-        ))),
-        _ => Err(format!(
-            "the score `{score}` of document `{doc}` is not a finite number"
-        )),
-    }
-}
-
-/// Keeps the first line of each document and reports the others.
-fn without_repeats(
-    query: &str,
-    mut entries: Vec<(RunEntry, u64)>,
-    reasons: &mut Vec<(u64, String)>,
-) -> Vec<RunEntry> {
-    entries.sort_by(|(a, _), (b, _)| a.doc.cmp(&b.doc));
-    let mut kept: Vec<(RunEntry, u64)> = Vec::with_capacity(entries.len());
-    for (entry, line) in entries {
-        match kept.last() {
-            Some((first, first_line)) if first.doc == entry.doc => reasons.push((
-                line,
-                format!(
-                    "document `{}` of query `{query}` already stands on line {first_line}, \
-                     which is kept",
-                    entry.doc
-                ),
-            )),
-            _ => kept.push((entry, line)),
-        }
-    }
-    kept.into_iter().map(|(entry, _)| entry).collect()
 }
 
 /// Writes a run in TREC format such that every program reads it in the same order.

@@ -95,6 +95,7 @@ fn pools(stages: &[StageName]) -> Vec<Pool> {
                     }
                     .into(),
                 ],
+                ..Query::default()
             },
             topic: Topic::new(&judged),
             grades: grades.into_iter().map(Some).collect(),
@@ -139,6 +140,7 @@ fn html(stages: &[StageName], search: Search) -> String {
             id: outcome.id.clone(),
             text: outcome.text.clone(),
             tags: outcome.tags.clone(),
+            ..Query::default()
         })
         .collect();
     let results: Vec<QueryResult<'_>> = queries

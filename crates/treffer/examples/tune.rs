@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use treffer::corpus::{read_qrels, read_queries};
+use treffer::corpus::{JudgmentOptions, Problem, QueryOptions, read_judgments, read_queries};
 use treffer::engine::topics::Topics;
 use treffer::engine::tune::{DRAWS, Search, TuneRequest, tune};
 use treffer::types::NoProgress;
@@ -19,8 +19,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let models = StandardModels::from_default_cache()?;
     let engine = Engine::open(dir, &OpenOptions::default(), &models)?;
-    let queries = read_queries(queries, None)?.0;
-    let qrels = read_qrels(qrels)?.0;
+    let mut report = |problem: &Problem| eprintln!("skipped: {problem}");
+    let queries = read_queries(queries, &QueryOptions::default(), &mut report)?;
+    let qrels = read_judgments(qrels, &JudgmentOptions::default(), &mut report)?.qrels;
     let topics = Topics::new(&engine, queries, qrels, None)?;
 
     let profile = engine.settings().profile("default")?;

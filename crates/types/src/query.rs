@@ -13,6 +13,10 @@ pub struct Query {
     /// What the query tests, for breaking an evaluation down; often empty.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// Ids of documents that are left out of its results, as if the index lacked them: the
+    /// query itself in a collection in which queries are documents.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
 }
 
 impl Query {

@@ -5,8 +5,32 @@ use proptest::prelude::*;
 
 use super::*;
 
+/// Queries and problems, or the error.
+fn read(
+    input: impl AsRef<[u8]>,
+    name: &str,
+    options: &QueryOptions,
+) -> Result<(Vec<Query>, Vec<String>), Error> {
+    let input = Cursor::new(input.as_ref().to_vec());
+    let mut problems = Vec::new();
+    let mut keep = |problem: &Problem| problems.push(problem.to_string());
+    let queries = queries_from_reader(input, Path::new(name), options, &mut keep)?;
+    Ok((queries, problems))
+}
+
+fn of_format(format: QueryFormat) -> QueryOptions {
+    QueryOptions {
+        format: Some(format),
+        ..QueryOptions::default()
+    }
+}
+
 fn check(input: impl AsRef<[u8]>, format: QueryFormat, expect: Expect) {
-    let read = match from_reader(input.as_ref(), Path::new("in"), format) {
+    check_as(input, "in", &of_format(format), expect);
+}
+
+fn check_as(input: impl AsRef<[u8]>, name: &str, options: &QueryOptions, expect: Expect) {
+    let read = match read(input, name, options) {
         Ok((queries, problems)) => {
             let queries = queries
                 .iter()
@@ -116,7 +140,7 @@ fn csv_queries_need_a_header() {
         "1,how\n",
         QueryFormat::Csv,
         expect![[r#"
-            error: could not find the column `_id` or `id` or `qid` or `query-id` or `query_id` in the header of in, which has: 1, how; rename the column, or say which one to read
+            error: could not find the column `_id` or `id` or `query_id` or `queryid` or `qid` or `topic_id` or `topic` in the header of in, which has: 1, how; rename the column, or say which one to read
         "#]],
     );
 }
@@ -140,16 +164,111 @@ fn a_file_of_queries_opens_compressed_or_not_at_all() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("topics.tsv.zst");
     std::fs::write(&path, zstd::encode_all(&b"1\thow\n"[..], 1).unwrap()).unwrap();
-    let (queries, problems) = read_queries(&path, None).unwrap();
-    assert_eq!((queries[0].text.as_str(), problems.len()), ("how", 0));
+    let read = |path: &Path| {
+        read_queries(path, &QueryOptions::default(), &mut |problem| {
+            panic!("{problem}")
+        })
+    };
+    assert_eq!(read(&path).unwrap()[0].text, "how");
     assert!(matches!(
-        read_queries(&dir.path().join("missing.tsv"), None),
+        read(&dir.path().join("missing.tsv")),
         Err(Error::Open { .. })
     ));
-    assert!(matches!(
-        read_queries(Path::new("topics.xml"), None),
-        Err(Error::UnknownFormat { .. })
-    ));
+    let unknown = dir.path().join("topics.xml");
+    std::fs::write(&unknown, "<queries>").unwrap();
+    assert!(matches!(read(&unknown), Err(Error::UnknownFormat { .. })));
+}
+
+#[test]
+fn names_are_those_of_documents_in_any_letter_case() {
+    check(
+        "{\"ID\": \" 1 \", \"Query\": \"t\", \"Tags\": [\"x\"]}\n{\"qid\": 2, \"title\": \"u\", \"metadata\": {\"TAGS\": \"y\"}}\n",
+        QueryFormat::Jsonl,
+        expect![[r#"
+            [1] "t" ["x"]
+            [2] "u" ["y"]
+        "#]],
+    );
+    for (format, header) in [
+        (QueryFormat::Csv, "Query-ID;TEXT"),
+        (QueryFormat::Csv, "sep=|\nQID|Title"),
+        (QueryFormat::Tsv, "Query ID\tquery"),
+    ] {
+        let delimiter = header.chars().find(|c| ";|\t".contains(*c)).unwrap();
+        check(
+            format!("{header}\n 7 {delimiter}how, why\n"),
+            format,
+            expect![[r#"
+                [7] "how, why" []
+            "#]],
+        );
+    }
+}
+
+#[test]
+fn topics_of_trec_are_told_by_their_content() {
+    let topics = "<top>\n<num> Number: 401\n<title> quiet\n<desc> Description:\nFind.\n</top>\n";
+    for name in ["topics.txt", "topics.401-450", "topics.jsonl"] {
+        check_as(
+            topics,
+            name,
+            &QueryOptions::default(),
+            expect![[r#"
+                [401] "quiet" []
+            "#]],
+        );
+    }
+    let options = QueryOptions {
+        topic_fields: Some(vec![TopicField::Description]),
+        ..QueryOptions::default()
+    };
+    check_as(
+        topics,
+        "topics",
+        &options,
+        expect![[r#"
+            [401] "Find." []
+        "#]],
+    );
+    check_as(
+        "1\tx\n",
+        "topics.tsv",
+        &options,
+        expect![[r#"
+            error: could not use fields of topics for topics.tsv: only TREC's topics have a title, desc and narr
+        "#]],
+    );
+    check_as(
+        topics,
+        "topics.txt",
+        &of_format(QueryFormat::Lines),
+        expect![[r#"
+            [1] "<top>" []
+            [2] "<num> Number: 401" []
+            [3] "<title> quiet" []
+            [4] "<desc> Description:" []
+            [5] "Find." []
+            [6] "</top>" []
+        "#]],
+    );
+}
+
+#[test]
+fn a_header_that_cannot_be_read_is_an_error_with_its_reason() {
+    check(
+        "",
+        QueryFormat::Csv,
+        expect![[r#"
+            error: could not read the header of in: the input is empty
+        "#]],
+    );
+    check(
+        b"id,t\xe4xt\n",
+        QueryFormat::Csv,
+        expect![[r#"
+            error: could not read the header of in: line 1 is not valid UTF-8 (from byte 5); name the encoding, such as windows-1252 (latin-1), or convert the file to UTF-8
+        "#]],
+    );
 }
 
 proptest! {
@@ -157,8 +276,8 @@ proptest! {
     fn any_bytes_yield_queries_with_distinct_ids(
         bytes in proptest::collection::vec(prop_oneof![any::<u8>(), Just(b'\n'), Just(b'\t')], 0..200),
     ) {
-        for format in [QueryFormat::Jsonl, QueryFormat::Csv, QueryFormat::Tsv, QueryFormat::Lines] {
-            if let Ok((queries, _)) = from_reader(bytes.as_slice(), Path::new("in"), format) {
+        for format in QueryFormat::ALL {
+            if let Ok((queries, _)) = read(&bytes, "in", &of_format(format)) {
                 let ids: std::collections::HashSet<&str> =
                     queries.iter().map(|query| query.id.as_str()).collect();
                 prop_assert_eq!(ids.len(), queries.len());

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use treffer_bm25::Bm25Writer;
-use treffer_corpus::{Origin, Problem, Reason, Record, read_documents};
+use treffer_corpus::{Origin, PassedOver, Problem, Reason, Record, check_input, read_documents};
 use treffer_store::{Error as StoreError, StoreWriter};
 use treffer_types::{Document, Progress};
 
@@ -19,28 +19,51 @@ pub(super) struct Reading<'a> {
     pub(super) on_problem: &'a mut dyn FnMut(&Problem),
 }
 
+/// What was read.
+#[derive(Default)]
+pub(super) struct Counts {
+    /// Documents that were kept.
+    pub(super) documents: u32,
+    /// Bad records.
+    pub(super) problems: u64,
+    /// Files of folders that were not read.
+    pub(super) passed_over: PassedOver,
+}
+
 impl Reading<'_> {
-    /// Reads every input; `keep` accepts a document or returns the problem with it. Returns
-    /// how many were kept and how many records were bad.
-    pub(super) fn run(self, keep: &mut Keep<'_>) -> Result<(u32, u64), Error> {
-        let (mut documents, mut problems) = (0, 0);
+    /// Reads every input; `keep` accepts a document or returns the problem with it.
+    pub(super) fn run(self, keep: &mut Keep<'_>) -> Result<Counts, Error> {
+        let mut counts = Counts::default();
+        // Reading fails once it is to stop, which is not the input's fault.
+        let progress = self.progress;
+        let unread = |error| {
+            if progress.cancelled() {
+                return Error::Cancelled;
+            }
+            Error::Corpus(error)
+        };
+        // All of them, before the first takes its time.
+        for input in self.request.inputs {
+            check_input(input, self.request.reading).map_err(Error::Corpus)?;
+        }
         for input in self.request.inputs {
             let reader = read_documents(input, self.request.reading);
-            let mut reader = reader.map_err(Error::Corpus)?;
+            let mut reader = reader.map_err(unread)?;
+            counts.passed_over.merge(&reader.passed_over());
             let step = format!("reading {}", input.display());
             self.progress.begin(&step, reader.bytes_total(), "bytes");
             let mut bytes = 0;
             while let Some(record) = reader.next() {
                 stop_if_asked(self.progress)?;
-                let problem = match record.map_err(Error::Corpus)? {
+                let problem = match record.map_err(unread)? {
                     Record::Problem(problem) => Some(problem),
                     Record::Document { document, origin } => keep(&document, origin)?,
                 };
                 match problem {
-                    None => documents += 1,
+                    None => counts.documents += 1,
                     Some(problem) if self.request.strict => return Err(Error::Strict(problem)),
                     Some(problem) => {
-                        problems += 1;
+                        counts.problems += 1;
                         (self.on_problem)(&problem);
                     }
                 }
@@ -50,9 +73,12 @@ impl Reading<'_> {
             }
             self.progress.end();
         }
-        match documents {
-            0 => Err(Error::EmptyCorpus { problems }),
-            _ => Ok((documents, problems)),
+        match counts.documents {
+            0 => Err(Error::EmptyCorpus {
+                problems: counts.problems,
+                passed_over: counts.passed_over,
+            }),
+            _ => Ok(counts),
         }
     }
 }

@@ -104,10 +104,10 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
         deadline_ms: _, // ignored while tuning
         tuned: _,
     } = profile;
-    let queries: Vec<[&str; 2]> = topics
+    let queries: Vec<(&str, &str, &[String])> = topics
         .queries
         .iter()
-        .map(|query| [query.id.as_str(), query.text.as_str()])
+        .map(|query| (&*query.id, &*query.text, &*query.exclude))
         .collect();
     json!({
         "program": env!("CARGO_PKG_VERSION"),

@@ -131,7 +131,7 @@ fn a_corpus_without_documents_is_an_error_and_leaves_nothing() {
             place.build().unwrap_err(),
             place.survey(&mut Vec::new()).unwrap_err(),
         ] {
-            assert!(matches!(error, Error::EmptyCorpus { problems } if problems == n_problems));
+            assert!(matches!(error, Error::EmptyCorpus { problems, .. } if problems == n_problems));
         }
         assert!(!place.dir().exists());
     }

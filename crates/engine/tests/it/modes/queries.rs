@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use treffer_engine::self_retrieval::ExcludeSelf;
+use treffer_types::Qrels;
+
 use super::*;
+use crate::support::query;
 
 #[test]
 fn a_blank_query_is_an_error() {
@@ -87,6 +91,91 @@ fn any_text_is_a_query() {
                 assert_eq!(result.hits[0].id, first, "{mode} {text:.40}");
             }
         }
+    }
+}
+
+#[test]
+fn an_excluded_document_is_found_by_no_stage_and_the_depth_stays_whole() {
+    let world = world();
+    for mode in [
+        Mode::Cascade,
+        Mode::Hybrid,
+        Mode::TwoStage,
+        Mode::Exhaustive,
+    ] {
+        let profile = Profile {
+            mode,
+            depths: depths(15, 10, N_DOCS),
+            ..Profile::default()
+        };
+        for query in random_queries(3, 20) {
+            let all = world.gather(&profile, &query);
+            let Some(first) = all.candidates.first() else {
+                continue;
+            };
+            let excluded = Query {
+                exclude: vec![
+                    world.documents[first.doc.0 as usize].id.clone(),
+                    "not in the index".into(),
+                ],
+                ..query.clone()
+            };
+            let rest = world.gather(&profile, &excluded);
+            let has_first =
+                |gathered: &Gathered| gathered.candidates.iter().any(|one| one.doc == first.doc);
+            assert!(has_first(&all) && !has_first(&rest), "{mode}");
+            if mode == Mode::Exhaustive {
+                assert_eq!(rest.candidates.len(), N_DOCS - 1);
+                continue;
+            }
+            // What comes next takes its place.
+            let n_matching = world.bm25(&query, N_DOCS).len();
+            if n_matching > 15 {
+                let first_step = |gathered: &Gathered| gathered.traces[0].candidates_out;
+                assert_eq!(first_step(&rest), first_step(&all), "{mode}");
+            }
+            let batch = gatherer(&world.index, &profile)
+                .gather_batch(&[excluded])
+                .unwrap();
+            assert_eq!(ids_of(&batch[0]), ids_of(&rest));
+        }
+    }
+}
+
+fn ids_of(gathered: &Gathered) -> Vec<u32> {
+    gathered.candidates.iter().map(|one| one.doc.0).collect()
+}
+
+#[test]
+fn queries_that_are_documents_are_told_by_id_and_text() {
+    let mut same = document("q1", "quiet  fridge");
+    same.title = "other".into();
+    let place = Place::built(&[
+        same,
+        document("q2", "loud oven"),
+        document("q3", "cold box"),
+        document("d1", "quiet fridge for a kitchen"),
+    ]);
+    let index = place.open();
+    let queries = [
+        query("q1", " quiet fridge"),
+        query("q2", "an oven"),
+        query("q3", "cold box"),
+        query("q4", "cold box"),
+        Query::text("cold box"),
+    ];
+    let judged = BTreeMap::from([("q3".to_owned(), 1)]);
+    let qrels = Qrels(BTreeMap::from([("q3".to_owned(), judged)]));
+    for (which, expected) in [
+        (ExcludeSelf::Never, &[][..]),
+        (ExcludeSelf::SameText, &["q1"]),
+        (ExcludeSelf::Always, &["q1", "q2", "q3"]),
+    ] {
+        let mut queries = queries.clone();
+        let n_excluded = index.exclude_self(&mut queries, which, &qrels).unwrap();
+        assert_eq!(n_excluded, expected.len());
+        let excluded: Vec<&String> = queries.iter().flat_map(|query| &query.exclude).collect();
+        assert_eq!(excluded, expected, "{which:?}");
     }
 }
 
