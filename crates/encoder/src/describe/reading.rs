@@ -97,6 +97,10 @@ impl Reading {
     }
 }
 
+fn is_json(value: &Value, text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok_and(|expected| expected == *value)
+}
+
 /// Whether a key of the first file is followed, or says nothing that matters.
 fn is_known(key: &str, value: &Value) -> bool {
     let empty = match value {
@@ -106,7 +110,7 @@ fn is_known(key: &str, value: &Value) -> bool {
     };
     let insignificant = INSIGNIFICANT
         .iter()
-        .any(|(name, only)| *name == key && only.is_none_or(|only| value.to_string() == only));
+        .any(|(name, only)| *name == key && only.is_none_or(|only| is_json(value, only)));
     match key {
         "max_seq_length" | "model_max_length" => value.is_null() || value.is_number(),
         "do_lower_case" => value.is_null() || value.is_boolean(),

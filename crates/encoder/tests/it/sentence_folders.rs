@@ -145,7 +145,7 @@ fn the_tokens_of_a_prompt_can_be_left_out_of_the_pooling() {
     let path = directory.path();
     let with = query_vector(path, "ice door");
     edit(path.join("1_Pooling/config.json"), |config| {
-        config["include_prompt"] = false.into()
+        config["include_prompt"] = false.into();
     });
     let folder = described(path);
     assert!(folder.spec.details.prefix_not_pooled);
