@@ -129,3 +129,26 @@ fn an_unknown_device_is_refused() {
         .treffer("index index corpus.jsonl --config bm25.toml --set device=gpu")
         .fails_with("unknown device `gpu`; devices are cpu, cuda and cuda:N");
 }
+
+#[test]
+fn what_a_model_does_not_say_can_be_set_and_is_shown() {
+    let here = place();
+    let build = "index index corpus.jsonl --config three.toml --replace";
+    here.treffer(build).succeeds();
+    let search = "search index fridge --stages dense --format json";
+    let plain = here.treffer(search).succeeds().stdout;
+    here.treffer(&format!(
+        "{build} --set dense.query_prefix=cold: --set dense.passage_prefix=warm: --set dense.pooling=max"
+    ))
+    .succeeds();
+    assert_ne!(here.treffer(search).succeeds().stdout, plain);
+    here.treffer("info index")
+        .succeeds()
+        .prints("queries after \"cold:\", passages after \"warm:\", max pooling");
+    here.treffer(&format!("{build} --set dense.pooling=median"))
+        .fails_with("median");
+    here.treffer(&format!("{build} --set dense.query_prefx=a"))
+        .fails_with("did you mean `dense.query_prefix`?");
+    here.treffer(&format!("{build} --set cross.label=relevant"))
+        .fails_with("`label` is `relevant`");
+}

@@ -70,7 +70,7 @@ pub fn describe_embedder(path: &Path, settings: &EmbedderSettings) -> Result<Mod
         )
     })?;
     let (query_prefix, passage_prefix) = sentence.prefixes(settings).map_err(refuse)?;
-    let reading = Reading::of(path, &config)?;
+    let reading = Reading::of(path, &config, ModelRole::BiEncoder)?;
     Ok(ModelSpec {
         name: folder_name(path),
         role: ModelRole::BiEncoder,
@@ -96,10 +96,10 @@ pub fn describe_embedder(path: &Path, settings: &EmbedderSettings) -> Result<Mod
 pub fn describe_scorer(path: &Path, settings: &ScorerSettings) -> Result<ModelSpec, Error> {
     let config = read_architecture(path)?;
     let refuse = |reason: String| unsupported(path, &reason);
-    // Of modules that are not supported, one could be behind the head.
+    // A module that is not supported could come after the head.
     Modules::read(path, config.hidden_size)?;
     let sentence: SentenceConfig = optional(&path.join(prompts::FILE))?.unwrap_or_default();
-    sentence.check_without_prompts().map_err(refuse)?;
+    sentence.check_scorer().map_err(refuse)?;
     let labels = Labels::parse(&path.join(CONFIG), &read_config(&path.join(CONFIG))?)?;
     let given = settings.scoring().map_err(refuse)?.unwrap_or_default();
     let scoring = labels.scoring(&given).map_err(refuse)?;
@@ -109,7 +109,7 @@ pub fn describe_scorer(path: &Path, settings: &ScorerSettings) -> Result<ModelSp
         pooling: Pooling::Cls,
         query_prefix: String::new(),
         passage_prefix: String::new(),
-        max_length: Reading::of(path, &config)?.max_length,
+        max_length: Reading::of(path, &config, ModelRole::CrossEncoder)?.max_length,
         license: "unknown".to_owned(),
         details: ModelDetails {
             scoring,

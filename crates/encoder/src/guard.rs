@@ -25,12 +25,13 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_error_with_its_message() {
-        let none: Option<u8> = None;
-        let error = guard(|| Ok(none.expect("nothing there"))).unwrap_err();
+        let lengths: [usize; 2] = [1, 0];
+        let cut = |length: usize| guard(move || Ok([5; 3].chunks(length).count()));
+        let error = cut(lengths[1]).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the tokenizers library panicked: nothing there"
+            "the tokenizers library panicked: chunk size must be non-zero"
         );
-        assert_eq!(guard(|| Ok(1)).unwrap(), 1);
+        assert_eq!(cut(lengths[0]).unwrap(), 3);
     }
 }

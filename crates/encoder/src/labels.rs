@@ -109,10 +109,9 @@ impl Labels {
     }
 
     fn by_names(&self) -> Result<Scoring, String> {
-        let names = match &self.names {
+        let Some(names) = &self.names else {
             // The weights tell how many classes there are.
-            None => return Ok(Scoring::Logit),
-            Some(names) => names,
+            return Ok(Scoring::Logit);
         };
         if let [only] = &names[..] {
             let name = Name::of(only);

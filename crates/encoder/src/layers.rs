@@ -43,6 +43,8 @@ struct DenseConfig {
     /// Newer files can have a layer that is applied to each token instead.
     module_input_name: Option<String>,
     module_output_name: Option<String>,
+    #[serde(default)]
+    use_residual: bool,
 }
 
 fn has_bias() -> bool {
@@ -144,6 +146,9 @@ fn dense(files: &LayerFiles, dimension: &mut usize) -> Result<Layer, Error> {
     }
     if config.out_features == 0 {
         return Err(invalid("out_features", "is 0".to_owned()));
+    }
+    if config.use_residual {
+        return Err(invalid("use_residual", "is not supported".to_owned()));
     }
     for (key, name) in [
         ("module_input_name", &config.module_input_name),

@@ -90,16 +90,16 @@ impl Modules {
         config: &Value,
         hidden_size: usize,
     ) -> Result<(), Error> {
-        let width = config
-            .get("word_embedding_dimension")
-            .and_then(Value::as_u64);
-        if width.is_some_and(|width| width != hidden_size as u64) {
-            let reason = format!(
-                "its pooling is of vectors of {} values (`word_embedding_dimension`), but those \
-                 of the model have {hidden_size}",
-                width.unwrap_or_default()
-            );
-            return Err(unsupported(path, &reason));
+        // The key's older and its present name.
+        for key in ["word_embedding_dimension", "embedding_dimension"] {
+            let width = config.get(key).and_then(Value::as_u64);
+            if let Some(width) = width.filter(|width| *width != hidden_size as u64) {
+                let reason = format!(
+                    "its pooling is of vectors of {width} values (`{key}`), but those of the \
+                     model have {hidden_size}"
+                );
+                return Err(unsupported(path, &reason));
+            }
         }
         self.pooling = Some(mode(path, config)?);
         self.prefix_not_pooled = config.get("include_prompt") == Some(&Value::Bool(false));
@@ -150,14 +150,21 @@ fn mode(path: &Path, config: &Value) -> Result<Pooling, Error> {
         .flatten()
         .filter_map(set)
         .collect();
-    match config.get("pooling_mode") {
-        None | Some(Value::Null) => {}
-        // Newer files have the name of the mode instead.
-        Some(Value::String(mode)) => keys = vec![format!("pooling_mode_{}", mode.to_lowercase())],
-        Some(other) => keys = vec![format!("pooling_mode {other}")],
+    // Newer files have the name of the mode instead, or a list of names.
+    let names = match config.get("pooling_mode") {
+        None | Some(Value::Null) => None,
+        Some(Value::Array(modes)) => Some(modes.as_slice()),
+        Some(mode) => Some(std::slice::from_ref(mode)),
+    };
+    if let Some(names) = names {
+        let key = |mode: &Value| match mode.as_str() {
+            Some(mode) => format!("pooling_mode_{}", mode.to_lowercase()),
+            None => mode.to_string(),
+        };
+        keys = names.iter().map(key).collect();
     }
     // Without any key, the default of Sentence Transformers.
-    if keys.is_empty() && config.get("pooling_mode_mean_tokens").is_none() {
+    if keys.is_empty() && names.is_none() && config.get("pooling_mode_mean_tokens").is_none() {
         return Ok(Pooling::Mean);
     }
     let of = |key: &str| match key {

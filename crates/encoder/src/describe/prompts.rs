@@ -52,13 +52,7 @@ impl SentenceConfig {
     /// Refuses ways to compare vectors other than the cosine. `normalized`: the model's own
     /// vectors have length 1.
     pub(super) fn check(&self, normalized: bool) -> Result<(), String> {
-        if let Some(other) = self.model_type.as_deref()
-            && other != "SentenceTransformer"
-        {
-            return Err(format!(
-                "{FILE} says that it is a `{other}` (`model_type`), not a SentenceTransformer"
-            ));
-        }
+        self.check_type("SentenceTransformer")?;
         if let Some(value) = &self.truncate_dim
             && !value.is_null()
         {
@@ -83,8 +77,18 @@ impl SentenceConfig {
         }
     }
 
-    /// Refuses the prompts of a cross-encoder.
-    pub(super) fn check_without_prompts(&self) -> Result<(), String> {
+    fn check_type(&self, wanted: &str) -> Result<(), String> {
+        match self.model_type.as_deref() {
+            Some(other) if other != wanted => Err(format!(
+                "{FILE} says that it is a `{other}` (`model_type`), but a `{wanted}` is needed here"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses what is not that of a cross-encoder, and prompts.
+    pub(super) fn check_scorer(&self) -> Result<(), String> {
+        self.check_type("CrossEncoder")?;
         match self.texts()?.iter().find(|(_, text)| !text.is_empty()) {
             None => Ok(()),
             Some((name, _)) => Err(format!(
@@ -285,5 +289,11 @@ mod tests {
         assert!(config(json!({ "truncate_dim": 64 })).check(true).is_err());
         let sparse = config(json!({ "model_type": "SparseEncoder" }));
         assert!(sparse.check(true).unwrap_err().contains("SparseEncoder"));
+        let cross = config(json!({ "model_type": "CrossEncoder", "prompts": { "query": "" } }));
+        assert!(cross.check(true).unwrap_err().contains("CrossEncoder"));
+        assert_eq!(cross.check_scorer(), Ok(()));
+        assert!(sparse.check_scorer().is_err());
+        let prompted = config(json!({ "prompts": { "query": "q" } }));
+        assert!(prompted.check_scorer().unwrap_err().contains("`query`"));
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use treffer_types::ModelRole;
 
 use super::{optional, unsupported};
 use crate::config::Config;
@@ -22,19 +23,21 @@ const SENTENCE: [&str; 7] = [
     "sentence_xlnet_config.json",
 ];
 
-/// Keys of the first file that only say how the original is computed, or what holds for every
-/// text model.
-const INSIGNIFICANT: [(&str, Option<&str>); 8] = [
-    ("model_args", None),
-    ("backend", None),
-    ("cache_dir", None),
-    ("unpad_inputs", None),
-    ("processing_kwargs", Some("{}")),
-    ("transformer_task", Some("\"feature-extraction\"")),
-    ("module_output_name", Some("\"token_embeddings\"")),
+/// Keys of the first file that only say how the original is computed.
+const INSIGNIFICANT: [&str; 4] = ["model_args", "backend", "cache_dir", "unpad_inputs"];
+
+/// Keys of the first file that say what every model of a role does, and what they say.
+const OF_ROLE: [(&str, &str, &str); 3] = [
+    (
+        "transformer_task",
+        "\"feature-extraction\"",
+        "\"sequence-classification\"",
+    ),
+    ("module_output_name", "\"token_embeddings\"", "\"scores\""),
     (
         "modality_config",
-        Some(r#"{"text":{"method":"forward","method_output_name":"last_hidden_state"}}"#),
+        r#"{"text":{"method":"forward","method_output_name":"last_hidden_state"}}"#,
+        r#"{"text":{"method":"forward","method_output_name":"logits"}}"#,
     ),
 ];
 
@@ -66,7 +69,7 @@ impl Lengths {
 
 impl Reading {
     /// Reads the files of the model folder at `path`.
-    pub(super) fn of(path: &Path, config: &Config) -> Result<Self, Error> {
+    pub(super) fn of(path: &Path, config: &Config, role: ModelRole) -> Result<Self, Error> {
         let sentence = SENTENCE.iter().map(|name| path.join(name));
         let sentence = sentence.into_iter().find(|file| is_there(file));
         let (mut length, mut lower_case) = (None, false);
@@ -74,7 +77,7 @@ impl Reading {
             let keys: Map<String, Value> = optional(&file)?.unwrap_or_default();
             let name = file.file_name().unwrap_or_default().to_string_lossy();
             for (key, value) in &keys {
-                if !is_known(key, value) {
+                if !is_known(key, value, role) {
                     let reason = format!("{name} says `{key}` {value}, which is not supported");
                     return Err(unsupported(path, &reason));
                 }
@@ -97,19 +100,27 @@ impl Reading {
     }
 }
 
+fn is_json(value: &Value, text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok_and(|expected| expected == *value)
+}
+
 /// Whether a key of the first file is followed, or says nothing that matters.
-fn is_known(key: &str, value: &Value) -> bool {
+fn is_known(key: &str, value: &Value, role: ModelRole) -> bool {
     let empty = match value {
         Value::Null | Value::Bool(false) => true,
         Value::Object(fields) => fields.is_empty(),
         _ => false,
     };
-    let insignificant = INSIGNIFICANT
-        .iter()
-        .any(|(name, only)| *name == key && only.is_none_or(|only| value.to_string() == only));
+    let of_role = OF_ROLE.iter().any(|(name, bi_encoder, cross_encoder)| {
+        let usual = match role {
+            ModelRole::BiEncoder => bi_encoder,
+            ModelRole::CrossEncoder => cross_encoder,
+        };
+        *name == key && is_json(value, usual)
+    });
     match key {
         "max_seq_length" | "model_max_length" => value.is_null() || value.is_number(),
         "do_lower_case" => value.is_null() || value.is_boolean(),
-        _ => empty || insignificant,
+        _ => empty || of_role || INSIGNIFICANT.contains(&key),
     }
 }

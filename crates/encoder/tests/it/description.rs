@@ -112,6 +112,10 @@ fn unsupported_modules_and_poolings_are_refused_by_name() {
     refused("its pooling is []");
     write("pool/config.json", r#"{"pooling_mode": "other"}"#);
     refused("pooling_mode_other");
+    write("pool/config.json", r#"{"pooling_mode": ["cls", "mean"]}"#);
+    refused("pooling_mode_cls, pooling_mode_mean");
+    write("pool/config.json", r#"{"embedding_dimension": 384}"#);
+    refused("embedding_dimension");
     write(
         "pool/config.json",
         r#"{"pooling_mode_cls_token": true, "word_embedding_dimension": 384}"#,
@@ -134,6 +138,10 @@ fn unsupported_modules_and_poolings_are_refused_by_name() {
             Pooling::MeanSqrtLen,
         ),
         (r#"{"pooling_mode": "mean"}"#, Pooling::Mean),
+        (
+            r#"{"pooling_mode": ["lasttoken"], "embedding_dimension": 32, "include_prompt": true}"#,
+            Pooling::LastToken,
+        ),
         ("{}", Pooling::Mean),
     ] {
         write("pool/config.json", config);

@@ -145,7 +145,7 @@ fn the_tokens_of_a_prompt_can_be_left_out_of_the_pooling() {
     let path = directory.path();
     let with = query_vector(path, "ice door");
     edit(path.join("1_Pooling/config.json"), |config| {
-        config["include_prompt"] = false.into()
+        config["include_prompt"] = false.into();
     });
     let folder = described(path);
     assert!(folder.spec.details.prefix_not_pooled);
@@ -378,6 +378,23 @@ fn other_settings_of_the_transformer_are_refused_by_name() {
     });
     write(path, "sentence_bert_config.json", &harmless);
     assert_eq!(max_length(path), 24);
+    let of_another_role = json!({ "transformer_task": "sequence-classification" });
+    write(path, "sentence_bert_config.json", &of_another_role);
+    let message = describe(path, None).unwrap_err().to_string();
+    assert!(message.contains("transformer_task"), "{message}");
+    let (cross, _) = copy("tiny-bert-cross");
+    write(cross.path(), "sentence_bert_config.json", &of_another_role);
+    write(
+        cross.path(),
+        "modules.json",
+        &json!([{ "path": "", "type": "sentence_transformers.base.modules.transformer.Transformer" }]),
+    );
+    write(
+        cross.path(),
+        SENTENCE,
+        &json!({ "model_type": "CrossEncoder" }),
+    );
+    describe(cross.path(), None).unwrap();
     write(
         path,
         "sentence_bert_config.json",
