@@ -23,7 +23,8 @@
 //! | `東京都` | `東京`; `京都` | |
 //!
 //! **A document** is indexed under all of these terms, and under what else should find it: the
-//! letters and the digits of `LABO288`, the unit as it was written, each character of `東京`.
+//! letters and the digits of `LABO288` (but not of `573a`, which is not 573), the unit as it was
+//! written, each character of `東京`.
 //! **A query** asks for every word once, in the form that gives the document more: the sum over
 //! the parts, or the whole. So a word has one say, whatever the number of its forms.
 //! **Lengths** count what was written, not the terms: `LABO288`, `LABO-288` and `LABO 288` are
@@ -86,12 +87,11 @@ impl Analysis {
             (true, Analyzer::German) => Accents::FoldedExceptUmlauts,
             (true, Analyzer::English | Analyzer::Plain) => Accents::Folded,
         };
-        let vocabulary = Vocabulary::new(config.analyzer);
         Analysis {
             accents,
             apostrophes: config.analyzer == Analyzer::English,
-            units: Units::new(|word| vocabulary.is_stop_word(word)),
-            vocabulary,
+            vocabulary: Vocabulary::new(config.analyzer),
+            units: Units::new(),
         }
     }
 

@@ -147,7 +147,7 @@ impl<'a> Scanner<'a> {
             }
         } else if is_sign(c) && self.follows_number(c) {
             self.run(Kind::Sign, c.len_utf8());
-        } else if c == '×' && self.follows_number(c) {
+        } else if c == '×' && self.is_times() {
             self.take(c.len_utf8());
             self.runs.push(Kind::Letters, self.gap, false, TIMES);
             self.gap = Gap::Tight;
@@ -248,6 +248,17 @@ impl<'a> Scanner<'a> {
             _ => matches!(self.gap, Gap::Tight | Gap::Blank),
         };
         after_number && may_follow
+    }
+
+    /// Whether the sign that comes next stands between two numbers, close to both or to none.
+    fn is_times(&self) -> bool {
+        let after = self.rest.trim_start_matches('×');
+        let number = after.trim_start();
+        let is_spaced = number.len() < after.len();
+        let is_next_digit = number.starts_with(|c: char| c.is_ascii_digit());
+        is_next_digit
+            && self.follows_number('×')
+            && self.gap == if is_spaced { Gap::Blank } else { Gap::Tight }
     }
 
     /// Takes a character between runs.

@@ -174,7 +174,10 @@ impl<S: Sink> Words<'_, S> {
         }
         match (before.kind, run.kind) {
             (Kind::Letters, Kind::Number) => is_short(left, MAX_PREFIX_CHARS),
-            (Kind::Number, Kind::Letters) => is_short(right, 1) && self.word_end(at) == at + 1,
+            // Also stop words: `16 A`.
+            (Kind::Number, Kind::Letters) => {
+                right.chars().nth(1).is_none() && self.word_end(at) == at + 1
+            }
             (Kind::Letters, Kind::Letters) => {
                 run.gap == Gap::Blank
                     && is_short(left, MAX_SHORT_CHARS)
@@ -230,7 +233,11 @@ impl<S: Sink> Words<'_, S> {
         let mut length = 0;
         let mut next = at;
         while next < end {
-            let word_end = self.word_end(next).min(end);
+            let word_end = match self.runs.get(next).map(|run| run.kind) {
+                // What follows the sign of °C is a word without it.
+                Some(Kind::Sign) => next + 1,
+                _ => self.word_end(next).min(end),
+            };
             length += self.word(next, word_end, role);
             next = word_end;
         }
@@ -241,11 +248,15 @@ impl<S: Sink> Words<'_, S> {
     fn word(&mut self, at: usize, end: usize, role: Role) -> u32 {
         match end - at {
             1 => u32::from(self.run(at, role)),
-            2 => {
+            // The digits of `573a` alone are something else; those of `LABO288` are not.
+            2 if self
+                .runs
+                .get(at)
+                .is_some_and(|run| run.kind == Kind::Letters) =>
+            {
                 self.sink.term(role, self.runs.text_of(at, end));
-                let n =
-                    u32::from(self.run(at, Role::Also)) + u32::from(self.run(at + 1, Role::Also));
-                n.max(1)
+                let n_terms = [at, at + 1].map(|i| u32::from(self.run(i, Role::Also)));
+                n_terms[0] + n_terms[1]
             }
             n => {
                 self.sink.term(role, self.runs.text_of(at, end));

@@ -32,7 +32,7 @@ impl std::fmt::Debug for Analysis {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
     fn a_document_is_found_by_each_of_its_words(analysis in any_analysis(), text in any_text()) {
@@ -81,20 +81,18 @@ proptest! {
     }
 }
 
-/// All characters, each alone and after a letter.
+/// All characters, each alone, after a letter and after a digit.
 #[test]
 fn folding_is_idempotent_for_every_character() {
-    for accents in ACCENTS {
+    for accents in [Accents::Kept, Accents::Folded] {
         for c in '\0'..=char::MAX {
-            for text in [String::from(c), format!("a{c}"), format!("1{c}")] {
-                let once = normalized(&text, accents);
-                assert_eq!(
-                    normalized(&once, accents),
-                    once,
-                    "{accents:?} {:x}",
-                    c as u32
-                );
-            }
+            let once = normalized(&format!("{c} a{c} 1{c}"), accents);
+            assert_eq!(
+                normalized(&once, accents),
+                once,
+                "{accents:?} {:x}",
+                c as u32
+            );
         }
     }
 }

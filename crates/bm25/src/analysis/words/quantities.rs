@@ -43,7 +43,8 @@ impl<S: Sink> Words<'_, S> {
         {
             last += 2;
         }
-        (last > at).then_some(last)
+        let is_whole = self.word_end(last) == last + 1 || self.unit(last).is_some();
+        (last > at && is_whole).then_some(last)
     }
 
     /// `280L`, `280 Liter`: the number with its unit, or the number alone. The unit is no part
