@@ -29,7 +29,7 @@ const LIMIT: u64 = 1 << 20;
 pub const MODEL_JUDGE: &str = "judge:";
 
 /// How to read judgments.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct JudgmentOptions {
     /// `None`: CSV by the file's extension, otherwise what the first line tells.
     pub format: Option<JudgmentFormat>,

@@ -25,7 +25,7 @@ use crate::topics::{self, TopicField};
 const LIMIT: u64 = 16 << 20;
 
 /// How to read queries.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct QueryOptions {
     /// `None`: TREC's topics if the content starts so, otherwise by the file's extension;
     /// standard input is JSON lines.

@@ -3,12 +3,15 @@
 //! [`crate::normalizer`].
 //!
 //! There are two forms. On the command line and in reports it is one word, `rank:60`, from
-//! [`FromStr`] and [`Display`](fmt::Display). In a profile it is TOML, `{ rank = { k = 60 } }`,
-//! from serde: a variant's name in kebab case, with its settings as a table.
+//! [`FromStr`] and [`Display`](fmt::Display). A profile is written with TOML,
+//! `{ rank = { k = 60 } }`, from serde: a variant's name in kebab case, with its settings as a
+//! table. Profiles are read with either form.
 
 use std::fmt;
 use std::str::FromStr;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::Error;
@@ -91,7 +94,25 @@ impl FromStr for Normalizer {
 
 impl<'de> Deserialize<'de> for Normalizer {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let normalizer = Normalizer::deserialize(deserializer)?;
+        deserializer.deserialize_any(EitherForm)
+    }
+}
+
+struct EitherForm;
+
+impl<'de> Visitor<'de> for EitherForm {
+    type Value = Normalizer;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a normalizer: {FORMS}")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Normalizer, E> {
+        text.parse().map_err(E::custom)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Normalizer, A::Error> {
+        let normalizer = Normalizer::deserialize(MapAccessDeserializer::new(map))?;
         normalizer.check().map_err(serde::de::Error::custom)
     }
 }

@@ -147,7 +147,8 @@ proptest! {
         let (_dir, index) = index(&config, &docs);
         let docs = all(&docs);
         let before = index.score(&query, &docs).unwrap();
-        let after = index.score(&format!("{query} {further}"), &docs).unwrap();
+        // After a blank alone it might be the unit of a number, or the other half of a word.
+        let after = index.score(&format!("{query}; {further}"), &docs).unwrap();
         prop_assert!(before.iter().zip(&after).all(|(before, after)| before <= after));
     }
 

@@ -104,6 +104,12 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
         deadline_ms: _, // ignored while tuning
         tuned: _,
     } = profile;
+    // What is tried decides which candidates the reranker scores.
+    let depths: Vec<_> = space
+        .depth_setups()
+        .into_iter()
+        .map(|setup| setup.depths)
+        .collect();
     let queries: Vec<(&str, &str, &[String])> = topics
         .queries
         .iter()
@@ -116,6 +122,11 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
         "bm25": bm25,
         "search": space.search,
         "stages": space.stages(),
+        "tried": {
+            "depths": depths,
+            "orders": space.orders(),
+            "normalizers": space.normalizers_of_scorers(),
+        },
         "gather": {
             "mode": mode,
             "first_stage": first_stage,

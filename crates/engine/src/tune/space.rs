@@ -1,9 +1,4 @@
 //! What a search may choose from, and the candidates that a choice would have gathered.
-//!
-//! Values that are tried, such as the list in [`Space::normalizers`], decide which candidates
-//! the reranker scores ([`Space::places_to_read`]), and those scores are cached. The cache's key
-//! does not hold these lists, only the program's version: whoever changes one within a version
-//! raises the number in `HEAD` of `cache.rs`.
 
 use std::collections::BTreeSet;
 
@@ -229,7 +224,7 @@ impl Space {
 
     /// Every combination of normalizers that influences the order in which the reranker takes
     /// candidates, the current one first.
-    fn normalizers_of_scorers(&self) -> Vec<StageMap<Normalizer>> {
+    pub(crate) fn normalizers_of_scorers(&self) -> Vec<StageMap<Normalizer>> {
         let mut all = vec![self.current.normalizers.clone()];
         let mut combined = vec![self.current.normalizers.clone()];
         for stage in self.pipeline.scorers() {

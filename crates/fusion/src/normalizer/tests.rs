@@ -189,6 +189,14 @@ fn configuration_is_read_as_it_is_written() {
                 offset: 2.0,
             },
         ),
+        (
+            r#""bounds:-1:2.5""#,
+            Normalizer::Bounds {
+                low: -1.0,
+                high: 2.5,
+            },
+        ),
+        (r#""rank:10""#, Normalizer::Rank { k: 10 }),
     ] {
         let profile: Profile = toml::from_str(&format!("normalizer = {text}")).unwrap();
         assert_eq!(profile, Profile { normalizer });
@@ -208,7 +216,8 @@ fn configuration_is_read_as_it_is_written() {
             "{ rank = { k = 60, j = 1 } }",
             "unexpected keys in table: j",
         ),
-        (r#""min_max""#, "unknown variant `min_max`"),
+        (r#""min_max""#, "`min_max`"),
+        (r#""bounds:1:0""#, "low must be below high"),
     ] {
         let refusal = toml::from_str::<Profile>(&format!("normalizer = {text}")).unwrap_err();
         assert!(refusal.message().contains(reason), "{refusal}");
