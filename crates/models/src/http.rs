@@ -19,8 +19,11 @@ use crate::pace::{Pace, WINDOW};
 /// Timeout for a connection. Short, since many machines cannot reach the hub.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Timeout for the next bytes of a server.
-const STALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// Timeout for the head of an answer.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Bytes that a connection must have brought before it broke, to be made anew at once.
+const WORTH_ANOTHER: u64 = 64 << 10;
 
 /// Interval between two checks whether the user canceled.
 const CANCEL_POLL: Duration = Duration::from_millis(100);
@@ -111,7 +114,7 @@ impl<'a> Client<'a> {
             .tls_config(tls.build())
             .timeout_resolve(Some(CONNECT_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_recv_response(Some(STALL_TIMEOUT))
+            .timeout_recv_response(Some(HEAD_TIMEOUT))
             .http_status_as_error(false)
             .https_only(endpoint.starts_with("https://"))
             .user_agent(concat!("treffer/", env!("CARGO_PKG_VERSION")));
@@ -137,7 +140,10 @@ impl<'a> Client<'a> {
                     let (url, why) = (url.to_owned(), "it is far too long".to_owned());
                     return Err(SourceError::Answer { url, why }.into());
                 }
-                Event::Block(block) => bytes.extend_from_slice(&block),
+                Event::Block(block) => {
+                    pace.add(block.len() as u64);
+                    bytes.extend_from_slice(&block);
+                }
                 Event::End => return Ok(bytes),
                 Event::Broken(error) => return Err(broken(url, error).into()),
             }
@@ -175,7 +181,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Requests the rest of the file for as long as every request makes progress.
+    /// Requests the rest of the file for as long as every request brings a good part of it.
     fn attempt(
         &self,
         url: &str,
@@ -185,14 +191,13 @@ impl<'a> Client<'a> {
     ) -> Result<Pin, Failure> {
         let total = wanted.size();
         let mut meter = Meter::begin(self.progress, &format!("downloading {name}"), total);
-        let mut pace = Pace::start(self.start.elapsed());
         let mut have = fs::metadata(part).map_or(0, |part| part.len());
         if total.is_some_and(|total| have > total) {
             have = 0;
         }
         while total != Some(have) || have == 0 {
             let allowed = |found| wanted.check(name, found);
-            let round = self.round(url, have, part, &allowed, &mut meter, &mut pace);
+            let round = self.round(url, have, part, &allowed, &mut meter);
             if let Err(Failure::Source(
                 SourceError::WrongSize { .. } | SourceError::TooLarge { .. },
             )) = &round
@@ -203,7 +208,9 @@ impl<'a> Client<'a> {
             let round = round?;
             match round.broken {
                 None => break,
-                Some(error) if round.have <= have => return Err(error.into()),
+                Some(error) if round.have < have.saturating_add(WORTH_ANOTHER) => {
+                    return Err(error.into());
+                }
                 Some(_) => have = round.have,
             }
         }
@@ -220,17 +227,17 @@ impl<'a> Client<'a> {
         part: &Path,
         allowed: &dyn Fn(u64) -> Result<(), SourceError>,
         meter: &mut Meter<'_>,
-        pace: &mut Pace,
     ) -> Result<Round, Failure> {
         let mut events = self.request(url, have);
-        let mut head = self.head(&events, url, meter, pace)?;
+        let mut head = self.head(&events, url, meter)?;
         let mut at = have;
         // The server cannot satisfy the range, or sent another one.
         let unusable = head.status == 416 || (head.status == 206 && head.first != Some(have));
         if have > 0 && unusable {
             events = self.request(url, 0);
-            head = self.head(&events, url, meter, pace)?;
+            head = self.head(&events, url, meter)?;
         }
+        let mut pace = Pace::start(self.start.elapsed());
         match head.status {
             206 if head.first == Some(have) => {}
             200 => at = 0,
@@ -250,7 +257,7 @@ impl<'a> Client<'a> {
         cut.map_err(Error::io("write", part))?;
         loop {
             meter.reach(at);
-            let broken = match self.next(&events, url, meter, pace)? {
+            let broken = match self.next(&events, url, meter, &mut pace)? {
                 Event::Head(_) => continue,
                 Event::Block(block) => {
                     allowed(at + block.len() as u64)?;
@@ -317,9 +324,9 @@ impl<'a> Client<'a> {
         events: &Receiver<Event>,
         url: &str,
         meter: &Meter<'_>,
-        pace: &mut Pace,
     ) -> Result<Head, Failure> {
-        match self.next(events, url, meter, pace)? {
+        let mut pace = Pace::start(self.start.elapsed());
+        match self.next(events, url, meter, &mut pace)? {
             Event::Head(head) => Ok(head),
             Event::Broken(error) => Err(broken(url, error).into()),
             Event::Block(_) | Event::End => Err(SourceError::Answer {
@@ -340,15 +347,9 @@ impl<'a> Client<'a> {
         meter: &Meter<'_>,
         pace: &mut Pace,
     ) -> Result<Event, Failure> {
-        let since = Instant::now();
         loop {
             if let Some(bytes) = pace.too_slow(self.start.elapsed()) {
-                return Err(SourceError::Slow {
-                    what: url.to_owned(),
-                    bytes,
-                    seconds: WINDOW.as_secs(),
-                }
-                .into());
+                return Err(slow(url, bytes).into());
             }
             if meter.cancelled() {
                 return Err(self.cancelled().into());
@@ -359,13 +360,6 @@ impl<'a> Client<'a> {
                 Err(RecvTimeoutError::Disconnected) => {
                     let error = io::Error::other("the download's thread ended early");
                     return Err(broken(url, ureq::Error::Io(error)).into());
-                }
-                Err(RecvTimeoutError::Timeout) if since.elapsed() > STALL_TIMEOUT => {
-                    return Err(SourceError::Stalled {
-                        url: url.to_owned(),
-                        seconds: STALL_TIMEOUT.as_secs(),
-                    }
-                    .into());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -438,6 +432,19 @@ fn broken(url: &str, error: ureq::Error) -> SourceError {
     SourceError::Connection {
         url: url.to_owned(),
         source: Box::new(error),
+    }
+}
+
+/// The error for a server that has sent so few bytes in [`WINDOW`].
+fn slow(url: &str, bytes: u64) -> SourceError {
+    let (url, seconds) = (url.to_owned(), WINDOW.as_secs());
+    match bytes {
+        0 => SourceError::Stalled { url, seconds },
+        _ => SourceError::Slow {
+            what: url,
+            bytes,
+            seconds,
+        },
     }
 }
 

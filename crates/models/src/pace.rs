@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 /// The time in which a server must send at least [`LEAST`] bytes, or all that is left.
-pub(crate) const WINDOW: Duration = Duration::from_secs(120);
+pub(crate) const WINDOW: Duration = Duration::from_secs(60);
 
 /// 2 KiB/s, slower than any connection over which a model can be fetched.
-const LEAST: u64 = 256 << 10;
+const LEAST: u64 = 128 << 10;
 
 /// The speed at which a foreign program, which does more than download, must do all its work,
 /// in bytes per second, after [`HEAD_START`].
@@ -60,11 +60,11 @@ mod tests {
     #[test]
     fn a_drip_is_noticed_after_a_window_and_a_slow_line_is_not() {
         let mut drip = Pace::start(seconds(5));
-        for second in 5..125 {
+        for second in 5..65 {
             drip.add(1);
             assert_eq!(drip.too_slow(seconds(second)), None);
         }
-        assert_eq!(drip.too_slow(seconds(125)), Some(120));
+        assert_eq!(drip.too_slow(seconds(65)), Some(60));
         let mut slow = Pace::start(seconds(0));
         for second in 1..1000 {
             slow.add(3000);
@@ -76,8 +76,8 @@ mod tests {
     fn a_quick_start_is_no_excuse() {
         let mut pace = Pace::start(seconds(0));
         pace.add(1 << 30);
-        assert_eq!(pace.too_slow(seconds(120)), None);
-        assert_eq!(pace.too_slow(seconds(240)), Some(0));
+        assert_eq!(pace.too_slow(seconds(60)), None);
+        assert_eq!(pace.too_slow(seconds(120)), Some(0));
     }
 
     #[test]

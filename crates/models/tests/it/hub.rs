@@ -219,6 +219,18 @@ fn a_connection_that_brings_nothing_ends_the_pull_and_the_next_resumes() {
     assert_eq!(names(world.cache.path()).len(), 1);
 }
 
+/// A server that drops every connection after a byte would keep a pull busy without end.
+#[test]
+fn connections_that_bring_next_to_nothing_end_the_pull() {
+    let world = World::new();
+    let mut answer = world.weights_answer();
+    answer.drops = vec![1; 50];
+    world.server.set(WEIGHTS_URL, answer);
+    let error = only_source_error(world.fetch());
+    assert!(matches!(error, SourceError::Connection { .. }), "{error}");
+    assert_eq!(world.ranges(), [None]);
+}
+
 #[test]
 fn a_range_beyond_the_end_starts_again() {
     let world = World::new();
