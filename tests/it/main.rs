@@ -17,6 +17,7 @@ mod profiles;
 mod queries;
 mod repeat;
 mod search;
+mod spellings;
 
 mod compare;
 mod eval;
