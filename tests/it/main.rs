@@ -18,6 +18,7 @@ mod profiles;
 mod queries;
 mod repeat;
 mod search;
+mod spellings;
 
 mod compare;
 mod eval;

@@ -171,6 +171,7 @@ impl<'a> ClauseCursor<'a> {
     }
 
     /// Visits every document before `end` that is still to come, with the clause's score.
+    /// `end` is near: the scores up to there are kept until all forms are known.
     pub(crate) fn for_each_before(
         &mut self,
         end: u32,
@@ -181,17 +182,44 @@ impl<'a> ClauseCursor<'a> {
         {
             return term.for_each_before(end, visit);
         }
-        loop {
-            let doc = self.doc();
-            if doc >= end {
-                return Ok(());
+        let mut best = Vec::new();
+        for form in &mut self.forms {
+            let mut sums = Vec::new();
+            for term in form {
+                let mut scores = Vec::new();
+                term.for_each_before(end, |doc, score| scores.push((doc, score)))?;
+                sums = merged(sums, scores, |sum, score| sum + score);
             }
-            if let Some(score) = self.score_of(doc)? {
-                visit(doc, score);
-            }
-            for term in self.forms.iter_mut().flatten() {
-                term.seek(doc + 1);
-            }
+            best = merged(best, sums, f64::max);
         }
+        for (doc, score) in best {
+            visit(doc, score);
+        }
+        Ok(())
     }
+}
+
+/// Two lists of documents with scores, ascending, as one; `both` makes one score of two.
+fn merged(
+    left: Vec<(u32, f64)>,
+    right: Vec<(u32, f64)>,
+    both: impl Fn(f64, f64) -> f64,
+) -> Vec<(u32, f64)> {
+    if left.is_empty() {
+        return right;
+    }
+    let mut merged = Vec::with_capacity(left.len() + right.len());
+    let mut left = left.into_iter().peekable();
+    for (doc, score) in right {
+        while let Some(before) = left.next_if(|&(other, _)| other < doc) {
+            merged.push(before);
+        }
+        let score = match left.next_if(|&(other, _)| other == doc) {
+            Some((_, other)) => both(other, score),
+            None => score,
+        };
+        merged.push((doc, score));
+    }
+    merged.extend(left);
+    merged
 }

@@ -134,13 +134,6 @@ impl TermCursor<'_> {
             .unwrap_or(TERMINATED)
     }
 
-    /// Moves to the first document that is not before `target`.
-    pub(crate) fn seek(&mut self, target: u32) {
-        for field in &mut self.fields {
-            field.seek(target);
-        }
-    }
-
     /// The term's score in `doc`, `None` if it does not occur there.
     pub(crate) fn score_of(&mut self, doc: u32) -> Result<Option<f64>, Error> {
         let mut tf = None;

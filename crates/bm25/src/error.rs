@@ -49,6 +49,19 @@ pub enum Error {
         /// The caller's value.
         asked: String,
     },
+    /// The index was written by another version of this program.
+    #[error(
+        "the BM25 index in `{dir}` has format {built}, this program reads format {read}; \
+         build the index again"
+    )]
+    Format {
+        /// The directory.
+        dir: PathBuf,
+        /// The index's format.
+        built: u32,
+        /// The one that can be read.
+        read: u32,
+    },
     /// A file is not as it was written.
     #[error("the BM25 index in `{dir}` is damaged: {reason}; build the index again")]
     Damaged {
@@ -103,7 +116,10 @@ impl Error {
     pub fn is_damage(&self) -> bool {
         matches!(
             self,
-            Error::Damaged { .. } | Error::Missing { .. } | Error::Mismatch { .. }
+            Error::Damaged { .. }
+                | Error::Missing { .. }
+                | Error::Mismatch { .. }
+                | Error::Format { .. }
         )
     }
 }

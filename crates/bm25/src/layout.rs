@@ -60,11 +60,10 @@ impl Record {
         let FormatOf { format } =
             serde_json::from_slice(bytes).map_err(|e| unreadable(e.to_string()))?;
         if format != FORMAT {
-            return Err(Error::Mismatch {
+            return Err(Error::Format {
                 dir: sealed.dir().to_owned(),
-                setting: "format",
-                built: format.to_string(),
-                asked: FORMAT.to_string(),
+                built: format,
+                read: FORMAT,
             });
         }
         let record: Record =

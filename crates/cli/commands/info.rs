@@ -104,8 +104,14 @@ fn bm25(manifest: &Manifest, settings: &Settings) -> String {
         Fields::Concatenated => "title and text as one field".into(),
         Fields::Weighted { title, text } => format!("fields weighted: title {title}, text {text}"),
     };
+    let accents = match built.fold_accents {
+        Some(true) => ", accents folded",
+        Some(false) => ", accents kept",
+        // As the analyzer has it.
+        None => "",
+    };
     format!(
-        "{} analyzer, {fields}, k1 {}, b {}",
+        "{} analyzer{accents}, {fields}, k1 {}, b {}",
         built.analyzer, settings.bm25.k1, settings.bm25.b
     )
 }

@@ -250,15 +250,20 @@ impl<'a> Scanner<'a> {
         after_number && may_follow
     }
 
-    /// Whether the sign that comes next stands between two numbers, close to both or to none.
+    /// Whether the sign `×` that comes next stands between two numbers, close to both or to
+    /// none.
     fn is_times(&self) -> bool {
-        let after = self.rest.trim_start_matches('×');
+        if !self.follows_number('×') {
+            return false;
+        }
+        let after = self.rest.strip_prefix('×').unwrap_or(self.rest);
         let number = after.trim_start();
-        let is_spaced = number.len() < after.len();
-        let is_next_digit = number.starts_with(|c: char| c.is_ascii_digit());
-        is_next_digit
-            && self.follows_number('×')
-            && self.gap == if is_spaced { Gap::Blank } else { Gap::Tight }
+        let gap = if number.len() < after.len() {
+            Gap::Blank
+        } else {
+            Gap::Tight
+        };
+        self.gap == gap && number.starts_with(|c: char| c.is_ascii_digit())
     }
 
     /// Takes a character between runs.
