@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, io_error};
-use crate::failpoint::{Operation, reach};
+use crate::failpoint::{Operation, reach, reach_write};
 use crate::read::regular_len;
 
 /// An exclusive lock on a file, released when it is dropped or its process ends in whatever
@@ -70,7 +70,7 @@ fn write_if_empty(file: &mut File, content: &str) -> io::Result<()> {
     if file.metadata()?.len() > 0 {
         return Ok(());
     }
-    reach(Operation::Write)?;
+    reach_write(content.len())?;
     file.write_all(content.as_bytes())
 }
 
