@@ -14,7 +14,7 @@ use crate::error::Error;
 /// opening it with others is an error. `k1`, `b` and the two field weights act at query time
 /// only, so an index may be opened with any valid values of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(deny_unknown_fields)]
 pub struct Bm25Config {
     /// From text to terms.
     pub analyzer: Analyzer,
@@ -221,6 +221,9 @@ mod tests {
         assert!(folds(Analyzer::English, None) && folds(Analyzer::German, None));
         assert!(!folds(Analyzer::Plain, None));
         assert!(folds(Analyzer::Plain, Some(true)) && !folds(Analyzer::German, Some(false)));
+        let written = parse("\"concatenated\"\nfold_accents = false").unwrap();
+        assert_eq!(written.fold_accents, Some(false));
+        assert_eq!(parse("\"concatenated\"").unwrap().fold_accents, None);
     }
 
     #[test]
