@@ -221,6 +221,9 @@ mod tests {
         assert!(folds(Analyzer::English, None) && folds(Analyzer::German, None));
         assert!(!folds(Analyzer::Plain, None));
         assert!(folds(Analyzer::Plain, Some(true)) && !folds(Analyzer::German, Some(false)));
+        let written = parse("\"concatenated\"\nfold_accents = false").unwrap();
+        assert_eq!(written.fold_accents, Some(false));
+        assert_eq!(parse("\"concatenated\"").unwrap().fold_accents, None);
     }
 
     #[test]
