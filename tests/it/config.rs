@@ -1,6 +1,6 @@
 //! Presets, configuration files and single keys.
 
-use crate::hay::{BM25_ONLY, place, three_stages};
+use crate::fixtures::{BM25_ONLY, place, three_stages};
 
 #[test]
 fn an_unknown_preset_names_the_known_ones() {

@@ -1,6 +1,6 @@
 //! Folders that hold no index, half of one, or a damaged one.
 
-use crate::hay::{indexed, indexed_in_three_stages, place, tiny_model};
+use crate::fixtures::{indexed, indexed_in_three_stages, place, tiny_model};
 use crate::util::{Place, copy_folder};
 
 /// What every command that reads an index must say of this folder.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use treffer_eval::{Evaluation, Metric};
 
-use crate::hay::{indexed, indexed_in_three_stages};
+use crate::fixtures::{indexed, indexed_in_three_stages};
 use crate::util::{Place, run_of};
 
 /// `cold` finds the freezer before the fridge, of which the fridge is relevant;
@@ -184,8 +184,11 @@ fn a_limit_keeps_the_first_queries() {
 
 #[test]
 fn bm25_is_measured_without_the_models_being_there() {
-    let here = crate::hay::place();
-    crate::util::copy_folder(&crate::hay::tiny_model("tiny-bert-bi"), &here.path("bi"));
+    let here = crate::fixtures::place();
+    crate::util::copy_folder(
+        &crate::fixtures::tiny_model("tiny-bert-bi"),
+        &here.path("bi"),
+    );
     here.treffer("index index corpus.jsonl --config three.toml --set dense.model=./bi")
         .succeeds();
     std::fs::remove_dir_all(here.path("bi")).unwrap();

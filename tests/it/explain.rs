@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::hay::{indexed, indexed_in_three_stages};
+use crate::fixtures::{indexed, indexed_in_three_stages};
 use crate::util::Place;
 
 fn explained(here: &Place, doc: &str, flags: &str) -> Value {

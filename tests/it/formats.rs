@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::hay::{indexed, place};
+use crate::fixtures::{indexed, place};
 use crate::util::{Place, copy_folder};
 
 /// Each holds three documents in BM25 alone.

@@ -1,6 +1,6 @@
 //! `treffer fuse`: runs of any programs, fused by the code that fuses stages.
 
-use crate::hay::indexed_in_three_stages;
+use crate::fixtures::indexed_in_three_stages;
 use crate::util::{Place, Ran, run_of};
 
 fn place() -> Place {

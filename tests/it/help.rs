@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::hay::indexed;
+use crate::fixtures::indexed;
 use crate::util::Place;
 
 #[test]

@@ -12,7 +12,7 @@ use treffer_disk::seal;
 use treffer_engine::manifest::Manifest;
 use treffer_testkit::Random;
 
-use crate::hay::indexed_in_three_stages;
+use crate::fixtures::indexed_in_three_stages;
 use crate::util::Place;
 
 /// A search of so small an index takes milliseconds; this is for machines under load.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use crate::hay::{BM25_ONLY, CORPUS, indexed, place, three_stages};
+use crate::fixtures::{BM25_ONLY, CORPUS, indexed, place, three_stages};
 use crate::util::{Place, gzip};
 
 /// Indexes `inputs` with BM25 and returns the only hit for "gefrierfach".
@@ -66,7 +66,7 @@ fn compressed_files_are_indexed() {
 #[test]
 fn a_compressed_file_cut_short_is_an_error_and_leaves_nothing() {
     let here = place();
-    let whole = zstd::encode_all(crate::hay::documents(500).as_bytes(), 1).unwrap();
+    let whole = zstd::encode_all(crate::fixtures::documents(500).as_bytes(), 1).unwrap();
     here.write("c.jsonl.zst", &whole[..whole.len() / 2]);
     here.treffer("index index c.jsonl.zst --config bm25.toml")
         .fails_with("could not read the corpus")
@@ -263,7 +263,10 @@ fn a_model_for_another_role_is_refused() {
 #[test]
 fn a_model_folder_is_found_again_from_elsewhere() {
     let here = place();
-    crate::util::copy_folder(&crate::hay::tiny_model("tiny-bert-bi"), &here.path("bi"));
+    crate::util::copy_folder(
+        &crate::fixtures::tiny_model("tiny-bert-bi"),
+        &here.path("bi"),
+    );
     let set =
         "--config bm25.toml --set dense.model=./bi --set dense.m=8 --set dense.ef_construction=40";
     here.treffer(&format!("index index corpus.jsonl {set}"))

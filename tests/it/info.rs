@@ -1,6 +1,6 @@
 //! `treffer info`: what an index holds, for people and for programs.
 
-use crate::hay::{indexed, indexed_in_three_stages};
+use crate::fixtures::{indexed, indexed_in_three_stages};
 
 #[test]
 fn the_table_names_documents_stages_and_profiles() {

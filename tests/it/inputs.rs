@@ -1,7 +1,7 @@
 //! Files as people have them: encodings, delimiters, folders full of other things, and
 //! thousands of bad records.
 
-use crate::hay::{BM25_ONLY, indexed, place};
+use crate::fixtures::{BM25_ONLY, indexed, place};
 use crate::util::{Place, Ran};
 
 /// Indexes with BM25.

@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::hay::{documents, indexed, place};
+use crate::fixtures::{documents, indexed, place};
 use crate::util::{Place, Ran};
 
 const INDEX: &str = "index index - --config bm25.toml";

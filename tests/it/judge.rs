@@ -1,6 +1,6 @@
 //! `treffer judge`: judgments that say who made them, and who warns of it.
 
-use crate::hay::{indexed, indexed_in_three_stages, tiny_model};
+use crate::fixtures::{indexed, indexed_in_three_stages, tiny_model};
 use crate::util::Place;
 
 const JUDGE: &str = "judge index --queries queries.tsv --output pseudo.qrels";

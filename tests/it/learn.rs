@@ -1,6 +1,6 @@
 //! `treffer tune --learn`: trees that earn their place are kept, used and explained.
 
-use crate::hay::{place, three_stages};
+use crate::fixtures::{place, three_stages};
 use crate::util::Place;
 
 const TUNE: &str = "tune index --queries queries.tsv --qrels qrels.tsv --learn";

@@ -6,7 +6,7 @@
 // What a test needs and does not get is a failed test.
 #![allow(clippy::unwrap_used)]
 
-mod hay;
+mod fixtures;
 mod util;
 
 mod config;

@@ -1,6 +1,6 @@
 //! An index that is opened with another model than the one it was built with.
 
-use crate::hay::{place, tiny_model};
+use crate::fixtures::{place, tiny_model};
 use crate::util::{Place, copy_folder};
 
 /// An index of the corpus built with models in `bi` and `cross`.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::hay::tiny_model;
+use crate::fixtures::tiny_model;
 use crate::util::Place;
 
 #[test]
@@ -106,7 +106,7 @@ fn pulling_offline_is_one_error_that_says_what_to_do() {
 
 #[test]
 fn an_index_that_needs_a_model_says_the_same_offline() {
-    let here = crate::hay::place();
+    let here = crate::fixtures::place();
     here.treffer("index index corpus.jsonl --preset german")
         .fails_with("could not load the model `multilingual-e5-small`")
         .says("caused by: could not get model `multilingual-e5-small`")

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::process::Stdio;
 
-use crate::hay::{indexed, indexed_in_three_stages};
+use crate::fixtures::{indexed, indexed_in_three_stages};
 use crate::util::{Place, Ran};
 
 fn with_runs() -> Place {
@@ -40,7 +40,7 @@ fn a_command_that_fails_leaves_the_old_file() {
 
 /// A three-stage index of two documents, of which one has a blank in its id.
 fn with_a_blank_id() -> Place {
-    let here = crate::hay::place();
+    let here = crate::fixtures::place();
     here.write(
         "corpus.jsonl",
         "{\"_id\": \"a b\", \"text\": \"cold fridge\"}\n{\"_id\": \"c\", \"text\": \"warm oven\"}\n",
@@ -88,7 +88,7 @@ fn ids_of_queries_are_refused_before_any_work() {
 
 #[test]
 fn an_id_cannot_steer_the_terminal() {
-    let here = crate::hay::place();
+    let here = crate::fixtures::place();
     here.write(
         "corpus.jsonl",
         "{\"_id\": \"e\\u001b[31m1\", \"text\": \"alpha\"}\n{\"_id\": \"e\\u001b[31m1\", \"text\": \"twice\"}\n",
@@ -104,8 +104,8 @@ fn an_id_cannot_steer_the_terminal() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error_and_stops_no_work() {
-    let here = crate::hay::place();
-    here.write("corpus.jsonl", crate::hay::documents(60));
+    let here = crate::fixtures::place();
+    here.write("corpus.jsonl", crate::fixtures::documents(60));
     here.treffer("index index corpus.jsonl --config three.toml")
         .succeeds();
     let lines = |line: fn(usize) -> String| (0..60).step_by(3).map(line).collect::<String>();

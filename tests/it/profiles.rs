@@ -1,6 +1,6 @@
 //! Weights and profiles: those of the index, and those of one run.
 
-use crate::hay::{indexed, indexed_in_three_stages};
+use crate::fixtures::{indexed, indexed_in_three_stages};
 
 #[test]
 fn weights_change_the_order() {

@@ -1,6 +1,6 @@
 //! Queries that are odd: each gets a right result or a clear error.
 
-use crate::hay::{indexed, indexed_in_three_stages};
+use crate::fixtures::{indexed, indexed_in_three_stages};
 use crate::util::Place;
 
 #[test]

@@ -1,6 +1,6 @@
 //! Bad records: reported with file and line, skipped, counted, or fatal.
 
-use crate::hay::{CORPUS, place};
+use crate::fixtures::{CORPUS, place};
 
 const BAD: &str = r#"{"_id": "good", "text": "cold"}
 {"_id": "broken", "text":

@@ -1,6 +1,6 @@
 //! The same index, query and profile give the same bytes, every time.
 
-use crate::hay::indexed_in_three_stages;
+use crate::fixtures::indexed_in_three_stages;
 
 const QUERY: &str = "search index --queries queries.tsv --format json --explain -k 20";
 

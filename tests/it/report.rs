@@ -4,7 +4,7 @@
 use html5gum::emitters::default::DefaultEmitter;
 use html5gum::{Token, Tokenizer};
 
-use crate::hay::{documents, indexed, place, three_stages};
+use crate::fixtures::{documents, indexed, place, three_stages};
 use crate::util::Place;
 
 /// Elements without an end.

@@ -1,6 +1,6 @@
 //! `treffer rerank`: runs of any program, reranked with the cross-encoder.
 
-use crate::hay::{indexed, indexed_in_three_stages};
+use crate::fixtures::{indexed, indexed_in_three_stages};
 use crate::util::Place;
 
 /// A folder with a three-stage index and what its stages ranked, in `runs`.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::hay::{indexed, indexed_in_three_stages};
+use crate::fixtures::{indexed, indexed_in_three_stages};
 use crate::util::Place;
 
 #[test]
@@ -274,7 +274,7 @@ fn query_and_file_of_queries_exclude_each_other() {
 
 #[test]
 fn a_deadline_that_cuts_nothing_changes_nothing() {
-    let here = crate::hay::indexed_in_three_stages();
+    let here = crate::fixtures::indexed_in_three_stages();
     let all = here
         .treffer("search index 'cold lab fridge' --format json")
         .succeeds()
@@ -300,7 +300,7 @@ fn a_deadline_that_cuts_nothing_changes_nothing() {
 
 #[test]
 fn a_deadline_can_stand_in_the_settings() {
-    let here = crate::hay::indexed_in_three_stages();
+    let here = crate::fixtures::indexed_in_three_stages();
     here.edit(
         "index/treffer.toml",
         "cross_depth = 8",

@@ -1,6 +1,6 @@
 //! Words that people write in several ways, through the whole program.
 
-use crate::hay::BM25_ONLY;
+use crate::fixtures::BM25_ONLY;
 use crate::util::Place;
 
 /// An index of these texts, named by letters from `a` on, made with `analyzer` and `set`.

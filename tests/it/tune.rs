@@ -4,7 +4,7 @@ use std::fs::File;
 
 use serde_json::Value;
 
-use crate::hay::{documents, place, three_stages};
+use crate::fixtures::{documents, place, three_stages};
 use crate::util::Place;
 
 const TUNE: &str = "tune index --queries queries.tsv --qrels qrels.tsv";

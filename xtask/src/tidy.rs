@@ -1,11 +1,11 @@
 //! `cargo xtask tidy`: the project's rules that no other tool checks.
 //!
-//! [`dependencies`] holds who may depend on whom, [`circles`] that modules form none,
+//! [`dependencies`] holds who may depend on whom, [`cycles`] that modules form none,
 //! [`sources`] what every source file and every tracked text must and must not hold,
 //! [`map`] what `crates/README.md` and each library must show, [`data`] that
 //! data/README.md tells the truth.
 
-mod circles;
+mod cycles;
 mod data;
 mod dependencies;
 mod map;
@@ -22,7 +22,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let files = workspace.files()?;
     let mut problems = dependencies::problems(&workspace.packages);
     problems.extend(map::problems(workspace)?);
-    problems.extend(circles::problems(workspace, &files)?);
+    problems.extend(cycles::problems(workspace, &files)?);
     let mut n_texts = 0;
     let mut lengths = Vec::new();
     for file in &files {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use treffer_engine::runs::{WeighedRun, fuse_runs};
+use treffer_engine::runs::{WeightedRun, fuse_runs};
 use treffer_eval::Run;
 use treffer_fusion::{Normalizer, shares};
 use treffer_report::text::{count, count_queries};
@@ -86,10 +86,10 @@ pub(crate) fn run(command: &Fuse) -> Result<Outcome> {
         .collect::<Result<Vec<Run>>>()?;
     inputs.finish()?;
     note_missing(&command.runs, &runs);
-    let weighed: Vec<WeighedRun<'_>> = runs
+    let weighed: Vec<WeightedRun<'_>> = runs
         .iter()
         .zip(normalizers.into_iter().zip(shares))
-        .map(|(run, (normalizer, share))| WeighedRun {
+        .map(|(run, (normalizer, share))| WeightedRun {
             run,
             normalizer,
             share,

@@ -111,7 +111,7 @@ fn report(command: &Rerank, reranked: &Reranked, rankings: &Rankings) {
     let given = command.queries.display();
     note_of(without_text, &format!("of {path} not in {given}: left out"));
     note_of(reranked.not_in_run, &format!("of {given} not in {path}"));
-    let scored = count(reranked.n_read as u64, "document");
+    let scored = count(reranked.n_scored as u64, "document");
     let queries = count_queries(reranked.run.0.len());
     note(&format!("scored {scored} for {queries}"));
 }

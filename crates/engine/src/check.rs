@@ -68,7 +68,7 @@ fn check_generation(dir: &Path, manifest: Manifest) -> Checked {
     let settings = read_settings(dir, &manifest);
     match &settings {
         Ok(current) => check_learned(dir, &current.settings, &mut report),
-        Err(error) => report(&dir.join(SETTINGS), in_words(error)),
+        Err(error) => report(&dir.join(SETTINGS), error_chain(error)),
     }
     Checked {
         manifest,
@@ -81,7 +81,7 @@ type Report<'a> = dyn FnMut(&Path, String) + 'a;
 
 fn check_segment(manifest: &Manifest, segment: &Segment, dir: &Path, report: &mut Report<'_>) {
     if let Err(error) = segment.check_seals(dir) {
-        report(&path_of(&error, dir), in_words(&error));
+        report(&path_of(&error, dir), error_chain(&error));
     }
     for part in segment.parts.keys() {
         check_part(manifest, segment, part, &dir.join(part), report);
@@ -102,19 +102,19 @@ fn check_part(
                 store.verify(report);
                 Some(store.len())
             })
-            .map_err(|error| in_words(&error)),
+            .map_err(|error| error_chain(&error)),
         parts::BM25 => Bm25Index::open(folder, &manifest.blueprint.bm25)
             .map(|bm25| {
                 bm25.verify(report);
                 Some(bm25.n_docs() as usize)
             })
-            .map_err(|error| in_words(&error)),
+            .map_err(|error| error_chain(&error)),
         parts::DENSE => DenseIndex::open(folder)
             .map(|dense| {
                 dense.verify(report);
                 None // counts passages
             })
-            .map_err(|error| in_words(&error)),
+            .map_err(|error| error_chain(&error)),
         _ => {
             is_as_sealed(folder, report);
             Ok(None)
@@ -147,7 +147,7 @@ fn check_learned(dir: &Path, settings: &Settings, report: &mut Report<'_>) {
     let profiles = settings.profiles.values();
     for record in profiles.filter_map(|profile| profile.learned.as_ref()) {
         if let Err(error) = learned::verify(dir, record) {
-            report(&dir.join(&record.file), in_words(&error));
+            report(&dir.join(&record.file), error_chain(&error));
         }
     }
 }
@@ -160,7 +160,7 @@ fn path_of(error: &Error, otherwise: &Path) -> PathBuf {
 }
 
 /// An error with its causes, as one line.
-pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
+pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     let words: Vec<String> = causes.map(ToString::to_string).collect();
     words.join(": ")

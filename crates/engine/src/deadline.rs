@@ -93,7 +93,7 @@ impl Clock for SystemClock {
 /// is at most that factor times the time already spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Pace {
-    n_read: usize,
+    n_scored: usize,
     /// Time for a pair in the last batch and in the one before.
     per_pair: [Duration; 2],
 }
@@ -102,23 +102,23 @@ pub(crate) struct Pace {
 const LARGEST_BATCH: usize = 32;
 
 impl Pace {
-    /// How many of the `unread` pairs to score next; 0 to stop.
-    pub(crate) fn next_batch(&self, left: Duration, unread: usize) -> usize {
+    /// How many of the `unscored` pairs to score next; 0 to stop.
+    pub(crate) fn next_batch(&self, left: Duration, unscored: usize) -> usize {
         if left.is_zero() {
             return 0;
         }
-        if self.n_read == 0 {
-            return unread.min(1);
+        if self.n_scored == 0 {
+            return unscored.min(1);
         }
         let slower = self.per_pair[0].max(self.per_pair[1]).as_nanos();
         let fits = left.as_nanos().checked_div(slower);
         let fits = fits.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-        unread.min(fits).min(self.n_read).min(LARGEST_BATCH)
+        unscored.min(fits).min(self.n_scored).min(LARGEST_BATCH)
     }
 
     /// Notes that a batch of `n` pairs took `time`.
     pub(crate) fn record(&mut self, n: usize, time: Duration) {
-        self.n_read += n;
+        self.n_scored += n;
         let pairs = u32::try_from(n.max(1)).unwrap_or(u32::MAX);
         self.per_pair = [time / pairs, self.per_pair[0]];
     }
@@ -176,8 +176,8 @@ mod tests {
         let mut costs = vec![10; 64];
         costs.extend([1000; 64]);
         // After 64 cheap pairs at most 32 dear ones are begun in the time that is left.
-        let (n_read, spent) = read(&costs, 5000);
-        assert_eq!((n_read, spent), (96, 64 * 10 + 32 * 1000));
+        let (n_scored, spent) = read(&costs, 5000);
+        assert_eq!((n_scored, spent), (96, 64 * 10 + 32 * 1000));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::gather::{Gathered, Gatherer};
 use crate::learned::Ranker;
 use crate::pipeline::Pipeline;
 use crate::profile::{Order, Profile};
-use crate::rerank_order::first_to_read;
+use crate::rerank_order::first_to_rerank;
 use crate::stages::LEAST_BM25;
 use crate::topics::Topics;
 
@@ -234,7 +234,7 @@ fn reranked_order(
 ) -> Vec<(usize, f64)> {
     let mut reranked = stage_order(candidates, stage, None);
     let last = reranked.last().map_or(0.0, |(_, score)| *score);
-    let all = first_to_read(candidates, order, before, candidates.len());
+    let all = first_to_rerank(candidates, order, before, candidates.len());
     let rest = all
         .into_iter()
         .filter(|at| !candidates[*at].is_scored_by(stage));

@@ -11,7 +11,7 @@ use crate::gather::{Gatherer, query_name, score_at};
 use crate::learned::Ranker;
 use crate::pipeline::Pipeline;
 use crate::profile::Profile;
-use crate::rerank_order::first_to_read;
+use crate::rerank_order::first_to_rerank;
 use crate::stages::StageQuery;
 
 /// One document's way through the stages.
@@ -324,7 +324,7 @@ impl Explaining<'_> {
                 &self.profile.normalizers,
                 self.profile.aggregation,
             );
-            let order = first_to_read(candidates, order, &before, candidates.len());
+            let order = first_to_rerank(candidates, order, &before, candidates.len());
             let earlier = order.iter().take_while(|at| **at != self.at).count();
             return Role::Reranks {
                 depth,

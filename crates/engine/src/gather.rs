@@ -12,7 +12,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::pipeline::{Pipeline, Step};
 use crate::profile::Profile;
-use crate::rerank_order::first_to_read;
+use crate::rerank_order::first_to_rerank;
 use crate::stages::{Found, StageQuery};
 
 mod batch;
@@ -244,7 +244,7 @@ impl Gatherer {
                         let before =
                             self.pipeline
                                 .normalization_before(stage, normalizers, *aggregation);
-                        first_to_read(candidates, order, &before, depth)
+                        first_to_rerank(candidates, order, &before, depth)
                     }
                 };
                 skipped = rerank(candidates, stage, answer, &places, deadline)?;

@@ -24,7 +24,7 @@ pub struct Reranked {
     /// Given queries that the run lacks.
     pub not_in_run: usize,
     /// How many pairs the cross-encoder scored.
-    pub n_read: usize,
+    pub n_scored: usize,
 }
 
 /// Scores the first `depth` documents of each ranking of the run with the cross-encoder, and
@@ -121,7 +121,7 @@ fn rerank_query(
     for answer in answers.map_err(failed)? {
         score_at(&mut pool, StageName::CROSS, &*answer, &places).map_err(failed)?;
     }
-    into.n_read += places.len();
+    into.n_scored += places.len();
     let scores = pool.iter().map(|candidate| {
         let logit = candidate.best_score(StageName::CROSS);
         logit.map(|logit| f64::from(logit.value()))
@@ -133,7 +133,7 @@ fn rerank_query(
 
 /// The scored documents by descending score, then the others, each 1 below the one before.
 fn ordered<'a>(scored: impl Iterator<Item = (&'a String, Option<f64>)>) -> Vec<RunEntry> {
-    let (mut read, unread): (Vec<_>, Vec<_>) = scored.partition(|(_, score)| score.is_some());
+    let (mut read, unscored): (Vec<_>, Vec<_>) = scored.partition(|(_, score)| score.is_some());
     // Stable: equal scores stay in the run's order.
     read.sort_by(|(_, a), (_, b)| b.unwrap_or_default().total_cmp(&a.unwrap_or_default()));
     let mut last = 0.0;
@@ -144,7 +144,7 @@ fn ordered<'a>(scored: impl Iterator<Item = (&'a String, Option<f64>)>) -> Vec<R
             score: last,
         }
     };
-    read.into_iter().chain(unread).map(entry).collect()
+    read.into_iter().chain(unscored).map(entry).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::profile::Order;
 /// `candidates`. `before` normalizes the stages that run before it.
 ///
 /// If the order is by a stage that scored nothing, the fusion of all stages is used.
-pub(crate) fn first_to_read(
+pub(crate) fn first_to_rerank(
     candidates: &[Candidate],
     order: Order,
     before: &Normalization,

@@ -21,7 +21,7 @@ pub fn run_of(rankings: Rankings) -> Run {
 
 /// A run, and how it is fused.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct WeighedRun<'a> {
+pub struct WeightedRun<'a> {
     /// The rankings.
     pub run: &'a Run,
     /// How its scores reach the common scale, query by query.
@@ -37,7 +37,7 @@ pub struct WeighedRun<'a> {
 /// candidates, never more than that run's worst; a query that a run lacks is fused from the
 /// others. If a document occurs twice in one ranking, its first position counts. Ties are
 /// ordered by document id.
-pub fn fuse_runs(runs: &[WeighedRun<'_>], depth: Option<usize>) -> Run {
+pub fn fuse_runs(runs: &[WeightedRun<'_>], depth: Option<usize>) -> Run {
     let queries: BTreeSet<&String> = runs
         .iter()
         .flat_map(|weighed| weighed.run.0.keys())
@@ -48,7 +48,7 @@ pub fn fuse_runs(runs: &[WeighedRun<'_>], depth: Option<usize>) -> Run {
     Run::from_rankings(fused)
 }
 
-fn fuse_query(runs: &[WeighedRun<'_>], query: &str, depth: Option<usize>) -> Vec<RunEntry> {
+fn fuse_query(runs: &[WeightedRun<'_>], query: &str, depth: Option<usize>) -> Vec<RunEntry> {
     let scores: Vec<BTreeMap<&str, f64>> = runs
         .iter()
         .map(|weighed| {
@@ -106,8 +106,8 @@ mod tests {
         )
     }
 
-    fn halves<'a>(runs: &[&'a Run]) -> Vec<WeighedRun<'a>> {
-        let weighed = |run: &&'a Run| WeighedRun {
+    fn halves<'a>(runs: &[&'a Run]) -> Vec<WeightedRun<'a>> {
+        let weighed = |run: &&'a Run| WeightedRun {
             run,
             normalizer: Normalizer::MinMax,
             share: 0.5,

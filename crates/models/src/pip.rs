@@ -142,7 +142,7 @@ impl Pip {
         }
         let log = fs::read(&log_path).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
-        Err(failure(self.to_string(), in_words(status), &log).into())
+        Err(failure(self.to_string(), error_chain(status), &log).into())
     }
 
     fn works(&self) -> bool {
@@ -228,7 +228,7 @@ fn size_of(folder: &Path) -> u64 {
     items.map(size).sum()
 }
 
-fn in_words(status: ExitStatus) -> String {
+fn error_chain(status: ExitStatus) -> String {
     match status.code() {
         Some(code) => format!("exit code {code}"),
         None => status.to_string(),

@@ -8,7 +8,7 @@ use crate::color::{share, ticks};
 use crate::marks::star;
 use crate::markup::{Element, Markup, el, label, levels, line, num, rect, scrolling, svg};
 use crate::page::{Cell, table};
-use crate::surface::{in_words, range};
+use crate::surface::{error_chain, range};
 
 /// The plot and a table of the front. Points are on a logarithmic scale of milliseconds,
 /// since a cross-encoder's depths span two orders of it.
@@ -31,7 +31,7 @@ pub(crate) fn depths(
         row.extend([
             Cell::number(format!("{:.1}", point.ms)),
             Cell::number(format!("{:.4}", point.mean)),
-            Cell::word(in_words(&point.choice.weights)),
+            Cell::word(error_chain(&point.choice.weights)),
         ]);
         row
     });

@@ -7,7 +7,7 @@ use crate::color::{share, ticks};
 use crate::marks::{circled_cross, star};
 use crate::markup::{Element, Markup, el, label, levels, line, num, polygon, scrolling, svg};
 use crate::page::remark;
-use crate::surface::{Point, Surface, in_words, range};
+use crate::surface::{Point, Surface, error_chain, range};
 
 /// A plot for each stage; for two stages one, of which the other would be the mirror image.
 pub(crate) fn profiles(surface: &Surface) -> Markup {
@@ -81,7 +81,7 @@ impl<'a> Frame<'a> {
         let surface = self.surface;
         let points = along(surface, stage);
         let x = |point: &Point| self.x(point.weights.weight(stage));
-        let alternative = format!("{caption}: {}", surface.in_words());
+        let alternative = format!("{caption}: {}", surface.error_chain());
         let plot = svg(self.width, self.height, &alternative);
         let right = self.width - RIGHT;
         let scale = (self.ticks.as_slice(), self.decimals);
@@ -136,7 +136,7 @@ impl<'a> Frame<'a> {
         } else {
             (2.5, "dot")
         };
-        let title = format!("{}: {:.4}", in_words(&point.weights), point.mean);
+        let title = format!("{}: {:.4}", error_chain(&point.weights), point.mean);
         el("circle")
             .attr("cx", num(x))
             .attr("cy", num(self.y(point.mean)))

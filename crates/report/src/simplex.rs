@@ -6,7 +6,7 @@ use treffer_types::StageName;
 use crate::color::{color, share, ticks};
 use crate::marks::{circled_cross, diamond, star};
 use crate::markup::{Element, Markup, el, label, line, num, polygon, rect, svg};
-use crate::surface::{Point, Surface, in_words};
+use crate::surface::{Point, Surface, error_chain};
 
 mod outline;
 
@@ -32,7 +32,7 @@ pub(crate) fn simplex(surface: &Surface, corners: [StageName; 3]) -> Element {
     for point in surface.on_grid() {
         let title = format!(
             "{}: {} {:.4}",
-            in_words(&point.weights),
+            error_chain(&point.weights),
             surface.metric,
             point.mean
         );
@@ -52,7 +52,7 @@ pub(crate) fn simplex(surface: &Surface, corners: [StageName; 3]) -> Element {
     svg(
         WIDTH + 2.0 * margin,
         HEIGHT + 2.0 * margin,
-        &surface.in_words(),
+        &surface.error_chain(),
     )
     .add(cells)
     .add(border(&within(2.0), &all, &to_plot, radius))

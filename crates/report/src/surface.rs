@@ -101,14 +101,14 @@ impl Surface {
     }
 
     /// The surface in a sentence or two.
-    pub(crate) fn in_words(&self) -> String {
+    pub(crate) fn error_chain(&self) -> String {
         let (low, high) = self.range();
         format!(
             "{} over {} weightings, from {low:.4} to {high:.4}. Chosen is {}; the profile has {}.",
             self.metric,
             self.points.len(),
-            in_words(&self.chosen),
-            in_words(&self.current),
+            error_chain(&self.chosen),
+            error_chain(&self.current),
         )
     }
 }
@@ -121,7 +121,7 @@ pub(crate) fn range(values: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 /// As in "bm25 0.20, dense 0.30, cross 0.50"; a stage without weight is not named.
-pub(crate) fn in_words(weights: &Weights) -> String {
+pub(crate) fn error_chain(weights: &Weights) -> String {
     let weighed = weights
         .stages()
         .filter(|stage| weights.weight(*stage) > 0.0);
@@ -172,6 +172,6 @@ pub(crate) mod tests {
     #[test]
     fn stages_without_weight_are_not_named() {
         let weights: Weights = "bm25=0.25,late=0.75,dense=0".parse().unwrap();
-        assert_eq!(in_words(&weights), "bm25 0.25, late 0.75");
+        assert_eq!(error_chain(&weights), "bm25 0.25, late 0.75");
     }
 }

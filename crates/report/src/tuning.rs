@@ -17,7 +17,7 @@ use crate::markup::{Markup, el};
 use crate::page::{Cell, Page, folded, paragraph, remark, table, warning};
 use crate::provenance::Experiment;
 use crate::queries::{QueryResult, gains_and_losses, query_list};
-use crate::surface::{Surface, in_words};
+use crate::surface::{Surface, error_chain};
 use crate::times::times;
 use crate::{trees, weightings};
 
@@ -122,7 +122,7 @@ fn choices(report: &TuneReport) -> Markup {
             Cell::number(or_dash(out_of_fold, 4)),
             Cell::number(format!("{:.4}", of.mean)),
             Cell::number(or_dash(of.ms, 1)),
-            Cell::word(in_words(&of.choice.weights)),
+            Cell::word(error_chain(&of.choice.weights)),
         ]
     };
     let rows = vec![
@@ -157,7 +157,7 @@ fn choices(report: &TuneReport) -> Markup {
         body.push(table(&[&[""][..], &heads].concat(), rows.into()));
     }
     let folds = (1..).zip(&report.fold_choices).map(|(fold, choice)| {
-        let mut row = vec![Cell::number(fold), Cell::word(in_words(&choice.weights))];
+        let mut row = vec![Cell::number(fold), Cell::word(error_chain(&choice.weights))];
         row.extend(setup(&choice.setup, report).into_iter().filter(|_| is_full));
         row
     });
@@ -258,7 +258,7 @@ fn differences(report: &TuneReport, metric: &str) -> Markup {
             Cell::word(named(against.baseline)),
             Cell::word(match against.baseline {
                 Baseline::Alone(_) => String::new(),
-                _ => in_words(&against.choice.weights),
+                _ => error_chain(&against.choice.weights),
             }),
             Cell::number(format!("{:.4}", comparison.baseline)),
             Cell::number(comparison.wins),

@@ -3,7 +3,7 @@
 
 use crate::markup::{Markup, scrolling};
 use crate::page::{Cell, folded, paragraph, table};
-use crate::surface::{Point, Surface, in_words};
+use crate::surface::{Point, Surface, error_chain};
 use crate::{profile, simplex};
 
 /// As a section: what it shows, the plot, and the best weightings as a table.
@@ -39,7 +39,7 @@ fn best(surface: &Surface) -> Markup {
     points.sort_by(|a, b| b.mean.total_cmp(&a.mean));
     let rows = points.into_iter().take(SHOWN).map(|point| {
         vec![
-            Cell::word(in_words(&point.weights)),
+            Cell::word(error_chain(&point.weights)),
             Cell::number(format!("{:.4}", point.mean)),
             Cell::number(format!("{:.4}", point.behind)),
             Cell::number(format!("{:.4}", point.standard_error)),

@@ -3,7 +3,7 @@
 //! Reading order: [`document`] and [`query`] are the input, [`stage`] names the stages,
 //! [`score`] and [`candidate`] pass between them, [`hit`] is what a stage contributes to a
 //! result, [`model`] describes a model folder, [`scoring`] what a cross-encoder's scores are,
-//! [`settings`] what a configuration says of a model, [`device`] is where a model runs, [`seam`]
+//! [`settings`] what a configuration says of a model, [`device`] is where a model runs, [`traits`]
 //! holds the traits that models, clocks and progress reports implement, and [`qrels`] the
 //! relevance judgments.
 //!
@@ -24,9 +24,9 @@ pub mod qrels;
 pub mod query;
 pub mod score;
 pub mod scoring;
-pub mod seam;
 pub mod settings;
 pub mod stage;
+pub mod traits;
 
 pub use candidate::{Candidate, Evidence, PassageId};
 pub use device::{CpuBackend, Device, InstructionSet, InvalidDevice};
@@ -39,6 +39,8 @@ pub use qrels::{Grade, Qrels};
 pub use query::Query;
 pub use score::Score;
 pub use scoring::Scoring;
-pub use seam::{BoxError, Clock, Embedder, Embedding, NoProgress, PairScore, PairScorer, Progress};
 pub use settings::{EmbedderSettings, ScorerSettings};
 pub use stage::{InvalidStageName, StageMap, StageName, stage_list};
+pub use traits::{
+    BoxError, Clock, Embedder, Embedding, NoProgress, PairScore, PairScorer, Progress,
+};

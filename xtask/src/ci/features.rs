@@ -39,7 +39,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<()> {
             if !set.is_empty() {
                 command.arg("--features").arg(set.join(","));
             }
-            println!("{name}, features: {}", in_words(&set));
+            println!("{name}, features: {}", error_chain(&set));
             // What only one set makes unused is told by a warning.
             run_command(command.args(["--", "-Dwarnings"]))?;
         }
@@ -62,7 +62,7 @@ fn sets<'a>(features: &[&'a str]) -> Vec<Vec<&'a str>> {
     sets
 }
 
-fn in_words(set: &[&str]) -> String {
+fn error_chain(set: &[&str]) -> String {
     if set.is_empty() {
         return "none".into();
     }

@@ -1,4 +1,4 @@
-//! Who may depend on whom, read off the manifests.
+//! Which crate may depend on which, read from the manifests.
 
 use crate::workspace::Package;
 
@@ -13,7 +13,7 @@ const CLI: &str = "treffer-cli";
 const TESTKIT: &str = "treffer-testkit";
 const XTASK: &str = "xtask";
 
-/// Siblings that never see one another.
+/// Crates of one layer: none may depend on another.
 const SIBLINGS: [&str; 9] = [
     API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, FUSION, EVAL,
 ];
@@ -27,11 +27,11 @@ const FUSION: &str = "treffer-fusion";
 const EVAL: &str = "treffer-eval";
 
 /// The members, each with those that it may depend on.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     (TYPES, &[]),
-    // Durable writing and verified reading; knows nobody.
+    // Durable writing and verified reading; depends on no other member.
     (DISK, &[]),
-    // What the encoder computes with; knows nobody.
+    // What the encoder computes with; depends on no other member.
     (KERNELS, &[]),
     (API, &[TYPES]),
     (CORPUS, &[TYPES, DISK]),
@@ -62,9 +62,9 @@ const ROOMS: [(&str, &[&str]); 18] = [
     (XTASK, &[]),
 ];
 
-/// Foreign crates behind a wall, and the one package that knows them. A name also
+/// Third-party crates that a single package may depend on, and that package. A name also
 /// covers its family: `candle` stands for `candle-core` as well.
-const WALLS: [(&str, &str); 7] = [
+const CONFINED: [(&str, &str); 7] = [
     ("tantivy", BM25),
     ("candle", ENCODER),
     ("cudarc", ENCODER),
@@ -94,7 +94,7 @@ pub(super) fn problems(packages: &[Package]) -> Vec<String> {
                     problems.push(forbidden(from, to));
                 }
             }
-            for (family, owner) in WALLS {
+            for (family, owner) in CONFINED {
                 if in_family(to, family) && from != owner {
                     problems.push(format!(
                         "{from} depends on {to}, which only {owner} may know"
@@ -108,7 +108,7 @@ pub(super) fn problems(packages: &[Package]) -> Vec<String> {
 
 /// The members that `package` may depend on; `None` if it has no place yet.
 fn below(package: &str) -> Option<&'static [&'static str]> {
-    let room = ROOMS.iter().find(|(name, _)| *name == package)?;
+    let room = ALLOWED.iter().find(|(name, _)| *name == package)?;
     Some(room.1)
 }
 
@@ -154,7 +154,7 @@ mod tests {
 
     /// Problems of one package among the usual members.
     fn check(name: &str, dependencies: &[&str]) -> Vec<String> {
-        let mut packages: Vec<Package> = ROOMS
+        let mut packages: Vec<Package> = ALLOWED
             .iter()
             .filter(|(other, _)| *other != name)
             .map(|(other, _)| package(other, &[]))

@@ -14,10 +14,10 @@ pub(super) fn problems(workspace: &Workspace) -> Result<Vec<String>> {
         problems.push("crates/README.md, the map of the workspace, is missing".to_owned());
     }
     for package in &workspace.packages {
-        let room = room(workspace, package);
-        if !map.is_empty() && !names(&map, &room) {
+        let folder = folder_of(workspace, package);
+        if !map.is_empty() && !names(&map, &folder) {
             problems.push(format!(
-                "crates/README.md does not name `{room}` ({})",
+                "crates/README.md does not name `{folder}` ({})",
                 package.name
             ));
         }
@@ -40,7 +40,7 @@ pub(super) fn problems(workspace: &Workspace) -> Result<Vec<String>> {
 }
 
 /// The folder of a member; the root package's sources lie in `cli`.
-fn room(workspace: &Workspace, package: &Package) -> String {
+fn folder_of(workspace: &Workspace, package: &Package) -> String {
     let folder = package
         .manifest_path
         .parent()
@@ -52,9 +52,9 @@ fn room(workspace: &Workspace, package: &Package) -> String {
 }
 
 /// Whether the map names the folder as a folder or as code, not as a word in passing.
-fn names(map: &str, room: &str) -> bool {
-    map.match_indices(room).any(|(at, _)| {
-        let (before, after) = (&map[..at], &map[at + room.len()..]);
+fn names(map: &str, folder: &str) -> bool {
+    map.match_indices(folder).any(|(at, _)| {
+        let (before, after) = (&map[..at], &map[at + folder.len()..]);
         let starts = before.is_empty() || before.ends_with([' ', '\n', '`', '/', '[', '|', '-']);
         starts && after.starts_with(['/', '`'])
     })

@@ -7,7 +7,7 @@ use std::path::Path;
 const LONGEST: usize = 500;
 
 /// Files that may be longer, each with the reason why cutting them would not help.
-const LONG_FOR_A_REASON: [(&str, &str); 0] = [];
+const ALLOWED_LONG: [(&str, &str); 0] = [];
 
 /// Folders at the root of somebody's machine.
 const MACHINE_FOLDERS: [&str; 3] = ["work", "home", "tmp"];
@@ -54,7 +54,7 @@ pub(super) fn problems(file: &str, text: &str) -> Vec<String> {
 
 /// Files that are too long without a reason, and reasons without a long file.
 pub(super) fn length_problems(lengths: &[(&str, usize)]) -> Vec<String> {
-    let is_excused = |file: &str| LONG_FOR_A_REASON.iter().any(|(path, _)| *path == file);
+    let is_excused = |file: &str| ALLOWED_LONG.iter().any(|(path, _)| *path == file);
     let long = |length: &&(&str, usize)| length.1 > LONGEST;
     let too_long = lengths
         .iter()
@@ -63,11 +63,11 @@ pub(super) fn length_problems(lengths: &[(&str, usize)]) -> Vec<String> {
         .map(|(file, n_lines)| {
             format!("{file}: {n_lines} lines; cut it by ideas to at most {LONGEST}")
         });
-    let stale = LONG_FOR_A_REASON
+    let stale = ALLOWED_LONG
         .iter()
         .filter(|(path, _)| !lengths.iter().filter(long).any(|(file, _)| file == path))
         .map(|(path, _)| {
-            format!("{path}: no longer long; strike it off xtask/src/tidy/sources.rs")
+            format!("{path}: no longer long; remove it from the list in xtask/src/tidy/sources.rs")
         });
     too_long.chain(stale).collect()
 }

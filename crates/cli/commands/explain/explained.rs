@@ -180,7 +180,7 @@ impl Blocks for Explained<'_> {
             blocks.extend(reasons.map(Block::Line));
         }
         for (what, reweighting) in reweightings(explanation) {
-            let line = format!("{what}: {}", self.in_words(reweighting));
+            let line = format!("{what}: {}", self.error_chain(reweighting));
             blocks.push(Block::Line(line));
         }
         blocks
@@ -217,7 +217,7 @@ impl Explained<'_> {
         }
     }
 
-    fn in_words(&self, reweighting: &Reweighting) -> String {
+    fn error_chain(&self, reweighting: &Reweighting) -> String {
         let (n, top) = (reweighting.n_points, self.top_k);
         if let Some((weights, rank)) = &reweighting.nearest {
             return format!(

@@ -7,7 +7,7 @@ use treffer_disk::{
     Lock, create_dir_durably, is_temporary_of, remove_dir_if_there, rename_durably, write_durably,
 };
 
-use crate::check::in_words;
+use crate::check::error_chain;
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
 use crate::manifest::{
@@ -173,7 +173,7 @@ impl Commit<'_> {
             Err(error) if Manifest::read(&dir).is_ok_and(|found| found == manifest) => {
                 warnings.push(format!(
                     "the index is complete, but might not survive a power cut: {}",
-                    in_words(&error)
+                    error_chain(&error)
                 ));
             }
             Err(error) => {
@@ -189,7 +189,7 @@ impl Commit<'_> {
         if let Err(error) = write_durably(&dir.join(SETTINGS), settings.as_bytes()) {
             warnings.push(format!(
                 "the settings are in the manifest alone and cannot be edited: {}",
-                in_words(&error)
+                error_chain(&error)
             ));
         }
         remove_left_over(&dir, &name);

@@ -25,7 +25,7 @@ use serde_json::json;
 use treffer_disk::{Error as DiskError, create_dir_durably, read_file, write_durably};
 use treffer_types::{Candidate, DocId, Evidence, Score, StageName};
 
-use crate::check::in_words;
+use crate::check::error_chain;
 use crate::config::Settings;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -67,7 +67,7 @@ pub(crate) fn load_or(
             )),
         },
         Err(DiskError::Missing { .. }) => None,
-        Err(error) => Some(in_words(&error)),
+        Err(error) => Some(error_chain(&error)),
     };
     let scores = gather()?;
     let kept = keep(&folder, &path, generation, &encode(&scores, &key));
@@ -75,7 +75,7 @@ pub(crate) fn load_or(
         Ok(()) => note,
         Err(error) => Some(format!(
             "the scores could not be kept for the next time: {}",
-            in_words(&error)
+            error_chain(&error)
         )),
     };
     Ok((scores, ScoresOrigin::Gathered { note }))

@@ -50,7 +50,7 @@ pub(crate) fn gather(
     match space.search {
         Search::Weights => topics.gather(&gatherer, progress),
         Search::Full => {
-            let select = |candidates: &[Candidate]| space.places_to_read(candidates);
+            let select = |candidates: &[Candidate]| space.places_to_rerank(candidates);
             topics.gather_by(progress, |query| gatherer.gather_selecting(query, &select))
         }
     }

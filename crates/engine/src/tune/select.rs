@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use treffer_fusion::{Normalizer, Weights};
 
 use crate::tune::Search;
-use crate::tune::setup::{Choice, Coordinate, Setup, n_weighed};
+use crate::tune::setup::{Choice, Coordinate, Setup, n_weighted};
 use crate::tune::table::{Block, Grid, Row, Table};
 
 /// What a search may choose, beyond what the space holds.
@@ -123,7 +123,7 @@ impl Table<'_> {
         let is_fast = limits
             .budget_ms
             .is_none_or(|budget| self.ms(block, &row.weights).is_none_or(|ms| ms <= budget));
-        is_fast && n_weighed(&row.weights) <= limits.max_stages
+        is_fast && n_weighted(&row.weights) <= limits.max_stages
     }
 
     /// The one-standard-error rule (Breiman and others, Classification and Regression

@@ -130,12 +130,12 @@ impl Choice {
 
     /// How many stages have a weight.
     pub fn n_stages(&self) -> usize {
-        n_weighed(&self.weights)
+        n_weighted(&self.weights)
     }
 }
 
 /// How many stages have a weight.
-pub(crate) fn n_weighed(weights: &Weights) -> usize {
+pub(crate) fn n_weighted(weights: &Weights) -> usize {
     weights
         .parts()
         .iter()

@@ -7,7 +7,7 @@ use treffer_types::{Candidate, DocId, Score, StageMap, StageName};
 
 use crate::pipeline::Pipeline;
 use crate::profile::{Order, Profile};
-use crate::rerank_order::first_to_read;
+use crate::rerank_order::first_to_rerank;
 use crate::stages::LEAST_BM25;
 use crate::tune::Search;
 use crate::tune::setup::{Choice, Setup};
@@ -193,7 +193,7 @@ impl Space {
 
     /// The places in `candidates` that the reranker scores under some choice, in the order
     /// of the candidates.
-    pub(crate) fn places_to_read(&self, candidates: &[Candidate]) -> Vec<usize> {
+    pub(crate) fn places_to_rerank(&self, candidates: &[Candidate]) -> Vec<usize> {
         let Some(stage) = self.choosable_reranker() else {
             return (0..candidates.len()).collect();
         };
@@ -214,8 +214,8 @@ impl Space {
                     let before =
                         self.pipeline
                             .normalization_before(stage, normalizers, self.aggregation);
-                    let read = first_to_read(&pool, *order, &before, deepest);
-                    places.extend(read.into_iter().map(|at| kept[at]));
+                    let reranked = first_to_rerank(&pool, *order, &before, deepest);
+                    places.extend(reranked.into_iter().map(|at| kept[at]));
                 }
             }
         }
@@ -262,12 +262,12 @@ impl Space {
                 self.pipeline
                     .normalization_before(stage, &setup.normalizers, self.aggregation);
             let depth = self.rerank_depth(setup);
-            let mut is_read = vec![false; pool.len()];
-            for at in first_to_read(&pool, setup.cross_order, &before, depth) {
-                is_read[at] = true;
+            let mut is_reranked = vec![false; pool.len()];
+            for at in first_to_rerank(&pool, setup.cross_order, &before, depth) {
+                is_reranked[at] = true;
             }
-            for (candidate, is_read) in pool.iter_mut().zip(is_read) {
-                if !is_read {
+            for (candidate, is_reranked) in pool.iter_mut().zip(is_reranked) {
+                if !is_reranked {
                     candidate.forget(stage);
                 }
             }

@@ -10,7 +10,7 @@ use std::process::Command;
 use treffer_models::{PullOptions, Registry};
 use treffer_types::NoProgress;
 
-use crate::shelf::archive;
+use crate::fake_pip::archive;
 use crate::support::{entry, members, sha256};
 
 /// Set for the test's second run, which stands in the hostile folder.

@@ -4,11 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a stand-in that fails ends its test")]
 
 #[cfg(unix)]
+mod fake_pip;
+#[cfg(unix)]
 mod hostile;
 mod hub;
 mod shared;
-#[cfg(unix)]
-mod shelf;
 mod support;
 #[cfg(unix)]
 mod wheels;

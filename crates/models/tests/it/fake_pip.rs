@@ -19,12 +19,12 @@ pub(crate) fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
 }
 
 /// Wheels on disk, and a script that hands them out as pip does.
-pub(crate) struct Shelf(TempDir);
+pub(crate) struct FakePip(TempDir);
 
-impl Shelf {
-    pub(crate) fn new() -> Shelf {
-        let shelf = Shelf(tempfile::tempdir().unwrap());
-        let folder = shelf.0.path().display();
+impl FakePip {
+    pub(crate) fn new() -> FakePip {
+        let pip = FakePip(tempfile::tempdir().unwrap());
+        let folder = pip.0.path().display();
         let script = format!(
             "echo \"$@\" >> '{folder}/log'\n\
              while [ $# -gt 0 ]; do\n\
@@ -38,8 +38,8 @@ impl Shelf {
              echo 'ERROR: No matching distribution found for' \"$what\" >&2\n\
              exit 1\n"
         );
-        std::fs::write(shelf.0.path().join("pip.sh"), script).unwrap();
-        shelf
+        std::fs::write(pip.0.path().join("pip.sh"), script).unwrap();
+        pip
     }
 
     pub(crate) fn pip(&self) -> [String; 2] {
@@ -64,7 +64,7 @@ impl Shelf {
         std::fs::write(self.0.path().join("flood"), "").unwrap();
     }
 
-    /// Puts a wheel on the shelf and describes it as a source that gives
+    /// Adds a wheel, and describes it as a source that gives
     /// each file of `gives` from the path beside it.
     pub(crate) fn wheel(&self, package: &str, bytes: &[u8], gives: &[(&str, &str)]) -> Source {
         let path = self.0.path().join(format!("{package}==1.0.whl"));
@@ -73,7 +73,7 @@ impl Shelf {
     }
 }
 
-/// Describes a wheel that is on no shelf.
+/// Describes a wheel that pip does not have.
 pub(crate) fn absent(package: &str, bytes: &[u8], gives: &[(&str, &str)]) -> Source {
     Source::Wheel {
         package: package.into(),

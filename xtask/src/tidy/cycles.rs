@@ -1,4 +1,4 @@
-//! The modules of a crate form no circle, so that they can be read in some order.
+//! The modules of a crate form no cycle, so that they can be read in some order.
 //!
 //! A module is a file or folder directly below `src/`, and what it says of others is
 //! read off its text: `crate::NAME`, a name that the crate's root re-exports, and
@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 /// By module, the modules that it names.
 type Graph = BTreeMap<String, BTreeSet<String>>;
 
-/// One sentence for every circle, crate by crate.
+/// One sentence for every cycle, crate by crate.
 pub(super) fn problems(workspace: &Workspace, files: &[String]) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     for package in &workspace.packages {
@@ -27,11 +27,11 @@ pub(super) fn problems(workspace: &Workspace, files: &[String]) -> Result<Vec<St
             let root = workspace.relative(&root.src_path);
             let texts = texts(workspace, files, root)?;
             let graph = graph(&texts);
-            problems.extend(circles(&graph).iter().map(|circle| {
+            problems.extend(cycles(&graph).iter().map(|cycle| {
                 format!(
-                    "{}: these modules form a circle: {}; move what two of them share into a third",
+                    "{}: these modules form a cycle: {}; move what two of them share into a third",
                     package.name,
-                    circle.join(" -> ")
+                    cycle.join(" -> ")
                 )
             }));
         }
@@ -195,26 +195,26 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 
-/// One shortest circle for every group of modules that reach one another, each with its
+/// One shortest cycle for every group of modules that reach one another, each with its
 /// first module again at the end.
-fn circles(graph: &Graph) -> Vec<Vec<&str>> {
+fn cycles(graph: &Graph) -> Vec<Vec<&str>> {
     let mut seen: BTreeSet<&str> = BTreeSet::new();
-    let mut circles = Vec::new();
+    let mut cycles = Vec::new();
     for module in graph.keys() {
         if seen.contains(module.as_str()) {
             continue;
         }
-        if let Some(circle) = circle_through(graph, module) {
+        if let Some(cycle) = circle_through(graph, module) {
             let group = reached(graph, module);
             seen.extend(
                 group
                     .into_iter()
                     .filter(|other| reached(graph, other).contains(module.as_str())),
             );
-            circles.push(circle);
+            cycles.push(cycle);
         }
     }
-    circles
+    cycles
 }
 
 /// A shortest way from a module back to itself.
@@ -253,7 +253,7 @@ fn reached<'a>(graph: &'a Graph, module: &'a str) -> BTreeSet<&'a str> {
 mod tests {
     use super::*;
 
-    /// The circles of a crate of these files.
+    /// The cycles of a crate of these files.
     fn check(files: &[(&str, &str)]) -> Vec<String> {
         let text = |(name, code): &(&str, &str)| Text {
             module: name.split('/').next().unwrap_or_default().to_owned(),
@@ -267,10 +267,7 @@ mod tests {
             texts.push(text(&("", &root)));
         }
         let graph = graph(&texts);
-        circles(&graph)
-            .iter()
-            .map(|circle| circle.join(" "))
-            .collect()
+        cycles(&graph).iter().map(|cycle| cycle.join(" ")).collect()
     }
 
     #[test]
