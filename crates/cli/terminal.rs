@@ -68,7 +68,10 @@ fn flag_for(error: &treffer_corpus::Error, is_corpus: bool) -> Option<&'static s
         Reading::MissingColumn { .. } if is_corpus => Some(
             "name columns with --id-column, --title-column and --text-column; a table without a header is read with --no-header",
         ),
-        Reading::Header { .. } | Reading::NotText { .. } => {
+        Reading::MissingColumn { .. } => {
+            Some("name the column so, or another format with --query-format or --qrels-format")
+        }
+        Reading::Header { why, .. } | Reading::NotText { why, .. } if why.contains("encoding") => {
             Some("name another encoding with --encoding, as in --encoding windows-1252")
         }
         _ => None,

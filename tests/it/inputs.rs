@@ -1,6 +1,10 @@
 //! Files as people have them: encodings, delimiters, folders full of other things, and
 //! thousands of bad records.
 
+use treffer_corpus::{JudgmentOptions, Problem, read_judgments, read_run};
+use treffer_engine::runs::run_of;
+use treffer_eval::{Evaluation, Metric};
+
 use crate::fixtures::{BM25_ONLY, indexed, place};
 use crate::util::{Place, Ran};
 
@@ -186,6 +190,37 @@ fn a_run_is_read_like_every_other_file() {
         2,
         "{value}"
     );
+}
+
+#[test]
+fn files_as_the_program_reads_them_have_the_values_of_trec_eval() {
+    let file = |name: &str| {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/eval/tests/golden");
+        std::path::Path::new(folder).join(name)
+    };
+    let mut lines = Vec::new();
+    let mut keep = |problem: &Problem| lines.extend(problem.line);
+    let run = run_of(read_run(&file("run.txt"), None, &mut keep).unwrap());
+    assert_eq!(lines, [41, 61, 81]);
+    let options = JudgmentOptions::default();
+    let mut fail = |problem: &Problem| panic!("{problem}");
+    let qrels = read_judgments(&file("qrels.txt"), &options, &mut fail)
+        .unwrap()
+        .qrels;
+    let mut n_values = 0;
+    for line in std::fs::read_to_string(file("expected.tsv"))
+        .unwrap()
+        .lines()
+    {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let metric: Metric = columns[0].parse().unwrap();
+        let evaluation = Evaluation::new(&run, &qrels, &[metric]).unwrap();
+        let expected: f64 = columns[2].parse().unwrap();
+        let gap = (evaluation.queries[columns[1]][0] - expected).abs();
+        assert!(gap < 1e-12, "{line}");
+        n_values += 1;
+    }
+    assert!(n_values > 100, "{n_values}");
 }
 
 #[test]

@@ -87,8 +87,14 @@ pub(crate) fn choose_delimiter<R: BufRead>(
     let mut most = (0, USUAL[0]);
     for delimiter in USUAL {
         table.set_delimiter(delimiter);
-        let Some((_, Ok(fields))) = table.peek().map_err(failed)? else {
-            continue;
+        let fields = match table.peek().map_err(failed)? {
+            Some((_, Ok(fields))) => fields,
+            // Rather the reason why this is no header than one column that is another's.
+            Some((_, Err(_))) if most.0 <= 1 => {
+                most = (1, delimiter);
+                continue;
+            }
+            Some((_, Err(_))) | None => continue,
         };
         if fits(&fields) {
             return Ok(());
@@ -139,30 +145,32 @@ impl Header {
         delimiter: Option<Delimiter>,
         has_header: bool,
     ) -> Result<Header, Error> {
-        let header = |fields: &[String]| match has_header {
-            true => Header::named(fields.iter().map(|name| name.trim().to_owned()), columns),
-            false => Header::numbered(fields.len(), columns),
+        let header = |fields: &[String]| {
+            if has_header {
+                Header::named(fields.iter().map(|name| name.trim().to_owned()), columns)
+            } else {
+                Header::numbered(fields.len(), columns)
+            }
         };
         choose_delimiter(table, path, delimiter, |fields| header(fields).is_ok())?;
-        let row = match has_header {
-            true => table.next(),
-            false => table.peek(),
+        let row = if has_header {
+            table.next()
+        } else {
+            table.peek()
         };
         let row = row.map_err(|source| Error::read(path, 0, source))?;
-        let fields = match row {
-            // Without a header, the first record may be bad like any other.
-            Some((_, Err(_))) if !has_header => Vec::new(),
-            row => header_names(row, path)?,
-        };
-        header(&fields).map_err(|wanted| match has_header {
-            true => missing_column(path, &wanted, &fields),
-            false => Error::Header {
+        let fields = header_names(row, path)?;
+        header(&fields).map_err(|wanted| {
+            if has_header {
+                return missing_column(path, &wanted, &fields);
+            }
+            Error::Header {
                 path: path.to_owned(),
                 why: format!(
                     "it has none, and its first line has {} columns; say by number which column holds {wanted}",
                     fields.len()
                 ),
-            },
+            }
         })
     }
 

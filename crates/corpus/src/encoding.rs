@@ -88,7 +88,7 @@ impl Text {
         let head = raw.by_ref().take(4).read_to_end(&mut start);
         head.map_err(NotText::Io)?;
         let (encoding, mark) = match (start.as_slice(), named) {
-            ([0xff, 0xfe, 0, 0], _) | ([0, 0, 0xfe, 0xff], _) => return Err(NotText::Utf32),
+            ([0xff, 0xfe, 0, 0] | [0, 0, 0xfe, 0xff], _) => return Err(NotText::Utf32),
             ([0xff, 0xfe, ..], _) => (Encoding(UTF_16LE), 2),
             ([0xfe, 0xff, ..], _) => (Encoding(UTF_16BE), 2),
             // This mark stays: whoever reads lines or files drops it.

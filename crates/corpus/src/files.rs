@@ -260,9 +260,10 @@ impl Walk<'_> {
     fn file(&mut self, path: PathBuf) {
         let Some(markup) = Markup::from_name(&path) else {
             // Follows links, as below.
-            match path.is_dir() {
-                true => self.passed_over.add("links to folders"),
-                false => self.pass_over(&path),
+            if path.is_dir() {
+                self.passed_over.add("links to folders");
+            } else {
+                self.pass_over(&path);
             }
             return;
         };

@@ -10,14 +10,14 @@ use flate2::bufread::GzDecoder;
 pub(crate) struct Gunzip<R>(State<R>);
 
 enum State<R> {
-    Member(GzDecoder<R>),
+    Member(Box<GzDecoder<R>>),
     Between(R),
     Over,
 }
 
 impl<R: BufRead> Gunzip<R> {
     pub(crate) fn new(raw: R) -> Self {
-        Gunzip(State::Member(GzDecoder::new(raw)))
+        Gunzip(member(raw))
     }
 }
 
@@ -29,19 +29,19 @@ impl<R: BufRead> Read for Gunzip<R> {
         loop {
             self.0 = match mem::replace(&mut self.0, State::Over) {
                 State::Over => return Ok(0),
-                State::Member(mut member) => {
-                    let n = member.read(buffer);
+                State::Member(mut current) => {
+                    let n = current.read(buffer);
                     match n {
-                        Ok(0) => State::Between(member.into_inner()),
+                        Ok(0) => State::Between((*current).into_inner()),
                         _ => {
-                            self.0 = State::Member(member);
+                            self.0 = State::Member(current);
                             return n;
                         }
                     }
                 }
                 State::Between(mut raw) => match skip_zeros(&mut raw)? {
                     None => State::Over,
-                    Some(0x1f) => State::Member(GzDecoder::new(raw)),
+                    Some(0x1f) => member(raw),
                     Some(_) => {
                         return Err(io::Error::new(
                             io::ErrorKind::InvalidData,
@@ -52,6 +52,10 @@ impl<R: BufRead> Read for Gunzip<R> {
             };
         }
     }
+}
+
+fn member<R: BufRead>(raw: R) -> State<R> {
+    State::Member(Box::new(GzDecoder::new(raw)))
 }
 
 /// The next byte that is not zero, which is not consumed.

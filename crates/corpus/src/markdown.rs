@@ -17,7 +17,9 @@ pub(crate) fn readable(markdown: &str) -> Readable {
         | Options::ENABLE_STRIKETHROUGH
         | Options::ENABLE_TASKLISTS;
     let mut page = Page {
-        title: title.map(|title| one_line(&title)),
+        title: title
+            .map(|title| one_line(&title))
+            .filter(|title| !title.is_empty()),
         ..Page::default()
     };
     for event in Parser::new_ext(body, options) {
@@ -188,6 +190,14 @@ mod tests {
                 Defrosting the Aurora freezer
                 Before you begin
                 Switch it off.
+            "#]],
+        );
+        // A soft hyphen alone is nothing to read.
+        check(
+            "---\ntitle: \u{ad}\n---\n# Heading\ntext",
+            expect![[r#"
+                Heading
+                text
             "#]],
         );
         check(

@@ -160,10 +160,10 @@ const SNIFFED: u64 = 1024;
 
 /// By the content if it starts as topics do, which no other format can, else by the name.
 fn format_of(path: &Path, start: &[u8]) -> Result<QueryFormat, Error> {
-    match topics::is_start(start) {
-        true => Ok(QueryFormat::Trec),
-        false => QueryFormat::from_name(path),
+    if topics::is_start(start) {
+        return Ok(QueryFormat::Trec);
     }
+    QueryFormat::from_name(path)
 }
 
 /// The queries collected so far.

@@ -37,6 +37,8 @@ pub(crate) type Row = Numbered<Vec<String>>;
 pub(crate) struct Table<R> {
     lines: Lines<R>,
     dialect: Dialect,
+    /// Splits a record of quoted fields. Kept, because making one takes longer than using it.
+    splitter: Box<csv_core::Reader>,
     /// Lines that were read and belong to no record yet. The first one is not blank.
     held: VecDeque<HeldLine>,
     /// How many lines after the first held one are known not to close a quoted field. They
@@ -74,6 +76,7 @@ impl<R: BufRead> Table<R> {
         Table {
             lines,
             dialect,
+            splitter: splitter(dialect.delimiter),
             held: VecDeque::new(),
             n_open: 0,
             open_bytes: 0,
@@ -89,6 +92,7 @@ impl<R: BufRead> Table<R> {
     /// Separates the fields of all records that were not read yet by `delimiter`.
     pub(crate) fn set_delimiter(&mut self, delimiter: u8) {
         self.dialect.delimiter = delimiter;
+        self.splitter = splitter(delimiter);
         self.n_open = 0;
     }
 
@@ -212,7 +216,7 @@ impl<R: BufRead> Table<R> {
     }
 
     /// The record of the first `n_lines` held lines.
-    fn row(&self, n_lines: usize) -> Option<Row> {
+    fn row(&mut self, n_lines: usize) -> Option<Row> {
         let first = self.held.front()?.number;
         let lines: Vec<&[u8]> = self
             .held
@@ -221,7 +225,17 @@ impl<R: BufRead> Table<R> {
             .filter_map(|line| line.bytes.as_deref())
             .collect();
         let record = lines.join(&b'\n');
-        let fields = utf8(&record, self.lines.encoding()).map(|text| self.dialect.fields(text));
+        let Dialect {
+            delimiter,
+            has_quotes,
+        } = self.dialect;
+        let fields = utf8(&record, self.lines.encoding()).map(|text| {
+            if has_quotes {
+                return quoted_fields(&mut self.splitter, text, delimiter);
+            }
+            let fields = text.split(char::from(delimiter));
+            fields.map(str::to_owned).collect()
+        });
         Some((first, fields))
     }
 
@@ -286,57 +300,51 @@ impl State {
     }
 }
 
-impl Dialect {
-    /// The fields of one complete record.
-    fn fields(self, record: &str) -> Vec<String> {
-        if self.has_quotes {
-            return self.quoted_fields(record);
-        }
-        let fields = record.split(char::from(self.delimiter));
-        fields.map(str::to_owned).collect()
-    }
-
-    fn quoted_fields(self, record: &str) -> Vec<String> {
-        let delimiter = self.delimiter;
-        // The fields together are not longer than the record, and there is at most one more
-        // of them than there are delimiters.
-        let mut fields = vec![0; record.len() + 1];
-        let n_delimiters = record.bytes().filter(|&byte| byte == delimiter).count();
-        let mut ends = vec![0; n_delimiters + 2];
+fn splitter(delimiter: u8) -> Box<csv_core::Reader> {
+    let reader = ReaderBuilder::new()
+        .delimiter(delimiter)
         // A lone `\r` is an ordinary character, not a line end.
-        let mut reader = ReaderBuilder::new()
-            .delimiter(delimiter)
-            .terminator(Terminator::Any(b'\n'))
-            .build();
-        let (mut n_read, mut n_written, mut n_ends) = (0, 0, 0);
-        loop {
-            // An empty input tells the reader that the record has ended.
-            let (result, read, written, ended) = reader.read_record(
-                &record.as_bytes()[n_read..],
-                &mut fields[n_written..],
-                &mut ends[n_ends..],
-            );
-            n_read += read;
-            n_written += written;
-            n_ends += ended;
-            match result {
-                ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
-                    unreachable!("the buffers are large enough for any split of the record")
-                }
-                ReadRecordResult::Record | ReadRecordResult::End => break,
+        .terminator(Terminator::Any(b'\n'))
+        .build();
+    Box::new(reader)
+}
+
+/// The fields of one complete record.
+fn quoted_fields(reader: &mut csv_core::Reader, record: &str, delimiter: u8) -> Vec<String> {
+    reader.reset();
+    // The fields together are not longer than the record, and there is at most one more of
+    // them than there are delimiters.
+    let mut fields = vec![0; record.len() + 1];
+    let n_delimiters = record.bytes().filter(|&byte| byte == delimiter).count();
+    let mut ends = vec![0; n_delimiters + 2];
+    let (mut n_read, mut n_written, mut n_ends) = (0, 0, 0);
+    loop {
+        // An empty input tells the reader that the record has ended.
+        let (result, read, written, ended) = reader.read_record(
+            &record.as_bytes()[n_read..],
+            &mut fields[n_written..],
+            &mut ends[n_ends..],
+        );
+        n_read += read;
+        n_written += written;
+        n_ends += ended;
+        match result {
+            ReadRecordResult::InputEmpty => {}
+            ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
+                unreachable!("the buffers are large enough for any split of the record")
             }
+            ReadRecordResult::Record | ReadRecordResult::End => break,
         }
-        let mut start = 0;
-        ends[..n_ends]
-            .iter()
-            .map(|&end| {
-                let field = &fields[start..end];
-                start = end;
-                String::from_utf8_lossy(field).into_owned()
-            })
-            .collect()
     }
+    let mut start = 0;
+    ends[..n_ends]
+        .iter()
+        .map(|&end| {
+            let field = &fields[start..end];
+            start = end;
+            String::from_utf8_lossy(field).into_owned()
+        })
+        .collect()
 }
 
 #[cfg(test)]

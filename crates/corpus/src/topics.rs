@@ -145,7 +145,7 @@ fn find_tag(line: &[u8]) -> Option<Tag> {
             inner => (true, inner),
         };
         let name = inner
-            .split(|byte| byte.is_ascii_whitespace())
+            .split(u8::is_ascii_whitespace)
             .next()
             .unwrap_or_default();
         if name.eq_ignore_ascii_case(b"top") || name.eq_ignore_ascii_case(b"topic") {

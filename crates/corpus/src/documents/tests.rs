@@ -351,6 +351,13 @@ fn a_header_that_cannot_be_read_is_an_error_with_its_reason() {
             error: could not read the header of in: in line 2 a quoted field is opened and never closed
         "#]],
     );
+    check(
+        "id;\"text\n1;a\n",
+        Format::Csv,
+        expect![[r#"
+            error: could not read the header of in: in line 1 a quoted field is opened and never closed
+        "#]],
+    );
     let options = ReadOptions {
         max_record_bytes: 4,
         ..ReadOptions::default()

@@ -105,7 +105,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
         tuned: _,
     } = profile;
     // What is tried decides which candidates the reranker scores.
-    let depths: Vec<_> = space
+    let depths_tried: Vec<_> = space
         .depth_setups()
         .into_iter()
         .map(|setup| setup.depths)
@@ -123,7 +123,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
         "search": space.search,
         "stages": space.stages(),
         "tried": {
-            "depths": depths,
+            "depths": depths_tried,
             "orders": space.orders(),
             "normalizers": space.normalizers_of_scorers(),
         },
