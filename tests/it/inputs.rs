@@ -1,7 +1,7 @@
 //! Files as people have them: encodings, delimiters, folders full of other things, and
 //! thousands of bad records.
 
-use treffer_corpus::{JudgmentOptions, Problem, read_judgments, read_run};
+use treffer_corpus::{JudgmentOptions, Problem, RunOptions, read_judgments, read_run};
 use treffer_engine::runs::run_of;
 use treffer_eval::{Evaluation, Metric};
 
@@ -200,7 +200,7 @@ fn files_as_the_program_reads_them_have_the_values_of_trec_eval() {
     };
     let mut lines = Vec::new();
     let mut keep = |problem: &Problem| lines.extend(problem.line);
-    let run = run_of(read_run(&file("run.txt"), None, &mut keep).unwrap());
+    let run = run_of(read_run(&file("run.txt"), &RunOptions::default(), &mut keep).unwrap());
     assert_eq!(lines, [41, 61, 81]);
     let options = JudgmentOptions::default();
     let mut fail = |problem: &Problem| panic!("{problem}");

@@ -31,7 +31,7 @@ fn documents_are_ordered_by_what_the_model_says_of_each_pair() {
     let mut docs: Vec<String> = (0..30).step_by(3).map(|n| format!("d{n}")).collect();
     docs.insert(1, "nowhere".to_owned());
     let reranked = rerank(&index, &run(&queries, &docs), &queries, 7, &NoProgress).unwrap();
-    assert_eq!(reranked.n_read, 5 * 7);
+    assert_eq!(reranked.n_scored, 5 * 7);
     assert_eq!(reranked.unknown.len(), 5);
     assert!(reranked.unknown.iter().all(|(_, doc)| doc == "nowhere"));
     docs.remove(1);
