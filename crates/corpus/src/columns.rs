@@ -90,7 +90,7 @@ pub(crate) fn choose_delimiter<R: BufRead>(
         let fields = match table.peek().map_err(failed)? {
             Some((_, Ok(fields))) => fields,
             // Rather the reason why this is no header than one column that is another's.
-            Some((_, Err(_))) if most.0 <= 1 => {
+            Some((_, Err(Reason::UnclosedQuote))) if most.0 <= 1 => {
                 most = (1, delimiter);
                 continue;
             }

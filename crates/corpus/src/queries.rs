@@ -208,7 +208,7 @@ fn read_table<R: BufRead>(
     })?;
     let failed = |table: &Table<R>, source| Error::read(path, table.line_number(), source);
     let first = table.peek().map_err(|source| failed(&table, source))?;
-    let has_header = table.dialect() == Dialect::CSV
+    let has_header = table.dialect().has_quotes
         || match &first {
             Some((_, Ok(names))) => {
                 let first: Vec<String> = names.iter().take(1).cloned().collect();

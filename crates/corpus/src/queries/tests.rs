@@ -262,6 +262,14 @@ fn a_header_that_cannot_be_read_is_an_error_with_its_reason() {
             error: could not read the header of in: the input is empty
         "#]],
     );
+    // A table in quotes always has a header, whatever separates its fields.
+    check(
+        "nr;was\n1;x\n",
+        QueryFormat::Csv,
+        expect![[r#"
+            error: could not find the column `_id` or `id` or `query_id` or `queryid` or `qid` or `topic_id` or `topic` in the header of in, which has: nr, was; rename the column, or say which one to read
+        "#]],
+    );
     check(
         b"id,t\xe4xt\n",
         QueryFormat::Csv,
