@@ -214,7 +214,7 @@ fn configuration_is_read_as_it_is_written() {
         ),
         (
             "{ rank = { k = 60, j = 1 } }",
-            "unexpected keys in table: j",
+            "unknown field `j`",
         ),
         (r#""min_max""#, "`min_max`"),
         (r#""bounds:1:0""#, "low must be below high"),
