@@ -176,8 +176,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn len_of_letters(&self) -> usize {
-        let mut len = 0;
-        let mut chars = self.rest.chars();
+        let is_plain = |b: &u8| b.is_ascii_alphabetic();
+        let plain = self.rest.bytes().take(MAX_RUN_BYTES).take_while(is_plain);
+        let mut len = plain.count();
+        let mut chars = self.rest[len..].chars();
         while let Some(c) = chars.next() {
             let belongs = (is_letter(c) && !has_no_blanks(c))
                 || (len > 0 && is_combining_mark(c))
