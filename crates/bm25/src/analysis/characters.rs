@@ -28,7 +28,9 @@ pub(super) fn normalize(text: &str, accents: Accents, out: &mut String) {
     // Blanks end every context that the steps below look at.
     for chunk in text.split_inclusive(|c: char| c.is_ascii_whitespace()) {
         if chunk.is_ascii() {
-            out.extend(chunk.bytes().map(|b| char::from(b.to_ascii_lowercase())));
+            let start = out.len();
+            out.push_str(chunk);
+            out[start..].make_ascii_lowercase();
         } else if chunk.chars().all(|c| c.is_ascii() || is_latin_1_letter(c)) {
             chunk.chars().for_each(|c| push_latin_1(c, accents, out));
         } else {

@@ -176,24 +176,20 @@ impl<'a> Scanner<'a> {
     }
 
     fn len_of_letters(&self) -> usize {
-        let mut len = 0;
-        let mut chars = self.rest.chars();
+        let is_plain = |b: &u8| b.is_ascii_alphabetic();
+        let plain = self.rest.bytes().take(MAX_RUN_BYTES).take_while(is_plain);
+        let mut len = plain.count();
+        let mut chars = self.rest[len..].chars();
         while let Some(c) = chars.next() {
             let belongs = (is_letter(c) && !has_no_blanks(c))
                 || (len > 0 && is_combining_mark(c))
-                || (c == '\'' && self.apostrophes && self.is_letter_next(chars.as_str()));
+                || (c == '\'' && self.apostrophes && begins_with_letter(chars.as_str()));
             if !belongs || len >= MAX_RUN_BYTES {
                 break;
             }
             len += c.len_utf8();
         }
         len
-    }
-
-    fn is_letter_next(&self, rest: &str) -> bool {
-        rest.chars()
-            .next()
-            .is_some_and(|c| c.is_alphabetic() && !has_no_blanks(c))
     }
 
     /// Takes the digits and separators that come next, `.5` as `0.5`.
@@ -283,6 +279,10 @@ impl<'a> Scanner<'a> {
 
 fn is_letter(c: char) -> bool {
     c.is_alphanumeric() && !c.is_ascii_digit()
+}
+
+fn begins_with_letter(rest: &str) -> bool {
+    rest.starts_with(|c: char| c.is_alphabetic() && !has_no_blanks(c))
 }
 
 /// Whether `rest` begins with the `'s` of `the 1990's`.

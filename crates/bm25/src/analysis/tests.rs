@@ -1,3 +1,5 @@
+//! The chain of analysis: what becomes of texts, and what finds them.
+
 use super::*;
 
 mod properties;
@@ -193,7 +195,7 @@ fn no_term_is_longer_than_the_index_takes() {
     for text in texts {
         let (terms, _) = analysis(Analyzer::English).document(&text);
         let longest = terms.iter().map(String::len).max().unwrap_or(0);
-        assert!(longest <= 2 * runs::MAX_RUN_BYTES, "{longest} {:.10}", text);
+        assert!(longest <= 2 * runs::MAX_RUN_BYTES, "{longest} {text:.10}");
     }
 }
 

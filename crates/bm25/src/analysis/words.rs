@@ -1,5 +1,7 @@
 //! Steps 3 and 4: which runs are one word however they are written, and the terms of each word.
 
+use std::borrow::Cow;
+
 use super::runs::{Gap, Kind, MAX_RUN_BYTES, Runs};
 use super::scripts::letters_with_marks;
 use super::units::Units;
@@ -206,7 +208,7 @@ impl<S: Sink> Words<'_, S> {
             }
         }
         if all(Kind::Letters) {
-            return self.vocabulary.term(&joined).map(|term| term.into_owned());
+            return self.vocabulary.term(&joined).map(Cow::into_owned);
         }
         Some(joined)
     }
