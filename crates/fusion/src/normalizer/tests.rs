@@ -212,10 +212,7 @@ fn configuration_is_read_as_it_is_written() {
             "{ sigmoid = { slope = -1.0, offset = 0.0 } }",
             "does not rise",
         ),
-        (
-            "{ rank = { k = 60, j = 1 } }",
-            "unknown field `j`",
-        ),
+        ("{ rank = { k = 60, j = 1 } }", "unknown field `j`"),
         (r#""min_max""#, "`min_max`"),
         (r#""bounds:1:0""#, "low must be below high"),
     ] {
