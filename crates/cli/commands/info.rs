@@ -134,10 +134,8 @@ fn model(record: &ModelRecord) -> String {
     if spec.role == ModelRole::BiEncoder {
         text.push_str(&format!(", {} pooling", spec.pooling));
     }
-    match &spec.details.scoring {
-        Scoring::Logit => {}
-        Scoring::Label(label) => text.push_str(&format!(", log odds of {label:?}")),
-        Scoring::Grades(grades) => text.push_str(&format!(", grades {grades:?}")),
+    if spec.details.scoring != Scoring::Logit {
+        text.push_str(&format!(", scores are the {}", spec.details.scoring));
     }
     text
 }

@@ -135,6 +135,11 @@ impl ModelRecord {
                 now.max_length.to_string(),
             ),
             (
+                "scores",
+                built.details.scoring.to_string(),
+                now.details.scoring.to_string(),
+            ),
+            (
                 "details",
                 format!("{:?}", built.details),
                 format!("{:?}", now.details),

@@ -1,5 +1,7 @@
 //! What the scores of a cross-encoder are.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::qrels::Grade;
@@ -23,11 +25,6 @@ pub enum Scoring {
 }
 
 impl Scoring {
-    /// Whether it is the logit of the only class.
-    pub fn is_logit_of_one(&self) -> bool {
-        *self == Scoring::Logit
-    }
-
     /// The lowest and the highest grade, if scores are grades and not logits.
     pub fn grades(&self) -> Option<(Grade, Grade)> {
         match self {
@@ -48,6 +45,16 @@ impl Scoring {
                 let (lowest, highest) = (f64::from(lowest), f64::from(highest));
                 ((score - lowest) / (highest - lowest)).clamp(0.0, 1.0)
             }
+        }
+    }
+}
+
+impl fmt::Display for Scoring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scoring::Logit => f.write_str("logit"),
+            Scoring::Label(label) => write!(f, "log odds of {label:?}"),
+            Scoring::Grades(grades) => write!(f, "expected grade of {grades:?}"),
         }
     }
 }
