@@ -56,7 +56,7 @@ fn without_separators(written: &str) -> String {
     written.chars().filter(|&c| !is_separator(c)).collect()
 }
 
-/// `number` as a quantity: `2.0` litres are `2`.
+/// `number` as a quantity: `2.0` liters are `2`.
 pub(super) fn without_trailing_zeros(number: &str) -> &str {
     if number.contains('.') {
         number.trim_end_matches('0').trim_end_matches('.')
