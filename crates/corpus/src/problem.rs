@@ -80,7 +80,7 @@ pub enum Reason {
     /// A topic has none of the fields that make up the query.
     #[error("the topic has no {field}")]
     NoTopicField {
-        /// The fields that were asked for, as in "<title>".
+        /// The fields that were asked for, as in `<title>`.
         field: String,
     },
     /// Text between topics.
