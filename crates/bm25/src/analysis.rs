@@ -9,6 +9,15 @@
 //! 4. **Terms**: the parts of a word, the word as a whole, and what else finds it.
 //! 5. **Vocabulary** (`vocabulary`): words of letters lose stop words and endings, by language.
 //!
+//! # Compounds
+//!
+//! What a language writes in one word is cut afterwards (`compounds`), where all pieces are terms of
+//! the index. These are known once all documents are read, so documents wait for the end of a build
+//! (`spool`); queries look terms up. A document with `Laborkühlschrank` is also indexed under
+//! `labor`, `kuhlschrank`, `kuhl` and `schrank`, if all of these are terms of the index. A query for
+//! it asks for the whole, or for `labor` and `kuhlschrank`, which give less together. What is not
+//! written in one word of letters (the whole of `Labor-Kühlschrank`, codes, numbers) is not cut.
+//!
 //! # One word in several spellings
 //!
 //! | written | parts | whole |
@@ -37,6 +46,7 @@
 use crate::config::{Analyzer, Bm25Config};
 
 mod characters;
+pub(crate) mod compounds;
 mod numbers;
 mod runs;
 mod scripts;
@@ -69,6 +79,11 @@ pub(crate) struct Scratch {
     runs: Runs,
 }
 
+/// Whether a term of a document may be a compound or a piece of one.
+pub(crate) fn is_word(role: Role, term: &str) -> bool {
+    role == Role::Part && compounds::is_plain_word(term)
+}
+
 /// A word of a query, in the forms in which it is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryWord {
@@ -76,6 +91,9 @@ pub struct QueryWord {
     pub parts: Vec<String>,
     /// The term of the whole, asked for in place of the parts.
     pub whole: Option<String>,
+    /// Whether the whole is how the word is written, and the parts are words of the index of
+    /// which it is made: then they give less than the whole.
+    pub is_cut: bool,
 }
 
 impl Analysis {
@@ -122,6 +140,13 @@ impl Analysis {
         self.read(text, &mut Scratch::default(), &mut indexed);
         (indexed.terms, indexed.length)
     }
+
+    /// As [`document`](Self::document), with those of the terms that may be compounds.
+    pub(crate) fn document_words(&self, text: &str) -> (Vec<String>, Vec<String>, u32) {
+        let mut indexed = Indexed::default();
+        self.read(text, &mut Scratch::default(), &mut indexed);
+        (indexed.terms, indexed.words, indexed.length)
+    }
 }
 
 #[derive(Default)]
@@ -150,12 +175,17 @@ impl Sink for Asked {
 #[derive(Default)]
 struct Indexed {
     terms: Vec<String>,
+    /// Those that may be compounds.
+    words: Vec<String>,
     length: u32,
 }
 
 impl Sink for Indexed {
-    fn term(&mut self, _role: Role, term: &str) {
+    fn term(&mut self, role: Role, term: &str) {
         self.terms.push(term.to_owned());
+        if is_word(role, term) {
+            self.words.push(term.to_owned());
+        }
     }
 
     fn end_word(&mut self, length: u32) {

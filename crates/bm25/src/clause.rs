@@ -14,6 +14,8 @@ pub(crate) struct FormTerm {
     pub(crate) text: String,
     /// How often it occurs in the form.
     pub(crate) tf: u32,
+    /// By which its score is multiplied.
+    pub(crate) weight: f64,
     pub(crate) postings: TermPostings,
 }
 
@@ -26,11 +28,15 @@ pub(crate) struct Clause {
     pub(crate) query_tf: u32,
 }
 
+/// The forms of a word, and the whole of a compound that is cut: it decides what its parts give.
+type Forms<'a> = (Vec<Vec<&'a str>>, Option<&'a str>);
+
 /// The clauses of a query, rarest term first. The order does not depend on the query's, so
 /// neither does the rounding of a score. `find` looks a term up; terms that occur nowhere are
 /// left out.
 pub(crate) fn clauses(
     words: &[QueryWord],
+    n_docs: u32,
     find: impl Fn(&str) -> Result<Option<TermPostings>, Error>,
 ) -> Result<Vec<Clause>, Error> {
     let mut found: HashMap<&str, Option<TermPostings>> = HashMap::new();
@@ -42,8 +48,8 @@ pub(crate) fn clauses(
         }
     }
     let is_found = |term: &&str| found.get(term).is_some_and(Option::is_some);
-    let mut frequencies: HashMap<Vec<Vec<&str>>, u32> = HashMap::new();
-    let mut count = |forms| *frequencies.entry(forms).or_insert(0) += 1;
+    let mut frequencies: HashMap<Forms<'_>, u32> = HashMap::new();
+    let mut count = |forms, cut| *frequencies.entry((forms, cut)).or_insert(0) += 1;
     for word in words {
         let mut parts: Vec<&str> = word
             .parts
@@ -52,26 +58,28 @@ pub(crate) fn clauses(
             .filter(is_found)
             .collect();
         let whole = word.whole.as_deref().filter(is_found);
+        let cut = word.whole.as_deref().filter(|_| word.is_cut);
+        parts.sort_unstable();
         match whole {
-            Some(whole) if parts.is_empty() => count(vec![vec![whole]]),
-            Some(whole) => {
-                parts.sort_unstable();
-                count(vec![parts, vec![whole]]);
-            }
+            Some(whole) if parts.is_empty() => count(vec![vec![whole]], None),
+            Some(whole) => count(vec![parts, vec![whole]], cut),
+            None if cut.is_some() && !parts.is_empty() => count(vec![parts], cut),
             // Without another form, each part is a word like any other.
-            None => parts.into_iter().for_each(|part| count(vec![vec![part]])),
+            None => parts
+                .into_iter()
+                .for_each(|part| count(vec![vec![part]], None)),
         }
     }
-    let mut ordered: Vec<(u32, Vec<Vec<&str>>, u32)> = frequencies
+    let mut ordered: Vec<(u32, Forms<'_>, u32)> = frequencies
         .into_iter()
-        .map(|(forms, query_tf)| {
+        .map(|((forms, cut), query_tf)| {
             let dfs = forms
                 .iter()
                 .flatten()
                 .filter_map(|term| found.get(term)?.as_ref());
             (
                 dfs.map(|postings| postings.df).min().unwrap_or(0),
-                forms,
+                (forms, cut),
                 query_tf,
             )
         })
@@ -87,6 +95,7 @@ pub(crate) fn clauses(
                         form.push(FormTerm {
                             text: text.to_owned(),
                             tf: 1,
+                            weight: 1.0,
                             postings: postings.clone(),
                         });
                     }
@@ -97,11 +106,32 @@ pub(crate) fn clauses(
     };
     Ok(ordered
         .into_iter()
-        .map(|(_, forms, query_tf)| Clause {
-            forms: forms.into_iter().map(form).collect(),
-            query_tf,
+        .map(|(_, (forms, cut), query_tf)| {
+            let mut forms: Vec<Vec<FormTerm>> = forms.into_iter().map(form).collect();
+            if let (Some(whole), Some(parts)) = (cut, forms.first_mut()) {
+                let whole = found.get(whole).and_then(Option::as_ref);
+                weigh_parts(
+                    parts,
+                    idf(n_docs, whole.map_or(0, |postings| postings.df)),
+                    n_docs,
+                );
+            }
+            Clause { forms, query_tf }
         })
         .collect())
+}
+
+/// Most that the parts of a compound give together, in terms of what the whole gives.
+const SHARE_OF_PARTS: f64 = 0.8;
+
+/// Lets the parts of a compound give less than the whole, whose IDF is `whole`.
+fn weigh_parts(parts: &mut [FormTerm], whole: f64, n_docs: u32) {
+    let of_term = |term: &FormTerm| f64::from(term.tf) * idf(n_docs, term.postings.df);
+    let sum: f64 = parts.iter().map(of_term).sum();
+    let weight = (SHARE_OF_PARTS * whole / sum).min(1.0);
+    for term in parts {
+        term.weight = weight;
+    }
 }
 
 /// Walks the documents that hold one clause, in ascending order.
@@ -118,7 +148,7 @@ impl<'a> ClauseCursor<'a> {
         k1: f64,
     ) -> Result<Self, Error> {
         let cursor = |term: &FormTerm| {
-            let tf = f64::from(clause.query_tf) * f64::from(term.tf);
+            let tf = f64::from(clause.query_tf) * f64::from(term.tf) * term.weight;
             Ok(TermCursor {
                 fields: segment.cursors(dir, &term.postings)?,
                 weighted_idf: tf * idf(segment.n_docs(), term.postings.df),

@@ -104,10 +104,22 @@ fn check(key: &'static str, value: f32, valid: bool, allowed: &'static str) -> R
 pub enum Analyzer {
     /// English stop words are dropped, the rest is stemmed by Snowball's English stemmer.
     English,
-    /// German stop words are dropped, the rest is stemmed by Snowball's German stemmer.
+    /// German stop words are dropped, the rest is stemmed by Snowball's German stemmer, for
+    /// which an umlaut may be written with an `e` (`ae` for `ä`). Compounds are found by their parts, and
+    /// parts by compounds, as far as the parts are words of the index.
     German,
     /// No stop words, no stemming, accents kept: for other languages and for codes.
     Plain,
+}
+
+impl Analyzer {
+    /// Whether compounds are cut into words of the index.
+    pub(crate) fn has_compounds(self) -> bool {
+        match self {
+            Analyzer::German => true,
+            Analyzer::English | Analyzer::Plain => false,
+        }
+    }
 }
 
 impl fmt::Display for Analyzer {

@@ -16,10 +16,12 @@ pub struct TermScore {
     pub df: u32,
     /// `ln(1 + (N - df + 0.5) / (df + 0.5))`.
     pub idf: f64,
+    /// 1, or less for a part of a compound, which gives less than the compound.
+    pub weight: f64,
     /// Each field in which it occurs: one, `body`, for concatenated fields, else `title`
     /// or `text` or both.
     pub fields: Vec<FieldScore>,
-    /// `query_tf * idf * tf' / (k1 + tf')` with `tf'` the sum of
+    /// `query_tf * weight * idf * tf' / (k1 + tf')` with `tf'` the sum of
     /// [`FieldScore::normalized_tf`] over the fields.
     pub score: Score,
 }

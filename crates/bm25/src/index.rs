@@ -6,6 +6,7 @@ use std::sync::Arc;
 use treffer_disk::{SealRecord, Sealed};
 use treffer_types::{DocId, Score};
 
+use crate::analysis::compounds::{for_each_part, split};
 use crate::analysis::{Analysis, QueryWord};
 use crate::clause::{Clause, ClauseCursor, clauses};
 use crate::config::Bm25Config;
@@ -141,6 +142,7 @@ impl Bm25Index {
                         tf: fields.iter().map(|field| field.tf).sum(),
                         df: term.postings.df,
                         idf: idf(self.n_docs(), term.postings.df),
+                        weight: term.weight,
                         fields,
                         score: self.finite(score)?,
                     });
@@ -150,20 +152,53 @@ impl Bm25Index {
         })
     }
 
-    /// What `query` asks for, word by word. Words without terms, such as stop words, are left
-    /// out.
-    pub fn query_words(&self, query: &str) -> Vec<QueryWord> {
-        self.analysis.query(query)
+    /// What `query` asks for, word by word, compounds cut. Words without terms, such as stop
+    /// words, are left out.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub fn query_words(&self, query: &str) -> Result<Vec<QueryWord>, Error> {
+        let mut words = self.analysis.query(query);
+        for word in &mut words {
+            let ([term], None) = (word.parts.as_slice(), &word.whole) else {
+                continue;
+            };
+            let parts = split(term, |part| self.segment.is_part(&self.dir, part))?;
+            if !parts.is_empty() {
+                *word = QueryWord {
+                    parts: parts.into_iter().map(str::to_owned).collect(),
+                    whole: Some(term.clone()),
+                    is_cut: true,
+                };
+            }
+        }
+        Ok(words)
     }
 
     /// The terms under which a document of this text would be indexed, and its length. The
     /// length is not their number: forms of the same word are counted once.
-    pub fn document_terms(&self, text: &str) -> (Vec<String>, u32) {
-        self.analysis.document(text)
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub fn document_terms(&self, text: &str) -> Result<(Vec<String>, u32), Error> {
+        let (mut terms, words, length) = self.analysis.document_words(text);
+        for word in words {
+            for_each_part(
+                &word,
+                &mut |part: &str| self.segment.is_part(&self.dir, part),
+                &mut |part| terms.push(part.to_owned()),
+            )?;
+        }
+        Ok((terms, length))
+    }
+
+    /// The length of a text, as [`document_terms`](Self::document_terms) gives it.
+    pub fn length_of(&self, text: &str) -> u32 {
+        self.analysis.document(text).1
     }
 
     fn clauses(&self, query: &str) -> Result<Vec<Clause>, Error> {
-        clauses(&self.query_words(query), |term| {
+        clauses(&self.query_words(query)?, self.n_docs(), |term| {
             self.segment.term(&self.dir, term)
         })
     }

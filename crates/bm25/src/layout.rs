@@ -20,7 +20,7 @@ pub(crate) const BEGUN: &str = "meta.json";
 
 /// Must be incremented when the schema, the analyzers or their word lists change, and when newer
 /// stemmers or Unicode tables give other terms.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 /// How an index was built.
 #[derive(Serialize, Deserialize)]

@@ -27,7 +27,9 @@
 //! Nearly all words have one form of one term, and the formula is the usual one. Compounds,
 //! part numbers and quantities have two, their parts and the whole (`LABO-288` is `labo` and
 //! `288`, or `labo288`): so a word counts once however it is written, as in Lucene's
-//! disjunction maximum. Lengths count words as they were written, after stop words are gone,
+//! disjunction maximum. A compound that is cut into terms of the index gives most where the whole
+//! is: the score of its parts is multiplied by `min(1, 0.8 * idf(whole) / sum of their idf)`, where
+//! a whole that occurs nowhere has a `df` of 0. Lengths count words as they were written, after stop words are gone,
 //! and not the further terms under which a document is indexed.
 //!
 //! Sums are made in double precision, rarest term first, and rounded to single precision
@@ -45,6 +47,9 @@
 //! | `bm25.json` | how the index was built, and the sums of the lengths |
 //! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no index |
 //!
+//! While it is built, an index for a language with compounds also has `waiting.tmp`, the terms of
+//! all documents, and keeps its vocabulary in memory.
+//!
 //! A finished index is read through its seal: files are mapped, and each block is verified
 //! when a query first touches it. Opening reads neither postings nor dictionaries nor columns.
 //!
@@ -58,6 +63,7 @@
 //! Documents and queries go through one chain, which `src/analysis.rs` describes: characters
 //! are folded (NFKC, full case folding, accents), numbers, units, part numbers and compounds
 //! meet in all their spellings, and scripts without blanks are indexed by pairs of characters.
+//! German compounds and their parts find one another.
 //!
 //! ```
 //! use treffer_bm25::{Analyzer, Fields, Bm25Config, Bm25Index, Bm25Writer};
@@ -100,6 +106,7 @@ mod index;
 mod layout;
 mod search;
 mod segment;
+mod spool;
 mod stop_words;
 mod top;
 mod verify;

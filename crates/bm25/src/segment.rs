@@ -29,6 +29,8 @@ pub(crate) struct Segment {
     fields: Vec<SearchedField>,
     /// With two fields, gives the number of documents that hold a term in either.
     either: Option<Terms>,
+    /// All terms, for a language whose compounds are made of them.
+    vocabulary: Option<Terms>,
 }
 
 struct SearchedField {
@@ -89,10 +91,15 @@ impl Segment {
             }
         }
         let either = layout.either.filter(|_| fields.len() > 1).map(terms);
+        let of_all = (layout.either).or(layout.fields.first().map(|field| field.postings));
+        let vocabulary = of_all
+            .filter(|_| config.analyzer.has_compounds())
+            .map(terms);
         Ok(Segment {
             docs,
             fields,
             either,
+            vocabulary,
         })
     }
 
@@ -163,6 +170,14 @@ impl Segment {
             ));
         }
         Ok(Some(TermPostings { df, by_field }))
+    }
+
+    /// Whether compounds are made of `word`.
+    pub(crate) fn is_part(&self, dir: &Path, word: &str) -> Result<bool, Error> {
+        match &self.vocabulary {
+            Some(vocabulary) => Ok(vocabulary.find(dir, word)?.is_some()),
+            None => Ok(false),
+        }
     }
 
     /// A cursor for each field that holds the term.

@@ -30,7 +30,9 @@ pub(crate) const GERMAN: &[&str] = &[
     "warst", "wart", "warum", "was", "weil", "welche", "welchem", "welchen", "welcher", "welches",
     "wenn", "wer", "werde", "werden", "wie", "wieder", "will", "wir", "wird", "wirst", "wo",
     "wollen", "wollte", "wollten", "wurde", "wurden", "während", "würde", "würden", "zu", "zum",
-    "zur", "zwar", "zwischen",
+    "zur", "zwar", "zwischen", // Without umlauts.
+    "dafuer", "darueber", "fuer", "koennen", "koennte", "koennten", "muessen", "ueber", "waehrend",
+    "wuerde", "wuerden",
 ];
 
 #[cfg(test)]
@@ -51,6 +53,17 @@ mod tests {
                     "{word}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn german_words_are_there_with_umlauts_and_without() {
+        for word in GERMAN {
+            let without = word
+                .replace('ä', "ae")
+                .replace('ö', "oe")
+                .replace('ü', "ue");
+            assert!(GERMAN.contains(&without.as_str()), "{without}");
         }
     }
 

@@ -1,4 +1,5 @@
-//! Builds an index: one thread, bounded memory, one segment in order of arrival.
+//! Builds an index: one thread, bounded memory, one segment in order of arrival. For a language
+//! with compounds, the vocabulary is in memory too.
 
 use std::fs;
 use std::io;
@@ -11,13 +12,14 @@ use tantivy::{Index, IndexSettings, IndexWriter, SegmentReader, TantivyDocument}
 use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
 use treffer_types::DocId;
 
-use crate::analysis::{Analysis, Role, Scratch, Sink};
+use crate::analysis::{Analysis, Role, Scratch, Sink, is_word};
 use crate::column::{self, ColumnWriter, DOCUMENTS};
 use crate::config::Bm25Config;
 use crate::directory::lock_files;
 use crate::error::Error;
 use crate::guard::{backend, guard};
 use crate::layout::{BEGUN, DOC, Layout, RECORD, Record};
+use crate::spool::{END_OF_WORD, Spool};
 
 /// Size of the buffer after which tantivy writes a segment, in bytes.
 const BUFFER: usize = 64 << 20;
@@ -35,6 +37,8 @@ pub struct Bm25Writer {
     layout: Layout,
     analysis: Analysis,
     scratch: Scratch,
+    /// For a language with compounds: documents wait until all words are known.
+    spool: Option<Spool>,
     /// Of document numbers.
     documents: ColumnWriter,
     /// Of each field's lengths.
@@ -66,6 +70,9 @@ impl Bm25Writer {
         Ok(Bm25Writer {
             dir: dir.to_owned(),
             config: config.clone(),
+            spool: (config.analyzer.has_compounds())
+                .then(|| Spool::create(dir))
+                .transpose()?,
             documents: column(DOCUMENTS)?,
             lengths: lengths.collect::<Result<_, _>>()?,
             index,
@@ -87,32 +94,21 @@ impl Bm25Writer {
         if let Some(last) = self.last.filter(|last| doc <= *last) {
             return Err(Error::DocOrder { doc, last });
         }
-        let mut document = TantivyDocument::new();
-        document.add_u64(self.layout.doc, u64::from(doc.0));
         let parts: &[&[&str]] = match self.layout.fields.len() {
             1 => &[&[title, text]],
             _ => &[&[title], &[text]],
         };
-        let mut all = String::new();
+        let mut fields = Vec::with_capacity(parts.len());
         let mut lengths = Vec::with_capacity(parts.len());
-        for (field, parts) in self.layout.fields.iter().zip(parts) {
+        for parts in parts {
             let (terms, length) = joined_terms(&self.analysis, &mut self.scratch, parts);
+            fields.push(terms);
             lengths.push(length);
-            if self.layout.either.is_some() {
-                all.push_str(&terms);
-            }
-            document.add_text(field.postings, terms);
         }
-        if let Some(either) = self.layout.either {
-            document.add_text(either, all);
+        match &mut self.spool {
+            Some(spool) => spool.push(doc, &fields)?,
+            None => write(&self.dir, &mut self.writer, &self.layout, doc, fields)?,
         }
-        let (dir, writer) = (&self.dir, &mut self.writer);
-        guard("write", dir, || {
-            let added = writer.add_document(document);
-            // The error of a dead worker thread is only available by joining it.
-            let added = added.map_err(|killed| writer.prepare_commit().err().unwrap_or(killed));
-            added.map_err(backend("write", dir))
-        })?;
         self.documents.push(doc.0)?;
         for (column, length) in self.lengths.iter_mut().zip(lengths) {
             column.push(length)?;
@@ -131,12 +127,19 @@ impl Bm25Writer {
             dir,
             config,
             index,
-            writer,
+            mut writer,
+            layout,
+            spool,
             documents,
             lengths,
             n_docs,
             ..
         } = self;
+        if let Some(spool) = spool {
+            spool.drain(layout.fields.len(), |doc, fields| {
+                write(&dir, &mut writer, &layout, doc, fields)
+            })?;
+        }
         guard("finish", &dir, || {
             complete(&index, writer).map_err(backend("finish", &dir))
         })?;
@@ -151,6 +154,31 @@ impl Bm25Writer {
         tidy(&dir)?;
         Ok(seal(&dir)?)
     }
+}
+
+/// Hands a document to tantivy: the terms of its fields.
+fn write(
+    dir: &Path,
+    writer: &mut IndexWriter,
+    layout: &Layout,
+    doc: DocId,
+    fields: Vec<String>,
+) -> Result<(), Error> {
+    let mut document = TantivyDocument::new();
+    document.add_u64(layout.doc, u64::from(doc.0));
+    if let Some(either) = layout.either {
+        document.add_text(either, fields.concat());
+    }
+    for (field, terms) in layout.fields.iter().zip(fields) {
+        document.add_text(field.postings, terms);
+    }
+    guard("write", dir, || {
+        let added = writer.add_document(document);
+        // The error of a dead worker thread is only available by joining it.
+        let added = added.map_err(|killed| writer.prepare_commit().err().unwrap_or(killed));
+        added.map_err(backend("write", dir))
+    })?;
+    Ok(())
 }
 
 /// Removes tantivy's lock files, and gives its files the permissions that new files have:
@@ -260,7 +288,7 @@ fn segments_in_order(index: &Index) -> tantivy::Result<Vec<SegmentId>> {
     Ok(segments.into_iter().map(|(_, id)| id).collect())
 }
 
-/// The terms of all `parts`, a space after each, and their length.
+/// The terms of all `parts`, each with its end, and their length.
 fn joined_terms(analysis: &Analysis, scratch: &mut Scratch, parts: &[&str]) -> (String, u32) {
     let mut joined = Joined::default();
     for part in parts {
@@ -276,9 +304,13 @@ struct Joined {
 }
 
 impl Sink for Joined {
-    fn term(&mut self, _role: Role, term: &str) {
+    fn term(&mut self, role: Role, term: &str) {
         self.terms.push_str(term);
-        self.terms.push(' ');
+        self.terms.push(if is_word(role, term) {
+            END_OF_WORD
+        } else {
+            ' '
+        });
     }
 
     fn end_word(&mut self, length: u32) {

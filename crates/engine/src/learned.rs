@@ -31,7 +31,7 @@ pub(crate) fn lengths(
     let docs: Vec<DocId> = candidates.iter().map(|candidate| candidate.doc).collect();
     let documents = engine.bm25().lengths(&docs);
     Ok(Lengths {
-        query: engine.bm25().document_terms(&query.text).1,
+        query: engine.bm25().length_of(&query.text),
         documents: documents.map_err(part("read", "BM25 part", engine.dir()))?,
     })
 }

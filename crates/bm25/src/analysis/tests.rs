@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod compounds;
 mod properties;
 mod spellings;
 

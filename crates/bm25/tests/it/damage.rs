@@ -267,8 +267,8 @@ fn an_unreadable_record_is_an_error() {
     for record in [
         "",
         "{}",
-        "{\"format\":3,\"analyzer\":\"plain\",\"fold_accents\":false,\"fields\":\"concatenated\",\"n_docs\":4,\"n_terms\":[9]}",
-        "{\"format\":3,\"analyzer\":\"plain\",\"fold_accents\":false,\"fields\":\"concatenated\",\"n_docs\":3,\"n_terms\":[]}",
+        "{\"format\":4,\"analyzer\":\"plain\",\"fold_accents\":false,\"fields\":\"concatenated\",\"n_docs\":4,\"n_terms\":[9]}",
+        "{\"format\":4,\"analyzer\":\"plain\",\"fold_accents\":false,\"fields\":\"concatenated\",\"n_docs\":3,\"n_terms\":[]}",
     ] {
         fs::write(dir.path().join("bm25.json"), record).unwrap();
         assert!(matches!(
@@ -287,7 +287,7 @@ fn an_unreadable_record_is_an_error() {
 fn another_format_is_told_from_damage() {
     let dir = tempfile::tempdir().unwrap();
     build(dir.path(), &plain(), &large_corpus(3));
-    for format in [1, 2] {
+    for format in [1, 2, 3] {
         let record = format!("{{\"format\":{format},\"more\":0}}");
         fs::write(dir.path().join("bm25.json"), record).unwrap();
         treffer_disk::seal(dir.path()).unwrap();

@@ -1,7 +1,7 @@
 //! BM25 written the obvious way, and rankings by sorting every score.
 
 use proptest::prelude::*;
-use treffer_bm25::{Bm25Config, Bm25Index, Fields};
+use treffer_bm25::{Analyzer, Bm25Config, Bm25Index, Fields};
 use treffer_types::{DocId, Score};
 
 use crate::support::{Doc, Sequence, index, large_corpus, plain, weighted};
@@ -15,7 +15,7 @@ fn naive(config: &Bm25Config, index: &Bm25Index, docs: &[Doc], query: &str) -> V
     let field = |texts: &[&String]| {
         let mut field = (Vec::new(), 0);
         for text in texts {
-            let (terms, length) = index.document_terms(text);
+            let (terms, length) = index.document_terms(text).unwrap();
             field.0.extend(terms);
             field.1 += length;
         }
@@ -43,17 +43,22 @@ fn naive(config: &Bm25Config, index: &Bm25Index, docs: &[Doc], query: &str) -> V
         sum
     };
     let score = |doc: &Vec<(Vec<String>, u32)>| {
+        let df =
+            |term: &String| docs.iter().filter(|doc| pseudo_tf(doc, term) > 0.0).count() as f64;
+        let idf = |df: f64| (1.0 + (n_docs - df + 0.5) / (df + 0.5)).ln();
         let of_term = |term: &String| {
-            let df = docs.iter().filter(|doc| pseudo_tf(doc, term) > 0.0).count() as f64;
-            let idf = (1.0 + (n_docs - df + 0.5) / (df + 0.5)).ln();
             let tf = pseudo_tf(doc, term);
-            (tf > 0.0).then(|| idf * tf / (k1 + tf))
+            (tf > 0.0).then(|| idf(df(term)) * tf / (k1 + tf))
         };
         let mut sum = None;
         // A repeated word comes by repeatedly.
-        for word in index.query_words(query) {
+        for word in index.query_words(query).unwrap() {
             let parts: Vec<f64> = word.parts.iter().filter_map(of_term).collect();
-            let parts = (!parts.is_empty()).then(|| parts.iter().sum());
+            let mut parts: Option<f64> = (!parts.is_empty()).then(|| parts.iter().sum());
+            if let (Some(parts), Some(whole), true) = (&mut parts, &word.whole, word.is_cut) {
+                let found = word.parts.iter().map(df).filter(|df| *df > 0.0);
+                *parts *= (0.8 * idf(df(whole)) / found.map(idf).sum::<f64>()).min(1.0);
+            }
             let whole = word.whole.as_ref().and_then(of_term);
             let best = [parts, whole].into_iter().flatten().reduce(f64::max);
             if let Some(best) = best {
@@ -101,6 +106,29 @@ fn corpus() -> impl Strategy<Value = Vec<Doc>> {
     })
 }
 
+/// Words of a language whose compounds are cut, and compounds of them.
+fn german_words(max: usize) -> impl Strategy<Value = String> {
+    let simple = || prop::sample::select(vec!["labor", "kühl", "schrank", "wohnung", "brand"]);
+    let link = prop::sample::select(vec!["", "", "s", "en", "x"]);
+    let compound = (simple(), link, simple()).prop_map(|(a, link, b)| [a, link, b].concat());
+    let long = (simple(), simple(), simple()).prop_map(|(a, b, c)| [a, b, c].concat());
+    let hyphens = (simple(), simple()).prop_map(|(a, b)| format!("{a}-{b}"));
+    let word = prop_oneof![
+        3 => simple().prop_map(str::to_owned), 3 => compound, 1 => long, 1 => hyphens,
+        1 => "[ab]-?[12]",
+    ];
+    prop::collection::vec(word, 0..max).prop_map(|words| words.join(" "))
+}
+
+fn german_corpus() -> impl Strategy<Value = Vec<Doc>> {
+    let doc = (german_words(3), german_words(12));
+    prop::collection::vec(doc, 0..20).prop_map(|docs| {
+        let docs = (0..).zip(docs);
+        docs.map(|(doc, (title, text))| (2 * doc, title, text))
+            .collect()
+    })
+}
+
 fn settings() -> impl Strategy<Value = Bm25Config> {
     let fields = prop_oneof![
         Just(plain()),
@@ -138,6 +166,33 @@ proptest! {
     }
 
     #[test]
+    fn compounds_agree_with_the_obvious_bm25(
+        docs in german_corpus(),
+        queries in prop::collection::vec(german_words(5), 1..6),
+        config in settings(),
+        depth in 1usize..12,
+    ) {
+        let config = Bm25Config { analyzer: Analyzer::German, ..config };
+        let (_dir, index) = index(&config, &docs);
+        for query in &queries {
+            let expected = naive(&config, &index, &docs, query);
+            let scores = index.score(query, &all(&docs)).unwrap();
+            for (score, expected) in scores.iter().zip(&expected) {
+                let expected = expected.unwrap_or(0.0);
+                prop_assert!((f64::from(score.value()) - expected).abs() <= 1e-6 * expected);
+            }
+            let ranking = sorted(&docs, &scores, |i| expected[i].is_some());
+            let shallow = index.search(query, depth).unwrap();
+            prop_assert_eq!(&shallow[..], &ranking[..depth.min(ranking.len())]);
+            for (doc, score) in all(&docs).into_iter().zip(&scores) {
+                let terms = index.explain(query, doc).unwrap();
+                let sum: f64 = terms.iter().map(|term| f64::from(term.score.value())).sum();
+                prop_assert!((sum - f64::from(score.value())).abs() <= 1e-5 * sum);
+            }
+        }
+    }
+
+    #[test]
     fn a_further_query_term_never_lowers_a_score(
         docs in corpus(),
         query in words(8),
@@ -166,7 +221,7 @@ proptest! {
             prop_assert!((sum - f64::from(score.value())).abs() <= 1e-5 * sum);
             for term in terms {
                 let tf: f64 = term.fields.iter().map(|field| field.normalized_tf).sum();
-                let part = f64::from(term.query_tf) * term.idf * tf / (k1 + tf);
+                let part = f64::from(term.query_tf) * term.weight * term.idf * tf / (k1 + tf);
                 prop_assert!((part - f64::from(term.score.value())).abs() <= 1e-6 * part);
                 prop_assert_eq!(term.tf, term.fields.iter().map(|field| field.tf).sum::<u32>());
             }

@@ -74,6 +74,59 @@ fn german_words_are_found_in_their_forms() {
 }
 
 #[test]
+fn compounds_and_their_parts_find_one_another() {
+    let docs = [
+        "Laborkühlschrank",
+        "Kühlschrank",
+        "Labor",
+        "Wohnungsbrand",
+        "Brand einer Wohnung",
+        "Sporthalle",
+        "Sport",
+        "Schrank kühl",
+    ];
+    for fields in [
+        Fields::Concatenated,
+        Fields::Weighted {
+            title: 2.0,
+            text: 1.0,
+        },
+    ] {
+        let (dir, index) = texts(&config(Analyzer::German, fields), &docs);
+        let found = |query| doc_ids(&index.search(query, 9).unwrap());
+        assert_eq!(found("Kühlschrank"), [0, 1, 7]);
+        assert_eq!(found("Kuehlschränke")[..2], [0, 1]);
+        assert_eq!(found("Schrank"), [0, 1, 7]);
+        assert_eq!(found("Labor"), [0, 2]);
+        // The whole before its parts, and further compounds by their parts.
+        assert_eq!(found("Laborkühlschrank")[0], 0);
+        assert_eq!(found("Wohnungsbrand"), [3, 4]);
+        assert_eq!(found("Laborbrand").len(), 4);
+        assert_eq!(found("Sporthalle"), [5]);
+        // Parts add nothing to the length of a document.
+        let all: Vec<DocId> = (0..8).map(DocId).collect();
+        assert_eq!(index.lengths(&all).unwrap(), [1, 1, 1, 1, 2, 1, 1, 2]);
+        let explained = index.explain("Wohnungsbrand", DocId(4)).unwrap();
+        assert_eq!(explained.len(), 2);
+        assert!(explained.iter().all(|term| term.weight < 1.0));
+        let explained = index.explain("Wohnungsbrand", DocId(3)).unwrap();
+        assert_eq!((explained.len(), explained[0].weight), (1, 1.0));
+        assert!(!dir.path().join("waiting.tmp").exists());
+    }
+}
+
+#[test]
+fn other_languages_keep_compounds_as_they_are() {
+    for analyzer in [Analyzer::English, Analyzer::Plain] {
+        let (_dir, index) = texts(
+            &config(analyzer, Fields::Concatenated),
+            &["firefly", "fire"],
+        );
+        assert_eq!(doc_ids(&index.search("fire", 9).unwrap()), [1]);
+    }
+}
+
+#[test]
 fn a_query_of_ten_thousand_words_and_a_document_of_a_million_are_searched() {
     let long: String = (0..1_000_000).map(|i| format!("w{} ", i % 5000)).collect();
     let (_dir, index) = texts(&plain(), &["w1 short", &long, "other"]);

@@ -272,13 +272,14 @@ fn role(view: &StageView) -> String {
 /// How the BM25 score adds up, a line for each term of the query.
 fn terms(terms: &[TermScore]) -> Columns {
     let mut table = Columns::default();
-    table.row(["bm25 term", "tf", "df", "idf", "part"]);
+    table.row(["bm25 term", "tf", "df", "idf", "weight", "part"]);
     for term in terms {
         table.row([
             term.term.clone(),
             term.tf.to_string(),
             term.df.to_string(),
             format!("{:.4}", term.idf),
+            format!("{:.4}", term.weight),
             format!("{:.4}", term.score.value()),
         ]);
     }
