@@ -170,7 +170,7 @@ fn the_terms_of_the_query_add_up_to_the_bm25_score() {
     let ran = here
         .treffer("explain index 'cold lab fridge' d1")
         .succeeds();
-    let head = ["bm25", "term", "tf", "df", "idf", "part"];
+    let head = ["bm25", "term", "tf", "df", "idf", "weight", "part"];
     let is_head = |line: &str| line.split_whitespace().eq(head);
     assert!(ran.stdout.lines().any(is_head), "{ran}");
 }
