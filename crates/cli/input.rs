@@ -196,7 +196,7 @@ fn note_mismatches(topics: &Topics) {
 }
 
 /// Has queries leave out the documents that they are themselves, and says how many do.
-pub(crate) fn exclude_self(
+fn exclude_self(
     engine: &Engine,
     queries: &mut [Query],
     which: ExcludeSelf,
@@ -214,6 +214,15 @@ pub(crate) fn exclude_self(
         ExcludeSelf::SameText | ExcludeSelf::Never => {}
     }
     Ok(())
+}
+
+/// As [`exclude_self`] for the flag `--exclude-self`, if it is given.
+pub(crate) fn exclude_self_if(asked: bool, engine: &Engine, queries: &mut [Query]) -> Result<()> {
+    if !asked {
+        return Ok(());
+    }
+    // Judgments have no say here.
+    exclude_self(engine, queries, ExcludeSelf::Always, &Qrels::default())
 }
 
 fn note_unusual(judgments: &Judgments) {

@@ -136,9 +136,8 @@ impl Analysis {
 
     /// The terms under which a document of this text is indexed, and its length.
     pub(crate) fn document(&self, text: &str) -> (Vec<String>, u32) {
-        let mut indexed = Indexed::default();
-        self.read(text, &mut Scratch::default(), &mut indexed);
-        (indexed.terms, indexed.length)
+        let (terms, _, length) = self.document_words(text);
+        (terms, length)
     }
 
     /// As [`document`](Self::document), with those of the terms that may be compounds.

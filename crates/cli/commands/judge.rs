@@ -8,11 +8,9 @@ use anyhow::{Result, bail};
 use treffer_api::SearchOptions;
 use treffer_corpus::MODEL_JUDGE;
 use treffer_engine::judge::{JudgeRequest, Judgment, judge};
-use treffer_engine::self_retrieval::ExcludeSelf;
 use treffer_engine::{Device, Engine};
 use treffer_report::text::{count, count_queries};
 use treffer_types::Grade;
-use treffer_types::Qrels;
 
 use crate::options::{Global, QueryArgs, ReadArgs, at_least_one};
 use crate::output::check_column;
@@ -83,10 +81,7 @@ pub(crate) fn run(command: &Judge, global: &Global) -> Result<Outcome> {
         ..SearchOptions::default()
     })?;
     let model = model(&engine)?;
-    if command.exclude_self {
-        let unjudged = Qrels::default();
-        input::exclude_self(&engine, &mut queries, ExcludeSelf::Always, &unjudged)?;
-    }
+    input::exclude_self_if(command.exclude_self, &engine, &mut queries)?;
     if command.dry_run {
         let queries = count_queries(queries.len());
         let documents = count(command.depth as u64, "document");

@@ -7,9 +7,8 @@ use treffer_corpus::Rankings;
 use treffer_engine::Device;
 use treffer_engine::rerank::{Reranked, rerank};
 use treffer_engine::runs::run_of;
-use treffer_engine::self_retrieval::ExcludeSelf;
 use treffer_report::text::{count, count_queries};
-use treffer_types::{Qrels, StageName};
+use treffer_types::StageName;
 
 use crate::options::{Global, QueryArgs, ReadArgs, at_least_one};
 use crate::progress::Bars;
@@ -69,10 +68,7 @@ pub(crate) fn run(command: &Rerank, global: &Global) -> Result<Outcome> {
     inputs.finish()?;
     let cross = Some(vec![StageName::CROSS]);
     let engine = input::open_index(&command.dir, cross, command.device, global, &bars)?;
-    if command.exclude_self {
-        let unjudged = Qrels::default();
-        input::exclude_self(&engine, &mut queries, ExcludeSelf::Always, &unjudged)?;
-    }
+    input::exclude_self_if(command.exclude_self, &engine, &mut queries)?;
     let run = run_of(rankings.clone());
     let reranked = rerank(&engine, &run, &queries, command.depth, &bars)?;
     report(command, &reranked, &rankings);

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use treffer_api::{SearchOptions, SearchResponse};
 use treffer_engine::pipeline::{Available, Pipeline};
-use treffer_engine::self_retrieval::ExcludeSelf;
 use treffer_engine::settings_file::read_both;
 use treffer_engine::stages::Registry;
-use treffer_types::{Qrels, Query, StageName, stage_list};
+use treffer_types::{Query, StageName, stage_list};
 
 use crate::deadline::Cuts;
 use crate::format::RankingFormat;
@@ -86,10 +85,7 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     let device = command.profile.device;
     let engine = input::open_index(&command.dir, Some(stages), device, global, &bars)?;
     refuse_idle_weights(command, &engine.stages())?;
-    if command.exclude_self {
-        let unjudged = Qrels::default();
-        input::exclude_self(&engine, &mut queries, ExcludeSelf::Always, &unjudged)?;
-    }
+    input::exclude_self_if(command.exclude_self, &engine, &mut queries)?;
     let profile = engine.profile(&options)?;
     let searcher = engine.searcher(&options)?;
 

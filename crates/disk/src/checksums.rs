@@ -8,11 +8,12 @@
 //!
 //! Numbers are little-endian; files are sorted by name.
 
-use std::path::{Component, Path};
+use std::path::Path;
 
 use crate::blocks::{BLOCK_BYTES, FileSum};
 use crate::error::{Error, damaged};
 use crate::prologue::Prologue;
+use crate::read::is_below;
 
 /// The file that a seal consists of.
 pub const CHECKSUMS: &str = "checksums";
@@ -67,7 +68,7 @@ pub(crate) fn decode(path: &Path, encoded: &[u8]) -> Result<(Vec<FileSum>, u32),
     let mut files: Vec<FileSum> = Vec::new();
     for _ in 0..n_files {
         let file = decode_file(&mut rest).ok_or_else(too_short)?;
-        if !is_inside(&file.name) {
+        if !is_below(&file.name) {
             return Err(damaged(
                 path,
                 format!("it names `{}`, which is not in the folder", file.name),
@@ -112,15 +113,6 @@ fn crc32_of(body: &[u8]) -> u32 {
     hasher.update(&PROLOGUE.to_bytes());
     hasher.update(body);
     hasher.finalize()
-}
-
-/// Whether a name leads to a file below the folder that it is relative to.
-fn is_inside(name: &str) -> bool {
-    let path = Path::new(name);
-    !name.is_empty()
-        && path
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)))
 }
 
 #[cfg(test)]

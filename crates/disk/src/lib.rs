@@ -76,7 +76,7 @@ pub use lock::{Lock, LockError};
 pub use map::MappedBytes;
 pub use numbers::{Number, Numbers, partition_point};
 pub use prologue::Prologue;
-pub use read::{read_file, read_text};
+pub use read::{is_below, read_file, read_text};
 pub use seal::{SealRecord, seal};
 pub use sealed::{Problem, Sealed};
 pub use verified::VerifiedFile;

@@ -1,8 +1,8 @@
-//! Reading a small file whole.
+//! Reading a small file whole, and names of files that come from outside.
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use crate::error::{Error, damaged, missing_or_io};
 use crate::failpoint::{Operation, reach};
@@ -39,6 +39,13 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
 /// As [`read_file`]; [`Error::Damaged`] also if the file is not UTF-8.
 pub fn read_text(path: &Path, limit: u64) -> Result<String, Error> {
     String::from_utf8(read_file(path, limit)?).map_err(|_| damaged(path, "it is not UTF-8"))
+}
+
+/// Whether `name`, which a file or a foreign program gives, is a relative path that does not
+/// leave the folder that it is relative to.
+pub fn is_below(name: &str) -> bool {
+    let mut components = Path::new(name).components().peekable();
+    components.peek().is_some() && components.all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// The length of a regular file. Asked before the file is opened, because opening a pipe would

@@ -9,12 +9,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use treffer_disk::{
-    Lock, LockError, create_dir_durably, remove_dir_if_there, rename_durably, sync_dir,
+    Lock, LockError, create_dir_durably, is_below, remove_dir_if_there, rename_durably, sync_dir,
     write_durably,
 };
 use treffer_types::Progress;
@@ -262,12 +262,6 @@ impl Drop for Scratch {
         // The next pull removes what cannot be removed now.
         let _ = fs::remove_dir_all(&self.path);
     }
-}
-
-/// Whether `name` is a relative path that does not leave its folder.
-fn is_below(name: &str) -> bool {
-    let mut components = Path::new(name).components().peekable();
-    components.peek().is_some() && components.all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// Waits until a file's content is on disk.

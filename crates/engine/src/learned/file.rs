@@ -1,8 +1,8 @@
 //! A learned fusion as a file of an index.
 
-use std::path::{Component, Path};
+use std::path::Path;
 
-use treffer_disk::{create_dir_durably, read_text, write_durably};
+use treffer_disk::{create_dir_durably, is_below, read_text, write_durably};
 use treffer_fusion::Learned;
 
 use super::LearnedFile;
@@ -61,17 +61,13 @@ pub(crate) fn verify(dir: &Path, record: &LearnedFile) -> Result<(), Error> {
 }
 
 fn verified(dir: &Path, record: &LearnedFile) -> Result<String, Error> {
-    let file = Path::new(&record.file);
-    if !file
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)))
-    {
+    if !is_below(&record.file) {
         return Err(Error::Request(format!(
             "a profile names the learned fusion `{}`, which is no file of the index",
             record.file
         )));
     }
-    let path = dir.join(file);
+    let path = dir.join(&record.file);
     let text = read_text(&path, LARGEST)?;
     let crc32 = crc32fast::hash(text.as_bytes());
     if crc32 != record.crc32 {
