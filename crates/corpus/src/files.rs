@@ -171,6 +171,7 @@ impl Files {
             id: names::id(&id)?.to_owned(),
             title: title.unwrap_or_else(|| stem(&origin.path)),
             text,
+            headings: Vec::new(),
             metadata: Metadata::new(),
         })
     }

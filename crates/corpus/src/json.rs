@@ -29,6 +29,7 @@ pub(crate) fn document(line: &str, fields: &Columns) -> Result<Document, Reason>
         id,
         title,
         text,
+        headings: Vec::new(),
         metadata: record,
     })
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use treffer_disk::{FileWriter, Numbers, Prologue, Sealed, VerifiedFile, partition_point};
-use treffer_types::{DocId, Document, Metadata};
+use treffer_types::{DocId, Document, Heading, Metadata};
 
 use crate::error::{Error, damaged};
 use crate::format::{BLOCKS, BLOCKS_PROLOGUE, DOCUMENTS, DOCUMENTS_PROLOGUE};
@@ -37,6 +37,8 @@ struct Text<'a> {
     id: Cow<'a, str>,
     title: Cow<'a, str>,
     text: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "<[Heading]>::is_empty")]
+    headings: Cow<'a, [Heading]>,
 }
 
 impl<'a> Text<'a> {
@@ -45,25 +47,33 @@ impl<'a> Text<'a> {
             id,
             title,
             text,
+            headings,
             metadata: _,
         } = document;
         Text {
             id: id.into(),
             title: title.into(),
             text: text.into(),
+            headings: headings.into(),
         }
     }
 }
 
 fn decode(json: &[u8]) -> Result<Document, serde_json::Error> {
     let mut input = serde_json::Deserializer::from_slice(json);
-    let Text { id, title, text } = Text::deserialize(&mut input)?;
+    let Text {
+        id,
+        title,
+        text,
+        headings,
+    } = Text::deserialize(&mut input)?;
     let metadata = Metadata::deserialize(&mut input)?;
     input.end()?;
     Ok(Document {
         id: id.into_owned(),
         title: title.into_owned(),
         text: text.into_owned(),
+        headings: headings.into_owned(),
         metadata,
     })
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use treffer_types::{DocId, Document, Metadata};
+use treffer_types::{DocId, Document, Heading, Metadata};
 
 use crate::{Error, Store, StoreWriter};
 
@@ -285,9 +285,11 @@ fn value() -> impl Strategy<Value = Value> {
 prop_compose! {
     fn any_document()(
         id in text(), title in text(), text in text(),
+        headings in prop::collection::vec((any::<u32>(), 1..=6u8), 0..3),
         metadata in prop::collection::vec((text(), value()), 0..3),
     ) -> Document {
-        Document { id, title, text, metadata: metadata.into_iter().collect() }
+        let headings = headings.into_iter().map(|(at, level)| Heading { at, level }).collect();
+        Document { id, title, text, headings, metadata: metadata.into_iter().collect() }
     }
 }
 

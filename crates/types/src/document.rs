@@ -21,9 +21,21 @@ pub struct Document {
     pub title: String,
     /// The body.
     pub text: String,
+    /// The headings within `text`, in order; empty if its structure is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headings: Vec<Heading>,
     /// Everything else the record held.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
+}
+
+/// A heading of a document: a line of its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heading {
+    /// Where its line begins, in bytes of the text.
+    pub at: u32,
+    /// Its level, from 1 for the highest to 6.
+    pub level: u8,
 }
 
 impl Document {

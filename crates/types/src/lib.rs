@@ -30,7 +30,7 @@ pub mod traits;
 
 pub use candidate::{Candidate, Evidence, PassageId};
 pub use device::{CpuBackend, Device, InstructionSet, InvalidDevice};
-pub use document::{DocId, Document, Metadata};
+pub use document::{DocId, Document, Heading, Metadata};
 pub use hit::StageScore;
 pub use model::{
     Fingerprint, ModelDetails, ModelFolder, ModelRole, ModelSpec, PooledLayer, Pooling,

@@ -389,7 +389,7 @@ proptest! {
             DocumentReader::from_reader(stream, Path::new("in"), Format::Jsonl, &options).unwrap();
         match reader.next() {
             Some(Ok(Record::Document { document, .. })) => {
-                prop_assert_eq!(document, Document { id: id.trim().to_owned(), title, text, metadata });
+                prop_assert_eq!(document, Document { id: id.trim().to_owned(), title, text, headings: Vec::new(), metadata });
             }
             other => prop_assert!(false, "{:?}", other),
         }
