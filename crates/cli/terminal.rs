@@ -1,6 +1,6 @@
 //! Standard output and standard error: the only places where the program prints.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use anyhow::{Context, Error, Result};
 
@@ -89,6 +89,13 @@ pub(crate) fn visible(text: &str) -> String {
         }
     }
     visible
+}
+
+/// Whether standard output can show styles: it is a terminal, and `NO_COLOR` is not set
+/// (<https://no-color.org>).
+pub(crate) fn shows_styles() -> bool {
+    let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal() && !is_unwanted
 }
 
 /// A number of bytes for people.

@@ -16,4 +16,4 @@ mod request;
 mod response;
 
 pub use request::{DEFAULT_PROFILE, DEFAULT_TOP_K, ExplainRequest, SearchOptions, SearchRequest};
-pub use response::{FeatureScore, Hit, QueryName, SearchResponse, StageReport};
+pub use response::{FeatureScore, Hit, HitPassage, QueryName, SearchResponse, StageReport};

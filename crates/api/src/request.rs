@@ -46,6 +46,13 @@ pub struct SearchOptions {
     pub weights: Option<StageMap<f64>>,
     /// Maximum number of hits to return.
     pub top_k: usize,
+    /// How many of its best passages each hit has at most.
+    pub passages: usize,
+    /// Whether passages mark the words of the query.
+    pub highlight: bool,
+    /// Whether passages mark the sentence that answers the query best, which takes the models
+    /// some time.
+    pub sentences: bool,
     /// Whether hits explain their scores.
     pub explain: bool,
     /// Whether the response says how long each stage took, which differs from run to run.
@@ -60,6 +67,9 @@ impl Default for SearchOptions {
             stages: None,
             weights: None,
             top_k: DEFAULT_TOP_K,
+            passages: 1,
+            highlight: false,
+            sentences: false,
             explain: false,
             timings: false,
         }

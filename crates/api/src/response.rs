@@ -1,7 +1,7 @@
 //! What an engine answers.
 
 use serde::{Deserialize, Serialize};
-use treffer_types::{PassageId, StageMap, StageName, StageScore};
+use treffer_types::{Score, StageMap, StageName, StageScore};
 
 /// The response to a search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,13 +58,14 @@ pub struct Hit {
     /// The fused score: the sum of the weighted scores and, under a learned fusion, of what
     /// its trees added.
     pub score: f64,
-    /// The highest-scoring passage in the last stage that scored the document.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub passage: Option<PassageId>,
     /// Title of the document, possibly empty.
     pub title: String,
     /// Text of the document.
     pub text: String,
+    /// The best passages of the document, the best first: by the last stage that scored
+    /// passages, or else by the words of the query that they hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passages: Vec<HitPassage>,
     /// Score by stage.
     #[serde(default, skip_serializing_if = "StageMap::is_empty")]
     pub stages: StageMap<StageScore>,
@@ -72,7 +73,31 @@ pub struct Hit {
     /// weights alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub learned: Vec<FeatureScore>,
-    /// Tokens of the passage beyond the maximal length of the stages' models.
+}
+
+/// A passage of a hit. Places are bytes of the hit's text: where they begin and where they end.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HitPassage {
+    /// Its number within the document, from 0.
+    pub number: u32,
+    /// How many the document has.
+    pub of: u32,
+    /// Where it is.
+    pub place: (usize, usize),
+    /// What models read before it: the title and the headings above it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub context: String,
+    /// Where words of the query are, in their order, if that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub highlights: Vec<(usize, usize)>,
+    /// Where the sentence is that answers the query best, if that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentence: Option<(usize, usize)>,
+    /// Raw scores by stage, as far as stages scored it; only if an explanation was requested.
+    #[serde(default, skip_serializing_if = "StageMap::is_empty")]
+    pub scores: StageMap<Score>,
+    /// Tokens of it beyond the maximal length of the stages' models, of those that scored it;
+    /// only if an explanation was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_cut: Option<u32>,
 }

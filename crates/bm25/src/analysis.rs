@@ -58,6 +58,7 @@ mod words;
 
 use characters::{Accents, normalize};
 use runs::Runs;
+pub(crate) use scripts::has_no_blanks;
 use units::Units;
 use vocabulary::Vocabulary;
 use words::Words;

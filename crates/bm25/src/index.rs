@@ -197,6 +197,12 @@ impl Bm25Index {
         self.analysis.document(text).1
     }
 
+    /// In how many documents a term occurs.
+    pub(crate) fn df(&self, term: &str) -> Result<u32, Error> {
+        let postings = self.segment.term(&self.dir, term)?;
+        Ok(postings.map_or(0, |postings| postings.df))
+    }
+
     fn clauses(&self, query: &str) -> Result<Vec<Clause>, Error> {
         clauses(&self.query_words(query)?, self.n_docs(), |term| {
             self.segment.term(&self.dir, term)

@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use treffer::StandardModels;
 use treffer_corpus::{Columns, Delimiter, Format, PassedOver, Problem, ReadOptions};
-use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, survey};
+use treffer_engine::build::{BuildReport, BuildRequest, PassageCounts, Survey, build, survey};
 use treffer_engine::config::{Base, Config};
 use treffer_engine::settings_file::read_both;
 use treffer_report::text::count;
@@ -199,10 +199,32 @@ fn report_build(command: &Index, report: &BuildReport) {
         warn(warning);
     }
     note_passed_over(&report.passed_over);
-    if report.documents_cut > 0 {
+    let PassageCounts {
+        passages,
+        documents_split,
+        most,
+        titles_cut,
+        title_tokens_cut,
+    } = report.passages;
+    if documents_split > 0 {
         note(&format!(
-            "{} longer than the bi-encoder's maximal length; it did not read {} of them (BM25 has all)",
-            count(report.documents_cut.into(), "document"),
+            "{} of them split into passages, at most {most} each: {} in all",
+            count(documents_split.into(), "document"),
+            count(passages.into(), "passage"),
+        ));
+    }
+    if titles_cut > 0 {
+        note(&format!(
+            "{} too long to be read in front of every passage; {} of them left out there (BM25 has all)",
+            count(titles_cut.into(), "title"),
+            count(title_tokens_cut, "token"),
+        ));
+    }
+    if report.passages_cut > 0 {
+        let what = if documents_split > 0 { "passage" } else { "document" };
+        note(&format!(
+            "{} longer than the bi-encoder's maximal length; it did not read {} of them (BM25 has all; [passages] in the configuration splits long documents)",
+            count(report.passages_cut.into(), what),
             count(report.tokens_cut, "token"),
         ));
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 use treffer_encoder::arithmetic;
 use treffer_engine::check::{Checked, Damage, check};
-use treffer_engine::config::{Fields, Settings};
+use treffer_engine::config::{Fields, PassageConfig, Settings, Unit};
 use treffer_engine::manifest::{Manifest, ModelRecord};
 use treffer_engine::profile::Profile;
 use treffer_engine::settings_file::Current;
@@ -57,6 +57,9 @@ impl Blocks for IndexInfo {
         let mut table = Columns::default();
         let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
         row("documents", grouped(manifest.n_documents().into()));
+        if let Some(passages) = &manifest.blueprint.passages {
+            row("passages", split(manifest, passages));
+        }
         row("size", size(manifest));
         row(
             "written by",
@@ -88,6 +91,19 @@ impl Blocks for IndexInfo {
         }
         vec![Block::Columns(table)]
     }
+}
+
+fn split(manifest: &Manifest, config: &PassageConfig) -> String {
+    let unit = match config.bm25 {
+        Unit::Document => "documents",
+        Unit::Passage => "passages",
+    };
+    format!(
+        "{} of at most {} tokens, overlap {}; BM25 scores {unit}",
+        grouped(manifest.n_passages().into()),
+        config.tokens,
+        config.overlap
+    )
 }
 
 fn size(manifest: &Manifest) -> String {

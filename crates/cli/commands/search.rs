@@ -13,10 +13,11 @@ use crate::deadline::Cuts;
 use crate::format::RankingFormat;
 use crate::options::{Global, ProfileArgs, QueryArgs, ReadArgs, at_least_one};
 use crate::progress::Bars;
-use crate::terminal::{Reader, Stdout};
+use crate::terminal::{Reader, Stdout, shows_styles};
 use crate::{Outcome, input, output};
 
 mod answer;
+mod excerpt;
 
 use answer::Answer;
 
@@ -44,6 +45,13 @@ pub(crate) struct Search {
     /// Most hits per query
     #[arg(long, short = 'k', default_value = "10", value_name = "N", value_parser = at_least_one())]
     top_k: usize,
+    /// Most passages per hit, the best first
+    #[arg(long, default_value = "1", value_name = "N", value_parser = at_least_one())]
+    passages: usize,
+    /// Mark in each passage the sentence that answers best; the models read every sentence of
+    /// the hits
+    #[arg(long)]
+    answers: bool,
     /// Explain each hit: raw, normalized and weighted score and rank by stage
     #[arg(long)]
     explain: bool,
@@ -76,6 +84,9 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     }
     let options = SearchOptions {
         top_k: command.top_k,
+        passages: command.passages,
+        highlight: command.format != RankingFormat::Trec,
+        sentences: command.answers,
         explain: command.explain,
         timings: command.timings,
         ..command.profile.options()
@@ -116,6 +127,7 @@ fn print(command: &Search, response: &SearchResponse, out: &mut Stdout) -> Resul
         is_one_of_many: command.queries.is_some(),
         explain: command.explain,
         timings: command.timings,
+        has_styles: shows_styles(),
     };
     out.print(|out| command.format.write(&answer, out))
 }

@@ -16,7 +16,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 pub(crate) use json::{Entries, Json};
-pub(crate) use table::{Block, Blocks, Columns, Table};
+pub(crate) use table::{Block, Blocks, Columns, Style, Table};
 pub(crate) use trec::{AsRun, Trec};
 
 use crate::terminal;

@@ -21,15 +21,50 @@ pub(crate) trait Blocks {
 pub(crate) enum Block {
     /// A line of text, possibly empty.
     Line(String),
+    /// A line whose parts may be marked, for a terminal.
+    Styled(Vec<(Style, String)>),
     /// A table.
     Columns(Columns),
 }
+
+/// How a part of a line is marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    None,
+    Bold,
+    Underlined,
+    BoldUnderlined,
+}
+
+impl Style {
+    /// What switches it on (ECMA-48, Select Graphic Rendition).
+    fn code(self) -> &'static str {
+        match self {
+            Style::None => "",
+            Style::Bold => "\x1b[1m",
+            Style::Underlined => "\x1b[4m",
+            Style::BoldUnderlined => "\x1b[1;4m",
+        }
+    }
+}
+
+const NO_STYLE: &str = "\x1b[0m";
 
 impl<R: Blocks> Format<R> for Table {
     fn write(&self, result: &R, out: &mut dyn Write) -> Result<()> {
         for block in result.blocks() {
             match block {
                 Block::Line(line) => writeln!(out, "{}", visible(&line))?,
+                Block::Styled(parts) => {
+                    for (style, text) in parts {
+                        let text = visible(&text);
+                        match style {
+                            Style::None => write!(out, "{text}")?,
+                            style => write!(out, "{}{text}{NO_STYLE}", style.code())?,
+                        }
+                    }
+                    writeln!(out)?;
+                }
                 Block::Columns(columns) => columns.write(out)?,
             }
         }

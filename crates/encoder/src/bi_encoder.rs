@@ -116,6 +116,17 @@ impl Embedder for BiEncoder {
     fn embed_passages(&self, passages: &[&str]) -> Result<Vec<Embedding>, BoxError> {
         Ok(self.embed(&self.passages, passages)?)
     }
+
+    fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
+        let ends = self.model.reader.token_ends(text);
+        Ok(ends.map_err(|source| self.model.tokenize_error(source))?)
+    }
+
+    fn passage_room(&self) -> Result<usize, BoxError> {
+        let reader = &self.model.reader;
+        let prefix = reader.tokens(&self.passages.text)?.len();
+        Ok(reader.room().saturating_sub(prefix))
+    }
 }
 
 /// `vector` scaled to Euclidean length 1; `None` if its length is 0 or not finite.

@@ -92,4 +92,19 @@ impl PairScorer for CrossEncoder {
     fn score_pairs(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, BoxError> {
         Ok(self.score(query, passages)?)
     }
+
+    fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
+        let ends = self.model.reader.token_ends(text);
+        Ok(ends.map_err(|source| self.model.tokenize_error(source))?)
+    }
+
+    fn pair_room(&self) -> Result<usize, BoxError> {
+        let model = &self.model;
+        let spec = &model.spec;
+        let mut room = model.reader.pair_room();
+        for prefix in [&spec.query_prefix, &spec.passage_prefix] {
+            room = room.saturating_sub(model.reader.tokens(prefix)?.len());
+        }
+        Ok(room)
+    }
 }

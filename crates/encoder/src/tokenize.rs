@@ -104,6 +104,35 @@ impl TextReader {
         }
     }
 
+    /// Where each token of `text` ends, in bytes, without special tokens or truncation.
+    pub(crate) fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
+        let lowered: String;
+        let (read, origins) = if self.limits.lower_case {
+            let (text, origins) = lowered_with_origins(text);
+            lowered = text;
+            (lowered.as_str(), Some(origins))
+        } else {
+            (text, None)
+        };
+        let encoding = guard(|| self.tokenizer.encode(read, false))?;
+        let mut last = 0;
+        let ends = encoding.get_offsets().iter().map(|&(_, end)| {
+            let end = match &origins {
+                None => end,
+                Some(origins) => origins.get(end).copied().unwrap_or(text.len()),
+            };
+            // The pieces of one character all end with it.
+            last = last.max(end.min(text.len()));
+            u32::try_from(last).unwrap_or(u32::MAX)
+        });
+        Ok(ends.collect())
+    }
+
+    /// Number of tokens that a query and a passage may have together, next to special tokens.
+    pub(crate) fn pair_room(&self) -> usize {
+        self.limits.max_length - self.pair.specials()
+    }
+
     /// Number of tokens at the beginning of the sequence of any text with this prefix: special
     /// tokens, and the prefix.
     pub(crate) fn prefix_length(&self, prefix: &str) -> Result<usize, BoxError> {
@@ -144,6 +173,17 @@ impl TextReader {
         sequence.tokens_cut = count(passage.len() - kept);
         Ok(sequence)
     }
+}
+
+/// `text` as [`str::to_lowercase`] has it, character by character, and for each byte of it and for
+/// its end where in `text` the character ends that it comes from.
+fn lowered_with_origins(text: &str) -> (String, Vec<usize>) {
+    let (mut lowered, mut origins) = (String::with_capacity(text.len()), vec![0]);
+    for (at, character) in text.char_indices() {
+        lowered.extend(character.to_lowercase());
+        origins.resize(lowered.len() + 1, at + character.len_utf8());
+    }
+    (lowered, origins)
 }
 
 fn count(tokens: usize) -> u32 {

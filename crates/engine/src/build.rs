@@ -14,15 +14,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use treffer_corpus::{Origin, PassedOver, Problem, ReadOptions};
-use treffer_types::{Document, Embedder, Progress};
+use treffer_types::{Document, Embedder, PairScorer, Progress};
 
 use self::commit::{Commit, Committed, Workplace, next_generation, refuse_foreign};
 use self::encoding::{Cut, DenseEncoding};
+pub use self::reading::PassageCounts;
 use self::reading::{Counts, DocumentWriter, Reading, duplicate};
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
 use crate::manifest::{self, Models};
 use crate::models::{self, ModelSource};
+use crate::passages::{Counter, Splitter};
 
 /// What to build and where from.
 pub struct BuildRequest<'a> {
@@ -49,9 +51,11 @@ pub struct BuildReport {
     pub problems: u64,
     /// Files of folders that were not read, by kind.
     pub passed_over: PassedOver,
-    /// Documents longer than the bi-encoder's maximal length.
-    pub documents_cut: u32,
-    /// Tokens beyond that length, over all documents.
+    /// Into how many passages the documents were split.
+    pub passages: PassageCounts,
+    /// Passages longer than the bi-encoder's maximal length.
+    pub passages_cut: u32,
+    /// Tokens beyond that length, over all passages.
     pub tokens_cut: u64,
     /// Size of the index in bytes.
     pub bytes: u64,
@@ -77,7 +81,13 @@ pub fn build(
     on_problem: &mut dyn FnMut(&Problem),
 ) -> Result<BuildReport, Error> {
     let workplace = Workplace::enter(request.dir, request.replace)?;
-    let (blueprint, models, embedder) = load_models(request.config, source)?;
+    let Loaded {
+        blueprint,
+        models,
+        embedder,
+        scorer,
+    } = load_models(request.config, source)?;
+    let splitter = splitter(&blueprint, embedder.as_ref(), scorer)?;
     let building = workplace.building();
 
     let mut clock = StepClock::default();
@@ -86,8 +96,8 @@ pub fn build(
         progress,
         on_problem,
     };
-    let (counts, mut parts) = clock.time("read", || {
-        let mut writer = DocumentWriter::create(&building, request.config)?;
+    let (counts, (mut parts, passages)) = clock.time("read", || {
+        let mut writer = DocumentWriter::create(&building, request.config, splitter)?;
         let counts = reading.run(&mut |document, origin| writer.add(document, origin))?;
         Ok::<_, Error>((counts, writer.finish()?))
     })?;
@@ -113,18 +123,20 @@ pub fn build(
         blueprint,
         models,
         documents,
+        passages: passages.passages,
         parts,
     };
     let Committed { bytes, warnings } = clock.time("commit", || commit.run())?;
     let Cut {
-        documents: documents_cut,
+        passages: passages_cut,
         tokens: tokens_cut,
     } = cut;
     Ok(BuildReport {
         documents,
         problems,
         passed_over,
-        documents_cut,
+        passages,
+        passages_cut,
         tokens_cut,
         bytes,
         warnings,
@@ -175,14 +187,19 @@ pub fn survey(
     })
 }
 
-type Loaded = (Blueprint, Models, Option<Arc<dyn Embedder>>);
+struct Loaded {
+    blueprint: Blueprint,
+    models: Models,
+    embedder: Option<Arc<dyn Embedder>>,
+    scorer: Option<Arc<dyn PairScorer>>,
+}
 
 /// Loads every model before any work is done, so that a missing one fails at once. The
-/// cross-encoder is loaded for its fingerprint alone.
+/// cross-encoder is loaded for its fingerprint, and without a bi-encoder to count tokens.
 fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Error> {
     let mut blueprint = config.blueprint();
     let mut models = Models::default();
-    let mut embedder = None;
+    let (mut embedder, mut scorer) = (None, None);
     if let Some(dense) = &mut blueprint.dense {
         dense.model = models::absolute(&dense.model);
         let loaded = source
@@ -197,8 +214,40 @@ fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Erro
             .pair_scorer_with(&cross.model, &cross.settings, config.device)
             .map_err(|e| models::load_error(&cross.model, e))?;
         models.cross = Some(models::record_scorer(loaded.as_ref()));
+        scorer = Some(loaded);
     }
-    Ok((blueprint, models, embedder))
+    Ok(Loaded {
+        blueprint,
+        models,
+        embedder,
+        scorer,
+    })
+}
+
+/// What splits documents, if the configuration says so.
+fn splitter(
+    blueprint: &Blueprint,
+    embedder: Option<&Arc<dyn Embedder>>,
+    scorer: Option<Arc<dyn PairScorer>>,
+) -> Result<Option<Splitter>, Error> {
+    let Some(config) = &blueprint.passages else {
+        return Ok(None);
+    };
+    let counter = match (embedder, scorer) {
+        (Some(embedder), _) => Counter::Embedder(Arc::clone(embedder)),
+        (None, Some(scorer)) => Counter::Scorer(scorer),
+        (None, None) => Counter::Words,
+    };
+    let room = counter.room().map_err(|source| Error::Request(source.to_string()))?;
+    if let Some((room, model)) = room
+        && config.tokens > room
+    {
+        return Err(Error::Request(format!(
+            "passages.tokens is {}, but {model} reads at most {room} of a passage; set passages.tokens={room} or less",
+            config.tokens
+        )));
+    }
+    Ok(Some(Splitter::new(counter, config)))
 }
 
 #[derive(Default)]

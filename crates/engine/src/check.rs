@@ -1,6 +1,7 @@
 //! A complete check of an index: every byte of every sealed file, whereas a search verifies
 //! only the blocks that it touches.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -13,6 +14,7 @@ use crate::config::Settings;
 use crate::error::Error;
 use crate::learned;
 use crate::manifest::{Manifest, SETTINGS, Segment, parts};
+use crate::passages::Unit;
 use crate::settings_file::{Current, read_settings};
 
 /// A file of an index that is damaged.
@@ -96,41 +98,70 @@ fn check_part(
     folder: &Path,
     report: &mut Report<'_>,
 ) {
+    let documents = Content::Documents(segment.documents);
+    let passages = Content::Passages(segment.passages);
     let checked = match part {
         parts::STORE => Store::open(folder)
-            .map(|store| {
+            .and_then(|store| {
                 store.verify(report);
-                Some(store.len())
+                let found = (store.len() as u32, store.n_passages()?);
+                Ok((
+                    Content::Store(found.0, found.1),
+                    Content::Store(segment.documents, segment.passages),
+                ))
             })
             .map_err(|error| error_chain(&error)),
         parts::BM25 => Bm25Index::open(folder, &manifest.blueprint.bm25)
             .map(|bm25| {
                 bm25.verify(report);
-                Some(bm25.n_docs() as usize)
+                match manifest.blueprint.bm25_unit() {
+                    Unit::Document => (Content::Documents(bm25.n_docs()), documents),
+                    Unit::Passage => (Content::Passages(bm25.n_docs()), passages),
+                }
             })
             .map_err(|error| error_chain(&error)),
         parts::DENSE => DenseIndex::open(folder)
             .map(|dense| {
                 dense.verify(report);
-                None // counts passages
+                (Content::Passages(dense.len() as u32), passages)
             })
             .map_err(|error| error_chain(&error)),
         _ => {
             is_as_sealed(folder, report);
-            Ok(None)
+            return;
         }
     };
-    let documents = segment.documents as usize;
     match checked {
-        Ok(Some(found)) if found != documents => report(
+        Ok((found, expected)) if found != expected => report(
             folder,
-            format!("it has {found} documents, the manifest says {documents}"),
+            format!("it has {found} where the manifest says {expected}"),
         ),
         Ok(_) => {}
         // Damaged files are named one by one; if there are none, the content is at fault.
         Err(what) => {
             if is_as_sealed(folder, report) {
                 report(folder, what);
+            }
+        }
+    }
+}
+
+/// What a part holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Documents(u32),
+    Passages(u32),
+    /// Documents, and passages of all.
+    Store(u32, u32),
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Content::Documents(n) => write!(f, "{n} documents"),
+            Content::Passages(n) => write!(f, "{n} passages"),
+            Content::Store(documents, passages) => {
+                write!(f, "{documents} documents of {passages} passages")
             }
         }
     }

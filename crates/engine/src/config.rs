@@ -14,6 +14,7 @@ use treffer_types::Device;
 pub use crate::blueprint::{Blueprint, CrossConfig, DenseConfig};
 use crate::error::Error;
 use crate::keys;
+pub use crate::passages::{PassageConfig, Unit};
 use crate::profile::Profile;
 use crate::stages::Registry;
 pub use treffer_api::DEFAULT_PROFILE;
@@ -30,6 +31,9 @@ pub struct Config {
     pub device: Device,
     /// The BM25 stage.
     pub bm25: Bm25Config,
+    /// How documents are split into passages; without it they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passages: Option<PassageConfig>,
     /// The bi-encoder stage; without it the index has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dense: Option<DenseConfig>,
@@ -110,6 +114,7 @@ impl Config {
     pub fn blueprint(&self) -> Blueprint {
         Blueprint {
             bm25: self.bm25.clone(),
+            passages: self.passages.clone(),
             dense: self.dense.clone(),
             cross: self.cross.clone(),
         }
@@ -143,6 +148,7 @@ impl Config {
         let Config {
             device: _,
             bm25,
+            passages,
             dense,
             cross,
             profiles,
@@ -153,6 +159,10 @@ impl Config {
             source: Some(source),
         };
         bm25.validate().map_err(|e| invalid("bm25", e.into()))?;
+        if let Some(passages) = passages {
+            let checked = passages.check();
+            checked.map_err(|e| config_error(origin, &format!("section `passages`: {e}")))?;
+        }
         if let Some(dense) = dense {
             dense
                 .graph

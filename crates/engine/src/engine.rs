@@ -1,5 +1,6 @@
 //! An open index: its parts, checked and ready to search.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::config::Settings;
 use crate::error::{Error, part};
 use crate::manifest::{Manifest, parts};
 use crate::models::ModelSource;
+use crate::passages::Unit;
 use crate::pipeline::Available;
 use crate::profile::Profile;
 use crate::settings_file::{Current, read_settings};
@@ -133,6 +135,37 @@ impl Engine {
     /// If there is no such profile, or a key or value is wrong.
     pub fn profile(&self, options: &SearchOptions) -> Result<Profile, Error> {
         self.settings().profile_for(options)
+    }
+
+    /// Number of passages of all documents.
+    pub fn n_passages(&self) -> u32 {
+        self.0.manifest.n_passages()
+    }
+
+    /// Whether any document has more than one passage.
+    pub fn has_split_documents(&self) -> bool {
+        self.n_passages() > self.n_docs()
+    }
+
+    /// Number of passages of a document.
+    pub(crate) fn n_passages_of(&self, doc: DocId) -> Result<u32, Error> {
+        if !self.has_split_documents() {
+            return Ok(1);
+        }
+        let passages = self.store().passages_of(doc);
+        let passages = passages.map_err(part("read", "store", self.dir()))?;
+        Ok(passages.len() as u32)
+    }
+
+    /// The numbers under which BM25 has a document: its own, or those of its passages.
+    pub(crate) fn bm25_rows(&self, doc: DocId) -> Result<Range<u32>, Error> {
+        match self.0.manifest.blueprint.bm25_unit() {
+            Unit::Document => Ok(doc.0..doc.0 + 1),
+            Unit::Passage => self
+                .store()
+                .passages_of(doc)
+                .map_err(part("read", "store", self.dir())),
+        }
     }
 
     pub(crate) fn store(&self) -> &Store {

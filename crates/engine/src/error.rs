@@ -122,6 +122,16 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// The tokens of a document could not be counted.
+    #[error("could not split document `{id}` into passages")]
+    Split {
+        /// The corpus's id of the document.
+        id: String,
+        /// Why it failed.
+        #[source]
+        source: BoxError,
+    },
+
     /// A stage failed on a query.
     #[error("the {stage} stage failed on query {query}")]
     Stage {

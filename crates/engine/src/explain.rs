@@ -7,11 +7,11 @@ use treffer_types::{BoxError, Candidate, DocId, Document, Query, Score, StageNam
 
 use crate::engine::Engine;
 use crate::error::{Error, part};
-use crate::gather::{Gatherer, query_name, score_at};
+use crate::gather::{Gatherer, query_name, rerank_at, retrieve};
 use crate::learned::Ranker;
 use crate::pipeline::Pipeline;
 use crate::profile::Profile;
-use crate::rerank_order::first_to_rerank;
+use crate::rerank_order::{first_to_rerank, passages_to_read};
 use crate::stages::StageQuery;
 
 /// One document's way through the stages.
@@ -283,9 +283,17 @@ impl Explaining<'_> {
         for stage in self.pipeline.stages() {
             let is_reranker = self.pipeline.reranks(*stage).is_some();
             if is_reranker && !reranked[self.at].is_scored_by(*stage) {
+                let readings = passages_to_read(
+                    self.engine,
+                    candidates,
+                    &[self.at],
+                    &self.pipeline.scorers(),
+                    self.profile.cross_passages,
+                    usize::MAX,
+                )?;
                 let answer = self.begin(*stage);
                 answer
-                    .and_then(|answer| score_at(&mut reranked, *stage, &*answer, &[self.at]))
+                    .and_then(|answer| rerank_at(&mut reranked, *stage, &*answer, &readings))
                     .map_err(self.failed(*stage))?;
             }
         }
@@ -360,7 +368,7 @@ impl Explaining<'_> {
         let is_within = match self.pipeline.retrieves(stage) {
             None => false,
             Some(depth) => {
-                let retrieved = answer.retrieve(depth)?;
+                let retrieved = retrieve(self.engine, &*answer, depth, &[])?;
                 retrieved.iter().any(|found| found.doc == self.doc)
             }
         };
@@ -371,8 +379,17 @@ impl Explaining<'_> {
         if !self.pipeline.runs(StageName::BM25) {
             return Ok(Vec::new());
         }
-        let terms = self.engine.bm25().explain(&self.query.text, self.doc);
-        terms.map_err(part("read", "BM25 part", self.engine.dir()))
+        // Of several passages, those of the best.
+        let mut best: (f32, Vec<TermScore>) = (0.0, Vec::new());
+        for row in self.engine.bm25_rows(self.doc)? {
+            let terms = self.engine.bm25().explain(&self.query.text, DocId(row));
+            let terms = terms.map_err(part("read", "BM25 part", self.engine.dir()))?;
+            let score = terms.iter().map(|term| term.score.value()).sum();
+            if score > best.0 {
+                best = (score, terms);
+            }
+        }
+        Ok(best.1)
     }
 
     /// Tries every weighting of the simplex on candidates.

@@ -1,18 +1,18 @@
 //! Gathering: runs the steps of a pipeline in order, on one query or a batch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use treffer_api::StageReport;
-use treffer_types::{BoxError, Candidate, Clock, DocId, Query, StageName};
+use treffer_types::{BoxError, Candidate, Clock, DocId, Evidence, PassageId, Query, StageName};
 
 use crate::deadline::{Deadline, Pace, SystemClock};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::pipeline::{Pipeline, Step};
 use crate::profile::Profile;
-use crate::rerank_order::first_to_rerank;
+use crate::rerank_order::{Reading, first_to_rerank, passages_to_read};
 use crate::stages::{Found, StageQuery};
 
 mod batch;
@@ -227,27 +227,37 @@ impl Gatherer {
         let mut skipped = 0;
         match step {
             Step::Retrieve { depth, .. } => {
-                let retrieved = retrieve(answer, depth, scope.excluded)?;
+                let retrieved = retrieve(&self.engine, answer, depth, scope.excluded)?;
                 add_retrieved(candidates, stage, retrieved);
-                score_unscored(candidates, stage, answer)?;
+                self.complete(candidates, stage, answer)?;
             }
-            Step::Score { .. } => score_unscored(candidates, stage, answer)?,
+            Step::Score { .. } => self.complete(candidates, stage, answer)?,
             Step::Rerank { depth, order, .. } => {
-                let places = match scope.select {
-                    Some(select) => select(candidates),
+                let Profile {
+                    normalizers,
+                    aggregation,
+                    cross_passages,
+                    ..
+                } = &self.profile;
+                let (places, depth) = match scope.select {
+                    // What several depths choose, which is more than each of them.
+                    Some(select) => (select(candidates), usize::MAX),
                     None => {
-                        let Profile {
-                            normalizers,
-                            aggregation,
-                            ..
-                        } = &self.profile;
                         let before =
                             self.pipeline
                                 .normalization_before(stage, normalizers, *aggregation);
-                        first_to_rerank(candidates, order, &before, depth)
+                        (first_to_rerank(candidates, order, &before, depth), depth)
                     }
                 };
-                skipped = rerank(candidates, stage, answer, &places, deadline)?;
+                let readings = passages_to_read(
+                    &self.engine,
+                    candidates,
+                    &places,
+                    &self.pipeline.scorers(),
+                    *cross_passages,
+                    depth,
+                )?;
+                skipped = rerank(candidates, stage, answer, &readings, deadline)?;
             }
         }
         Ok(StageTrace {
@@ -258,6 +268,28 @@ impl Gatherer {
             scored: n_scored(candidates, stage) - scored_before,
             skipped,
         })
+    }
+
+    /// Has a stage score every candidate of which it has not scored all passages.
+    fn complete(
+        &self,
+        candidates: &mut [Candidate],
+        stage: StageName,
+        answer: &dyn StageQuery,
+    ) -> Result<(), BoxError> {
+        let mut places = Vec::new();
+        for (at, candidate) in candidates.iter().enumerate() {
+            let mut found = candidate.evidence(stage);
+            let is_complete = match found.next() {
+                None => false,
+                Some(Evidence { passage: None, .. }) => true,
+                Some(_) => found.count() + 1 >= self.engine.n_passages_of(candidate.doc)? as usize,
+            };
+            if !is_complete {
+                places.push(at);
+            }
+        }
+        score_at(candidates, stage, answer, &places)
     }
 
     /// The documents that the query is not to find, as far as the index has them.
@@ -276,18 +308,32 @@ impl Gatherer {
     }
 }
 
-/// What a stage retrieves: `depth` documents, none of which is excluded.
-fn retrieve(
+/// The passages of the `depth` best documents that a stage retrieves, none of which is excluded.
+pub(crate) fn retrieve(
+    engine: &Engine,
     answer: &dyn StageQuery,
     depth: usize,
     excluded: &[DocId],
 ) -> Result<Vec<Found>, BoxError> {
-    let mut found = answer.retrieve(depth.saturating_add(excluded.len()))?;
-    if !excluded.is_empty() {
-        found.retain(|one| !excluded.contains(&one.doc));
-        found.truncate(depth);
+    let mut asked = depth.saturating_add(excluded.len());
+    loop {
+        let mut found = answer.retrieve(asked)?;
+        let is_all = found.len() < asked;
+        let mut docs = HashSet::with_capacity(depth.min(found.len()));
+        found.retain(|Found { doc, .. }| {
+            let is_new = !docs.contains(doc);
+            let is_kept = !excluded.contains(doc) && (!is_new || docs.len() < depth);
+            if is_kept && is_new {
+                docs.insert(*doc);
+            }
+            is_kept
+        });
+        // Several passages may be of one document.
+        if docs.len() == depth || is_all || !engine.has_split_documents() {
+            return Ok(found);
+        }
+        asked = asked.saturating_mul(2);
     }
-    Ok(found)
 }
 
 /// Adds what a stage retrieved. For a document that is already a candidate, only evidence is
@@ -307,28 +353,18 @@ fn add_retrieved(candidates: &mut Vec<Candidate>, stage: StageName, retrieved: V
     }
 }
 
-/// Scores every candidate that has no evidence of the stage.
-fn score_unscored(
-    candidates: &mut [Candidate],
-    stage: StageName,
-    answer: &dyn StageQuery,
-) -> Result<(), BoxError> {
-    let unscored = unscored(candidates, stage);
-    score_at(candidates, stage, answer, &unscored)
-}
-
-/// Scores the candidates at `places`: all at once, or in batches if there is a deadline.
-/// Returns how many were left out.
+/// Scores the passages: all at once, or in batches if there is a deadline. Returns how many
+/// documents were left out.
 fn rerank(
     candidates: &mut [Candidate],
     stage: StageName,
     answer: &dyn StageQuery,
-    places: &[usize],
+    readings: &[Reading],
     deadline: &Deadline<'_>,
 ) -> Result<usize, BoxError> {
     let (mut done, mut pace) = (0, Pace::default());
-    while done < places.len() {
-        let rest = &places[done..];
+    while done < readings.len() {
+        let rest = &readings[done..];
         let n = match deadline.left() {
             None => rest.len(),
             Some(left) => pace.next_batch(left, rest.len()),
@@ -337,14 +373,44 @@ fn rerank(
             break;
         }
         let start = deadline.now();
-        score_at(candidates, stage, answer, &rest[..n])?;
+        rerank_at(candidates, stage, answer, &rest[..n])?;
         pace.record(n, deadline.now().saturating_sub(start));
         done += n;
     }
-    Ok(places.len() - done)
+    let rest = readings[done..].chunk_by(|a, b| a.at == b.at);
+    Ok(rest.filter(|of_one| !candidates[of_one[0].at].is_scored_by(stage)).count())
 }
 
-/// Scores the candidates at `places`.
+/// Has a reranker score these passages.
+pub(crate) fn rerank_at(
+    candidates: &mut [Candidate],
+    stage: StageName,
+    answer: &dyn StageQuery,
+    readings: &[Reading],
+) -> Result<(), BoxError> {
+    if readings.is_empty() {
+        return Ok(());
+    }
+    let ids = readings.iter().map(|reading| PassageId {
+        doc: candidates[reading.at].doc,
+        passage: reading.passage,
+    });
+    let ids: Vec<PassageId> = ids.collect();
+    let mut rest = readings.iter().zip(&ids);
+    for found in answer.rerank(&ids)? {
+        // In the order of the passages; those that the stage cannot score are missing.
+        let is_it = |(_, id): &(&Reading, &PassageId)| {
+            id.doc == found.doc && Some(id.passage) == found.evidence.passage
+        };
+        let (reading, _) = rest.find(is_it).ok_or_else(|| {
+            format!("the {stage} stage scored passages out of order or that were not asked for")
+        })?;
+        candidates[reading.at].add(stage, found.evidence);
+    }
+    Ok(())
+}
+
+/// Has a stage score the documents at `places`; what it found in them before is replaced.
 pub(crate) fn score_at(
     candidates: &mut [Candidate],
     stage: StageName,
@@ -355,14 +421,15 @@ pub(crate) fn score_at(
         return Ok(());
     }
     let docs: Vec<DocId> = places.iter().map(|at| candidates[*at].doc).collect();
-    let mut rest = places.iter().zip(&docs).peekable();
-    for found in answer.score(&docs)? {
+    let found = answer.score(&docs)?;
+    let mut rest = places.iter().zip(&docs);
+    for of_document in found.chunk_by(|a, b| a.doc == b.doc) {
         // In the order of the documents; those that the stage cannot score are missing.
-        while rest.next_if(|(_, doc)| **doc != found.doc).is_some() {}
-        let (at, _) = rest.peek().ok_or_else(|| {
+        let doc = of_document[0].doc;
+        let (at, _) = rest.find(|(_, one)| **one == doc).ok_or_else(|| {
             format!("the {stage} stage scored documents out of order or that were not asked for")
         })?;
-        candidates[**at].add(stage, found.evidence);
+        candidates[*at].set(stage, of_document.iter().map(|found| found.evidence));
     }
     Ok(())
 }

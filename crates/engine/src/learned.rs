@@ -28,11 +28,16 @@ pub(crate) fn lengths(
     query: &Query,
     candidates: &[Candidate],
 ) -> Result<Lengths, Error> {
-    let docs: Vec<DocId> = candidates.iter().map(|candidate| candidate.doc).collect();
-    let documents = engine.bm25().lengths(&docs);
+    let mut documents = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        let rows: Vec<DocId> = engine.bm25_rows(candidate.doc)?.map(DocId).collect();
+        let lengths = engine.bm25().lengths(&rows);
+        let lengths = lengths.map_err(part("read", "BM25 part", engine.dir()))?;
+        documents.push(lengths.into_iter().sum());
+    }
     Ok(Lengths {
         query: engine.bm25().length_of(&query.text),
-        documents: documents.map_err(part("read", "BM25 part", engine.dir()))?,
+        documents,
     })
 }
 

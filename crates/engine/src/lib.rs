@@ -6,7 +6,7 @@
 //! thousands of times, so the two are kept apart everywhere.
 //!
 //! Reading order: [`config`] and [`profile`] configure an index, [`build`] builds one,
-//! [`manifest`] records what it consists of, [`check`] verifies it completely and [`engine`]
+//! of documents that are split into [`passages`], [`manifest`] records what it consists of, [`check`] verifies it completely and [`engine`]
 //! opens it. [`stages`] defines what a stage is and lists the standard ones, [`pipeline`]
 //! turns a profile into the steps of a search, [`gather`] runs them, within a [`deadline`] if
 //! there is one, and [`search`] fuses what they found, by weights or by a [`learned`] fusion.
@@ -41,6 +41,7 @@ mod keys;
 pub mod learned;
 pub mod manifest;
 pub mod models;
+pub mod passages;
 pub mod pipeline;
 pub mod profile;
 pub mod rerank;

@@ -20,7 +20,7 @@ use crate::blueprint::Blueprint;
 use crate::error::Error;
 
 /// The version of the layout that this program reads and writes.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// No manifest is nearly as large: it has some kB.
 const LARGEST: u64 = 64 << 20;
@@ -94,6 +94,8 @@ pub struct Segment {
     pub first_doc: u32,
     /// How many documents it holds.
     pub documents: u32,
+    /// How many passages they have.
+    pub passages: u32,
     /// Its parts by name, each a sealed folder within the segment's.
     pub parts: Parts,
 }
@@ -194,6 +196,11 @@ impl Manifest {
     /// Number of documents in all segments.
     pub fn n_documents(&self) -> u32 {
         self.segments.iter().map(|segment| segment.documents).sum()
+    }
+
+    /// Number of passages in all segments.
+    pub fn n_passages(&self) -> u32 {
+        self.segments.iter().map(|segment| segment.passages).sum()
     }
 
     /// Number of files of all segments.

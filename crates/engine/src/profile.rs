@@ -45,6 +45,9 @@ pub struct Profile {
     pub normalizers: StageMap<Normalizer>,
     /// How the scores of a document's passages become one score for each stage.
     pub aggregation: Aggregation,
+    /// Most passages of a document that a reranker scores, at least 1: the most promising by the
+    /// stages before it. Its depth counts passages.
+    pub cross_passages: usize,
     /// alpha (bm25), beta (dense), gamma (cross) and so on: at least 0, with sum 1.
     pub weights: Weights,
     /// A learned fusion, if there is one: trees that correct a weighted sum. Its file holds
@@ -192,6 +195,7 @@ impl Default for Profile {
             cross_order: Order::default(),
             normalizers: StageMap::from_fn(&stages, |_| Normalizer::MinMax),
             aggregation: Aggregation::default(),
+            cross_passages: 1,
             weights: "0.2,0.3,0.5".parse().expect("three decimals that sum to 1"),
             learned: None,
             deadline_ms: None,
@@ -215,6 +219,7 @@ impl Profile {
             cross_order,
             normalizers: _,
             aggregation: _,
+            cross_passages,
             weights: _, // non-negative with sum 1 by construction
             learned: _,
             deadline_ms,
@@ -255,6 +260,9 @@ impl Profile {
                     Depths::key(stage)
                 ));
             }
+        }
+        if *cross_passages == 0 {
+            return Err("cross_passages is 0; it must be at least 1".into());
         }
         if *deadline_ms == Some(0) {
             return Err(

@@ -7,8 +7,9 @@ use treffer_types::{Candidate, Progress, Query, StageName};
 
 use crate::engine::Engine;
 use crate::error::{Error, stop_if_asked};
-use crate::gather::{query_name, score_at};
+use crate::gather::{query_name, rerank_at};
 use crate::profile::Profile;
+use crate::rerank_order::Reading;
 
 /// The reranked run, and what could not be scored.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,7 +29,7 @@ pub struct Reranked {
 }
 
 /// Scores the first `depth` documents of each ranking of the run with the cross-encoder, and
-/// sorts them by its logits. Documents that a query excludes are left out.
+/// sorts them by its logits, the highest of a document's passages. Documents that a query excludes are left out.
 ///
 /// # Errors
 /// If the index was opened without a cross-encoder, if two queries have one id, if no
@@ -109,7 +110,12 @@ fn rerank_query(
     if pool.is_empty() {
         return Ok(());
     }
-    let places: Vec<usize> = (0..pool.len().min(depth)).collect();
+    let n_read = pool.len().min(depth);
+    let mut readings = Vec::with_capacity(n_read);
+    for (at, candidate) in pool[..n_read].iter().enumerate() {
+        let passages = 0..engine.n_passages_of(candidate.doc)?;
+        readings.extend(passages.map(|passage| Reading { at, passage }));
+    }
     // None of them influences the score of a pair.
     let parameters = Profile::default().parameters();
     let failed = |source| Error::Stage {
@@ -119,9 +125,9 @@ fn rerank_query(
     };
     let answers = engine.begin(StageName::CROSS, &[query], parameters);
     for answer in answers.map_err(failed)? {
-        score_at(&mut pool, StageName::CROSS, &*answer, &places).map_err(failed)?;
+        rerank_at(&mut pool, StageName::CROSS, &*answer, &readings).map_err(failed)?;
     }
-    into.n_scored += places.len();
+    into.n_scored += readings.len();
     let scores = pool.iter().map(|candidate| {
         let logit = candidate.best_score(StageName::CROSS);
         logit.map(|logit| f64::from(logit.value()))

@@ -2,7 +2,7 @@
 
 use treffer_api::{FeatureScore, Hit, QueryName, SearchOptions, SearchRequest, SearchResponse};
 use treffer_fusion::Fused;
-use treffer_types::{Candidate, Clock, PassageId, Query, StageMap};
+use treffer_types::{Candidate, Clock, Query, StageMap, StageName};
 
 use crate::engine::Engine;
 use crate::error::{Error, part};
@@ -10,6 +10,11 @@ use crate::gather::{Gathered, Gatherer};
 use crate::learned::Ranker;
 use crate::pipeline::Pipeline;
 use crate::profile::Profile;
+
+mod passages;
+
+use passages::Passages;
+pub use passages::Shown;
 
 impl Engine {
     /// The best documents for a query: `fuse(gather(query), profile)`.
@@ -107,7 +112,8 @@ impl Searcher {
             ..
         } = self.options;
         let candidates = &gathered.candidates;
-        let mut hits = hits(&self.engine, query, candidates, &self.ranker, top_k)?;
+        let shown = Shown::of(&self.options);
+        let mut hits = hits(&self.engine, query, candidates, &self.ranker, top_k, shown)?;
         if !explain {
             hits.iter_mut().for_each(drop_explanation);
         }
@@ -128,10 +134,8 @@ impl Searcher {
 }
 
 fn drop_explanation(hit: &mut Hit) {
-    hit.passage = None;
     hit.stages = StageMap::new();
     hit.learned = Vec::new();
-    hit.tokens_cut = None;
 }
 
 /// The best `top_k` of gathered candidates, with their documents and what explains their
@@ -145,11 +149,17 @@ pub fn hits(
     candidates: &[Candidate],
     ranker: &Ranker,
     top_k: usize,
+    shown: Shown,
 ) -> Result<Vec<Hit>, Error> {
-    let ranked = (1..).zip(ranker.explained(engine, query, candidates, top_k)?);
-    ranked
+    let explained = ranker.explained(engine, query, candidates, top_k)?;
+    let stages = explained.first().map(|(fused, _)| fused.stages.stages());
+    let stages: Vec<StageName> = stages.into_iter().flatten().collect();
+    let passages = Passages::new(engine, query, &stages, shown)?;
+    (1..)
+        .zip(explained)
         .map(|(rank, (fused, learned))| {
-            hit(engine, rank, &fused, &candidates[fused.candidate], learned)
+            let candidate = &candidates[fused.candidate];
+            hit(engine, rank, &fused, candidate, learned, &passages)
         })
         .collect()
 }
@@ -175,24 +185,18 @@ fn hit(
     fused: &Fused,
     candidate: &Candidate,
     learned: Vec<FeatureScore>,
+    passages: &Passages<'_>,
 ) -> Result<Hit, Error> {
-    let document = engine.store().document(fused.doc);
-    let document = document.map_err(part("read", "store", engine.dir()))?;
-    // The last stage is the most accurate one.
-    let best = candidate.all_evidence().last();
-    let best = best.and_then(|(stage, _)| candidate.best(stage));
+    let read = engine.store().split_document(fused.doc);
+    let (document, split) = read.map_err(part("read", "store", engine.dir()))?;
     Ok(Hit {
         rank,
+        passages: passages.of(candidate, &document, &split)?,
         id: document.id,
         score: fused.score,
-        passage: Some(PassageId {
-            doc: fused.doc,
-            passage: best.map_or(0, |evidence| evidence.passage),
-        }),
         title: document.title,
         text: document.text,
         stages: fused.stages.clone(),
         learned,
-        tokens_cut: Some(best.map_or(0, |evidence| evidence.tokens_cut)),
     })
 }

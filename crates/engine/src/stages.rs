@@ -10,7 +10,7 @@ use std::sync::Arc;
 use treffer_bm25::Bm25Index;
 use treffer_fusion::Normalizer;
 use treffer_store::Store;
-use treffer_types::{BoxError, Device, DocId, Evidence, Query, StageName};
+use treffer_types::{BoxError, Device, DocId, Evidence, PassageId, Query, Score, StageName};
 
 use crate::error::Error;
 use crate::manifest::Manifest;
@@ -68,12 +68,39 @@ pub trait StageQuery: Send {
         Err("this stage does not retrieve".into())
     }
 
-    /// The evidence for each of `docs`, in their order. A document may have evidence for
-    /// several passages, or for none if the stage cannot score it.
+    /// The evidence for each of `docs`, in their order: for all passages of a document, for it
+    /// as a whole, or none if the stage cannot score it.
     ///
     /// # Errors
     /// If the stage cannot be run.
-    fn score(&self, docs: &[DocId]) -> Result<Vec<Found>, BoxError>;
+    fn score(&self, docs: &[DocId]) -> Result<Vec<Found>, BoxError> {
+        let _ = docs;
+        Err("this stage does not score given documents".into())
+    }
+
+    /// The evidence for each of `passages`, in their order; those that the stage cannot score
+    /// are left out. Passages of one document follow one another.
+    ///
+    /// # Errors
+    /// If the stage cannot be run.
+    fn rerank(&self, passages: &[PassageId]) -> Result<Vec<Found>, BoxError> {
+        let _ = passages;
+        Err("this stage does not rerank".into())
+    }
+
+    /// Whether [`compare`](Self::compare) may be called.
+    fn reads_any_text(&self) -> bool {
+        false
+    }
+
+    /// The score of each of `texts`, which need not be in the index, in their order.
+    ///
+    /// # Errors
+    /// If the stage cannot be run.
+    fn compare(&self, texts: &[&str]) -> Result<Vec<Score>, BoxError> {
+        let _ = texts;
+        Err("this stage reads no text beside the index".into())
+    }
 }
 
 /// A document, and what a stage found in one of its passages.

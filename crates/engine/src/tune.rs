@@ -102,7 +102,13 @@ pub fn tune(
     };
     let ids = topics.queries.iter().map(|query| query.id.as_str());
     let folds = verdict::check(request, pipeline.stages(), ids)?; // before any work
-    let space = Space::new(profile, request.search, &pipeline, request.steps);
+    let space = Space::new(
+        profile,
+        request.search,
+        &pipeline,
+        engine.has_split_documents(),
+        request.steps,
+    );
     let gather = || pool::gather(engine, profile, &space, topics, progress);
     let (gathered, scores) = if request.cache {
         cache::load_or(engine, profile, &space, topics, gather)?
@@ -131,8 +137,12 @@ pub fn tune_pools(
 ) -> Result<TuneReport, Error> {
     let ids = pools.iter().map(|pool| pool.query.id.as_str());
     let folds = verdict::check(request, pipeline.stages(), ids)?;
+    let candidates = pools.iter().flat_map(|pool| &pool.candidates);
+    let mut evidence = candidates.flat_map(Candidate::all_evidence);
+    let is_split = evidence.any(|(_, one)| one.passage.is_some_and(|passage| passage > 0));
+    let (profile, search, steps) = (request.profile, request.search, request.steps);
     let work = verdict::Work {
-        space: &Space::new(request.profile, request.search, pipeline, request.steps),
+        space: &Space::new(profile, search, pipeline, is_split, steps),
         pools,
         request,
         folds: &folds,

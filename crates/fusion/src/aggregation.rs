@@ -15,7 +15,8 @@ use crate::error::Error;
 /// passages that the stage has scored count. A document of one passage gets exactly that
 /// passage's score under every aggregation.
 ///
-/// As text, in configuration too: `max`, or `mean:3` for the mean of the three best.
+/// As text, in configuration too: `max`, `first`, `mean`, or `mean:3` for the mean of the three
+/// best.
 ///
 /// ```
 /// use treffer_fusion::Aggregation;
@@ -41,12 +42,19 @@ pub enum Aggregation {
     /// others (EMNLP 2019) with equal weights, divided by their number so that documents
     /// of few passages are not at a disadvantage.
     Mean {
-        /// How many passages count at most; at least 1. With 1 it is [`Aggregation::Max`].
+        /// How many passages count at most; at least 1. With 1 it is [`Aggregation::Max`], with
+        /// [`u32::MAX`] all count.
         best: u32,
     },
+    /// The score of the first passage, or of the first that the stage has scored (FirstP in Dai
+    /// and Callan, SIGIR 2019).
+    First,
 }
 
 impl Aggregation {
+    /// The mean of all passages.
+    pub const MEAN: Aggregation = Aggregation::Mean { best: u32::MAX };
+
     /// Checks the setting. Configuration is checked when it is read; this is for an
     /// aggregation made in code.
     ///
@@ -55,7 +63,7 @@ impl Aggregation {
     pub fn check(self) -> Result<Self, Error> {
         match self {
             Aggregation::Mean { best: 0 } => Err(Error::MeanOfNothing),
-            Aggregation::Max | Aggregation::Mean { .. } => Ok(self),
+            Aggregation::Max | Aggregation::Mean { .. } | Aggregation::First => Ok(self),
         }
     }
 
@@ -66,6 +74,10 @@ impl Aggregation {
             Aggregation::Mean { best } => {
                 let scores = candidate.evidence(stage).map(|evidence| evidence.score);
                 mean_of_best(scores, best)
+            }
+            Aggregation::First => {
+                let first = candidate.evidence(stage).min_by_key(|one| one.passage);
+                first.map(|evidence| evidence.score)
             }
         }
     }
@@ -99,6 +111,8 @@ impl FromStr for Aggregation {
         };
         match text.split_once(':') {
             None if text == "max" => Ok(Aggregation::Max),
+            None if text == "mean" => Ok(Aggregation::MEAN),
+            None if text == "first" => Ok(Aggregation::First),
             Some(("mean", best)) => {
                 let best = best.parse().map_err(|_| unknown())?;
                 Aggregation::Mean { best }.check()
@@ -112,6 +126,8 @@ impl fmt::Display for Aggregation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Aggregation::Max => f.pad("max"),
+            Aggregation::First => f.pad("first"),
+            Aggregation::MEAN => f.pad("mean"),
             Aggregation::Mean { best } => f.pad(&format!("mean:{best}")),
         }
     }

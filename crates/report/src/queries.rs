@@ -3,7 +3,7 @@
 use treffer_api::Hit;
 use treffer_engine::gather::Gathered;
 use treffer_engine::learned::Ranker;
-use treffer_engine::search::{hits, ranking};
+use treffer_engine::search::{Shown, hits, ranking};
 use treffer_types::{Query, StageName};
 
 use crate::bars::{signed_bar, skyline};
@@ -78,7 +78,7 @@ impl<'a> QueryResult<'a> {
         let Some(ranker) = ranker else {
             return Ok(result);
         };
-        for hit in hits(experiment.engine, query, &gathered.candidates, ranker, HITS)? {
+        for hit in hits(experiment.engine, query, &gathered.candidates, ranker, HITS, Shown::EXPLAINED)? {
             let grade = qrels.grade(&query.id, &hit.id);
             result.hits.push(JudgedHit { hit, grade });
         }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use treffer_disk::{FileWriter, Numbers, Prologue, Sealed, VerifiedFile, partition_point};
-use treffer_types::{DocId, Document, Heading, Metadata};
+use treffer_types::{DocId, Document, Heading, Metadata, Passage};
 
 use crate::error::{Error, damaged};
 use crate::format::{BLOCKS, BLOCKS_PROLOGUE, DOCUMENTS, DOCUMENTS_PROLOGUE};
@@ -31,7 +31,7 @@ const LEVEL: i32 = 3;
 /// The maximum depth that the JSON library parses.
 const MOST_LEVELS: usize = 127;
 
-/// A document without its metadata.
+/// A document without its metadata, and its passages unless it is one.
 #[derive(Serialize, Deserialize)]
 struct Text<'a> {
     id: Cow<'a, str>,
@@ -39,10 +39,20 @@ struct Text<'a> {
     text: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "<[Heading]>::is_empty")]
     headings: Cow<'a, [Heading]>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    passages: Vec<Section<'a>>,
+}
+
+/// Passages under one context, which follow one another.
+#[derive(Serialize, Deserialize)]
+struct Section<'a> {
+    context: Cow<'a, str>,
+    /// Start and end of each.
+    spans: Vec<(u32, u32)>,
 }
 
 impl<'a> Text<'a> {
-    fn of(document: &'a Document) -> Self {
+    fn of(document: &'a Document, passages: &'a [Passage]) -> Self {
         let Document {
             id,
             title,
@@ -55,27 +65,62 @@ impl<'a> Text<'a> {
             title: title.into(),
             text: text.into(),
             headings: headings.into(),
+            passages: passages
+                .chunk_by(|a, b| a.context == b.context)
+                .map(Section::of)
+                .collect(),
         }
     }
 }
 
-fn decode(json: &[u8]) -> Result<Document, serde_json::Error> {
+impl<'a> Section<'a> {
+    /// At least one passage, all of one context.
+    fn of(passages: &'a [Passage]) -> Self {
+        Section {
+            context: passages[0].context.as_str().into(),
+            spans: passages.iter().map(|one| (one.start, one.end)).collect(),
+        }
+    }
+
+    fn passages(self) -> impl Iterator<Item = Passage> + 'a {
+        let Section { context, spans } = self;
+        spans.into_iter().map(move |(start, end)| Passage {
+            context: context.clone().into_owned(),
+            start,
+            end,
+        })
+    }
+}
+
+fn decode(json: &[u8]) -> Result<(Document, Vec<Passage>), serde_json::Error> {
     let mut input = serde_json::Deserializer::from_slice(json);
     let Text {
         id,
         title,
         text,
         headings,
+        passages,
     } = Text::deserialize(&mut input)?;
     let metadata = Metadata::deserialize(&mut input)?;
     input.end()?;
-    Ok(Document {
+    let document = Document {
         id: id.into_owned(),
         title: title.into_owned(),
         text: text.into_owned(),
         headings: headings.into_owned(),
         metadata,
-    })
+    };
+    let mut passages: Vec<Passage> = passages.into_iter().flat_map(Section::passages).collect();
+    if passages.is_empty() {
+        passages.push(Passage::whole(&document));
+    }
+    match passages.iter().find(|one| one.piece(&document.text).is_none()) {
+        None => Ok((document, passages)),
+        Some(Passage { start, end, .. }) => {
+            let what = format!("its text has no passage from byte {start} to {end}");
+            Err(serde::de::Error::custom(what))
+        }
+    }
 }
 
 /// Whether the values are nested at most `levels` deep.
@@ -162,7 +207,7 @@ impl BlockWriter {
     }
 
     /// The document as it will be stored.
-    pub(crate) fn encode(document: &Document) -> Result<Vec<u8>, Error> {
+    pub(crate) fn encode(document: &Document, passages: &[Passage]) -> Result<Vec<u8>, Error> {
         if !is_within(MOST_LEVELS - 1, document.metadata.values()) {
             return Err(Error::TooDeep {
                 id: document.id.clone(),
@@ -170,7 +215,7 @@ impl BlockWriter {
             });
         }
         let mut json = Vec::new();
-        let text = Text::of(document);
+        let text = Text::of(document, passages);
         serde_json::to_writer(&mut json, &text).expect("strings are valid JSON");
         serde_json::to_writer(&mut json, &document.metadata).expect("JSON values are valid JSON");
         if json.len() > MOST_BYTES {
@@ -268,8 +313,8 @@ impl BlockReader {
         self.n_docs
     }
 
-    /// Unpacks one block and reads one document of it.
-    pub(crate) fn document(&self, doc: DocId) -> Result<Document, Error> {
+    /// Unpacks one block and reads one document of it, with its passages.
+    pub(crate) fn document(&self, doc: DocId) -> Result<(Document, Vec<Passage>), Error> {
         if doc.0 >= self.n_docs {
             return Err(Error::UnknownDoc {
                 doc,

@@ -3,7 +3,7 @@
 use treffer_disk::Prologue;
 
 /// Must be incremented with every change to any file of the store.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 pub(crate) const DOCUMENTS: &str = "documents.zst";
 pub(crate) const DOCUMENTS_PROLOGUE: Prologue = Prologue {
@@ -23,5 +23,10 @@ pub(crate) const IDS_PROLOGUE: Prologue = Prologue {
 pub(crate) const HASHES: &str = "hashes.table";
 pub(crate) const HASHES_PROLOGUE: Prologue = Prologue {
     magic: *b"TRFhash\n",
+    version: VERSION,
+};
+pub(crate) const PASSAGES: &str = "passages.table";
+pub(crate) const PASSAGES_PROLOGUE: Prologue = Prologue {
+    magic: *b"TRFpsgs\n",
     version: VERSION,
 };

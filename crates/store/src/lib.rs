@@ -6,10 +6,11 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `documents.zst` | the documents as JSON, in blocks of about 32 KiB, each compressed alone |
+//! | `documents.zst` | the documents as JSON, with where their passages begin and end, in blocks of about 32 KiB, each compressed alone |
 //! | `blocks.table` | how many documents there are, and where each block is |
 //! | `ids.table` | the external ids, in order, and where each ends |
 //! | `hashes.table` | a hash of each id with the document's number, by hash |
+//! | `passages.table` | how many passages all documents before each one have |
 //! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no store |
 //!
 //! Every file begins with its magic number and version; numbers are little-endian. Files are
@@ -47,6 +48,7 @@ mod writer;
 mod blocks;
 mod format;
 mod ids;
+mod passages;
 
 #[cfg(test)]
 mod tests;

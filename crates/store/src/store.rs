@@ -1,19 +1,22 @@
 //! Reads a store.
 
+use std::ops::Range;
 use std::path::Path;
 
 use treffer_disk::{SealRecord, Sealed};
-use treffer_types::{DocId, Document};
+use treffer_types::{DocId, Document, Passage, PassageId};
 
 use crate::blocks::BlockReader;
 use crate::error::Error;
 use crate::ids::Ids;
+use crate::passages::PassageTable;
 
 /// An open store. Any number of threads may read from it at once.
 pub struct Store {
     sealed: Sealed,
     blocks: BlockReader,
     ids: Ids,
+    passages: PassageTable,
 }
 
 impl Store {
@@ -28,10 +31,12 @@ impl Store {
         let sealed = Sealed::open(dir)?;
         let blocks = BlockReader::open(&sealed)?;
         let ids = Ids::open(&sealed, blocks.n_docs())?;
+        let passages = PassageTable::open(&sealed, blocks.n_docs())?;
         Ok(Store {
             sealed,
             blocks,
             ids,
+            passages,
         })
     }
 
@@ -51,7 +56,42 @@ impl Store {
     /// [`Error::UnknownDoc`] if there is no such document, [`Error::Damaged`] if what is
     /// touched is not as it was written.
     pub fn document(&self, doc: DocId) -> Result<Document, Error> {
+        let (document, _) = self.blocks.document(doc)?;
+        Ok(document)
+    }
+
+    /// A document and its passages, of which there is at least one. Each lies within its text.
+    ///
+    /// # Errors
+    /// As [`document`](Self::document).
+    pub fn split_document(&self, doc: DocId) -> Result<(Document, Vec<Passage>), Error> {
         self.blocks.document(doc)
+    }
+
+    /// Number of passages of all documents.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if what is touched is not as it was written.
+    pub fn n_passages(&self) -> Result<u32, Error> {
+        self.passages.len()
+    }
+
+    /// The passages of a document, by their numbers among the passages of all documents.
+    ///
+    /// # Errors
+    /// As [`document`](Self::document).
+    pub fn passages_of(&self, doc: DocId) -> Result<Range<u32>, Error> {
+        self.check_known(doc)?;
+        let (first, n) = self.passages.of(doc)?;
+        Ok(first..first + n)
+    }
+
+    /// The passage of this number, counted from 0 over all documents.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if there is none, or if what is touched is not as it was written.
+    pub fn passage(&self, number: u32) -> Result<PassageId, Error> {
+        self.passages.passage(number)
     }
 
     /// The external id of a document.
@@ -59,12 +99,7 @@ impl Store {
     /// # Errors
     /// As [`document`](Self::document).
     pub fn id(&self, doc: DocId) -> Result<&str, Error> {
-        if doc.0 >= self.blocks.n_docs() {
-            return Err(Error::UnknownDoc {
-                doc,
-                len: self.len(),
-            });
-        }
+        self.check_known(doc)?;
         self.ids.get(doc)
     }
 
@@ -74,6 +109,16 @@ impl Store {
     /// [`Error::Damaged`] if what is touched is not as it was written.
     pub fn find(&self, id: &str) -> Result<Option<DocId>, Error> {
         self.ids.find(id)
+    }
+
+    fn check_known(&self, doc: DocId) -> Result<(), Error> {
+        if doc.0 < self.blocks.n_docs() {
+            return Ok(());
+        }
+        Err(Error::UnknownDoc {
+            doc,
+            len: self.len(),
+        })
     }
 
     /// What [`StoreWriter::finish`](crate::StoreWriter::finish) returned for this store.

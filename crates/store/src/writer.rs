@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
-use treffer_types::{DocId, Document};
+use treffer_types::{DocId, Document, Passage};
 
 use crate::blocks::BlockWriter;
 use crate::error::Error;
 use crate::ids::IdWriter;
+use crate::passages::PassageCounter;
 
 /// Writes a store. Nothing can be opened until [`finish`](Self::finish) has returned.
 ///
@@ -18,7 +19,8 @@ pub struct StoreWriter {
     dir: PathBuf,
     blocks: BlockWriter,
     ids: IdWriter,
-    /// Blocks and ids may disagree after an error while writing.
+    passages: PassageCounter,
+    /// They may disagree after an error while writing.
     broken: bool,
 }
 
@@ -44,22 +46,43 @@ impl StoreWriter {
             dir: dir.to_owned(),
             blocks: BlockWriter::create(dir)?,
             ids: IdWriter::create(dir)?,
+            passages: PassageCounter::create(dir)?,
             broken: false,
         })
     }
 
-    /// Adds a document and returns its number: 0, 1, 2, ... in order of arrival.
+    /// Adds a document that is one passage, and returns its number: 0, 1, 2, ... in order of
+    /// arrival.
     ///
     /// # Errors
     /// [`Error::DuplicateId`], [`Error::TooLarge`] or [`Error::TooDeep`]: nothing was
     /// written and the next document can be added. [`Error::Io`]: the writer can no longer be
     /// used.
     pub fn add(&mut self, document: &Document) -> Result<DocId, Error> {
+        self.add_split(document, &[])
+    }
+
+    /// As [`add`](Self::add), with the passages of the document in their order; none if it is
+    /// one.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    ///
+    /// # Panics
+    /// If a passage does not lie within the document's text.
+    pub fn add_split(
+        &mut self,
+        document: &Document,
+        passages: &[Passage],
+    ) -> Result<DocId, Error> {
         self.check_whole()?;
-        if self.ids.len() == u32::MAX {
+        let n_passages = passages.len().max(1);
+        if self.ids.len() == u32::MAX || !self.passages.has_room_for(n_passages) {
             return Err(Error::Full);
         }
-        let json = BlockWriter::encode(document)?;
+        let is_within = |passage: &Passage| passage.piece(&document.text).is_some();
+        assert!(passages.iter().all(is_within), "a passage beyond its text");
+        let json = BlockWriter::encode(document, passages)?;
         if let Some(first) = self.ids.find(&document.id)? {
             return Err(Error::DuplicateId {
                 id: document.id.clone(),
@@ -68,6 +91,7 @@ impl StoreWriter {
         }
         self.broken = true;
         self.blocks.push(&json)?;
+        self.passages.push(n_passages)?;
         let doc = self.ids.push(&document.id)?;
         self.broken = false;
         Ok(doc)
@@ -81,6 +105,7 @@ impl StoreWriter {
     /// such error. The directory then holds no store.
     pub fn finish(self) -> Result<SealRecord, Error> {
         self.check_whole()?;
+        self.passages.finish()?;
         self.ids.finish(&self.dir)?;
         self.blocks.finish(&self.dir)?;
         Ok(seal(&self.dir)?)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use treffer_types::{BoxError, Embedder, Embedding, Fingerprint, ModelRole, ModelSpec, Pooling};
 
-use crate::words::{fingerprint, hash, words};
+use crate::words::{fingerprint, hash, word_ends, words};
 
 /// Each word adds 1 or -1 to two dimensions chosen by its hash; the sum is
 /// normalized to Euclidean length 1. Texts that share words are therefore close, and the
@@ -145,6 +145,15 @@ impl Embedder for FakeEmbedder {
             .iter()
             .map(|text| self.embed(prefix, text))
             .collect())
+    }
+
+    fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
+        Ok(word_ends(text))
+    }
+
+    fn passage_room(&self) -> Result<usize, BoxError> {
+        let prefix = words(&self.spec.passage_prefix).len();
+        Ok(self.spec.max_length.saturating_sub(prefix))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use treffer_types::{BoxError, Fingerprint, ModelRole, ModelSpec, PairScore, PairScorer, Pooling};
 
 use crate::clock::FakeClock;
-use crate::words::{fingerprint, words};
+use crate::words::{fingerprint, word_ends, words};
 
 /// Scores a pair by
 ///
@@ -165,6 +165,14 @@ impl PairScorer for FakeScorer {
             .iter()
             .map(|passage| self.score(&query, passage))
             .collect())
+    }
+
+    fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
+        Ok(word_ends(text))
+    }
+
+    fn pair_room(&self) -> Result<usize, BoxError> {
+        Ok(self.spec.max_length)
     }
 }
 

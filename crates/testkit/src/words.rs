@@ -10,6 +10,23 @@ pub(crate) fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Where each of the [`words`] ends in `text`.
+pub(crate) fn word_ends(text: &str) -> Vec<u32> {
+    let mut ends = Vec::new();
+    let mut in_word = false;
+    for (at, character) in text.char_indices() {
+        let is_word = character.is_alphanumeric();
+        if in_word && !is_word {
+            ends.push(at as u32);
+        }
+        in_word = is_word;
+    }
+    if in_word {
+        ends.push(text.len() as u32);
+    }
+    ends
+}
+
 /// 64-bit FNV-1a, followed by the finalizer of MurmurHash3: with FNV alone, short
 /// words differ too little in the high bits.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
@@ -42,6 +59,7 @@ mod tests {
             ["din", "13277", "kühlschrank", "280", "l"]
         );
         assert!(words(" \u{0} ?! ").is_empty());
+        assert_eq!(word_ends("  DIN-13277: Kühl"), [5, 11, 18]);
     }
 
     #[test]

@@ -87,6 +87,16 @@ impl Embedder for HashedWords {
     fn embed_passages(&self, passages: &[&str]) -> Result<Vec<Embedding>, BoxError> {
         self.embed_queries(passages)
     }
+
+    fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
+        let words = text.split_whitespace();
+        let end = |word: &str| word.as_ptr().addr() - text.as_ptr().addr() + word.len();
+        words.map(|word| Ok(u32::try_from(end(word))?)).collect()
+    }
+
+    fn passage_room(&self) -> Result<usize, BoxError> {
+        Ok(self.spec.max_length)
+    }
 }
 
 /// Where the engine gets models from: here, one bi-encoder and no cross-encoder.

@@ -1,33 +1,17 @@
 //! What passes between the stages: a document and the evidence that each found for it.
 
-use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::document::DocId;
 use crate::score::Score;
 use crate::stage::StageName;
 
-/// A passage of a document. A document that was not split has one, number 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct PassageId {
-    /// The document it belongs to.
-    pub doc: DocId,
-    /// Its number within the document, from 0.
-    pub passage: u32,
-}
-
-impl PassageId {
-    /// The one passage of a document that was not split.
-    pub fn whole(doc: DocId) -> Self {
-        PassageId { doc, passage: 0 }
-    }
-}
-
-/// What one stage found in one passage of a document.
+/// What one stage found in a document or in one of its passages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// The passage, numbered within the document from 0.
-    pub passage: u32,
+    /// The passage, numbered within the document from 0; `None` if the stage scored the document
+    /// as a whole.
+    pub passage: Option<u32>,
     /// The stage's raw score of it.
     pub score: Score,
     /// Tokens of the passage that the stage's model could not read; 0 if it read all.
@@ -38,7 +22,16 @@ impl Evidence {
     /// The score of a passage that was read completely.
     pub fn new(passage: u32, score: Score) -> Self {
         Evidence {
-            passage,
+            passage: Some(passage),
+            score,
+            tokens_cut: 0,
+        }
+    }
+
+    /// The score of a document as a whole.
+    pub fn whole(score: Score) -> Self {
+        Evidence {
+            passage: None,
             score,
             tokens_cut: 0,
         }
@@ -76,6 +69,13 @@ impl Candidate {
             Some((_, old)) => *old = evidence,
             None => self.evidence.push((stage, evidence)),
         }
+    }
+
+    /// Adds all that `stage` found in the document; its earlier evidence is replaced.
+    pub fn set(&mut self, stage: StageName, found: impl IntoIterator<Item = Evidence>) {
+        self.forget(stage);
+        let found = found.into_iter().map(|evidence| (stage, evidence));
+        self.evidence.extend(found);
     }
 
     /// Removes all evidence of `stage`, as if it had never scored the document.

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::passage::joined;
+
 /// Fields of a corpus record that the engine does not interpret, in their order.
 pub type Metadata = serde_json::Map<String, serde_json::Value>;
 
@@ -42,10 +44,6 @@ impl Document {
     /// Title and body as one text, the form that encoders read: `title text`,
     /// joined by one space, or the one that is not empty.
     pub fn full_text(&self) -> String {
-        match (self.title.is_empty(), self.text.is_empty()) {
-            (true, _) => self.text.clone(),
-            (_, true) => self.title.clone(),
-            _ => format!("{} {}", self.title, self.text),
-        }
+        joined(&self.title, &self.text)
     }
 }

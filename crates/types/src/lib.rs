@@ -1,7 +1,7 @@
 //! The data types and traits that the crates of Treffer share, without logic.
 //!
-//! Reading order: [`document`] and [`query`] are the input, [`stage`] names the stages,
-//! [`score`] and [`candidate`] pass between them, [`hit`] is what a stage contributes to a
+//! Reading order: [`document`] and [`query`] are the input, [`passage`] is a piece of a
+//! document, [`stage`] names the stages, [`score`] and [`candidate`] pass between them, [`hit`] is what a stage contributes to a
 //! result, [`model`] describes a model folder, [`scoring`] what a cross-encoder's scores are,
 //! [`settings`] what a configuration says of a model, [`device`] is where a model runs, [`traits`]
 //! holds the traits that models, clocks and progress reports implement, and [`qrels`] the
@@ -20,6 +20,7 @@ pub mod device;
 pub mod document;
 pub mod hit;
 pub mod model;
+pub mod passage;
 pub mod qrels;
 pub mod query;
 pub mod score;
@@ -28,13 +29,14 @@ pub mod settings;
 pub mod stage;
 pub mod traits;
 
-pub use candidate::{Candidate, Evidence, PassageId};
+pub use candidate::{Candidate, Evidence};
 pub use device::{CpuBackend, Device, InstructionSet, InvalidDevice};
 pub use document::{DocId, Document, Heading, Metadata};
 pub use hit::StageScore;
 pub use model::{
     Fingerprint, ModelDetails, ModelFolder, ModelRole, ModelSpec, PooledLayer, Pooling,
 };
+pub use passage::{Passage, PassageId};
 pub use qrels::{Grade, Qrels};
 pub use query::Query;
 pub use score::Score;

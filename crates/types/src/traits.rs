@@ -40,6 +40,19 @@ pub trait Embedder: Send + Sync {
     /// # Errors
     /// If the model cannot be run.
     fn embed_passages(&self, passages: &[&str]) -> Result<Vec<Embedding>, BoxError>;
+
+    /// Where each token of `text` ends, in bytes, ascending: of the whole text, however long,
+    /// without prefix and special tokens.
+    ///
+    /// # Errors
+    /// If the text cannot be tokenized.
+    fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError>;
+
+    /// The number of tokens that a passage may have without being cut.
+    ///
+    /// # Errors
+    /// If the prefix cannot be tokenized.
+    fn passage_room(&self) -> Result<usize, BoxError>;
 }
 
 /// A cross-encoder's score of one pair.
@@ -68,6 +81,19 @@ pub trait PairScorer: Send + Sync {
     /// # Errors
     /// If the model cannot be run.
     fn score_pairs(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, BoxError>;
+
+    /// Where each token of `text` ends, in bytes, ascending: of the whole text, however long,
+    /// without prefix and special tokens.
+    ///
+    /// # Errors
+    /// If the text cannot be tokenized.
+    fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError>;
+
+    /// The number of tokens that a query and a passage may have together without one being cut.
+    ///
+    /// # Errors
+    /// If the prefixes cannot be tokenized.
+    fn pair_room(&self) -> Result<usize, BoxError>;
 }
 
 /// A clock, passed in so that code that depends on time can be tested without waiting.

@@ -7,7 +7,7 @@ const MAX_LETTER_BYTES: usize = 64;
 
 /// Whether `c` belongs to one: Han, Kana, Hangul (whose blanks stand between phrases), Bopomofo,
 /// Yi, Thai, Lao, Myanmar, Khmer, Tai Le, New Tai Lue, Tai Tham, Javanese and Balinese.
-pub(super) fn has_no_blanks(c: char) -> bool {
+pub(crate) fn has_no_blanks(c: char) -> bool {
     c >= '\u{E01}'
         && matches!(
             c,

@@ -1,11 +1,12 @@
 //! What a query found, in every format.
 
 use serde::{Serialize, Serializer};
-use treffer_api::{FeatureScore, Hit, SearchResponse};
+use treffer_api::{FeatureScore, Hit, HitPassage, SearchResponse};
 use treffer_eval::{Run, RunEntry};
 use treffer_report::text::one_line;
 
-use crate::format::{AsRun, Block, Blocks, Columns};
+use super::excerpt::excerpt;
+use crate::format::{AsRun, Block, Blocks, Columns, Style};
 
 /// A response, and how people want to see it.
 pub(crate) struct Answer<'a> {
@@ -14,6 +15,8 @@ pub(crate) struct Answer<'a> {
     pub(crate) is_one_of_many: bool,
     pub(crate) explain: bool,
     pub(crate) timings: bool,
+    /// Whether words and sentences are marked as a terminal can.
+    pub(crate) has_styles: bool,
 }
 
 /// The response itself.
@@ -79,15 +82,38 @@ impl Answer<'_> {
         if self.explain {
             blocks.push(Block::Columns(stages(hit)));
             blocks.extend(trees(hit).map(Block::Line));
-            blocks.push(Block::Line(passage(hit)));
-        } else if !hit.title.is_empty() && !hit.text.is_empty() {
-            blocks.push(Block::Line(format!(
-                "{:>13}{}",
-                "",
-                one_line(&hit.text, 100)
-            )));
+        }
+        // A text without a title is shown in the place of one.
+        let is_shown = hit.title.is_empty()
+            && hit.passages.len() == 1
+            && hit.passages.iter().all(|one| one.of == 1 && one.sentence.is_none());
+        if self.explain || !(is_shown || hit.text.is_empty()) {
+            blocks.extend(hit.passages.iter().map(|one| self.passage(hit, one)));
         }
         blocks
+    }
+
+    /// A line on a passage: which it is, if there are several, and what of it shows best why it
+    /// was found.
+    fn passage(&self, hit: &Hit, passage: &HitPassage) -> Block {
+        let mut head = " ".repeat(13);
+        if passage.of > 1 || self.explain {
+            let (start, end) = passage.place;
+            let number = passage.number + 1;
+            head += &format!("passage {number} of {} (bytes {start}-{end})", passage.of);
+            if self.explain {
+                for (stage, score) in passage.scores.iter() {
+                    head += &format!(", {stage} {:.4}", score.value());
+                }
+                if let Some(cut @ 1..) = passage.tokens_cut {
+                    head += &format!(", its last {cut} tokens not read");
+                }
+            }
+            head += ": ";
+        }
+        let mut parts = vec![(Style::None, head)];
+        parts.extend(excerpt(&hit.text, passage, self.has_styles));
+        Block::Styled(parts)
     }
 
     fn times(&self) -> Columns {
@@ -136,19 +162,6 @@ fn stages(hit: &Hit) -> Columns {
         ]);
     }
     table
-}
-
-fn passage(hit: &Hit) -> String {
-    let cut = match hit.tokens_cut {
-        None | Some(0) => String::new(),
-        Some(n) => format!(" (the cross-encoder did not read its last {n} tokens)"),
-    };
-    format!(
-        "{:>13}passage {}{cut}: {}",
-        "",
-        hit.passage.map_or(0, |passage| passage.passage),
-        one_line(&hit.text, 100)
-    )
 }
 
 /// What the features of a learned fusion added, the strongest first.

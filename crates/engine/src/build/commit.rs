@@ -127,6 +127,7 @@ pub(super) struct Commit<'a> {
     pub(super) blueprint: Blueprint,
     pub(super) models: Models,
     pub(super) documents: u32,
+    pub(super) passages: u32,
     pub(super) parts: Parts,
 }
 
@@ -160,6 +161,7 @@ impl Commit<'_> {
                 name: name.clone(),
                 first_doc: 0,
                 documents: self.documents,
+                passages: self.passages,
                 parts: self.parts,
             }],
         };

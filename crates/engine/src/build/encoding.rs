@@ -1,4 +1,4 @@
-//! The second step of a build: every stored document through the bi-encoder.
+//! The second step of a build: every passage of the stored documents through the bi-encoder.
 
 use std::path::Path;
 
@@ -10,13 +10,13 @@ use treffer_types::{DocId, Embedder, PassageId, Progress};
 use crate::error::{Error, part, stop_if_asked};
 use crate::manifest::parts;
 
-/// Documents encoded between two reports of progress.
+/// Passages encoded between two reports of progress.
 const ENCODED_AT_ONCE: usize = 64;
 
 /// What exceeded the bi-encoder's maximal length.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cut {
-    pub(super) documents: u32,
+    pub(super) passages: u32,
     pub(super) tokens: u64,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct DenseEncoding<'a> {
 }
 
 impl DenseEncoding<'_> {
-    /// Encodes every document and builds the graph. Returns what was cut, and the seal of the
+    /// Encodes every passage and builds the graph. Returns what was cut, and the seal of the
     /// part.
     pub(super) fn encode(&self, embedder: &dyn Embedder) -> Result<(Cut, SealRecord), Error> {
         let store_dir = self.building.join(parts::STORE);
@@ -38,17 +38,26 @@ impl DenseEncoding<'_> {
         let mut writer = DenseWriter::create(&dir, embedder.dimension(), self.graph)
             .map_err(part("create", "dense part", &dir))?;
         let mut cut = Cut::default();
-        let n_docs = store.len() as u32;
+        let n_passages = store.n_passages();
+        let n_passages = n_passages.map_err(part("read", "store", &store_dir))?;
         self.progress
-            .begin("encoding", Some(n_docs.into()), "documents");
-        for first in (0..n_docs).step_by(ENCODED_AT_ONCE) {
-            let docs: Vec<DocId> = (first..n_docs.min(first + ENCODED_AT_ONCE as u32))
-                .map(DocId)
-                .collect();
-            self.encode_some(embedder, &store, &docs, &mut writer, &mut cut)?;
-            self.progress.advance(docs.len() as u64);
-            stop_if_asked(self.progress)?;
+            .begin("encoding", Some(n_passages.into()), "passages");
+        let mut batch = Vec::with_capacity(ENCODED_AT_ONCE);
+        for doc in (0..store.len() as u32).map(DocId) {
+            let split = store.split_document(doc);
+            let (document, passages) = split.map_err(part("read", "store", &store_dir))?;
+            for (passage, number) in passages.iter().zip(0..) {
+                let id = PassageId {
+                    doc,
+                    passage: number,
+                };
+                batch.push((id, passage.full_text(&document.text)));
+                if batch.len() == ENCODED_AT_ONCE {
+                    self.encode_batch(embedder, &mut batch, &mut writer, &mut cut)?;
+                }
+            }
         }
+        self.encode_batch(embedder, &mut batch, &mut writer, &mut cut)?;
         self.progress.end();
         let seal = writer.finish(self.progress).map_err(|error| match error {
             DenseError::Cancelled => Error::Cancelled,
@@ -58,20 +67,18 @@ impl DenseEncoding<'_> {
         Ok((cut, seal))
     }
 
-    fn encode_some(
+    /// Encodes the texts of a batch, which is empty afterwards.
+    fn encode_batch(
         &self,
         embedder: &dyn Embedder,
-        store: &Store,
-        docs: &[DocId],
+        batch: &mut Vec<(PassageId, String)>,
         writer: &mut DenseWriter,
         cut: &mut Cut,
     ) -> Result<(), Error> {
-        let texts = docs
-            .iter()
-            .map(|doc| store.document(*doc).map(|document| document.full_text()))
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(part("read", "store", self.building))?;
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let texts: Vec<&str> = batch.iter().map(|(_, text)| text.as_str()).collect();
         let embeddings = embedder
             .embed_passages(&texts)
             .map_err(|source| Error::Model {
@@ -79,13 +86,15 @@ impl DenseEncoding<'_> {
                 name: embedder.spec().name.clone(),
                 source,
             })?;
-        for (doc, embedding) in docs.iter().zip(embeddings) {
-            cut.documents += u32::from(embedding.tokens_cut > 0);
+        for ((id, _), embedding) in batch.iter().zip(embeddings) {
+            cut.passages += u32::from(embedding.tokens_cut > 0);
             cut.tokens += u64::from(embedding.tokens_cut);
             writer
-                .add(PassageId::whole(*doc), &embedding.vector)
+                .add(*id, &embedding.vector)
                 .map_err(part("write", "dense part", self.building))?;
         }
-        Ok(())
+        self.progress.advance(batch.len() as u64);
+        batch.clear();
+        stop_if_asked(self.progress)
     }
 }

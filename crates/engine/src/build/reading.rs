@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use treffer_bm25::Bm25Writer;
+use treffer_bm25::{Bm25Writer, Error as Bm25Error};
 use treffer_corpus::{Origin, PassedOver, Problem, Reason, Record, check_input, read_documents};
 use treffer_store::{Error as StoreError, StoreWriter};
-use treffer_types::{Document, Progress};
+use treffer_types::{DocId, Document, Passage, Progress};
 
 use super::BuildRequest;
 use crate::config::Config;
 use crate::error::{Error, part, stop_if_asked};
 use crate::manifest::{Parts, parts};
+use crate::passages::{Split, Splitter, Unit};
 
 /// Reads the inputs of a request.
 pub(super) struct Reading<'a> {
@@ -99,10 +100,43 @@ pub(super) struct DocumentWriter {
     dir: PathBuf,
     store: StoreWriter,
     bm25: Bm25Writer,
+    bm25_unit: Unit,
+    splitter: Option<Splitter>,
+    passages: PassageCounts,
+}
+
+/// Into how many passages the documents were split.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassageCounts {
+    /// Passages of all documents.
+    pub passages: u32,
+    /// Documents that were split.
+    pub documents_split: u32,
+    /// Most passages of one document.
+    pub most: u32,
+    /// Titles too long to be read in front of every passage.
+    pub titles_cut: u32,
+    /// Tokens of such titles that were not read.
+    pub title_tokens_cut: u64,
+}
+
+impl PassageCounts {
+    fn add(&mut self, split: &Split) {
+        let n = (split.passages.len() as u32).max(1);
+        self.passages += n;
+        self.documents_split += u32::from(n > 1);
+        self.most = self.most.max(n);
+        self.titles_cut += u32::from(split.tokens_cut > 0);
+        self.title_tokens_cut += split.tokens_cut as u64;
+    }
 }
 
 impl DocumentWriter {
-    pub(super) fn create(building: &Path, config: &Config) -> Result<Self, Error> {
+    pub(super) fn create(
+        building: &Path,
+        config: &Config,
+        splitter: Option<Splitter>,
+    ) -> Result<Self, Error> {
         let (store, bm25) = (building.join(parts::STORE), building.join(parts::BM25));
         Ok(DocumentWriter {
             dir: building.into(),
@@ -112,6 +146,9 @@ impl DocumentWriter {
                 "BM25 part",
                 &bm25,
             ))?,
+            bm25_unit: config.blueprint().bm25_unit(),
+            splitter,
+            passages: PassageCounts::default(),
         })
     }
 
@@ -121,7 +158,13 @@ impl DocumentWriter {
         document: &Document,
         origin: Origin,
     ) -> Result<Option<Problem>, Error> {
-        let doc = match self.store.add(document) {
+        let split = match &self.splitter {
+            None => Split::default(),
+            Some(splitter) => splitter
+                .split(document)
+                .map_err(|source| Error::Split { id: document.id.clone(), source })?,
+        };
+        let doc = match self.store.add_split(document, &split.passages) {
             Ok(doc) => doc,
             Err(StoreError::DuplicateId { .. }) => {
                 return Ok(Some(duplicate(document, origin)));
@@ -131,21 +174,42 @@ impl DocumentWriter {
             }
             Err(error) => return Err(part("write", "store", &self.dir)(error)),
         };
-        self.bm25
-            .add(doc, &document.title, &document.text)
+        self.add_to_bm25(doc, document, &split.passages)
             .map_err(part("write", "BM25 part", &self.dir))?;
+        self.passages.add(&split);
         Ok(None)
     }
 
-    /// The seals of the parts that were written.
-    pub(super) fn finish(self) -> Result<Parts, Error> {
+    /// Adds the document, or its passages, of which the first has the number of all before it.
+    fn add_to_bm25(
+        &mut self,
+        doc: DocId,
+        document: &Document,
+        passages: &[Passage],
+    ) -> Result<(), Bm25Error> {
+        let whole = [Passage::whole(document)];
+        let (first, passages) = match (self.bm25_unit, passages) {
+            (Unit::Document, _) => (doc.0, &whole[..]),
+            (Unit::Passage, []) => (self.passages.passages, &whole[..]),
+            (Unit::Passage, passages) => (self.passages.passages, passages),
+        };
+        for (number, passage) in (first..).zip(passages) {
+            let piece = passage.piece(&document.text).unwrap_or_default();
+            self.bm25.add(DocId(number), &passage.context, piece)?;
+        }
+        Ok(())
+    }
+
+    /// The seals of the parts that were written, and how many passages there are.
+    pub(super) fn finish(self) -> Result<(Parts, PassageCounts), Error> {
         let store = self.store.finish();
         let store = store.map_err(part("finish", "store", &self.dir))?;
         let bm25 = self.bm25.finish();
         let bm25 = bm25.map_err(part("finish", "BM25 part", &self.dir))?;
-        Ok(Parts::from([
+        let parts = Parts::from([
             (parts::STORE.to_owned(), store),
             (parts::BM25.to_owned(), bm25),
-        ]))
+        ]);
+        Ok((parts, self.passages))
     }
 }

@@ -1,13 +1,14 @@
-//! BM25 over the inverted index. Documents are scored as a whole, so the evidence is for
-//! passage 0.
+//! BM25 over the inverted index, of documents as a whole or of their passages.
 
 use std::sync::Arc;
 
 use treffer_bm25::Bm25Index;
 use treffer_fusion::Normalizer;
-use treffer_types::{BoxError, DocId, Evidence, Query, Score, StageName};
+use treffer_store::Store;
+use treffer_types::{BoxError, DocId, Evidence, PassageId, Query, Score, StageName};
 
 use super::{Capabilities, Found, Parameters, Stage, StageKind, StageQuery};
+use crate::passages::Unit;
 
 /// BM25 never retrieves a document with this score: no term of the query occurs in it.
 pub(crate) const LEAST_BM25: Score = Score::ZERO;
@@ -22,10 +23,20 @@ pub(super) static KIND: StageKind = StageKind {
     default_depth: 200,
     theoretical: Normalizer::TheoreticalMin { low: 0.0 },
     is_in: |_| true,
-    open: |context| Ok(Arc::new(Bm25Stage(Arc::clone(context.bm25)))),
+    open: |context| {
+        Ok(Arc::new(Bm25Stage {
+            index: Arc::clone(context.bm25),
+            store: Arc::clone(context.store),
+            unit: context.manifest.blueprint.bm25_unit(),
+        }))
+    },
 };
 
-struct Bm25Stage(Arc<Bm25Index>);
+struct Bm25Stage {
+    index: Arc<Bm25Index>,
+    store: Arc<Store>,
+    unit: Unit,
+}
 
 impl Stage for Bm25Stage {
     fn begin<'a>(
@@ -35,7 +46,7 @@ impl Stage for Bm25Stage {
     ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError> {
         let begun = |query: &&'a Query| -> Box<dyn StageQuery + 'a> {
             Box::new(Bm25Query {
-                index: &self.0,
+                stage: self,
                 text: &query.text,
             })
         };
@@ -44,29 +55,53 @@ impl Stage for Bm25Stage {
 }
 
 struct Bm25Query<'a> {
-    index: &'a Bm25Index,
+    stage: &'a Bm25Stage,
     text: &'a str,
 }
 
 impl StageQuery for Bm25Query<'_> {
     fn retrieve(&self, depth: usize) -> Result<Vec<Found>, BoxError> {
-        let found = self.index.search(self.text, depth)?;
-        Ok(found.into_iter().map(of_document).collect())
+        let found = self.stage.index.search(self.text, depth)?;
+        found.into_iter().map(|found| self.of_row(found)).collect()
     }
 
     fn rank_all(&self) -> Result<Vec<Found>, BoxError> {
-        self.retrieve(self.index.n_docs() as usize)
+        self.retrieve(self.stage.index.n_docs() as usize)
     }
 
     fn score(&self, docs: &[DocId]) -> Result<Vec<Found>, BoxError> {
-        let scores = self.index.score(self.text, docs)?;
-        Ok(docs.iter().copied().zip(scores).map(of_document).collect())
+        let Bm25Stage { index, store, unit } = self.stage;
+        let rows = match unit {
+            Unit::Document => docs.to_vec(),
+            Unit::Passage => {
+                let mut rows = Vec::with_capacity(docs.len());
+                for doc in docs {
+                    rows.extend(store.passages_of(*doc)?.map(DocId));
+                }
+                rows
+            }
+        };
+        let scores = index.score(self.text, &rows)?;
+        let scored = rows.into_iter().zip(scores);
+        scored.map(|scored| self.of_row(scored)).collect()
     }
 }
 
-fn of_document((doc, score): (DocId, Score)) -> Found {
-    Found {
-        doc,
-        evidence: Evidence::new(0, score),
+impl Bm25Query<'_> {
+    /// What a row of the index stands for: a document, or a passage by its number.
+    fn of_row(&self, (row, score): (DocId, Score)) -> Result<Found, BoxError> {
+        Ok(match self.stage.unit {
+            Unit::Document => Found {
+                doc: row,
+                evidence: Evidence::whole(score),
+            },
+            Unit::Passage => {
+                let PassageId { doc, passage } = self.stage.store.passage(row.0)?;
+                Found {
+                    doc,
+                    evidence: Evidence::new(passage, score),
+                }
+            }
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use treffer_fusion::Normalizer;
 use treffer_store::Store;
-use treffer_types::{BoxError, DocId, Evidence, PairScorer, Query, Score, StageName};
+use treffer_types::{BoxError, Evidence, PairScorer, PassageId, Query, Score, StageName};
 
 use super::{Capabilities, Found, OpenContext, Parameters, Stage, StageKind, StageQuery};
 use crate::error::Error;
@@ -62,6 +62,25 @@ impl CrossStage {
     }
 }
 
+impl CrossStage {
+    /// What the model reads of each passage.
+    fn texts(&self, ids: &[PassageId]) -> Result<Vec<String>, BoxError> {
+        let mut texts = Vec::with_capacity(ids.len());
+        for of_document in ids.chunk_by(|a, b| a.doc == b.doc) {
+            let doc = of_document[0].doc;
+            let (document, passages) = self.store.split_document(doc)?;
+            for PassageId { passage, .. } in of_document {
+                let found = passages.get(*passage as usize);
+                let found = found.ok_or_else(|| {
+                    format!("document `{}` has no passage {passage}", document.id)
+                })?;
+                texts.push(found.full_text(&document.text));
+            }
+        }
+        Ok(texts)
+    }
+}
+
 impl Stage for CrossStage {
     fn begin<'a>(
         &'a self,
@@ -84,33 +103,48 @@ struct CrossQuery<'a> {
 }
 
 impl StageQuery for CrossQuery<'_> {
-    fn score(&self, docs: &[DocId]) -> Result<Vec<Found>, BoxError> {
-        let texts = docs
-            .iter()
-            .map(|doc| Ok(self.stage.store.document(*doc)?.full_text()))
-            .collect::<Result<Vec<String>, treffer_store::Error>>()?;
+    fn rerank(&self, passages: &[PassageId]) -> Result<Vec<Found>, BoxError> {
+        let texts = self.stage.texts(passages)?;
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let pairs = self.stage.scorer.score_pairs(self.text, &texts)?;
-        if pairs.len() != docs.len() {
+        let scored = passages.iter().zip(self.score_texts(&texts)?);
+        let found = scored.map(|(id, (score, tokens_cut))| Found {
+            doc: id.doc,
+            evidence: Evidence {
+                passage: Some(id.passage),
+                score,
+                tokens_cut,
+            },
+        });
+        Ok(found.collect())
+    }
+
+    fn reads_any_text(&self) -> bool {
+        true
+    }
+
+    fn compare(&self, texts: &[&str]) -> Result<Vec<Score>, BoxError> {
+        let scored = self.score_texts(texts)?.into_iter();
+        Ok(scored.map(|(score, _)| score).collect())
+    }
+}
+
+impl CrossQuery<'_> {
+    /// The score of each text, and how many of its tokens were not read.
+    fn score_texts(&self, texts: &[&str]) -> Result<Vec<(Score, u32)>, BoxError> {
+        let pairs = self.stage.scorer.score_pairs(self.text, texts)?;
+        if pairs.len() != texts.len() {
             return Err(format!(
                 "the cross-encoder returned {} scores for {} pairs",
                 pairs.len(),
-                docs.len()
+                texts.len()
             )
             .into());
         }
-        let found = docs.iter().zip(pairs).map(|(doc, pair)| {
+        let checked = pairs.into_iter().map(|pair| {
             let score = Score::new(pair.score)
                 .ok_or_else(|| format!("the cross-encoder gave {} for a pair", pair.score))?;
-            Ok(Found {
-                doc: *doc,
-                evidence: Evidence {
-                    passage: 0,
-                    score,
-                    tokens_cut: pair.tokens_cut,
-                },
-            })
+            Ok((score, pair.tokens_cut))
         });
-        found.collect()
+        checked.collect()
     }
 }

@@ -63,6 +63,7 @@ impl Stage for DenseStage {
         let begun = embeddings.into_iter().map(|embedding| {
             Box::new(DenseQuery {
                 index: &self.index,
+                embedder: self.embedder.as_ref(),
                 vector: embedding.vector,
                 ef_search: (!scans).then_some(parameters.ef_search),
             }) as Box<dyn StageQuery + 'a>
@@ -73,6 +74,7 @@ impl Stage for DenseStage {
 
 struct DenseQuery<'a> {
     index: &'a DenseIndex,
+    embedder: &'a dyn Embedder,
     vector: Vec<f32>,
     /// Beam of the graph search; `None` scans every vector.
     ef_search: Option<usize>,
@@ -95,6 +97,20 @@ impl StageQuery for DenseQuery<'_> {
     fn score(&self, docs: &[DocId]) -> Result<Vec<Found>, BoxError> {
         let scored = self.index.score_docs(&self.vector, docs)?;
         Ok(scored.into_iter().map(of_passage).collect())
+    }
+
+    fn reads_any_text(&self) -> bool {
+        true
+    }
+
+    fn compare(&self, texts: &[&str]) -> Result<Vec<Score>, BoxError> {
+        let embeddings = self.embedder.embed_passages(texts)?;
+        let cosines = embeddings.into_iter().map(|embedding| {
+            let products = embedding.vector.iter().zip(&self.vector).map(|(a, b)| a * b);
+            let cosine: f32 = products.sum();
+            Score::new(cosine).ok_or_else(|| format!("the bi-encoder gave {cosine}").into())
+        });
+        cosines.collect()
     }
 }
 

@@ -3,13 +3,14 @@
 //! ```text
 //! INDEX/tuning-cache/GENERATION-KEY.scores
 //!
-//! "treffer tuning scores 2\n"
+//! "treffer tuning scores 3\n"
 //! u32 length of the key, the key: JSON of everything that the scores depend on
 //! u32 number of stages, and for each: u32 length of its name, the name
 //! u32 number of queries, and for each
 //!     u32 number of traces: u8 stage, u64 nanoseconds, u32 in, u32 out, u32 scored
 //!     u32 number of candidates: u32 document, u32 number of pieces of evidence, and for
-//!         each: u8 stage, u32 passage, f32 score, u32 tokens cut
+//!         each: u8 stage, u32 passage (the largest for a whole document), f32 score, u32 tokens
+//!         cut
 //! u32 CRC-32 (IEEE) of all before
 //! ```
 //!
@@ -39,8 +40,10 @@ use crate::tune::space::Space;
 const FOLDER: &str = "tuning-cache";
 /// Enough for the scores of 100,000 queries.
 const LARGEST: u64 = 16 << 30;
-const HEAD: &[u8] = b"treffer tuning scores 2\n";
+const HEAD: &[u8] = b"treffer tuning scores 3\n";
 const EXTENSION: &str = "scores";
+/// Stands for a document as a whole in the place of a passage.
+const WHOLE: u32 = u32::MAX;
 
 /// The cached scores, or those of `gather`, which are then cached.
 ///
@@ -99,6 +102,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
         cross_order,
         normalizers,
         aggregation,
+        cross_passages,
         weights: _, // the order in which a reranker reads does not depend on them
         learned: _,
         deadline_ms: _, // ignored while tuning
@@ -126,6 +130,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
             "depths": depths_tried,
             "orders": space.orders(),
             "normalizers": space.normalizers_of_scorers(),
+            "aggregations": space.aggregations(),
         },
         "gather": {
             "mode": mode,
@@ -136,6 +141,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
             "cross_order": cross_order,
             "normalizers": normalizers,
             "aggregation": aggregation,
+            "cross_passages": cross_passages,
         },
         "queries": queries,
     })
@@ -211,7 +217,7 @@ impl Writer {
             self.number(candidate.all_evidence().len());
             for (stage, evidence) in candidate.all_evidence() {
                 self.0.push(code(stage));
-                self.0.extend(evidence.passage.to_le_bytes());
+                self.0.extend(evidence.passage.unwrap_or(WHOLE).to_le_bytes());
                 self.0.extend(evidence.score.value().to_le_bytes());
                 self.0.extend(evidence.tokens_cut.to_le_bytes());
             }
@@ -296,6 +302,7 @@ impl<'a> Reader<'a> {
         for _ in 0..self.number()? {
             let stage = self.stage()?;
             let passage = u32::from_le_bytes(self.array()?);
+            let passage = (passage != WHOLE).then_some(passage);
             let value = f32::from_le_bytes(self.array()?);
             let score = Score::new(value).ok_or("a score is not finite")?;
             let tokens_cut = u32::from_le_bytes(self.array()?);

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use treffer_fusion::{Normalizer, Weights};
+use treffer_fusion::{Aggregation, Normalizer, Weights};
 use treffer_types::{StageMap, StageName};
 
 use crate::profile::{Depths, Order, Profile};
@@ -30,6 +30,8 @@ pub struct Setup {
     pub cross_order: Order,
     /// How each stage's scores reach the common scale.
     pub normalizers: StageMap<Normalizer>,
+    /// How the scores of a document's passages become its score.
+    pub aggregation: Aggregation,
 }
 
 impl Setup {
@@ -39,6 +41,7 @@ impl Setup {
             depths: profile.depths.clone(),
             cross_order: profile.cross_order,
             normalizers: profile.normalizers.clone(),
+            aggregation: profile.aggregation,
         }
     }
 
@@ -48,11 +51,13 @@ impl Setup {
             depths,
             cross_order,
             normalizers,
+            aggregation,
         } = self.clone();
         Profile {
             depths,
             cross_order,
             normalizers,
+            aggregation,
             ..profile.clone()
         }
     }
@@ -64,6 +69,7 @@ impl Setup {
             depths,
             cross_order,
             normalizers,
+            aggregation,
         } = self;
         let depths = depths.iter().map(|(stage, depth)| Setting {
             key: Depths::key(stage),
@@ -89,7 +95,17 @@ impl Setup {
             shown: normalizer.to_string(),
             value: json!(normalizer),
         });
-        normalizers.chain(depths).chain([order]).collect()
+        let aggregation = Setting {
+            key: "aggregation".to_owned(),
+            label: "aggregation".to_owned(),
+            group: "aggregation",
+            stage: None,
+            shown: aggregation.to_string(),
+            value: json!(aggregation),
+        };
+        (normalizers.chain(depths))
+            .chain([order, aggregation])
+            .collect()
     }
 
     /// The settings that differ from those of `other`.
@@ -149,6 +165,7 @@ pub(crate) enum Coordinate {
     Order,
     Normalizer(StageName),
     RankFusion,
+    Aggregation,
 }
 
 impl Coordinate {
@@ -157,7 +174,11 @@ impl Coordinate {
         let stages = space.stages().iter().rev().copied();
         let normalizers = stages.map(Coordinate::Normalizer);
         normalizers
-            .chain([Coordinate::RankFusion, Coordinate::Order])
+            .chain([
+                Coordinate::RankFusion,
+                Coordinate::Aggregation,
+                Coordinate::Order,
+            ])
             .collect()
     }
 
@@ -179,6 +200,12 @@ impl Coordinate {
                     let mut normalizers = setup.normalizers.clone();
                     normalizers.insert(stage, normalizer);
                     with(normalizers)
+                })
+                .collect(),
+            Coordinate::Aggregation => (space.aggregations().into_iter())
+                .map(|aggregation| Setup {
+                    aggregation,
+                    ..setup.clone()
                 })
                 .collect(),
             Coordinate::RankFusion => space.rank_fusions().into_iter().map(with).collect(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use treffer_fusion::{Aggregation, Normalization, Normalizer, Weights};
-use treffer_types::{Candidate, DocId, Score, StageMap, StageName};
+use treffer_types::{Candidate, DocId, Evidence, Score, StageMap, StageName};
 
 use crate::pipeline::Pipeline;
 use crate::profile::{Order, Profile};
@@ -31,13 +31,20 @@ pub(crate) struct Space {
     pub(crate) current: Setup,
     /// Its weights over these stages; equal ones if it gives them none.
     pub(crate) current_weights: Weights,
-    aggregation: Aggregation,
+    /// Whether documents have several passages.
+    is_split: bool,
     /// Steps from weight 0 to weight 1.
     pub(crate) steps: u32,
 }
 
 impl Space {
-    pub(crate) fn new(profile: &Profile, search: Search, pipeline: &Pipeline, steps: u32) -> Self {
+    pub(crate) fn new(
+        profile: &Profile,
+        search: Search,
+        pipeline: &Pipeline,
+        is_split: bool,
+        steps: u32,
+    ) -> Self {
         let weights = match pipeline.fusion(profile) {
             Some(fusion) => fusion.weights,
             None => Weights::equal(pipeline.stages()).unwrap_or_else(|| profile.weights.clone()),
@@ -53,7 +60,7 @@ impl Space {
             pipeline: pipeline.clone(),
             current,
             current_weights: weights,
-            aggregation: profile.aggregation,
+            is_split,
             steps,
         }
     }
@@ -85,7 +92,7 @@ impl Space {
     /// How a setup normalizes the stages.
     pub(crate) fn normalization(&self, setup: &Setup) -> Normalization {
         self.pipeline
-            .normalization(&setup.normalizers, self.aggregation)
+            .normalization(&setup.normalizers, setup.aggregation)
     }
 
     /// How many candidates the reranker scores under a setup; 0 without one.
@@ -142,6 +149,25 @@ impl Space {
             .map(Order::Stage)
             .chain([Order::Fused])
             .collect()
+    }
+
+    /// How the scores of a document's passages may become its score.
+    pub(crate) fn aggregations(&self) -> Vec<Aggregation> {
+        let current = self.current.aggregation;
+        if self.search == Search::Weights || !self.is_split {
+            return vec![current];
+        }
+        let mut all = vec![
+            Aggregation::Max,
+            Aggregation::Mean { best: 2 },
+            Aggregation::Mean { best: 3 },
+            Aggregation::MEAN,
+            Aggregation::First,
+        ];
+        if !all.contains(&current) {
+            all.push(current);
+        }
+        all
     }
 
     /// The normalizers of one stage; `fitted` is the reranker's sigmoid.
@@ -211,11 +237,13 @@ impl Space {
                 let depends = *order == Order::Fused;
                 let n = if depends { normalizers.len() } else { 1 };
                 for normalizers in &normalizers[..n] {
-                    let before =
-                        self.pipeline
-                            .normalization_before(stage, normalizers, self.aggregation);
-                    let reranked = first_to_rerank(&pool, *order, &before, deepest);
-                    places.extend(reranked.into_iter().map(|at| kept[at]));
+                    for aggregation in self.aggregations() {
+                        let before =
+                            self.pipeline
+                                .normalization_before(stage, normalizers, aggregation);
+                        let reranked = first_to_rerank(&pool, *order, &before, deepest);
+                        places.extend(reranked.into_iter().map(|at| kept[at]));
+                    }
                 }
             }
         }
@@ -260,16 +288,18 @@ impl Space {
         if let Some(stage) = self.choosable_reranker() {
             let before =
                 self.pipeline
-                    .normalization_before(stage, &setup.normalizers, self.aggregation);
+                    .normalization_before(stage, &setup.normalizers, setup.aggregation);
             let depth = self.rerank_depth(setup);
-            let mut is_reranked = vec![false; pool.len()];
+            // Passages are read in the order of their documents, and the depth counts them.
+            let mut n_read = vec![0; pool.len()];
+            let mut left = depth;
             for at in first_to_rerank(&pool, setup.cross_order, &before, depth) {
-                is_reranked[at] = true;
+                n_read[at] = pool[at].evidence(stage).count().min(left);
+                left -= n_read[at];
             }
-            for (candidate, is_reranked) in pool.iter_mut().zip(is_reranked) {
-                if !is_reranked {
-                    candidate.forget(stage);
-                }
+            for (candidate, n_read) in pool.iter_mut().zip(n_read) {
+                let read: Vec<Evidence> = candidate.evidence(stage).take(n_read).copied().collect();
+                candidate.set(stage, read);
             }
         }
         (pool, kept)

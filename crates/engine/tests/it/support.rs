@@ -71,6 +71,14 @@ impl PairScorer for Logged {
         read.extend(passages.iter().map(std::string::ToString::to_string));
         self.scorer.score_pairs(query, passages)
     }
+
+    fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
+        self.scorer.token_ends(text)
+    }
+
+    fn pair_room(&self) -> Result<usize, BoxError> {
+        self.scorer.pair_room()
+    }
 }
 
 /// Three stages over words that are neither stemmed nor stopped, with `overrides`.

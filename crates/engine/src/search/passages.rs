@@ -1,0 +1,251 @@
+//! The passages that a hit shows: which are its best, and what is marked in them.
+
+use std::collections::HashSet;
+
+use treffer_api::{HitPassage, SearchOptions};
+use treffer_bm25::{Highlighter, Mention};
+use treffer_types::{Candidate, Document, Evidence, Passage, Query, Score, StageMap, StageName};
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::engine::Engine;
+use crate::error::{Error, part};
+use crate::gather::query_name;
+use crate::profile::Profile;
+use crate::stages::StageQuery;
+
+/// What hits are to show of their passages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// How many of them at most.
+    pub passages: usize,
+    /// Whether words of the query are marked.
+    pub highlight: bool,
+    /// Whether the sentence is marked that answers best.
+    pub sentences: bool,
+    /// Whether they have their scores.
+    pub explain: bool,
+}
+
+impl Shown {
+    /// Where the best passage is, and its scores.
+    pub const EXPLAINED: Shown = Shown {
+        passages: 1,
+        highlight: false,
+        sentences: false,
+        explain: true,
+    };
+
+    /// What a request asks for.
+    pub fn of(options: &SearchOptions) -> Self {
+        Shown {
+            passages: options.passages,
+            highlight: options.highlight,
+            sentences: options.sentences,
+            explain: options.explain,
+        }
+    }
+}
+
+/// Makes the passages of the hits of one query.
+pub(super) struct Passages<'a> {
+    engine: &'a Engine,
+    query: &'a Query,
+    /// The stages that ran, in their order.
+    stages: &'a [StageName],
+    shown: Shown,
+    highlighter: Option<Highlighter<'a>>,
+    /// What compares the query with sentences; BM25 if nothing else does.
+    reader: Option<(StageName, Box<dyn StageQuery + 'a>)>,
+}
+
+impl<'a> Passages<'a> {
+    pub(super) fn new(
+        engine: &'a Engine,
+        query: &'a Query,
+        stages: &'a [StageName],
+        shown: Shown,
+    ) -> Result<Self, Error> {
+        let needs_words = shown.highlight || shown.sentences || engine.has_split_documents();
+        let highlighter = needs_words.then(|| engine.bm25().highlighter(&query.text));
+        let highlighter = highlighter.transpose();
+        let mut passages = Passages {
+            engine,
+            query,
+            stages,
+            shown,
+            highlighter: highlighter.map_err(part("read", "BM25 part", engine.dir()))?,
+            reader: None,
+        };
+        if shown.sentences {
+            passages.reader = passages.best_reader()?;
+        }
+        Ok(passages)
+    }
+
+    /// The last stage that can compare the query with any text.
+    fn best_reader(&self) -> Result<Option<(StageName, Box<dyn StageQuery + 'a>)>, Error> {
+        for stage in self.stages.iter().rev() {
+            let query = [self.query];
+            let begun = self.engine.begin(*stage, &query, Profile::default().parameters());
+            let begun = begun.map_err(|source| self.failed(*stage, source))?;
+            for reader in begun.into_iter().filter(|reader| reader.reads_any_text()) {
+                return Ok(Some((*stage, reader)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn failed(&self, stage: StageName, source: treffer_types::BoxError) -> Error {
+        Error::Stage {
+            stage,
+            query: query_name(self.query),
+            source,
+        }
+    }
+
+    /// The best passages of a document, the best first.
+    pub(super) fn of(
+        &self,
+        candidate: &Candidate,
+        document: &Document,
+        passages: &[Passage],
+    ) -> Result<Vec<HitPassage>, Error> {
+        let order = self.ranked(candidate, document, passages)?;
+        let shown = order.into_iter().take(self.shown.passages);
+        shown
+            .map(|at| self.shown(candidate, document, passages, at))
+            .collect()
+    }
+
+    /// The passages by the last stage that scored them, those that it did not score by the stage
+    /// before it, and so on; what no stage scored by the words of the query.
+    fn ranked(
+        &self,
+        candidate: &Candidate,
+        document: &Document,
+        passages: &[Passage],
+    ) -> Result<Vec<usize>, Error> {
+        if passages.len() == 1 {
+            return Ok(vec![0]);
+        }
+        let mut order = Vec::new();
+        for stage in self.stages.iter().rev() {
+            let mut found: Vec<&Evidence> = candidate.evidence(*stage).collect();
+            found.sort_by(|a, b| b.score.cmp(&a.score).then(a.passage.cmp(&b.passage)));
+            let found = found.iter().filter_map(|one| one.passage);
+            for at in found.map(|passage| passage as usize) {
+                if at < passages.len() && !order.contains(&at) {
+                    order.push(at);
+                }
+            }
+            if order.len() >= self.shown.passages {
+                return Ok(order);
+            }
+        }
+        let mut rest = Vec::new();
+        for (at, passage) in passages.iter().enumerate() {
+            if !order.contains(&at) {
+                let piece = passage.piece(&document.text).unwrap_or_default();
+                rest.push((at, weight_of(&self.mentions(piece)?)));
+            }
+        }
+        // Stable: of equally good ones the first.
+        rest.sort_by(|a, b| b.1.total_cmp(&a.1));
+        order.extend(rest.into_iter().map(|(at, _)| at));
+        Ok(order)
+    }
+
+    fn mentions(&self, text: &str) -> Result<Vec<Mention>, Error> {
+        let found = self.highlighter.as_ref().map(|words| words.find(text));
+        let found = found.transpose();
+        let found = found.map_err(part("read", "BM25 part", self.engine.dir()))?;
+        Ok(found.unwrap_or_default())
+    }
+
+    fn shown(
+        &self,
+        candidate: &Candidate,
+        document: &Document,
+        passages: &[Passage],
+        at: usize,
+    ) -> Result<HitPassage, Error> {
+        let passage = &passages[at];
+        let piece = passage.piece(&document.text).unwrap_or_default();
+        let start = passage.start as usize;
+        let number = at as u32;
+        let mut shown = HitPassage {
+            number,
+            of: passages.len() as u32,
+            place: (start, passage.end as usize),
+            context: match passages.len() {
+                1 => String::new(), // the title, which the hit has
+                _ => passage.context.clone(),
+            },
+            ..HitPassage::default()
+        };
+        if self.shown.highlight {
+            let mentions = self.mentions(piece)?.into_iter();
+            let place = |one: Mention| (start + one.place.start, start + one.place.end);
+            shown.highlights = mentions.map(place).collect();
+        }
+        if self.shown.sentences {
+            let sentence = self.best_sentence(piece)?;
+            shown.sentence = sentence.map(|(from, to)| (start + from, start + to));
+        }
+        if self.shown.explain {
+            let is_it = |evidence: &Evidence| {
+                evidence.passage == Some(number) || passages.len() == 1
+            };
+            let mut cut = 0;
+            for (stage, evidence) in candidate.all_evidence().filter(|(_, one)| is_it(one)) {
+                shown.scores.insert(stage, evidence.score);
+                cut = cut.max(evidence.tokens_cut);
+            }
+            shown.tokens_cut = Some(cut);
+        }
+        Ok(shown)
+    }
+
+    /// Where the sentence of the text is that answers the query best, the first of equally good
+    /// ones; `None` if there is none.
+    fn best_sentence(&self, text: &str) -> Result<Option<(usize, usize)>, Error> {
+        let sentences = sentences(text);
+        let texts: Vec<&str> = sentences.iter().map(|(from, to)| &text[*from..*to]).collect();
+        let scores: Vec<f64> = match &self.reader {
+            Some((stage, reader)) => {
+                let scores = reader.compare(&texts);
+                let scores = scores.map_err(|source| self.failed(*stage, source))?;
+                scores.iter().map(|score| f64::from(score.value())).collect()
+            }
+            None => {
+                let weight = |text: &&str| Ok(weight_of(&self.mentions(text)?));
+                texts.iter().map(weight).collect::<Result<_, Error>>()?
+            }
+        };
+        let better = |best: (usize, f64), one: (usize, f64)| if one.1 > best.1 { one } else { best };
+        let best = scores.into_iter().enumerate().reduce(better);
+        Ok(best.and_then(|(at, _)| sentences.get(at).copied()))
+    }
+}
+
+/// How much of a query a text mentions: the sum of the IDF of the words, each once.
+fn weight_of(mentions: &[Mention]) -> f64 {
+    let mut seen = HashSet::new();
+    let new = mentions.iter().filter(|one| seen.insert(one.term.as_str()));
+    new.map(|one| one.idf).sum()
+}
+
+/// Where the sentences of a text are, without white space around them: by the rules of Unicode
+/// Standard Annex 29, and at most a line each.
+fn sentences(text: &str) -> Vec<(usize, usize)> {
+    let mut sentences = Vec::new();
+    let of_line = |line| UnicodeSegmentation::split_sentence_bounds(line);
+    for sentence in text.lines().flat_map(of_line) {
+        let trimmed = sentence.trim();
+        let start = trimmed.as_ptr().addr() - text.as_ptr().addr();
+        if !trimmed.is_empty() {
+            sentences.push((start, start + trimmed.len()));
+        }
+    }
+    sentences
+}
