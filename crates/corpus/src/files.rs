@@ -163,7 +163,11 @@ impl Files {
                 }
             }
         };
-        let Readable { title, text } = markup.readable(text);
+        let Readable {
+            title,
+            text,
+            headings,
+        } = markup.readable(text);
         if title.is_none() && text.is_empty() {
             return Err(Reason::EmptyText);
         }
@@ -171,7 +175,7 @@ impl Files {
             id: names::id(&id)?.to_owned(),
             title: title.unwrap_or_else(|| stem(&origin.path)),
             text,
-            headings: Vec::new(),
+            headings,
             metadata: Metadata::new(),
         })
     }
@@ -210,6 +214,7 @@ impl Markup {
             Markup::Plain => Readable {
                 title: None,
                 text: text.trim().to_owned(),
+                headings: Vec::new(),
             },
             Markup::Markdown => markdown::readable(text),
             Markup::Html => html::readable(text),

@@ -12,7 +12,20 @@ use crate::prose::{Prose, Readable};
 /// HTML ignores the slash: it would read all that follows `<title/>` or `<script/>` as the
 /// title or the script. Whoever writes such a tag means XHTML.
 pub(crate) fn readable(html: &str) -> Readable {
-    let mut page = Page::default();
+    let page = read(html, Page::default());
+    page.body.under(page.title)
+}
+
+/// The text of a part of a page, in which no heading is a title.
+pub(crate) fn fragment(html: &str) -> Prose {
+    let titled = Page {
+        title: Some(String::new()),
+        ..Page::default()
+    };
+    read(html, titled).body
+}
+
+fn read(html: &str, mut page: Page) -> Page {
     let mut tokens = Tokenizer::new(html);
     while let Some(Ok(token)) = tokens.next() {
         match token {
@@ -40,11 +53,8 @@ pub(crate) fn readable(html: &str) -> Readable {
             Token::Doctype(_) | Token::Error(_) => {}
         }
     }
-    page.close_title();
-    Readable {
-        title: page.title,
-        text: page.body.into_text(),
-    }
+    page.close_heading();
+    page
 }
 
 /// How the content of an element is read if it is not markup. `noscript` is one of them: who
@@ -84,15 +94,19 @@ impl Page {
             Role::Hidden | Role::Inline => {}
             Role::Cell => self.prose().end_word(),
             Role::Break | Role::Box => self.prose().end_line(),
-            Role::Block => {
-                self.close_title();
-                self.body.end_line();
-            }
+            Role::Block => self.close_heading(),
             Role::Title => {
-                self.close_title();
-                self.body.end_line();
+                self.close_heading();
                 if self.title.is_none() {
                     self.heading = Some(Prose::default());
+                } else if let Some(level) = level(name) {
+                    self.body.begin_heading(level);
+                }
+            }
+            Role::Heading => {
+                self.close_heading();
+                if let Some(level) = level(name) {
+                    self.body.begin_heading(level);
                 }
             }
         }
@@ -112,10 +126,7 @@ impl Page {
             Role::Hidden | Role::Inline => {}
             Role::Cell => self.prose().end_word(),
             Role::Break | Role::Box => self.prose().end_line(),
-            Role::Block | Role::Title => {
-                self.close_title();
-                self.body.end_line();
-            }
+            Role::Block | Role::Title | Role::Heading => self.close_heading(),
         }
     }
 
@@ -136,13 +147,14 @@ impl Page {
         self.heading.as_mut().unwrap_or(&mut self.body)
     }
 
-    /// Ends the title that is being read. An empty title is ignored; a title is made one
-    /// line.
-    fn close_title(&mut self) {
+    /// Ends the title or heading that is being read. An empty title is ignored; a title is made
+    /// one line.
+    fn close_heading(&mut self) {
         if let Some(heading) = self.heading.take() {
             let title = heading.into_text().replace('\n', " ");
             self.title = Some(title).filter(|title| !title.is_empty());
         }
+        self.body.end_heading();
     }
 }
 
@@ -150,9 +162,11 @@ impl Page {
 enum Role {
     /// The title, unless there is one already.
     Title,
-    /// On lines of its own, and never within a title: it ends a title left open.
+    /// A heading that is never the title.
+    Heading,
+    /// On lines of its own, and never within a title or heading: it ends one left open.
     Block,
-    /// On lines of its own, but possibly within a title.
+    /// On lines of its own, but possibly within a title or heading.
     Box,
     /// Ends a line.
     Break,
@@ -164,14 +178,22 @@ enum Role {
     Inline,
 }
 
+/// The level of a heading; none of `<title>`.
+fn level(name: &[u8]) -> Option<u8> {
+    match name {
+        [b'h', level @ b'1'..=b'6'] => Some(level - b'0'),
+        _ => None,
+    }
+}
+
 fn role(name: &[u8]) -> Role {
     match name {
         b"title" | b"h1" => Role::Title,
         b"script" | b"style" | b"template" | b"noscript" | b"iframe" | b"noembed" | b"noframes"
         | b"svg" | b"canvas" | b"object" => Role::Hidden,
-        b"h2" | b"h3" | b"h4" | b"h5" | b"h6" | b"p" | b"ul" | b"ol" | b"dl" | b"table"
-        | b"pre" | b"blockquote" | b"section" | b"article" | b"main" | b"nav" | b"form"
-        | b"body" | b"html" | b"head" => Role::Block,
+        b"h2" | b"h3" | b"h4" | b"h5" | b"h6" => Role::Heading,
+        b"p" | b"ul" | b"ol" | b"dl" | b"table" | b"pre" | b"blockquote" | b"section"
+        | b"article" | b"main" | b"nav" | b"form" | b"body" | b"html" | b"head" => Role::Block,
         b"address" | b"aside" | b"caption" | b"center" | b"dd" | b"details" | b"dialog"
         | b"div" | b"dt" | b"fieldset" | b"figcaption" | b"figure" | b"footer" | b"header"
         | b"legend" | b"li" | b"menu" | b"option" | b"search" | b"select" | b"summary"
@@ -188,12 +210,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::prose::{headings_begin_lines, with_marks};
 
     fn check(html: &str, expect: Expect) {
-        let Readable { title, text } = readable(html);
+        let page = readable(html);
         expect.assert_eq(&format!(
-            "{}\n{text}\n",
-            title.as_deref().unwrap_or("(none)")
+            "{}\n{}\n",
+            page.title.as_deref().unwrap_or("(none)"),
+            with_marks(&page)
         ));
     }
 
@@ -207,7 +231,7 @@ mod tests {
              Zeile<br>Umbruch<div>kasten</div>a &lt; b &amp;amp; c &notanentity; &</body></html>",
             expect![[r#"
                 Kühlschrank 280 L
-                Kühlschrank
+                # Kühlschrank
                 Nach DIN 13277, unteilbar
                 eins
                 zwei
@@ -228,7 +252,7 @@ mod tests {
             expect![[r#"
                 The one
                 before
-                another
+                # another
             "#]],
         );
         check(
@@ -255,10 +279,32 @@ mod tests {
         check(
             "<h2>no title</h2><p>text",
             expect![[r#"
-            (none)
-            no title
-            text
-        "#]],
+                (none)
+                ## no title
+                text
+            "#]],
+        );
+    }
+
+    #[test]
+    fn headings_know_their_level() {
+        check(
+            "<title>T</title><h1>One</h1>text<h2><div>boxed</div>on</h2><h3> </h3><ul><li><h6>six</h6>item</ul>\
+             <h4>left open<p>text<h5/>no heading<h2><script>x</script></h2><title>no heading</title><h1><br></h1>end",
+            expect![[r#"
+                T
+                # One
+                text
+                ## boxed
+                on
+                ###### six
+                item
+                #### left open
+                text
+                no heading
+                no heading
+                end
+            "#]],
         );
     }
 
@@ -357,9 +403,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_without_failing(html in "(<[a-z/!]{1,9}>?|&[a-z#0-9]{0,4};?|\\PC{0,3}|[ \n\0])*") {
-            let Readable { text, .. } = readable(&html);
-            prop_assert_eq!(text.trim(), &text);
+        fn any_text_is_read_without_failing(html in "(<[a-z/!]{1,9}>?|</?h[1-6]>|&[a-z#0-9]{0,4};?|\\PC{0,3}|[ \n\0])*") {
+            let page = readable(&html);
+            prop_assert_eq!(page.text.trim(), &page.text);
+            prop_assert!(headings_begin_lines(&page), "{page:?}");
+            let part = fragment(&html);
+            prop_assert!(headings_begin_lines(&part.under(None)));
         }
 
         #[test]

@@ -8,7 +8,7 @@ use crate::prose::{Prose, Readable};
 
 /// The text without markup. The title is that of the metadata at the start, else the first
 /// heading that is not empty. Metadata are left out; embedded HTML is reduced to its
-/// readable text.
+/// readable text, and its headings are never the title.
 pub(crate) fn readable(markdown: &str) -> Readable {
     // Not the parser's own metadata blocks, which it finds in the middle of a text too.
     let Split { title, body } = front_matter::split(markdown);
@@ -25,10 +25,7 @@ pub(crate) fn readable(markdown: &str) -> Readable {
     for event in Parser::new_ext(body, options) {
         page.event(event);
     }
-    Readable {
-        title: page.title,
-        text: page.body.into_text(),
-    }
+    page.body.under(page.title)
 }
 
 #[derive(Default)]
@@ -61,10 +58,12 @@ impl Page {
 
     fn start(&mut self, tag: &Tag<'_>) {
         match tag {
-            Tag::Heading { .. } => {
-                self.body.end_line();
+            Tag::Heading { level, .. } => {
                 if self.title.is_none() {
+                    self.body.end_line();
                     self.heading = Some(Prose::default());
+                } else {
+                    self.body.begin_heading(*level as u8);
                 }
             }
             Tag::TableCell => self.prose().end_word(),
@@ -80,20 +79,11 @@ impl Page {
                     let title = heading.into_text().replace('\n', " ");
                     self.title = Some(title).filter(|title| !title.is_empty());
                 }
-                self.body.end_line();
+                self.body.end_heading();
             }
             TagEnd::HtmlBlock => {
-                let page = html::readable(&std::mem::take(&mut self.html));
-                for line in page
-                    .title
-                    .iter()
-                    .map(String::as_str)
-                    .chain(page.text.lines())
-                {
-                    self.body.end_line();
-                    self.body.push(line);
-                }
-                self.body.end_line();
+                self.body.append(&html::fragment(&self.html));
+                self.html.clear();
             }
             TagEnd::TableCell => self.prose().end_word(),
             tag if is_inline(&tag) => {}
@@ -132,12 +122,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::prose::{headings_begin_lines, with_marks};
 
     fn check(markdown: &str, expect: Expect) {
-        let Readable { title, text } = readable(markdown);
+        let page = readable(markdown);
         expect.assert_eq(&format!(
-            "{}\n{text}\n",
-            title.as_deref().unwrap_or("(none)")
+            "{}\n{}\n",
+            page.title.as_deref().unwrap_or("(none)"),
+            with_marks(&page)
         ));
     }
 
@@ -150,10 +142,10 @@ mod tests {
             expect![[r#"
                 front
                 Intro.
-                The one
+                # The one
                 Some emphasis and a link, picture of a fridge
                 broken & line.
-                Second
+                ## Second
                 one
                 two
                 three
@@ -174,9 +166,9 @@ mod tests {
             expect![[r#"
                 Notes
                 First.
-                Second part: bearings. Order code 4711.
+                ## Second part: bearings. Order code 4711.
                 +++ key = 1 +++
-                key: value
+                ## key: value
                 Last.
             "#]],
         );
@@ -188,7 +180,7 @@ mod tests {
             "---\ntitle: Defrosting the Aurora freezer\ndescription: thawing\n---\n\n# Before you begin\n\nSwitch it off.",
             expect![[r#"
                 Defrosting the Aurora freezer
-                Before you begin
+                # Before you begin
                 Switch it off.
             "#]],
         );
@@ -224,6 +216,33 @@ mod tests {
     }
 
     #[test]
+    fn headings_know_their_level() {
+        check(
+            "---\ntitle: T\n---\n# One\n\n### *Three* `code` <br> on\n\n##\n\n- ## in a list\n\nTwo\n---\nlast",
+            expect![[r#"
+                T
+                # One
+                ### Three code
+                on
+                ## in a list
+                ## Two
+                last
+            "#]],
+        );
+        check(
+            "# T\n\n<div>before<h1>One</h1>text<h3></h3></div>\n\n<h2>Two</h2>\n\n<h4>\n\nnot within\n",
+            expect![[r#"
+                T
+                before
+                # One
+                text
+                ## Two
+                not within
+            "#]],
+        );
+    }
+
+    #[test]
     fn a_page_without_a_heading_has_no_title() {
         check(
             "just text\n\n#\n\n#hashtag",
@@ -252,8 +271,27 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_is_read_without_failing(markdown in "([#>*`~|\\[\\]()<!\\-+=:\n ]|[a-z0-9]{1,3}|\\PC)*") {
-            let Readable { text, .. } = readable(&markdown);
-            prop_assert_eq!(text.trim(), &text);
+            let page = readable(&markdown);
+            prop_assert_eq!(page.text.trim(), &page.text);
+            prop_assert!(headings_begin_lines(&page), "{page:?}");
+        }
+
+        #[test]
+        fn every_heading_but_the_title_is_known(
+            levels in proptest::collection::vec(1..=6_usize, 1..8),
+            between in "[a-z*\n ]{0,12}",
+        ) {
+            let section = |(i, level): (usize, &usize)| format!("{} heading{i}\n\n{between}\n\n", "#".repeat(*level));
+            let markdown: String = levels.iter().enumerate().map(section).collect();
+            let page = readable(&markdown);
+            prop_assert_eq!(page.title.as_deref(), Some("heading0"));
+            let found: Vec<(String, usize)> = page.headings.iter().map(|heading| {
+                let line = page.text[heading.at as usize..].lines().next().unwrap_or_default();
+                (line.to_owned(), usize::from(heading.level))
+            }).collect();
+            let expected: Vec<(String, usize)> =
+                levels.iter().enumerate().skip(1).map(|(i, level)| (format!("heading{i}"), *level)).collect();
+            prop_assert_eq!(found, expected);
         }
 
         #[test]

@@ -1,6 +1,8 @@
 //! Collects the plain text of a marked-up file: words stay separate, white space is
 //! collapsed, and each block is one line.
 
+use treffer_types::Heading;
+
 const SOFT_HYPHEN: char = '\u{ad}';
 
 /// The title and plain text of a marked-up file.
@@ -10,6 +12,9 @@ pub struct Readable {
     pub title: Option<String>,
     /// The text without markup, a line for each block.
     pub text: String,
+    /// The headings in `text`, in order: each begins a line of it that is not empty. The title
+    /// is none of them. A text beyond 4 GiB has no headings there.
+    pub headings: Vec<Heading>,
 }
 
 /// Plain text under construction.
@@ -17,6 +22,9 @@ pub struct Readable {
 pub(crate) struct Prose {
     text: String,
     gap: Gap,
+    headings: Vec<Heading>,
+    /// The level of a heading that has begun and of which nothing is to be read yet.
+    heading: Option<u8>,
 }
 
 /// What comes before the next visible character.
@@ -48,6 +56,9 @@ impl Prose {
                     });
                 }
                 self.gap = Gap::None;
+                if let Some(level) = self.heading.take() {
+                    self.add_heading(self.text.len(), level);
+                }
                 self.text.push_str(word);
             }
             if word.len() < piece.len() {
@@ -66,8 +77,81 @@ impl Prose {
         self.gap = Gap::Line;
     }
 
+    /// Begins a heading, on a line of its own.
+    pub(crate) fn begin_heading(&mut self, level: u8) {
+        self.end_line();
+        self.heading = Some(level);
+    }
+
+    /// Ends the heading that has begun, if one has. An empty one leaves nothing behind.
+    pub(crate) fn end_heading(&mut self) {
+        self.end_line();
+        self.heading = None;
+    }
+
+    /// Adds what was read elsewhere, on lines of its own and with its headings.
+    pub(crate) fn append(&mut self, read: &Prose) {
+        if read.text.is_empty() {
+            return self.end_line();
+        }
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        let start = self.text.len();
+        for Heading { at, level } in &read.headings {
+            self.add_heading(start + *at as usize, *level);
+        }
+        self.text.push_str(&read.text);
+        self.end_line();
+    }
+
     /// The text, without leading or trailing white space.
     pub(crate) fn into_text(self) -> String {
         self.text
     }
+
+    /// The text with its headings, under a title.
+    pub(crate) fn under(self, title: Option<String>) -> Readable {
+        Readable {
+            title,
+            text: self.text,
+            headings: self.headings,
+        }
+    }
+
+    fn add_heading(&mut self, at: usize, level: u8) {
+        if let Ok(at) = u32::try_from(at) {
+            self.headings.push(Heading { at, level });
+        }
+    }
+}
+
+/// Whether every heading begins a line that is not empty, and comes after the one before.
+#[cfg(test)]
+pub(crate) fn headings_begin_lines(page: &Readable) -> bool {
+    let Readable { text, headings, .. } = page;
+    let begins_line = |heading: &Heading| {
+        let (before, line) = text.split_at(heading.at as usize);
+        let is_visible = line
+            .chars()
+            .next()
+            .is_some_and(|first| !first.is_whitespace());
+        (1..=6).contains(&heading.level)
+            && (before.is_empty() || before.ends_with('\n'))
+            && is_visible
+    };
+    headings.iter().all(begins_line) && headings.is_sorted_by(|a, b| a.at < b.at)
+}
+
+/// The text with its headings marked as in Markdown.
+#[cfg(test)]
+pub(crate) fn with_marks(page: &Readable) -> String {
+    let mut marked = page.text.clone();
+    for Heading { at, level } in page.headings.iter().rev() {
+        marked.insert_str(
+            *at as usize,
+            &format!("{} ", "#".repeat(usize::from(*level))),
+        );
+    }
+    marked
 }
