@@ -54,7 +54,9 @@ impl Highlighter<'_> {
         let mut mentions: Vec<Mention> = Vec::new();
         for place in words(text) {
             let (terms, _) = self.index.document_terms(&text[place.clone()])?;
-            let asked = terms.iter().filter_map(|term| self.terms.get_key_value(term));
+            let asked = terms
+                .iter()
+                .filter_map(|term| self.terms.get_key_value(term));
             let rarest = asked.max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(a.0)));
             let Some((term, idf)) = rarest else {
                 continue;
@@ -143,12 +145,19 @@ mod tests {
 
     #[test]
     fn compounds_are_marked_by_their_parts() {
-        let shown = marked(Analyzer::German, "Kühlschränke", "Ein Laborkühlschrank, leise.");
+        let shown = marked(
+            Analyzer::German,
+            "Kühlschränke",
+            "Ein Laborkühlschrank, leise.",
+        );
         assert_eq!(shown, "Ein [Laborkühlschrank], leise.");
     }
 
     #[test]
     fn scripts_without_blanks_are_marked_by_pairs() {
-        assert_eq!(marked(Analyzer::Plain, "東京都", "私は東京都に住む"), "私は[東京都]に住む");
+        assert_eq!(
+            marked(Analyzer::Plain, "東京都", "私は東京都に住む"),
+            "私は[東京都]に住む"
+        );
     }
 }

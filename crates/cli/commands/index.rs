@@ -221,7 +221,11 @@ fn report_build(command: &Index, report: &BuildReport) {
         ));
     }
     if report.passages_cut > 0 {
-        let what = if documents_split > 0 { "passage" } else { "document" };
+        let what = if documents_split > 0 {
+            "passage"
+        } else {
+            "document"
+        };
         note(&format!(
             "{} longer than the bi-encoder's maximal length; it did not read {} of them (BM25 has all; [passages] in the configuration splits long documents)",
             count(report.passages_cut.into(), what),

@@ -24,7 +24,9 @@ pub struct Blueprint {
 impl Blueprint {
     /// What BM25 scores.
     pub fn bm25_unit(&self) -> Unit {
-        self.passages.as_ref().map_or(Unit::Document, |passages| passages.bm25)
+        self.passages
+            .as_ref()
+            .map_or(Unit::Document, |passages| passages.bm25)
     }
 }
 

@@ -238,7 +238,9 @@ fn splitter(
         (None, Some(scorer)) => Counter::Scorer(scorer),
         (None, None) => Counter::Words,
     };
-    let room = counter.room().map_err(|source| Error::Request(source.to_string()))?;
+    let room = counter
+        .room()
+        .map_err(|source| Error::Request(source.to_string()))?;
     if let Some((room, model)) = room
         && config.tokens > room
     {

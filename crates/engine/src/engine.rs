@@ -161,10 +161,11 @@ impl Engine {
     pub(crate) fn bm25_rows(&self, doc: DocId) -> Result<Range<u32>, Error> {
         match self.0.manifest.blueprint.bm25_unit() {
             Unit::Document => Ok(doc.0..doc.0 + 1),
-            Unit::Passage => self
-                .store()
-                .passages_of(doc)
-                .map_err(part("read", "store", self.dir())),
+            Unit::Passage => {
+                self.store()
+                    .passages_of(doc)
+                    .map_err(part("read", "store", self.dir()))
+            }
         }
     }
 

@@ -239,14 +239,19 @@ impl Gatherer {
                     cross_passages,
                     ..
                 } = &self.profile;
-                let (places, depth) = match scope.select {
+                // In mode `exhaustive`, whatever is to be read of each document.
+                let limit = match self.pipeline.scores_every_document() {
+                    true => usize::MAX,
+                    false => depth,
+                };
+                let (places, limit) = match scope.select {
                     // What several depths choose, which is more than each of them.
                     Some(select) => (select(candidates), usize::MAX),
                     None => {
                         let before =
                             self.pipeline
                                 .normalization_before(stage, normalizers, *aggregation);
-                        (first_to_rerank(candidates, order, &before, depth), depth)
+                        (first_to_rerank(candidates, order, &before, depth), limit)
                     }
                 };
                 let readings = passages_to_read(
@@ -255,7 +260,7 @@ impl Gatherer {
                     &places,
                     &self.pipeline.scorers(),
                     *cross_passages,
-                    depth,
+                    limit,
                 )?;
                 skipped = rerank(candidates, stage, answer, &readings, deadline)?;
             }
@@ -378,7 +383,9 @@ fn rerank(
         done += n;
     }
     let rest = readings[done..].chunk_by(|a, b| a.at == b.at);
-    Ok(rest.filter(|of_one| !candidates[of_one[0].at].is_scored_by(stage)).count())
+    Ok(rest
+        .filter(|of_one| !candidates[of_one[0].at].is_scored_by(stage))
+        .count())
 }
 
 /// Has a reranker score these passages.

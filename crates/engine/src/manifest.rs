@@ -361,6 +361,7 @@ mod tests {
                 name: segment.into(),
                 first_doc: 0,
                 documents: 1,
+                passages: 1,
                 parts: Parts::from([(part.into(), record)]),
             };
             let manifest = Manifest {
@@ -438,6 +439,7 @@ mod tests {
             name: "segment-1".into(),
             first_doc: 0,
             documents: 1,
+            passages: 1,
             parts: Parts::from([(parts::STORE.to_owned(), seal_with(b"content"))]),
         };
         segment.check_seals(dir.path()).unwrap();

@@ -48,12 +48,7 @@ pub(crate) fn passages_to_read(
 }
 
 /// The numbers of the most promising `most` of a document's `n` passages.
-fn most_promising(
-    candidate: &Candidate,
-    scorers: &[StageName],
-    n: u32,
-    most: usize,
-) -> Vec<u32> {
+fn most_promising(candidate: &Candidate, scorers: &[StageName], n: u32, most: usize) -> Vec<u32> {
     let rankings: Vec<Vec<u32>> = scorers
         .iter()
         .rev()

@@ -10,7 +10,7 @@
 //! baselines, `adopt` changes the profile, and `cache` stores gathered scores.
 
 use treffer_eval::Metric;
-use treffer_types::{NoProgress, Progress, StageName};
+use treffer_types::{Candidate, NoProgress, Progress, StageName};
 
 mod adopt;
 mod cache;

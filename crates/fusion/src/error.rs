@@ -108,7 +108,7 @@ pub enum Error {
 
     /// Text that names no aggregation.
     #[error(
-        "unknown aggregation `{text}`; write max, or mean:N for the mean of the N best passages"
+        "unknown aggregation `{text}`; write max, first, mean, or mean:N for the mean of the N best passages"
     )]
     UnknownAggregation {
         /// As it was given.

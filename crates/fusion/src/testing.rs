@@ -43,14 +43,18 @@ pub(crate) fn naive_raw(
     stage: StageName,
     aggregation: Aggregation,
 ) -> Option<f64> {
-    let mut scores: Vec<f64> = candidate
-        .all_evidence()
-        .filter(|(name, _)| *name == stage)
-        .map(|(_, evidence)| f64::from(evidence.score.value()))
+    let of_stage = candidate.all_evidence().filter(|(name, _)| *name == stage);
+    let mut found: Vec<(Option<u32>, f64)> = of_stage
+        .map(|(_, evidence)| (evidence.passage, f64::from(evidence.score.value())))
         .collect();
+    if aggregation == Aggregation::First {
+        found.sort_by_key(|(passage, _)| *passage);
+        return found.first().map(|(_, score)| *score);
+    }
+    let mut scores: Vec<f64> = found.into_iter().map(|(_, score)| score).collect();
     scores.sort_by(|a, b| b.total_cmp(a));
     let best = match aggregation {
-        Aggregation::Max => 1,
+        Aggregation::Max | Aggregation::First => 1,
         Aggregation::Mean { best } => scores.len().min(best as usize),
     };
     let sum: f64 = scores.get(..best)?.iter().sum();
@@ -135,6 +139,8 @@ pub(crate) fn weights() -> impl Strategy<Value = Weights> {
 pub(crate) fn aggregations() -> impl Strategy<Value = Aggregation> {
     prop_oneof![
         Just(Aggregation::Max),
+        Just(Aggregation::First),
+        Just(Aggregation::MEAN),
         (1_u32..5).prop_map(|best| Aggregation::Mean { best }),
     ]
 }

@@ -78,7 +78,14 @@ impl<'a> QueryResult<'a> {
         let Some(ranker) = ranker else {
             return Ok(result);
         };
-        for hit in hits(experiment.engine, query, &gathered.candidates, ranker, HITS, Shown::EXPLAINED)? {
+        for hit in hits(
+            experiment.engine,
+            query,
+            &gathered.candidates,
+            ranker,
+            HITS,
+            Shown::EXPLAINED,
+        )? {
             let grade = qrels.grade(&query.id, &hit.id);
             result.hits.push(JudgedHit { hit, grade });
         }

@@ -114,7 +114,10 @@ fn decode(json: &[u8]) -> Result<(Document, Vec<Passage>), serde_json::Error> {
     if passages.is_empty() {
         passages.push(Passage::whole(&document));
     }
-    match passages.iter().find(|one| one.piece(&document.text).is_none()) {
+    match passages
+        .iter()
+        .find(|one| one.piece(&document.text).is_none())
+    {
         None => Ok((document, passages)),
         Some(Passage { start, end, .. }) => {
             let what = format!("its text has no passage from byte {start} to {end}");

@@ -70,11 +70,7 @@ impl StoreWriter {
     ///
     /// # Panics
     /// If a passage does not lie within the document's text.
-    pub fn add_split(
-        &mut self,
-        document: &Document,
-        passages: &[Passage],
-    ) -> Result<DocId, Error> {
+    pub fn add_split(&mut self, document: &Document, passages: &[Passage]) -> Result<DocId, Error> {
         self.check_whole()?;
         let n_passages = passages.len().max(1);
         if self.ids.len() == u32::MAX || !self.passages.has_room_for(n_passages) {

@@ -86,7 +86,10 @@ impl Answer<'_> {
         // A text without a title is shown in the place of one.
         let is_shown = hit.title.is_empty()
             && hit.passages.len() == 1
-            && hit.passages.iter().all(|one| one.of == 1 && one.sentence.is_none());
+            && hit
+                .passages
+                .iter()
+                .all(|one| one.of == 1 && one.sentence.is_none());
         if self.explain || !(is_shown || hit.text.is_empty()) {
             blocks.extend(hit.passages.iter().map(|one| self.passage(hit, one)));
         }

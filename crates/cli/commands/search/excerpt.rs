@@ -11,11 +11,7 @@ const SENTENCE: usize = 400;
 
 /// The sentence that answers, if one is marked; else the part that has the most words of the
 /// query, from its beginning if none does. Without styles, a sentence is marked by brackets.
-pub(super) fn excerpt(
-    text: &str,
-    passage: &HitPassage,
-    has_styles: bool,
-) -> Vec<(Style, String)> {
+pub(super) fn excerpt(text: &str, passage: &HitPassage, has_styles: bool) -> Vec<(Style, String)> {
     let (start, end) = match passage.sentence {
         Some((start, end)) => (start, within(text, start, end, SENTENCE)),
         None => {
@@ -29,7 +25,11 @@ pub(super) fn excerpt(
         (true, false) => (Style::None, Style::Bold),
         (true, true) => (Style::Underlined, Style::BoldUnderlined),
     };
-    let brackets = if is_sentence && !has_styles { ["[", "]"] } else { ["", ""] };
+    let brackets = if is_sentence && !has_styles {
+        ["[", "]"]
+    } else {
+        ["", ""]
+    };
     let mut parts = vec![(Style::None, brackets[0].to_owned())];
     if start > passage.place.0 && !is_sentence {
         parts.push((Style::None, "... ".to_owned()));
@@ -129,7 +129,11 @@ mod tests {
 
     #[test]
     fn a_long_text_is_shown_where_the_words_are() {
-        let text = format!("{}the quiet door. {}", "filler ".repeat(40), "more ".repeat(40));
+        let text = format!(
+            "{}the quiet door. {}",
+            "filler ".repeat(40),
+            "more ".repeat(40)
+        );
         let shown = shown(&text, &passage(&text, &["quiet", "door"]), false);
         assert!(shown.starts_with("... quiet door. more"), "{shown}");
         assert!(shown.ends_with("more..."), "{shown}");

@@ -89,9 +89,11 @@ impl DenseEncoding<'_> {
         for ((id, _), embedding) in batch.iter().zip(embeddings) {
             cut.passages += u32::from(embedding.tokens_cut > 0);
             cut.tokens += u64::from(embedding.tokens_cut);
-            writer
-                .add(*id, &embedding.vector)
-                .map_err(part("write", "dense part", self.building))?;
+            writer.add(*id, &embedding.vector).map_err(part(
+                "write",
+                "dense part",
+                self.building,
+            ))?;
         }
         self.progress.advance(batch.len() as u64);
         batch.clear();

@@ -160,9 +160,10 @@ impl DocumentWriter {
     ) -> Result<Option<Problem>, Error> {
         let split = match &self.splitter {
             None => Split::default(),
-            Some(splitter) => splitter
-                .split(document)
-                .map_err(|source| Error::Split { id: document.id.clone(), source })?,
+            Some(splitter) => splitter.split(document).map_err(|source| Error::Split {
+                id: document.id.clone(),
+                source,
+            })?,
         };
         let doc = match self.store.add_split(document, &split.passages) {
             Ok(doc) => doc,

@@ -52,12 +52,7 @@ impl Breaks {
 
     /// The place nearest to `target` within `low..high`, of the best kind that there is.
     pub(super) fn nearest(&self, low: u32, target: u32, high: u32) -> Option<u32> {
-        let kinds = [
-            &self.paragraphs,
-            &self.lines,
-            &self.sentences,
-            &self.words,
-        ];
+        let kinds = [&self.paragraphs, &self.lines, &self.sentences, &self.words];
         kinds.into_iter().find_map(|places| {
             let within = within(places, low, high);
             within.iter().copied().min_by_key(|at| at.abs_diff(target))

@@ -330,7 +330,11 @@ impl<'a> Contexts<'a> {
     /// room for.
     fn context(&self) -> Result<Context, BoxError> {
         let headings: Vec<&str> = self.path.iter().map(|(_, heading)| *heading).collect();
-        let shorter = [&headings[..], &headings[headings.len().saturating_sub(1)..], &[]];
+        let shorter = [
+            &headings[..],
+            &headings[headings.len().saturating_sub(1)..],
+            &[],
+        ];
         for headings in shorter {
             let parts = [self.title.as_str()].into_iter();
             let parts: Vec<&str> = (parts.chain(headings.iter().copied()))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use treffer_api::{HitPassage, SearchOptions};
 use treffer_bm25::{Highlighter, Mention};
-use treffer_types::{Candidate, Document, Evidence, Passage, Query, Score, StageMap, StageName};
+use treffer_types::{BoxError, Candidate, Document, Evidence, Passage, Query, StageName};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::engine::Engine;
@@ -86,7 +86,9 @@ impl<'a> Passages<'a> {
     fn best_reader(&self) -> Result<Option<(StageName, Box<dyn StageQuery + 'a>)>, Error> {
         for stage in self.stages.iter().rev() {
             let query = [self.query];
-            let begun = self.engine.begin(*stage, &query, Profile::default().parameters());
+            let begun = self
+                .engine
+                .begin(*stage, &query, Profile::default().parameters());
             let begun = begun.map_err(|source| self.failed(*stage, source))?;
             for reader in begun.into_iter().filter(|reader| reader.reads_any_text()) {
                 return Ok(Some((*stage, reader)));
@@ -95,7 +97,7 @@ impl<'a> Passages<'a> {
         Ok(None)
     }
 
-    fn failed(&self, stage: StageName, source: treffer_types::BoxError) -> Error {
+    fn failed(&self, stage: StageName, source: BoxError) -> Error {
         Error::Stage {
             stage,
             query: query_name(self.query),
@@ -193,9 +195,8 @@ impl<'a> Passages<'a> {
             shown.sentence = sentence.map(|(from, to)| (start + from, start + to));
         }
         if self.shown.explain {
-            let is_it = |evidence: &Evidence| {
-                evidence.passage == Some(number) || passages.len() == 1
-            };
+            let is_it =
+                |evidence: &Evidence| evidence.passage == Some(number) || passages.len() == 1;
             let mut cut = 0;
             for (stage, evidence) in candidate.all_evidence().filter(|(_, one)| is_it(one)) {
                 shown.scores.insert(stage, evidence.score);
@@ -210,19 +211,26 @@ impl<'a> Passages<'a> {
     /// ones; `None` if there is none.
     fn best_sentence(&self, text: &str) -> Result<Option<(usize, usize)>, Error> {
         let sentences = sentences(text);
-        let texts: Vec<&str> = sentences.iter().map(|(from, to)| &text[*from..*to]).collect();
+        let texts: Vec<&str> = sentences
+            .iter()
+            .map(|(from, to)| &text[*from..*to])
+            .collect();
         let scores: Vec<f64> = match &self.reader {
             Some((stage, reader)) => {
                 let scores = reader.compare(&texts);
                 let scores = scores.map_err(|source| self.failed(*stage, source))?;
-                scores.iter().map(|score| f64::from(score.value())).collect()
+                scores
+                    .iter()
+                    .map(|score| f64::from(score.value()))
+                    .collect()
             }
             None => {
                 let weight = |text: &&str| Ok(weight_of(&self.mentions(text)?));
                 texts.iter().map(weight).collect::<Result<_, Error>>()?
             }
         };
-        let better = |best: (usize, f64), one: (usize, f64)| if one.1 > best.1 { one } else { best };
+        let better =
+            |best: (usize, f64), one: (usize, f64)| if one.1 > best.1 { one } else { best };
         let best = scores.into_iter().enumerate().reduce(better);
         Ok(best.and_then(|(at, _)| sentences.get(at).copied()))
     }

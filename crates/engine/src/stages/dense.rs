@@ -106,7 +106,11 @@ impl StageQuery for DenseQuery<'_> {
     fn compare(&self, texts: &[&str]) -> Result<Vec<Score>, BoxError> {
         let embeddings = self.embedder.embed_passages(texts)?;
         let cosines = embeddings.into_iter().map(|embedding| {
-            let products = embedding.vector.iter().zip(&self.vector).map(|(a, b)| a * b);
+            let products = embedding
+                .vector
+                .iter()
+                .zip(&self.vector)
+                .map(|(a, b)| a * b);
             let cosine: f32 = products.sum();
             Score::new(cosine).ok_or_else(|| format!("the bi-encoder gave {cosine}").into())
         });

@@ -217,7 +217,8 @@ impl Writer {
             self.number(candidate.all_evidence().len());
             for (stage, evidence) in candidate.all_evidence() {
                 self.0.push(code(stage));
-                self.0.extend(evidence.passage.unwrap_or(WHOLE).to_le_bytes());
+                self.0
+                    .extend(evidence.passage.unwrap_or(WHOLE).to_le_bytes());
                 self.0.extend(evidence.score.value().to_le_bytes());
                 self.0.extend(evidence.tokens_cut.to_le_bytes());
             }
@@ -353,9 +354,9 @@ mod tests {
             score: Score::new(score).unwrap(),
             tokens_cut,
         };
-        candidate.add(StageName::DENSE, evidence(0, 0.1, 0));
-        candidate.add(StageName::CROSS, evidence(0, -11.3, 3));
-        candidate.add(StageName::CROSS, evidence(4, -9.5, 0));
+        candidate.add(StageName::DENSE, evidence(None, 0.1, 0));
+        candidate.add(StageName::CROSS, evidence(Some(0), -11.3, 3));
+        candidate.add(StageName::CROSS, evidence(Some(4), -9.5, 0));
         let trace = StageTrace {
             stage: StageName::CROSS,
             elapsed: Duration::from_nanos(12_345),

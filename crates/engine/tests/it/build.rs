@@ -4,6 +4,7 @@
 use std::fs::{self, File};
 use std::sync::Arc;
 
+use treffer_engine::build::PassageCounts;
 use treffer_engine::config::DEFAULT_PROFILE;
 use treffer_engine::manifest::{LOCK, LOCK_CONTENT};
 use treffer_engine::models::ModelSource;
@@ -28,7 +29,8 @@ fn an_index_is_built_opened_and_searched() {
     let place = fridges();
     let report = place.build().unwrap();
     assert_eq!((report.documents, report.problems), (3, 0));
-    assert_eq!((report.documents_cut, report.tokens_cut), (0, 0));
+    assert_eq!((report.passages_cut, report.tokens_cut), (0, 0));
+    assert_eq!((report.passages.passages, report.passages.most), (3, 1));
     let steps: Vec<&str> = report.steps.iter().map(|(step, _)| *step).collect();
     assert_eq!(steps, ["read", "encode", "commit"]);
 
@@ -157,10 +159,16 @@ fn a_document_of_a_million_words_is_indexed_beside_others() {
     ]);
     let report = place.build().unwrap();
     assert_eq!((report.documents, report.problems), (3, 0));
-    assert_eq!(
-        (report.documents_cut, report.tokens_cut),
-        (1, 1_000_000 - 256)
-    );
+    assert_eq!((report.passages_cut, report.tokens_cut), (0, 0));
+    let PassageCounts {
+        passages,
+        documents_split,
+        most,
+        ..
+    } = report.passages;
+    assert_eq!((passages, documents_split), (most + 2, 1));
+    // All but some tens of words of each are new.
+    assert!((1_000_000 / 256..1_000_000 / 200).contains(&most), "{most}");
     let index = place.open();
     let result = search(&index, &Profile::default(), "needle");
     let hit = result
@@ -170,7 +178,12 @@ fn a_document_of_a_million_words_is_indexed_beside_others() {
         .expect("the long document");
     assert!(raw(hit, BM25).is_some_and(|score| score > 0.0));
     assert_eq!(hit.text.len(), long.len());
-    assert_eq!(hit.tokens_cut, Some(1_000_000 - 256));
+    let passage = &hit.passages[0];
+    assert_eq!(
+        (passage.number, passage.of, passage.tokens_cut),
+        (most - 1, most, Some(0))
+    );
+    assert!(hit.text[passage.place.0..passage.place.1].ends_with("needle"));
     assert_eq!(search(&index, &Profile::default(), "w3").hits[0].id, "last");
 }
 

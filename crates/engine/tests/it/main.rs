@@ -12,6 +12,7 @@ mod failures;
 mod judge;
 mod modes;
 mod oracle;
+mod passages;
 mod rerank;
 mod support;
 mod topics;

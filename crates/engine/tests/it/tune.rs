@@ -24,7 +24,7 @@ use treffer_fusion::Weights;
 use treffer_testkit::{Random, RecordingProgress, random_corpus, random_queries};
 use treffer_types::{NoProgress, Qrels, Query, StageMap, StageName};
 
-use crate::support::{ALL, Place, by_stage, depths, everything, search};
+use crate::support::{ALL, Place, by_stage, config, depths, everything, search};
 use crate::support::{BM25, CROSS, DENSE};
 
 const N_DOCS: usize = 60;
@@ -32,6 +32,15 @@ const N_QUERIES: usize = 24;
 
 fn place() -> (Place, Engine) {
     let place = Place::built(&random_corpus(41, N_DOCS));
+    let index = place.open();
+    (place, index)
+}
+
+/// The same documents, of which most have several passages.
+fn split_place() -> (Place, Engine) {
+    let mut place = Place::with_corpus(&random_corpus(41, N_DOCS));
+    place.config = config(&["passages.tokens=16", "passages.overlap=4"]);
+    place.build().unwrap();
     let index = place.open();
     (place, index)
 }

@@ -67,6 +67,8 @@ fn the_mean_is_of_the_best_passages_or_of_all() {
         ("mean:2", 0.75),
         ("mean:4", -0.3125),
         ("mean:9", -0.3125),
+        ("mean", -0.3125),
+        ("first", 0.25),
     ] {
         let aggregation: Aggregation = text.parse().unwrap();
         let found = aggregation.aggregate(&candidate, StageName::DENSE);
@@ -77,7 +79,7 @@ fn the_mean_is_of_the_best_passages_or_of_all() {
 
 #[test]
 fn an_aggregation_is_read_as_it_is_written() {
-    for text in ["max", "mean:1", "mean:3"] {
+    for text in ["max", "first", "mean", "mean:1", "mean:3"] {
         let aggregation: Aggregation = text.parse().unwrap();
         assert_eq!(aggregation.to_string(), text);
         let json = serde_json::to_string(&aggregation).unwrap();
@@ -88,7 +90,10 @@ fn an_aggregation_is_read_as_it_is_written() {
         );
     }
     for (text, reason) in [
-        ("mean", "unknown aggregation `mean`; write max, or mean:N"),
+        (
+            "best",
+            "unknown aggregation `best`; write max, first, mean, or mean:N",
+        ),
         ("mean:", "unknown aggregation"),
         ("mean:-1", "unknown aggregation"),
         ("max:1", "unknown aggregation"),

@@ -240,6 +240,14 @@ impl treffer_types::PairScorer for Broken {
     ) -> Result<Vec<treffer_types::PairScore>, treffer_types::BoxError> {
         Err("out of memory".into())
     }
+
+    fn token_ends(&self, text: &str) -> Result<Vec<u32>, treffer_types::BoxError> {
+        self.0.token_ends(text)
+    }
+
+    fn pair_room(&self) -> Result<usize, treffer_types::BoxError> {
+        self.0.pair_room()
+    }
 }
 
 #[test]

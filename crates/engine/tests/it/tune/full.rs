@@ -3,7 +3,7 @@
 
 use treffer_engine::profile::Order;
 use treffer_engine::tune::{Choice, Setup};
-use treffer_fusion::Normalizer;
+use treffer_fusion::{Aggregation, Normalizer};
 
 use super::*;
 
@@ -26,6 +26,23 @@ fn full<'a>(profile: &'a Profile) -> TuneRequest<'a> {
 #[test]
 fn every_choice_is_worth_what_searching_with_it_gives() {
     let (_place, index) = place();
+    check_choices(&index, &hybrid());
+}
+
+#[test]
+fn so_it_is_where_documents_have_several_passages() {
+    let (_place, index) = split_place();
+    assert!(index.has_split_documents());
+    check_choices(&index, &hybrid());
+    let two_of_each = Profile {
+        cross_passages: 2,
+        ..hybrid()
+    };
+    check_choices(&index, &two_of_each);
+}
+
+/// Every choice that tuning reports has the mean that searching with it has.
+fn check_choices(index: &Engine, hybrid: &Profile) {
     for mode in [
         Mode::Hybrid,
         Mode::Cascade,
@@ -38,13 +55,13 @@ fn every_choice_is_worth_what_searching_with_it_gives() {
                 Mode::Exhaustive => depths(16, 12, N_DOCS),
                 _ => depths(16, 12, 11),
             },
-            ..hybrid()
+            ..hybrid.clone()
         };
-        let topics = topics(&index, judged_by(&index, CROSS));
-        let report = run(&index, &full(&profile), &topics);
+        let topics = topics(index, judged_by(index, CROSS));
+        let report = run(index, &full(&profile), &topics);
         let is_right = |choice: &Choice, expected: f64| {
             let profile = choice.apply(&profile);
-            let found = mean(values_of(&index, &profile, choice.weights.clone(), &topics));
+            let found = mean(values_of(index, &profile, choice.weights.clone(), &topics));
             assert!(
                 (found - expected).abs() < 1e-9,
                 "{mode}: {choice:?} {found} {expected}"
@@ -61,7 +78,7 @@ fn every_choice_is_worth_what_searching_with_it_gives() {
         // What each fold chose, on the queries that it was not chosen by.
         for (fold, choice) in report.fold_choices.iter().enumerate() {
             let profile = choice.apply(&profile);
-            let values = values_of(&index, &profile, choice.weights.clone(), &topics);
+            let values = values_of(index, &profile, choice.weights.clone(), &topics);
             for (query, value) in report.queries.iter().zip(values) {
                 if query.fold == fold {
                     assert!((query.out_of_fold - value).abs() < 1e-9, "{mode} {fold}");
@@ -170,6 +187,7 @@ fn a_choice_becomes_a_profile_and_nothing_else_of_it_changes() {
             depths: depths(4, 3, 10),
             cross_order: Order::Stage(StageName::DENSE),
             normalizers: StageMap::from_fn(&ALL, |_| Normalizer::ZScore),
+            aggregation: Aggregation::Mean { best: 3 },
         },
         weights: "0.5,0.5,0".parse().unwrap(),
     };
