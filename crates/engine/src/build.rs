@@ -6,6 +6,7 @@
 
 mod commit;
 mod encoding;
+mod language;
 mod reading;
 
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ use treffer_types::{Document, Embedder, Progress};
 
 use self::commit::{Commit, Committed, Workplace, next_generation, refuse_foreign};
 use self::encoding::{Cut, DenseEncoding};
+pub use self::language::UnreadLanguages;
 use self::reading::{Counts, DocumentWriter, Reading, duplicate};
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
@@ -49,6 +51,8 @@ pub struct BuildReport {
     pub problems: u64,
     /// Files of folders that were not read, by kind.
     pub passed_over: PassedOver,
+    /// Documents whose record names no language where it should.
+    pub unread_languages: UnreadLanguages,
     /// Documents longer than the bi-encoder's maximal length.
     pub documents_cut: u32,
     /// Tokens beyond that length, over all documents.
@@ -86,10 +90,11 @@ pub fn build(
         progress,
         on_problem,
     };
-    let (counts, mut parts) = clock.time("read", || {
+    let (counts, mut parts, unread_languages) = clock.time("read", || {
         let mut writer = DocumentWriter::create(&building, request.config)?;
         let counts = reading.run(&mut |document, origin| writer.add(document, origin))?;
-        Ok::<_, Error>((counts, writer.finish()?))
+        let (parts, unread_languages) = writer.finish()?;
+        Ok::<_, Error>((counts, parts, unread_languages))
     })?;
     let Counts {
         documents,
@@ -124,6 +129,7 @@ pub fn build(
         documents,
         problems,
         passed_over,
+        unread_languages,
         documents_cut,
         tokens_cut,
         bytes,

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`document`] and [`query`] are the input, [`stage`] names the stages,
 //! [`score`] and [`candidate`] pass between them, [`hit`] is what a stage contributes to a
-//! result, [`model`] describes a model folder, [`scoring`] what a cross-encoder's scores are,
+//! result, [`language`] is that of a text, [`model`] describes a model folder, [`scoring`] what a cross-encoder's scores are,
 //! [`settings`] what a configuration says of a model, [`device`] is where a model runs, [`traits`]
 //! holds the traits that models, clocks and progress reports implement, and [`qrels`] the
 //! relevance judgments.
@@ -19,6 +19,7 @@ pub mod candidate;
 pub mod device;
 pub mod document;
 pub mod hit;
+pub mod language;
 pub mod model;
 pub mod qrels;
 pub mod query;
@@ -32,6 +33,7 @@ pub use candidate::{Candidate, Evidence, PassageId};
 pub use device::{CpuBackend, Device, InstructionSet, InvalidDevice};
 pub use document::{DocId, Document, Heading, Metadata};
 pub use hit::StageScore;
+pub use language::{Language, LanguageTag};
 pub use model::{
     Fingerprint, ModelDetails, ModelFolder, ModelRole, ModelSpec, PooledLayer, Pooling,
 };

@@ -8,6 +8,7 @@ use treffer_store::{Error as StoreError, StoreWriter};
 use treffer_types::{Document, Progress};
 
 use super::BuildRequest;
+use super::language::{RecordLanguages, UnreadLanguages};
 use crate::config::Config;
 use crate::error::{Error, part, stop_if_asked};
 use crate::manifest::{Parts, parts};
@@ -99,6 +100,7 @@ pub(super) struct DocumentWriter {
     dir: PathBuf,
     store: StoreWriter,
     bm25: Bm25Writer,
+    languages: RecordLanguages,
 }
 
 impl DocumentWriter {
@@ -112,6 +114,7 @@ impl DocumentWriter {
                 "BM25 part",
                 &bm25,
             ))?,
+            languages: RecordLanguages::new(&config.language),
         })
     }
 
@@ -131,21 +134,25 @@ impl DocumentWriter {
             }
             Err(error) => return Err(part("write", "store", &self.dir)(error)),
         };
-        self.bm25
-            .add(doc, &document.title, &document.text)
-            .map_err(part("write", "BM25 part", &self.dir))?;
+        let Document { title, text, .. } = document;
+        let added = match self.languages.of(document) {
+            None => self.bm25.add(doc, title, text),
+            known => self.bm25.add_in(known, doc, title, text),
+        };
+        added.map_err(part("write", "BM25 part", &self.dir))?;
         Ok(None)
     }
 
-    /// The seals of the parts that were written.
-    pub(super) fn finish(self) -> Result<Parts, Error> {
+    /// The seals of the parts that were written, and records that name no language.
+    pub(super) fn finish(self) -> Result<(Parts, UnreadLanguages), Error> {
         let store = self.store.finish();
         let store = store.map_err(part("finish", "store", &self.dir))?;
         let bm25 = self.bm25.finish();
         let bm25 = bm25.map_err(part("finish", "BM25 part", &self.dir))?;
-        Ok(Parts::from([
+        let parts = Parts::from([
             (parts::STORE.to_owned(), store),
             (parts::BM25.to_owned(), bm25),
-        ]))
+        ]);
+        Ok((parts, self.languages.finish()))
     }
 }
