@@ -21,6 +21,7 @@ mod repeat;
 mod search;
 mod spellings;
 
+mod analyze;
 mod compare;
 mod eval;
 mod examples;

@@ -51,6 +51,7 @@
 //! What is written together is asked for together: `LABO288` does not find 288 alone. Digits
 //! are never cut or run together, so that 13277 finds neither 13271 nor 132 77.
 
+use serde::Serialize;
 use treffer_types::Language;
 
 use crate::config::{Analyzer, Bm25Config};
@@ -62,12 +63,14 @@ mod runs;
 mod scripts;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod units;
 mod vocabulary;
 mod words;
 
 use characters::{Accents, normalize};
 use runs::Runs;
+pub use trace::{RunTrace, TermTrace, Trace, WordTrace};
 use units::Units;
 use vocabulary::Vocabulary;
 use words::Words;
@@ -104,11 +107,12 @@ pub struct QueryWord {
 }
 
 /// Terms that are asked for together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Form {
     /// At least one.
     pub terms: Vec<String>,
     /// The term that was cut into these, if one was: they give less than it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cut_from: Option<String>,
 }
 

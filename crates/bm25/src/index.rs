@@ -7,7 +7,7 @@ use treffer_disk::{SealRecord, Sealed};
 use treffer_types::{DocId, Language, Score};
 
 use crate::analysis::compounds::{for_each_part, split};
-use crate::analysis::{Analysis, Indexed, Languages, QueryWord};
+use crate::analysis::{Analysis, Indexed, Languages, QueryWord, Trace};
 use crate::clause::{Clause, ClauseCursor, clauses};
 use crate::config::{Analyzer, Bm25Config};
 use crate::error::Error;
@@ -195,6 +195,16 @@ impl Bm25Index {
             )?;
         }
         Ok((terms, length))
+    }
+
+    /// What becomes of a text in this index, as a document and as a query.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub fn trace(&self, text: &str) -> Result<Trace, Error> {
+        let is_piece = |word: &str| self.segment.is_piece(word);
+        self.analysis
+            .trace(text, self.detect(text), self.languages_of(text), is_piece)
     }
 
     /// The length of a query, as [`document_terms`](Self::document_terms) gives it.

@@ -31,6 +31,7 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
 use treffer_types::Language;
 
 mod function_words;
@@ -45,7 +46,7 @@ pub(crate) struct Detector {
 }
 
 /// What speaks for the language of a text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Detection {
     /// The language; `None` if it is unsure.
     pub language: Option<Language>,

@@ -113,15 +113,17 @@ mod search;
 mod segment;
 mod spool;
 mod stop_words;
+mod text_analysis;
 mod top;
 mod verify;
 mod writer;
 
-pub use analysis::{Form, QueryWord};
+pub use analysis::{Form, QueryWord, RunTrace, TermTrace, Trace, WordTrace};
 pub use config::{Analyzer, Bm25Config, Fields};
 pub use error::Error;
 pub use explain::{FieldScore, TermScore};
 pub use index::Bm25Index;
 pub use language::Detection;
 pub use language_column::LanguageCounts;
+pub use text_analysis::TextAnalysis;
 pub use writer::Bm25Writer;

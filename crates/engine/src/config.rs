@@ -8,7 +8,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use treffer_bm25::Bm25Config;
-pub use treffer_bm25::Fields;
+pub use treffer_bm25::{Analyzer, Fields};
 use treffer_types::Device;
 
 pub use crate::blueprint::{Blueprint, CrossConfig, DenseConfig, LanguageConfig};

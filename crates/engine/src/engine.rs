@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use treffer_api::SearchOptions;
-use treffer_bm25::{Bm25Index, Detection, LanguageCounts};
+use treffer_bm25::{Bm25Index, Detection, LanguageCounts, Trace};
 use treffer_fusion::Weights;
 use treffer_store::Store;
 use treffer_types::{BoxError, Device, DocId, Language, Query, StageName, stage_list};
@@ -149,6 +149,15 @@ impl Engine {
     /// this language, or in all if it is unsure.
     pub fn detect_language(&self, query: &str) -> Detection {
         self.bm25().detect(query)
+    }
+
+    /// What becomes of a text in BM25, as a document and as a query.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub fn analyze(&self, text: &str) -> Result<Trace, Error> {
+        let trace = self.bm25().trace(text);
+        trace.map_err(part("read", "BM25 part", self.dir()))
     }
 
     /// Number of documents by language.

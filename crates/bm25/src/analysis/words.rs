@@ -49,16 +49,21 @@ pub(super) struct Words<'a, S> {
 impl<S: Sink> Words<'_, S> {
     pub(super) fn read(&mut self) {
         let mut at = 0;
-        while let Some(run) = self.runs.get(at) {
-            at = match run.kind {
-                Kind::Unspaced => self.unspaced(at),
-                Kind::Number => self
-                    .dimensions(at)
-                    .or_else(|| self.quantity(at))
-                    .unwrap_or_else(|| self.compound(at)),
-                Kind::Letters => self.compound(at),
-                Kind::Sign => at + 1,
-            };
+        while self.runs.get(at).is_some() {
+            at = self.step(at);
+        }
+    }
+
+    /// Takes the word that begins at `at`. Returns where the next one begins.
+    pub(super) fn step(&mut self, at: usize) -> usize {
+        match self.runs.get(at).map(|run| run.kind) {
+            Some(Kind::Unspaced) => self.unspaced(at),
+            Some(Kind::Number) => self
+                .dimensions(at)
+                .or_else(|| self.quantity(at))
+                .unwrap_or_else(|| self.compound(at)),
+            Some(Kind::Letters) => self.compound(at),
+            Some(Kind::Sign) | None => at + 1,
         }
     }
 
