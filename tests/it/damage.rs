@@ -70,7 +70,7 @@ fn another_format_is_refused_with_both_numbers() {
     let here = indexed();
     let text = here
         .read("index/manifest.json")
-        .replace("\"format\": 3", "\"format\": 9");
+        .replace("\"format\": 4", "\"format\": 9");
     let manifest = text
         .split_once("\"manifest\": ")
         .unwrap()
@@ -82,7 +82,7 @@ fn another_format_is_refused_with_both_numbers() {
         "index/manifest.json",
         format!("{{\"crc32\": {sum}, \"manifest\": {manifest}}}\n"),
     );
-    refused(&here, "index", "has format 9, this program reads format 3");
+    refused(&here, "index", "has format 9, this program reads format 4");
 }
 
 #[test]

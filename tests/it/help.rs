@@ -24,6 +24,7 @@ fn the_help_is_one_page() {
           eval         Measure every stage and the fusion against relevance judgments
           tune         Find the fusion weights for an index on judged queries
           explain      Explain why a document ranks where it does, or is not found
+          analyze      Show what becomes of a text in BM25: characters, words, terms, language
           compare      Compare runs with a baseline and test whether they differ significantly
           fuse         Fuse runs of any programs into one
           rerank       Rerank the run of any program with the cross-encoder
@@ -55,6 +56,7 @@ fn every_command_has_help() {
         "eval",
         "tune",
         "explain",
+        "analyze",
         "compare",
         "fuse",
         "rerank",
@@ -82,7 +84,7 @@ fn every_command_has_help() {
 #[test]
 fn commands_for_runs_show_examples() {
     let here = Place::empty();
-    for command in ["explain", "compare", "fuse", "rerank", "judge"] {
+    for command in ["explain", "analyze", "compare", "fuse", "rerank", "judge"] {
         here.treffer(&format!("{command} --help"))
             .succeeds()
             .prints("\nExamples:\n")

@@ -10,6 +10,7 @@ fn the_table_names_documents_stages_and_profiles() {
         .says_nothing()
         .prints("documents        60\n")
         .prints("all checksums right")
+        .prints("languages        ")
         .prints("written by       treffer ")
         .prints("bm25             english analyzer, title and text as one field, k1 0.9, b 0.4\n")
         .prints("dense            tiny-bert-bi, at most 32 tokens, fingerprint ")

@@ -14,12 +14,14 @@ mod index;
 mod inputs;
 mod records;
 
+mod languages;
 mod profiles;
 mod queries;
 mod repeat;
 mod search;
 mod spellings;
 
+mod analyze;
 mod compare;
 mod eval;
 mod examples;

@@ -1,6 +1,6 @@
 //! `treffer search`: forms of output, stages, weights, profiles.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fixtures::{indexed, indexed_in_three_stages};
 use crate::util::Place;
@@ -53,8 +53,11 @@ fn json_is_one_object_per_query() {
     assert_eq!(keys(&lines[0]), ["query", "n_candidates", "stages", "hits"]);
     assert_eq!(
         keys(&lines[0]["hits"][0]),
-        ["rank", "id", "score", "title", "text"]
+        ["rank", "id", "score", "title", "text", "passages"]
     );
+    let passage = &lines[0]["hits"][0]["passages"][0];
+    assert_eq!(passage["place"], json!([0, 17]));
+    assert_eq!(passage["highlights"], json!([[0, 4], [5, 9]]));
 }
 
 #[track_caller]
@@ -144,7 +147,8 @@ fn an_explanation_adds_up_to_the_score() {
     }
     let first = &value["hits"][0];
     assert!(
-        first["stages"]["cross"]["raw"].is_number() && first["passage"].is_object(),
+        first["stages"]["cross"]["raw"].is_number()
+            && first["passages"][0]["scores"]["cross"].is_number(),
         "{first}"
     );
 }
@@ -167,7 +171,7 @@ fn an_explanation_is_a_table_of_stages() {
     ran.prints("             bm25 ")
         .prints("             dense ")
         .prints("             cross ")
-        .prints("passage 0");
+        .prints("passage 1 of 1 (bytes 0-");
 }
 
 #[test]

@@ -9,11 +9,19 @@
 //! 4. **Terms**: the parts of a word, the word as a whole, and what else finds it.
 //! 5. **Vocabulary** (`vocabulary`): words of letters lose stop words and endings, by language.
 //!
+//! # Languages
+//!
+//! The analyzer `mixed` has a vocabulary for each language. A document goes through that of its
+//! own, a query too, and what is unsure goes through both: a document then has the terms of both,
+//! and a query asks for each word in the form that gives the document more. Only the last step
+//! differs, so that a text is cut into the same words in every language. Therefore an apostrophe
+//! between letters belongs to the word, and each language drops what it has there (`'s`, `l'`).
+//!
 //! # Compounds
 //!
 //! What a language writes in one word is cut afterwards (`compounds`), where all pieces are terms of
 //! the index. These are known once all documents are read, so documents wait for the end of a build
-//! (`spool`); queries look terms up. A document with `Laborkühlschrank` is also indexed under
+//! (`spool`); queries look them up (`pieces`). A document with `Laborkühlschrank` is also indexed under
 //! `labor`, `kuhlschrank`, `kuhl` and `schrank`, if all of these are terms of the index. A query for
 //! it asks for the whole, or for `labor` and `kuhlschrank`, which give less together. What is not
 //! written in one word of letters (the whole of `Labor-Kühlschrank`, codes, numbers) is not cut.
@@ -43,6 +51,9 @@
 //! What is written together is asked for together: `LABO288` does not find 288 alone. Digits
 //! are never cut or run together, so that 13277 finds neither 13271 nor 132 77.
 
+use serde::Serialize;
+use treffer_types::Language;
+
 use crate::config::{Analyzer, Bm25Config};
 
 mod characters;
@@ -52,6 +63,7 @@ mod runs;
 mod scripts;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod units;
 mod vocabulary;
 mod words;
@@ -59,6 +71,7 @@ mod words;
 use characters::{Accents, normalize};
 use runs::Runs;
 pub(crate) use scripts::has_no_blanks;
+pub use trace::{RunTrace, TermTrace, Trace, WordTrace};
 use units::Units;
 use vocabulary::Vocabulary;
 use words::Words;
@@ -69,7 +82,8 @@ pub(crate) struct Analysis {
     accents: Accents,
     /// Whether an apostrophe between two letters belongs to the word, as in `don't`.
     apostrophes: bool,
-    vocabulary: Vocabulary,
+    /// One; with the analyzer for several languages, those of German, English and all others.
+    vocabularies: Vec<Vocabulary>,
     units: Units,
 }
 
@@ -80,104 +94,261 @@ pub(crate) struct Scratch {
     runs: Runs,
 }
 
-/// Whether a term of a document may be a compound or a piece of one.
+/// Whether a term of a document may be a compound.
 pub(crate) fn is_word(role: Role, term: &str) -> bool {
-    role == Role::Part && compounds::is_plain_word(term)
+    role == Role::Word && compounds::is_plain_word(term)
 }
 
-/// A word of a query, in the forms in which it is asked for.
+/// A word of a query, in the forms in which it is asked for: the one that gives a document most
+/// counts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryWord {
-    /// The terms of its parts, asked for together.
-    pub parts: Vec<String>,
-    /// The term of the whole, asked for in place of the parts.
-    pub whole: Option<String>,
-    /// Whether the whole is how the word is written, and the parts are words of the index of
-    /// which it is made: then they give less than the whole.
-    pub is_cut: bool,
+    /// At least one, without repetition.
+    pub forms: Vec<Form>,
+}
+
+/// Terms that are asked for together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Form {
+    /// At least one.
+    pub terms: Vec<String>,
+    /// The term that was cut into these, if one was: they give less than it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut_from: Option<String>,
+}
+
+impl Form {
+    fn of(terms: Vec<String>) -> Self {
+        let cut_from = None;
+        Form { terms, cut_from }
+    }
+}
+
+/// The languages in which a text is analyzed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Languages {
+    One(Language),
+    /// German and English: the text may be either.
+    Both,
+    /// Every one.
+    All,
+}
+
+impl From<Option<Language>> for Languages {
+    /// Of a document.
+    fn from(language: Option<Language>) -> Self {
+        language.map_or(Languages::Both, Languages::One)
+    }
+}
+
+/// What becomes of a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Indexed {
+    pub(crate) terms: Vec<String>,
+    /// Those that may be compounds.
+    pub(crate) words: Vec<String>,
+    pub(crate) length: u32,
 }
 
 impl Analysis {
     /// The chain that `config` names.
     pub(crate) fn new(config: &Bm25Config) -> Self {
-        let accents = match (config.folds_accents(), config.analyzer) {
+        let folds = config.folds_accents();
+        let accents = match (folds, config.analyzer) {
             (false, _) => Accents::Kept,
             // The stemmer decides about them, after it has used them.
-            (true, Analyzer::German) => Accents::FoldedExceptUmlauts,
+            (true, Analyzer::German | Analyzer::Mixed) => Accents::FoldedExceptUmlauts,
             (true, Analyzer::English | Analyzer::Plain) => Accents::Folded,
         };
         Analysis {
             accents,
-            apostrophes: config.analyzer == Analyzer::English,
-            vocabulary: Vocabulary::new(config.analyzer),
+            apostrophes: matches!(config.analyzer, Analyzer::English | Analyzer::Mixed),
+            vocabularies: match config.analyzer {
+                Analyzer::German => vec![Vocabulary::alone(Language::German)],
+                Analyzer::English => vec![Vocabulary::alone(Language::English)],
+                Analyzer::Plain => vec![Vocabulary::alone(Language::Other)],
+                Analyzer::Mixed => Vocabulary::of_all(folds),
+            },
             units: Units::new(),
         }
     }
 
+    fn vocabularies(&self, languages: Languages) -> &[Vocabulary] {
+        let all = self.vocabularies.as_slice();
+        match languages {
+            _ if all.len() == 1 => all,
+            Languages::One(language) => {
+                let at = all
+                    .iter()
+                    .position(|vocabulary| vocabulary.language() == language);
+                at.map_or(all, |at| &all[at..=at])
+            }
+            Languages::Both => &all[..2],
+            Languages::All => all,
+        }
+    }
+
     /// Passes the terms of `text` to `sink`, word by word.
-    pub(crate) fn read(&self, text: &str, scratch: &mut Scratch, sink: &mut impl Sink) {
+    pub(crate) fn read(
+        &self,
+        text: &str,
+        languages: Languages,
+        scratch: &mut Scratch,
+        sink: &mut impl Sink,
+    ) {
+        self.read_runs(text, scratch);
+        match self.vocabularies(languages) {
+            [vocabulary] => self.read_words(&scratch.runs, vocabulary, sink),
+            several => {
+                for word in self.in_each(several, &scratch.runs) {
+                    union(&word, sink);
+                }
+            }
+        }
+    }
+
+    fn read_runs(&self, text: &str, scratch: &mut Scratch) {
         scratch.normalized.clear();
         normalize(text, self.accents, &mut scratch.normalized);
         scratch.runs.read(&scratch.normalized, self.apostrophes);
+    }
+
+    fn read_words(&self, runs: &Runs, vocabulary: &Vocabulary, sink: &mut impl Sink) {
+        let units = &self.units;
         let mut words = Words {
-            runs: &scratch.runs,
-            vocabulary: &self.vocabulary,
-            units: &self.units,
+            runs,
+            vocabulary,
+            units,
             sink,
         };
         words.read();
     }
 
-    /// What a query asks for, word by word; words without terms are left out.
-    pub(crate) fn query(&self, query: &str) -> Vec<QueryWord> {
-        let mut asked = Asked::default();
-        self.read(query, &mut Scratch::default(), &mut asked);
-        asked.words
+    /// Every word, in each of the vocabularies.
+    fn in_each(&self, vocabularies: &[Vocabulary], runs: &Runs) -> Vec<Vec<Word>> {
+        let mut all: Vec<Vec<Word>> = Vec::new();
+        for vocabulary in vocabularies {
+            let mut collected = Collected::default();
+            self.read_words(runs, vocabulary, &mut collected);
+            all.resize_with(all.len().max(collected.words.len()), Vec::new);
+            for (word, further) in all.iter_mut().zip(collected.words) {
+                word.push(further);
+            }
+        }
+        all
+    }
+
+    /// What a query asks for, word by word; words without terms are left out. `cut` gives the
+    /// pieces of a compound.
+    pub(crate) fn query<E>(
+        &self,
+        query: &str,
+        languages: Languages,
+        mut cut: impl FnMut(&str) -> Result<Vec<String>, E>,
+    ) -> Result<Vec<QueryWord>, E> {
+        let mut scratch = Scratch::default();
+        self.read_runs(query, &mut scratch);
+        let mut words = Vec::new();
+        for word in self.in_each(self.vocabularies(languages), &scratch.runs) {
+            let mut asked = QueryWord::default();
+            for in_language in word {
+                for form in in_language.forms(&mut cut)? {
+                    if !asked.forms.contains(&form) {
+                        asked.forms.push(form);
+                    }
+                }
+            }
+            if !asked.forms.is_empty() {
+                words.push(asked);
+            }
+        }
+        Ok(words)
     }
 
     /// The terms under which a document of this text is indexed, and its length.
-    pub(crate) fn document(&self, text: &str) -> (Vec<String>, u32) {
-        let (terms, _, length) = self.document_words(text);
-        (terms, length)
-    }
-
-    /// As [`document`](Self::document), with those of the terms that may be compounds.
-    pub(crate) fn document_words(&self, text: &str) -> (Vec<String>, Vec<String>, u32) {
+    pub(crate) fn document(&self, text: &str, languages: Languages) -> Indexed {
         let mut indexed = Indexed::default();
-        self.read(text, &mut Scratch::default(), &mut indexed);
-        (indexed.terms, indexed.words, indexed.length)
+        self.read(text, languages, &mut Scratch::default(), &mut indexed);
+        indexed
     }
 }
 
-#[derive(Default)]
-struct Asked {
-    word: QueryWord,
-    words: Vec<QueryWord>,
-}
-
-impl Sink for Asked {
-    fn term(&mut self, role: Role, term: &str) {
-        match role {
-            Role::Part => self.word.parts.push(term.to_owned()),
-            Role::Whole => self.word.whole = Some(term.to_owned()),
-            Role::Also => {}
-        }
-    }
-
-    fn end_word(&mut self, _length: u32) {
-        let word = std::mem::take(&mut self.word);
-        if word != QueryWord::default() {
-            self.words.push(word);
-        }
-    }
-}
-
-#[derive(Default)]
-struct Indexed {
-    terms: Vec<String>,
-    /// Those that may be compounds.
-    words: Vec<String>,
+/// A word with its terms.
+#[derive(Debug, Default)]
+struct Word {
+    terms: Vec<(Role, String)>,
     length: u32,
+}
+
+impl Word {
+    /// The forms in which a query asks for it.
+    fn forms<E>(
+        self,
+        cut: &mut impl FnMut(&str) -> Result<Vec<String>, E>,
+    ) -> Result<Vec<Form>, E> {
+        let mut parts = Vec::new();
+        let mut wholes = Vec::new();
+        let mut is_word = true;
+        for (role, term) in self.terms {
+            match role {
+                Role::Part | Role::Word => {
+                    is_word &= role == Role::Word;
+                    parts.push(term);
+                }
+                Role::Whole => wholes.push(term),
+                Role::Also => {}
+            }
+        }
+        let mut forms = Vec::new();
+        if let ([word], [], true) = (parts.as_slice(), wholes.as_slice(), is_word) {
+            let pieces = cut(word)?;
+            if !pieces.is_empty() {
+                forms.push(Form {
+                    terms: pieces,
+                    cut_from: Some(word.clone()),
+                });
+            }
+        }
+        if !parts.is_empty() {
+            forms.push(Form::of(parts));
+        }
+        forms.extend(wholes.into_iter().map(|whole| Form::of(vec![whole])));
+        Ok(forms)
+    }
+}
+
+#[derive(Default)]
+struct Collected {
+    word: Word,
+    words: Vec<Word>,
+}
+
+impl Sink for Collected {
+    fn term(&mut self, role: Role, term: &str) {
+        self.word.terms.push((role, term.to_owned()));
+    }
+
+    fn end_word(&mut self, length: u32) {
+        self.word.length = length;
+        self.words.push(std::mem::take(&mut self.word));
+    }
+}
+
+/// Passes on a word in several languages: each term as often as in the language that has it most
+/// often, and the length of what is written.
+fn union(word: &[Word], sink: &mut impl Sink) {
+    for (i, in_language) in word.iter().enumerate() {
+        for (at, (role, term)) in in_language.terms.iter().enumerate() {
+            let count =
+                |terms: &[(Role, String)]| terms.iter().filter(|(_, other)| other == term).count();
+            let nth = count(&in_language.terms[..=at]);
+            if word[..i].iter().all(|before| count(&before.terms) < nth) {
+                sink.term(*role, term);
+            }
+        }
+    }
+    let length = word.iter().map(|in_language| in_language.length).max();
+    sink.end_word(length.unwrap_or(0));
 }
 
 impl Sink for Indexed {

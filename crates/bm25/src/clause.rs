@@ -28,8 +28,8 @@ pub(crate) struct Clause {
     pub(crate) query_tf: u32,
 }
 
-/// The forms of a word, and the whole of a compound that is cut: it decides what its parts give.
-type Forms<'a> = (Vec<Vec<&'a str>>, Option<&'a str>);
+/// The terms of a form, sorted, and the compound that they were cut from.
+type Terms<'a> = (Vec<&'a str>, Option<&'a str>);
 
 /// The clauses of a query, rarest term first. The order does not depend on the query's, so
 /// neither does the rounding of a score. `find` looks a term up; terms that occur nowhere are
@@ -40,52 +40,46 @@ pub(crate) fn clauses(
     find: impl Fn(&str) -> Result<Option<TermPostings>, Error>,
 ) -> Result<Vec<Clause>, Error> {
     let mut found: HashMap<&str, Option<TermPostings>> = HashMap::new();
-    for word in words {
-        for term in word.parts.iter().chain(&word.whole) {
+    for form in words.iter().flat_map(|word| &word.forms) {
+        for term in form.terms.iter().chain(&form.cut_from) {
             if !found.contains_key(term.as_str()) {
                 found.insert(term, find(term)?);
             }
         }
     }
-    let is_found = |term: &&str| found.get(term).is_some_and(Option::is_some);
-    let mut frequencies: HashMap<Forms<'_>, u32> = HashMap::new();
-    let mut count = |forms, cut| *frequencies.entry((forms, cut)).or_insert(0) += 1;
+    let mut frequencies: HashMap<Vec<Terms<'_>>, u32> = HashMap::new();
     for word in words {
-        let mut parts: Vec<&str> = word
-            .parts
-            .iter()
-            .map(String::as_str)
-            .filter(is_found)
-            .collect();
-        let whole = word.whole.as_deref().filter(is_found);
-        let cut = word.whole.as_deref().filter(|_| word.is_cut);
-        parts.sort_unstable();
-        match whole {
-            Some(whole) if parts.is_empty() => count(vec![vec![whole]], None),
-            Some(whole) => count(vec![parts, vec![whole]], cut),
-            None if cut.is_some() && !parts.is_empty() => count(vec![parts], cut),
-            // Without another form, each part is a word like any other.
-            None => parts
-                .into_iter()
-                .for_each(|part| count(vec![vec![part]], None)),
+        let mut forms: Vec<Terms<'_>> = Vec::with_capacity(word.forms.len());
+        for form in &word.forms {
+            let terms = form.terms.iter().map(String::as_str);
+            let mut terms: Vec<&str> = terms
+                .filter(|term| found.get(term).is_some_and(Option::is_some))
+                .collect();
+            terms.sort_unstable();
+            let form = (terms, form.cut_from.as_deref());
+            if !form.0.is_empty() && !forms.contains(&form) {
+                forms.push(form);
+            }
+        }
+        // Without another form, each term is a word like any other.
+        if let [(terms, None)] = forms.as_slice() {
+            for &term in terms {
+                *frequencies.entry(vec![(vec![term], None)]).or_insert(0) += 1;
+            }
+        } else if !forms.is_empty() {
+            *frequencies.entry(forms).or_insert(0) += 1;
         }
     }
-    let mut ordered: Vec<(u32, Forms<'_>, u32)> = frequencies
+    let mut ordered: Vec<(u32, Vec<Terms<'_>>, u32)> = frequencies
         .into_iter()
-        .map(|((forms, cut), query_tf)| {
-            let dfs = forms
-                .iter()
-                .flatten()
-                .filter_map(|term| found.get(term)?.as_ref());
-            (
-                dfs.map(|postings| postings.df).min().unwrap_or(0),
-                (forms, cut),
-                query_tf,
-            )
+        .map(|(forms, query_tf)| {
+            let terms = forms.iter().flat_map(|(terms, _)| terms);
+            let dfs = terms.filter_map(|term| Some(found.get(term)?.as_ref()?.df));
+            (dfs.min().unwrap_or(0), forms, query_tf)
         })
         .collect();
     ordered.sort_unstable();
-    let form = |terms: Vec<&str>| {
+    let form = |(terms, cut_from): Terms<'_>| {
         let mut form: Vec<FormTerm> = Vec::with_capacity(terms.len());
         for text in terms {
             match form.last_mut() {
@@ -102,21 +96,18 @@ pub(crate) fn clauses(
                 }
             }
         }
+        if let Some(whole) = cut_from {
+            let whole = found.get(whole).and_then(Option::as_ref);
+            let df = whole.map_or(0, |postings| postings.df);
+            weigh_parts(&mut form, idf(n_docs, df), n_docs);
+        }
         form
     };
     Ok(ordered
         .into_iter()
-        .map(|(_, (forms, cut), query_tf)| {
-            let mut forms: Vec<Vec<FormTerm>> = forms.into_iter().map(form).collect();
-            if let (Some(whole), Some(parts)) = (cut, forms.first_mut()) {
-                let whole = found.get(whole).and_then(Option::as_ref);
-                weigh_parts(
-                    parts,
-                    idf(n_docs, whole.map_or(0, |postings| postings.df)),
-                    n_docs,
-                );
-            }
-            Clause { forms, query_tf }
+        .map(|(_, forms, query_tf)| Clause {
+            forms: forms.into_iter().map(form).collect(),
+            query_tf,
         })
         .collect())
 }

@@ -32,13 +32,13 @@ pub struct Bm25Config {
 }
 
 impl Bm25Config {
-    /// Whether accents are dropped. Unless it is set, English and German texts lose them, as
+    /// Whether accents are dropped. Unless it is set, English, German and mixed texts lose them, as
     /// they are foreign there and often left out; the analyzer for other languages keeps them.
     /// In German, `ä`, `ö` and `ü` are letters of their own and never dropped here; the stemmer
     /// makes `a`, `o` and `u` of them, since they mark inflected forms (`Schrank`, `Schränke`).
     pub fn folds_accents(&self) -> bool {
         self.fold_accents.unwrap_or(match self.analyzer {
-            Analyzer::English | Analyzer::German => true,
+            Analyzer::English | Analyzer::German | Analyzer::Mixed => true,
             Analyzer::Plain => false,
         })
     }
@@ -49,7 +49,7 @@ impl Bm25Config {
     /// [`Error::Config`] for the first value that is out of its range.
     pub fn validate(&self) -> Result<(), Error> {
         let Bm25Config {
-            analyzer: Analyzer::English | Analyzer::German | Analyzer::Plain,
+            analyzer: Analyzer::English | Analyzer::German | Analyzer::Mixed | Analyzer::Plain,
             fold_accents: Some(true | false) | None,
             k1,
             b,
@@ -96,7 +96,7 @@ fn check(key: &'static str, value: f32, valid: bool, allowed: &'static str) -> R
     })
 }
 
-/// How a text becomes terms. All three fold characters and case (Unicode NFKC with full case
+/// How a text becomes terms. All fold characters and case (Unicode NFKC with full case
 /// folding), make one word of the spellings of numbers, units, part numbers and compounds, and
 /// find texts of scripts without blanks by pairs of characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +108,9 @@ pub enum Analyzer {
     /// which an umlaut may be written with an `e` (`ae` for `ä`). Compounds are found by their parts, and
     /// parts by compounds, as far as the parts are words of the index.
     German,
+    /// Each document and query in its own language: as `German`, as `English`, or in any other as
+    /// `Plain`. What is unsure is taken as both, German and English.
+    Mixed,
     /// No stop words, no stemming, accents kept: for other languages and for codes.
     Plain,
 }
@@ -116,7 +119,7 @@ impl Analyzer {
     /// Whether compounds are cut into words of the index.
     pub(crate) fn has_compounds(self) -> bool {
         match self {
-            Analyzer::German => true,
+            Analyzer::German | Analyzer::Mixed => true,
             Analyzer::English | Analyzer::Plain => false,
         }
     }
@@ -127,6 +130,7 @@ impl fmt::Display for Analyzer {
         f.pad(match self {
             Analyzer::English => "english",
             Analyzer::German => "german",
+            Analyzer::Mixed => "mixed",
             Analyzer::Plain => "plain",
         })
     }

@@ -78,6 +78,14 @@ pub enum Error {
         /// The one before it.
         last: DocId,
     },
+    /// The words of the index do not fit its format.
+    #[error(
+        "could not finish the BM25 index in `{dir}`: its distinct words have more than 4 GB; split the collection"
+    )]
+    TooManyWords {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// The index does not hold the document.
     #[error("the BM25 index in `{dir}` holds no document {doc}", doc = doc.0)]
     UnknownDoc {

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::analysis::{QueryWord, has_no_blanks};
+use crate::analysis::has_no_blanks;
 use crate::error::Error;
 use crate::formula::idf;
 use crate::index::Bm25Index;
+use treffer_types::Language;
 
 /// A query, ready to be found in texts.
 pub struct Highlighter<'a> {
@@ -33,27 +34,29 @@ impl Bm25Index {
     /// If the index cannot be read.
     pub fn highlighter(&self, query: &str) -> Result<Highlighter<'_>, Error> {
         let mut terms = HashMap::new();
-        for QueryWord { parts, whole, .. } in self.query_words(query)? {
-            for term in parts.into_iter().chain(whole) {
-                let idf = idf(self.n_docs(), self.df(&term)?);
-                terms.insert(term, idf);
-            }
+        let forms = self
+            .query_words(query)?
+            .into_iter()
+            .flat_map(|word| word.forms);
+        for term in forms.flat_map(|form| form.terms) {
+            let idf = idf(self.n_docs(), self.df(&term)?);
+            terms.insert(term, idf);
         }
         Ok(Highlighter { index: self, terms })
     }
 }
 
 impl Highlighter<'_> {
-    /// The words of the text that share a term with the query, in their order: those that BM25
-    /// scores, as they are written. A word is what stands between white space, without the
+    /// The words of the text, which is in this language or in German or English if that is
+    /// unsure, that share a term with the query, in their order: those that BM25 scores, as they are written. A word is what stands between white space, without the
     /// punctuation around it; in scripts without blanks it is a pair of characters.
     ///
     /// # Errors
     /// If the index cannot be read.
-    pub fn find(&self, text: &str) -> Result<Vec<Mention>, Error> {
+    pub fn find(&self, text: &str, language: Option<Language>) -> Result<Vec<Mention>, Error> {
         let mut mentions: Vec<Mention> = Vec::new();
         for place in words(text) {
-            let (terms, _) = self.index.document_terms(&text[place.clone()])?;
+            let (terms, _) = self.index.document_terms(&text[place.clone()], language)?;
             let asked = terms
                 .iter()
                 .filter_map(|term| self.terms.get_key_value(term));
@@ -127,7 +130,7 @@ mod tests {
         writer.add(DocId(1), "", "Labor Kühlschrank").unwrap();
         writer.finish().unwrap();
         let index = Bm25Index::open(dir.path(), &config).unwrap();
-        let mentions = index.highlighter(query).unwrap().find(text).unwrap();
+        let mentions = index.highlighter(query).unwrap().find(text, None).unwrap();
         let mut shown = text.to_owned();
         for Mention { place, .. } in mentions.iter().rev() {
             shown.insert(place.end, ']');

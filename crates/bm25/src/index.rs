@@ -4,16 +4,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use treffer_disk::{SealRecord, Sealed};
-use treffer_types::{DocId, Score};
+use treffer_types::{DocId, Language, Score};
 
 use crate::analysis::compounds::{for_each_part, split};
-use crate::analysis::{Analysis, QueryWord};
+use crate::analysis::{Analysis, Indexed, Languages, QueryWord, Trace};
 use crate::clause::{Clause, ClauseCursor, clauses};
-use crate::config::Bm25Config;
+use crate::config::{Analyzer, Bm25Config};
 use crate::error::Error;
 use crate::explain::TermScore;
 use crate::formula::idf;
 use crate::guard::guard;
+use crate::language::{Detection, Detector};
+use crate::language_column::LanguageCounts;
 use crate::layout::Record;
 use crate::search;
 use crate::segment::Segment;
@@ -21,7 +23,9 @@ use crate::segment::Segment;
 /// A finished index, opened for search. Threads may share it.
 pub struct Bm25Index {
     dir: PathBuf,
+    analyzer: Analyzer,
     analysis: Analysis,
+    detector: Detector,
     k1: f64,
     pub(crate) sealed: Arc<Sealed>,
     pub(crate) segment: Segment,
@@ -44,7 +48,9 @@ impl Bm25Index {
         Ok(Bm25Index {
             dir: dir.to_owned(),
             sealed,
+            analyzer: config.analyzer,
             analysis: Analysis::new(config),
+            detector: Detector::new(),
             k1: f64::from(config.k1),
             segment,
         })
@@ -152,49 +158,94 @@ impl Bm25Index {
         })
     }
 
-    /// What `query` asks for, word by word, compounds cut. Words without terms, such as stop
-    /// words, are left out.
+    /// What `query` asks for, word by word, compounds cut, in its language or in several if that
+    /// is unsure. Words without terms, such as stop words, are left out.
     ///
     /// # Errors
     /// If the index cannot be read.
     pub fn query_words(&self, query: &str) -> Result<Vec<QueryWord>, Error> {
-        let mut words = self.analysis.query(query);
-        for word in &mut words {
-            let ([term], None) = (word.parts.as_slice(), &word.whole) else {
-                continue;
-            };
-            let parts = split(term, |part| self.segment.is_part(&self.dir, part))?;
-            if !parts.is_empty() {
-                *word = QueryWord {
-                    parts: parts.into_iter().map(str::to_owned).collect(),
-                    whole: Some(term.clone()),
-                    is_cut: true,
-                };
-            }
-        }
-        Ok(words)
+        let cut = |word: &str| {
+            let pieces = split(word, |piece| self.segment.is_piece(piece))?;
+            Ok(pieces.into_iter().map(str::to_owned).collect())
+        };
+        self.analysis.query(query, self.languages_of(query), cut)
     }
 
-    /// The terms under which a document of this text would be indexed, and its length. The
-    /// length is not their number: forms of the same word are counted once.
+    /// The terms under which a document of this text would be indexed in a language, or in German
+    /// and English if that is unsure, and its length. The length is not their number: forms of the
+    /// same word are counted once.
     ///
     /// # Errors
     /// If the index cannot be read.
-    pub fn document_terms(&self, text: &str) -> Result<(Vec<String>, u32), Error> {
-        let (mut terms, words, length) = self.analysis.document_words(text);
+    pub fn document_terms(
+        &self,
+        text: &str,
+        language: Option<Language>,
+    ) -> Result<(Vec<String>, u32), Error> {
+        let Indexed {
+            mut terms,
+            words,
+            length,
+        } = self.analysis.document(text, language.into());
         for word in words {
             for_each_part(
                 &word,
-                &mut |part: &str| self.segment.is_part(&self.dir, part),
+                &mut |part: &str| self.segment.is_piece(part),
                 &mut |part| terms.push(part.to_owned()),
             )?;
         }
         Ok((terms, length))
     }
 
-    /// The length of a text, as [`document_terms`](Self::document_terms) gives it.
-    pub fn length_of(&self, text: &str) -> u32 {
-        self.analysis.document(text).1
+    /// What becomes of a text in this index, as a document and as a query.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub fn trace(&self, text: &str) -> Result<Trace, Error> {
+        let is_piece = |word: &str| self.segment.is_piece(word);
+        self.analysis
+            .trace(text, self.detect(text), self.languages_of(text), is_piece)
+    }
+
+    /// The length of a query, as [`document_terms`](Self::document_terms) gives it.
+    pub fn length_of(&self, query: &str) -> u32 {
+        self.analysis
+            .document(query, self.languages_of(query))
+            .length
+    }
+
+    /// The language of a document, as its record said or as it was detected when it was indexed;
+    /// `None` if it is unsure. Costs a look into a column.
+    ///
+    /// # Errors
+    /// [`Error::UnknownDoc`] for a document that was never added, or if the index cannot be
+    /// read.
+    pub fn language_of(&self, doc: DocId) -> Result<Option<Language>, Error> {
+        self.segment.language(self.position(doc)?)
+    }
+
+    /// Number of documents by language.
+    pub fn languages(&self) -> LanguageCounts {
+        self.segment.languages()
+    }
+
+    /// The language of a query, and what speaks for it.
+    pub fn detect(&self, query: &str) -> Detection {
+        self.detector.detect(query)
+    }
+
+    /// The languages in which a query is asked: its own, or all that documents may have if it is
+    /// unsure or if no document has its own.
+    fn languages_of(&self, query: &str) -> Languages {
+        if self.analyzer != Analyzer::Mixed {
+            return Languages::Both;
+        }
+        let n = self.languages();
+        match self.detect(query).language {
+            Some(language) if n.of(Some(language)) > 0 => Languages::One(language),
+            _ if n.other > 0 => Languages::All,
+            _ => Languages::Both,
+        }
     }
 
     /// In how many documents a term occurs.

@@ -12,6 +12,7 @@ use treffer_disk::{FileWriter, Sealed};
 
 use crate::config::{Analyzer, Bm25Config, Fields};
 use crate::error::Error;
+use crate::language_column::LanguageCounts;
 
 /// How the index was built.
 pub(crate) const RECORD: &str = "bm25.json";
@@ -20,7 +21,7 @@ pub(crate) const BEGUN: &str = "meta.json";
 
 /// Must be incremented when the schema, the analyzers or their word lists change, and when newer
 /// stemmers or Unicode tables give other terms.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 
 /// How an index was built.
 #[derive(Serialize, Deserialize)]
@@ -35,17 +36,31 @@ pub(crate) struct Record {
     pub(crate) n_docs: u32,
     /// Number of terms of all documents, in the fields' order.
     pub(crate) n_terms: Vec<u64>,
+    /// Number of documents by language.
+    pub(crate) languages: LanguageCounts,
+    /// Number of words that compounds are cut into; none for a language without compounds.
+    pub(crate) n_pieces: Option<u32>,
+}
+
+/// What the record of a finished index counts.
+pub(crate) struct Counted {
+    pub(crate) n_docs: u32,
+    pub(crate) n_terms: Vec<u64>,
+    pub(crate) languages: LanguageCounts,
+    pub(crate) n_pieces: Option<u32>,
 }
 
 impl Record {
-    pub(crate) fn new(config: &Bm25Config, n_docs: u32, n_terms: Vec<u64>) -> Self {
+    pub(crate) fn new(config: &Bm25Config, counted: Counted) -> Self {
         Record {
             format: FORMAT,
             analyzer: config.analyzer,
             fold_accents: config.folds_accents(),
             fields: FieldKind::of(config.fields),
-            n_docs,
-            n_terms,
+            n_docs: counted.n_docs,
+            n_terms: counted.n_terms,
+            languages: counted.languages,
+            n_pieces: counted.n_pieces,
         }
     }
 
@@ -78,6 +93,9 @@ impl Record {
                 "it has lengths of {found} fields, not {n_fields}"
             )));
         }
+        if record.n_pieces.is_some() != record.analyzer.has_compounds() {
+            return Err(unreadable("its analyzer and its words differ".to_owned()));
+        }
         Ok(record)
     }
 
@@ -90,6 +108,8 @@ impl Record {
             fields,
             n_docs: _,
             n_terms: _,
+            languages: _,
+            n_pieces: _,
         } = self;
         let mismatch = |setting, built: String, asked: String| {
             if built == asked {

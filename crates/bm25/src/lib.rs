@@ -44,6 +44,8 @@
 //! | tantivy's | dictionary and postings, in one segment |
 //! | `documents.u32` | the number of the document at each position of the segment |
 //! | `body-length.u32`, or `title-length.u32` and `text-length.u32` | its lengths |
+//! | `languages.u8` | the language of each document |
+//! | `pieces.words` | what compounds are cut into, for a language that has them |
 //! | `bm25.json` | how the index was built, and the sums of the lengths |
 //! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no index |
 //!
@@ -104,19 +106,26 @@ mod formula;
 mod guard;
 mod highlight;
 mod index;
+mod language;
+mod language_column;
 mod layout;
+mod pieces;
 mod search;
 mod segment;
 mod spool;
 mod stop_words;
+mod text_analysis;
 mod top;
 mod verify;
 mod writer;
 
-pub use analysis::QueryWord;
+pub use analysis::{Form, QueryWord, RunTrace, TermTrace, Trace, WordTrace};
 pub use config::{Analyzer, Bm25Config, Fields};
 pub use error::Error;
 pub use explain::{FieldScore, TermScore};
 pub use highlight::{Highlighter, Mention};
 pub use index::Bm25Index;
+pub use language::Detection;
+pub use language_column::LanguageCounts;
+pub use text_analysis::TextAnalysis;
 pub use writer::Bm25Writer;

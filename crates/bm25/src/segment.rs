@@ -9,7 +9,7 @@ use tantivy::postings::TermInfo;
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Index, SegmentReader, Term};
 use treffer_disk::{Numbers, Sealed, partition_point};
-use treffer_types::DocId;
+use treffer_types::{DocId, Language};
 
 use crate::column::{self, DOCUMENTS};
 use crate::config::{Bm25Config, Fields};
@@ -19,7 +19,9 @@ use crate::error::Error;
 use crate::explain::FieldScore;
 use crate::formula::LengthNorm;
 use crate::guard::backend;
+use crate::language_column::{LanguageColumn, LanguageCounts};
 use crate::layout::{Layout, Record, TextField};
+use crate::pieces::Pieces;
 
 /// An opened segment. A document's position in it is tantivy's document number.
 pub(crate) struct Segment {
@@ -29,8 +31,11 @@ pub(crate) struct Segment {
     fields: Vec<SearchedField>,
     /// With two fields, gives the number of documents that hold a term in either.
     either: Option<Terms>,
-    /// All terms, for a language whose compounds are made of them.
-    vocabulary: Option<Terms>,
+    /// What compounds are cut into, for a language that has them.
+    pieces: Option<Pieces>,
+    languages: LanguageColumn,
+    /// Number of documents by language, as the record has them.
+    counts: LanguageCounts,
 }
 
 struct SearchedField {
@@ -91,15 +96,15 @@ impl Segment {
             }
         }
         let either = layout.either.filter(|_| fields.len() > 1).map(terms);
-        let of_all = (layout.either).or(layout.fields.first().map(|field| field.postings));
-        let vocabulary = of_all
-            .filter(|_| config.analyzer.has_compounds())
-            .map(terms);
         Ok(Segment {
             docs,
             fields,
             either,
-            vocabulary,
+            pieces: (record.n_pieces)
+                .map(|n| Pieces::open(sealed, n))
+                .transpose()?,
+            languages: LanguageColumn::open(sealed, n_docs)?,
+            counts: record.languages,
         })
     }
 
@@ -120,6 +125,14 @@ impl Segment {
                 let reason = format!("its lengths sum to {sum} instead of {n_terms}");
                 report(scoring.lengths.file().path(), reason);
             }
+        }
+        let found = self.languages.count()?;
+        if found != self.counts {
+            let reason = format!("it counts {found:?} instead of {:?}", self.counts);
+            report(self.languages.path(), reason);
+        }
+        if let Some(pieces) = &self.pieces {
+            pieces.check(report)?;
         }
         Ok(())
     }
@@ -172,12 +185,21 @@ impl Segment {
         Ok(Some(TermPostings { df, by_field }))
     }
 
-    /// Whether compounds are made of `word`.
-    pub(crate) fn is_part(&self, dir: &Path, word: &str) -> Result<bool, Error> {
-        match &self.vocabulary {
-            Some(vocabulary) => Ok(vocabulary.find(dir, word)?.is_some()),
-            None => Ok(false),
-        }
+    /// Whether compounds are cut into `word`.
+    pub(crate) fn is_piece(&self, word: &str) -> Result<bool, Error> {
+        self.pieces
+            .as_ref()
+            .map_or(Ok(false), |pieces| pieces.contains(word))
+    }
+
+    /// The language of the document at `position`.
+    pub(crate) fn language(&self, position: u32) -> Result<Option<Language>, Error> {
+        self.languages.get(position)
+    }
+
+    /// Number of documents by language.
+    pub(crate) fn languages(&self) -> LanguageCounts {
+        self.counts
     }
 
     /// A cursor for each field that holds the term.

@@ -33,14 +33,20 @@ impl Spool {
         })
     }
 
-    /// Adds a document with the terms of its fields.
-    pub(crate) fn push(&mut self, doc: DocId, fields: &[String]) -> Result<(), Error> {
+    /// Adds a document with the terms of its fields. Compounds are cut into its words if
+    /// `has_pieces`.
+    pub(crate) fn push(
+        &mut self,
+        doc: DocId,
+        fields: &[String],
+        has_pieces: bool,
+    ) -> Result<(), Error> {
         self.file.push(&doc.0.to_le_bytes())?;
         for terms in fields {
             self.file.push(&(terms.len() as u64).to_le_bytes())?;
             self.file.push(terms.as_bytes())?;
             for term in terms.split_ascii_whitespace() {
-                if is_plain_word(term) && !self.words.contains(term) {
+                if has_pieces && is_plain_word(term) && !self.words.contains(term) {
                     self.words.insert(term.to_owned());
                 }
             }
@@ -49,14 +55,14 @@ impl Spool {
     }
 
     /// Passes on every document with the terms of its fields, the parts of its compounds among
-    /// them, and removes the file.
+    /// them, and removes the file. Returns the words that compounds are cut into, sorted.
     pub(crate) fn drain(
         mut self,
         n_fields: usize,
         mut write: impl FnMut(DocId, Vec<String>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<String>, Error> {
         let all_words = std::mem::take(&mut self.words);
-        let parts = parts_of_all(&all_words);
+        let mut parts = HashMap::new();
         let (mut at, end) = (0, self.file.bytes());
         while at < end {
             let doc = DocId(u32::from_le_bytes(self.array(&mut at)?));
@@ -70,10 +76,14 @@ impl Spool {
                     dir: self.file.path().to_owned(),
                     reason: "it does not hold what was written to it".to_owned(),
                 })?;
-                let further: Vec<&str> = words(&terms)
-                    .filter_map(|word| parts.get(word).map(String::as_str))
-                    .collect();
-                terms.push_str(&further.concat());
+                let mut further = String::new();
+                for word in words(&terms) {
+                    if !parts.contains_key(word) {
+                        parts.insert(word.to_owned(), parts_of(word, &all_words));
+                    }
+                    further.push_str(&parts[word]);
+                }
+                terms.push_str(&further);
                 fields.push(terms);
             }
             write(doc, fields)?;
@@ -84,7 +94,10 @@ impl Spool {
             action: "remove",
             path,
             source,
-        })
+        })?;
+        let mut words: Vec<String> = all_words.into_iter().collect();
+        words.sort_unstable();
+        Ok(words)
     }
 
     /// The next bytes from `at` on.
@@ -104,22 +117,16 @@ fn words(terms: &str) -> impl Iterator<Item = &str> {
     ended.map(|terms| terms.rsplit(' ').next().unwrap_or(terms))
 }
 
-/// The parts of each compound among `words`, nested ones too, a space after each.
-fn parts_of_all(words: &HashSet<String>) -> HashMap<&str, String> {
-    let mut all = HashMap::new();
-    for word in words {
-        let mut parts = String::new();
-        let Ok(()) = for_each_part(
-            word,
-            &mut |part: &str| Ok::<_, Infallible>(words.contains(part)),
-            &mut |part| {
-                parts.push_str(part);
-                parts.push(' ');
-            },
-        );
-        if !parts.is_empty() {
-            all.insert(word.as_str(), parts);
-        }
-    }
-    all
+/// The parts of a compound, nested ones too, a space after each; empty for other words.
+fn parts_of(word: &str, words: &HashSet<String>) -> String {
+    let mut parts = String::new();
+    let Ok(()) = for_each_part(
+        word,
+        &mut |part: &str| Ok::<_, Infallible>(words.contains(part)),
+        &mut |part| {
+            parts.push_str(part);
+            parts.push(' ');
+        },
+    );
+    parts
 }

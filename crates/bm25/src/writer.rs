@@ -10,15 +10,18 @@ use tantivy::indexer::{IndexWriterOptions, NoMergePolicy};
 use tantivy::store::Compressor;
 use tantivy::{Index, IndexSettings, IndexWriter, SegmentReader, TantivyDocument};
 use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
-use treffer_types::DocId;
+use treffer_types::{DocId, Language};
 
 use crate::analysis::{Analysis, Role, Scratch, Sink, is_word};
 use crate::column::{self, ColumnWriter, DOCUMENTS};
-use crate::config::Bm25Config;
+use crate::config::{Analyzer, Bm25Config};
 use crate::directory::lock_files;
 use crate::error::Error;
 use crate::guard::{backend, guard};
-use crate::layout::{BEGUN, DOC, Layout, RECORD, Record};
+use crate::language::Detector;
+use crate::language_column::LanguageWriter;
+use crate::layout::{BEGUN, Counted, DOC, Layout, RECORD, Record};
+use crate::pieces;
 use crate::spool::{END_OF_WORD, Spool};
 
 /// Size of the buffer after which tantivy writes a segment, in bytes.
@@ -36,6 +39,7 @@ pub struct Bm25Writer {
     writer: IndexWriter,
     layout: Layout,
     analysis: Analysis,
+    detector: Detector,
     scratch: Scratch,
     /// For a language with compounds: documents wait until all words are known.
     spool: Option<Spool>,
@@ -43,6 +47,7 @@ pub struct Bm25Writer {
     documents: ColumnWriter,
     /// Of each field's lengths.
     lengths: Vec<ColumnWriter>,
+    languages: LanguageWriter,
     last: Option<DocId>,
     n_docs: u32,
 }
@@ -78,19 +83,37 @@ impl Bm25Writer {
             index,
             writer,
             layout,
+            languages: LanguageWriter::create(dir)?,
             analysis: Analysis::new(config),
+            detector: Detector::new(),
             scratch: Scratch::default(),
             last: None,
             n_docs: 0,
         })
     }
 
-    /// Adds a document. Numbers ascend but may have gaps. Title and text may be empty; a
-    /// document without any term is never found, but counts as a document.
+    /// Adds a document, whose language is detected. Numbers ascend but may have gaps. Title and
+    /// text may be empty; a document without any term is never found, but counts as a document.
     ///
     /// # Errors
     /// If `doc` is not above the last one, or if the index cannot be written.
     pub fn add(&mut self, doc: DocId, title: &str, text: &str) -> Result<(), Error> {
+        let language = self.detector.document(title, text).language;
+        self.add_in(language, doc, title, text)
+    }
+
+    /// As [`add`](Self::add), with a language that is known; `None` takes it as German and
+    /// English. With an analyzer for one language it is only kept.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_in(
+        &mut self,
+        language: Option<Language>,
+        doc: DocId,
+        title: &str,
+        text: &str,
+    ) -> Result<(), Error> {
         if let Some(last) = self.last.filter(|last| doc <= *last) {
             return Err(Error::DocOrder { doc, last });
         }
@@ -101,18 +124,29 @@ impl Bm25Writer {
         let mut fields = Vec::with_capacity(parts.len());
         let mut lengths = Vec::with_capacity(parts.len());
         for parts in parts {
-            let (terms, length) = joined_terms(&self.analysis, &mut self.scratch, parts);
+            let mut joined = Joined::default();
+            for part in *parts {
+                let scratch = &mut self.scratch;
+                self.analysis
+                    .read(part, language.into(), scratch, &mut joined);
+            }
+            let Joined { terms, length } = joined;
             fields.push(terms);
             lengths.push(length);
         }
         match &mut self.spool {
-            Some(spool) => spool.push(doc, &fields)?,
+            Some(spool) => {
+                let has_pieces =
+                    self.config.analyzer != Analyzer::Mixed || language == Some(Language::German);
+                spool.push(doc, &fields, has_pieces)?;
+            }
             None => write(&self.dir, &mut self.writer, &self.layout, doc, fields)?,
         }
         self.documents.push(doc.0)?;
         for (column, length) in self.lengths.iter_mut().zip(lengths) {
             column.push(length)?;
         }
+        self.languages.push(language)?;
         self.last = Some(doc);
         self.n_docs += 1;
         Ok(())
@@ -132,13 +166,18 @@ impl Bm25Writer {
             spool,
             documents,
             lengths,
+            languages,
             n_docs,
             ..
         } = self;
+        let mut n_pieces = None;
         if let Some(spool) = spool {
-            spool.drain(layout.fields.len(), |doc, fields| {
+            let words = spool.drain(layout.fields.len(), |doc, fields| {
                 write(&dir, &mut writer, &layout, doc, fields)
             })?;
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            pieces::write(&dir, &words)?;
+            n_pieces = Some(words.len() as u32);
         }
         guard("finish", &dir, || {
             complete(&index, writer).map_err(backend("finish", &dir))
@@ -150,7 +189,14 @@ impl Bm25Writer {
         for column in lengths {
             n_terms.push(column.finish()?);
         }
-        Record::new(&config, n_docs, n_terms).write(&dir)?;
+        let languages = languages.finish()?;
+        let counted = Counted {
+            n_docs,
+            n_terms,
+            languages,
+            n_pieces,
+        };
+        Record::new(&config, counted).write(&dir)?;
         tidy(&dir)?;
         Ok(seal(&dir)?)
     }
@@ -288,15 +334,7 @@ fn segments_in_order(index: &Index) -> tantivy::Result<Vec<SegmentId>> {
     Ok(segments.into_iter().map(|(_, id)| id).collect())
 }
 
-/// The terms of all `parts`, each with its end, and their length.
-fn joined_terms(analysis: &Analysis, scratch: &mut Scratch, parts: &[&str]) -> (String, u32) {
-    let mut joined = Joined::default();
-    for part in parts {
-        analysis.read(part, scratch, &mut joined);
-    }
-    (joined.terms, joined.length)
-}
-
+/// The terms of a field, each with its end, and their length.
 #[derive(Default)]
 struct Joined {
     terms: String,
@@ -321,7 +359,7 @@ impl Sink for Joined {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Analyzer, Fields};
+    use crate::config::Fields;
     use crate::index::Bm25Index;
 
     #[test]

@@ -7,7 +7,9 @@ use anyhow::Result;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use treffer::StandardModels;
 use treffer_corpus::{Columns, Delimiter, Format, PassedOver, Problem, ReadOptions};
-use treffer_engine::build::{BuildReport, BuildRequest, PassageCounts, Survey, build, survey};
+use treffer_engine::build::{
+    BuildReport, BuildRequest, PassageCounts, Survey, UnreadLanguages, build, survey,
+};
 use treffer_engine::config::{Base, Config};
 use treffer_engine::settings_file::read_both;
 use treffer_report::text::count;
@@ -170,6 +172,16 @@ fn note_passed_over(passed_over: &PassedOver) {
     }
 }
 
+fn note_unread_languages(unread: &UnreadLanguages) {
+    if let Some((id, value)) = &unread.first {
+        note(&format!(
+            "`{}` is no language tag in {}, as in {id}: {value}; their language was detected",
+            unread.field,
+            count(unread.records, "record"),
+        ));
+    }
+}
+
 fn stages(config: &Config) -> Vec<StageName> {
     let dense = config.dense.as_ref().map(|_| StageName::DENSE);
     let cross = config.cross.as_ref().map(|_| StageName::CROSS);
@@ -199,6 +211,7 @@ fn report_build(command: &Index, report: &BuildReport) {
         warn(warning);
     }
     note_passed_over(&report.passed_over);
+    note_unread_languages(&report.unread_languages);
     let PassageCounts {
         passages,
         documents_split,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::Serialize;
 use treffer_encoder::arithmetic;
+use treffer_engine::LanguageCounts;
 use treffer_engine::check::{Checked, Damage, check};
 use treffer_engine::config::{Fields, PassageConfig, Settings, Unit};
 use treffer_engine::manifest::{Manifest, ModelRecord};
@@ -31,6 +32,7 @@ pub(crate) fn run(command: &Info) -> Result<Outcome> {
     let Checked {
         manifest,
         settings,
+        languages,
         damage,
     } = check(&command.dir)?;
     let Current { settings, note } = settings?;
@@ -40,7 +42,11 @@ pub(crate) fn run(command: &Info) -> Result<Outcome> {
     if let Some(note) = note {
         warn(&note);
     }
-    command.format.print(&IndexInfo { manifest, settings })?;
+    command.format.print(&IndexInfo {
+        manifest,
+        languages,
+        settings,
+    })?;
     Ok(Outcome::Found)
 }
 
@@ -48,18 +54,24 @@ pub(crate) fn run(command: &Info) -> Result<Outcome> {
 #[derive(Serialize)]
 struct IndexInfo {
     manifest: Manifest,
+    languages: LanguageCounts,
     settings: Settings,
 }
 
 impl Blocks for IndexInfo {
     fn blocks(&self) -> Vec<Block> {
-        let IndexInfo { manifest, settings } = self;
+        let IndexInfo {
+            manifest,
+            languages,
+            settings,
+        } = self;
         let mut table = Columns::default();
         let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
         row("documents", grouped(manifest.n_documents().into()));
         if let Some(passages) = &manifest.blueprint.passages {
             row("passages", split(manifest, passages));
         }
+        row("languages", language_counts(languages));
         row("size", size(manifest));
         row(
             "written by",
@@ -104,6 +116,27 @@ fn split(manifest: &Manifest, config: &PassageConfig) -> String {
         config.tokens,
         config.overlap
     )
+}
+
+/// The documents by language, of the languages that occur.
+fn language_counts(counts: &LanguageCounts) -> String {
+    let LanguageCounts {
+        de,
+        en,
+        other,
+        unsure,
+    } = *counts;
+    let all = [
+        (de, "German"),
+        (en, "English"),
+        (other, "other"),
+        (unsure, "unsure"),
+    ];
+    let some = all.iter().filter(|(n, _)| *n > 0);
+    let some: Vec<String> = some
+        .map(|(n, name)| format!("{} {name}", grouped((*n).into())))
+        .collect();
+    some.join(", ")
 }
 
 fn size(manifest: &Manifest) -> String {

@@ -1,6 +1,7 @@
 //! The commands, one file each with its arguments: from what was typed to what is printed.
 //! A new one needs a file of its own and its lines here.
 
+mod analyze;
 mod check;
 mod compare;
 mod completions;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Tune(tune::Tune),
     /// Explain why a document ranks where it does, or is not found
     Explain(explain::Explain),
+    /// Show what becomes of a text in BM25: characters, words, terms, language
+    Analyze(analyze::Analyze),
     /// Compare runs with a baseline and test whether they differ significantly
     Compare(compare::Compare),
     /// Fuse runs of any programs into one
@@ -62,6 +65,7 @@ impl Command {
             Command::Eval(command) => eval::run(command, global),
             Command::Tune(command) => tune::run(command, global),
             Command::Explain(command) => explain::run(command, global),
+            Command::Analyze(command) => analyze::run(command, global),
             Command::Compare(command) => compare::run(command),
             Command::Fuse(command) => fuse::run(command),
             Command::Rerank(command) => rerank::run(command, global),

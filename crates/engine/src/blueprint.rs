@@ -10,6 +10,9 @@ use crate::passages::{PassageConfig, Unit};
 /// What shapes an index and is fixed once it is built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Blueprint {
+    /// How the languages of documents are known.
+    #[serde(default, skip_serializing_if = "LanguageConfig::is_default")]
+    pub language: LanguageConfig,
     /// The BM25 stage as built; `k1` and `b` may differ at query time.
     pub bm25: Bm25Config,
     /// How documents are split into passages; `None` if they are not.
@@ -27,6 +30,24 @@ impl Blueprint {
         self.passages
             .as_ref()
             .map_or(Unit::Document, |passages| passages.bm25)
+    }
+}
+
+/// How the languages of documents are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LanguageConfig {
+    /// The field of a record that names its language, by a tag of BCP 47 such as `de-AT`; a dotted
+    /// name leads into an object. Without it, and for records that do not have it, languages are
+    /// detected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+impl LanguageConfig {
+    /// Whether nothing is set.
+    pub fn is_default(&self) -> bool {
+        *self == LanguageConfig::default()
     }
 }
 

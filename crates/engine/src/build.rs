@@ -6,6 +6,7 @@
 
 mod commit;
 mod encoding;
+mod language;
 mod reading;
 
 use std::collections::HashSet;
@@ -18,8 +19,9 @@ use treffer_types::{Document, Embedder, PairScorer, Progress};
 
 use self::commit::{Commit, Committed, Workplace, next_generation, refuse_foreign};
 use self::encoding::{Cut, DenseEncoding};
+pub use self::language::UnreadLanguages;
 pub use self::reading::PassageCounts;
-use self::reading::{Counts, DocumentWriter, Reading, duplicate};
+use self::reading::{Counts, DocumentWriter, Reading, Written, duplicate};
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
 use crate::manifest::{self, Models};
@@ -51,6 +53,8 @@ pub struct BuildReport {
     pub problems: u64,
     /// Files of folders that were not read, by kind.
     pub passed_over: PassedOver,
+    /// Documents whose record names no language where it should.
+    pub unread_languages: UnreadLanguages,
     /// Into how many passages the documents were split.
     pub passages: PassageCounts,
     /// Passages longer than the bi-encoder's maximal length.
@@ -96,11 +100,16 @@ pub fn build(
         progress,
         on_problem,
     };
-    let (counts, (mut parts, passages)) = clock.time("read", || {
+    let (counts, written) = clock.time("read", || {
         let mut writer = DocumentWriter::create(&building, request.config, splitter)?;
         let counts = reading.run(&mut |document, origin| writer.add(document, origin))?;
         Ok::<_, Error>((counts, writer.finish()?))
     })?;
+    let Written {
+        mut parts,
+        passages,
+        unread_languages,
+    } = written;
     let Counts {
         documents,
         problems,
@@ -135,6 +144,7 @@ pub fn build(
         documents,
         problems,
         passed_over,
+        unread_languages,
         passages,
         passages_cut,
         tokens_cut,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use treffer_bm25::Bm25Index;
+use treffer_bm25::{Bm25Index, LanguageCounts};
 use treffer_dense::DenseIndex;
 use treffer_disk::Sealed;
 use treffer_store::Store;
@@ -33,6 +33,8 @@ pub struct Checked {
     pub manifest: Manifest,
     /// Its settings, or why they cannot be used, which is also among the damage.
     pub settings: Result<Current, Error>,
+    /// Number of documents by language; none of parts that cannot be opened.
+    pub languages: LanguageCounts,
     /// Everything that is not as it was written; nothing if the index is sound.
     pub damage: Vec<Damage>,
 }
@@ -73,10 +75,23 @@ fn check_generation(dir: &Path, manifest: Manifest) -> Checked {
         Err(error) => report(&dir.join(SETTINGS), error_chain(error)),
     }
     Checked {
+        languages: languages(dir, &manifest),
         manifest,
         settings,
         damage,
     }
+}
+
+/// Counts the documents of all segments by language. What cannot be opened has been reported.
+fn languages(dir: &Path, manifest: &Manifest) -> LanguageCounts {
+    let mut sum = LanguageCounts::default();
+    for segment in &manifest.segments {
+        let folder = dir.join(&segment.name).join(parts::BM25);
+        if let Ok(bm25) = Bm25Index::open(&folder, &manifest.blueprint.bm25) {
+            sum += bm25.languages();
+        }
+    }
+    sum
 }
 
 type Report<'a> = dyn FnMut(&Path, String) + 'a;

@@ -8,10 +8,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use treffer_bm25::Bm25Config;
-pub use treffer_bm25::Fields;
+pub use treffer_bm25::{Analyzer, Fields};
 use treffer_types::Device;
 
-pub use crate::blueprint::{Blueprint, CrossConfig, DenseConfig};
+pub use crate::blueprint::{Blueprint, CrossConfig, DenseConfig, LanguageConfig};
 use crate::error::Error;
 use crate::keys;
 pub use crate::passages::{PassageConfig, Unit};
@@ -29,6 +29,9 @@ pub struct Config {
     /// Where models run.
     #[serde(default)]
     pub device: Device,
+    /// How the languages of documents are known.
+    #[serde(default, skip_serializing_if = "LanguageConfig::is_default")]
+    pub language: LanguageConfig,
     /// The BM25 stage.
     pub bm25: Bm25Config,
     /// How documents are split into passages; without it they are not.
@@ -113,6 +116,7 @@ impl Config {
     /// The part that is fixed once the index is built.
     pub fn blueprint(&self) -> Blueprint {
         Blueprint {
+            language: self.language.clone(),
             bm25: self.bm25.clone(),
             passages: self.passages.clone(),
             dense: self.dense.clone(),
@@ -147,6 +151,7 @@ impl Config {
     fn check(&self, origin: &str) -> Result<(), Error> {
         let Config {
             device: _,
+            language,
             bm25,
             passages,
             dense,
@@ -158,6 +163,12 @@ impl Config {
             what: format!("section `{what}` cannot be used"),
             source: Some(source),
         };
+        if language.field.as_deref() == Some("") {
+            return Err(config_error(
+                origin,
+                "`language.field` is empty; name a field of the records, or leave it out",
+            ));
+        }
         bm25.validate().map_err(|e| invalid("bm25", e.into()))?;
         if let Some(passages) = passages {
             let checked = passages.check();
@@ -350,15 +361,18 @@ fn known_keys() -> Table {
 }
 
 /// Keys of sections that are not there unless they are set.
-const OPTIONAL: [(&str, &[&str]); 2] = [
+const OPTIONAL: [(&str, &[&str]); 3] = [
+    ("language", &["field"]),
     ("dense", &["query_prefix", "passage_prefix", "pooling"]),
     ("cross", &["label", "grades"]),
 ];
 
 fn with_optional(mut known: Table) -> Table {
     for (section, keys) in OPTIONAL {
-        let section = known.get_mut(section).and_then(Value::as_table_mut);
-        let section = section.expect("the shipped presets have every section");
+        let section = known
+            .entry(section)
+            .or_insert_with(|| Value::Table(Table::new()));
+        let section = section.as_table_mut().expect("a section is a table");
         for key in keys {
             section.insert((*key).into(), Value::Boolean(true)); // checked by serde
         }

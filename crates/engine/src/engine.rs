@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use treffer_api::SearchOptions;
-use treffer_bm25::Bm25Index;
+use treffer_bm25::{Bm25Index, Detection, LanguageCounts, Trace};
 use treffer_fusion::Weights;
 use treffer_store::Store;
-use treffer_types::{BoxError, Device, DocId, Query, StageName, stage_list};
+use treffer_types::{BoxError, Device, DocId, Language, Query, StageName, stage_list};
 
 use crate::config::Settings;
 use crate::error::{Error, part};
@@ -167,6 +167,37 @@ impl Engine {
                     .map_err(part("read", "store", self.dir()))
             }
         }
+    }
+
+    /// The language of a document, of the first passage where BM25 scores passages, as its record said or as it was detected when the index was
+    /// built; `None` if it is unsure. Costs a look into a column.
+    ///
+    /// # Errors
+    /// If the index holds no such document or cannot be read.
+    pub fn language_of(&self, doc: DocId) -> Result<Option<Language>, Error> {
+        let first = DocId(self.bm25_rows(doc)?.start);
+        let language = self.bm25().language_of(first);
+        language.map_err(part("read", "BM25 part", self.dir()))
+    }
+
+    /// The language of a query, and what speaks for it. With the analyzer `mixed`, BM25 asks in
+    /// this language, or in all if it is unsure.
+    pub fn detect_language(&self, query: &str) -> Detection {
+        self.bm25().detect(query)
+    }
+
+    /// What becomes of a text in BM25, as a document and as a query.
+    ///
+    /// # Errors
+    /// If the index cannot be read.
+    pub fn analyze(&self, text: &str) -> Result<Trace, Error> {
+        let trace = self.bm25().trace(text);
+        trace.map_err(part("read", "BM25 part", self.dir()))
+    }
+
+    /// Number of documents by language.
+    pub fn languages(&self) -> LanguageCounts {
+        self.bm25().languages()
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -57,4 +57,5 @@ pub mod tune;
 pub use engine::{Engine, OpenOptions};
 pub use error::Error;
 pub use treffer_api as api;
-pub use treffer_types::Device;
+pub use treffer_bm25::{Detection, LanguageCounts, TextAnalysis, Trace};
+pub use treffer_types::{Device, Language};

@@ -407,7 +407,7 @@ mod tests {
         .unwrap();
         let message = Manifest::read(dir.path()).unwrap_err().to_string();
         assert!(
-            message.contains("format 7") && message.contains("format 3"),
+            message.contains("format 7") && message.contains("format 4"),
             "{message}"
         );
     }

@@ -251,7 +251,7 @@ fn the_record_is_that_of_the_seal() {
     let mut writer = StoreWriter::create(dir.path()).unwrap();
     writer.add(&document("a", "text")).unwrap();
     let record = writer.finish().unwrap();
-    assert_eq!(record.files, 4);
+    assert_eq!(record.files, 5);
     assert_eq!(Store::open(dir.path()).unwrap().record(), record);
 }
 

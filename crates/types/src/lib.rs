@@ -1,11 +1,11 @@
 //! The data types and traits that the crates of Treffer share, without logic.
 //!
-//! Reading order: [`document`] and [`query`] are the input, [`passage`] is a piece of a
-//! document, [`stage`] names the stages, [`score`] and [`candidate`] pass between them, [`hit`] is what a stage contributes to a
-//! result, [`model`] describes a model folder, [`scoring`] what a cross-encoder's scores are,
-//! [`settings`] what a configuration says of a model, [`device`] is where a model runs, [`traits`]
-//! holds the traits that models, clocks and progress reports implement, and [`qrels`] the
-//! relevance judgments.
+//! Reading order: [`document`] and [`query`] are the input, [`language`] is that of a text,
+//! [`passage`] a piece of a document, [`stage`] names the stages, [`score`] and [`candidate`] pass
+//! between them, [`hit`] is what a stage contributes to a result, [`model`] describes a model
+//! folder, [`scoring`] what a cross-encoder's scores are, [`settings`] what a configuration says of
+//! a model, [`device`] is where a model runs, [`traits`] holds the traits that models, clocks and
+//! progress reports implement, and [`qrels`] the relevance judgments.
 //!
 //! ```
 //! use treffer_types::{Candidate, DocId, Evidence, Score, StageName};
@@ -19,6 +19,7 @@ pub mod candidate;
 pub mod device;
 pub mod document;
 pub mod hit;
+pub mod language;
 pub mod model;
 pub mod passage;
 pub mod qrels;
@@ -33,6 +34,7 @@ pub use candidate::{Candidate, Evidence};
 pub use device::{CpuBackend, Device, InstructionSet, InvalidDevice};
 pub use document::{DocId, Document, Heading, Metadata};
 pub use hit::StageScore;
+pub use language::{Language, LanguageTag};
 pub use model::{
     Fingerprint, ModelDetails, ModelFolder, ModelRole, ModelSpec, PooledLayer, Pooling,
 };

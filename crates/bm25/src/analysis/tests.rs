@@ -1,65 +1,109 @@
 //! The chain of analysis: what becomes of texts, and what finds them.
 
+use std::convert::Infallible;
+
 use super::*;
 
 mod compounds;
+mod languages;
 mod properties;
 mod spellings;
 
+/// A chain, and the languages of the texts that go through it.
+struct Chain {
+    analysis: Analysis,
+    languages: Languages,
+}
+
+impl Chain {
+    /// The terms of a document, and its length.
+    fn document(&self, text: &str) -> (Vec<String>, u32) {
+        let Indexed { terms, length, .. } = self.analysis.document(text, self.languages);
+        (terms, length)
+    }
+
+    /// What a query asks for, nothing cut.
+    fn query(&self, text: &str) -> Vec<QueryWord> {
+        let Ok(words) =
+            (self.analysis).query(text, self.languages, |_| Ok::<_, Infallible>(Vec::new()));
+        words
+    }
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Analysis {
+            accents,
+            apostrophes,
+            ..
+        } = &self.analysis;
+        write!(
+            f,
+            "{accents:?}, apostrophes {apostrophes}, {:?}",
+            self.languages
+        )
+    }
+}
+
 /// The chain of one analyzer with its default treatment of accents.
-fn analysis(analyzer: Analyzer) -> Analysis {
+fn analysis(analyzer: Analyzer) -> Chain {
     with_accents(analyzer, None)
 }
 
-fn with_accents(analyzer: Analyzer, fold_accents: Option<bool>) -> Analysis {
-    Analysis::new(&Bm25Config {
+/// The chain for texts in several languages, for one of this language.
+fn mixed(languages: Languages) -> Chain {
+    Chain {
+        languages,
+        ..analysis(Analyzer::Mixed)
+    }
+}
+
+fn with_accents(analyzer: Analyzer, fold_accents: Option<bool>) -> Chain {
+    let analysis = Analysis::new(&Bm25Config {
         analyzer,
         fold_accents,
         k1: 0.9,
         b: 0.4,
         fields: crate::config::Fields::Concatenated,
-    })
+    });
+    Chain {
+        analysis,
+        languages: Languages::Both,
+    }
 }
 
-/// What a query of this text asks for: parts with blanks between, then the whole after `|`.
-fn asked(analysis: &Analysis, text: &str) -> Vec<String> {
+/// What a query of this text asks for: the forms of each word, `|` between them.
+fn asked(chain: &Chain, text: &str) -> Vec<String> {
     let written = |word: QueryWord| {
-        let parts = word.parts.join(" ");
-        match word.whole {
-            Some(whole) => format!("{parts}|{whole}"),
-            None => parts,
-        }
+        let forms = word.forms.iter().map(|form| form.terms.join(" "));
+        forms.collect::<Vec<String>>().join("|")
     };
-    analysis.query(text).into_iter().map(written).collect()
+    chain.query(text).into_iter().map(written).collect()
 }
 
 /// Whether a document is found by a query.
-fn finds(analysis: &Analysis, query: &str, document: &str) -> bool {
-    let (terms, _) = analysis.document(document);
-    let words = analysis.query(query);
-    let mut asked = words
-        .iter()
-        .flat_map(|word| word.parts.iter().chain(&word.whole));
+fn finds(chain: &Chain, query: &str, document: &str) -> bool {
+    let (terms, _) = chain.document(document);
+    let words = chain.query(query);
+    let forms = words.iter().flat_map(|word| &word.forms);
+    let mut asked = forms.flat_map(|form| &form.terms);
     asked.any(|term| terms.contains(term))
 }
 
 /// Whether a document holds every word of a query, in one of its forms.
-fn holds_all(analysis: &Analysis, query: &str, document: &str) -> bool {
-    let (terms, _) = analysis.document(document);
-    let words = analysis.query(query);
-    let holds = |word: &QueryWord| {
-        let has_parts =
-            !word.parts.is_empty() && word.parts.iter().all(|part| terms.contains(part));
-        has_parts
-            || word
-                .whole
-                .as_ref()
-                .is_some_and(|whole| terms.contains(whole))
-    };
-    !words.is_empty() && words.iter().all(holds)
+fn holds_all(chain: &Chain, query: &str, document: &str) -> bool {
+    let (terms, _) = chain.document(document);
+    let words = chain.query(query);
+    let holds = |form: &Form| form.terms.iter().all(|term| terms.contains(term));
+    !words.is_empty() && words.iter().all(|word| word.forms.iter().any(holds))
 }
 
-const ALL: [Analyzer; 3] = [Analyzer::English, Analyzer::German, Analyzer::Plain];
+const ALL: [Analyzer; 4] = [
+    Analyzer::English,
+    Analyzer::German,
+    Analyzer::Mixed,
+    Analyzer::Plain,
+];
 
 #[test]
 fn words_are_folded_stemmed_and_freed_of_stop_words() {

@@ -22,6 +22,8 @@ const MAX_JOINED_BYTES: usize = 64;
 pub(crate) enum Role {
     /// A part. A query asks for all of them together.
     Part,
+    /// A part that is a word of letters of a language with compounds.
+    Word,
     /// The parts as one. A query asks for it in place of the parts.
     Whole,
     /// Only in documents: found by those who write less, or write it otherwise.
@@ -47,16 +49,21 @@ pub(super) struct Words<'a, S> {
 impl<S: Sink> Words<'_, S> {
     pub(super) fn read(&mut self) {
         let mut at = 0;
-        while let Some(run) = self.runs.get(at) {
-            at = match run.kind {
-                Kind::Unspaced => self.unspaced(at),
-                Kind::Number => self
-                    .dimensions(at)
-                    .or_else(|| self.quantity(at))
-                    .unwrap_or_else(|| self.compound(at)),
-                Kind::Letters => self.compound(at),
-                Kind::Sign => at + 1,
-            };
+        while self.runs.get(at).is_some() {
+            at = self.step(at);
+        }
+    }
+
+    /// Takes the word that begins at `at`. Returns where the next one begins.
+    pub(super) fn step(&mut self, at: usize) -> usize {
+        match self.runs.get(at).map(|run| run.kind) {
+            Some(Kind::Unspaced) => self.unspaced(at),
+            Some(Kind::Number) => self
+                .dimensions(at)
+                .or_else(|| self.quantity(at))
+                .unwrap_or_else(|| self.compound(at)),
+            Some(Kind::Letters) => self.compound(at),
+            Some(Kind::Sign) | None => at + 1,
         }
     }
 
@@ -168,7 +175,7 @@ impl<S: Sink> Words<'_, S> {
         }
         let (left, right) = (self.runs.text(at - 1), self.runs.text(at));
         let is_short = |text: &str, max| {
-            text.chars().nth(max).is_none() && !self.vocabulary.is_stop_word(text)
+            text.chars().nth(max).is_none() && !self.vocabulary.is_kept_apart(text)
         };
         // The end of a longer word, as in `abc1de 5`, stands for nothing.
         if before.gap == Gap::Tight {
@@ -282,7 +289,11 @@ impl<S: Sink> Words<'_, S> {
         match self.runs.get(at).map(|run| run.kind) {
             Some(Kind::Number) => self.sink.term(role, text),
             Some(Kind::Letters) => match self.vocabulary.term(text) {
-                Some(term) => self.sink.term(role, &term),
+                Some(term) => {
+                    let is_word = role == Role::Part && self.vocabulary.has_compounds();
+                    let role = if is_word { Role::Word } else { role };
+                    self.sink.term(role, &term);
+                }
                 None => return false,
             },
             // The sign of a unit, which the amount contains.

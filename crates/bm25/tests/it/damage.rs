@@ -264,11 +264,20 @@ fn every_file_has_the_permissions_of_a_new_one() {
 fn an_unreadable_record_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     build(dir.path(), &plain(), &large_corpus(3));
+    let of = |analyzer: &str, n_docs: u32, n_terms: &str, n_pieces: &str| {
+        format!(
+            "{{\"format\":5,\"analyzer\":\"{analyzer}\",\"fold_accents\":false,\"fields\":\"concatenated\",\
+             \"n_docs\":{n_docs},\"n_terms\":[{n_terms}],\"n_pieces\":{n_pieces},\
+             \"languages\":{{\"de\":0,\"en\":0,\"other\":0,\"unsure\":3}}}}"
+        )
+    };
     for record in [
         "",
         "{}",
-        "{\"format\":4,\"analyzer\":\"plain\",\"fold_accents\":false,\"fields\":\"concatenated\",\"n_docs\":4,\"n_terms\":[9]}",
-        "{\"format\":4,\"analyzer\":\"plain\",\"fold_accents\":false,\"fields\":\"concatenated\",\"n_docs\":3,\"n_terms\":[]}",
+        &of("plain", 4, "9", "null"),
+        &of("plain", 3, "", "null"),
+        &of("plain", 3, "9", "0"),
+        &of("german", 3, "9", "null"),
     ] {
         fs::write(dir.path().join("bm25.json"), record).unwrap();
         assert!(matches!(
@@ -287,7 +296,7 @@ fn an_unreadable_record_is_an_error() {
 fn another_format_is_told_from_damage() {
     let dir = tempfile::tempdir().unwrap();
     build(dir.path(), &plain(), &large_corpus(3));
-    for format in [1, 2, 3] {
+    for format in [1, 2, 3, 4] {
         let record = format!("{{\"format\":{format},\"more\":0}}");
         fs::write(dir.path().join("bm25.json"), record).unwrap();
         treffer_disk::seal(dir.path()).unwrap();

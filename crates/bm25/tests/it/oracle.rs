@@ -1,7 +1,7 @@
 //! BM25 written the obvious way, and rankings by sorting every score.
 
 use proptest::prelude::*;
-use treffer_bm25::{Analyzer, Bm25Config, Bm25Index, Fields};
+use treffer_bm25::{Analyzer, Bm25Config, Bm25Index, Fields, Form};
 use treffer_types::{DocId, Score};
 
 use crate::support::{Doc, Sequence, index, large_corpus, plain, weighted};
@@ -12,18 +12,21 @@ fn naive(config: &Bm25Config, index: &Bm25Index, docs: &[Doc], query: &str) -> V
         Fields::Concatenated => vec![1.0],
         Fields::Weighted { title, text } => vec![f64::from(title), f64::from(text)],
     };
-    let field = |texts: &[&String]| {
+    let field = |language, texts: &[&String]| {
         let mut field = (Vec::new(), 0);
         for text in texts {
-            let (terms, length) = index.document_terms(text).unwrap();
+            let (terms, length) = index.document_terms(text, language).unwrap();
             field.0.extend(terms);
             field.1 += length;
         }
         field
     };
-    let fields_of = |(_, title, text): &Doc| match config.fields {
-        Fields::Concatenated => vec![field(&[title, text])],
-        Fields::Weighted { .. } => vec![field(&[title]), field(&[text])],
+    let fields_of = |(doc, title, text): &Doc| {
+        let language = index.language_of(DocId(*doc)).unwrap();
+        match config.fields {
+            Fields::Concatenated => vec![field(language, &[title, text])],
+            Fields::Weighted { .. } => vec![field(language, &[title]), field(language, &[text])],
+        }
     };
     let docs: Vec<Vec<(Vec<String>, u32)>> = docs.iter().map(fields_of).collect();
     let n_docs = docs.len() as f64;
@@ -53,14 +56,16 @@ fn naive(config: &Bm25Config, index: &Bm25Index, docs: &[Doc], query: &str) -> V
         let mut sum = None;
         // A repeated word comes by repeatedly.
         for word in index.query_words(query).unwrap() {
-            let parts: Vec<f64> = word.parts.iter().filter_map(of_term).collect();
-            let mut parts: Option<f64> = (!parts.is_empty()).then(|| parts.iter().sum());
-            if let (Some(parts), Some(whole), true) = (&mut parts, &word.whole, word.is_cut) {
-                let found = word.parts.iter().map(df).filter(|df| *df > 0.0);
-                *parts *= (0.8 * idf(df(whole)) / found.map(idf).sum::<f64>()).min(1.0);
-            }
-            let whole = word.whole.as_ref().and_then(of_term);
-            let best = [parts, whole].into_iter().flatten().reduce(f64::max);
+            let of_form = |form: &Form| {
+                let scores: Vec<f64> = form.terms.iter().filter_map(of_term).collect();
+                let sum = scores.iter().copied().reduce(|a, b| a + b)?;
+                let Some(whole) = &form.cut_from else {
+                    return Some(sum);
+                };
+                let found = form.terms.iter().map(df).filter(|df| *df > 0.0);
+                Some(sum * (0.8 * idf(df(whole)) / found.map(idf).sum::<f64>()).min(1.0))
+            };
+            let best = word.forms.iter().filter_map(of_form).reduce(f64::max);
             if let Some(best) = best {
                 sum = Some(sum.unwrap_or(0.0) + best);
             }
@@ -170,9 +175,10 @@ proptest! {
         docs in german_corpus(),
         queries in prop::collection::vec(german_words(5), 1..6),
         config in settings(),
+        analyzer in prop::sample::select(vec![Analyzer::German, Analyzer::Mixed]),
         depth in 1usize..12,
     ) {
-        let config = Bm25Config { analyzer: Analyzer::German, ..config };
+        let config = Bm25Config { analyzer, ..config };
         let (_dir, index) = index(&config, &docs);
         for query in &queries {
             let expected = naive(&config, &index, &docs, query);

@@ -1,7 +1,7 @@
 //! Queries and documents as people type them, and what an index promises about itself.
 
 use treffer_bm25::{Analyzer, Bm25Config, Bm25Index, Bm25Writer, Error, Fields};
-use treffer_types::{DocId, Score};
+use treffer_types::{DocId, Language, Score};
 
 use crate::support::{build, config, doc_ids, index, large_corpus, plain, texts, weighted};
 
@@ -113,6 +113,81 @@ fn compounds_and_their_parts_find_one_another() {
         assert_eq!((explained.len(), explained[0].weight), (1, 1.0));
         assert!(!dir.path().join("waiting.tmp").exists());
     }
+}
+
+#[test]
+fn documents_in_several_languages_are_found_in_theirs() {
+    let docs = [
+        "Die Kühlschränke und die Anlagen sind für das Labor.",
+        "The refrigerators are for people who die in the laboratory.",
+        "Les réfrigérateurs de laboratoire sont conçus pour conserver des échantillons d'eau à température stable.",
+        "LABO-288",
+        "Der Laborkühlschrank ist neu und leise.",
+        "The wildfire is in the kitchen, and not for kids.",
+    ];
+    for fields in [
+        Fields::Concatenated,
+        Fields::Weighted {
+            title: 2.0,
+            text: 1.0,
+        },
+    ] {
+        let (_dir, index) = texts(&config(Analyzer::Mixed, fields), &docs);
+        let languages: Vec<Option<Language>> = (0..6)
+            .map(|doc| index.language_of(DocId(doc)).unwrap())
+            .collect();
+        let (german, english) = (Some(Language::German), Some(Language::English));
+        assert_eq!(
+            languages,
+            [
+                german,
+                english,
+                Some(Language::Other),
+                None,
+                german,
+                english
+            ]
+        );
+        let counts = index.languages();
+        assert_eq!(
+            (counts.de, counts.en, counts.other, counts.unsure),
+            (2, 2, 1, 1)
+        );
+        let found = |query| doc_ids(&index.search(query, 9).unwrap());
+        assert_eq!(found("Welche Anlage ist für Kühlschränke?"), [0, 4]);
+        assert_eq!(found("which people are in the refrigerator"), [1]);
+        // A stop word of German, but not of English, and the query may be either.
+        assert_eq!(found("die"), [1]);
+        assert_eq!(found("refrigerators"), [1]);
+        assert_eq!(found("Anlage"), [0]);
+        assert_eq!(found("réfrigérateurs"), [2]);
+        assert_eq!(found("eau"), [2]);
+        assert_eq!(found("LABO288"), [3]);
+        assert_eq!(found("Kühlschrank"), [0, 4]);
+        // Words of documents in English are not what German compounds are made of.
+        assert_eq!(found("Wildkühlschrank"), [0; 0]);
+        assert!(index.detect("Welche Anlage ist für das Labor?").language == german);
+        let all: Vec<DocId> = (0..6).map(DocId).collect();
+        assert_eq!(index.lengths(&all).unwrap()[3..5], [2, 3]);
+    }
+}
+
+#[test]
+fn a_language_that_a_record_names_is_kept() {
+    let config = config(Analyzer::Mixed, Fields::Concatenated);
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = Bm25Writer::create(dir.path(), &config).unwrap();
+    let german = Some(Language::German);
+    writer.add_in(german, DocId(0), "", "the anlagen").unwrap();
+    writer
+        .add_in(None, DocId(1), "", "The refrigerators are in it.")
+        .unwrap();
+    writer.finish().unwrap();
+    let index = Bm25Index::open(dir.path(), &config).unwrap();
+    assert_eq!(index.language_of(DocId(0)).unwrap(), german);
+    assert_eq!(index.language_of(DocId(1)).unwrap(), None);
+    assert_eq!(doc_ids(&index.search("Anlage", 9).unwrap()), [0]);
+    assert!(index.language_of(DocId(2)).is_err());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use treffer_store::{Error as StoreError, StoreWriter};
 use treffer_types::{DocId, Document, Passage, Progress};
 
 use super::BuildRequest;
+use super::language::{RecordLanguages, UnreadLanguages};
 use crate::config::Config;
 use crate::error::{Error, part, stop_if_asked};
 use crate::manifest::{Parts, parts};
@@ -103,6 +104,16 @@ pub(super) struct DocumentWriter {
     bm25_unit: Unit,
     splitter: Option<Splitter>,
     passages: PassageCounts,
+    languages: RecordLanguages,
+}
+
+/// What was written.
+pub(super) struct Written {
+    /// The seals of the parts.
+    pub(super) parts: Parts,
+    pub(super) passages: PassageCounts,
+    /// Records that name no language.
+    pub(super) unread_languages: UnreadLanguages,
 }
 
 /// Into how many passages the documents were split.
@@ -149,6 +160,7 @@ impl DocumentWriter {
             bm25_unit: config.blueprint().bm25_unit(),
             splitter,
             passages: PassageCounts::default(),
+            languages: RecordLanguages::new(&config.language),
         })
     }
 
@@ -188,6 +200,7 @@ impl DocumentWriter {
         document: &Document,
         passages: &[Passage],
     ) -> Result<(), Bm25Error> {
+        let language = self.languages.of(document);
         let whole = [Passage::whole(document)];
         let (first, passages) = match (self.bm25_unit, passages) {
             (Unit::Document, _) => (doc.0, &whole[..]),
@@ -196,13 +209,17 @@ impl DocumentWriter {
         };
         for (number, passage) in (first..).zip(passages) {
             let piece = passage.piece(&document.text).unwrap_or_default();
-            self.bm25.add(DocId(number), &passage.context, piece)?;
+            let (row, context) = (DocId(number), passage.context.as_str());
+            match language {
+                None => self.bm25.add(row, context, piece)?,
+                known => self.bm25.add_in(known, row, context, piece)?,
+            }
         }
         Ok(())
     }
 
-    /// The seals of the parts that were written, and how many passages there are.
-    pub(super) fn finish(self) -> Result<(Parts, PassageCounts), Error> {
+    /// Completes the parts.
+    pub(super) fn finish(self) -> Result<Written, Error> {
         let store = self.store.finish();
         let store = store.map_err(part("finish", "store", &self.dir))?;
         let bm25 = self.bm25.finish();
@@ -211,6 +228,10 @@ impl DocumentWriter {
             (parts::STORE.to_owned(), store),
             (parts::BM25.to_owned(), bm25),
         ]);
-        Ok((parts, self.passages))
+        Ok(Written {
+            parts,
+            passages: self.passages,
+            unread_languages: self.languages.finish(),
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use treffer_api::{HitPassage, SearchOptions};
 use treffer_bm25::{Highlighter, Mention};
-use treffer_types::{BoxError, Candidate, Document, Evidence, Passage, Query, StageName};
+use treffer_types::{BoxError, Candidate, Document, Evidence, Language, Passage, Query, StageName};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::engine::Engine;
@@ -44,6 +44,15 @@ impl Shown {
             explain: options.explain,
         }
     }
+}
+
+/// A document that was found.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    candidate: &'a Candidate,
+    document: &'a Document,
+    passages: &'a [Passage],
+    language: Option<Language>,
 }
 
 /// Makes the passages of the hits of one query.
@@ -112,21 +121,26 @@ impl<'a> Passages<'a> {
         document: &Document,
         passages: &[Passage],
     ) -> Result<Vec<HitPassage>, Error> {
-        let order = self.ranked(candidate, document, passages)?;
+        let found = Found {
+            candidate,
+            document,
+            passages,
+            language: self.engine.language_of(candidate.doc)?,
+        };
+        let order = self.ranked(&found)?;
         let shown = order.into_iter().take(self.shown.passages);
-        shown
-            .map(|at| self.shown(candidate, document, passages, at))
-            .collect()
+        shown.map(|at| self.shown(&found, at)).collect()
     }
 
     /// The passages by the last stage that scored them, those that it did not score by the stage
     /// before it, and so on; what no stage scored by the words of the query.
-    fn ranked(
-        &self,
-        candidate: &Candidate,
-        document: &Document,
-        passages: &[Passage],
-    ) -> Result<Vec<usize>, Error> {
+    fn ranked(&self, found: &Found<'_>) -> Result<Vec<usize>, Error> {
+        let Found {
+            candidate,
+            document,
+            passages,
+            language,
+        } = *found;
         if passages.len() == 1 {
             return Ok(vec![0]);
         }
@@ -148,7 +162,7 @@ impl<'a> Passages<'a> {
         for (at, passage) in passages.iter().enumerate() {
             if !order.contains(&at) {
                 let piece = passage.piece(&document.text).unwrap_or_default();
-                rest.push((at, weight_of(&self.mentions(piece)?)));
+                rest.push((at, weight_of(&self.mentions(piece, language)?)));
             }
         }
         // Stable: of equally good ones the first.
@@ -157,20 +171,21 @@ impl<'a> Passages<'a> {
         Ok(order)
     }
 
-    fn mentions(&self, text: &str) -> Result<Vec<Mention>, Error> {
-        let found = self.highlighter.as_ref().map(|words| words.find(text));
+    fn mentions(&self, text: &str, language: Option<Language>) -> Result<Vec<Mention>, Error> {
+        let found = self.highlighter.as_ref();
+        let found = found.map(|words| words.find(text, language));
         let found = found.transpose();
         let found = found.map_err(part("read", "BM25 part", self.engine.dir()))?;
         Ok(found.unwrap_or_default())
     }
 
-    fn shown(
-        &self,
-        candidate: &Candidate,
-        document: &Document,
-        passages: &[Passage],
-        at: usize,
-    ) -> Result<HitPassage, Error> {
+    fn shown(&self, found: &Found<'_>, at: usize) -> Result<HitPassage, Error> {
+        let Found {
+            candidate,
+            document,
+            passages,
+            language,
+        } = *found;
         let passage = &passages[at];
         let piece = passage.piece(&document.text).unwrap_or_default();
         let start = passage.start as usize;
@@ -186,12 +201,12 @@ impl<'a> Passages<'a> {
             ..HitPassage::default()
         };
         if self.shown.highlight {
-            let mentions = self.mentions(piece)?.into_iter();
+            let mentions = self.mentions(piece, language)?.into_iter();
             let place = |one: Mention| (start + one.place.start, start + one.place.end);
             shown.highlights = mentions.map(place).collect();
         }
         if self.shown.sentences {
-            let sentence = self.best_sentence(piece)?;
+            let sentence = self.best_sentence(piece, language)?;
             shown.sentence = sentence.map(|(from, to)| (start + from, start + to));
         }
         if self.shown.explain {
@@ -209,7 +224,11 @@ impl<'a> Passages<'a> {
 
     /// Where the sentence of the text is that answers the query best, the first of equally good
     /// ones; `None` if there is none.
-    fn best_sentence(&self, text: &str) -> Result<Option<(usize, usize)>, Error> {
+    fn best_sentence(
+        &self,
+        text: &str,
+        language: Option<Language>,
+    ) -> Result<Option<(usize, usize)>, Error> {
         let sentences = sentences(text);
         let texts: Vec<&str> = sentences
             .iter()
@@ -225,7 +244,7 @@ impl<'a> Passages<'a> {
                     .collect()
             }
             None => {
-                let weight = |text: &&str| Ok(weight_of(&self.mentions(text)?));
+                let weight = |text: &&str| Ok(weight_of(&self.mentions(text, language)?));
                 texts.iter().map(weight).collect::<Result<_, Error>>()?
             }
         };

@@ -12,9 +12,19 @@ fn any_text() -> impl Strategy<Value = String> {
     prop::collection::vec(words, 0..12).prop_map(|words| words.join(" "))
 }
 
-fn any_analysis() -> impl Strategy<Value = Analysis> {
+fn any_analysis() -> impl Strategy<Value = Chain> {
     let analyzer = prop::sample::select(ALL.to_vec());
-    (analyzer, any::<Option<bool>>()).prop_map(|(analyzer, fold)| with_accents(analyzer, fold))
+    let languages = prop::sample::select(vec![
+        Languages::One(Language::German),
+        Languages::One(Language::English),
+        Languages::One(Language::Other),
+        Languages::Both,
+        Languages::All,
+    ]);
+    (analyzer, any::<Option<bool>>(), languages).prop_map(|(analyzer, fold, languages)| Chain {
+        languages,
+        ..with_accents(analyzer, fold)
+    })
 }
 
 fn normalized(text: &str, accents: Accents) -> String {
@@ -25,12 +35,6 @@ fn normalized(text: &str, accents: Accents) -> String {
 
 const ACCENTS: [Accents; 3] = [Accents::Kept, Accents::Folded, Accents::FoldedExceptUmlauts];
 
-impl std::fmt::Debug for Analysis {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}, apostrophes {}", self.accents, self.apostrophes)
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -39,9 +43,9 @@ proptest! {
         let (terms, _) = analysis.document(&text);
         for word in text.split_ascii_whitespace() {
             for asked in analysis.query(word) {
-                let mut forms = asked.parts.iter().chain(&asked.whole);
+                let mut asked_terms = asked.forms.iter().flat_map(|form| &form.terms);
                 prop_assert!(
-                    forms.any(|term| terms.contains(term)),
+                    asked_terms.any(|term| terms.contains(term)),
                     "{:?} asks for {:?}, the document has {:?}", word, asked, terms
                 );
             }
@@ -52,10 +56,47 @@ proptest! {
     fn a_document_is_found_by_its_whole_text(analysis in any_analysis(), text in any_text()) {
         let (terms, length) = analysis.document(&text);
         for word in analysis.query(&text) {
-            prop_assert!(word.parts.iter().chain(&word.whole).all(|term| terms.contains(term)));
+            let mut asked = word.forms.iter().flat_map(|form| &form.terms);
+            prop_assert!(asked.all(|term| terms.contains(term)));
         }
         prop_assert!(length as usize <= terms.len());
         prop_assert_eq!(length == 0, terms.is_empty());
+    }
+
+    /// What is unsure is indexed and asked for in both languages: documents and queries that are
+    /// sure and those that are not find one another.
+    #[test]
+    fn what_is_unsure_has_the_terms_of_both_languages(text in any_text()) {
+        let both = mixed(Languages::Both);
+        let (terms, length) = both.document(&text);
+        let words = both.query(&text);
+        let asked: Vec<&String> =
+            words.iter().flat_map(|word| &word.forms).flat_map(|form| &form.terms).collect();
+        let mut lengths = Vec::new();
+        for language in [Language::German, Language::English] {
+            let one = mixed(Languages::One(language));
+            let (of_one, length) = one.document(&text);
+            lengths.push(length);
+            for term in &of_one {
+                let count = |terms: &[String]| terms.iter().filter(|t| *t == term).count();
+                prop_assert!(count(&terms) >= count(&of_one), "{} {:?}", term, terms);
+            }
+            for form in one.query(&text).iter().flat_map(|word| &word.forms) {
+                prop_assert!(form.terms.iter().all(|term| asked.contains(&term)));
+            }
+        }
+        prop_assert!(lengths.iter().all(|one| *one <= length));
+        prop_assert!(length <= lengths.iter().sum());
+    }
+
+    /// The words of a text do not depend on its language, only their terms do.
+    #[test]
+    fn a_text_is_cut_into_the_same_words_in_every_language(text in any_text()) {
+        let Chain { analysis, .. } = mixed(Languages::All);
+        let mut scratch = Scratch::default();
+        analysis.read_runs(&text, &mut scratch);
+        let words = analysis.in_each(analysis.vocabularies(Languages::All), &scratch.runs);
+        prop_assert!(words.iter().all(|word| word.len() == Language::ALL.len()));
     }
 
     #[test]
