@@ -104,18 +104,19 @@ impl Answer<'_> {
             let (start, end) = passage.place;
             let number = passage.number + 1;
             head += &format!("passage {number} of {} (bytes {start}-{end})", passage.of);
-            if self.explain {
+            if self.explain && passage.of > 1 {
                 for (stage, score) in passage.scores.iter() {
                     head += &format!(", {stage} {:.4}", score.value());
                 }
-                if let Some(cut @ 1..) = passage.tokens_cut {
-                    head += &format!(", its last {cut} tokens not read");
-                }
+            }
+            if let Some(cut @ 1..) = passage.tokens_cut {
+                head += &format!(", its last {cut} tokens not read");
             }
             head += ": ";
         }
+        let width = LINE.saturating_sub(head.len()).max(LEAST_EXCERPT);
         let mut parts = vec![(Style::None, head)];
-        parts.extend(excerpt(&hit.text, passage, self.has_styles));
+        parts.extend(excerpt(&hit.text, passage, width, self.has_styles));
         Block::Styled(parts)
     }
 
@@ -166,6 +167,10 @@ fn stages(hit: &Hit) -> Columns {
     }
     table
 }
+
+/// Characters of a line about a passage, and the fewest of its text.
+const LINE: usize = 120;
+const LEAST_EXCERPT: usize = 60;
 
 /// What the features of a learned fusion added, the strongest first.
 fn trees(hit: &Hit) -> Option<String> {

@@ -4,19 +4,22 @@ use treffer_api::HitPassage;
 
 use crate::format::Style;
 
-/// Characters of a line.
-const WIDTH: usize = 100;
 /// Characters of a sentence that answers.
 const SENTENCE: usize = 400;
 
 /// The sentence that answers, if one is marked; else the part that has the most words of the
-/// query, from its beginning if none does. Without styles, a sentence is marked by brackets.
-pub(super) fn excerpt(text: &str, passage: &HitPassage, has_styles: bool) -> Vec<(Style, String)> {
+/// query, from its beginning if none does, in `width` characters. Without styles, a sentence is marked by brackets.
+pub(super) fn excerpt(
+    text: &str,
+    passage: &HitPassage,
+    width: usize,
+    has_styles: bool,
+) -> Vec<(Style, String)> {
     let (start, end) = match passage.sentence {
         Some((start, end)) => (start, within(text, start, end, SENTENCE)),
         None => {
-            let start = best_start(text, passage);
-            (start, within(text, start, passage.place.1, WIDTH))
+            let start = best_start(text, passage, width);
+            (start, within(text, start, passage.place.1, width))
         }
     };
     let is_sentence = passage.sentence.is_some();
@@ -54,10 +57,10 @@ pub(super) fn excerpt(text: &str, passage: &HitPassage, has_styles: bool) -> Vec
 
 /// Where a line begins that has the most words of the query: at the beginning if that is as good,
 /// else at the first of them.
-fn best_start(text: &str, passage: &HitPassage) -> usize {
+fn best_start(text: &str, passage: &HitPassage, width: usize) -> usize {
     let (first, end) = passage.place;
     let n_within = |start: usize| {
-        let line = within(text, start, end, WIDTH);
+        let line = within(text, start, end, width);
         let is_within = |(from, to): &&(usize, usize)| *from >= start && *to <= line;
         passage.highlights.iter().filter(is_within).count()
     };
@@ -111,7 +114,7 @@ mod tests {
     }
 
     fn shown(text: &str, passage: &HitPassage, has_styles: bool) -> String {
-        let parts = excerpt(text, passage, has_styles).into_iter();
+        let parts = excerpt(text, passage, 100, has_styles).into_iter();
         let marked = parts.map(|(style, text)| match style {
             Style::None => text,
             style => format!("<{style:?} {text}>"),

@@ -128,7 +128,8 @@ impl Splitter {
         let piece = piece.trim();
         let start = start + left as u32;
         let end = start + piece.len() as u32;
-        if piece.is_empty() {
+        // A half of a passage may be what the one before it has too.
+        if piece.is_empty() || passages.last().is_some_and(|last| end <= last.end) {
             return Ok(());
         }
         let passage = Passage {
