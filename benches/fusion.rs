@@ -57,6 +57,7 @@ fn normalization() -> Normalization {
         normalizers: StageMap::from_fn(&STAGES, |_| Normalizer::MinMax),
         aggregation: Aggregation::Max,
         reranker: Some(StageName::CROSS),
+        stand_in: None,
     }
 }
 

@@ -52,13 +52,18 @@ impl LanguageConfig {
 }
 
 /// The bi-encoder stage of an index.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DenseConfig {
     /// A registry name, `hf:org/name` or a folder.
     pub model: String,
     /// What replaces that which the model says of itself.
     #[serde(flatten)]
     pub settings: EmbedderSettings,
+    /// How much of the difference between German and English is taken out of the documents'
+    /// vectors, so that queries find documents in either: 0 for nothing, 1 for all of it as it is
+    /// on average. At most 2.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub language_shift: f64,
     /// The HNSW graph.
     #[serde(flatten)]
     pub graph: GraphConfig,
@@ -72,4 +77,12 @@ pub struct CrossConfig {
     /// What the classes of the model's head mean, if it has several.
     #[serde(flatten)]
     pub settings: ScorerSettings,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }

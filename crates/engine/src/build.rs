@@ -7,6 +7,7 @@
 mod commit;
 mod encoding;
 mod language;
+mod language_shift;
 mod reading;
 
 use std::collections::HashSet;
@@ -119,7 +120,8 @@ pub fn build(
     if let (Some(embedder), Some(dense)) = (embedder, &blueprint.dense) {
         let encoding = DenseEncoding {
             building: &building,
-            graph: &dense.graph,
+            blueprint: &blueprint,
+            dense,
             progress,
         };
         let seal;

@@ -175,6 +175,11 @@ impl Config {
             checked.map_err(|e| config_error(origin, &format!("section `passages`: {e}")))?;
         }
         if let Some(dense) = dense {
+            let shift = dense.language_shift;
+            if !(0.0..=2.0).contains(&shift) {
+                let what = format!("`dense.language_shift` is {shift}; it must be from 0 to 2");
+                return Err(config_error(origin, &what));
+            }
             dense
                 .graph
                 .validate()
@@ -363,7 +368,15 @@ fn known_keys() -> Table {
 /// Keys of sections that are not there unless they are set.
 const OPTIONAL: [(&str, &[&str]); 3] = [
     ("language", &["field"]),
-    ("dense", &["query_prefix", "passage_prefix", "pooling"]),
+    (
+        "dense",
+        &[
+            "query_prefix",
+            "passage_prefix",
+            "pooling",
+            "language_shift",
+        ],
+    ),
     ("cross", &["label", "grades"]),
 ];
 

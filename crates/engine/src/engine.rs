@@ -200,6 +200,17 @@ impl Engine {
         self.bm25().languages()
     }
 
+    /// Whether it is known that documents are in several languages.
+    pub fn has_several_languages(&self) -> bool {
+        let LanguageCounts {
+            de,
+            en,
+            other,
+            unsure: _,
+        } = self.languages();
+        [de, en, other].into_iter().filter(|n| *n > 0).count() > 1
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.0.store
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use treffer_eval::{Evaluation, Metric, Run, RunEntry};
-use treffer_fusion::Normalization;
+use treffer_fusion::{Aggregation, Normalization};
 use treffer_types::{Candidate, DocId, Progress, Query, Score, StageName};
 
 use crate::engine::Engine;
@@ -126,6 +126,7 @@ enum Ranking {
         stage: StageName,
         /// How many it retrieves; `None` if it scores what others retrieved.
         depth: Option<usize>,
+        aggregation: Aggregation,
     },
     /// By the score of a reranker, then the others in the order in which it takes them.
     Reranker {
@@ -145,15 +146,12 @@ fn rankings(
         None => Ranking::Stage {
             stage: *stage,
             depth: pipeline.retrieves(*stage),
+            aggregation: profile.aggregation,
         },
         Some((_, order)) => Ranking::Reranker {
             stage: *stage,
             order,
-            before: pipeline.normalization_before(
-                *stage,
-                &profile.normalizers,
-                profile.aggregation,
-            ),
+            before: pipeline.normalization_before(*stage, profile.scaling()),
         },
     };
     let mut rankings: Vec<Ranking> = pipeline.stages().iter().map(single).collect();
@@ -199,7 +197,11 @@ impl Ranking {
                 .into_iter()
                 .map(|fused| (fused.candidate, fused.score))
                 .collect(),
-            Ranking::Stage { stage, depth } => stage_order(candidates, *stage, *depth),
+            Ranking::Stage {
+                stage,
+                depth,
+                aggregation,
+            } => stage_order(candidates, *stage, *depth, *aggregation),
             Ranking::Reranker {
                 stage,
                 order,
@@ -213,8 +215,9 @@ fn stage_order(
     candidates: &[Candidate],
     stage: StageName,
     depth: Option<usize>,
+    aggregation: Aggregation,
 ) -> Vec<(usize, f64)> {
-    let mut order: Vec<(usize, Score)> = scored(candidates, stage);
+    let mut order: Vec<(usize, Score)> = scored(candidates, stage, aggregation);
     if stage == StageName::BM25 {
         order.retain(|(_, score)| *score > LEAST_BM25);
     }
@@ -232,7 +235,7 @@ fn reranked_order(
     order: Order,
     before: &Normalization,
 ) -> Vec<(usize, f64)> {
-    let mut reranked = stage_order(candidates, stage, None);
+    let mut reranked = stage_order(candidates, stage, None, before.aggregation);
     let last = reranked.last().map_or(0.0, |(_, score)| *score);
     let all = first_to_rerank(candidates, order, before, candidates.len());
     let rest = all
@@ -242,10 +245,14 @@ fn reranked_order(
     reranked
 }
 
-fn scored(candidates: &[Candidate], stage: StageName) -> Vec<(usize, Score)> {
+fn scored(
+    candidates: &[Candidate],
+    stage: StageName,
+    aggregation: Aggregation,
+) -> Vec<(usize, Score)> {
     let scores = candidates
         .iter()
-        .map(|candidate| candidate.best_score(stage))
+        .map(|candidate| aggregation.aggregate(candidate, stage))
         .enumerate();
     scores
         .filter_map(|(at, score)| Some((at, score?)))

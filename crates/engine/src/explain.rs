@@ -327,11 +327,9 @@ impl Explaining<'_> {
 
     fn role(&self, stage: StageName, candidates: &[Candidate]) -> Role {
         if let Some((depth, order)) = self.pipeline.reranks(stage) {
-            let before = self.pipeline.normalization_before(
-                stage,
-                &self.profile.normalizers,
-                self.profile.aggregation,
-            );
+            let before = self
+                .pipeline
+                .normalization_before(stage, self.profile.scaling());
             let order = first_to_rerank(candidates, order, &before, candidates.len());
             let earlier = order.iter().take_while(|at| **at != self.at).count();
             return Role::Reranks {
@@ -400,12 +398,7 @@ impl Explaining<'_> {
         steps: u32,
         current: &Weights,
     ) -> Result<Reweighting, Error> {
-        let Profile {
-            normalizers,
-            aggregation,
-            ..
-        } = self.profile;
-        let normalization = self.pipeline.normalization(normalizers, *aggregation);
+        let normalization = self.pipeline.normalization(self.profile.scaling());
         let prepared = Prepared::new(candidates, &normalization);
         let rank = |weights: &Weights| {
             let order = prepared.rank(weights);

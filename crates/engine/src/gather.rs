@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use treffer_api::StageReport;
-use treffer_types::{BoxError, Candidate, Clock, DocId, Evidence, PassageId, Query, StageName};
+use treffer_types::{
+    BoxError, Candidate, Clock, DocId, Evidence, Language, PassageId, Query, StageName,
+};
 
 use crate::deadline::{Deadline, Pace, SystemClock};
 use crate::engine::Engine;
@@ -189,7 +191,9 @@ impl Gatherer {
             select,
         };
         let mut deadline = Deadline::after(self.deadline, self.clock.as_ref());
+        let languages = Languages::of(&self.engine, batch.query(at));
         let mut candidates = self.first_candidates(forced, &excluded);
+        languages.mark(&mut candidates)?;
         let mut traces = Vec::with_capacity(self.pipeline.steps().len());
         for step in self.pipeline.steps() {
             // The first step always runs, so that there are candidates.
@@ -205,6 +209,7 @@ impl Gatherer {
                 self.run_step(*step, batch, at, &mut candidates, &mut deadline, scope)
                     .map_err(failed)?
             };
+            languages.mark(&mut candidates[trace.candidates_in..])?;
             traces.push(trace);
         }
         Ok(Gathered { candidates, traces })
@@ -233,12 +238,7 @@ impl Gatherer {
             }
             Step::Score { .. } => self.complete(candidates, stage, answer)?,
             Step::Rerank { depth, order, .. } => {
-                let Profile {
-                    normalizers,
-                    aggregation,
-                    cross_passages,
-                    ..
-                } = &self.profile;
+                let cross_passages = self.profile.cross_passages;
                 // In mode `exhaustive`, whatever is to be read of each document.
                 let limit = match self.pipeline.scores_every_document() {
                     true => usize::MAX,
@@ -248,9 +248,9 @@ impl Gatherer {
                     // What several depths choose, which is more than each of them.
                     Some(select) => (select(candidates), usize::MAX),
                     None => {
-                        let before =
-                            self.pipeline
-                                .normalization_before(stage, normalizers, *aggregation);
+                        let before = self
+                            .pipeline
+                            .normalization_before(stage, self.profile.scaling());
                         (first_to_rerank(candidates, order, &before, depth), limit)
                     }
                 };
@@ -259,7 +259,7 @@ impl Gatherer {
                     candidates,
                     &places,
                     &self.pipeline.scorers(),
-                    *cross_passages,
+                    cross_passages,
                     limit,
                 )?;
                 skipped = rerank(candidates, stage, answer, &readings, deadline)?;
@@ -310,6 +310,36 @@ impl Gatherer {
             return docs.map(Candidate::new).collect();
         }
         forced.map(Candidate::new).into_iter().collect()
+    }
+}
+
+/// The language of a query, in an index of several.
+struct Languages<'a> {
+    engine: &'a Engine,
+    /// `None` if it is unsure, or if the index has only one.
+    of_query: Option<Language>,
+}
+
+impl<'a> Languages<'a> {
+    fn of(engine: &'a Engine, query: &Query) -> Self {
+        let is_needed = engine.has_several_languages();
+        let of_query = is_needed.then(|| engine.detect_language(&query.text).language);
+        Languages {
+            engine,
+            of_query: of_query.flatten(),
+        }
+    }
+
+    /// Marks the candidates that are in another language.
+    fn mark(&self, candidates: &mut [Candidate]) -> Result<(), Error> {
+        if self.of_query.is_none() {
+            return Ok(());
+        }
+        for candidate in candidates {
+            let language = self.engine.language_of(candidate.doc)?;
+            candidate.is_foreign = language.is_some() && language != self.of_query;
+        }
+        Ok(())
     }
 }
 

@@ -1,12 +1,12 @@
 //! The pipeline: which steps a search takes, in order. Everything that depends on a profile's
 //! mode is decided here.
 
-use treffer_fusion::{Aggregation, Fusion, Normalization, Normalizer, Weights};
+use treffer_fusion::{Fusion, Normalization, Normalizer, StandIn, Weights};
 use treffer_types::{StageMap, StageName, stage_list};
 
 use crate::error::Error;
 use crate::manifest::Manifest;
-use crate::profile::{Depths, Mode, Order, Profile};
+use crate::profile::{Depths, Mode, Order, Profile, Scaling};
 use crate::stages::{Capabilities, Registry, StageKind, theoretical};
 
 /// One step of a search.
@@ -54,6 +54,8 @@ pub struct Pipeline {
     stages: Vec<StageName>,
     theoretical: StageMap<Normalizer>,
     scores_every_document: bool,
+    /// A stage that matches words, and one that does not.
+    stand_in: Option<(StageName, StageName)>,
 }
 
 /// What an index offers to a pipeline.
@@ -244,6 +246,7 @@ impl Pipeline {
                 .map(|one| (one.name, one.theoretical))
                 .collect(),
             scores_every_document: profile.mode == Mode::Exhaustive,
+            stand_in: stand_in(&scorers),
         })
     }
 
@@ -306,29 +309,14 @@ impl Pipeline {
         self.theoretical.get_or(stage, Normalizer::MinMax)
     }
 
-    /// How the evidence of these stages becomes comparable scores; by min-max where
-    /// `normalizers` say nothing.
-    pub fn normalization(
-        &self,
-        normalizers: &StageMap<Normalizer>,
-        aggregation: Aggregation,
-    ) -> Normalization {
-        Normalization {
-            normalizers: StageMap::from_fn(&self.stages, |stage| {
-                normalizers.get_or(stage, Normalizer::MinMax)
-            }),
-            aggregation,
-            reranker: self.reranker(),
-        }
+    /// How the evidence of these stages becomes comparable scores; by min-max where `scaling`
+    /// says nothing.
+    pub fn normalization(&self, scaling: Scaling<'_>) -> Normalization {
+        self.normalization_of(&self.stages, self.reranker(), scaling)
     }
 
     /// As [`Pipeline::normalization`], of the stages that run before `reranker`.
-    pub fn normalization_before(
-        &self,
-        reranker: StageName,
-        normalizers: &StageMap<Normalizer>,
-        aggregation: Aggregation,
-    ) -> Normalization {
+    pub fn normalization_before(&self, reranker: StageName, scaling: Scaling<'_>) -> Normalization {
         let place = |stage: StageName| self.stages.iter().position(|one| *one == stage);
         let is_before =
             |stage: StageName| self.reranks(stage).is_none() || place(stage) < place(reranker);
@@ -336,12 +324,33 @@ impl Pipeline {
             .filter(|stage| *stage != reranker && is_before(*stage))
             .collect();
         let mut latest_first = before.iter().rev().copied();
+        let before_it = latest_first.find(|stage| self.reranks(*stage).is_some());
+        self.normalization_of(&before, before_it, scaling)
+    }
+
+    fn normalization_of(
+        &self,
+        stages: &[StageName],
+        reranker: Option<StageName>,
+        scaling: Scaling<'_>,
+    ) -> Normalization {
+        let Scaling {
+            normalizers,
+            aggregation,
+            cross_language,
+        } = scaling;
+        let stand_in = self.stand_in.filter(|_| cross_language > 0.0);
         Normalization {
-            normalizers: StageMap::from_fn(&before, |stage| {
+            normalizers: StageMap::from_fn(stages, |stage| {
                 normalizers.get_or(stage, Normalizer::MinMax)
             }),
             aggregation,
-            reranker: latest_first.find(|stage| self.reranks(*stage).is_some()),
+            reranker,
+            stand_in: stand_in.map(|(stage, by)| StandIn {
+                stage,
+                by,
+                share: cross_language,
+            }),
         }
     }
 
@@ -354,10 +363,18 @@ impl Pipeline {
             stages => profile.weights.restricted_to(stages),
         };
         Some(Fusion {
-            normalization: self.normalization(&profile.normalizers, profile.aggregation),
+            normalization: self.normalization(profile.scaling()),
             weights: weights?,
         })
     }
+}
+
+/// The first scorer that matches words, and the last that does not.
+fn stand_in(scorers: &[&AvailableStage]) -> Option<(StageName, StageName)> {
+    let matches_words = |stage: &&&AvailableStage| stage.capabilities.matches_words;
+    let words = scorers.iter().find(matches_words)?;
+    let by = scorers.iter().rev().find(|stage| !matches_words(stage))?;
+    Some((words.name, by.name))
 }
 
 /// The stages that a profile runs, given those that an index has.

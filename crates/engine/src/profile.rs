@@ -45,6 +45,10 @@ pub struct Profile {
     pub normalizers: StageMap<Normalizer>,
     /// How the scores of a document's passages become one score for each stage.
     pub aggregation: Aggregation,
+    /// For documents in another language than the query, BM25's normalized score is at least
+    /// this share of the bi-encoder's, from 0 to 1: they have few words of the query, however
+    /// relevant they are.
+    pub cross_language: f64,
     /// Most passages of a document that a reranker scores, at least 1: the most promising by the
     /// stages before it. Its depth counts passages.
     pub cross_passages: usize,
@@ -150,6 +154,18 @@ impl<'de> Deserialize<'de> for Order {
     }
 }
 
+/// How the evidence of every stage becomes scores that can be added: the part of a profile that
+/// fusion needs besides the weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scaling<'a> {
+    /// How each stage's scores reach the common scale.
+    pub normalizers: &'a StageMap<Normalizer>,
+    /// How the scores of a document's passages become its score.
+    pub aggregation: Aggregation,
+    /// See the profile's key.
+    pub cross_language: f64,
+}
+
 /// Where tuned weights come from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -195,6 +211,7 @@ impl Default for Profile {
             cross_order: Order::default(),
             normalizers: StageMap::from_fn(&stages, |_| Normalizer::MinMax),
             aggregation: Aggregation::default(),
+            cross_language: 0.0,
             cross_passages: 1,
             weights: "0.2,0.3,0.5".parse().expect("three decimals that sum to 1"),
             learned: None,
@@ -219,6 +236,7 @@ impl Profile {
             cross_order,
             normalizers: _,
             aggregation: _,
+            cross_language,
             cross_passages,
             weights: _, // non-negative with sum 1 by construction
             learned: _,
@@ -261,6 +279,11 @@ impl Profile {
                 ));
             }
         }
+        if !(0.0..=1.0).contains(cross_language) {
+            return Err(format!(
+                "cross_language is {cross_language}; it must be from 0 to 1"
+            ));
+        }
         if *cross_passages == 0 {
             return Err("cross_passages is 0; it must be at least 1".into());
         }
@@ -281,6 +304,15 @@ impl Profile {
     /// How the scores of `stage` are normalized.
     pub fn normalizer(&self, stage: StageName) -> Normalizer {
         self.normalizers.get_or(stage, Normalizer::MinMax)
+    }
+
+    /// How the evidence of every stage becomes comparable scores.
+    pub fn scaling(&self) -> Scaling<'_> {
+        Scaling {
+            normalizers: &self.normalizers,
+            aggregation: self.aggregation,
+            cross_language: self.cross_language,
+        }
     }
 
     /// Its parameters of retrieval, apart from depths.

@@ -121,6 +121,8 @@ pub struct Capabilities {
     pub scores: bool,
     /// Scores given candidates at a high cost, so only the best get a score.
     pub reranks: bool,
+    /// Matches words, and so finds little in documents of another language than the query.
+    pub matches_words: bool,
 }
 
 /// A kind of stage: what the engine knows of a stage before it is opened.

@@ -39,7 +39,7 @@ use crate::error::Error;
 use crate::pipeline::Pipeline;
 use crate::profile::Profile;
 use crate::topics::Topics;
-use space::Space;
+use space::{Corpus, Space};
 
 /// How to tune.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,7 +106,10 @@ pub fn tune(
         profile,
         request.search,
         &pipeline,
-        engine.has_split_documents(),
+        Corpus {
+            is_split: engine.has_split_documents(),
+            has_several_languages: engine.has_several_languages(),
+        },
         request.steps,
     );
     let gather = || pool::gather(engine, profile, &space, topics, progress);
@@ -137,12 +140,15 @@ pub fn tune_pools(
 ) -> Result<TuneReport, Error> {
     let ids = pools.iter().map(|pool| pool.query.id.as_str());
     let folds = verdict::check(request, pipeline.stages(), ids)?;
-    let candidates = pools.iter().flat_map(|pool| &pool.candidates);
-    let mut evidence = candidates.flat_map(Candidate::all_evidence);
-    let is_split = evidence.any(|(_, one)| one.passage.is_some_and(|passage| passage > 0));
+    let candidates = || pools.iter().flat_map(|pool| &pool.candidates);
+    let mut evidence = candidates().flat_map(Candidate::all_evidence);
+    let corpus = Corpus {
+        is_split: evidence.any(|(_, one)| one.passage.is_some_and(|passage| passage > 0)),
+        has_several_languages: candidates().any(|candidate| candidate.is_foreign),
+    };
     let (profile, search, steps) = (request.profile, request.search, request.steps);
     let work = verdict::Work {
-        space: &Space::new(profile, search, pipeline, is_split, steps),
+        space: &Space::new(profile, search, pipeline, corpus, steps),
         pools,
         request,
         folds: &folds,

@@ -36,6 +36,7 @@ impl Fusion {
                 normalizers: StageMap::from_fn(stages, |_| Normalizer::Rank { k }),
                 aggregation: Aggregation::Max,
                 reranker,
+                stand_in: None,
             },
             weights: Weights::equal(stages)?,
         })
@@ -111,6 +112,7 @@ pub(crate) fn stage_scores(
         let score = StageScore {
             raw,
             normalized: raw.map(|_| value),
+            stand_in: prepared.stand_in(stage, position),
             // Not multiplied where the weight is 0, which keeps negative zero out.
             weighted: if weight > 0.0 { weight * value } else { 0.0 },
             rank: column.ranks[position as usize],

@@ -62,7 +62,7 @@ pub use fusion::{Fused, Fusion, fuse};
 pub use learned::{Boosting, QueryGroup};
 pub use learned::{Contribution, LearnError, Learned};
 pub use lengths::Lengths;
-pub use normalization::Normalization;
+pub use normalization::{Normalization, StandIn};
 pub use normalizer::Normalizer;
 pub use prepared::Prepared;
 pub use weights::Weights;

@@ -24,4 +24,22 @@ pub struct Normalization {
     /// are ranked above the rest of the pool. Without a normalizer it has no effect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reranker: Option<StageName>,
+    /// What stands in for a stage that cannot score documents in another language than the
+    /// query; `None` if nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stand_in: Option<StandIn>,
+}
+
+/// A stage that matches words finds few in a document of another language than the query, which
+/// says nothing about its relevance. For such documents its normalized score is at least `share`
+/// of that of a stage that compares meanings.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StandIn {
+    /// The stage that matches words.
+    pub stage: StageName,
+    /// The stage that stands in for it.
+    pub by: StageName,
+    /// How much of its normalized score counts, from 0 to 1.
+    pub share: f64,
 }

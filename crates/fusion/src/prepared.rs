@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use treffer_types::{Candidate, Score, StageName};
 
 use crate::columns::{Column, Scored, Weighted, keep_best, weighted_sum};
-use crate::normalization::Normalization;
+use crate::normalization::{Normalization, StandIn};
 use crate::weights::Weights;
 
 /// The normalized scores of one pool, column by column.
@@ -27,6 +27,8 @@ pub struct Prepared {
     /// In the order of the normalizers; `None` for a stage that scored nothing.
     columns: Vec<(StageName, Option<Column>)>,
     reranking: Option<Reranking>,
+    /// A stage, what stands in for it, and at which position.
+    stood_in: Vec<(StageName, StageName, u32)>,
 }
 
 /// How a reranker divides a pool: into what it has scored and what it has not.
@@ -53,7 +55,7 @@ impl Prepared {
             .collect();
         // Sums over a column run in this order, so they do not depend on the pool's.
         let origins = order_of_ties(candidates, &raw);
-        let columns: Vec<(StageName, Option<Column>)> = (normalization.normalizers.iter())
+        let mut columns: Vec<(StageName, Option<Column>)> = (normalization.normalizers.iter())
             .zip(&raw)
             .map(|((stage, normalizer), raw)| {
                 let score = |&i: &usize| raw[i].map(|score| f64::from(score.value()));
@@ -61,6 +63,10 @@ impl Prepared {
                 (stage, normalizer.normalize(&raw))
             })
             .collect();
+        let stood_in = match normalization.stand_in {
+            None => Vec::new(),
+            Some(stand_in) => let_stand_in(stand_in, candidates, &origins, &mut columns),
+        };
         let reranking = normalization.reranker.and_then(|reranker| {
             let column = columns.iter().find(|(stage, _)| *stage == reranker);
             Reranking::new(reranker, column?.1.as_ref()?)
@@ -69,7 +75,15 @@ impl Prepared {
             origins,
             columns,
             reranking,
+            stood_in,
         }
+    }
+
+    /// Whether another stage stands in for `stage` at a position, and which.
+    pub(crate) fn stand_in(&self, stage: StageName, position: u32) -> Option<StageName> {
+        let mut stood_in = self.stood_in.iter();
+        let found = stood_in.find(|(of, _, at)| *of == stage && *at == position);
+        found.map(|(_, by, _)| *by)
     }
 
     /// Number of candidates.
@@ -186,6 +200,36 @@ impl Reranking {
     pub(crate) fn is_in_tail(&self, position: u32) -> bool {
         self.tail.binary_search(&position).is_ok()
     }
+}
+
+/// Raises the scores of a stage to those that stand in for them. Returns where.
+fn let_stand_in(
+    StandIn { stage, by, share }: StandIn,
+    candidates: &[Candidate],
+    origins: &[usize],
+    columns: &mut [(StageName, Option<Column>)],
+) -> Vec<(StageName, StageName, u32)> {
+    let values_of = |stage: StageName| {
+        let column = columns.iter().find(|(name, _)| *name == stage);
+        column.and_then(|(_, column)| Some(column.as_ref()?.values.clone()))
+    };
+    let Some(standing_in) = values_of(by) else {
+        return Vec::new();
+    };
+    let of_stage = columns.iter_mut().find(|(name, _)| *name == stage);
+    let Some(column) = of_stage.and_then(|(_, column)| column.as_mut()) else {
+        return Vec::new();
+    };
+    let mut stood_in = Vec::new();
+    for (position, origin) in (0_u32..).zip(origins) {
+        let value = &mut column.values[position as usize];
+        let least = share * standing_in[position as usize];
+        if candidates[*origin].is_foreign && least > *value {
+            *value = least;
+            stood_in.push((stage, by, position));
+        }
+    }
+    stood_in
 }
 
 /// The candidates by document. Their scores only matter for a pool that holds a document

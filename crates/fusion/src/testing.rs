@@ -67,6 +67,7 @@ pub(crate) fn normalization(normalizer: Normalizer) -> Normalization {
         normalizers: StageMap::from_fn(&ALL, |_| normalizer),
         aggregation: Aggregation::Max,
         reranker: Some(StageName::CROSS),
+        stand_in: None,
     }
 }
 
@@ -174,6 +175,7 @@ fn for_stages(
             normalizers: ALL.into_iter().zip(normalizers).collect(),
             aggregation,
             reranker: Some(StageName::CROSS),
+            stand_in: None,
         },
     )
 }

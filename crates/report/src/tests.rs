@@ -43,6 +43,7 @@ const fn kind(name: StageName, does: Does) -> StageKind {
             retrieves: matches!(does, Does::Retrieve),
             scores: matches!(does, Does::Retrieve | Does::Score),
             reranks: matches!(does, Does::Rerank),
+            matches_words: false,
         },
         default_depth: 20,
         theoretical: Normalizer::MinMax,

@@ -363,9 +363,8 @@ fn results<'a>(
     let choice = &report.best.choice;
     // Of the current profile: the tuned one may read nothing, and so lack a stage.
     let pipeline = Pipeline::only(profile, engine.available(), &report.stages)?;
-    let normalizers = &choice.setup.normalizers;
     let ranker = Ranker::Linear(Fusion {
-        normalization: pipeline.normalization(normalizers, profile.aggregation),
+        normalization: pipeline.normalization(choice.setup.scaling()),
         weights: choice.weights.clone(),
     });
     let outcomes = report.queries.iter().zip(&report.gathered).enumerate();

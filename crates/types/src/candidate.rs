@@ -45,6 +45,8 @@ impl Evidence {
 pub struct Candidate {
     /// The document.
     pub doc: DocId,
+    /// Whether it is known to be in another language than the query.
+    pub is_foreign: bool,
     // By stage in the order in which they scored, then by passage. Inline for the
     // usual document of one passage and few stages.
     evidence: SmallVec<[(StageName, Evidence); 3]>,
@@ -55,6 +57,7 @@ impl Candidate {
     pub fn new(doc: DocId) -> Self {
         Candidate {
             doc,
+            is_foreign: false,
             evidence: SmallVec::new(),
         }
     }

@@ -14,6 +14,7 @@ fn stage(name: StageName, retrieves: bool, reranks: bool) -> AvailableStage {
             retrieves,
             scores: !reranks,
             reranks,
+            matches_words: name == StageName::BM25,
         },
         default_depth: 50,
         theoretical: Normalizer::MinMax,

@@ -19,6 +19,7 @@ pub(super) static KIND: StageKind = StageKind {
         retrieves: true,
         scores: true,
         reranks: false,
+        matches_words: true,
     },
     default_depth: 200,
     theoretical: Normalizer::TheoreticalMin { low: 0.0 },

@@ -17,6 +17,7 @@ pub(super) static KIND: StageKind = StageKind {
         retrieves: false,
         scores: false,
         reranks: true,
+        matches_words: false,
     },
     default_depth: 100,
     // A logit has no bound, but its sigmoid is in 0..=1; for grades, see `bounds`.

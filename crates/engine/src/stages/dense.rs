@@ -17,6 +17,7 @@ pub(super) static KIND: StageKind = StageKind {
         retrieves: true,
         scores: true,
         reranks: false,
+        matches_words: false,
     },
     default_depth: 200,
     theoretical: Normalizer::TheoreticalMin { low: -1.0 },

@@ -3,12 +3,13 @@
 //! ```text
 //! INDEX/tuning-cache/GENERATION-KEY.scores
 //!
-//! "treffer tuning scores 3\n"
+//! "treffer tuning scores 4\n"
 //! u32 length of the key, the key: JSON of everything that the scores depend on
 //! u32 number of stages, and for each: u32 length of its name, the name
 //! u32 number of queries, and for each
 //!     u32 number of traces: u8 stage, u64 nanoseconds, u32 in, u32 out, u32 scored
-//!     u32 number of candidates: u32 document, u32 number of pieces of evidence, and for
+//!     u32 number of candidates: u32 document, u8 1 if it is in another language than
+//!         the query, u32 number of pieces of evidence, and for
 //!         each: u8 stage, u32 passage (the largest for a whole document), f32 score, u32 tokens
 //!         cut
 //! u32 CRC-32 (IEEE) of all before
@@ -40,7 +41,7 @@ use crate::tune::space::Space;
 const FOLDER: &str = "tuning-cache";
 /// Enough for the scores of 100,000 queries.
 const LARGEST: u64 = 16 << 30;
-const HEAD: &[u8] = b"treffer tuning scores 3\n";
+const HEAD: &[u8] = b"treffer tuning scores 4\n";
 const EXTENSION: &str = "scores";
 /// Stands for a document as a whole in the place of a passage.
 const WHOLE: u32 = u32::MAX;
@@ -102,6 +103,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
         cross_order,
         normalizers,
         aggregation,
+        cross_language,
         cross_passages,
         weights: _, // the order in which a reranker reads does not depend on them
         learned: _,
@@ -131,6 +133,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
             "orders": space.orders(),
             "normalizers": space.normalizers_of_scorers(),
             "aggregations": space.aggregations(),
+            "cross_languages": space.cross_languages(),
         },
         "gather": {
             "mode": mode,
@@ -141,6 +144,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
             "cross_order": cross_order,
             "normalizers": normalizers,
             "aggregation": aggregation,
+            "cross_language": cross_language,
             "cross_passages": cross_passages,
         },
         "queries": queries,
@@ -214,6 +218,7 @@ impl Writer {
         self.number(query.candidates.len());
         for candidate in &query.candidates {
             self.0.extend(candidate.doc.0.to_le_bytes());
+            self.0.push(u8::from(candidate.is_foreign));
             self.number(candidate.all_evidence().len());
             for (stage, evidence) in candidate.all_evidence() {
                 self.0.push(code(stage));
@@ -300,6 +305,7 @@ impl<'a> Reader<'a> {
 
     fn candidate(&mut self) -> Result<Candidate, &'static str> {
         let mut candidate = Candidate::new(DocId(u32::from_le_bytes(self.array()?)));
+        candidate.is_foreign = self.array()? == [1];
         for _ in 0..self.number()? {
             let stage = self.stage()?;
             let passage = u32::from_le_bytes(self.array()?);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use treffer_fusion::{Aggregation, Normalizer, Weights};
 use treffer_types::{StageMap, StageName};
 
-use crate::profile::{Depths, Order, Profile};
+use crate::profile::{Depths, Order, Profile, Scaling};
 use crate::tune::space::Space;
 
 /// A way to gather and fuse: the part of a profile that may be tuned.
@@ -32,6 +32,8 @@ pub struct Setup {
     pub normalizers: StageMap<Normalizer>,
     /// How the scores of a document's passages become its score.
     pub aggregation: Aggregation,
+    /// What stands in for BM25 in documents of another language than the query.
+    pub cross_language: f64,
 }
 
 impl Setup {
@@ -42,6 +44,7 @@ impl Setup {
             cross_order: profile.cross_order,
             normalizers: profile.normalizers.clone(),
             aggregation: profile.aggregation,
+            cross_language: profile.cross_language,
         }
     }
 
@@ -52,13 +55,24 @@ impl Setup {
             cross_order,
             normalizers,
             aggregation,
+            cross_language,
         } = self.clone();
         Profile {
             depths,
             cross_order,
             normalizers,
             aggregation,
+            cross_language,
             ..profile.clone()
+        }
+    }
+
+    /// How the evidence of every stage becomes comparable scores.
+    pub fn scaling(&self) -> Scaling<'_> {
+        Scaling {
+            normalizers: &self.normalizers,
+            aggregation: self.aggregation,
+            cross_language: self.cross_language,
         }
     }
 
@@ -70,6 +84,7 @@ impl Setup {
             cross_order,
             normalizers,
             aggregation,
+            cross_language,
         } = self;
         let depths = depths.iter().map(|(stage, depth)| Setting {
             key: Depths::key(stage),
@@ -103,8 +118,16 @@ impl Setup {
             shown: aggregation.to_string(),
             value: json!(aggregation),
         };
+        let cross_language = Setting {
+            key: "cross_language".to_owned(),
+            label: "cross_language".to_owned(),
+            group: "cross_language",
+            stage: None,
+            shown: cross_language.to_string(),
+            value: json!(cross_language),
+        };
         (normalizers.chain(depths))
-            .chain([order, aggregation])
+            .chain([order, aggregation, cross_language])
             .collect()
     }
 
@@ -166,6 +189,7 @@ pub(crate) enum Coordinate {
     Normalizer(StageName),
     RankFusion,
     Aggregation,
+    CrossLanguage,
 }
 
 impl Coordinate {
@@ -177,6 +201,7 @@ impl Coordinate {
             .chain([
                 Coordinate::RankFusion,
                 Coordinate::Aggregation,
+                Coordinate::CrossLanguage,
                 Coordinate::Order,
             ])
             .collect()
@@ -205,6 +230,12 @@ impl Coordinate {
             Coordinate::Aggregation => (space.aggregations().into_iter())
                 .map(|aggregation| Setup {
                     aggregation,
+                    ..setup.clone()
+                })
+                .collect(),
+            Coordinate::CrossLanguage => (space.cross_languages().into_iter())
+                .map(|cross_language| Setup {
+                    cross_language,
                     ..setup.clone()
                 })
                 .collect(),

@@ -6,7 +6,7 @@ use treffer_fusion::{Aggregation, Normalization, Normalizer, Weights};
 use treffer_types::{Candidate, DocId, Evidence, Score, StageMap, StageName};
 
 use crate::pipeline::Pipeline;
-use crate::profile::{Order, Profile};
+use crate::profile::{Order, Profile, Scaling};
 use crate::rerank_order::first_to_rerank;
 use crate::stages::LEAST_BM25;
 use crate::tune::Search;
@@ -21,6 +21,17 @@ const DEPTH_DIVISORS: [usize; 3] = [4, 2, 1];
 /// Constants of reciprocal ranks that are tried.
 const RANK_CONSTANTS: [u32; 4] = [10, 30, 60, 100];
 
+/// Shares of the bi-encoder's score that stand in for BM25.
+const CROSS_LANGUAGES: [f64; 4] = [0.0, 0.4, 0.8, 1.0];
+
+/// What the index holds that leaves something to choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Corpus {
+    /// Whether documents have several passages.
+    pub(crate) is_split: bool,
+    pub(crate) has_several_languages: bool,
+}
+
 /// Everything that a search may choose.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Space {
@@ -31,8 +42,7 @@ pub(crate) struct Space {
     pub(crate) current: Setup,
     /// Its weights over these stages; equal ones if it gives them none.
     pub(crate) current_weights: Weights,
-    /// Whether documents have several passages.
-    is_split: bool,
+    corpus: Corpus,
     /// Steps from weight 0 to weight 1.
     pub(crate) steps: u32,
 }
@@ -42,7 +52,7 @@ impl Space {
         profile: &Profile,
         search: Search,
         pipeline: &Pipeline,
-        is_split: bool,
+        corpus: Corpus,
         steps: u32,
     ) -> Self {
         let weights = match pipeline.fusion(profile) {
@@ -60,7 +70,7 @@ impl Space {
             pipeline: pipeline.clone(),
             current,
             current_weights: weights,
-            is_split,
+            corpus,
             steps,
         }
     }
@@ -91,8 +101,7 @@ impl Space {
 
     /// How a setup normalizes the stages.
     pub(crate) fn normalization(&self, setup: &Setup) -> Normalization {
-        self.pipeline
-            .normalization(&setup.normalizers, setup.aggregation)
+        self.pipeline.normalization(setup.scaling())
     }
 
     /// How many candidates the reranker scores under a setup; 0 without one.
@@ -154,7 +163,7 @@ impl Space {
     /// How the scores of a document's passages may become its score.
     pub(crate) fn aggregations(&self) -> Vec<Aggregation> {
         let current = self.current.aggregation;
-        if self.search == Search::Weights || !self.is_split {
+        if self.search == Search::Weights || !self.corpus.is_split {
             return vec![current];
         }
         let mut all = vec![
@@ -164,6 +173,19 @@ impl Space {
             Aggregation::MEAN,
             Aggregation::First,
         ];
+        if !all.contains(&current) {
+            all.push(current);
+        }
+        all
+    }
+
+    /// What may stand in for BM25 in documents of another language than the query.
+    pub(crate) fn cross_languages(&self) -> Vec<f64> {
+        let current = self.current.cross_language;
+        if self.search == Search::Weights || !self.corpus.has_several_languages {
+            return vec![current];
+        }
+        let mut all = CROSS_LANGUAGES.to_vec();
         if !all.contains(&current) {
             all.push(current);
         }
@@ -237,10 +259,13 @@ impl Space {
                 let depends = *order == Order::Fused;
                 let n = if depends { normalizers.len() } else { 1 };
                 for normalizers in &normalizers[..n] {
-                    for aggregation in self.aggregations() {
-                        let before =
-                            self.pipeline
-                                .normalization_before(stage, normalizers, aggregation);
+                    for (aggregation, cross_language) in self.scalings() {
+                        let scaling = Scaling {
+                            normalizers,
+                            aggregation,
+                            cross_language,
+                        };
+                        let before = self.pipeline.normalization_before(stage, scaling);
                         let reranked = first_to_rerank(&pool, *order, &before, deepest);
                         places.extend(reranked.into_iter().map(|at| kept[at]));
                     }
@@ -248,6 +273,17 @@ impl Space {
             }
         }
         places.into_iter().collect()
+    }
+
+    /// Every combination of what else does.
+    fn scalings(&self) -> Vec<(Aggregation, f64)> {
+        let cross_languages = self.cross_languages();
+        let with = |aggregation| {
+            cross_languages
+                .iter()
+                .map(move |share| (aggregation, *share))
+        };
+        self.aggregations().into_iter().flat_map(with).collect()
     }
 
     /// Every combination of normalizers that influences the order in which the reranker takes
@@ -286,9 +322,7 @@ impl Space {
         let kept = self.kept(candidates, setup);
         let mut pool: Vec<Candidate> = kept.iter().map(|at| candidates[*at].clone()).collect();
         if let Some(stage) = self.choosable_reranker() {
-            let before =
-                self.pipeline
-                    .normalization_before(stage, &setup.normalizers, setup.aggregation);
+            let before = self.pipeline.normalization_before(stage, setup.scaling());
             let depth = self.rerank_depth(setup);
             // Passages are read in the order of their documents, and the depth counts them.
             let mut n_read = vec![0; pool.len()];

@@ -93,6 +93,7 @@ pub(crate) fn rows(candidates: &[Candidate], lengths: &Lengths, stages: &[StageN
         normalizers: StageMap::from_fn(stages, |_| Normalizer::MinMax),
         aggregation: Aggregation::Max,
         reranker: None,
+        stand_in: None,
     };
     let prepared = Prepared::new(candidates, &normalization);
     let width = width(stages);

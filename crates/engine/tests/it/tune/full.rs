@@ -188,6 +188,7 @@ fn a_choice_becomes_a_profile_and_nothing_else_of_it_changes() {
             cross_order: Order::Stage(StageName::DENSE),
             normalizers: StageMap::from_fn(&ALL, |_| Normalizer::ZScore),
             aggregation: Aggregation::Mean { best: 3 },
+            cross_language: 0.4,
         },
         weights: "0.5,0.5,0".parse().unwrap(),
     };
