@@ -1,7 +1,7 @@
 //! What an engine answers.
 
 use serde::{Deserialize, Serialize};
-use treffer_types::{Score, StageMap, StageName, StageScore};
+use treffer_types::{Language, Score, StageMap, StageName, StageScore};
 
 /// The response to a search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +43,9 @@ pub struct StageReport {
     /// Present and true if the deadline cut it short.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut_by_deadline: bool,
+    /// The language of the query, if the stage was left out because its model does not know it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unknown_language: Option<Language>,
     /// Milliseconds of wall-clock time, if timings were requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ms: Option<f64>,

@@ -28,7 +28,7 @@ pub(crate) struct Index {
     /// Corpus files (.jsonl, .csv, .tsv, each also .gz or .zst), BEIR folders, folders of .txt, .md and .html, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// Start from a shipped configuration: english, german or fast
+    /// Start from a shipped configuration: english, german, multilingual or fast
     #[arg(long, default_value = "english", conflicts_with = "config")]
     preset: String,
     /// Start from a configuration file of your own

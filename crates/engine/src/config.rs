@@ -74,9 +74,13 @@ pub struct Bm25Settings {
 }
 
 /// Presets by name, as shipped in `configs/`.
-pub const PRESETS: [(&str, &str); 3] = [
+pub const PRESETS: [(&str, &str); 4] = [
     ("english", include_str!("../../../configs/english.toml")),
     ("german", include_str!("../../../configs/german.toml")),
+    (
+        "multilingual",
+        include_str!("../../../configs/multilingual.toml"),
+    ),
     ("fast", include_str!("../../../configs/fast.toml")),
 ];
 
@@ -408,8 +412,8 @@ fn known_profile() -> Table {
     let mut profile =
         Table::try_from(Profile::default()).expect("a profile can be written as TOML");
     profile.insert("deadline_ms".into(), Value::Integer(1)); // not there unless it is set
-    for written_by_tune in ["learned", "tuned"] {
-        profile.insert(written_by_tune.into(), Value::Boolean(true)); // checked by serde
+    for optional in ["cross_languages", "learned", "tuned"] {
+        profile.insert(optional.into(), Value::Boolean(true)); // checked by serde
     }
     profile
 }

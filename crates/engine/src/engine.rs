@@ -160,7 +160,8 @@ impl Engine {
     /// The numbers under which BM25 has a document: its own, or those of its passages.
     pub(crate) fn bm25_rows(&self, doc: DocId) -> Result<Range<u32>, Error> {
         match self.0.manifest.blueprint.bm25_unit() {
-            Unit::Document => Ok(doc.0..doc.0 + 1),
+            // A damaged index can name any number.
+            Unit::Document => Ok(doc.0..doc.0.saturating_add(1)),
             Unit::Passage => {
                 self.store()
                     .passages_of(doc)

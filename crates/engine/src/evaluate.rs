@@ -241,6 +241,11 @@ fn reranked_order(
     let rest = all
         .into_iter()
         .filter(|at| !candidates[*at].is_scored_by(stage));
+    let unread = (0..candidates.len()).filter(|at| {
+        // Those that it cannot read have no place in its order.
+        candidates[*at].is_unreadable && !candidates[*at].is_scored_by(stage)
+    });
+    let rest = rest.chain(unread);
     reranked.extend((1..).zip(rest).map(|(n, at)| (at, last - f64::from(n))));
     reranked
 }

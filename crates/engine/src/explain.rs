@@ -3,11 +3,13 @@
 use treffer_api::ExplainRequest;
 pub use treffer_bm25::{FieldScore, TermScore};
 use treffer_fusion::{Fused, Prepared, Weights};
-use treffer_types::{BoxError, Candidate, DocId, Document, Query, Score, StageName, StageScore};
+use treffer_types::{
+    BoxError, Candidate, DocId, Document, Language, Query, Score, StageName, StageScore,
+};
 
 use crate::engine::Engine;
 use crate::error::{Error, part};
-use crate::gather::{Gatherer, query_name, rerank_at, retrieve};
+use crate::gather::{Gathered, Gatherer, query_name, rerank_at, retrieve};
 use crate::learned::Ranker;
 use crate::pipeline::Pipeline;
 use crate::profile::Profile;
@@ -35,6 +37,9 @@ pub struct Explanation {
     /// The query's terms that occur in it with their parts of its BM25 score, in the order
     /// in which they are summed; empty if BM25 does not run.
     pub terms: Vec<TermScore>,
+    /// Why the reranker was left out or did not read it, if that is for a language that its model
+    /// does not know.
+    pub unknown_language: Option<UnknownLanguage>,
     /// Its outcome in the search.
     pub outcome: Outcome,
     /// What weights alone would do, without a learned fusion; `None` if it is not among the
@@ -42,6 +47,15 @@ pub struct Explanation {
     pub by_weights: Option<Reweighting>,
     /// What weights would do if the document were retrieved and reranked.
     pub if_reranked: Reweighting,
+}
+
+/// A language that the reranker's model does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnknownLanguage {
+    /// That of the query: the stage was left out.
+    OfQuery(Language),
+    /// That of the document: it ranks by the other stages.
+    OfDocument(Language),
 }
 
 /// What one stage found in a document.
@@ -155,7 +169,7 @@ pub fn explain(
     let ranker = Ranker::new(engine, profile, &pipeline)?;
     let (doc, document) = find(engine, &request.doc)?;
     let gatherer = Gatherer::new(engine, profile, pipeline.clone()).without_deadline();
-    let candidates = gatherer.gather_with(query, doc)?.candidates;
+    let Gathered { candidates, traces } = gatherer.gather_with(query, doc)?;
     let explaining = Explaining {
         engine,
         profile,
@@ -164,7 +178,19 @@ pub fn explain(
         doc,
         at: place_of(doc, &candidates)?,
     };
-    let reranked = explaining.reranked(&candidates)?;
+    let of_query = traces.iter().find_map(|trace| trace.unknown_language);
+    let here = &candidates[explaining.at];
+    let unknown_language = match (of_query, engine.language_of(doc)?) {
+        (Some(language), _) => Some(UnknownLanguage::OfQuery(language)),
+        (None, Some(language)) if here.is_unreadable && pipeline.reranker().is_some() => {
+            Some(UnknownLanguage::OfDocument(language))
+        }
+        _ => None,
+    };
+    let reranked = match unknown_language {
+        None => explaining.reranked(&candidates)?,
+        Some(_) => candidates.clone(),
+    };
 
     let fused = ranker.fuse(engine, query, &candidates)?;
     let rank = rank_in(&fused, explaining.at);
@@ -183,6 +209,7 @@ pub fn explain(
     Ok(Explanation {
         id: document.id,
         title: document.title,
+        unknown_language,
         n_candidates: candidates.len(),
         rank,
         score: here.score,
@@ -191,7 +218,9 @@ pub fn explain(
             Outcome::NotRetrieved
         } else if rank as usize <= top_k {
             Outcome::Found
-        } else if is_not_reranked(&candidates[explaining.at], &pipeline, &ranker) {
+        } else if unknown_language.is_none()
+            && is_not_reranked(&candidates[explaining.at], &pipeline, &ranker)
+        {
             Outcome::NotReranked
         } else {
             outranked(engine, here, &fused[top_k - 1])?

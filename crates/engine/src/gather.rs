@@ -47,6 +47,8 @@ pub struct StageTrace {
     /// Candidates that it would have scored but for the deadline; for a retrieval that was
     /// skipped, its depth.
     pub skipped: usize,
+    /// The language of the query, if the stage was left out because its model does not know it.
+    pub unknown_language: Option<Language>,
 }
 
 impl StageTrace {
@@ -60,6 +62,7 @@ impl StageTrace {
             scored: self.scored,
             to_score: is_cut.then_some(self.scored + self.skipped),
             cut_by_deadline: is_cut,
+            unknown_language: self.unknown_language,
             ms: timed.then_some(self.elapsed.as_secs_f64() * 1e3),
         }
     }
@@ -191,13 +194,19 @@ impl Gatherer {
             select,
         };
         let mut deadline = Deadline::after(self.deadline, self.clock.as_ref());
-        let languages = Languages::of(&self.engine, batch.query(at));
+        let languages = Languages::of(&self.engine, &self.profile, batch.query(at));
         let mut candidates = self.first_candidates(forced, &excluded);
         languages.mark(&mut candidates)?;
         let mut traces = Vec::with_capacity(self.pipeline.steps().len());
         for step in self.pipeline.steps() {
+            let unknown = match step {
+                Step::Rerank { .. } => languages.unknown_to_reranker(),
+                Step::Retrieve { .. } | Step::Score { .. } => None,
+            };
             // The first step always runs, so that there are candidates.
-            let trace = if !traces.is_empty() && deadline.is_over() {
+            let trace = if let Some(language) = unknown {
+                trace_of_unknown_language(*step, &candidates, language)
+            } else if !traces.is_empty() && deadline.is_over() {
                 trace_of_skipped(*step, &candidates)
             } else {
                 let query = batch.query(at);
@@ -272,6 +281,7 @@ impl Gatherer {
             candidates_out: candidates.len(),
             scored: n_scored(candidates, stage) - scored_before,
             skipped,
+            unknown_language: None,
         })
     }
 
@@ -313,31 +323,49 @@ impl Gatherer {
     }
 }
 
-/// The language of a query, in an index of several.
+/// The language of a query and what follows from it.
 struct Languages<'a> {
     engine: &'a Engine,
-    /// `None` if it is unsure, or if the index has only one.
+    /// `None` if it is unsure.
     of_query: Option<Language>,
+    /// Those that the reranker knows; empty if it knows all.
+    of_reranker: &'a [Language],
+    /// Whether documents are in several, or in one that matters.
+    is_needed: bool,
 }
 
 impl<'a> Languages<'a> {
-    fn of(engine: &'a Engine, query: &Query) -> Self {
-        let is_needed = engine.has_several_languages();
+    fn of(engine: &'a Engine, profile: &'a Profile, query: &Query) -> Self {
+        let of_reranker = profile.cross_languages.as_slice();
+        let is_needed = engine.has_several_languages() || !of_reranker.is_empty();
         let of_query = is_needed.then(|| engine.detect_language(&query.text).language);
         Languages {
             engine,
             of_query: of_query.flatten(),
+            of_reranker,
+            is_needed,
         }
+    }
+
+    /// The language of the query, if the reranker does not know it.
+    fn unknown_to_reranker(&self) -> Option<Language> {
+        self.of_query.filter(|language| self.is_unknown(*language))
+    }
+
+    fn is_unknown(&self, language: Language) -> bool {
+        !self.of_reranker.is_empty() && !self.of_reranker.contains(&language)
     }
 
     /// Marks the candidates that are in another language.
     fn mark(&self, candidates: &mut [Candidate]) -> Result<(), Error> {
-        if self.of_query.is_none() {
+        if !self.is_needed {
             return Ok(());
         }
         for candidate in candidates {
             let language = self.engine.language_of(candidate.doc)?;
-            candidate.is_foreign = language.is_some() && language != self.of_query;
+            let is_other = |query| language.is_some_and(|language| language != query);
+            candidate.is_foreign = self.of_query.is_some_and(is_other);
+            candidate.is_unreadable = language.is_some_and(|one| self.is_unknown(one));
         }
         Ok(())
     }
@@ -496,6 +524,19 @@ fn trace_of_skipped(step: Step, candidates: &[Candidate]) -> StageTrace {
             Step::Score { .. } => n_unscored,
             Step::Rerank { depth, .. } => depth.min(n_unscored),
         },
+        unknown_language: None,
+    }
+}
+
+fn trace_of_unknown_language(
+    step: Step,
+    candidates: &[Candidate],
+    language: Language,
+) -> StageTrace {
+    StageTrace {
+        skipped: 0,
+        unknown_language: Some(language),
+        ..trace_of_skipped(step, candidates)
     }
 }
 

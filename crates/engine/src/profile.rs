@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use treffer_fusion::{Aggregation, Normalizer, Weights};
-use treffer_types::{StageMap, StageName, stage_list};
+use treffer_types::{Language, StageMap, StageName, stage_list};
 
 use crate::stages::{Parameters, Registry};
 
@@ -49,6 +49,10 @@ pub struct Profile {
     /// this share of the bi-encoder's, from 0 to 1: they have few words of the query, however
     /// relevant they are.
     pub cross_language: f64,
+    /// The languages that the cross-encoder knows; empty if it knows all. It is left out for
+    /// queries that are known to be in others, and does not read documents in others.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cross_languages: Vec<Language>,
     /// Most passages of a document that a reranker scores, at least 1: the most promising by the
     /// stages before it. Its depth counts passages.
     pub cross_passages: usize,
@@ -212,6 +216,7 @@ impl Default for Profile {
             normalizers: StageMap::from_fn(&stages, |_| Normalizer::MinMax),
             aggregation: Aggregation::default(),
             cross_language: 0.0,
+            cross_languages: Vec::new(),
             cross_passages: 1,
             weights: "0.2,0.3,0.5".parse().expect("three decimals that sum to 1"),
             learned: None,
@@ -237,6 +242,7 @@ impl Profile {
             normalizers: _,
             aggregation: _,
             cross_language,
+            cross_languages: _,
             cross_passages,
             weights: _, // non-negative with sum 1 by construction
             learned: _,

@@ -77,7 +77,7 @@ fn most_promising(candidate: &Candidate, scorers: &[StageName], n: u32, most: us
 }
 
 /// The `depth` candidates that a reranker would score first, best first, as positions in
-/// `candidates`. `before` normalizes the stages that run before it.
+/// `candidates`: of those that it can read. `before` normalizes the stages that run before it.
 ///
 /// If the order is by a stage that scored nothing, the fusion of all stages is used.
 pub(crate) fn first_to_rerank(
@@ -93,9 +93,15 @@ pub(crate) fn first_to_rerank(
         // A stage that scored nothing has no influence on the fusion.
         _ => all,
     };
-    match Weights::equal(&by) {
-        Some(weights) => Prepared::new(candidates, before).top(&weights, depth),
+    let n_unreadable = candidates.iter().filter(|one| one.is_unreadable).count();
+    let mut first = match Weights::equal(&by) {
+        Some(weights) => {
+            Prepared::new(candidates, before).top(&weights, depth.saturating_add(n_unreadable))
+        }
         // In mode `exhaustive` a reranker may run alone.
-        None => (0..candidates.len().min(depth)).collect(),
-    }
+        None => (0..candidates.len()).collect(),
+    };
+    first.retain(|at| !candidates[*at].is_unreadable);
+    first.truncate(depth);
+    first
 }

@@ -102,6 +102,8 @@ pub(crate) fn stage_scores(
     position: u32,
     fusion: &Fusion,
 ) -> StageMap<StageScore> {
+    let reranker = fusion.normalization.reranker;
+    let unreadable = prepared.part_of_unreadable(&fusion.weights, position);
     let score_in = |(stage, column): (StageName, Option<&Column>)| {
         let Some(column) = column else {
             return (stage, StageScore::default());
@@ -114,7 +116,11 @@ pub(crate) fn stage_scores(
             normalized: raw.map(|_| value),
             stand_in: prepared.stand_in(stage, position),
             // Not multiplied where the weight is 0, which keeps negative zero out.
-            weighted: if weight > 0.0 { weight * value } else { 0.0 },
+            weighted: match unreadable.filter(|_| reranker == Some(stage)) {
+                Some(part) => part,
+                None if weight > 0.0 => weight * value,
+                None => 0.0,
+            },
             rank: column.ranks[position as usize],
         };
         (stage, score)

@@ -18,7 +18,9 @@ use crate::weights::Weights;
 /// influence, and neither has one that scored nothing in the pool. While the reranker has
 /// a weight, the candidates that it has scored come first and the others follow, ordered
 /// by the other stages: a missing score is no evidence of relevance, and must not beat a low
-/// score.
+/// score. A candidate that the reranker cannot read ([`Candidate::is_unreadable`]) is among the
+/// first, with the mean of the other stages' scores, by their weights, in the place of the
+/// reranker's.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     /// Position in the pool as given, for each candidate in the order that settles ties. All
@@ -36,10 +38,12 @@ pub struct Prepared {
 pub(crate) struct Reranking {
     /// The reranker.
     pub(crate) stage: StageName,
-    /// Positions that it has scored, ascending; never empty.
+    /// Positions that it has scored, and those of `unreadable`, ascending; never empty.
     pub(crate) head: Vec<u32>,
-    /// Positions that it has not scored, ascending.
+    /// Positions that it has not scored but could have, ascending.
     pub(crate) tail: Vec<u32>,
+    /// Positions that it cannot score, ascending.
+    unreadable: Vec<u32>,
 }
 
 impl Prepared {
@@ -69,7 +73,9 @@ impl Prepared {
         };
         let reranking = normalization.reranker.and_then(|reranker| {
             let column = columns.iter().find(|(stage, _)| *stage == reranker);
-            Reranking::new(reranker, column?.1.as_ref()?)
+            let is_unreadable =
+                |&position: &u32| candidates[origins[position as usize]].is_unreadable;
+            Reranking::new(reranker, column?.1.as_ref()?, is_unreadable)
         });
         Prepared {
             origins,
@@ -113,24 +119,26 @@ impl Prepared {
     /// The `k` best with their sums. The sum of a candidate in the tail lacks the
     /// reranker's part.
     pub(crate) fn order(&self, weights: &Weights, k: usize) -> Vec<Scored> {
-        let columns = self.weighted(weights, |_| true);
-        let scored = |position| Scored {
-            sum: weighted_sum(&columns, position),
-            position,
-        };
         let mut order = Vec::with_capacity(self.len());
         let Some(reranking) = self.reranking_under(weights) else {
-            order.extend((0_u32..).take(self.len()).map(scored));
+            let columns = self.weighted(weights, |_| true);
+            order.extend((0_u32..).take(self.len()).map(|position| Scored {
+                sum: weighted_sum(&columns, position),
+                position,
+            }));
             keep_best(&mut order, 0, k);
             return order;
         };
-        order.extend(reranking.head.iter().copied().map(scored));
+        let sums = Sums::new(self, reranking, weights);
+        order.extend(reranking.head.iter().map(|&position| Scored {
+            sum: sums.of_head(position),
+            position,
+        }));
         keep_best(&mut order, 0, k);
         if order.len() < k {
-            let others = self.weighted(weights, |stage| stage != reranking.stage);
             let n_head = order.len();
             order.extend(reranking.tail.iter().map(|&position| Scored {
-                sum: weighted_sum(&others, position),
+                sum: weighted_sum(&sums.others, position),
                 position,
             }));
             keep_best(&mut order, n_head, k);
@@ -142,11 +150,26 @@ impl Prepared {
     /// not having been reranked.
     #[cfg(feature = "learned")]
     pub(crate) fn sums(&self, weights: &Weights) -> Vec<f64> {
-        let columns = self.weighted(weights, |_| true);
         let positions = (0_u32..).take(self.len());
-        positions
-            .map(|position| weighted_sum(&columns, position))
-            .collect()
+        match self.reranking_under(weights) {
+            Some(reranking) => {
+                let sums = Sums::new(self, reranking, weights);
+                positions.map(|position| sums.of_head(position)).collect()
+            }
+            None => {
+                let columns = self.weighted(weights, |_| true);
+                let sum = |position| weighted_sum(&columns, position);
+                positions.map(sum).collect()
+            }
+        }
+    }
+
+    /// What a candidate that the reranker cannot read gets in the place of its part; `None` for
+    /// every other.
+    pub(crate) fn part_of_unreadable(&self, weights: &Weights, position: u32) -> Option<f64> {
+        let reranking = self.reranking_under(weights)?;
+        let is_it = reranking.is_unreadable(position);
+        is_it.then(|| Sums::new(self, reranking, weights).of_unreadable(position))
     }
 
     /// How the reranker divides the pool, if it scored anything.
@@ -186,13 +209,68 @@ impl Prepared {
     }
 }
 
+/// The weighted sums of a pool of which a part was reranked.
+struct Sums<'a> {
+    reranking: &'a Reranking,
+    all: Vec<Weighted<'a>>,
+    /// Without the reranker.
+    others: Vec<Weighted<'a>>,
+    /// The reranker's weight as a share of those of the others; 0 if these have none.
+    ratio: f64,
+}
+
+impl<'a> Sums<'a> {
+    fn new(prepared: &'a Prepared, reranking: &'a Reranking, weights: &Weights) -> Self {
+        let others = prepared.weighted(weights, |stage| stage != reranking.stage);
+        let weight_of_others: f64 = others.iter().map(|(weight, _)| weight).sum();
+        Sums {
+            reranking,
+            all: prepared.weighted(weights, |_| true),
+            ratio: match weight_of_others > 0.0 {
+                true => weights.weight(reranking.stage) / weight_of_others,
+                false => 0.0,
+            },
+            others,
+        }
+    }
+
+    /// The sum of a candidate of the head. One of the tail gets what the normalizer gives to
+    /// unscored candidates.
+    fn of_head(&self, position: u32) -> f64 {
+        match self.reranking.is_unreadable(position) {
+            true => weighted_sum(&self.others, position) + self.of_unreadable(position),
+            false => weighted_sum(&self.all, position),
+        }
+    }
+
+    /// The reranker's weight times the mean of the other stages by their weights.
+    fn of_unreadable(&self, position: u32) -> f64 {
+        self.ratio * weighted_sum(&self.others, position)
+    }
+}
+
 impl Reranking {
-    fn new(stage: StageName, column: &Column) -> Option<Self> {
+    fn new(
+        stage: StageName,
+        column: &Column,
+        is_unreadable: impl Fn(&u32) -> bool,
+    ) -> Option<Self> {
         let is_scored = |position: &u32| column.ranks[*position as usize].is_some();
-        let (head, tail) = (0_u32..)
-            .take(column.ranks.len())
-            .partition::<Vec<_>, _>(is_scored);
-        (!head.is_empty()).then_some(Reranking { stage, head, tail })
+        let all = (0_u32..).take(column.ranks.len());
+        let is_in_head = |position: &u32| is_scored(position) || is_unreadable(position);
+        let (head, tail) = all.partition::<Vec<_>, _>(is_in_head);
+        let unreadable = head.iter().copied().filter(|position| !is_scored(position));
+        Some(Reranking {
+            stage,
+            unreadable: unreadable.collect(),
+            head,
+            tail,
+        })
+    }
+
+    /// Whether the reranker cannot score the candidate at a position.
+    fn is_unreadable(&self, position: u32) -> bool {
+        self.unreadable.binary_search(&position).is_ok()
     }
 
     /// Whether the reranker has not scored the candidate at a position.

@@ -47,6 +47,9 @@ pub struct Candidate {
     pub doc: DocId,
     /// Whether it is known to be in another language than the query.
     pub is_foreign: bool,
+    /// Whether it is known to be in a language that the reranker's model does not know. Then it is
+    /// not read, and ranks by what the other stages say of it.
+    pub is_unreadable: bool,
     // By stage in the order in which they scored, then by passage. Inline for the
     // usual document of one passage and few stages.
     evidence: SmallVec<[(StageName, Evidence); 3]>,
@@ -58,6 +61,7 @@ impl Candidate {
         Candidate {
             doc,
             is_foreign: false,
+            is_unreadable: false,
             evidence: SmallVec::new(),
         }
     }

@@ -32,6 +32,15 @@ impl Language {
     /// All of them.
     pub const ALL: [Language; 3] = [Language::German, Language::English, Language::Other];
 
+    /// Its name in a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Language::German => "German",
+            Language::English => "English",
+            Language::Other => "another language",
+        }
+    }
+
     /// Its code: `de`, `en`, or `other`.
     pub fn code(self) -> &'static str {
         match self {

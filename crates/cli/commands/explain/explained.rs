@@ -1,7 +1,9 @@
 //! An explanation, in every format.
 
 use serde::Serialize;
-use treffer_engine::explain::{Explanation, Outcome, Reweighting, Role, StageView, TermScore};
+use treffer_engine::explain::{
+    Explanation, Outcome, Reweighting, Role, StageView, TermScore, UnknownLanguage,
+};
 use treffer_engine::profile::Depths;
 use treffer_fusion::Weights;
 use treffer_report::text::one_line;
@@ -174,6 +176,18 @@ impl Blocks for Explained<'_> {
             blocks.push(Block::Line(format!(
                 "the trees of the learned fusion add {learned:+.4}"
             )));
+        }
+        if let Some(unknown) = explanation.unknown_language {
+            blocks.push(Block::Line(match unknown {
+                UnknownLanguage::OfQuery(language) => format!(
+                    "the reranker was left out: the query is in {}, which its model does not know (cross_languages)",
+                    language.name()
+                ),
+                UnknownLanguage::OfDocument(language) => format!(
+                    "the reranker did not read it: it is in {}, which its model does not know (cross_languages); the other stages decide",
+                    language.name()
+                ),
+            }));
         }
         if explanation.outcome == Outcome::NotRetrieved {
             let reasons = explanation.stages.iter().filter_map(why_not_retrieved);

@@ -43,7 +43,12 @@ impl AsRun for Answer<'_> {
 
 impl Blocks for Answer<'_> {
     fn blocks(&self) -> Vec<Block> {
-        let SearchResponse { query, hits, .. } = self.response;
+        let SearchResponse {
+            query,
+            hits,
+            stages,
+            ..
+        } = self.response;
         let mut blocks = Vec::new();
         let mut line = |line: String| blocks.push(Block::Line(line));
         if self.is_one_of_many {
@@ -54,6 +59,15 @@ impl Blocks for Answer<'_> {
         }
         for hit in hits {
             blocks.extend(self.hit(hit));
+        }
+        let left_out = stages
+            .iter()
+            .filter_map(|one| Some((one.stage, one.unknown_language?)));
+        for (stage, language) in left_out.filter(|_| self.explain) {
+            blocks.push(Block::Line(format!(
+                "{stage} was left out: the query is in {}, which its model does not know (cross_languages)",
+                language.name()
+            )));
         }
         if self.timings {
             blocks.push(Block::Columns(self.times()));

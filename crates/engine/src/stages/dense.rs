@@ -84,7 +84,10 @@ struct DenseQuery<'a> {
 impl StageQuery for DenseQuery<'_> {
     fn retrieve(&self, depth: usize) -> Result<Vec<Found>, BoxError> {
         let found = match self.ef_search {
-            Some(ef_search) => self.index.search(&self.vector, depth, ef_search)?,
+            // More than the profile's depth where several passages are of one document.
+            Some(ef_search) => self
+                .index
+                .search(&self.vector, depth, ef_search.max(depth))?,
             None => self.index.exact(&self.vector, depth)?,
         };
         Ok(found.into_iter().map(of_passage).collect())

@@ -8,8 +8,8 @@
 //! u32 number of stages, and for each: u32 length of its name, the name
 //! u32 number of queries, and for each
 //!     u32 number of traces: u8 stage, u64 nanoseconds, u32 in, u32 out, u32 scored
-//!     u32 number of candidates: u32 document, u8 1 if it is in another language than
-//!         the query, u32 number of pieces of evidence, and for
+//!     u32 number of candidates: u32 document, u8 of bits: 1 if it is in another
+//!         language than the query, 2 if in one that the reranker does not know, u32 number of pieces of evidence, and for
 //!         each: u8 stage, u32 passage (the largest for a whole document), f32 score, u32 tokens
 //!         cut
 //! u32 CRC-32 (IEEE) of all before
@@ -104,6 +104,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
         normalizers,
         aggregation,
         cross_language,
+        cross_languages,
         cross_passages,
         weights: _, // the order in which a reranker reads does not depend on them
         learned: _,
@@ -145,6 +146,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
             "normalizers": normalizers,
             "aggregation": aggregation,
             "cross_language": cross_language,
+            "cross_languages": cross_languages,
             "cross_passages": cross_passages,
         },
         "queries": queries,
@@ -218,7 +220,13 @@ impl Writer {
         self.number(query.candidates.len());
         for candidate in &query.candidates {
             self.0.extend(candidate.doc.0.to_le_bytes());
-            self.0.push(u8::from(candidate.is_foreign));
+            let Candidate {
+                is_foreign,
+                is_unreadable,
+                ..
+            } = candidate;
+            self.0
+                .push(u8::from(*is_foreign) | u8::from(*is_unreadable) << 1);
             self.number(candidate.all_evidence().len());
             for (stage, evidence) in candidate.all_evidence() {
                 self.0.push(code(stage));
@@ -293,6 +301,7 @@ impl<'a> Reader<'a> {
                     candidates_out: self.number()?,
                     scored: self.number()?,
                     skipped: 0, // gathered without a deadline
+                    unknown_language: None,
                 })
             })
             .collect::<Result<Vec<_>, &'static str>>()?;
@@ -305,7 +314,9 @@ impl<'a> Reader<'a> {
 
     fn candidate(&mut self) -> Result<Candidate, &'static str> {
         let mut candidate = Candidate::new(DocId(u32::from_le_bytes(self.array()?)));
-        candidate.is_foreign = self.array()? == [1];
+        let [languages] = self.array()?;
+        candidate.is_foreign = languages & 1 != 0;
+        candidate.is_unreadable = languages & 2 != 0;
         for _ in 0..self.number()? {
             let stage = self.stage()?;
             let passage = u32::from_le_bytes(self.array()?);
@@ -370,6 +381,7 @@ mod tests {
             candidates_out: 2,
             scored: 1,
             skipped: 0,
+            unknown_language: None,
         };
         let full = Gathered {
             candidates: vec![candidate, Candidate::new(DocId(8))],

@@ -200,6 +200,18 @@ fn a_depth_counts_documents_where_one_has_many_passages() {
     };
     let found = search(&engine, &profile, "compressor described");
     assert_eq!(found.hits.len(), 5);
+    // Through the graph too, whose beam is as wide as the profile's depth.
+    let by_graph = Profile {
+        exact_below: 0,
+        ef_search: 5,
+        ..profile.clone()
+    };
+    assert_eq!(
+        search(&engine, &by_graph, "compressor described")
+            .hits
+            .len(),
+        5
+    );
     let exclude = Query {
         exclude: vec!["long".into(), "d3".into()],
         ..Query::text("compressor described")

@@ -65,9 +65,13 @@ proptest! {
 
     #[test]
     fn weighted_parts_add_up_to_the_score(
-        pool in prop_oneof![pools(), extreme_pools(), split_pools()],
+        mut pool in prop_oneof![pools(), extreme_pools(), split_pools()],
         fusion in fusions(),
+        unreadable in prop::collection::vec(any::<bool>(), 12),
     ) {
+        for (candidate, is_unreadable) in pool.iter_mut().zip(unreadable) {
+            candidate.is_unreadable = is_unreadable && !candidate.is_scored_by(StageName::CROSS);
+        }
         for f in fuse(&pool, &fusion) {
             prop_assert!(f.stages.stages().eq(ALL));
             let parts: f64 = f.stages.iter().map(|(_, stage)| stage.weighted).sum();

@@ -52,15 +52,31 @@ fn naive_rank(pool: &[Candidate], normalization: &Normalization, weights: &Weigh
             None => all.iter().map(|s| value(*s)).fold(0.0, f64::min),
         }
     };
+    // With what stands in for it.
+    let value = |c: &Candidate, stage: StageName| -> f64 {
+        let value = normalized(c, stage);
+        let scored = |stage| pool.iter().any(|c| score_of(c, stage).is_some());
+        match normalization.stand_in {
+            Some(one) if one.stage == stage && c.is_foreign && scored(stage) && scored(one.by) => {
+                value.max(one.share * normalized(c, one.by))
+            }
+            _ => value,
+        }
+    };
     let key = |c: &Candidate| {
-        let in_tail = apart && score_of(c, StageName::CROSS).is_none();
-        let mut sum = 0.0;
+        let is_unread = apart && score_of(c, StageName::CROSS).is_none();
+        let (mut sum, mut of_others) = (0.0, 0.0);
         for stage in ALL {
-            if !(in_tail && stage == StageName::CROSS) {
-                sum += weights.weight(stage) * normalized(c, stage);
+            if !(is_unread && stage == StageName::CROSS) {
+                sum += weights.weight(stage) * value(c, stage);
+                let scored = pool.iter().any(|c| score_of(c, stage).is_some());
+                of_others += if scored { weights.weight(stage) } else { 0.0 };
             }
         }
-        (in_tail, sum, c.doc)
+        if is_unread && c.is_unreadable && of_others > 0.0 {
+            sum += weights.weight(StageName::CROSS) / of_others * sum;
+        }
+        (is_unread && !c.is_unreadable, sum, c.doc)
     };
     let keys: Vec<_> = pool.iter().map(key).collect();
     let goes_first = |a: usize, b: usize| {
@@ -86,9 +102,21 @@ fn place(pool: &[Candidate], fusion: &crate::Fusion, of: DocId) -> usize {
 proptest! {
     #[test]
     fn agrees_with_the_naive_fusion(
-        pool in prop_oneof![pools(), split_pools()],
-        fusion in fusions(),
+        mut pool in prop_oneof![pools(), split_pools()],
+        mut fusion in fusions(),
+        languages in prop::collection::vec((any::<bool>(), any::<bool>()), 12),
+        share in prop::option::of(0.0..=1.0),
     ) {
+        fusion.normalization.stand_in = share.map(|share| crate::StandIn {
+            stage: StageName::BM25,
+            by: StageName::DENSE,
+            share,
+        });
+        for (candidate, (is_foreign, is_unreadable)) in pool.iter_mut().zip(languages) {
+            candidate.is_foreign = is_foreign;
+            // Nothing reads what it cannot.
+            candidate.is_unreadable = is_unreadable && !candidate.is_scored_by(StageName::CROSS);
+        }
         let rank = Prepared::new(&pool, &fusion.normalization).rank(&fusion.weights);
         prop_assert_eq!(rank, naive_rank(&pool, &fusion.normalization, &fusion.weights));
     }
