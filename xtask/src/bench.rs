@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: runs one benchmark, with a word on what its figures are worth.
 //!
-//! Most are files in benches/ that run on their own. [`encoder`] and [`tuning`] compare
+//! Most are files in benches/ that run on their own. [`passages`] measures rankings. [`encoder`] and [`tuning`] compare
 //! with other programs, which have to be prepared first: in an environment of [`peers`],
 //! each as a [`contestant`].
 
@@ -8,6 +8,7 @@ mod contestant;
 mod encoder;
 mod figures;
 mod machine;
+mod passages;
 mod peers;
 mod tuning;
 
@@ -36,15 +37,21 @@ pub(crate) struct Arguments {
 enum Compared {
     /// Our models beside PyTorch and ONNX Runtime, on the same work in turn
     Encoder(encoder::Arguments),
+    /// Long documents cut to what models read, and split into passages
+    Passages(passages::Arguments),
     /// Our search for weights beside ranx's, on the same scores in turn
     Tuning(tuning::Arguments),
 }
 
 /// Runs the benchmark.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+    if let Some(Compared::Passages(arguments)) = &arguments.compared {
+        return passages::run(workspace, arguments); // rankings, which do not depend on the machine
+    }
     let name = match (&arguments.compared, &arguments.name) {
         (Some(Compared::Encoder(_)), _) => "encoder",
         (Some(Compared::Tuning(_)), _) => "tuning",
+        (Some(Compared::Passages(_)), _) => "passages",
         (None, name) => name.as_deref().unwrap_or_default(),
     };
     eprintln!(
@@ -54,7 +61,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     match &arguments.compared {
         Some(Compared::Encoder(arguments)) => return encoder::run(workspace, arguments),
         Some(Compared::Tuning(arguments)) => return tuning::run(workspace, arguments),
-        None => {}
+        Some(Compared::Passages(_)) | None => {}
     }
     let mut command = workspace.cargo();
     command.args(["bench", "--bench", name, "--"]);
