@@ -31,6 +31,7 @@ mod judge;
 mod learn;
 mod report;
 mod rerank;
+mod rerank_texts;
 mod tune;
 
 mod damage;

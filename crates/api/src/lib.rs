@@ -13,7 +13,9 @@
 //! ```
 
 mod request;
+mod rerank;
 mod response;
 
 pub use request::{DEFAULT_PROFILE, DEFAULT_TOP_K, ExplainRequest, SearchOptions, SearchRequest};
+pub use rerank::{RankedText, RerankResponse};
 pub use response::{FeatureScore, Hit, HitPassage, QueryName, SearchResponse, StageReport};

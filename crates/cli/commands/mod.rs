@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Compare(compare::Compare),
     /// Fuse runs of any programs into one
     Fuse(fuse::Fuse),
-    /// Rerank the run of any program with the cross-encoder
+    /// Rerank the run of any program, or texts without an index, with a cross-encoder
     Rerank(rerank::Rerank),
     /// Judge queries with the cross-encoder where nobody has judged them
     Judge(judge::Judge),
