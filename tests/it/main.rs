@@ -23,6 +23,7 @@ mod spellings;
 
 mod analyze;
 mod compare;
+mod duplicates;
 mod eval;
 mod examples;
 mod explain;
@@ -31,6 +32,7 @@ mod judge;
 mod learn;
 mod report;
 mod rerank;
+mod rerank_texts;
 mod tune;
 
 mod damage;

@@ -5,6 +5,7 @@ mod analyze;
 mod check;
 mod compare;
 mod completions;
+mod duplicates;
 mod eval;
 mod explain;
 mod fuse;
@@ -41,10 +42,12 @@ pub(crate) enum Command {
     Compare(compare::Compare),
     /// Fuse runs of any programs into one
     Fuse(fuse::Fuse),
-    /// Rerank the run of any program with the cross-encoder
+    /// Rerank the run of any program, or texts without an index, with a cross-encoder
     Rerank(rerank::Rerank),
     /// Judge queries with the cross-encoder where nobody has judged them
     Judge(judge::Judge),
+    /// Find documents of an index that say the same
+    Duplicates(duplicates::Duplicates),
     /// Show what an index holds, and check its files
     Info(info::Info),
     /// Read every file of an index and report what is damaged
@@ -70,6 +73,7 @@ impl Command {
             Command::Fuse(command) => fuse::run(command),
             Command::Rerank(command) => rerank::run(command, global),
             Command::Judge(command) => judge::run(command, global),
+            Command::Duplicates(command) => duplicates::run(command, global),
             Command::Info(command) => info::run(command),
             Command::Check(command) => check::run(command),
             Command::Model(command) => model::run(command, global),

@@ -60,7 +60,7 @@ pub(crate) fn query(line: &str) -> Result<Query, Reason> {
     })
 }
 
-fn object(line: &str) -> Result<Map<String, Value>, Reason> {
+pub(crate) fn object(line: &str) -> Result<Map<String, Value>, Reason> {
     match serde_json::from_str(line) {
         Ok(Value::Object(record)) => Ok(record),
         Ok(other) => Err(Reason::NotAnObject {
@@ -82,14 +82,18 @@ fn message(error: &serde_json::Error) -> String {
 }
 
 /// The key of the chosen field, or of the first one with a usual name.
-fn key(record: &Map<String, Value>, chosen: Option<&str>, usual: Names) -> Option<String> {
+pub(crate) fn key(
+    record: &Map<String, Value>,
+    chosen: Option<&str>,
+    usual: Names,
+) -> Option<String> {
     match chosen {
         Some(name) => names::key(record, &[name]),
         None => names::key(record, usual),
     }
 }
 
-fn take_id(
+pub(crate) fn take_id(
     record: &mut Map<String, Value>,
     chosen: Option<&str>,
     usual: Names,
@@ -114,7 +118,7 @@ fn take_id(
 }
 
 /// Removes and returns a text; empty if there is none, or if it is null.
-fn take_text(
+pub(crate) fn take_text(
     record: &mut Map<String, Value>,
     chosen: Option<&str>,
     usual: Names,
@@ -155,7 +159,7 @@ fn tags_of(value: &Value) -> Result<Vec<String>, Reason> {
     }
 }
 
-fn kind(value: &Value) -> &'static str {
+pub(crate) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

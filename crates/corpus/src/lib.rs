@@ -2,7 +2,7 @@
 //! A bad record is skipped and reported with its file and line.
 //!
 //! Reading order: [`read_documents`] and the [`Record`]s that it yields, [`read_queries`],
-//! [`read_judgments`], [`read_run`]. A [`Problem`] describes one bad record, and reading goes
+//! [`read_judgments`], [`read_run`], [`read_pairs`]. A [`Problem`] describes one bad record, and reading goes
 //! on after it; an [`Error`] ends it.
 //!
 //! All of them open a file in the same way (`stream`: compression, encoding, byte order
@@ -43,6 +43,7 @@ mod json;
 mod lines;
 mod markdown;
 mod names;
+mod pairs;
 mod passed_over;
 mod problem;
 mod prose;
@@ -60,6 +61,7 @@ pub use documents::{DocumentReader, ReadOptions, check_input, read_documents};
 pub use encoding::Encoding;
 pub use error::Error;
 pub use format::{Format, JudgmentFormat, Markup, QueryFormat};
+pub use pairs::{PairOptions, PairReader, PairText, Pairs, read_pairs};
 pub use passed_over::PassedOver;
 pub use problem::{Problem, Reason};
 pub use prose::Readable;

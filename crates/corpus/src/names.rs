@@ -36,6 +36,15 @@ pub(crate) const QUERY_TEXT: Names = &["text", "query", "title"];
 /// The tags of a query.
 pub(crate) const TAGS: Names = &["tags"];
 
+/// The query of a record of texts: beside texts, `text` would say too little.
+pub(crate) const QUERY: Names = &["query"];
+
+/// The texts that are to be scored for a query.
+pub(crate) const TEXTS: Names = &["texts", "documents"];
+
+/// How many of them are wanted.
+pub(crate) const TOP_K: Names = &["top_k", "top_n"];
+
 /// The query of a judgment: as the id of a query, but that a name must say of what.
 pub(crate) const JUDGED_QUERY: Names =
     &["query_id", "queryid", "qid", "topic_id", "topic", "query"];

@@ -65,6 +65,15 @@ pub enum Reason {
     /// Neither title nor text holds a visible character.
     #[error("empty text: nothing to search in")]
     EmptyText,
+    /// A record of texts has no query, or a blank one.
+    #[error("the query is missing or blank")]
+    MissingQuery,
+    /// A record of texts has no list of them.
+    #[error("there are no texts; {expected} must hold a list of them")]
+    MissingTexts {
+        /// The names that the list may have.
+        expected: String,
+    },
     /// The record is not UTF-8.
     #[error("not valid UTF-8 (from byte {byte} of the record); convert the file to UTF-8")]
     InvalidUtf8 {
@@ -187,6 +196,8 @@ impl Reason {
             Reason::MissingId => "without an id",
             Reason::WrongType { .. } => "with a value of the wrong type",
             Reason::EmptyText => "without text",
+            Reason::MissingQuery => "without a query",
+            Reason::MissingTexts { .. } => "without texts",
             Reason::InvalidUtf8 { .. } => "not valid UTF-8",
             Reason::InvalidEncoding { .. } => "not valid in their encoding",
             Reason::NoTopicField { .. } => "without the field of the topic",

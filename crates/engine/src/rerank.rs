@@ -1,4 +1,5 @@
-//! Reranking runs of other programs with the index's cross-encoder.
+//! Reranking with the cross-encoder: runs of other programs over the documents of an index, and
+//! [`texts`] that need no index.
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,8 @@ use crate::error::{Error, stop_if_asked};
 use crate::gather::{query_name, rerank_at};
 use crate::profile::Profile;
 use crate::rerank_order::Reading;
+
+pub mod texts;
 
 /// The reranked run, and what could not be scored.
 #[derive(Clone, Debug, Default, PartialEq)]
