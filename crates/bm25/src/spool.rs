@@ -9,7 +9,7 @@ use std::path::Path;
 use treffer_disk::FileWriter;
 use treffer_types::DocId;
 
-use crate::analysis::compounds::{for_each_part, is_plain_word};
+use crate::analysis::compounds::{SHORT_WORDS, for_each_part, is_plain_word};
 use crate::error::Error;
 
 /// The file in which documents wait. A finished index does not have it.
@@ -29,8 +29,13 @@ impl Spool {
     pub(crate) fn create(dir: &Path) -> Result<Self, Error> {
         Ok(Spool {
             file: FileWriter::create(&dir.join(WAITING))?,
-            words: HashSet::new(),
+            words: SHORT_WORDS.iter().map(|word| (*word).to_owned()).collect(),
         })
+    }
+
+    /// Adds words that compounds are cut into besides those of the documents.
+    pub(crate) fn add_pieces(&mut self, pieces: Vec<String>) {
+        self.words.extend(pieces);
     }
 
     /// Adds a document with the terms of its fields. Compounds are cut into its words if

@@ -152,6 +152,25 @@ impl Bm25Writer {
         Ok(())
     }
 
+    /// Adds words that compounds may be cut into besides those of the documents, as
+    /// [`TextAnalysis::piece`](crate::TextAnalysis::piece) gives them. They become part of the
+    /// index, but no terms of documents that do not hold them.
+    ///
+    /// # Errors
+    /// [`Error::Words`] if the analyzer cuts no compounds.
+    pub fn add_pieces(&mut self, pieces: Vec<String>) -> Result<(), Error> {
+        match &mut self.spool {
+            Some(spool) => {
+                spool.add_pieces(pieces);
+                Ok(())
+            }
+            None if pieces.is_empty() => Ok(()),
+            None => Err(Error::Words {
+                analyzer: self.config.analyzer,
+            }),
+        }
+    }
+
     /// Completes the index, makes it durable and seals it.
     ///
     /// # Errors
@@ -367,6 +386,7 @@ mod tests {
         let config = Bm25Config {
             analyzer: Analyzer::Plain,
             fold_accents: None,
+            words: None,
             k1: 0.9,
             b: 0.4,
             fields: Fields::Weighted {

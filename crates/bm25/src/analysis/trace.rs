@@ -240,6 +240,7 @@ mod tests {
         let analysis = Analysis::new(&Bm25Config {
             analyzer,
             fold_accents: None,
+            words: None,
             k1: 0.9,
             b: 0.4,
             fields: Fields::Concatenated,
@@ -298,6 +299,7 @@ mod tests {
                 let analysis = Analysis::new(&Bm25Config {
                     analyzer,
                     fold_accents: None,
+                    words: None,
                     k1: 0.9,
                     b: 0.4,
                     fields: Fields::Concatenated,
