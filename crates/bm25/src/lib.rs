@@ -96,6 +96,7 @@
 //! ```
 
 mod analysis;
+mod batch;
 mod clause;
 mod column;
 mod config;
