@@ -72,3 +72,24 @@ fn an_index_has_its_own_analyzer() {
         .succeeds()
         .prints("length       0\n");
 }
+
+#[test]
+fn a_list_of_words_cuts_compounds_without_an_index() {
+    let here = Place::with(&[
+        ("words.txt", "# doors\nTür\nKühlschrank\n"),
+        ("bad.txt", "Tür\ntwo words\n280\nder\n"),
+    ]);
+    here.treffer("analyze Kühlschranktür --analyzer german --set bm25.words=words.txt")
+        .succeeds()
+        .says_nothing()
+        .prints("kuhlschranktur +kuhlschrank +tur")
+        .prints("kuhlschrank + tur, or kuhlschranktur");
+    here.treffer("analyze Tür --analyzer german --set bm25.words=bad.txt")
+        .succeeds()
+        .says("skipped: bad.txt:2: no word: one word of letters is expected on a line")
+        .says("skipped: bad.txt:3: no word: it has other letters")
+        .says("skipped: bad.txt:4: no word: it is a stop word")
+        .says("3 bad lines of bad.txt skipped");
+    here.treffer("analyze Tür --analyzer english --set bm25.words=words.txt")
+        .fails_with("use `german` or `mixed`");
+}

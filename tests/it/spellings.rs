@@ -90,3 +90,31 @@ fn accents_are_folded_unless_the_configuration_keeps_them() {
         .prints("english analyzer, accents kept, title");
     finds(&index_of(&texts, "plain", ""), "café", &["a"]);
 }
+
+#[test]
+fn a_list_of_words_is_part_of_the_index_that_it_is_built_with() {
+    let here = index_of(
+        &["Kühlschrankgriff", "Kühlschranktür", "Kühlschrank"],
+        "german",
+        "",
+    );
+    // A word that stands nowhere alone; those of three letters are known.
+    here.treffer("search index Griff").finds_nothing();
+    finds(&here, "Tür", &["b"]);
+    here.write("words.txt", "Griff\nzwei Wörter\n");
+    here.treffer(
+        "index index corpus.jsonl --config bm25.toml --replace --set bm25.words=words.txt",
+    )
+    .succeeds()
+    .says("skipped: words.txt:2: no word: one word of letters is expected on a line")
+    .says("1 bad record skipped");
+    std::fs::remove_file(here.path("words.txt")).unwrap();
+    finds(&here, "Griff", &["a"]);
+    finds(&here, "Kühlschrankgriff", &["a", "b", "c"]);
+    here.treffer("check index").succeeds();
+    here.write("words.txt", "zwei Wörter\n");
+    here.treffer("index other corpus.jsonl --config bm25.toml --strict --set bm25.words=words.txt")
+        .fails_with("words.txt:1");
+    here.treffer("index other corpus.jsonl --config bm25.toml --set bm25.words=none.txt")
+        .fails_with("none.txt");
+}

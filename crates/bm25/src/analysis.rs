@@ -21,7 +21,7 @@
 //!
 //! What a language writes in one word is cut afterwards (`compounds`), where all pieces are terms of
 //! the index. These are known once all documents are read, so documents wait for the end of a build
-//! (`spool`); queries look them up (`pieces`). A document with `Laborkühlschrank` is also indexed under
+//! (`spool`); queries look them up (`pieces`). Some short nouns and the words of a list may be added. A document with `Laborkühlschrank` is also indexed under
 //! `labor`, `kuhlschrank`, `kuhl` and `schrank`, if all of these are terms of the index. A query for
 //! it asks for the whole, or for `labor` and `kuhlschrank`, which give less together. What is not
 //! written in one word of letters (the whole of `Labor-Kühlschrank`, codes, numbers) is not cut.
@@ -61,6 +61,7 @@ pub(crate) mod compounds;
 mod numbers;
 mod runs;
 mod scripts;
+mod term_cache;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -71,6 +72,7 @@ mod words;
 use characters::{Accents, normalize};
 use runs::Runs;
 pub(crate) use scripts::has_no_blanks;
+use term_cache::TermCache;
 pub use trace::{RunTrace, TermTrace, Trace, WordTrace};
 use units::Units;
 use vocabulary::Vocabulary;
@@ -92,6 +94,7 @@ pub(crate) struct Analysis {
 pub(crate) struct Scratch {
     normalized: String,
     runs: Runs,
+    terms: TermCache,
 }
 
 /// Whether a term of a document may be a compound.
@@ -198,9 +201,9 @@ impl Analysis {
     ) {
         self.read_runs(text, scratch);
         match self.vocabularies(languages) {
-            [vocabulary] => self.read_words(&scratch.runs, vocabulary, sink),
+            [vocabulary] => self.read_words(scratch, vocabulary, sink),
             several => {
-                for word in self.in_each(several, &scratch.runs) {
+                for word in self.in_each(several, scratch) {
                     union(&word, sink);
                 }
             }
@@ -213,23 +216,32 @@ impl Analysis {
         scratch.runs.read(&scratch.normalized, self.apostrophes);
     }
 
-    fn read_words(&self, runs: &Runs, vocabulary: &Vocabulary, sink: &mut impl Sink) {
-        let units = &self.units;
-        let mut words = Words {
-            runs,
+    fn read_words(&self, scratch: &mut Scratch, vocabulary: &Vocabulary, sink: &mut impl Sink) {
+        self.words(scratch, vocabulary, sink).read();
+    }
+
+    /// What cuts the runs into words.
+    fn words<'a, S: Sink>(
+        &'a self,
+        scratch: &'a mut Scratch,
+        vocabulary: &'a Vocabulary,
+        sink: &'a mut S,
+    ) -> Words<'a, S> {
+        Words {
+            runs: &scratch.runs,
+            terms: &mut scratch.terms,
             vocabulary,
-            units,
+            units: &self.units,
             sink,
-        };
-        words.read();
+        }
     }
 
     /// Every word, in each of the vocabularies.
-    fn in_each(&self, vocabularies: &[Vocabulary], runs: &Runs) -> Vec<Vec<Word>> {
+    fn in_each(&self, vocabularies: &[Vocabulary], scratch: &mut Scratch) -> Vec<Vec<Word>> {
         let mut all: Vec<Vec<Word>> = Vec::new();
         for vocabulary in vocabularies {
             let mut collected = Collected::default();
-            self.read_words(runs, vocabulary, &mut collected);
+            self.read_words(scratch, vocabulary, &mut collected);
             all.resize_with(all.len().max(collected.words.len()), Vec::new);
             for (word, further) in all.iter_mut().zip(collected.words) {
                 word.push(further);
@@ -249,7 +261,7 @@ impl Analysis {
         let mut scratch = Scratch::default();
         self.read_runs(query, &mut scratch);
         let mut words = Vec::new();
-        for word in self.in_each(self.vocabularies(languages), &scratch.runs) {
+        for word in self.in_each(self.vocabularies(languages), &mut scratch) {
             let mut asked = QueryWord::default();
             for in_language in word {
                 for form in in_language.forms(&mut cut)? {

@@ -1,6 +1,7 @@
 //! What can be set about BM25, and what makes a setting valid.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, Visitor};
@@ -22,6 +23,11 @@ pub struct Bm25Config {
     /// Unset: as [`Bm25Config::folds_accents`] says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fold_accents: Option<bool>,
+    /// A file of words that compounds may be cut into besides those of the index, one on a line.
+    /// Whoever builds the index reads it ([`Bm25Writer::add_pieces`](crate::Bm25Writer::add_pieces)); the words are then part of
+    /// the index, and opening it does not need the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<PathBuf>,
     /// Term-frequency saturation, finite and at least 0. The larger, the more further
     /// occurrences of a term count; at 0 only presence counts. 0.9 and 1.2 are usual.
     pub k1: f32,
@@ -46,15 +52,23 @@ impl Bm25Config {
     /// Checks every value.
     ///
     /// # Errors
-    /// [`Error::Config`] for the first value that is out of its range.
+    /// [`Error::Config`] for the first value that is out of its range, [`Error::Words`] for words
+    /// of an analyzer that cuts no compounds.
     pub fn validate(&self) -> Result<(), Error> {
         let Bm25Config {
-            analyzer: Analyzer::English | Analyzer::German | Analyzer::Mixed | Analyzer::Plain,
+            analyzer:
+                analyzer @ (Analyzer::English | Analyzer::German | Analyzer::Mixed | Analyzer::Plain),
             fold_accents: Some(true | false) | None,
+            words,
             k1,
             b,
             fields,
         } = self;
+        if words.is_some() && !analyzer.has_compounds() {
+            return Err(Error::Words {
+                analyzer: *analyzer,
+            });
+        }
         check(
             "k1",
             *k1,
@@ -218,6 +232,7 @@ mod tests {
         Bm25Config {
             analyzer: Analyzer::Plain,
             fold_accents: None,
+            words: None,
             k1,
             b,
             fields,

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use treffer_disk::Error as DiskError;
 use treffer_types::{BoxError, DocId};
 
+use crate::config::Analyzer;
+
 /// A failure of the BM25 index.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,6 +21,15 @@ pub enum Error {
         value: f32,
         /// The valid range.
         allowed: &'static str,
+    },
+    /// Words for compounds, but an analyzer that cuts none.
+    #[error(
+        "bm25 setting `words` is for compounds, which the analyzer `{analyzer}` does not cut; \
+         use `german` or `mixed`, or leave it out"
+    )]
+    Words {
+        /// The analyzer.
+        analyzer: Analyzer,
     },
     /// The directory to build in already holds an index.
     #[error("could not create a bm25 index in `{dir}`: there is one already; remove it first")]

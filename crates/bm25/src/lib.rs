@@ -77,6 +77,7 @@
 //! let config = Bm25Config {
 //!     analyzer: Analyzer::English,
 //!     fold_accents: None,
+//!     words: None,
 //!     k1: 0.9,
 //!     b: 0.4,
 //!     fields: Fields::Concatenated,
@@ -95,6 +96,7 @@
 //! ```
 
 mod analysis;
+mod batch;
 mod clause;
 mod column;
 mod config;

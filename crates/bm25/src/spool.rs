@@ -1,15 +1,17 @@
 //! Documents that wait for the end of a build: compounds are cut into terms of the index itself,
 //! which are known only when all documents have been read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 
+use rayon::prelude::*;
 use treffer_disk::FileWriter;
 use treffer_types::DocId;
 
-use crate::analysis::compounds::{for_each_part, is_plain_word};
+use crate::analysis::compounds::{SHORT_WORDS, for_each_part, is_plain_word};
+use crate::batch::Analyzed;
 use crate::error::Error;
 
 /// The file in which documents wait. A finished index does not have it.
@@ -18,37 +20,73 @@ const WAITING: &str = "waiting.tmp";
 /// Ends a term that may be a compound. Others end in a space.
 pub(crate) const END_OF_WORD: char = '\t';
 
+/// How much of the file is read at once, in bytes, and how many documents get their parts at once.
+const READ: usize = 1 << 20;
+const DOCUMENTS: usize = 2048;
+
+/// Words by spelling, and whether compounds are cut into them.
+type Words = HashMap<String, bool, foldhash::fast::RandomState>;
+
 /// The terms of all documents so far, on disk, and the words among them, in memory.
 #[derive(Debug)]
 pub(crate) struct Spool {
     file: FileWriter,
-    words: HashSet<String>,
+    words: Words,
 }
 
 impl Spool {
     pub(crate) fn create(dir: &Path) -> Result<Self, Error> {
         Ok(Spool {
             file: FileWriter::create(&dir.join(WAITING))?,
-            words: HashSet::new(),
+            words: SHORT_WORDS
+                .iter()
+                .map(|word| ((*word).to_owned(), true))
+                .collect(),
         })
     }
 
-    /// Adds a document with the terms of its fields. Compounds are cut into its words if
-    /// `has_pieces`.
+    /// Adds words that compounds are cut into besides those of the documents.
+    pub(crate) fn add_pieces(&mut self, pieces: Vec<String>) {
+        self.words
+            .extend(pieces.into_iter().map(|piece| (piece, true)));
+    }
+
+    /// Adds documents. Compounds are cut into the words of those for which `has_pieces` holds.
     pub(crate) fn push(
         &mut self,
-        doc: DocId,
-        fields: &[String],
-        has_pieces: bool,
+        documents: &[Analyzed],
+        has_pieces: impl Fn(&Analyzed) -> bool + Sync,
     ) -> Result<(), Error> {
-        self.file.push(&doc.0.to_le_bytes())?;
-        for terms in fields {
-            self.file.push(&(terms.len() as u64).to_le_bytes())?;
-            self.file.push(terms.as_bytes())?;
-            for term in terms.split_ascii_whitespace() {
-                if has_pieces && is_plain_word(term) && !self.words.contains(term) {
-                    self.words.insert(term.to_owned());
+        // Most words are known already, which many threads can see at once.
+        let known = &self.words;
+        let new: Vec<(&str, bool)> = documents
+            .par_iter()
+            .flat_map_iter(|document| {
+                let is_piece = has_pieces(document);
+                let terms = document
+                    .fields
+                    .iter()
+                    .flat_map(|terms| terms.split_ascii_whitespace());
+                terms.filter_map(move |term| {
+                    let is_new = is_plain_word(term)
+                        && known.get(term).is_none_or(|known| is_piece && !known);
+                    is_new.then_some((term, is_piece))
+                })
+            })
+            .collect();
+        for (word, is_piece) in new {
+            match self.words.get_mut(word) {
+                Some(known) => *known |= is_piece,
+                None => {
+                    self.words.insert(word.to_owned(), is_piece);
                 }
+            }
+        }
+        for Analyzed { doc, fields, .. } in documents {
+            self.file.push(&doc.0.to_le_bytes())?;
+            for terms in fields {
+                self.file.push(&(terms.len() as u64).to_le_bytes())?;
+                self.file.push(terms.as_bytes())?;
             }
         }
         Ok(())
@@ -61,33 +99,27 @@ impl Spool {
         n_fields: usize,
         mut write: impl FnMut(DocId, Vec<String>) -> Result<(), Error>,
     ) -> Result<Vec<String>, Error> {
-        let all_words = std::mem::take(&mut self.words);
-        let mut parts = HashMap::new();
-        let (mut at, end) = (0, self.file.bytes());
-        while at < end {
-            let doc = DocId(u32::from_le_bytes(self.array(&mut at)?));
-            let mut fields = Vec::with_capacity(n_fields);
-            for _ in 0..n_fields {
-                let len = u64::from_le_bytes(self.array(&mut at)?);
-                let mut terms = vec![0; len as usize];
-                self.file.read_back(at, &mut terms)?;
-                at += len;
-                let mut terms = String::from_utf8(terms).map_err(|_| Error::Damaged {
-                    dir: self.file.path().to_owned(),
-                    reason: "it does not hold what was written to it".to_owned(),
-                })?;
-                let mut further = String::new();
-                for word in words(&terms) {
-                    if !parts.contains_key(word) {
-                        parts.insert(word.to_owned(), parts_of(word, &all_words));
-                    }
-                    further.push_str(&parts[word]);
-                }
-                terms.push_str(&further);
-                fields.push(terms);
+        let words = std::mem::take(&mut self.words);
+        let parts = parts_of_all(&words);
+        let mut reader = Reader::new(&mut self.file);
+        loop {
+            let mut documents = Vec::with_capacity(DOCUMENTS);
+            while documents.len() < DOCUMENTS && !reader.is_at_end() {
+                documents.push(reader.document(n_fields)?);
             }
-            write(doc, fields)?;
+            if documents.is_empty() {
+                break;
+            }
+            documents.par_iter_mut().for_each(|(_, fields)| {
+                for terms in fields {
+                    add_parts(terms, &parts);
+                }
+            });
+            for (doc, fields) in documents {
+                write(doc, fields)?;
+            }
         }
+        drop(parts);
         let path = self.file.path().to_owned();
         drop(self.file);
         fs::remove_file(&path).map_err(|source| Error::Io {
@@ -95,18 +127,110 @@ impl Spool {
             path,
             source,
         })?;
-        let mut words: Vec<String> = all_words.into_iter().collect();
-        words.sort_unstable();
-        Ok(words)
+        let pieces = words.into_iter().filter(|(_, is_piece)| *is_piece);
+        let mut pieces: Vec<String> = pieces.map(|(word, _)| word).collect();
+        pieces.par_sort_unstable();
+        Ok(pieces)
+    }
+}
+
+/// Reads the documents back, many at once.
+struct Reader<'a> {
+    file: &'a mut FileWriter,
+    /// What was read, and where in it the next byte is.
+    buffer: Vec<u8>,
+    at: usize,
+    /// Where in the file the buffer ends.
+    end: u64,
+}
+
+impl<'a> Reader<'a> {
+    fn new(file: &'a mut FileWriter) -> Self {
+        Reader {
+            file,
+            buffer: Vec::new(),
+            at: 0,
+            end: 0,
+        }
     }
 
-    /// The next bytes from `at` on.
-    fn array<const N: usize>(&mut self, at: &mut u64) -> Result<[u8; N], Error> {
-        let mut bytes = [0; N];
-        self.file.read_back(*at, &mut bytes)?;
-        *at += N as u64;
-        Ok(bytes)
+    fn is_at_end(&self) -> bool {
+        self.at == self.buffer.len() && self.end == self.file.bytes()
     }
+
+    fn document(&mut self, n_fields: usize) -> Result<(DocId, Vec<String>), Error> {
+        let doc = DocId(u32::from_le_bytes(self.array()?));
+        let mut fields = Vec::with_capacity(n_fields);
+        for _ in 0..n_fields {
+            let len = u64::from_le_bytes(self.array()?) as usize;
+            let terms = self.take(len)?.to_owned();
+            fields.push(String::from_utf8(terms).map_err(|_| self.damaged())?);
+        }
+        Ok((doc, fields))
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    /// The next `len` bytes.
+    fn take(&mut self, len: usize) -> Result<&[u8], Error> {
+        if self.buffer.len() - self.at < len {
+            self.buffer.drain(..self.at);
+            self.at = 0;
+            let left = self.file.bytes() - self.end;
+            let wanted = (len - self.buffer.len()).max(READ) as u64;
+            let n = wanted.min(left) as usize;
+            let kept = self.buffer.len();
+            if kept + n < len {
+                return Err(self.damaged());
+            }
+            self.buffer.resize(kept + n, 0);
+            self.file.read_back(self.end, &mut self.buffer[kept..])?;
+            self.end += n as u64;
+        }
+        self.at += len;
+        Ok(&self.buffer[self.at - len..self.at])
+    }
+
+    fn damaged(&self) -> Error {
+        Error::Damaged {
+            dir: self.file.path().to_owned(),
+            reason: "it does not hold what was written to it".to_owned(),
+        }
+    }
+}
+
+/// The parts of each compound, nested ones too, a space after each.
+type Parts<'a> = HashMap<&'a str, String, foldhash::fast::RandomState>;
+
+fn parts_of_all(words: &Words) -> Parts<'_> {
+    let compounds = words.par_iter().filter_map(|(word, _)| {
+        let mut parts = String::new();
+        let Ok(()) = for_each_part(
+            word,
+            &mut |part: &str| Ok::<_, Infallible>(words.get(part) == Some(&true)),
+            &mut |part| {
+                parts.push_str(part);
+                parts.push(' ');
+            },
+        );
+        (!parts.is_empty()).then_some((word.as_str(), parts))
+    });
+    compounds.collect()
+}
+
+/// Adds the parts of the compounds among `terms`.
+fn add_parts(terms: &mut String, parts: &Parts<'_>) {
+    let mut further = String::new();
+    for word in words(terms) {
+        if let Some(parts) = parts.get(word) {
+            further.push_str(parts);
+        }
+    }
+    terms.push_str(&further);
 }
 
 /// Those among `terms` that may be compounds.
@@ -115,18 +239,4 @@ fn words(terms: &str) -> impl Iterator<Item = &str> {
     // After the last of them are other terms only.
     ended.next_back();
     ended.map(|terms| terms.rsplit(' ').next().unwrap_or(terms))
-}
-
-/// The parts of a compound, nested ones too, a space after each; empty for other words.
-fn parts_of(word: &str, words: &HashSet<String>) -> String {
-    let mut parts = String::new();
-    let Ok(()) = for_each_part(
-        word,
-        &mut |part: &str| Ok::<_, Infallible>(words.contains(part)),
-        &mut |part| {
-            parts.push_str(part);
-            parts.push(' ');
-        },
-    );
-    parts
 }

@@ -1,17 +1,22 @@
 //! The analysis of texts without an index.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 
-use crate::analysis::{Analysis, Languages, Trace};
+use treffer_types::Language;
+
+use crate::analysis::compounds::is_listed_word;
+use crate::analysis::{Analysis, Indexed, Languages, Trace};
 use crate::config::Bm25Config;
 use crate::error::Error;
 use crate::language::{Detection, Detector};
 
-/// The chain of a configuration, without an index: it cuts no compounds, since these are cut into
-/// words of an index.
+/// The chain of a configuration, without an index. It cuts compounds only into words that it is
+/// given.
 pub struct TextAnalysis {
     analysis: Analysis,
     detector: Detector,
+    pieces: HashSet<String>,
 }
 
 impl TextAnalysis {
@@ -24,7 +29,14 @@ impl TextAnalysis {
         Ok(TextAnalysis {
             analysis: Analysis::new(config),
             detector: Detector::new(),
+            pieces: HashSet::new(),
         })
+    }
+
+    /// The same with words that compounds are cut into, as [`piece`](Self::piece) gives them.
+    pub fn with_pieces(mut self, pieces: Vec<String>) -> Self {
+        self.pieces = pieces.into_iter().collect();
+        self
     }
 
     /// The language of a text, and what speaks for it.
@@ -32,11 +44,31 @@ impl TextAnalysis {
         self.detector.detect(text)
     }
 
+    /// The term of a word that compounds may be cut into.
+    ///
+    /// # Errors
+    /// Says why the word is none.
+    pub fn piece(&self, word: &str) -> Result<String, &'static str> {
+        let german = Languages::One(Language::German);
+        let Indexed { terms, words, .. } = self.analysis.document(word, german);
+        if terms.is_empty() {
+            return Err("it is a stop word, or has no letters");
+        }
+        let term = match (terms.as_slice(), words.as_slice()) {
+            ([term], _) => term,
+            _ => return Err("one word of letters is expected on a line"),
+        };
+        if !is_listed_word(term) {
+            return Err("it has other letters than a to z, ä, ö, ü and ß, or fewer than three");
+        }
+        Ok(term.clone())
+    }
+
     /// What becomes of a text, as a document and as a query.
     pub fn trace(&self, text: &str) -> Trace {
         let detection = self.detect(text);
         let languages = Languages::from(detection.language);
-        let is_piece = |_: &str| Ok::<_, Infallible>(false);
+        let is_piece = |word: &str| Ok::<_, Infallible>(self.pieces.contains(word));
         let Ok(trace) = self.analysis.trace(text, detection, languages, is_piece);
         trace
     }

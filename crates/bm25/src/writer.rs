@@ -1,4 +1,4 @@
-//! Builds an index: one thread, bounded memory, one segment in order of arrival. For a language
+//! Builds an index: documents are analyzed on all threads and indexed by one, bounded memory, one segment in order of arrival. For a language
 //! with compounds, the vocabulary is in memory too.
 
 use std::fs;
@@ -12,17 +12,17 @@ use tantivy::{Index, IndexSettings, IndexWriter, SegmentReader, TantivyDocument}
 use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
 use treffer_types::{DocId, Language};
 
-use crate::analysis::{Analysis, Role, Scratch, Sink, is_word};
+use crate::analysis::Analysis;
+use crate::batch::{Analyzed, Batch, Known, Raw};
 use crate::column::{self, ColumnWriter, DOCUMENTS};
 use crate::config::{Analyzer, Bm25Config};
 use crate::directory::lock_files;
 use crate::error::Error;
 use crate::guard::{backend, guard};
-use crate::language::Detector;
 use crate::language_column::LanguageWriter;
 use crate::layout::{BEGUN, Counted, DOC, Layout, RECORD, Record};
 use crate::pieces;
-use crate::spool::{END_OF_WORD, Spool};
+use crate::spool::Spool;
 
 /// Size of the buffer after which tantivy writes a segment, in bytes.
 const BUFFER: usize = 64 << 20;
@@ -38,9 +38,7 @@ pub struct Bm25Writer {
     index: Index,
     writer: IndexWriter,
     layout: Layout,
-    analysis: Analysis,
-    detector: Detector,
-    scratch: Scratch,
+    batch: Batch,
     /// For a language with compounds: documents wait until all words are known.
     spool: Option<Spool>,
     /// Of document numbers.
@@ -82,24 +80,22 @@ impl Bm25Writer {
             lengths: lengths.collect::<Result<_, _>>()?,
             index,
             writer,
+            batch: Batch::new(Analysis::new(config), layout.fields.len()),
             layout,
             languages: LanguageWriter::create(dir)?,
-            analysis: Analysis::new(config),
-            detector: Detector::new(),
-            scratch: Scratch::default(),
             last: None,
             n_docs: 0,
         })
     }
 
-    /// Adds a document, whose language is detected. Numbers ascend but may have gaps. Title and
+    /// Adds a document, whose language is detected: it is analyzed with others later, so that an
+    /// error may come with one of the next. Numbers ascend but may have gaps. Title and
     /// text may be empty; a document without any term is never found, but counts as a document.
     ///
     /// # Errors
     /// If `doc` is not above the last one, or if the index cannot be written.
     pub fn add(&mut self, doc: DocId, title: &str, text: &str) -> Result<(), Error> {
-        let language = self.detector.document(title, text).language;
-        self.add_in(language, doc, title, text)
+        self.enqueue(doc, Known::ToBeDetected, title, text)
     }
 
     /// As [`add`](Self::add), with a language that is known; `None` takes it as German and
@@ -114,49 +110,85 @@ impl Bm25Writer {
         title: &str,
         text: &str,
     ) -> Result<(), Error> {
+        self.enqueue(doc, Known::Yes(language), title, text)
+    }
+
+    fn enqueue(
+        &mut self,
+        doc: DocId,
+        language: Known,
+        title: &str,
+        text: &str,
+    ) -> Result<(), Error> {
         if let Some(last) = self.last.filter(|last| doc <= *last) {
             return Err(Error::DocOrder { doc, last });
         }
-        let parts: &[&[&str]] = match self.layout.fields.len() {
-            1 => &[&[title, text]],
-            _ => &[&[title], &[text]],
-        };
-        let mut fields = Vec::with_capacity(parts.len());
-        let mut lengths = Vec::with_capacity(parts.len());
-        for parts in parts {
-            let mut joined = Joined::default();
-            for part in *parts {
-                let scratch = &mut self.scratch;
-                self.analysis
-                    .read(part, language.into(), scratch, &mut joined);
-            }
-            let Joined { terms, length } = joined;
-            fields.push(terms);
-            lengths.push(length);
+        self.last = Some(doc);
+        let is_full = self.batch.push(Raw {
+            doc,
+            language,
+            title: title.to_owned(),
+            text: text.to_owned(),
+        });
+        if is_full {
+            self.write_batch()?;
         }
+        Ok(())
+    }
+
+    /// Analyzes the documents that wait, and hands them on.
+    fn write_batch(&mut self) -> Result<(), Error> {
+        let documents = self.batch.take();
+        for document in &documents {
+            self.documents.push(document.doc.0)?;
+            for (column, &length) in self.lengths.iter_mut().zip(&document.lengths) {
+                column.push(length)?;
+            }
+            self.languages.push(document.language)?;
+        }
+        self.n_docs += documents.len() as u32;
         match &mut self.spool {
             Some(spool) => {
-                let has_pieces =
-                    self.config.analyzer != Analyzer::Mixed || language == Some(Language::German);
-                spool.push(doc, &fields, has_pieces)?;
+                let is_mixed = self.config.analyzer == Analyzer::Mixed;
+                spool.push(&documents, |document| {
+                    !is_mixed || document.language == Some(Language::German)
+                })
             }
-            None => write(&self.dir, &mut self.writer, &self.layout, doc, fields)?,
+            None => {
+                for document in documents {
+                    let Analyzed { doc, fields, .. } = document;
+                    write(&self.dir, &mut self.writer, &self.layout, doc, fields)?;
+                }
+                Ok(())
+            }
         }
-        self.documents.push(doc.0)?;
-        for (column, length) in self.lengths.iter_mut().zip(lengths) {
-            column.push(length)?;
+    }
+
+    /// Adds words that compounds may be cut into besides those of the documents, as
+    /// [`TextAnalysis::piece`](crate::TextAnalysis::piece) gives them. They become part of the
+    /// index, but no terms of documents that do not hold them.
+    ///
+    /// # Errors
+    /// [`Error::Words`] if the analyzer cuts no compounds.
+    pub fn add_pieces(&mut self, pieces: Vec<String>) -> Result<(), Error> {
+        match &mut self.spool {
+            Some(spool) => {
+                spool.add_pieces(pieces);
+                Ok(())
+            }
+            None if pieces.is_empty() => Ok(()),
+            None => Err(Error::Words {
+                analyzer: self.config.analyzer,
+            }),
         }
-        self.languages.push(language)?;
-        self.last = Some(doc);
-        self.n_docs += 1;
-        Ok(())
     }
 
     /// Completes the index, makes it durable and seals it.
     ///
     /// # Errors
     /// If the index cannot be written; it is then unusable.
-    pub fn finish(self) -> Result<SealRecord, Error> {
+    pub fn finish(mut self) -> Result<SealRecord, Error> {
+        self.write_batch()?;
         let Bm25Writer {
             dir,
             config,
@@ -334,28 +366,6 @@ fn segments_in_order(index: &Index) -> tantivy::Result<Vec<SegmentId>> {
     Ok(segments.into_iter().map(|(_, id)| id).collect())
 }
 
-/// The terms of a field, each with its end, and their length.
-#[derive(Default)]
-struct Joined {
-    terms: String,
-    length: u32,
-}
-
-impl Sink for Joined {
-    fn term(&mut self, role: Role, term: &str) {
-        self.terms.push_str(term);
-        self.terms.push(if is_word(role, term) {
-            END_OF_WORD
-        } else {
-            ' '
-        });
-    }
-
-    fn end_word(&mut self, length: u32) {
-        self.length = self.length.saturating_add(length);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -367,6 +377,7 @@ mod tests {
         let config = Bm25Config {
             analyzer: Analyzer::Plain,
             fold_accents: None,
+            words: None,
             k1: 0.9,
             b: 0.4,
             fields: Fields::Weighted {
@@ -379,6 +390,7 @@ mod tests {
         for doc in 0..40 {
             writer.add(DocId(doc), "x", &format!("word{doc}")).unwrap();
             if doc % 3 == 0 {
+                writer.write_batch().unwrap();
                 // As tantivy does when its buffer is full.
                 writer.writer.commit().unwrap();
             }

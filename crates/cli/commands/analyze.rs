@@ -4,18 +4,23 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use serde::Serialize;
+use treffer_corpus::{Problem, Stop};
+use treffer_engine::build::read_pieces;
 use treffer_engine::config::{Base, Config};
 use treffer_engine::{Detection, Language, TextAnalysis, Trace};
 use treffer_types::StageName;
 
 use crate::format::{Block, Blocks, Columns, ResultFormat};
 use crate::options::Global;
+use crate::problems::Problems;
 use crate::progress::Bars;
+use crate::terminal::note;
 use crate::{Outcome, input};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Compounds are cut into words of an index, so that they are shown whole without --index.
+Compounds are cut into words of an index, so that without --index they are shown whole, or cut
+into the words of `bm25.words` if that is set.
 
 Examples:
   treffer analyze 'Die Laborkühlschränke LABO-288' --index my-index
@@ -51,7 +56,7 @@ pub(crate) fn run(command: &Analyze, global: &Global) -> Result<Outcome> {
             let engine = input::open_index(dir, stages, None, global, &Bars::new())?;
             engine.analyze(&command.text)?
         }
-        None => TextAnalysis::new(&config(command)?.bm25)?.trace(&command.text),
+        None => without_index(command)?,
     };
     command.format.print(&Analyzed {
         text: &command.text,
@@ -59,6 +64,18 @@ pub(crate) fn run(command: &Analyze, global: &Global) -> Result<Outcome> {
         trace: &trace,
     })?;
     Ok(Outcome::Found)
+}
+
+/// Reads the list of words, if the configuration has one. Bad lines are reported.
+fn without_index(command: &Analyze) -> Result<Trace> {
+    let config = config(command)?.bm25;
+    let mut problems = Problems::new(None)?;
+    let mut report = |problem: Problem| problems.add(&problem, &note);
+    let pieces = read_pieces(&config, &Stop::default(), &mut report)?;
+    problems.end_input("bad line", config.words.as_deref());
+    problems.finish()?;
+    let analysis = TextAnalysis::new(&config)?.with_pieces(pieces);
+    Ok(analysis.trace(&command.text))
 }
 
 fn config(command: &Analyze) -> Result<Config> {

@@ -55,6 +55,7 @@ mod stop;
 mod stream;
 mod table;
 mod topics;
+mod word_list;
 
 pub use columns::{Columns, Delimiter};
 pub use documents::{DocumentReader, ReadOptions, check_input, read_documents};
@@ -71,3 +72,4 @@ pub use record::{Origin, Record};
 pub use runs::{Rankings, RunDocument, RunOptions, read_run, run_from_reader};
 pub use stop::Stop;
 pub use topics::TopicField;
+pub use word_list::read_words;

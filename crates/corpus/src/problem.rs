@@ -181,6 +181,12 @@ pub enum Reason {
     /// The index does not accept the record.
     #[error("{0}")]
     Refused(#[source] treffer_types::BoxError),
+    /// A line of a list of words is none that can be used.
+    #[error("no word: {why}")]
+    NotAWord {
+        /// Why not.
+        why: String,
+    },
     /// The file's name is not valid Unicode and so cannot serve as a document id.
     #[error("the file name is not valid Unicode; rename the file")]
     FileName,
@@ -215,6 +221,7 @@ impl Reason {
             Reason::NotAFile { .. } => "not a regular file",
             Reason::Unreadable(_) => "that could not be read",
             Reason::Refused(_) => "that the index does not accept",
+            Reason::NotAWord { .. } => "without a word that can be used",
             Reason::FileName => "with a file name that is not valid Unicode",
         }
     }

@@ -9,6 +9,7 @@ mod encoding;
 mod language;
 mod language_shift;
 mod reading;
+mod words;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use self::encoding::{Cut, DenseEncoding};
 pub use self::language::UnreadLanguages;
 pub use self::reading::PassageCounts;
 use self::reading::{Counts, DocumentWriter, Reading, Written, duplicate};
+pub use self::words::read_pieces;
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
 use crate::manifest::{self, Models};
@@ -96,6 +98,7 @@ pub fn build(
     let building = workplace.building();
 
     let mut clock = StepClock::default();
+    let (pieces, bad_words) = read_words(request, on_problem)?;
     let reading = Reading {
         request,
         progress,
@@ -103,6 +106,7 @@ pub fn build(
     };
     let (counts, written) = clock.time("read", || {
         let mut writer = DocumentWriter::create(&building, request.config, splitter)?;
+        writer.add_pieces(pieces)?;
         let counts = reading.run(&mut |document, origin| writer.add(document, origin))?;
         Ok::<_, Error>((counts, writer.finish()?))
     })?;
@@ -144,7 +148,7 @@ pub fn build(
     } = cut;
     Ok(BuildReport {
         documents,
-        problems,
+        problems: problems + bad_words,
         passed_over,
         unread_languages,
         passages,
@@ -178,6 +182,7 @@ pub fn survey(
 ) -> Result<Survey, Error> {
     refuse_foreign(request.dir)?;
     next_generation(request.dir, request.replace)?;
+    let (_, bad_words) = read_words(request, on_problem)?;
     let mut ids = HashSet::new();
     let mut keep = |document: &Document, origin: Origin| {
         Ok((!ids.insert(document.id.clone())).then(|| duplicate(document, origin)))
@@ -194,7 +199,7 @@ pub fn survey(
     .run(&mut keep)?;
     Ok(Survey {
         documents,
-        problems,
+        problems: problems + bad_words,
         passed_over,
     })
 }
@@ -204,6 +209,28 @@ struct Loaded {
     models: Models,
     embedder: Option<Arc<dyn Embedder>>,
     scorer: Option<Arc<dyn PairScorer>>,
+}
+
+/// The words for compounds, and the number of bad lines; the first is an error if the request is
+/// strict.
+fn read_words(
+    request: &BuildRequest<'_>,
+    on_problem: &mut dyn FnMut(&Problem),
+) -> Result<(Vec<String>, u64), Error> {
+    let (mut n, mut first) = (0, None);
+    let stop = &request.reading.stop;
+    let words = read_pieces(&request.config.bm25, stop, &mut |problem| {
+        n += 1;
+        if request.strict {
+            first.get_or_insert(problem);
+        } else {
+            on_problem(&problem);
+        }
+    })?;
+    match first {
+        Some(problem) => Err(Error::Strict(problem)),
+        None => Ok((words, n)),
+    }
 }
 
 /// Loads every model before any work is done, so that a missing one fails at once. The

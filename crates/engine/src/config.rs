@@ -370,8 +370,9 @@ fn known_keys() -> Table {
 }
 
 /// Keys of sections that are not there unless they are set.
-const OPTIONAL: [(&str, &[&str]); 3] = [
+const OPTIONAL: [(&str, &[&str]); 4] = [
     ("language", &["field"]),
+    ("bm25", &["words"]),
     (
         "dense",
         &[

@@ -7,16 +7,28 @@
 //!
 //! Pieces and links in their order are the term: no letter is added, dropped or changed.
 
+mod short_words;
+
+pub(crate) use short_words::SHORT_WORDS;
+
 /// Shortest piece, in letters.
-pub(super) const MIN_PART: usize = 4;
+pub(super) const MIN_PART: usize = 3;
+/// Shortest word of the index that compounds are cut into; shorter ones come from lists alone, since
+/// many are also endings or links (`art`, `ort`, `est`).
+const MIN_OF_INDEX: usize = 4;
 /// Longest term that is cut.
 const MAX_COMPOUND: usize = 64;
 /// What may stand between two pieces.
 pub(super) const LINKS: [&str; 7] = ["", "s", "n", "e", "es", "en", "er"];
 
-/// Whether a term may be a compound, or a piece of one: letters of the alphabet alone, as the
-/// stemmer leaves them.
+/// Whether a term of the index may be a compound, or a piece of one: letters of the alphabet
+/// alone, as the stemmer leaves them.
 pub(crate) fn is_plain_word(term: &str) -> bool {
+    term.len() >= MIN_OF_INDEX && is_listed_word(term)
+}
+
+/// Whether a term of a list of words may be a piece.
+pub(crate) fn is_listed_word(term: &str) -> bool {
     (MIN_PART..=MAX_COMPOUND).contains(&term.len()) && term.bytes().all(|b| b.is_ascii_lowercase())
 }
 

@@ -62,6 +62,7 @@ fn with_accents(analyzer: Analyzer, fold_accents: Option<bool>) -> Chain {
     let analysis = Analysis::new(&Bm25Config {
         analyzer,
         fold_accents,
+        words: None,
         k1: 0.9,
         b: 0.4,
         fields: crate::config::Fields::Concatenated,

@@ -5,7 +5,7 @@ use treffer_types::Language;
 
 use super::compounds::{for_each_part, split};
 use super::runs::{Gap, Kind, Runs};
-use super::{Analysis, Collected, Form, Languages, Role, Scratch, Word, Words};
+use super::{Analysis, Collected, Form, Languages, Role, Scratch, Word};
 use crate::language::Detection;
 
 /// A text on its way to the index, and as a query.
@@ -72,10 +72,10 @@ impl Analysis {
     ) -> Result<Trace, E> {
         let mut scratch = Scratch::default();
         self.read_runs(text, &mut scratch);
-        let runs = &scratch.runs;
         let document_languages = Languages::from(detection.language);
-        let documents = self.steps(runs, document_languages);
-        let queries = self.steps(runs, query_languages);
+        let documents = self.steps(&mut scratch, document_languages);
+        let queries = self.steps(&mut scratch, query_languages);
+        let runs = &scratch.runs;
         let mut words = Vec::with_capacity(documents.len());
         for ((range, document), (_, query)) in documents.into_iter().zip(queries) {
             let mut word = WordTrace {
@@ -130,21 +130,15 @@ impl Analysis {
     /// The runs of each word, and the words that come of them, each in every language.
     fn steps(
         &self,
-        runs: &Runs,
+        scratch: &mut Scratch,
         languages: Languages,
     ) -> Vec<(std::ops::Range<usize>, Vec<Vec<Word>>)> {
         let mut steps: Vec<(std::ops::Range<usize>, Vec<Vec<Word>>)> = Vec::new();
         for vocabulary in self.vocabularies(languages) {
             let (mut at, mut n) = (0, 0);
-            while runs.get(at).is_some() {
+            while scratch.runs.get(at).is_some() {
                 let mut collected = Collected::default();
-                let end = Words {
-                    runs,
-                    vocabulary,
-                    units: &self.units,
-                    sink: &mut collected,
-                }
-                .step(at);
+                let end = self.words(scratch, vocabulary, &mut collected).step(at);
                 if n == steps.len() {
                     steps.push((at..end, Vec::new()));
                 }
@@ -240,6 +234,7 @@ mod tests {
         let analysis = Analysis::new(&Bm25Config {
             analyzer,
             fold_accents: None,
+            words: None,
             k1: 0.9,
             b: 0.4,
             fields: Fields::Concatenated,
@@ -298,6 +293,7 @@ mod tests {
                 let analysis = Analysis::new(&Bm25Config {
                     analyzer,
                     fold_accents: None,
+                    words: None,
                     k1: 0.9,
                     b: 0.4,
                     fields: Fields::Concatenated,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::runs::{Gap, Kind, MAX_RUN_BYTES, Runs};
 use super::scripts::letters_with_marks;
+use super::term_cache::TermCache;
 use super::units::Units;
 use super::vocabulary::Vocabulary;
 
@@ -41,6 +42,7 @@ pub(crate) trait Sink {
 /// Cuts runs into words and passes their terms on.
 pub(super) struct Words<'a, S> {
     pub(super) runs: &'a Runs,
+    pub(super) terms: &'a mut TermCache,
     pub(super) vocabulary: &'a Vocabulary,
     pub(super) units: &'a Units,
     pub(super) sink: &'a mut S,
@@ -288,14 +290,12 @@ impl<S: Sink> Words<'_, S> {
         let text = self.runs.text(at);
         match self.runs.get(at).map(|run| run.kind) {
             Some(Kind::Number) => self.sink.term(role, text),
-            Some(Kind::Letters) => match self.vocabulary.term(text) {
-                Some(term) => {
-                    let is_word = role == Role::Part && self.vocabulary.has_compounds();
-                    let role = if is_word { Role::Word } else { role };
-                    self.sink.term(role, &term);
-                }
-                None => return false,
-            },
+            Some(Kind::Letters) => {
+                let is_word = role == Role::Part && self.vocabulary.has_compounds();
+                let role = if is_word { Role::Word } else { role };
+                let sink = &mut *self.sink;
+                return (self.terms).term(self.vocabulary, text, |term| sink.term(role, term));
+            }
             // The sign of a unit, which the amount contains.
             _ => return false,
         }

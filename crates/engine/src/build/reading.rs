@@ -164,6 +164,12 @@ impl DocumentWriter {
         })
     }
 
+    /// Adds words that compounds may be cut into besides those of the documents.
+    pub(super) fn add_pieces(&mut self, pieces: Vec<String>) -> Result<(), Error> {
+        let added = self.bm25.add_pieces(pieces);
+        added.map_err(part("write", "BM25 part", &self.dir))
+    }
+
     /// Adds one document; a problem if its id is taken.
     pub(super) fn add(
         &mut self,

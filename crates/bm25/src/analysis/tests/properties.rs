@@ -95,7 +95,7 @@ proptest! {
         let Chain { analysis, .. } = mixed(Languages::All);
         let mut scratch = Scratch::default();
         analysis.read_runs(&text, &mut scratch);
-        let words = analysis.in_each(analysis.vocabularies(Languages::All), &scratch.runs);
+        let words = analysis.in_each(analysis.vocabularies(Languages::All), &mut scratch);
         prop_assert!(words.iter().all(|word| word.len() == Language::ALL.len()));
     }
 
