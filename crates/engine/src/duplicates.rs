@@ -215,7 +215,10 @@ fn compare(engine: &Engine, similar: &Similar) -> Result<Found, Error> {
     let numbers = [&text_a, &text_b].map(|text| Numbers::of(engine, text));
     let [numbers_a, numbers_b] = numbers;
     let (numbers_a, numbers_b) = (numbers_a?, numbers_b?);
-    let (terms_a, terms_b) = (Terms::of(engine, &text_a)?, Terms::of(engine, &text_b)?);
+    let (terms_a, terms_b) = (
+        Terms::of(engine, a, &text_a)?,
+        Terms::of(engine, b, &text_b)?,
+    );
     let cosine = treffer_types::Score::new(similar.cosine).ok_or_else(|| Error::Damaged {
         path: engine.dir().to_owned(),
         what: format!("the similarity of `{id_a}` and `{id_b}` is no number"),

@@ -1,11 +1,11 @@
 //! The cross-encoder's word: each document is the query once.
 
 use treffer_api::{BothWays, Identity};
-use treffer_types::{BoxError, DocId, Progress, Query, Score, Scoring, StageName};
+use treffer_types::{BoxError, DocId, PassageId, Progress, Query, Score, Scoring, StageName};
 
 use super::{Found, document};
 use crate::engine::Engine;
-use crate::error::{Error, stop_if_asked};
+use crate::error::{Error, part, stop_if_asked};
 use crate::profile::Profile;
 
 /// Fails if the index has no cross-encoder, or if it was not opened.
@@ -52,8 +52,8 @@ pub(super) fn confirmed(
     Ok(confirmed)
 }
 
-/// The best score of a passage of `passage` for the whole of `query`.
-fn score(engine: &Engine, query: DocId, passage: DocId) -> Result<(Score, u32), Error> {
+/// The best score of a passage of `read` for the whole of `query`.
+fn score(engine: &Engine, query: DocId, read: DocId) -> Result<(Score, u32), Error> {
     let document = document(engine, query)?;
     let failed = |source: BoxError| Error::Stage {
         stage: StageName::CROSS,
@@ -63,10 +63,14 @@ fn score(engine: &Engine, query: DocId, passage: DocId) -> Result<(Score, u32), 
     let query = Query::text(document.full_text());
     // None of them influences the score of a pair.
     let parameters = Profile::default().parameters();
+    let split = engine.store().split_document(read);
+    let (_, split) = split.map_err(part("read", "store", engine.dir()))?;
+    let passages = (0..split.len() as u32).map(|passage| PassageId { doc: read, passage });
+    let passages: Vec<PassageId> = passages.collect();
     let answers = engine.begin(StageName::CROSS, &[&query], parameters);
     let mut found = Vec::new();
     for answer in answers.map_err(failed)? {
-        found.extend(answer.score(&[passage]).map_err(failed)?);
+        found.extend(answer.rerank(&passages).map_err(failed)?);
     }
     let best = found.into_iter().max_by_key(|found| found.evidence.score);
     let best = best.ok_or_else(|| failed("it gave no score".into()))?;

@@ -87,13 +87,22 @@ impl Number {
 
 fn of_word(word: &QueryWord, text: &str) -> Vec<Number> {
     let mut numbers = Vec::new();
-    for (at, value) in word.parts.iter().enumerate() {
+    // The parts come first, and then what stands for all of them.
+    let Some((parts, wholes)) = word.forms.split_first() else {
+        return numbers;
+    };
+    let parts = &parts.terms;
+    let whole = wholes.iter().find_map(|form| match form.terms.as_slice() {
+        [whole] if has_digit(whole) => Some(whole),
+        _ => None,
+    });
+    for (at, value) in parts.iter().enumerate() {
         if !has_digit(value) {
             continue;
         }
-        let prefix = at.checked_sub(1).and_then(|before| word.parts.get(before));
+        let prefix = at.checked_sub(1).and_then(|before| parts.get(before));
         let prefix = prefix.filter(|prefix| !has_digit(prefix)).cloned();
-        let (sign, unit) = match (&word.whole, word.parts.as_slice()) {
+        let (sign, unit) = match (whole, parts.as_slice()) {
             (Some(whole), [only]) => sign_and_unit(whole, only),
             // `16 A`: a number and a letter, which the whole has as they are.
             (Some(_), [_, letter]) if at == 0 => ("", Some(letter.clone())),
@@ -163,6 +172,7 @@ mod tests {
         let config = Bm25Config {
             analyzer: Analyzer::German,
             fold_accents: None,
+            words: None,
             k1: 0.9,
             b: 0.4,
             fields: Fields::Concatenated,

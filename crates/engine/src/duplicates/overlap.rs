@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use treffer_types::DocId;
+
 use crate::engine::Engine;
 use crate::error::{Error, part};
 
@@ -10,8 +12,10 @@ use crate::error::{Error, part};
 pub(super) struct Terms(BTreeSet<String>);
 
 impl Terms {
-    pub(super) fn of(engine: &Engine, text: &str) -> Result<Self, Error> {
-        let terms = engine.bm25().document_terms(text);
+    /// Of the text of a document, analyzed in its language.
+    pub(super) fn of(engine: &Engine, doc: DocId, text: &str) -> Result<Self, Error> {
+        let language = engine.bm25().language_of(doc);
+        let terms = language.and_then(|language| engine.bm25().document_terms(text, language));
         let (terms, _) = terms.map_err(part("read", "BM25 part", engine.dir()))?;
         Ok(Terms(terms.into_iter().collect()))
     }
