@@ -5,21 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use treffer_api::StageReport;
-use treffer_types::{
-    BoxError, Candidate, Clock, DocId, Evidence, Language, PassageId, Query, StageName,
-};
+use treffer_types::{BoxError, Candidate, Clock, DocId, Evidence, Language, Query, StageName};
 
-use crate::deadline::{Deadline, Pace, SystemClock};
+use crate::deadline::{Deadline, SystemClock};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::pipeline::{Pipeline, Step};
 use crate::profile::Profile;
-use crate::rerank_order::{Reading, first_to_rerank, passages_to_read};
+use crate::rerank_order::{first_to_rerank, passages_to_read};
 use crate::stages::{Found, StageQuery};
 
 mod batch;
+mod languages;
+mod reading;
 
 use batch::Batch;
+use languages::Languages;
+use reading::rerank;
+pub(crate) use reading::rerank_at;
 
 /// What the stages found for one query. Fusing it is cheap and can be repeated.
 #[derive(Clone, Debug, PartialEq)]
@@ -323,54 +326,6 @@ impl Gatherer {
     }
 }
 
-/// The language of a query and what follows from it.
-struct Languages<'a> {
-    engine: &'a Engine,
-    /// `None` if it is unsure.
-    of_query: Option<Language>,
-    /// Those that the reranker knows; empty if it knows all.
-    of_reranker: &'a [Language],
-    /// Whether documents are in several, or in one that matters.
-    is_needed: bool,
-}
-
-impl<'a> Languages<'a> {
-    fn of(engine: &'a Engine, profile: &'a Profile, query: &Query) -> Self {
-        let of_reranker = profile.cross_languages.as_slice();
-        let is_needed = engine.has_several_languages() || !of_reranker.is_empty();
-        let of_query = is_needed.then(|| engine.detect_language(&query.text).language);
-        Languages {
-            engine,
-            of_query: of_query.flatten(),
-            of_reranker,
-            is_needed,
-        }
-    }
-
-    /// The language of the query, if the reranker does not know it.
-    fn unknown_to_reranker(&self) -> Option<Language> {
-        self.of_query.filter(|language| self.is_unknown(*language))
-    }
-
-    fn is_unknown(&self, language: Language) -> bool {
-        !self.of_reranker.is_empty() && !self.of_reranker.contains(&language)
-    }
-
-    /// Marks the candidates that are in another language.
-    fn mark(&self, candidates: &mut [Candidate]) -> Result<(), Error> {
-        if !self.is_needed {
-            return Ok(());
-        }
-        for candidate in candidates {
-            let language = self.engine.language_of(candidate.doc)?;
-            let is_other = |query| language.is_some_and(|language| language != query);
-            candidate.is_foreign = self.of_query.is_some_and(is_other);
-            candidate.is_unreadable = language.is_some_and(|one| self.is_unknown(one));
-        }
-        Ok(())
-    }
-}
-
 /// The passages of the `depth` best documents that a stage retrieves, none of which is excluded.
 pub(crate) fn retrieve(
     engine: &Engine,
@@ -414,65 +369,6 @@ fn add_retrieved(candidates: &mut Vec<Candidate>, stage: StageName, retrieved: V
         });
         candidates[at].add(stage, found.evidence);
     }
-}
-
-/// Scores the passages: all at once, or in batches if there is a deadline. Returns how many
-/// documents were left out.
-fn rerank(
-    candidates: &mut [Candidate],
-    stage: StageName,
-    answer: &dyn StageQuery,
-    readings: &[Reading],
-    deadline: &Deadline<'_>,
-) -> Result<usize, BoxError> {
-    let (mut done, mut pace) = (0, Pace::default());
-    while done < readings.len() {
-        let rest = &readings[done..];
-        let n = match deadline.left() {
-            None => rest.len(),
-            Some(left) => pace.next_batch(left, rest.len()),
-        };
-        if n == 0 {
-            break;
-        }
-        let start = deadline.now();
-        rerank_at(candidates, stage, answer, &rest[..n])?;
-        pace.record(n, deadline.now().saturating_sub(start));
-        done += n;
-    }
-    let rest = readings[done..].chunk_by(|a, b| a.at == b.at);
-    Ok(rest
-        .filter(|of_one| !candidates[of_one[0].at].is_scored_by(stage))
-        .count())
-}
-
-/// Has a reranker score these passages.
-pub(crate) fn rerank_at(
-    candidates: &mut [Candidate],
-    stage: StageName,
-    answer: &dyn StageQuery,
-    readings: &[Reading],
-) -> Result<(), BoxError> {
-    if readings.is_empty() {
-        return Ok(());
-    }
-    let ids = readings.iter().map(|reading| PassageId {
-        doc: candidates[reading.at].doc,
-        passage: reading.passage,
-    });
-    let ids: Vec<PassageId> = ids.collect();
-    let mut rest = readings.iter().zip(&ids);
-    for found in answer.rerank(&ids)? {
-        // In the order of the passages; those that the stage cannot score are missing.
-        let is_it = |(_, id): &(&Reading, &PassageId)| {
-            id.doc == found.doc && Some(id.passage) == found.evidence.passage
-        };
-        let (reading, _) = rest.find(is_it).ok_or_else(|| {
-            format!("the {stage} stage scored passages out of order or that were not asked for")
-        })?;
-        candidates[reading.at].add(stage, found.evidence);
-    }
-    Ok(())
 }
 
 /// Has a stage score the documents at `places`; what it found in them before is replaced.

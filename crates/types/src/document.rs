@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::passage::joined;
-
 /// Fields of a corpus record that the engine does not interpret, in their order.
 pub type Metadata = serde_json::Map<String, serde_json::Value>;
 
@@ -45,5 +43,14 @@ impl Document {
     /// joined by one space, or the one that is not empty.
     pub fn full_text(&self) -> String {
         joined(&self.title, &self.text)
+    }
+}
+
+/// Both texts with one space between them, or the one that is not empty.
+pub(crate) fn joined(before: &str, text: &str) -> String {
+    match (before.is_empty(), text.is_empty()) {
+        (true, _) => text.to_owned(),
+        (_, true) => before.to_owned(),
+        _ => format!("{before} {text}"),
     }
 }

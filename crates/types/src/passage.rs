@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::{DocId, Document};
+use crate::document::{DocId, Document, joined};
 
 /// A passage of a document, by number. A document that was not split has one, number 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,14 +50,5 @@ impl Passage {
     /// What encoders read: context and piece, joined by one space, or the one that is not empty.
     pub fn full_text(&self, text: &str) -> String {
         joined(&self.context, self.piece(text).unwrap_or_default())
-    }
-}
-
-/// Both texts with one space between them, or the one that is not empty.
-pub(crate) fn joined(before: &str, text: &str) -> String {
-    match (before.is_empty(), text.is_empty()) {
-        (true, _) => text.to_owned(),
-        (_, true) => before.to_owned(),
-        _ => format!("{before} {text}"),
     }
 }

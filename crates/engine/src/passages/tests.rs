@@ -1,3 +1,5 @@
+//! Splitting: nothing is lost, everything fits, and structure is kept.
+
 use proptest::prelude::*;
 use treffer_testkit::FakeEmbedder;
 use treffer_types::{Document, Heading, Passage};
