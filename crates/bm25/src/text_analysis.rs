@@ -50,13 +50,12 @@ impl TextAnalysis {
     /// Says why the word is none.
     pub fn piece(&self, word: &str) -> Result<String, &'static str> {
         let german = Languages::One(Language::German);
-        let Indexed { terms, words, .. } = self.analysis.document(word, german);
+        let Indexed { terms, .. } = self.analysis.document(word, german);
         if terms.is_empty() {
             return Err("it is a stop word, or has no letters");
         }
-        let term = match (terms.as_slice(), words.as_slice()) {
-            ([term], _) => term,
-            _ => return Err("one word of letters is expected on a line"),
+        let [term] = terms.as_slice() else {
+            return Err("one word of letters is expected on a line");
         };
         if !is_listed_word(term) {
             return Err("it has other letters than a to z, ä, ö, ü and ß, or fewer than three");
