@@ -29,6 +29,7 @@ fn the_help_is_one_page() {
           fuse         Fuse runs of any programs into one
           rerank       Rerank the run of any program, or texts without an index, with a cross-encoder
           judge        Judge queries with the cross-encoder where nobody has judged them
+          duplicates   Find documents of an index that say the same
           info         Show what an index holds, and check its files
           check        Read every file of an index and report what is damaged
           model        List, fetch and check models
@@ -61,6 +62,7 @@ fn every_command_has_help() {
         "fuse",
         "rerank",
         "judge",
+        "duplicates",
         "info",
         "model",
         "model list",

@@ -23,6 +23,7 @@ mod spellings;
 
 mod analyze;
 mod compare;
+mod duplicates;
 mod eval;
 mod examples;
 mod explain;

@@ -12,10 +12,15 @@
 //! # Ok::<(), serde_json::Error>(())
 //! ```
 
+mod duplicates;
 mod request;
 mod rerank;
 mod response;
 
+pub use duplicates::{
+    BothWays, Cluster, DocumentName, DuplicatePair, DuplicatesReport, DuplicatesRequest, Identity,
+    NumberRule,
+};
 pub use request::{DEFAULT_PROFILE, DEFAULT_TOP_K, ExplainRequest, SearchOptions, SearchRequest};
 pub use rerank::{RankedText, RerankResponse};
 pub use response::{FeatureScore, Hit, HitPassage, QueryName, SearchResponse, StageReport};

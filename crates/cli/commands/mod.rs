@@ -5,6 +5,7 @@ mod analyze;
 mod check;
 mod compare;
 mod completions;
+mod duplicates;
 mod eval;
 mod explain;
 mod fuse;
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Rerank(rerank::Rerank),
     /// Judge queries with the cross-encoder where nobody has judged them
     Judge(judge::Judge),
+    /// Find documents of an index that say the same
+    Duplicates(duplicates::Duplicates),
     /// Show what an index holds, and check its files
     Info(info::Info),
     /// Read every file of an index and report what is damaged
@@ -70,6 +73,7 @@ impl Command {
             Command::Fuse(command) => fuse::run(command),
             Command::Rerank(command) => rerank::run(command, global),
             Command::Judge(command) => judge::run(command, global),
+            Command::Duplicates(command) => duplicates::run(command, global),
             Command::Info(command) => info::run(command),
             Command::Check(command) => check::run(command),
             Command::Model(command) => model::run(command, global),

@@ -47,6 +47,31 @@ impl ResultFormat {
     }
 }
 
+/// What is written as several lines of JSON.
+pub(crate) trait Lines {
+    /// Writes the lines.
+    fn write_lines(&self, out: &mut dyn Write) -> Result<()>;
+}
+
+/// The formats of lists that may be long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// For people
+    Table,
+    /// A summary and then each entry, one JSON object a line
+    Json,
+}
+
+impl ListFormat {
+    /// Prints a list on standard output.
+    pub(crate) fn print<R: Blocks + Lines>(self, list: &R) -> Result<()> {
+        terminal::print(|out| match self {
+            ListFormat::Table => Table.write(list, out),
+            ListFormat::Json => list.write_lines(out),
+        })
+    }
+}
+
 /// The formats of rankings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RankingFormat {

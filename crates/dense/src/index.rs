@@ -161,6 +161,15 @@ impl DenseIndex {
         rows.map(|row| self.passages.get(row)).collect()
     }
 
+    /// The vector of a passage, if it has one: a unit vector, which can be searched for.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`].
+    pub fn vector(&self, passage: PassageId) -> Result<Option<&[f32]>, Error> {
+        let row = self.passages.row(passage)?;
+        row.map(|row| self.vectors.row(row)).transpose()
+    }
+
     fn check_query(&self, query: &[f32]) -> Result<(), Error> {
         check_unit(self.dimension(), Owner::Query, query)
     }

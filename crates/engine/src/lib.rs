@@ -13,8 +13,8 @@
 //! [`evaluate`] measures and [`tune`] improves rankings on judged [`topics`], in collections
 //! of which [`self_retrieval`] says which documents are queries, [`explain`]
 //! shows why a document ranks where it does, [`judge`] has the cross-encoder make judgments,
-//! and [`rerank`] and [`runs`] rerank and fuse the runs of other programs. Nothing here
-//! prints.
+//! [`rerank`] and [`runs`] rerank and fuse the runs of other programs, and [`duplicates`] finds
+//! documents that say the same. Nothing here prints.
 //!
 //! ```
 //! use treffer_engine::config::Config;
@@ -31,6 +31,7 @@ pub mod build;
 pub mod check;
 pub mod config;
 pub mod deadline;
+pub mod duplicates;
 pub mod engine;
 mod error;
 pub mod evaluate;

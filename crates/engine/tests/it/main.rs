@@ -7,6 +7,7 @@ mod build;
 mod damage;
 mod deadline;
 mod determinism;
+mod duplicates;
 mod explain;
 mod failures;
 mod judge;
