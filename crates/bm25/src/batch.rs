@@ -7,7 +7,9 @@ use treffer_types::{DocId, Language};
 
 use crate::analysis::{Analysis, Role, Scratch, Sink, is_word};
 use crate::language::Detector;
-use crate::spool::END_OF_WORD;
+
+/// Ends a term that may be a compound. Others end in a space.
+pub(crate) const END_OF_WORD: char = '\t';
 
 /// Most documents and bytes of a batch.
 const DOCUMENTS: usize = 2048;

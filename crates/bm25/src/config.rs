@@ -66,7 +66,7 @@ impl Bm25Config {
         } = self;
         if words.is_some() && !analyzer.has_compounds() {
             return Err(Error::Words {
-                analyzer: *analyzer,
+                analyzer: analyzer.to_string(),
             });
         }
         check(

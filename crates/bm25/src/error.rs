@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 use treffer_disk::Error as DiskError;
 use treffer_types::{BoxError, DocId};
 
-use crate::config::Analyzer;
-
 /// A failure of the BM25 index.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -29,7 +27,7 @@ pub enum Error {
     )]
     Words {
         /// The analyzer.
-        analyzer: Analyzer,
+        analyzer: String,
     },
     /// The directory to build in already holds an index.
     #[error("could not create a bm25 index in `{dir}`: there is one already; remove it first")]

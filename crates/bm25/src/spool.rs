@@ -11,14 +11,11 @@ use treffer_disk::FileWriter;
 use treffer_types::DocId;
 
 use crate::analysis::compounds::{SHORT_WORDS, for_each_part, is_plain_word};
-use crate::batch::Analyzed;
+use crate::batch::{Analyzed, END_OF_WORD};
 use crate::error::Error;
 
 /// The file in which documents wait. A finished index does not have it.
 const WAITING: &str = "waiting.tmp";
-
-/// Ends a term that may be a compound. Others end in a space.
-pub(crate) const END_OF_WORD: char = '\t';
 
 /// How much of the file is read at once, in bytes, and how many documents get their parts at once.
 const READ: usize = 1 << 20;

@@ -178,7 +178,7 @@ impl Bm25Writer {
             }
             None if pieces.is_empty() => Ok(()),
             None => Err(Error::Words {
-                analyzer: self.config.analyzer,
+                analyzer: self.config.analyzer.to_string(),
             }),
         }
     }

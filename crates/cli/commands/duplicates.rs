@@ -105,9 +105,10 @@ pub(crate) fn run(command: &Duplicates, global: &Global) -> Result<Outcome> {
         cross: asks_cross.then(|| command.cross.unwrap_or(USUAL_CROSS)),
     };
     let bars = Bars::cancellable()?;
-    let stages = match asks_cross {
-        true => vec![StageName::CROSS],
-        false => Vec::new(),
+    let stages = if asks_cross {
+        vec![StageName::CROSS]
+    } else {
+        Vec::new()
     };
     let engine = input::open_index(&command.dir, Some(stages), command.device, global, &bars)?;
     let models = StandardModels::new(input::registry(global)?).with_progress(&bars);

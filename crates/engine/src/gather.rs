@@ -252,9 +252,10 @@ impl Gatherer {
             Step::Rerank { depth, order, .. } => {
                 let cross_passages = self.profile.cross_passages;
                 // In mode `exhaustive`, whatever is to be read of each document.
-                let limit = match self.pipeline.scores_every_document() {
-                    true => usize::MAX,
-                    false => depth,
+                let limit = if self.pipeline.scores_every_document() {
+                    usize::MAX
+                } else {
+                    depth
                 };
                 let (places, limit) = match scope.select {
                     // What several depths choose, which is more than each of them.

@@ -226,9 +226,10 @@ impl<'a> Sums<'a> {
         Sums {
             reranking,
             all: prepared.weighted(weights, |_| true),
-            ratio: match weight_of_others > 0.0 {
-                true => weights.weight(reranking.stage) / weight_of_others,
-                false => 0.0,
+            ratio: if weight_of_others > 0.0 {
+                weights.weight(reranking.stage) / weight_of_others
+            } else {
+                0.0
             },
             others,
         }
@@ -237,9 +238,10 @@ impl<'a> Sums<'a> {
     /// The sum of a candidate of the head. One of the tail gets what the normalizer gives to
     /// unscored candidates.
     fn of_head(&self, position: u32) -> f64 {
-        match self.reranking.is_unreadable(position) {
-            true => weighted_sum(&self.others, position) + self.of_unreadable(position),
-            false => weighted_sum(&self.all, position),
+        if self.reranking.is_unreadable(position) {
+            weighted_sum(&self.others, position) + self.of_unreadable(position)
+        } else {
+            weighted_sum(&self.all, position)
         }
     }
 

@@ -141,9 +141,10 @@ fn plain(number: &str) -> String {
     {
         return number.to_owned();
     }
-    let number = match number.contains('.') {
-        true => number.trim_end_matches('0').trim_end_matches('.'),
-        false => number,
+    let number = if number.contains('.') {
+        number.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        number
     };
     match number.strip_prefix('0') {
         Some(digit) if digit.len() == 1 && digit != "." => digit.to_owned(),

@@ -208,9 +208,10 @@ proptest! {
     ) {
         let document = document(title.trim(), &text);
         let config = PassageConfig { tokens, overlap: tokens / share, bm25: Unit::Document };
-        let counter = || match by_words {
-            true => Counter::Words,
-            false => Counter::Embedder(FakeEmbedder::new().shared()),
+        let counter = || if by_words {
+            Counter::Words
+        } else {
+            Counter::Embedder(FakeEmbedder::new().shared())
         };
         let passages = passages(&Splitter::new(counter(), &config), &document);
         let mut covered = 0;

@@ -64,8 +64,11 @@ pub(super) struct Passages<'a> {
     shown: Shown,
     highlighter: Option<Highlighter<'a>>,
     /// What compares the query with sentences; BM25 if nothing else does.
-    reader: Option<(StageName, Box<dyn StageQuery + 'a>)>,
+    reader: Option<Reader<'a>>,
 }
+
+/// A stage with its work on the query.
+type Reader<'a> = (StageName, Box<dyn StageQuery + 'a>);
 
 impl<'a> Passages<'a> {
     pub(super) fn new(
@@ -92,14 +95,15 @@ impl<'a> Passages<'a> {
     }
 
     /// The last stage that can compare the query with any text.
-    fn best_reader(&self) -> Result<Option<(StageName, Box<dyn StageQuery + 'a>)>, Error> {
+    fn best_reader(&self) -> Result<Option<Reader<'a>>, Error> {
         for stage in self.stages.iter().rev() {
             let query = [self.query];
             let begun = self
                 .engine
                 .begin(*stage, &query, Profile::default().parameters());
             let begun = begun.map_err(|source| self.failed(*stage, source))?;
-            for reader in begun.into_iter().filter(|reader| reader.reads_any_text()) {
+            let mut readers = begun.into_iter().filter(|reader| reader.reads_any_text());
+            if let Some(reader) = readers.next() {
                 return Ok(Some((*stage, reader)));
             }
         }
