@@ -9,6 +9,7 @@ use treffer_engine::LanguageCounts;
 use treffer_engine::check::{Checked, Damage, check};
 use treffer_engine::config::{Fields, PassageConfig, Settings, Unit};
 use treffer_engine::manifest::{Manifest, ModelRecord};
+use treffer_engine::passages::USUAL_TOKENS;
 use treffer_engine::profile::Profile;
 use treffer_engine::settings_file::Current;
 use treffer_report::text::grouped;
@@ -113,7 +114,7 @@ fn split(manifest: &Manifest, config: &PassageConfig) -> String {
     format!(
         "{} of at most {} tokens, overlap {}; BM25 scores {unit}",
         grouped(manifest.n_passages().into()),
-        config.tokens,
+        config.tokens.unwrap_or(USUAL_TOKENS),
         config.overlap
     )
 }

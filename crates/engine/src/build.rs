@@ -89,12 +89,12 @@ pub fn build(
 ) -> Result<BuildReport, Error> {
     let workplace = Workplace::enter(request.dir, request.replace)?;
     let Loaded {
-        blueprint,
+        mut blueprint,
         models,
         embedder,
         scorer,
     } = load_models(request.config, source)?;
-    let splitter = splitter(&blueprint, embedder.as_ref(), scorer)?;
+    let splitter = splitter(&mut blueprint, embedder.as_ref(), scorer)?;
     let building = workplace.building();
 
     let mut clock = StepClock::default();
@@ -263,13 +263,13 @@ fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Erro
     })
 }
 
-/// What splits documents, if the configuration says so.
+/// What splits documents, if the configuration says so. The blueprint gets the numbers.
 fn splitter(
-    blueprint: &Blueprint,
+    blueprint: &mut Blueprint,
     embedder: Option<&Arc<dyn Embedder>>,
     scorer: Option<Arc<dyn PairScorer>>,
 ) -> Result<Option<Splitter>, Error> {
-    let Some(config) = &blueprint.passages else {
+    let Some(config) = &mut blueprint.passages else {
         return Ok(None);
     };
     let counter = match (embedder, scorer) {
@@ -277,18 +277,18 @@ fn splitter(
         (None, Some(scorer)) => Counter::Scorer(scorer),
         (None, None) => Counter::Words,
     };
-    let room = counter
-        .room()
-        .map_err(|source| Error::Request(source.to_string()))?;
-    if let Some((room, model)) = room
-        && config.tokens > room
-    {
-        return Err(Error::Request(format!(
-            "passages.tokens is {}, but {model} reads at most {room} of a passage; set passages.tokens={room} or less",
-            config.tokens
-        )));
-    }
-    Ok(Some(Splitter::new(counter, config)))
+    let room = counter.room();
+    let room = room.map_err(|source| Error::Request(source.to_string()))?;
+    let resolved = config.resolved(room.map(|(room, _)| room));
+    let resolved = resolved.map_err(|tokens| {
+        let (room, model) = room.unwrap_or_default();
+        Error::Request(format!(
+            "passages.tokens is {tokens}, but {model} reads at most {room} of a passage; set passages.tokens={room} or less"
+        ))
+    })?;
+    config.tokens = Some(resolved.tokens);
+    config.overlap = resolved.overlap;
+    Ok(Some(Splitter::new(counter, resolved)))
 }
 
 #[derive(Default)]

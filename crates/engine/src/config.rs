@@ -370,7 +370,8 @@ fn known_keys() -> Table {
 }
 
 /// Keys of sections that are not there unless they are set.
-const OPTIONAL: [(&str, &[&str]); 4] = [
+const OPTIONAL: [(&str, &[&str]); 5] = [
+    ("passages", &["tokens"]),
     ("language", &["field"]),
     ("bm25", &["words"]),
     (

@@ -25,8 +25,10 @@ pub(crate) use splitter::{Split, Splitter};
 pub struct PassageConfig {
     /// Most tokens of a passage with the title and headings before it, as the bi-encoder counts
     /// them; without one, as the cross-encoder does; without either, words. At least
-    /// [`MIN_TOKENS`], at most what the model reads.
-    pub tokens: usize,
+    /// [`MIN_TOKENS`], at most what the model reads. `None`: [`USUAL_TOKENS`], or what the model
+    /// reads if that is less. The blueprint of an index has the number that it was built with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<usize>,
     /// How many tokens at most a passage repeats of the one before it, at most a quarter of
     /// `tokens`.
     pub overlap: usize,
@@ -47,11 +49,13 @@ pub enum Unit {
 
 /// Fewest tokens of a passage that can be set.
 pub const MIN_TOKENS: usize = 16;
+/// Most tokens of a passage if nothing is set.
+pub const USUAL_TOKENS: usize = 256;
 
 impl Default for PassageConfig {
     fn default() -> Self {
         PassageConfig {
-            tokens: 256,
+            tokens: None,
             overlap: 32,
             bm25: Unit::Document,
         }
@@ -69,17 +73,45 @@ impl PassageConfig {
             overlap,
             bm25: Unit::Document | Unit::Passage,
         } = *self;
-        if tokens < MIN_TOKENS {
+        if let Some(tokens) = tokens.filter(|tokens| *tokens < MIN_TOKENS) {
             return Err(format!(
                 "tokens is {tokens}; a passage must have room for at least {MIN_TOKENS}"
             ));
         }
-        if overlap > tokens / 4 {
+        let quarter = tokens.unwrap_or(USUAL_TOKENS) / 4;
+        if overlap > quarter {
             return Err(format!(
-                "overlap is {overlap}; it must be at most a quarter of tokens, {}",
-                tokens / 4
+                "overlap is {overlap}; it must be at most a quarter of tokens, {quarter}"
             ));
         }
         Ok(())
     }
+
+    /// The values for a model that reads at most `room` tokens of a passage; `None` reads any
+    /// number.
+    ///
+    /// # Errors
+    /// The number of tokens, if that is more than the model reads.
+    pub(crate) fn resolved(&self, room: Option<usize>) -> Result<Resolved, usize> {
+        let room = room.unwrap_or(usize::MAX);
+        match self.tokens {
+            Some(tokens) if tokens > room => Err(tokens),
+            Some(tokens) => Ok(Resolved {
+                tokens,
+                overlap: self.overlap,
+            }),
+            None => {
+                let tokens = USUAL_TOKENS.min(room);
+                let overlap = self.overlap.min(tokens / 4);
+                Ok(Resolved { tokens, overlap })
+            }
+        }
+    }
+}
+
+/// The values that an index is built with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    pub(crate) tokens: usize,
+    pub(crate) overlap: usize,
 }

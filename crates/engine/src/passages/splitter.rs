@@ -13,7 +13,7 @@
 use treffer_types::{BoxError, Document, Passage};
 
 use super::breaks::Breaks;
-use super::{Counter, PassageConfig};
+use super::{Counter, Resolved};
 
 /// What comes before a piece has at most this part of a passage.
 const CONTEXT: usize = 3;
@@ -42,11 +42,12 @@ pub(crate) struct Split {
 
 impl Splitter {
     /// Splits into passages of the tokens that `counter` counts.
-    pub(crate) fn new(counter: Counter, config: &PassageConfig) -> Self {
+    pub(crate) fn new(counter: Counter, resolved: Resolved) -> Self {
+        let Resolved { tokens, overlap } = resolved;
         Splitter {
             counter,
-            tokens: config.tokens,
-            overlap: config.overlap,
+            tokens,
+            overlap,
         }
     }
 

@@ -7,13 +7,8 @@ use treffer_types::{Document, Heading, Passage};
 use super::*;
 
 fn splitter(tokens: usize, overlap: usize) -> Splitter {
-    let config = PassageConfig {
-        tokens,
-        overlap,
-        bm25: Unit::Document,
-    };
-    config.check().unwrap();
-    Splitter::new(Counter::Embedder(FakeEmbedder::new().shared()), &config)
+    let resolved = Resolved { tokens, overlap };
+    Splitter::new(Counter::Embedder(FakeEmbedder::new().shared()), resolved)
 }
 
 fn words(text: &str) -> usize {
@@ -149,12 +144,11 @@ fn strange_texts_are_split_in_time() {
 
 #[test]
 fn words_without_blanks_are_cut_where_no_model_counts() {
-    let config = PassageConfig {
+    let resolved = Resolved {
         tokens: 16,
         overlap: 4,
-        bm25: Unit::Document,
     };
-    let splitter = Splitter::new(Counter::Words, &config);
+    let splitter = Splitter::new(Counter::Words, resolved);
     let found = passages(&splitter, &document("", &"ä".repeat(5000)));
     let bytes: u32 = found.iter().map(|one| one.end - one.start).sum();
     assert_eq!(bytes, 10_000, "no words, so nothing is repeated");
@@ -175,7 +169,7 @@ fn headings_that_lie_elsewhere_are_passed_over() {
 fn settings_out_of_range_are_refused() {
     let check = |tokens, overlap| {
         let config = PassageConfig {
-            tokens,
+            tokens: Some(tokens),
             overlap,
             bm25: Unit::Passage,
         };
@@ -184,6 +178,21 @@ fn settings_out_of_range_are_refused() {
     assert!(check(16, 4).is_ok());
     assert!(check(15, 0).unwrap_err().contains("15"));
     assert!(check(100, 26).unwrap_err().contains("25"));
+}
+
+#[test]
+fn the_model_says_how_long_passages_are_if_nothing_is_set() {
+    let usual = PassageConfig::default();
+    let of = |tokens, overlap| Ok(Resolved { tokens, overlap });
+    assert_eq!(usual.resolved(None), of(256, 32));
+    assert_eq!(usual.resolved(Some(510)), of(256, 32));
+    assert_eq!(usual.resolved(Some(100)), of(100, 25));
+    let set = PassageConfig {
+        tokens: Some(300),
+        ..usual
+    };
+    assert_eq!(set.resolved(Some(510)), of(300, 32));
+    assert_eq!(set.resolved(Some(254)), Err(300));
 }
 
 /// Text with paragraphs, headings, sentences, punctuation and long words.
@@ -207,13 +216,13 @@ proptest! {
         by_words in any::<bool>(),
     ) {
         let document = document(title.trim(), &text);
-        let config = PassageConfig { tokens, overlap: tokens / share, bm25: Unit::Document };
+        let resolved = Resolved { tokens, overlap: tokens / share };
         let counter = || if by_words {
             Counter::Words
         } else {
             Counter::Embedder(FakeEmbedder::new().shared())
         };
-        let passages = passages(&Splitter::new(counter(), &config), &document);
+        let passages = passages(&Splitter::new(counter(), resolved), &document);
         let mut covered = 0;
         for passage in &passages {
             let piece = passage.piece(&text);
