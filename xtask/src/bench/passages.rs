@@ -72,10 +72,13 @@ pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     for (name, set) in INDEXES {
         let index = bench.index(workspace, name, set, arguments.keep_indexes)?;
         let values = bench.evaluate(&index)?;
-        let found = bench.passage_recall(&index)?;
+        let found = match set {
+            None => "-".to_owned(), // an article is one passage
+            Some(_) => format!("{:.4}", bench.passage_recall(&index)?),
+        };
         writeln!(
             table,
-            "| {name} | {} | {:.4} | {:.4} | {:.4} | {found:.4} |",
+            "| {name} | {} | {:.4} | {:.4} | {:.4} | {found} |",
             index.n_passages()?,
             values[0],
             values[1],
@@ -243,15 +246,10 @@ impl Bench {
 
     /// The runs of a row of every index beside those of the first.
     fn compare(&self, row: &str) -> Result<String> {
-        let runs = INDEXES.map(|(name, _)| {
-            self.path(&format!("{}-runs", name.replace(' ', "-")))
-                .join(format!("{row}.trec"))
-        });
+        let runs = INDEXES.map(|(name, _)| format!("{}-runs/{row}.trec", name.replace(' ', "-")));
         let mut command = self.treffer();
-        command
-            .arg("compare")
-            .arg("--qrels")
-            .arg(self.path("qrels.tsv"));
+        command.current_dir(&self.scratch); // so that the runs have short names
+        command.args(["compare", "--qrels", "qrels.tsv"]);
         output(command.args(&runs))
     }
 }
