@@ -11,6 +11,7 @@ mod duplicates;
 mod explain;
 mod failures;
 mod judge;
+mod languages;
 mod modes;
 mod oracle;
 mod passages;

@@ -1,0 +1,223 @@
+//! Documents and queries in two languages: what stands in for BM25, and what the cross-encoder
+//! does not read.
+
+use treffer_engine::Engine;
+use treffer_engine::api::{ExplainRequest, Hit, SearchOptions, SearchResponse};
+use treffer_engine::config::Config;
+use treffer_engine::explain::{Explanation, UnknownLanguage, explain};
+use treffer_engine::profile::Profile;
+use treffer_engine::search::Searcher;
+use treffer_types::{Document, Language, Query, StageScore};
+
+use crate::support::{
+    BM25, CROSS, DENSE, Place, config, depths, document, everything, raw, search,
+};
+
+const ENGLISH_QUERY: &str = "which of the doors is the one that was cold";
+const GERMAN_QUERY: &str = "welche von den Türen ist die kalte und nicht die warme";
+
+fn documents() -> Vec<Document> {
+    [
+        (
+            "en-1",
+            "This is the door of the cold room and it was closed.",
+        ),
+        ("en-2", "The window of the house is on the other side."),
+        ("en-3", "It is the coldest of all the doors that we have."),
+        (
+            "de-1",
+            "Das ist die Tür von der kalten Kammer und sie ist zu.",
+        ),
+        (
+            "de-2",
+            "Das Fenster von dem Haus ist auf der anderen Seite.",
+        ),
+        ("de-3", "Hier ist es warm und die Tür ist nicht zu."),
+    ]
+    .map(|(id, text)| document(id, text))
+    .to_vec()
+}
+
+fn built(config: Config) -> (Place, Engine) {
+    let mut place = Place::with_corpus(&documents());
+    place.config = config;
+    place.build().unwrap();
+    let engine = place.open();
+    (place, engine)
+}
+
+/// Everything is retrieved; the cross-encoder knows English.
+fn english_reranker() -> Profile {
+    Profile {
+        depths: depths(10, 10, 10),
+        cross_languages: vec![Language::English],
+        weights: "0.2,0.3,0.5".parse().unwrap(),
+        ..Profile::default()
+    }
+}
+
+fn part(hit: &Hit, stage: treffer_types::StageName) -> StageScore {
+    *hit.stages.get(stage).unwrap()
+}
+
+fn explained(engine: &Engine, profile: &Profile, query: &str, doc: &str) -> Explanation {
+    let request = ExplainRequest {
+        query: Query::text(query),
+        doc: doc.into(),
+        options: SearchOptions::default(),
+        steps: 4,
+    };
+    explain(engine, profile, &request).unwrap()
+}
+
+#[test]
+fn languages_are_told() {
+    let (_place, engine) = built(config(&[]));
+    assert!(engine.has_several_languages());
+    let language = |query| engine.detect_language(query).language;
+    assert_eq!(language(ENGLISH_QUERY), Some(Language::English));
+    assert_eq!(language(GERMAN_QUERY), Some(Language::German));
+}
+
+#[test]
+fn a_query_in_a_language_that_the_reranker_does_not_know_leaves_it_out() {
+    let (place, engine) = built(config(&[]));
+    let profile = english_reranker();
+    let found = search(&engine, &profile, GERMAN_QUERY);
+    assert!(place.fakes.take_read().is_empty());
+    let cross = found
+        .stages
+        .iter()
+        .find(|report| report.stage == CROSS)
+        .unwrap();
+    assert_eq!(cross.unknown_language, Some(Language::German));
+    assert_eq!((cross.scored, cross.cut_by_deadline), (0, false));
+    // As without it.
+    let options = SearchOptions {
+        stages: Some(vec![BM25, DENSE]),
+        ..everything()
+    };
+    let without = Searcher::new(&engine, &profile, &options).unwrap();
+    let without = without.search(&Query::text(GERMAN_QUERY)).unwrap();
+    let ids = |response: &SearchResponse| -> Vec<String> {
+        response.hits.iter().map(|hit| hit.id.clone()).collect()
+    };
+    assert_eq!(ids(&found), ids(&without));
+    let explanation = explained(&engine, &profile, GERMAN_QUERY, "de-1");
+    let expected = UnknownLanguage::OfQuery(Language::German);
+    assert_eq!(explanation.unknown_language, Some(expected));
+}
+
+#[test]
+fn documents_in_a_language_that_it_does_not_know_rank_by_the_other_stages() {
+    let (place, engine) = built(config(&[]));
+    let profile = english_reranker();
+    let found = search(&engine, &profile, ENGLISH_QUERY);
+    let read = place.fakes.take_read();
+    assert_eq!(read.len(), 3, "{read:?}");
+    assert!(
+        found
+            .stages
+            .iter()
+            .all(|report| report.unknown_language.is_none())
+    );
+    let mut scores = Vec::new();
+    for one in &found.hits {
+        let is_english = one.id.starts_with("en");
+        assert_eq!(raw(one, CROSS).is_some(), is_english, "{}", one.id);
+        let sum: f64 = one.stages.iter().map(|(_, part)| part.weighted).sum();
+        assert!((sum - one.score).abs() < 1e-12);
+        if !is_english {
+            // The mean of the others by their weights, in place of the cross-encoder's half.
+            let others = part(one, BM25).weighted + part(one, DENSE).weighted;
+            assert!((part(one, CROSS).weighted - others).abs() < 1e-12);
+        }
+        scores.push(one.score);
+    }
+    assert!(scores.is_sorted_by(|a, b| a >= b));
+    let explanation = explained(&engine, &profile, ENGLISH_QUERY, "de-1");
+    let expected = UnknownLanguage::OfDocument(Language::German);
+    assert_eq!(explanation.unknown_language, Some(expected));
+    assert!(
+        place
+            .fakes
+            .take_read()
+            .iter()
+            .all(|text| !text.contains("Kammer"))
+    );
+    // And what it knows, it reads, within its depth.
+    let shallow = Profile {
+        depths: depths(10, 10, 2),
+        ..profile
+    };
+    search(&engine, &shallow, ENGLISH_QUERY);
+    assert_eq!(place.fakes.take_read().len(), 2);
+}
+
+#[test]
+fn the_bi_encoder_stands_in_for_bm25_across_languages() {
+    let (_place, engine) = built(config(&[]));
+    for share in [0.0, 0.5, 1.0] {
+        let profile = Profile {
+            depths: depths(10, 10, 0),
+            cross_language: share,
+            ..Profile::default()
+        };
+        let found = search(&engine, &profile, ENGLISH_QUERY);
+        for one in &found.hits {
+            let (bm25, dense) = (part(one, BM25), part(one, DENSE));
+            let (by_words, by_meaning) = (bm25.normalized.unwrap(), dense.normalized.unwrap());
+            let is_german = one.id.starts_with("de");
+            if is_german {
+                assert!(by_words >= share * by_meaning - 1e-12, "{}", one.id);
+            }
+            match bm25.stand_in {
+                None => {}
+                Some(stage) => {
+                    assert!(is_german && share > 0.0 && stage == DENSE, "{}", one.id);
+                    assert!((by_words - share * by_meaning).abs() < 1e-12);
+                }
+            }
+        }
+        let stood_in = found
+            .hits
+            .iter()
+            .filter(|one| part(one, BM25).stand_in.is_some());
+        assert_eq!(stood_in.count() > 0, share > 0.0);
+    }
+    let refused = Profile {
+        cross_language: 1.5,
+        ..Profile::default()
+    };
+    assert!(refused.check().unwrap_err().contains("1.5"));
+}
+
+#[test]
+fn a_language_shift_moves_documents_by_their_language_alone() {
+    let (_place, plain) = built(config(&[]));
+    let (_place, shifted) = built(config(&["dense.language_shift=1.0"]));
+    let profile = Profile {
+        depths: depths(10, 10, 0),
+        ..Profile::default()
+    };
+    let scores = |engine: &Engine| -> Vec<(String, f32)> {
+        let found = search(engine, &profile, ENGLISH_QUERY);
+        let mut scores: Vec<(String, f32)> = (found.hits.iter())
+            .map(|one| (one.id.clone(), raw(one, DENSE).unwrap()))
+            .collect();
+        scores.sort_by(|a, b| a.0.cmp(&b.0));
+        scores
+    };
+    let (before, after) = (scores(&plain), scores(&shifted));
+    assert!(
+        before
+            .iter()
+            .zip(&after)
+            .all(|(a, b)| a.1.to_bits() != b.1.to_bits())
+    );
+    let error = Config::load(
+        treffer_engine::config::Base::Preset("english"),
+        &["dense.language_shift=2.5".to_owned()],
+    );
+    assert!(error.unwrap_err().to_string().contains("2.5"));
+}
