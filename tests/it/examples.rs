@@ -95,14 +95,17 @@ pub(crate) fn hold(names: &[&str], mut holds: impl FnMut(&Example) -> bool) {
 
 #[test]
 fn examples_that_bm25_gets_right_hold() {
-    let here = Place::with(&[("bm25.toml", &BM25_ONLY.replace("english", "german"))]);
+    let config = BM25_ONLY.replace("english", "german");
+    // Passages of words, since there is no model to count tokens.
+    let passages = "\n[passages]\ntokens = 128\nbm25 = \"passage\"\n";
+    let here = Place::with(&[("bm25.toml", &(config + passages))]);
     let corpus = path("corpus.jsonl");
     here.treffer(&format!(
         "index index '{}' --config bm25.toml",
         corpus.display()
     ))
     .succeeds()
-    .says("indexed 38 documents");
+    .says("indexed 41 documents");
     let queries = path("queries.jsonl");
     let searched = here
         .treffer(&format!(
@@ -129,6 +132,7 @@ fn examples_that_bm25_gets_right_hold() {
             "duplicate",
             "sentiment",
             "passage",
+            "long-document",
         ],
         |example| example.holds(|document| scores[&example.id].get(document).copied()),
     );
