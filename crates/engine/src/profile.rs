@@ -47,7 +47,7 @@ pub struct Profile {
     pub aggregation: Aggregation,
     /// For documents in another language than the query, BM25's normalized score is at least
     /// this share of the bi-encoder's, from 0 to 1: they have few words of the query, however
-    /// relevant they are.
+    /// relevant they are. While the bi-encoder has a weight.
     pub cross_language: f64,
     /// The languages that the cross-encoder knows; empty if it knows all. It is left out for
     /// queries that are known to be in others, and does not read documents in others.

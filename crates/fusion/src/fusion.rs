@@ -108,13 +108,13 @@ pub(crate) fn stage_scores(
         let Some(column) = column else {
             return (stage, StageScore::default());
         };
-        let value = column.values[position as usize];
+        let (value, stand_in) = prepared.value((stage, column), &fusion.weights, position);
         let raw = (fusion.normalization.aggregation).aggregate(candidate, stage);
         let weight = fusion.weights.weight(stage);
         let score = StageScore {
             raw,
             normalized: raw.map(|_| value),
-            stand_in: prepared.stand_in(stage, position),
+            stand_in,
             // Not multiplied where the weight is 0, which keeps negative zero out.
             weighted: match unreadable.filter(|_| reranker == Some(stage)) {
                 Some(part) => part,

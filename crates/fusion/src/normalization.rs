@@ -32,7 +32,7 @@ pub struct Normalization {
 
 /// A stage that matches words finds few in a document of another language than the query, which
 /// says nothing about its relevance. For such documents its normalized score is at least `share`
-/// of that of a stage that compares meanings.
+/// of that of a stage that compares meanings, while that stage has a weight.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StandIn {

@@ -29,8 +29,15 @@ pub struct Prepared {
     /// In the order of the normalizers; `None` for a stage that scored nothing.
     columns: Vec<(StageName, Option<Column>)>,
     reranking: Option<Reranking>,
-    /// A stage, what stands in for it, and at which position.
-    stood_in: Vec<(StageName, StageName, u32)>,
+    stood_in: Option<StoodIn>,
+}
+
+/// A column in which another stage stands in for some scores.
+#[derive(Clone, Debug)]
+struct StoodIn {
+    stage: StageName,
+    by: StageName,
+    values: Vec<f64>,
 }
 
 /// How a reranker divides a pool: into what it has scored and what it has not.
@@ -59,7 +66,7 @@ impl Prepared {
             .collect();
         // Sums over a column run in this order, so they do not depend on the pool's.
         let origins = order_of_ties(candidates, &raw);
-        let mut columns: Vec<(StageName, Option<Column>)> = (normalization.normalizers.iter())
+        let columns: Vec<(StageName, Option<Column>)> = (normalization.normalizers.iter())
             .zip(&raw)
             .map(|((stage, normalizer), raw)| {
                 let score = |&i: &usize| raw[i].map(|score| f64::from(score.value()));
@@ -67,10 +74,8 @@ impl Prepared {
                 (stage, normalizer.normalize(&raw))
             })
             .collect();
-        let stood_in = match normalization.stand_in {
-            None => Vec::new(),
-            Some(stand_in) => let_stand_in(stand_in, candidates, &origins, &mut columns),
-        };
+        let stood_in = normalization.stand_in;
+        let stood_in = stood_in.and_then(|one| StoodIn::new(one, candidates, &origins, &columns));
         let reranking = normalization.reranker.and_then(|reranker| {
             let column = columns.iter().find(|(stage, _)| *stage == reranker);
             let is_unreadable =
@@ -85,11 +90,27 @@ impl Prepared {
         }
     }
 
-    /// Whether another stage stands in for `stage` at a position, and which.
-    pub(crate) fn stand_in(&self, stage: StageName, position: u32) -> Option<StageName> {
-        let mut stood_in = self.stood_in.iter();
-        let found = stood_in.find(|(of, _, at)| *of == stage && *at == position);
-        found.map(|(_, by, _)| *by)
+    /// A stage's value at a position under these weights, and the stage that stands in for it, if
+    /// one does.
+    pub(crate) fn value(
+        &self,
+        (stage, column): (StageName, &Column),
+        weights: &Weights,
+        position: u32,
+    ) -> (f64, Option<StageName>) {
+        let own = column.values[position as usize];
+        match self.stood_in_under(stage, weights) {
+            Some(one) if one.values[position as usize] > own => {
+                (one.values[position as usize], Some(one.by))
+            }
+            _ => (own, None),
+        }
+    }
+
+    /// What stands in for a stage while the stage that does has a weight.
+    fn stood_in_under(&self, stage: StageName, weights: &Weights) -> Option<&StoodIn> {
+        let stood_in = self.stood_in.as_ref();
+        stood_in.filter(|one| one.stage == stage && weights.weight(one.by) > 0.0)
     }
 
     /// Number of candidates.
@@ -203,7 +224,13 @@ impl Prepared {
     ) -> Vec<Weighted<'_>> {
         self.columns()
             .filter(|(stage, _)| takes_part(*stage))
-            .filter_map(|(stage, column)| Some((weights.weight(stage), &*column?.values)))
+            .filter_map(|(stage, column)| {
+                let values = match self.stood_in_under(stage, weights) {
+                    Some(one) => &one.values,
+                    None => &column?.values,
+                };
+                Some((weights.weight(stage), values.as_slice()))
+            })
             .filter(|(weight, _)| *weight > 0.0)
             .collect()
     }
@@ -282,34 +309,32 @@ impl Reranking {
     }
 }
 
-/// Raises the scores of a stage to those that stand in for them. Returns where.
-fn let_stand_in(
-    StandIn { stage, by, share }: StandIn,
-    candidates: &[Candidate],
-    origins: &[usize],
-    columns: &mut [(StageName, Option<Column>)],
-) -> Vec<(StageName, StageName, u32)> {
-    let values_of = |stage: StageName| {
-        let column = columns.iter().find(|(name, _)| *name == stage);
-        column.and_then(|(_, column)| Some(column.as_ref()?.values.clone()))
-    };
-    let Some(standing_in) = values_of(by) else {
-        return Vec::new();
-    };
-    let of_stage = columns.iter_mut().find(|(name, _)| *name == stage);
-    let Some(column) = of_stage.and_then(|(_, column)| column.as_mut()) else {
-        return Vec::new();
-    };
-    let mut stood_in = Vec::new();
-    for (position, origin) in (0_u32..).zip(origins) {
-        let value = &mut column.values[position as usize];
-        let least = share * standing_in[position as usize];
-        if candidates[*origin].is_foreign && least > *value {
-            *value = least;
-            stood_in.push((stage, by, position));
-        }
+impl StoodIn {
+    /// `None` if one of the two stages scored nothing.
+    fn new(
+        StandIn { stage, by, share }: StandIn,
+        candidates: &[Candidate],
+        origins: &[usize],
+        columns: &[(StageName, Option<Column>)],
+    ) -> Option<Self> {
+        let values_of = |stage: StageName| {
+            let (_, column) = columns.iter().find(|(name, _)| *name == stage)?;
+            Some(column.as_ref()?.values.iter())
+        };
+        let values = values_of(stage)?.zip(values_of(by)?).zip(origins);
+        let values = values.map(|((own, other), origin)| {
+            if candidates[*origin].is_foreign {
+                own.max(share * other)
+            } else {
+                *own
+            }
+        });
+        Some(StoodIn {
+            stage,
+            by,
+            values: values.collect(),
+        })
     }
-    stood_in
 }
 
 /// The candidates by document. Their scores only matter for a pool that holds a document

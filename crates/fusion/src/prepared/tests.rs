@@ -57,7 +57,13 @@ fn naive_rank(pool: &[Candidate], normalization: &Normalization, weights: &Weigh
         let value = normalized(c, stage);
         let scored = |stage| pool.iter().any(|c| score_of(c, stage).is_some());
         match normalization.stand_in {
-            Some(one) if one.stage == stage && c.is_foreign && scored(stage) && scored(one.by) => {
+            Some(one)
+                if one.stage == stage
+                    && c.is_foreign
+                    && scored(stage)
+                    && scored(one.by)
+                    && weights.weight(one.by) > 0.0 =>
+            {
                 value.max(one.share * normalized(c, one.by))
             }
             _ => value,
