@@ -59,6 +59,16 @@ pub struct SearchOptions {
     pub timings: bool,
 }
 
+impl SearchOptions {
+    /// The same with another profile.
+    pub fn with_profile(&self, name: &str) -> Self {
+        SearchOptions {
+            profile: name.to_owned(),
+            ..self.clone()
+        }
+    }
+}
+
 impl Default for SearchOptions {
     fn default() -> Self {
         SearchOptions {

@@ -171,5 +171,12 @@ fn stages_to_open(command: &Search, options: &SearchOptions) -> Result<Vec<Stage
     let (manifest, current) = read_both(&command.dir)?;
     let profile = current.settings.profile_for(options)?;
     let available = Available::in_index(&manifest, Registry::standard());
-    Ok(Pipeline::effective(&profile, &available)?.stages().to_vec())
+    let mut stages = Pipeline::effective(&profile, &available)?.stages().to_vec();
+    for name in profile.by_language.values() {
+        let other = current.settings.profile_for(&options.with_profile(name))?;
+        stages.extend(Pipeline::effective(&other, &available)?.stages());
+    }
+    // In the order in which they run, each once.
+    let names = available.names().into_iter();
+    Ok(names.filter(|stage| stages.contains(stage)).collect())
 }

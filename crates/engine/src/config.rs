@@ -414,7 +414,7 @@ fn known_profile() -> Table {
     let mut profile =
         Table::try_from(Profile::default()).expect("a profile can be written as TOML");
     profile.insert("deadline_ms".into(), Value::Integer(1)); // not there unless it is set
-    for optional in ["cross_languages", "learned", "tuned"] {
+    for optional in ["by_language", "cross_languages", "learned", "tuned"] {
         profile.insert(optional.into(), Value::Boolean(true)); // checked by serde
     }
     profile
@@ -441,6 +441,16 @@ fn check_profiles(profiles: &BTreeMap<String, Profile>, origin: &str) -> Result<
         profile
             .check()
             .map_err(|what| config_error(origin, &format!("profile `{name}`: {what}")))?;
+        for (language, other) in &profile.by_language {
+            let wrong = match profiles.get(other) {
+                None => "is no profile",
+                Some(other) if !other.by_language.is_empty() => "has a by_language of its own",
+                Some(_) => continue,
+            };
+            let what =
+                format!("profile `{name}`: by_language.{language} is `{other}`, which {wrong}");
+            return Err(config_error(origin, &what));
+        }
     }
     Ok(())
 }

@@ -62,6 +62,7 @@ pub fn evaluate(
     metrics: &[Metric],
     progress: &dyn Progress,
 ) -> Result<Measurement, Error> {
+    profile.refuse_other_profiles("eval")?;
     let pipeline = match only {
         Some(only) => Pipeline::only(profile, engine.available(), only)?,
         None => Pipeline::of(profile, engine.available())?,

@@ -83,6 +83,7 @@ pub fn judge(
             twice.id
         )));
     }
+    request.profile.refuse_other_profiles("judge")?;
     let depths = request.profile.depths.clone();
     let profile = Profile {
         depths: depths.with(StageName::CROSS, request.depth),

@@ -1,11 +1,13 @@
 //! A profile: how candidates are gathered and fused. An index holds several, by name.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use treffer_fusion::{Aggregation, Normalizer, Weights};
 use treffer_types::{Language, StageMap, StageName, stage_list};
 
+use crate::error::Error;
 use crate::stages::{Parameters, Registry};
 
 mod depths;
@@ -53,6 +55,9 @@ pub struct Profile {
     /// queries that are known to be in others, and does not read documents in others.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cross_languages: Vec<Language>,
+    /// Other profiles by name that are used in place of this one, by the language of the query.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_language: BTreeMap<Language, String>,
     /// Most passages of a document that a reranker scores, at least 1: the most promising by the
     /// stages before it. Its depth counts passages.
     pub cross_passages: usize,
@@ -217,6 +222,7 @@ impl Default for Profile {
             aggregation: Aggregation::default(),
             cross_language: 0.0,
             cross_languages: Vec::new(),
+            by_language: BTreeMap::new(),
             cross_passages: 1,
             weights: "0.2,0.3,0.5".parse().expect("three decimals that sum to 1"),
             learned: None,
@@ -243,6 +249,7 @@ impl Profile {
             aggregation: _,
             cross_language,
             cross_languages: _,
+            by_language: _, // checked with the other profiles
             cross_passages,
             weights: _, // non-negative with sum 1 by construction
             learned: _,
@@ -310,6 +317,17 @@ impl Profile {
     /// How the scores of `stage` are normalized.
     pub fn normalizer(&self, stage: StageName) -> Normalizer {
         self.normalizers.get_or(stage, Normalizer::MinMax)
+    }
+
+    /// Fails if queries of some languages have other profiles, for `what` works with one.
+    pub(crate) fn refuse_other_profiles(&self, what: &str) -> Result<(), Error> {
+        let Some((language, name)) = self.by_language.iter().next() else {
+            return Ok(());
+        };
+        Err(Error::Request(format!(
+            "{what} works with one profile, but this one has `{name}` for queries in {}; name `{name}` (--profile) for these, and set by_language={{}} for the others (--set)",
+            language.name()
+        )))
     }
 
     /// How the evidence of every stage becomes comparable scores.

@@ -1,8 +1,10 @@
 //! Searching: from a query to hits.
 
+use std::sync::Arc;
+
 use treffer_api::{FeatureScore, Hit, QueryName, SearchOptions, SearchRequest, SearchResponse};
 use treffer_fusion::Fused;
-use treffer_types::{Candidate, Clock, Query, StageMap, StageName};
+use treffer_types::{Candidate, Clock, Language, Query, StageMap, StageName};
 
 use crate::engine::Engine;
 use crate::error::{Error, part};
@@ -45,7 +47,8 @@ impl Engine {
     /// As [`Engine::search`], as far as it does not depend on the query.
     pub fn searcher(&self, options: &SearchOptions) -> Result<Searcher, Error> {
         let profile = self.profile(options)?;
-        Searcher::new(self, &profile, options)
+        let named = |name: &str| self.profile(&options.with_profile(name));
+        Searcher::with_others(self, &profile, named, options)
     }
 }
 
@@ -53,34 +56,48 @@ impl Engine {
 #[derive(Clone)]
 pub struct Searcher {
     engine: Engine,
-    gatherer: Gatherer,
-    ranker: Ranker,
-    options: SearchOptions,
+    usual: Search,
+    /// For queries in some languages.
+    by_language: Vec<(Language, Search)>,
 }
 
 impl Searcher {
-    /// Prepares searches under a profile that need not be one of the index. Only those
-    /// `options` count that are not part of a profile: stages, number of hits, explanations.
+    /// Prepares searches under a profile that need not be one of the index; those that it names
+    /// for queries of some languages are. Only those `options` count that are not part of a
+    /// profile: stages, number of hits, what they show.
     ///
     /// # Errors
-    /// As [`Pipeline::only`] and [`Ranker::new`].
+    /// As [`Pipeline::only`] and [`Ranker::new`], or if it names a profile that is not there.
     pub fn new(engine: &Engine, profile: &Profile, options: &SearchOptions) -> Result<Self, Error> {
-        let available = engine.available();
-        let pipeline = match &options.stages {
-            Some(stages) => Pipeline::only(profile, available, stages)?,
-            None => Pipeline::effective(profile, available)?,
+        let named = |name: &str| engine.settings().profile(name).cloned();
+        Searcher::with_others(engine, profile, named, options)
+    }
+
+    fn with_others(
+        engine: &Engine,
+        profile: &Profile,
+        named: impl Fn(&str) -> Result<Profile, Error>,
+        options: &SearchOptions,
+    ) -> Result<Self, Error> {
+        let others = profile.by_language.iter();
+        let other = |(language, name): (&Language, &String)| {
+            Ok((*language, Search::new(engine, &named(name)?, options)?))
         };
         Ok(Searcher {
-            ranker: Ranker::new(engine, profile, &pipeline)?,
-            gatherer: Gatherer::new(engine, profile, pipeline),
             engine: engine.clone(),
-            options: options.clone(),
+            usual: Search::new(engine, profile, options)?,
+            by_language: others.map(other).collect::<Result<_, Error>>()?,
         })
     }
 
     /// The same with `clock` for deadlines and times, instead of the system's.
     pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
-        self.gatherer = self.gatherer.with_clock(clock);
+        let clock: Arc<dyn Clock> = Arc::new(clock);
+        let others = self.by_language.iter_mut().map(|(_, search)| search);
+        for search in others.chain([&mut self.usual]) {
+            let gatherer = search.gatherer.clone();
+            search.gatherer = gatherer.with_shared_clock(Arc::clone(&clock));
+        }
         self
     }
 
@@ -89,7 +106,8 @@ impl Searcher {
     /// # Errors
     /// If the query is blank, a stage fails, or a document cannot be read.
     pub fn search(&self, query: &Query) -> Result<SearchResponse, Error> {
-        self.respond(query, &self.gatherer.gather(query)?)
+        let search = self.of(query);
+        search.respond(query, &search.gatherer.gather(query)?)
     }
 
     /// The best documents for every query, in order.
@@ -97,11 +115,50 @@ impl Searcher {
     /// # Errors
     /// As [`Searcher::search`], of the first query at fault.
     pub fn search_batch(&self, queries: &[Query]) -> Result<Vec<SearchResponse>, Error> {
-        let gathered = self.gatherer.gather_batch(queries)?;
+        if !self.by_language.is_empty() {
+            return queries.iter().map(|query| self.search(query)).collect();
+        }
+        let gathered = self.usual.gatherer.gather_batch(queries)?;
         let pairs = queries.iter().zip(&gathered);
         pairs
-            .map(|(query, gathered)| self.respond(query, gathered))
+            .map(|(query, gathered)| self.usual.respond(query, gathered))
             .collect()
+    }
+
+    /// The search for the language of a query.
+    fn of(&self, query: &Query) -> &Search {
+        if self.by_language.is_empty() {
+            return &self.usual;
+        }
+        let of_query = self.engine.detect_language(&query.text).language;
+        let mut others = self.by_language.iter();
+        let other = others.find(|(language, _)| of_query == Some(*language));
+        other.map_or(&self.usual, |(_, search)| search)
+    }
+}
+
+/// Searches under one profile.
+#[derive(Clone)]
+struct Search {
+    engine: Engine,
+    gatherer: Gatherer,
+    ranker: Ranker,
+    options: SearchOptions,
+}
+
+impl Search {
+    fn new(engine: &Engine, profile: &Profile, options: &SearchOptions) -> Result<Self, Error> {
+        let available = engine.available();
+        let pipeline = match &options.stages {
+            Some(stages) => Pipeline::only(profile, available, stages)?,
+            None => Pipeline::effective(profile, available)?,
+        };
+        Ok(Search {
+            ranker: Ranker::new(engine, profile, &pipeline)?,
+            gatherer: Gatherer::new(engine, profile, pipeline),
+            engine: engine.clone(),
+            options: options.clone(),
+        })
     }
 
     fn respond(&self, query: &Query, gathered: &Gathered) -> Result<SearchResponse, Error> {

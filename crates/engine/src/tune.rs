@@ -96,6 +96,7 @@ pub fn tune(
     progress: &dyn Progress,
 ) -> Result<TuneReport, Error> {
     let (profile, available) = (request.profile, engine.available());
+    profile.refuse_other_profiles("tune")?;
     let pipeline = match request.stages {
         Some(stages) => Pipeline::only(profile, available, stages)?,
         None => Pipeline::of(profile, available)?,

@@ -105,6 +105,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
         aggregation,
         cross_language,
         cross_languages,
+        by_language: _, // refused while tuning
         cross_passages,
         weights: _, // the order in which a reranker reads does not depend on them
         learned: _,

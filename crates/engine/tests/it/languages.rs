@@ -3,14 +3,16 @@
 
 use treffer_engine::Engine;
 use treffer_engine::api::{ExplainRequest, Hit, SearchOptions, SearchResponse};
-use treffer_engine::config::Config;
+use treffer_engine::config::{Base, Config};
+use treffer_engine::evaluate::evaluate;
 use treffer_engine::explain::{Explanation, UnknownLanguage, explain};
 use treffer_engine::profile::Profile;
 use treffer_engine::search::Searcher;
-use treffer_types::{Document, Language, Query, StageScore};
+use treffer_engine::topics::Topics;
+use treffer_types::{Document, Language, NoProgress, Qrels, Query, StageName, StageScore};
 
 use crate::support::{
-    BM25, CROSS, DENSE, Place, config, depths, document, everything, raw, search,
+    BM25, CROSS, DENSE, Place, config, depths, document, everything, query, raw, search,
 };
 
 const ENGLISH_QUERY: &str = "which of the doors is the one that was cold";
@@ -56,13 +58,13 @@ fn english_reranker() -> Profile {
     }
 }
 
-fn part(hit: &Hit, stage: treffer_types::StageName) -> StageScore {
+fn part(hit: &Hit, stage: StageName) -> StageScore {
     *hit.stages.get(stage).unwrap()
 }
 
-fn explained(engine: &Engine, profile: &Profile, query: &str, doc: &str) -> Explanation {
+fn explained(engine: &Engine, profile: &Profile, text: &str, doc: &str) -> Explanation {
     let request = ExplainRequest {
-        query: Query::text(query),
+        query: Query::text(text),
         doc: doc.into(),
         options: SearchOptions::default(),
         steps: 4,
@@ -216,8 +218,92 @@ fn a_language_shift_moves_documents_by_their_language_alone() {
             .all(|(a, b)| a.1.to_bits() != b.1.to_bits())
     );
     let error = Config::load(
-        treffer_engine::config::Base::Preset("english"),
+        Base::Preset("english"),
         &["dense.language_shift=2.5".to_owned()],
     );
     assert!(error.unwrap_err().to_string().contains("2.5"));
+}
+
+#[test]
+fn queries_in_a_language_may_have_a_profile_of_their_own() {
+    let (_place, engine) = built(config(&[
+        "profiles.german={weights={bm25=1.0,dense=0.0,cross=0.0},cross_depth=0}",
+        "profiles.default.by_language={de=\"german\"}",
+    ]));
+    let of = |profile: &str| {
+        let options = SearchOptions {
+            profile: profile.into(),
+            set: vec!["bm25_depth=5".into()],
+            ..everything()
+        };
+        engine.searcher(&options).unwrap()
+    };
+    let by_language = of("default");
+    let german = Query::text(GERMAN_QUERY);
+    let english = Query::text(ENGLISH_QUERY);
+    assert_eq!(
+        by_language.search(&german).unwrap(),
+        of("german").search(&german).unwrap()
+    );
+    assert_ne!(
+        by_language.search(&english).unwrap(),
+        of("german").search(&english).unwrap()
+    );
+    let together = by_language
+        .search_batch(&[english.clone(), german.clone()])
+        .unwrap();
+    let alone = [english, german].map(|query| by_language.search(&query).unwrap());
+    assert_eq!(together, alone);
+    let explanation = engine.explain(&ExplainRequest {
+        query: Query::text(GERMAN_QUERY),
+        doc: "de-1".into(),
+        options: SearchOptions::default(),
+        steps: 4,
+    });
+    let stages: Vec<_> = explanation
+        .unwrap()
+        .stages
+        .iter()
+        .map(|view| view.stage)
+        .collect();
+    assert_eq!(stages, [BM25, DENSE], "the cross-encoder's depth is 0");
+    // What works with one profile says so.
+    let judged = [("de-1".to_owned(), 1)].into_iter().collect();
+    let qrels = Qrels([("q".to_owned(), judged)].into_iter().collect());
+    let topics = Topics::new(&engine, vec![query("q", GERMAN_QUERY)], qrels, None).unwrap();
+    let profile = engine.settings().profile("default").unwrap();
+    let measured = evaluate(
+        &engine,
+        profile,
+        None,
+        &topics,
+        &["nDCG@10".parse().unwrap()],
+        &NoProgress,
+    );
+    let message = measured.err().unwrap().to_string();
+    assert!(
+        message.contains("`german` for queries in German"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_profile_for_a_language_must_be_there() {
+    let load = |set: &str| {
+        let set = [set.to_owned()];
+        let base = Base::Preset("english");
+        Config::load(base, &set).unwrap_err().to_string()
+    };
+    let message = load("profiles.default.by_language={de=\"german\"}");
+    assert!(
+        message.contains("by_language.de is `german`, which is no profile"),
+        "{message}"
+    );
+    let message = load("profiles.default.by_language={de=\"default\"}");
+    assert!(
+        message.contains("has a by_language of its own"),
+        "{message}"
+    );
+    let message = load("profiles.default.by_language={xx=\"default\"}");
+    assert!(message.contains("xx"), "{message}");
 }
