@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
             Some(JudgmentFormat::Beir),
             Some(JudgmentFormat::Csv),
         ][usize::from(choice & 3)],
-        encoding: None,
+        ..JudgmentOptions::default()
     };
     let mut n_problems = 0;
     let reader = Cursor::new(bytes.to_vec());

@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
         format: (choice & 8 == 0).then_some(format),
         topic_fields: (choice & 24 == 16 && format == QueryFormat::Trec)
             .then(|| TopicField::ALL.to_vec()),
-        encoding: None,
+        ..QueryOptions::default()
     };
     let mut n_problems = 0;
     let reader = Cursor::new(bytes.to_vec());

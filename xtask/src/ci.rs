@@ -2,7 +2,7 @@
 //!
 //! clippy, doc and test share one target folder: clippy's pass over the
 //! dependencies also serves doc, and nothing is built twice under another profile
-//! or other features. Only the CUDA type-check keeps its own folder.
+//! or other features. Only the type-checks of CUDA and of the fuzz targets keep folders of their own.
 //!
 //! [`tools`] are programs of others, [`versions`] looks at the minimum Rust version,
 //! [`features`] at every set of features.
@@ -55,6 +55,8 @@ enum Step {
     Doc,
     /// Lints with every set of features but CUDA
     Features,
+    /// Type-checks the fuzz targets
+    Fuzz,
     /// Type-check of the CUDA code without CUDA
     Cuda,
     /// Unit, integration and documentation tests
@@ -164,6 +166,7 @@ impl Step {
             Step::Clippy => "clippy",
             Step::Doc => "doc",
             Step::Features => "features",
+            Step::Fuzz => "fuzz",
             Step::Cuda => "cuda",
             Step::Test => "test",
         }
@@ -179,6 +182,13 @@ impl Step {
             Step::Unused => tools::unused(workspace)?,
             Step::Deny => tools::deny(workspace)?,
             Step::Features => features::check(workspace)?,
+            // Type-checks alone: running them needs a nightly compiler.
+            Step::Fuzz => run_command(
+                command
+                    .args(["check", "--bins", "--manifest-path", "fuzz/Cargo.toml"])
+                    .arg("--target-dir")
+                    .arg(workspace.target.join("fuzz")),
+            )?,
             Step::Cuda => cuda::check(workspace)?,
             Step::Fmt => run_command(command.args(["fmt", "--all", "--check"]))?,
             Step::Clippy => run_command(command.args([
