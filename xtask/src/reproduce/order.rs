@@ -255,10 +255,12 @@ mod tests {
     fn the_page_shows_what_the_definition_expects() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/reproduce");
         let experiment = Experiment::read(&folder, "seed").unwrap();
+        let queries = folder.join("../../data/seed-examples/queries.jsonl");
+        let n = std::fs::read_to_string(queries).unwrap().lines().count();
         let orders = experiment.index.iter().flat_map(|index| &index.order);
         let expected: Vec<String> = orders
             .flat_map(|order| &order.expect)
-            .map(|expected| format!(" {} of 16 ", expected.value))
+            .map(|expected| format!(" {} of {n} ", expected.value))
             .collect();
         let page = section("data/seed-examples/README.md", COMMAND);
         let all = format!("| all |{}|", expected.join("|"));
