@@ -53,7 +53,7 @@ fn json_is_one_object_per_query() {
     assert_eq!(keys(&lines[0]), ["query", "n_candidates", "stages", "hits"]);
     assert_eq!(
         keys(&lines[0]["hits"][0]),
-        ["rank", "id", "score", "title", "text", "passages"]
+        ["rank", "id", "score", "passages", "title", "text"]
     );
     let passage = &lines[0]["hits"][0]["passages"][0];
     assert_eq!(passage["place"], json!([0, 17]));

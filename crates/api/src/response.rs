@@ -61,14 +61,14 @@ pub struct Hit {
     /// The fused score: the sum of the weighted scores and, under a learned fusion, of what
     /// its trees added.
     pub score: f64,
-    /// Title of the document, possibly empty.
-    pub title: String,
-    /// Text of the document.
-    pub text: String,
     /// The best passages of the document, the best first: by the last stage that scored
     /// passages, or else by the words of the query that they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passages: Vec<HitPassage>,
+    /// Title of the document, possibly empty.
+    pub title: String,
+    /// Text of the document.
+    pub text: String,
     /// Score by stage.
     #[serde(default, skip_serializing_if = "StageMap::is_empty")]
     pub stages: StageMap<StageScore>,
