@@ -170,8 +170,9 @@ impl Engine {
         }
     }
 
-    /// The language of a document, of the first passage where BM25 scores passages, as its record said or as it was detected when the index was
-    /// built; `None` if it is unsure. Costs a look into a column.
+    /// The language of a document, as its record said or as it was detected when the index was
+    /// built; `None` if it is unsure. Where BM25 scores passages, that of the first. Costs a look
+    /// into a column.
     ///
     /// # Errors
     /// If the index holds no such document or cannot be read.

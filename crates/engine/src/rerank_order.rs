@@ -1,7 +1,7 @@
 //! Which candidates a reranker scores first, and which of their passages.
 
 use treffer_fusion::{Normalization, Prepared, Weights};
-use treffer_types::{Candidate, Evidence, StageName};
+use treffer_types::{Candidate, StageName};
 
 use crate::engine::Engine;
 use crate::error::Error;
@@ -53,9 +53,8 @@ fn most_promising(candidate: &Candidate, scorers: &[StageName], n: u32, most: us
         .iter()
         .rev()
         .map(|stage| {
-            let mut found: Vec<&Evidence> = candidate.evidence(*stage).collect();
-            found.sort_by(|a, b| b.score.cmp(&a.score).then(a.passage.cmp(&b.passage)));
-            found.iter().filter_map(|one| one.passage).collect()
+            let found = candidate.ranked(*stage).into_iter();
+            found.filter_map(|one| one.passage).collect()
         })
         .collect();
     let longest = rankings.iter().map(Vec::len).max().unwrap_or(0);

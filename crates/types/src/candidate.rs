@@ -1,5 +1,7 @@
 //! What passes between the stages: a document and the evidence that each found for it.
 
+use std::cmp::Ordering;
+
 use smallvec::SmallVec;
 
 use crate::document::DocId;
@@ -107,9 +109,14 @@ impl Candidate {
     /// The best evidence of `stage`: the highest score, of equal ones that of the earlier
     /// passage.
     pub fn best(&self, stage: StageName) -> Option<&Evidence> {
-        let better =
-            |a: &&Evidence, b: &&Evidence| a.score.cmp(&b.score).then(b.passage.cmp(&a.passage));
-        self.evidence(stage).max_by(better)
+        self.evidence(stage).min_by(|a, b| better_first(a, b))
+    }
+
+    /// The evidence of `stage` in the order of [`best`](Self::best).
+    pub fn ranked(&self, stage: StageName) -> Vec<&Evidence> {
+        let mut ranked: Vec<&Evidence> = self.evidence(stage).collect();
+        ranked.sort_by(|a, b| better_first(a, b));
+        ranked
     }
 
     /// The stage's highest raw score over the document's passages.
@@ -123,6 +130,10 @@ impl Candidate {
             .iter()
             .map(|(stage, evidence)| (*stage, evidence))
     }
+}
+
+fn better_first(a: &Evidence, b: &Evidence) -> Ordering {
+    b.score.cmp(&a.score).then(a.passage.cmp(&b.passage))
 }
 
 #[cfg(test)]
@@ -144,6 +155,9 @@ mod tests {
         candidate.add(StageName::DENSE, evidence(0, 0.1));
         assert_eq!(candidate.best(StageName::DENSE), Some(&evidence(1, 0.7)));
         assert_eq!(candidate.evidence(StageName::DENSE).count(), 3);
+        let ranked = candidate.ranked(StageName::DENSE);
+        let passages: Vec<_> = ranked.iter().filter_map(|one| one.passage).collect();
+        assert_eq!(passages, [1, 2, 0]);
     }
 
     #[test]

@@ -230,15 +230,19 @@ mod tests {
     use crate::config::{Analyzer, Bm25Config, Fields};
     use crate::language::Detector;
 
-    fn trace(analyzer: Analyzer, text: &str, pieces: &[&str]) -> Trace {
-        let analysis = Analysis::new(&Bm25Config {
+    fn analysis(analyzer: Analyzer) -> Analysis {
+        Analysis::new(&Bm25Config {
             analyzer,
             fold_accents: None,
             words: None,
             k1: 0.9,
             b: 0.4,
             fields: Fields::Concatenated,
-        });
+        })
+    }
+
+    fn trace(analyzer: Analyzer, text: &str, pieces: &[&str]) -> Trace {
+        let analysis = analysis(analyzer);
         let detection = Detector::new().detect(text);
         let languages = detection.language.map_or(Languages::Both, Languages::One);
         let is_piece = |word: &str| Ok::<_, std::convert::Infallible>(pieces.contains(&word));
@@ -290,14 +294,7 @@ mod tests {
         fn a_trace_is_what_documents_and_queries_get(text in "[a-zäöüß0-9 .×'LD-]{0,40}|.{0,20}") {
             for analyzer in [Analyzer::German, Analyzer::Mixed, Analyzer::Plain] {
                 let trace = trace(analyzer, &text, &[]);
-                let analysis = Analysis::new(&Bm25Config {
-                    analyzer,
-                    fold_accents: None,
-                    words: None,
-                    k1: 0.9,
-                    b: 0.4,
-                    fields: Fields::Concatenated,
-                });
+                let analysis = analysis(analyzer);
                 let languages = trace.detection.language.map_or(Languages::Both, Languages::One);
                 let document = analysis.document(&text, languages);
                 let terms: Vec<&String> =

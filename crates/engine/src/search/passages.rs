@@ -1,5 +1,6 @@
 //! The passages that a hit shows: which are its best, and what is marked in them.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use treffer_api::{HitPassage, SearchOptions};
@@ -62,7 +63,8 @@ pub(super) struct Passages<'a> {
     /// The stages that ran, in their order.
     stages: &'a [StageName],
     shown: Shown,
-    highlighter: Option<Highlighter<'a>>,
+    /// Made when the words of the query are first looked for, which most searches never do.
+    highlighter: OnceCell<Highlighter<'a>>,
     /// What compares the query with sentences; BM25 if nothing else does.
     reader: Option<Reader<'a>>,
 }
@@ -77,15 +79,12 @@ impl<'a> Passages<'a> {
         stages: &'a [StageName],
         shown: Shown,
     ) -> Result<Self, Error> {
-        let needs_words = shown.highlight || shown.sentences || engine.has_split_documents();
-        let highlighter = needs_words.then(|| engine.bm25().highlighter(&query.text));
-        let highlighter = highlighter.transpose();
         let mut passages = Passages {
             engine,
             query,
             stages,
             shown,
-            highlighter: highlighter.map_err(part("read", "BM25 part", engine.dir()))?,
+            highlighter: OnceCell::new(),
             reader: None,
         };
         if shown.sentences {
@@ -150,9 +149,8 @@ impl<'a> Passages<'a> {
         }
         let mut order = Vec::new();
         for stage in self.stages.iter().rev() {
-            let mut found: Vec<&Evidence> = candidate.evidence(*stage).collect();
-            found.sort_by(|a, b| b.score.cmp(&a.score).then(a.passage.cmp(&b.passage)));
-            let found = found.iter().filter_map(|one| one.passage);
+            let found = candidate.ranked(*stage).into_iter();
+            let found = found.filter_map(|one| one.passage);
             for at in found.map(|passage| passage as usize) {
                 if at < passages.len() && !order.contains(&at) {
                     order.push(at);
@@ -176,11 +174,16 @@ impl<'a> Passages<'a> {
     }
 
     fn mentions(&self, text: &str, language: Option<Language>) -> Result<Vec<Mention>, Error> {
-        let found = self.highlighter.as_ref();
-        let found = found.map(|words| words.find(text, language));
-        let found = found.transpose();
-        let found = found.map_err(part("read", "BM25 part", self.engine.dir()))?;
-        Ok(found.unwrap_or_default())
+        let failed = || part("read", "BM25 part", self.engine.dir());
+        let highlighter = match self.highlighter.get() {
+            Some(highlighter) => highlighter,
+            None => {
+                let made = self.engine.bm25().highlighter(&self.query.text);
+                let made = made.map_err(failed())?;
+                self.highlighter.get_or_init(|| made)
+            }
+        };
+        highlighter.find(text, language).map_err(failed())
     }
 
     fn shown(&self, found: &Found<'_>, at: usize) -> Result<HitPassage, Error> {
