@@ -23,7 +23,7 @@ use anyhow::{Context, Result, bail, ensure};
 use self::bench::{Bench, Measured};
 use self::definition::Experiment;
 use self::report::Finding;
-use crate::workspace::{Workspace, run as run_command};
+use crate::workspace::Workspace;
 
 /// What generates the tables, as their pages name it.
 const COMMAND: &str = "cargo xtask reproduce --all";
@@ -59,13 +59,8 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     for experiment in &experiments {
         files_of(experiment, &collections)?;
     }
-    run_command(
-        workspace
-            .cargo()
-            .args(["build", "--release", "--bin", "treffer"]),
-    )?;
     let bench = Bench {
-        binary: workspace.target.join("release").join("treffer"),
+        binary: workspace.build_program()?,
         indexes: workspace.target.join("reproduce"),
         collections,
         arguments,

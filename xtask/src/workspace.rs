@@ -73,6 +73,14 @@ impl Workspace {
         command
     }
 
+    /// Builds the program as users do, and returns where it lies.
+    pub(crate) fn build_program(&self) -> Result<PathBuf> {
+        run(self
+            .cargo()
+            .args(["build", "--release", "--bin", "treffer"]))?;
+        Ok(self.target.join("release").join("treffer"))
+    }
+
     /// Files under version control and new files that are not ignored, relative to
     /// the root with `/` between parts, in order. Deleted files are left out.
     pub(crate) fn files(&self) -> Result<Vec<String>> {

@@ -81,10 +81,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         _ => Some(interpreter(workspace, arguments)?),
     };
     let mut bench = Bench {
-        binary: build(workspace)?,
+        treffer: workspace.build_program()?,
+        binary: build_bench(workspace, "encoder")?,
         interpreter,
         script: workspace.root.join("xtask/peers/encoder.py"),
-        treffer: workspace.target.join("release").join("treffer"),
         scratch: workspace.target.join("bench-encoder"),
         machine,
         peers,
@@ -169,16 +169,6 @@ fn isa_in_words(isa: Isa) -> String {
         [] => words.to_owned(),
         _ => format!("{words} ({})", settings.join(" ")),
     }
-}
-
-/// Builds the program and our contestant, and returns where the latter lies.
-fn build(workspace: &Workspace) -> Result<PathBuf> {
-    run_command(
-        workspace
-            .cargo()
-            .args(["build", "--release", "--bin", "treffer"]),
-    )?;
-    build_bench(workspace, "encoder")
 }
 
 /// What every row shares.

@@ -51,13 +51,8 @@ const FIRST: usize = 10;
 
 /// Builds the indexes, measures and prints the tables.
 pub(super) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    run_command(
-        workspace
-            .cargo()
-            .args(["build", "--release", "--bin", "treffer"]),
-    )?;
     let bench = Bench {
-        binary: workspace.target.join("release").join("treffer"),
+        binary: workspace.build_program()?,
         scratch: workspace.target.join("bench-passages"),
         articles: Articles::read(
             &arguments.collections.join("covidqa-chunks"),
