@@ -1,8 +1,8 @@
 //! Which segments are merged.
 //!
 //! Segments are merged with their neighbors alone, so that documents keep their order, in tiers of
-//! sizes: as soon as [`SEGMENTS_PER_TIER`] neighbors are all of a tier or below, they become one of
-//! the next tier. So a document is written anew once for each tier, and an index of a million
+//! sizes: as soon as [`SEGMENTS_PER_TIER`] neighbors are all of a tier or below, and none is larger
+//! than the others together, they become one. So a document is written anew once for each tier, and an index of a million
 //! documents has a few dozen segments at most (as `LogMergePolicy` of Lucene). A segment of which
 //! more than [`MOST_DELETED`] is deleted is written anew without what is deleted.
 
@@ -51,13 +51,23 @@ pub(super) fn choose(sizes: &[Size]) -> Option<Range<usize>> {
         for (at, size) in sizes.iter().enumerate() {
             if size.tier() > tier {
                 start = at + 1;
-            } else if at + 1 - start == SEGMENTS_PER_TIER {
-                return Some(start..at + 1);
+            } else if at + 1 - start >= SEGMENTS_PER_TIER {
+                let neighbors = at + 1 - SEGMENTS_PER_TIER..at + 1;
+                if are_alike(&sizes[neighbors.clone()]) {
+                    return Some(neighbors);
+                }
             }
         }
     }
     let worn = sizes.iter().position(|size| size.is_worn())?;
     Some(worn..worn + 1)
+}
+
+/// Whether no segment has more documents than all others together: a large one is not written anew
+/// for the sake of some small ones.
+fn are_alike(sizes: &[Size]) -> bool {
+    let live = || sizes.iter().map(|size| u64::from(size.live));
+    2 * live().max().unwrap_or(0) <= live().sum()
 }
 
 #[cfg(test)]
