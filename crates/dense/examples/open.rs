@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let queries: Vec<Vec<f32>> = (0..QUERIES).map(|i| random.near(&centers[i])).collect();
     println!("before opening: {}", memory());
     let start = Instant::now();
-    let index = DenseIndex::open(&dir)?;
+    let index = DenseIndex::open_dir(&dir)?;
     let opened = start.elapsed();
     println!(
         "opened in {:.3} ms: {}",
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let mut found = Vec::new();
     for query in &queries {
-        found.push(index.search(query, 10, 100)?);
+        found.push(index.search(query, 10, 100, None)?);
     }
     let searched = start.elapsed() / QUERIES as u32;
     println!(
@@ -65,13 +65,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let start = Instant::now();
     for query in &queries {
-        index.search(query, 10, 100)?;
+        index.search(query, 10, 100, None)?;
     }
     let searched = start.elapsed() / QUERIES as u32;
     println!("and again in {:.3} ms each", 1e3 * searched.as_secs_f64());
     let mut right = 0;
     for (query, found) in queries.iter().zip(&found) {
-        let exact = index.exact(query, 10)?;
+        let exact = index.exact(query, 10, None)?;
         right += exact.iter().filter(|hit| found.contains(hit)).count();
     }
     println!(

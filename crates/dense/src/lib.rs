@@ -37,10 +37,10 @@
 //! writer.add(PassageId::whole(DocId(1)), &[0.6, 0.8])?;
 //! writer.finish(&NoProgress)?;
 //!
-//! let index = DenseIndex::open(dir)?;
-//! let found = index.search(&[0.0, 1.0], 1, 10)?;
+//! let index = DenseIndex::open_dir(dir)?;
+//! let found = index.search(&[0.0, 1.0], 1, 10, None)?;
 //! assert_eq!(found[0].0.doc, DocId(1));
-//! assert_eq!(found, index.exact(&[0.0, 1.0], 1)?);
+//! assert_eq!(found, index.exact(&[0.0, 1.0], 1, None)?);
 //! # Ok(())
 //! # }
 //! ```
@@ -48,8 +48,11 @@
 mod config;
 mod error;
 mod index;
+mod part;
 mod writer;
 
+mod filter;
+mod filtered;
 mod format;
 mod graph;
 mod passages;
@@ -67,4 +70,5 @@ mod tests;
 pub use config::GraphConfig;
 pub use error::{Error, Owner};
 pub use index::DenseIndex;
+pub use part::DensePart;
 pub use writer::DenseWriter;

@@ -158,7 +158,10 @@ fn a_search_for_a_vector_that_was_out_of_reach_finds_it() {
 
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &vectors, &config);
-    assert_eq!(problems(&DenseIndex::open(dir.path()).unwrap()), [""; 0]);
+    assert_eq!(
+        problems(&DenseIndex::open_dir(dir.path()).unwrap()),
+        [""; 0]
+    );
 }
 
 /// Two rows lead to each other and to the rest, but nothing leads to them.
@@ -193,7 +196,7 @@ fn verifying_counts_what_cannot_be_reached() {
     };
     layers.write(dir.path(), &CONFIG).unwrap();
     seal(dir.path()).unwrap();
-    let index = DenseIndex::open(dir.path()).unwrap();
+    let index = DenseIndex::open_dir(dir.path()).unwrap();
     assert_eq!(
         problems(&index),
         ["graph.links: no links lead to 10 of 20 vectors"]
@@ -226,11 +229,14 @@ fn a_link_that_leads_nowhere_is_an_error_where_it_is_met() {
         };
         layers.write(dir.path(), &CONFIG).unwrap();
         seal(dir.path()).unwrap();
-        let index = DenseIndex::open(dir.path()).unwrap();
-        let error = index.search(&vectors[7], 5, 15).unwrap_err().to_string();
+        let index = DenseIndex::open_dir(dir.path()).unwrap();
+        let error = index
+            .search(&vectors[7], 5, 15, None)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(message), "{error}");
         let found = problems(&index);
         assert!(found.len() == 1 && found[0].contains(message), "{found:?}");
-        assert!(index.exact(&vectors[5], 5).is_ok());
+        assert!(index.exact(&vectors[5], 5, None).is_ok());
     }
 }
