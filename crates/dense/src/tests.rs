@@ -1,8 +1,9 @@
 //! Building, searching and reloading. What damage gets is in [`damage`], how the graph
-//! compares with the library's in [`graph`].
+//! compares with the library's in [`graph`], parts and filters in [`parts`].
 
 mod damage;
 mod graph;
+mod parts;
 
 use std::cmp::Ordering;
 use std::path::Path;
