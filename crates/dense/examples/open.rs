@@ -13,7 +13,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use treffer_dense::{DenseIndex, DenseWriter, GraphConfig};
+use treffer_dense::{DenseIndex, DenseWriter, GraphConfig, Storage};
 use treffer_types::{DocId, NoProgress, PassageId};
 
 const VECTORS: u32 = 32_256;
@@ -27,13 +27,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut random = Random(1);
     let centers: Vec<Vec<f32>> = (0..CENTERS).map(|_| random.vector()).collect();
-    if !dir.join("vectors.f32").exists() {
+    if !dir.join("vectors").exists() {
         let config = GraphConfig {
             m: 16,
             ef_construction: 100,
         };
         let start = Instant::now();
-        let mut writer = DenseWriter::create(&dir, DIMENSION, &config)?;
+        let mut writer = DenseWriter::create(&dir, DIMENSION, &config, Storage::F32)?;
         for doc in 0..VECTORS {
             let vector = random.near(&centers[doc as usize % CENTERS]);
             writer.add(PassageId::whole(DocId(doc)), &vector)?;

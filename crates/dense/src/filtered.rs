@@ -1,26 +1,25 @@
 //! Searches a graph for rows that match a filter.
 //!
-//! What a filter asks for decides how it is found:
+//! How they are found depends on how many match, and on where they are:
 //!
-//! * few matching rows are scanned, which is exact and less work than any walk;
-//! * if nearly every row matches, a walk over all rows returns those that match;
-//! * in between, the walk is over matching rows alone, and where a link leads to a row that
-//!   does not match, that row's links are followed in its place (ACORN-1: Patel, Kraft,
-//!   Guestrin and Zaharia, "ACORN: Performant and Predicate-Agnostic Search Over Vector
-//!   Embeddings and Structured Data", 2024).
-//!
-//! Rows that match may be far from the query, and a walk over them that begins far from its
-//! goal ends in the wrong place. So it begins at several matching rows, the nearest that a
-//! walk in an upper layer comes across. That walk follows all links, so no filter can break
-//! its way; an upper layer has few rows, so that it may look far around.
-//!
-//! A walk that costs more than a scan would is given up for the scan.
+//! 1. Few matching rows are scanned: that is exact, and less work than a walk.
+//! 2. Otherwise a search without the filter is made. If enough of the rows that it finds
+//!    match, as they do where nearly all match or where the filter goes with the query, these
+//!    are the result.
+//! 3. If about as many of them match as of all rows, matching rows are everywhere around the
+//!    query, and a second walk goes over them alone. Where a link leads to a row that does not
+//!    match, the links of that row are followed in its place (ACORN-1: Patel, Kraft, Guestrin
+//!    and Zaharia, "ACORN: Performant and Predicate-Agnostic Search Over Vector Embeddings and
+//!    Structured Data", 2024).
+//! 4. If far fewer of them match, the filter goes against the query: the nearest rows that
+//!    match are far away and far from each other, and no graph leads to all of them. They
+//!    are scanned.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::error::Error;
-use crate::search::{Beam, Links, Near, Rows, descend};
+use crate::search::{Beam, Links, Near, Rows, near};
 
 fn tune(name: &str, default: usize) -> usize {
     std::env::var(name).map_or(default, |v| v.parse().unwrap_or(default))
@@ -34,98 +33,47 @@ pub(crate) enum Found {
     Nothing,
 }
 
-/// Up to `ef` rows with a small `distance` among those for which `matches` holds, about
-/// `matching` in number.
+/// Up to `ef` rows with a small `distance` among those for which `matches` holds, which are
+/// about `matching`; the nearest `depth` of them are wanted.
 pub(crate) fn near_matching(
     graph: &impl Links,
+    depth: usize,
     ef: usize,
     matching: usize,
     matches: impl Fn(u32) -> Result<bool, Error>,
     mut distance: impl FnMut(u32) -> Result<f32, Error>,
 ) -> Result<Found, Error> {
     let scan_per_ef = tune("T_SCAN", 40);
-    let plain = tune("T_PLAIN", 90);
     if matching <= ef.saturating_mul(scan_per_ef) {
         return Ok(Found::Nothing);
     }
-    let rows = graph.rows();
-    // Distances that a walk may compute.
-    let mut budget = matching;
-    if matching as u128 * 100 >= rows as u128 * plain as u128 {
-        let start = descend(graph, 0, &mut distance)?;
-        return walk(graph, 0, start, ef, &mut budget, &matches, &mut distance);
-    }
-    let layer = graph.top().min(1);
-    let start = descend(graph, layer, &mut distance)?;
-    let seeds = tune("T_SEEDS", 32);
-    let found = walk(
-        graph,
-        layer,
-        start,
-        seeds,
-        &mut budget,
-        &matches,
-        &mut distance,
-    )?;
-    match found {
-        Found::Rows(seeds) if !seeds.is_empty() && layer > 0 => {
-            walk_matching(graph, &seeds, ef, &mut budget, &matches, &mut distance)
+    let around = near(graph, ef, &mut distance)?;
+    let n = around.len();
+    let mut seeds = Vec::new();
+    for near in around {
+        if matches(near.row)? {
+            seeds.push(near);
         }
-        _ => Ok(Found::Nothing),
     }
+    let enough = depth.saturating_mul(tune("T_ENOUGH", 150)) / 100;
+    if seeds.len() >= enough || seeds.len() == n {
+        return Ok(Found::Rows(seeds));
+    }
+    // As many match as of all rows, or at least a good part of that.
+    let expected = n as f64 * matching as f64 / graph.rows() as f64;
+    if (seeds.len() as f64) < expected * tune("T_LOCAL", 25) as f64 / 100.0 || seeds.is_empty() {
+        return Ok(Found::Nothing);
+    }
+    walk_matching(graph, &seeds, ef, matching, &matches, &mut distance)
 }
 
-/// Walks over all rows of a layer and returns the nearest that match.
-fn walk(
-    graph: &impl Links,
-    layer: usize,
-    start: Near,
-    ef: usize,
-    budget: &mut usize,
-    matches: &impl Fn(u32) -> Result<bool, Error>,
-    distance: &mut impl FnMut(u32) -> Result<f32, Error>,
-) -> Result<Found, Error> {
-    let mut visited = Rows::of(graph);
-    visited.insert(start.row);
-    let mut candidates = BinaryHeap::from([Reverse(start)]);
-    let mut found = Beam::new(ef);
-    if matches(start.row)? {
-        found.push(start);
-    }
-    while let Some(Reverse(candidate)) = candidates.pop() {
-        if found.is_full() && found.is_beyond(&candidate) {
-            break;
-        }
-        for &row in graph.links(layer, candidate.row)? {
-            if !visited.insert(row) {
-                continue;
-            }
-            if *budget == 0 {
-                return Ok(Found::Nothing);
-            }
-            *budget -= 1;
-            let near = Near {
-                distance: distance(row)?,
-                row,
-            };
-            if found.is_full() && found.is_beyond(&near) {
-                continue;
-            }
-            candidates.push(Reverse(near));
-            if matches(row)? {
-                found.push(near);
-            }
-        }
-    }
-    Ok(Found::Rows(found.into_sorted()))
-}
-
-/// Walks on the bottom layer over the rows that match.
+/// Walks on the bottom layer over the rows that match, from some of them on, and computes at
+/// most `budget` distances.
 fn walk_matching(
     graph: &impl Links,
     starts: &[Near],
     ef: usize,
-    budget: &mut usize,
+    mut budget: usize,
     matches: &impl Fn(u32) -> Result<bool, Error>,
     distance: &mut impl FnMut(u32) -> Result<f32, Error>,
 ) -> Result<Found, Error> {
@@ -169,10 +117,10 @@ fn walk_matching(
                 }
             }
         }
-        if next.len() > *budget {
+        let Some(left) = budget.checked_sub(next.len()) else {
             return Ok(Found::Nothing);
-        }
-        *budget -= next.len();
+        };
+        budget = left;
         for &row in &next {
             let near = Near {
                 distance: distance(row)?,

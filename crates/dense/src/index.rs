@@ -9,6 +9,7 @@ use treffer_types::{DocId, PassageId, Score};
 
 use crate::error::{Error, Owner};
 use crate::part::{DensePart, Part, Ranked};
+use crate::storage::{Query, Storage};
 use crate::vectors::check_unit;
 
 /// An open dense index of any number of parts. Any number of threads may search it; results
@@ -117,7 +118,9 @@ impl DenseIndex {
             return Err(Error::EfBelowDepth { ef_search, depth });
         }
         self.check_query(query)?;
-        self.merge(depth, |part| part.search(query, depth, ef_search, allowed))
+        self.merge(depth, |part| {
+            part.search(&part.query(query), depth, ef_search, allowed)
+        })
     }
 
     /// The `depth` passages most similar to `query` among those of the `allowed` documents
@@ -134,7 +137,7 @@ impl DenseIndex {
         allowed: Option<&FixedBitSet>,
     ) -> Result<Vec<(PassageId, Score)>, Error> {
         self.check_query(query)?;
-        self.merge(depth, |part| part.scan(query, depth, allowed))
+        self.merge(depth, |part| part.scan(&part.query(query), depth, allowed))
     }
 
     /// Cosine similarity of `query` and each of the passages, in their order.
@@ -144,12 +147,14 @@ impl DenseIndex {
     /// query has another dimension or is not of length 1; [`Error::Damaged`].
     pub fn score(&self, query: &[f32], passages: &[PassageId]) -> Result<Vec<Score>, Error> {
         self.check_query(query)?;
+        // Scores do not depend on what the form adds to it.
+        let query = Query::new(query, Storage::F32);
         let mut scores = Vec::with_capacity(passages.len());
         for &passage in passages {
             let Some((part, row)) = self.find(passage)? else {
                 return Err(Error::UnknownPassage { passage });
             };
-            scores.push(part.vectors.score(query, row)?);
+            scores.push(part.vectors.score(&query, row)?);
         }
         Ok(scores)
     }
@@ -166,13 +171,15 @@ impl DenseIndex {
         docs: &[DocId],
     ) -> Result<Vec<(PassageId, Score)>, Error> {
         self.check_query(query)?;
+        // Scores do not depend on what the form adds to it.
+        let query = Query::new(query, Storage::F32);
         let mut scores = Vec::with_capacity(docs.len());
         for &doc in docs {
             let Some(part) = self.part_of(doc) else {
                 continue;
             };
             for row in part.rows_of(doc)? {
-                scores.push((part.passage(row)?, part.vectors.score(query, row)?));
+                scores.push((part.passage(row)?, part.vectors.score(&query, row)?));
             }
         }
         Ok(scores)
@@ -190,15 +197,15 @@ impl DenseIndex {
         part.rows_of(doc)?.map(|row| part.passage(row)).collect()
     }
 
-    /// The vector of a passage, if it has one and its document is not deleted: a unit vector,
-    /// which can be searched for.
+    /// The vector of a passage, if it has one and its document is not deleted, as far as the
+    /// form in which it is kept has preserved it: a unit vector, which can be searched for.
     ///
     /// # Errors
     /// [`Error::Damaged`].
     pub fn vector(&self, passage: PassageId) -> Result<Option<Vec<f32>>, Error> {
         let found = self.find(passage)?;
         found
-            .map(|(part, row)| Ok(part.vectors.row(row)?.to_vec()))
+            .map(|(part, row)| Ok(part.vectors.row(row)?.values()))
             .transpose()
     }
 

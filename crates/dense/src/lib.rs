@@ -25,14 +25,14 @@
 //! get links that lead to them, and the search over the files is this crate's own.
 //!
 //! ```
-//! use treffer_dense::{DenseIndex, DenseWriter, GraphConfig};
+//! use treffer_dense::{DenseIndex, DenseWriter, GraphConfig, Storage};
 //! use treffer_types::{DocId, NoProgress, PassageId};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let dir = folder.path();
 //! let config = GraphConfig { m: 16, ef_construction: 100 };
-//! let mut writer = DenseWriter::create(dir, 2, &config)?;
+//! let mut writer = DenseWriter::create(dir, 2, &config, Storage::F32)?;
 //! writer.add(PassageId::whole(DocId(0)), &[1.0, 0.0])?;
 //! writer.add(PassageId::whole(DocId(1)), &[0.6, 0.8])?;
 //! writer.finish(&NoProgress)?;
@@ -57,6 +57,7 @@ mod format;
 mod graph;
 mod passages;
 mod search;
+mod storage;
 mod vectors;
 mod verify;
 
@@ -71,4 +72,5 @@ pub use config::GraphConfig;
 pub use error::{Error, Owner};
 pub use index::DenseIndex;
 pub use part::DensePart;
+pub use storage::Storage;
 pub use writer::DenseWriter;

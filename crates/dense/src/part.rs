@@ -16,7 +16,8 @@ use crate::filtered::{Found, near_matching};
 use crate::graph::{GRAPH, Graph};
 use crate::passages::Passages;
 use crate::search::near;
-use crate::vectors::{MappedVectors, distance};
+use crate::storage::Query;
+use crate::vectors::MappedVectors;
 
 /// A folder that [`DenseWriter`](crate::DenseWriter) wrote, as a part of an index.
 #[derive(Clone, Debug)]
@@ -101,6 +102,11 @@ impl Part {
         first..first + self.passages.docs()
     }
 
+    /// A query for the form of the part's vectors.
+    pub(crate) fn query(&self, values: &[f32]) -> Query {
+        Query::new(values, self.vectors.storage())
+    }
+
     fn filter<'a>(&'a self, allowed: Option<&'a FixedBitSet>) -> Filter<'a> {
         let docs = self.passages.docs() as usize;
         Filter::new(docs, self.first_doc, self.deleted.as_deref(), allowed)
@@ -154,7 +160,7 @@ impl Part {
     /// The best `depth` rows among those of allowed documents: every one is scored.
     pub(crate) fn scan(
         &self,
-        query: &[f32],
+        query: &Query,
         depth: usize,
         allowed: Option<&FixedBitSet>,
     ) -> Result<Vec<Ranked>, Error> {
@@ -163,7 +169,7 @@ impl Part {
 
     fn scan_where(
         &self,
-        query: &[f32],
+        query: &Query,
         depth: usize,
         filter: &Filter<'_>,
     ) -> Result<Vec<Ranked>, Error> {
@@ -178,7 +184,7 @@ impl Part {
     /// Up to `depth` good rows among those of allowed documents: as many as there are.
     pub(crate) fn search(
         &self,
-        query: &[f32],
+        query: &Query,
         depth: usize,
         ef_search: usize,
         allowed: Option<&FixedBitSet>,
@@ -188,7 +194,7 @@ impl Part {
             return self.scan_where(query, depth, &filter);
         };
         let rows = self.vectors.len();
-        let away = |row| Ok(distance(query, self.vectors.row(row)?));
+        let away = |row| Ok(query.distance(self.vectors.coarse(row)?));
         let found = if filter.is_open() {
             if ef_search >= rows {
                 return self.scan_where(query, depth, &filter);
@@ -199,7 +205,7 @@ impl Part {
             let matching = (filter.count() as u128 * rows as u128
                 / u128::from(self.passages.docs().max(1))) as usize;
             let matches = |row| Ok(filter.contains(self.passages.doc(row)?));
-            near_matching(graph, ef_search, matching, matches, away)?
+            near_matching(graph, depth, ef_search, matching, matches, away)?
         };
         if let Found::Rows(near) = found
             && (near.len() >= depth || near.len() == rows)

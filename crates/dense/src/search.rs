@@ -1,10 +1,9 @@
 //! Searches a layered graph: the algorithm of Malkov and Yashunin, "Efficient and robust
 //! approximate nearest neighbor search using Hierarchical Navigable Small World graphs",
-//! 2018 (algorithm 2, and 5 with one step in each upper layer).
-//!
-//! It follows `hnsw_rs` step by step, including the order in which equal distances leave a
-//! heap, so that it finds the same rows in the same graph. Hence the single step: in the
-//! paper, the search continues in each upper layer until no neighbor is nearer.
+//! 2018 (algorithms 2 and 5), with one change: the search of the bottom layer begins at
+//! several rows of the layer above, not at the nearest alone. Where vectors come in clusters
+//! that no links join, a single start is in the wrong one for some queries, and then nothing
+//! is found.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -55,6 +54,9 @@ impl Ord for Near {
     }
 }
 
+/// Rows of layer 1 from which a search of the bottom layer begins.
+const STARTS: usize = 16;
+
 /// Up to `ef` rows with a small `distance`, nearest first. It computes the distance only of
 /// rows that it visits.
 pub(crate) fn near(
@@ -62,59 +64,40 @@ pub(crate) fn near(
     ef: usize,
     mut distance: impl FnMut(u32) -> Result<f32, Error>,
 ) -> Result<Vec<Near>, Error> {
-    let start = descend(graph, 0, &mut distance)?;
-    near_from(graph, start.row, ef, distance)
-}
-
-/// The row at which a search that walks in `layer` begins: the nearest that is seen on the
-/// way down from the entry.
-pub(crate) fn descend(
-    graph: &impl Links,
-    layer: usize,
-    distance: &mut impl FnMut(u32) -> Result<f32, Error>,
-) -> Result<Near, Error> {
-    let row = graph.entry();
-    let mut start = Near {
-        distance: distance(row)?,
-        row,
-    };
-    for layer in (layer + 1..=graph.top()).rev() {
-        let mut nearest = start;
-        for &row in graph.links(layer, start.row)? {
-            let near = Near {
-                distance: distance(row)?,
-                row,
-            };
-            if near < nearest {
-                nearest = near;
-            }
-        }
-        start = nearest;
+    let mut starts = vec![graph.entry()];
+    for layer in (1..=graph.top()).rev() {
+        let width = if layer == 1 { STARTS } else { 1 };
+        let found = near_from(graph, layer, &starts, width, &mut distance)?;
+        starts = found.iter().map(|near| near.row).collect();
     }
-    Ok(start)
+    near_from(graph, 0, &starts, ef, distance)
 }
 
-/// The same as [`near`] from one row of the bottom layer on.
+/// The same in one layer, from some rows of it on, which are at most `ef`.
 pub(crate) fn near_from(
     graph: &impl Links,
-    row: u32,
+    layer: usize,
+    starts: &[u32],
     ef: usize,
     mut distance: impl FnMut(u32) -> Result<f32, Error>,
 ) -> Result<Vec<Near>, Error> {
-    let start = Near {
-        distance: distance(row)?,
-        row,
-    };
     let mut visited = Rows::of(graph);
-    visited.insert(start.row);
-    let mut candidates = BinaryHeap::from([Reverse(start)]);
+    let mut candidates = BinaryHeap::new();
     let mut found = Beam::new(ef);
-    found.push(start);
+    for &row in starts {
+        let near = Near {
+            distance: distance(row)?,
+            row,
+        };
+        if visited.insert(row) && found.push(near) {
+            candidates.push(Reverse(near));
+        }
+    }
     while let Some(Reverse(candidate)) = candidates.pop() {
         if found.is_beyond(&candidate) {
             break;
         }
-        for &row in graph.links(0, candidate.row)? {
+        for &row in graph.links(layer, candidate.row)? {
             if !visited.insert(row) {
                 continue;
             }

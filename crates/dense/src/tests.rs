@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use treffer_types::{DocId, NoProgress, PassageId, Progress, Score};
 
-use crate::{DenseIndex, DenseWriter, Error, GraphConfig};
+use crate::{DenseIndex, DenseWriter, Error, GraphConfig, Storage};
 
 const CONFIG: GraphConfig = GraphConfig {
     m: 16,
@@ -74,7 +74,7 @@ fn passage(i: usize) -> PassageId {
 
 fn write(dir: &Path, vectors: &[Vec<f32>], config: &GraphConfig) {
     let dimension = vectors.first().map_or(8, Vec::len);
-    let mut writer = DenseWriter::create(dir, dimension, config)
+    let mut writer = DenseWriter::create(dir, dimension, config, Storage::F32)
         .unwrap()
         .graph_from(1);
     for (i, vector) in vectors.iter().enumerate() {
@@ -294,7 +294,7 @@ fn a_query_that_does_not_fit_is_refused_by_every_method() {
 #[test]
 fn documents_have_any_number_of_passages() {
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = DenseWriter::create(dir.path(), 2, &CONFIG)
+    let mut writer = DenseWriter::create(dir.path(), 2, &CONFIG, Storage::F32)
         .unwrap()
         .graph_from(1);
     let id = |doc, passage| PassageId {
@@ -328,7 +328,7 @@ fn documents_have_any_number_of_passages() {
 #[test]
 fn a_passage_out_of_order_is_refused_and_the_writer_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = DenseWriter::create(dir.path(), 2, &CONFIG)
+    let mut writer = DenseWriter::create(dir.path(), 2, &CONFIG, Storage::F32)
         .unwrap()
         .graph_from(1);
     writer.add(passage(4), &[1.0, 0.0]).unwrap();
@@ -348,11 +348,11 @@ fn a_configuration_out_of_range_never_reaches_the_library() {
     let dir = tempfile::tempdir().unwrap();
     for (m, ef_construction) in [(0, 100), (3, 100), (256, 300), (300, 300), (16, 8)] {
         let config = GraphConfig { m, ef_construction };
-        let error = DenseWriter::create(dir.path(), 8, &config).unwrap_err();
+        let error = DenseWriter::create(dir.path(), 8, &config, Storage::F32).unwrap_err();
         assert!(matches!(error, Error::Config { .. }), "{error}");
     }
     for dimension in [0, 1, 1 << 20] {
-        assert!(DenseWriter::create(dir.path(), dimension, &CONFIG).is_err());
+        assert!(DenseWriter::create(dir.path(), dimension, &CONFIG, Storage::F32).is_err());
     }
 }
 
@@ -376,7 +376,7 @@ fn the_ends_of_the_configuration_work() {
 #[test]
 fn an_index_is_not_written_over() {
     let (dir, _) = build(&Random(12).vectors(3, 8));
-    let error = DenseWriter::create(dir.path(), 8, &CONFIG).unwrap_err();
+    let error = DenseWriter::create(dir.path(), 8, &CONFIG, Storage::F32).unwrap_err();
     assert!(matches!(error, Error::Exists { .. }), "{error}");
 }
 
@@ -392,7 +392,7 @@ fn a_cancelled_build_leaves_no_index() {
         }
     }
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG)
+    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG, Storage::F32)
         .unwrap()
         .graph_from(1);
     for (i, vector) in Random(13).vectors(200, 8).iter().enumerate() {
@@ -416,7 +416,7 @@ fn progress_adds_up_to_the_number_of_vectors() {
         fn end(&self) {}
     }
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG)
+    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG, Storage::F32)
         .unwrap()
         .graph_from(1);
     for (i, vector) in Random(14).vectors(150, 8).iter().enumerate() {

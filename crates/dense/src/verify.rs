@@ -55,7 +55,7 @@ fn check_vectors(vectors: &MappedVectors, passages: &Passages, report: Report<'_
     for row in 0..vectors.len() as u32 {
         let checked = passages.get(row).and_then(|passage| {
             let owner = Owner::Passage(passage);
-            check_unit(vectors.dimension(), owner, vectors.row(row)?)
+            check_unit(vectors.dimension(), owner, &vectors.row(row)?.values())
         });
         match checked {
             Ok(()) => {}

@@ -15,12 +15,13 @@ use crate::graph::GRAPH;
 use crate::index::DenseIndex;
 use crate::passages;
 use crate::repair::connect;
+use crate::storage::Storage;
 use crate::vectors::Vectors;
 
 /// Writes a dense index. Nothing can be opened until [`finish`](Self::finish) has returned.
 ///
-/// All vectors are held in memory, `4 d + 8` bytes each; the graph comes on top while
-/// finishing.
+/// All vectors are held in memory in the form in which they are kept, besides 8 bytes each;
+/// the graph comes on top while finishing.
 #[derive(Debug)]
 pub struct DenseWriter {
     dir: PathBuf,
@@ -40,7 +41,12 @@ impl DenseWriter {
     /// # Errors
     /// If the configuration or the dimension (2 to 65536) is out of range, if `dir` holds a dense
     /// index already, or if it cannot be created.
-    pub fn create(dir: &Path, dimension: usize, config: &GraphConfig) -> Result<Self, Error> {
+    pub fn create(
+        dir: &Path,
+        dimension: usize,
+        config: &GraphConfig,
+        storage: Storage,
+    ) -> Result<Self, Error> {
         config.validate()?;
         if !DIMENSIONS.contains(&dimension) {
             return Err(Error::Dimension { dimension });
@@ -61,7 +67,7 @@ impl DenseWriter {
             dir: dir.to_owned(),
             config: *config,
             graph_from: GRAPH_FROM,
-            vectors: Vectors::new(dimension),
+            vectors: Vectors::new(dimension, storage),
             passages: Vec::new(),
         })
     }
@@ -81,6 +87,13 @@ impl DenseWriter {
     /// finite or not of length 1 (its square within 0.002), or if the index is full. Nothing
     /// was added then, and the writer can go on.
     pub fn add(&mut self, passage: PassageId, vector: &[f32]) -> Result<(), Error> {
+        self.check_passage(passage)?;
+        self.vectors.push(Owner::Passage(passage), vector)?;
+        self.passages.push(passage);
+        Ok(())
+    }
+
+    fn check_passage(&self, passage: PassageId) -> Result<(), Error> {
         if let Some(&last) = self.passages.last()
             && passage <= last
         {
@@ -89,14 +102,12 @@ impl DenseWriter {
         if self.passages.len() == MOST_VECTORS {
             return Err(Error::Full { most: MOST_VECTORS });
         }
-        self.vectors.push(Owner::Passage(passage), vector)?;
-        self.passages.push(passage);
         Ok(())
     }
 
     /// Adds the vectors of an index whose documents are not deleted, each under the passage
-    /// that `renumber` gives for its old one. Their values stay the same bit for bit.
-    /// Returns how many there were.
+    /// that `renumber` gives for its old one. Their values stay the same bit for bit if the
+    /// index keeps them in the form of the new one. Returns how many there were.
     ///
     /// # Errors
     /// [`Error::Damaged`] if the index is not as it was written, or as [`add`](Self::add);
@@ -110,7 +121,11 @@ impl DenseWriter {
         for part in &index.parts {
             part.for_each_live(&mut |row| {
                 let passage = renumber(part.passage(row)?);
-                self.add(passage, part.vectors.row(row)?)
+                self.check_passage(passage)?;
+                let owner = Owner::Passage(passage);
+                self.vectors.push_stored(owner, part.vectors.row(row)?)?;
+                self.passages.push(passage);
+                Ok(())
             })?;
         }
         Ok(self.passages.len() - before)

@@ -10,9 +10,9 @@ use treffer_disk::{BLOCK_BYTES, seal};
 use treffer_types::DocId;
 
 use super::{CONFIG, Random, build, passage, problems, write};
-use crate::{DenseIndex, Error};
+use crate::{DenseIndex, Error, Storage};
 
-const FILES: [&str; 4] = ["vectors.f32", "passages.u32", "graph.links", "checksums"];
+const FILES: [&str; 4] = ["vectors", "passages.u32", "graph.links", "checksums"];
 const N: usize = 24;
 
 fn index() -> TempDir {
@@ -62,7 +62,7 @@ fn damage_is_found_by_what_touches_it_and_by_verifying() {
     let mut random = Random(23);
     let vectors = random.vectors(2000, 64);
     let (dir, _) = build(&vectors);
-    let path = dir.path().join("vectors.f32");
+    let path = dir.path().join("vectors");
     let mut bytes = fs::read(&path).unwrap();
     let at = bytes.len() - 5;
     assert!(at > 4 * BLOCK_BYTES);
@@ -75,7 +75,7 @@ fn damage_is_found_by_what_touches_it_and_by_verifying() {
     assert!(index.exact(&vectors[0], 1, None).is_err());
     assert!(index.search(&vectors[1999], 5, 50, None).is_err());
     let found = problems(&index);
-    assert!(found.len() == 1 && found[0].starts_with("vectors.f32: the checksum"));
+    assert!(found.len() == 1 && found[0].starts_with("vectors: the checksum"));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_missing_file_is_named() {
 #[test]
 fn a_file_of_another_index_is_noticed() {
     let [first, second] = [21, 22].map(|seed| build(&Random(seed).vectors(N, 4)).0);
-    for name in ["vectors.f32", "graph.links"] {
+    for name in ["vectors", "graph.links"] {
         let path = second.path().join(name);
         let own = fs::read(&path).unwrap();
         let foreign = fs::read(first.path().join(name)).unwrap();
@@ -171,7 +171,7 @@ fn sealed_nonsense_causes_no_panic() {
 fn a_complete_check_finds_sealed_nonsense() {
     let dir = index();
     for (name, at, flip, reason) in [
-        ("vectors.f32", 64 + 3, 0x01, "has the length"),
+        ("vectors", 64 + 3, 0x01, "has the length"),
         ("passages.u32", 16 + 8 * 5, 0x80, "is out of order"),
     ] {
         let path = dir.path().join(name);
@@ -194,10 +194,10 @@ fn a_directory_that_cannot_be_written_gives_the_reason() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, b"").unwrap();
-    let error = crate::DenseWriter::create(&file, 4, &CONFIG).unwrap_err();
+    let error = crate::DenseWriter::create(&file, 4, &CONFIG, Storage::F32).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
     fs::create_dir(dir.path().join("graph.links")).unwrap();
-    let mut writer = crate::DenseWriter::create(dir.path(), 4, &CONFIG)
+    let mut writer = crate::DenseWriter::create(dir.path(), 4, &CONFIG, Storage::F32)
         .unwrap()
         .graph_from(1);
     writer.add(passage(0), &Random(1).vector(4)).unwrap();
@@ -208,7 +208,7 @@ fn a_directory_that_cannot_be_written_gives_the_reason() {
 #[test]
 fn what_an_unfinished_build_left_is_written_over() {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["vectors.f32", "graph.links"] {
+    for name in ["vectors", "graph.links"] {
         fs::write(dir.path().join(name), b"left over").unwrap();
     }
     write(dir.path(), &Random(2).vectors(N, 4), &CONFIG);
@@ -222,7 +222,7 @@ fn a_full_disk_is_an_error_with_its_cause_and_leaves_no_index() {
     for name in &FILES[..3] {
         let dir = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/dev/full", dir.path().join(name)).unwrap();
-        let mut writer = crate::DenseWriter::create(dir.path(), 4, &CONFIG)
+        let mut writer = crate::DenseWriter::create(dir.path(), 4, &CONFIG, Storage::F32)
             .unwrap()
             .graph_from(1);
         for (i, vector) in Random(3).vectors(N, 4).iter().enumerate() {
@@ -241,7 +241,7 @@ fn a_full_disk_is_an_error_with_its_cause_and_leaves_no_index() {
 #[test]
 fn whatever_operation_fails_there_is_no_index_or_a_whole_one() {
     let fill = |dir: &Path| {
-        let mut writer = crate::DenseWriter::create(dir, 4, &CONFIG)?.graph_from(1);
+        let mut writer = crate::DenseWriter::create(dir, 4, &CONFIG, Storage::F32)?.graph_from(1);
         for (i, vector) in Random(4).vectors(N, 4).iter().enumerate() {
             writer.add(passage(i), vector)?;
         }

@@ -10,12 +10,12 @@ use tempfile::TempDir;
 use treffer_types::{DocId, NoProgress, PassageId, Score};
 
 use super::{CONFIG, Random, bits, passage, problems, unit};
-use crate::{DenseIndex, DensePart, DenseWriter, Error};
+use crate::{DenseIndex, DensePart, DenseWriter, Error, Storage};
 
 /// A folder of vectors whose documents are numbered from 0.
 fn folder(rows: &[(PassageId, Vec<f32>)], dimension: usize, graph_from: usize) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = DenseWriter::create(dir.path(), dimension, &CONFIG)
+    let mut writer = DenseWriter::create(dir.path(), dimension, &CONFIG, Storage::F32)
         .unwrap()
         .graph_from(graph_from);
     for (passage, vector) in rows {
@@ -249,7 +249,7 @@ fn a_small_part_has_no_graph_and_is_scanned() {
     let dir = tempfile::tempdir().unwrap();
     // Of a build that did not finish.
     std::fs::write(dir.path().join("graph.links"), b"left over").unwrap();
-    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG).unwrap();
+    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG, Storage::F32).unwrap();
     for (i, vector) in &rows {
         writer.add(passage(*i), vector).unwrap();
     }
@@ -262,7 +262,7 @@ fn a_small_part_has_no_graph_and_is_scanned() {
     assert_eq!(found, index.exact(&query, 10, None).unwrap());
 
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG).unwrap();
+    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG, Storage::F32).unwrap();
     for (i, vector) in &rows {
         writer.add(passage(*i), vector).unwrap();
     }
@@ -278,7 +278,7 @@ fn a_copy_of_what_is_live_has_the_same_values() {
     world.delete(&some_docs(&mut random, world.docs, 4));
     let old = world.open();
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG).unwrap();
+    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG, Storage::F32).unwrap();
     let mut docs: Vec<DocId> = world.rows.iter().map(|row| row.0.doc).collect();
     docs.dedup();
     let renumber = |id: PassageId| PassageId {
@@ -305,7 +305,7 @@ fn a_copy_of_what_is_live_has_the_same_values() {
     }
     // A numbering out of order is refused.
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG).unwrap();
+    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG, Storage::F32).unwrap();
     let error = writer.copy_from(&old, |_| passage(0)).unwrap_err();
     assert!(matches!(error, Error::Order { .. }), "{error}");
 }
