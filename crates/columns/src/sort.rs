@@ -8,6 +8,7 @@ use std::str::FromStr;
 use fixedbitset::FixedBitSet;
 use treffer_types::DocId;
 
+use crate::column::with_codes;
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::value::Value;
@@ -101,14 +102,25 @@ impl Columns {
         self.check_set(docs.len())?;
         // Codes have the order of their values.
         let mut order: Vec<(bool, u64, u32)> = Vec::with_capacity(docs.count_ones(..));
-        let column = self.column(&by.field);
-        for doc in docs.ones().map(|doc| doc as u32) {
-            let code = match column {
-                Some(column) => column.extreme(doc, by.descending)?,
-                None => None,
-            };
+        let mut push = |code: Option<u64>, doc: u32| {
             let place = code.map_or(0, |code| if by.descending { !code } else { code });
             order.push((code.is_none(), place, doc));
+        };
+        let docs = docs.ones().map(|doc| doc as u32);
+        match self.column(&by.field) {
+            None => docs.for_each(|doc| push(None, doc)),
+            Some(column) if column.header.is_single => with_codes!(&column.codes, codes => {
+                let codes = codes.slice(0..codes.len())?;
+                for doc in docs {
+                    let code: u64 = codes[doc as usize].into();
+                    push(code.checked_sub(1), doc);
+                }
+            }),
+            Some(column) => {
+                for doc in docs {
+                    push(column.extreme(doc, by.descending)?, doc);
+                }
+            }
         }
         if top < order.len() && top > 0 {
             order.select_nth_unstable(top - 1);

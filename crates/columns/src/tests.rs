@@ -222,6 +222,11 @@ proptest! {
             }
         }
     }
+}
+
+// Each case seals several folders, and so waits for the disk.
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
 
     #[test]
     fn a_copy_of_some_documents_is_as_if_they_alone_had_been_written(

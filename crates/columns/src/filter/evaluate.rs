@@ -111,10 +111,9 @@ impl Column {
         let blocks = with_codes!(&self.codes, codes => {
             let codes = codes.slice(0..codes.len())?;
             match starts {
-                None => single(codes, &wanted.shifted()),
-                Some(starts) => {
-                    several(codes, starts, &wanted).map_err(|doc| self.bad_start(doc))?
-                }
+                None => wanted_bits(codes, &wanted.shifted()),
+                Some(starts) => several(&wanted_bits(codes, &wanted), starts)
+                    .map_err(|doc| self.bad_start(doc))?,
             }
         });
         Ok(FixedBitSet::with_capacity_and_blocks(n_docs, blocks))
@@ -236,7 +235,7 @@ fn is_in(ranges: &[(u64, u64)], code: u64) -> bool {
 const BITS: usize = usize::BITS as usize;
 
 /// A bit for each code that is wanted.
-fn single<T: Code>(codes: &[T], wanted: &Wanted) -> Vec<usize> {
+fn wanted_bits<T: Code>(codes: &[T], wanted: &Wanted) -> Vec<usize> {
     match wanted {
         Wanted::None => Vec::new(),
         Wanted::Range(first, last) => {
@@ -267,37 +266,25 @@ fn bits<T: Code>(codes: &[T], is_wanted: impl Fn(T) -> bool) -> Vec<usize> {
         .collect()
 }
 
-/// A bit for each document with a code that is wanted. Fails with a document whose codes are out
-/// of range.
-fn several<T: Code>(codes: &[T], starts: &[u32], wanted: &Wanted) -> Result<Vec<usize>, u32> {
-    match wanted {
-        Wanted::None => Ok(Vec::new()),
-        Wanted::Range(first, last) => {
-            let (Ok(first), Ok(last)) = (T::try_from(*first), T::try_from(*last)) else {
-                return Ok(Vec::new());
-            };
-            document_bits(codes, starts, |code| (code >= first) & (code <= last))
+/// A bit for each document with a code that is wanted, from a bit for each code. Fails with a
+/// document whose codes are out of range.
+fn several(wanted_codes: &[usize], starts: &[u32]) -> Result<Vec<usize>, u32> {
+    let n_docs = starts.len().saturating_sub(1);
+    let mut blocks = vec![0; n_docs.div_ceil(BITS)];
+    let mut doc = 0;
+    for (block, &word) in wanted_codes.iter().enumerate() {
+        let mut rest = word;
+        while rest != 0 {
+            let place = block * BITS + rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            while doc < n_docs && starts[doc + 1] as usize <= place {
+                doc += 1;
+            }
+            if doc == n_docs || (starts[doc] as usize) > place {
+                return Err(doc as u32);
+            }
+            blocks[doc / BITS] |= 1 << (doc % BITS);
         }
-        Wanted::Table(table) => document_bits(codes, starts, |code| {
-            let code: u64 = code.into();
-            table.get(code as usize).is_some_and(|&wanted| wanted)
-        }),
-        Wanted::Ranges(ranges) => document_bits(codes, starts, |code| is_in(ranges, code.into())),
-    }
-}
-
-fn document_bits<T: Code>(
-    codes: &[T],
-    starts: &[u32],
-    is_wanted: impl Fn(T) -> bool,
-) -> Result<Vec<usize>, u32> {
-    let mut blocks = vec![0; starts.len().saturating_sub(1).div_ceil(BITS)];
-    for (doc, window) in starts.windows(2).enumerate() {
-        let own = codes
-            .get(window[0] as usize..window[1] as usize)
-            .ok_or(doc as u32)?;
-        let any = own.iter().fold(false, |any, &code| any | is_wanted(code));
-        blocks[doc / BITS] |= usize::from(any) << (doc % BITS);
     }
     Ok(blocks)
 }

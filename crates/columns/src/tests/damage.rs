@@ -182,7 +182,7 @@ fn sealed_nonsense_causes_no_panic() {
     for name in &FILES[..7] {
         let path = dir.path().join(name);
         let whole = fs::read(&path).unwrap();
-        for at in 0..whole.len() {
+        for at in (0..whole.len()).step_by(5) {
             let mut bytes = whole.clone();
             bytes[at] ^= [0xff, 1, 0x80][at % 3];
             fs::write(&path, &bytes).unwrap();
@@ -200,7 +200,7 @@ fn sealed_nonsense_causes_no_panic() {
         fs::write(&path, &whole).unwrap();
     }
     // Zeros between parts.
-    assert!(n_harmless < 40, "{n_harmless}");
+    assert!(n_harmless < 10, "{n_harmless}");
 }
 
 proptest! {

@@ -151,12 +151,12 @@ fn condition() -> impl Strategy<Value = Condition> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn a_filter_finds_what_a_look_at_each_document_finds(
         documents in prop_oneof![documents(1), documents(3)],
-        conditions in prop::collection::vec(condition(), 12),
+        conditions in prop::collection::vec(condition(), 20),
     ) {
         let (_dir, columns) = columns(&schema(), &documents);
         for condition in conditions {
