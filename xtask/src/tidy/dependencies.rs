@@ -14,8 +14,8 @@ const TESTKIT: &str = "treffer-testkit";
 const XTASK: &str = "xtask";
 
 /// Crates of one layer: none may depend on another.
-const SIBLINGS: [&str; 9] = [
-    API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, FUSION, EVAL,
+const SIBLINGS: [&str; 10] = [
+    API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, COLUMNS, FUSION, EVAL,
 ];
 const CORPUS: &str = "treffer-corpus";
 const BM25: &str = "treffer-bm25";
@@ -23,11 +23,12 @@ const MODELS: &str = "treffer-models";
 const ENCODER: &str = "treffer-encoder";
 const DENSE: &str = "treffer-dense";
 const STORE: &str = "treffer-store";
+const COLUMNS: &str = "treffer-columns";
 const FUSION: &str = "treffer-fusion";
 const EVAL: &str = "treffer-eval";
 
 /// The members, each with those that it may depend on.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     (TYPES, &[]),
     // Durable writing and verified reading; depends on no other member.
     (DISK, &[]),
@@ -40,12 +41,15 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     (ENCODER, &[TYPES, KERNELS]),
     (DENSE, &[TYPES, DISK]),
     (STORE, &[TYPES, DISK]),
+    (COLUMNS, &[TYPES, DISK]),
     (FUSION, &[TYPES]),
     (EVAL, &[TYPES, DISK]),
     // Models are handed to it, so that a program with its own compiles no others.
     (
         ENGINE,
-        &[TYPES, DISK, API, CORPUS, BM25, DENSE, STORE, FUSION, EVAL],
+        &[
+            TYPES, DISK, API, CORPUS, BM25, DENSE, STORE, COLUMNS, FUSION, EVAL,
+        ],
     ),
     (REPORT, &[TYPES, DISK, API, FUSION, EVAL, ENGINE]),
     // The engine with its models; its requests are made of types of corpus and eval.
@@ -54,8 +58,8 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     (
         CLI,
         &[
-            TYPES, DISK, KERNELS, API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, FUSION, EVAL,
-            ENGINE, REPORT, FACADE,
+            TYPES, DISK, KERNELS, API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, COLUMNS,
+            FUSION, EVAL, ENGINE, REPORT, FACADE,
         ],
     ),
     (TESTKIT, &[TYPES]),
