@@ -1,5 +1,6 @@
 //! The parts of one generation of an index, opened: what readers and writers share.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -75,6 +76,14 @@ impl IndexData {
     /// # Errors
     /// If the index has none, or they are damaged.
     pub(crate) fn open_dense(&self) -> Result<DenseIndex, Error> {
+        self.open_dense_of(0..self.manifest.segments.len())
+    }
+
+    /// Opens the vectors of some segments.
+    ///
+    /// # Errors
+    /// As [`open_dense`](Self::open_dense).
+    pub(crate) fn open_dense_of(&self, range: Range<usize>) -> Result<DenseIndex, Error> {
         let folders = folders(&self.dir, &self.manifest, parts::DENSE)?;
         let mut first_doc = 0;
         let mut dense_parts = Vec::with_capacity(folders.len());
@@ -90,7 +99,7 @@ impl IndexData {
             });
             first_doc += segment.documents;
         }
-        DenseIndex::open(&dense_parts).map_err(part("open", "dense part", &self.dir))
+        DenseIndex::open(&dense_parts[range]).map_err(part("open", "dense part", &self.dir))
     }
 
     /// The folder of the index.

@@ -31,8 +31,8 @@ pub(super) fn rebuild_affected(
     let blueprint = &data.manifest().blueprint;
     let building = workplace.building();
     let new = building.join(NEW_SEGMENT).join(parts::BM25);
-    let new = Bm25Index::open_folder(&new, &blueprint.bm25);
-    let words = new.map_err(part("open", "BM25 part", &building))?.pieces();
+    let words = Bm25Index::open_one(&new, &blueprint.bm25).and_then(|new| new.pieces());
+    let words = words.map_err(part("read", "BM25 part", &building))?;
     let affected = data.bm25.parts_affected_by(&words);
     let affected = affected.map_err(part("read", "BM25 part", data.dir()))?;
     let mut rebuilt = Vec::with_capacity(affected.len());

@@ -159,7 +159,7 @@ impl DenseEncoding<'_> {
             return Ok(None);
         }
         let dir = self.segment.join(parts::BM25);
-        let bm25 = Bm25Index::open_folder(&dir, &self.blueprint.bm25);
+        let bm25 = Bm25Index::open_one(&dir, &self.blueprint.bm25);
         Ok(Some(Languages {
             bm25: bm25.map_err(part("open", "BM25 part", &dir))?,
             unit: self.blueprint.bm25_unit(),

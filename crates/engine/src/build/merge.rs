@@ -1,10 +1,11 @@
 //! Several segments into one, without what is deleted.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
-use treffer_dense::{DenseIndex, DenseWriter};
+use treffer_dense::DenseWriter;
 use treffer_types::{DocId, PassageId, Progress};
 
 use super::bm25_parts::languages_of;
@@ -150,6 +151,7 @@ impl Merging<'_> {
         let unit = blueprint.bm25_unit();
         // Also the words of the other segments: compounds are cut alike in all.
         let pieces = data.bm25.pieces();
+        let pieces = pieces.map_err(part("read", "BM25 part", data.dir()))?;
         let mut writer = DocumentWriter::create(self.dir, blueprint, pieces, None)?;
         let failed = || part("read", "store", data.dir());
         let n = docs.len() as u64;
@@ -179,33 +181,26 @@ impl Merging<'_> {
         let Some(dense) = &self.data.manifest().blueprint.dense else {
             return Ok(());
         };
-        let old = self.data.open_dense()?;
+        let old = self.data.open_dense_of(self.range.clone())?;
+        let Some(dimension) = old.dimension() else {
+            return Err(Error::Damaged {
+                path: self.data.dir().into(),
+                what: "its vectors have no dimension".into(),
+            });
+        };
         let dir = self.dir.join(parts::DENSE);
         let failed = || part("write", "dense part", &dir);
-        let writer = DenseWriter::create(&dir, old.dimension(), &dense.graph, dense.storage);
+        let writer = DenseWriter::create(&dir, dimension, &dense.graph, dense.storage);
         let mut writer = writer.map_err(failed())?;
-        copy(&old, docs, &mut writer).map_err(failed())?;
+        let new: HashMap<DocId, DocId> = docs.iter().copied().zip((0..).map(DocId)).collect();
+        let renumber = |old: PassageId| PassageId {
+            // A document that is not there is refused, as all others come before it.
+            doc: new.get(&old.doc).copied().unwrap_or(DocId(0)),
+            ..old
+        };
+        writer.copy_from(&old, renumber).map_err(failed())?;
         let seal = finish(writer, &dir, self.progress)?;
         parts.insert(parts::DENSE.to_owned(), seal);
         Ok(())
     }
-}
-
-fn copy(
-    old: &DenseIndex,
-    docs: &[DocId],
-    writer: &mut DenseWriter,
-) -> Result<(), treffer_dense::Error> {
-    for (doc, new) in docs.iter().zip(0..) {
-        for passage in old.passages_of(*doc)? {
-            if let Some(vector) = old.vector(passage)? {
-                let id = PassageId {
-                    doc: DocId(new),
-                    passage: passage.passage,
-                };
-                writer.add(id, &vector)?;
-            }
-        }
-    }
-    Ok(())
 }

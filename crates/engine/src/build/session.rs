@@ -298,7 +298,8 @@ impl<'a> Session<'a> {
 
     fn new_batch(&self) -> Result<Batch, Error> {
         let building = self.workplace.begin()?;
-        let mut pieces = self.data.bm25.pieces();
+        let pieces = self.data.bm25.pieces();
+        let mut pieces = pieces.map_err(part("read", "BM25 part", self.workplace.dir()))?;
         pieces.extend(self.writing.pieces.iter().cloned());
         let splitter = self.writing.splitter.clone();
         let dir = building.join(NEW_SEGMENT);

@@ -55,10 +55,10 @@ impl<'a> Vectors<'a> {
         let scans = self.index.len() < self.parameters.exact_below;
         let near = |vector: &[f32]| {
             let found = if scans {
-                self.index.exact(vector, depth)
+                self.index.exact(vector, depth, None)
             } else {
                 let ef_search = self.parameters.ef_search.max(depth);
-                self.index.search(vector, depth, ef_search)
+                self.index.search(vector, depth, ef_search, None)
             };
             let found = found.map_err(self.failed())?;
             Ok(found.into_iter().map(|(passage, _)| passage.doc).collect())

@@ -62,7 +62,7 @@ struct Bm25Query<'a> {
 
 impl StageQuery for Bm25Query<'_> {
     fn retrieve(&self, depth: usize) -> Result<Vec<Found>, BoxError> {
-        let found = self.stage.index.search(self.text, depth)?;
+        let found = self.stage.index.search(self.text, depth, None)?;
         found.into_iter().map(|found| self.of_row(found)).collect()
     }
 

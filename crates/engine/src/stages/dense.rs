@@ -85,14 +85,14 @@ impl StageQuery for DenseQuery<'_> {
             // More than the profile's depth where several passages are of one document.
             Some(ef_search) => self
                 .index
-                .search(&self.vector, depth, ef_search.max(depth))?,
-            None => self.index.exact(&self.vector, depth)?,
+                .search(&self.vector, depth, ef_search.max(depth), None)?,
+            None => self.index.exact(&self.vector, depth, None)?,
         };
         Ok(found.into_iter().map(of_passage).collect())
     }
 
     fn rank_all(&self) -> Result<Vec<Found>, BoxError> {
-        let found = self.index.exact(&self.vector, self.index.len())?;
+        let found = self.index.exact(&self.vector, self.index.len(), None)?;
         Ok(found.into_iter().map(of_passage).collect())
     }
 
