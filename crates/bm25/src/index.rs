@@ -257,7 +257,7 @@ impl Bm25Index {
         } = self.analysis.document(text, language.into());
         for word in words {
             for_each_part(&word, &mut |part: &str| self.is_piece(part), &mut |part| {
-                terms.push(part.to_owned())
+                terms.push(part.to_owned());
             })?;
         }
         Ok((terms, length))

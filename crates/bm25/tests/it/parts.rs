@@ -220,7 +220,7 @@ fn spread_docs() -> impl Strategy<Value = Vec<Spread>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn many_parts_are_as_one_index_of_the_live_documents(
