@@ -162,8 +162,8 @@ fn check_part(
             .map(|bm25| {
                 bm25.verify(report);
                 match manifest.blueprint.bm25_unit() {
-                    Unit::Document => (Content::Documents(bm25.n_docs()), documents),
-                    Unit::Passage => (Content::Passages(bm25.n_docs()), passages),
+                    Unit::Document => (Content::Documents(bm25.n_rows()), documents),
+                    Unit::Passage => (Content::Passages(bm25.n_rows()), passages),
                 }
             })
             .map_err(|error| error_chain(&error)),

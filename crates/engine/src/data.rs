@@ -102,6 +102,21 @@ impl IndexData {
         DenseIndex::open(&dense_parts[range]).map_err(part("open", "dense part", &self.dir))
     }
 
+    /// The inverted index of some segments, as if nothing were deleted in them.
+    ///
+    /// # Errors
+    /// If they are damaged.
+    pub(crate) fn bm25_of(&self, segments: &[usize]) -> Result<Bm25Index, Error> {
+        let blueprint = &self.manifest.blueprint;
+        let mut folders = Vec::with_capacity(segments.len());
+        for segment in segments.iter().map(|at| &self.manifest.segments[*at]) {
+            let folder = segment.folder(&self.dir, parts::BM25)?;
+            folders.push((folder, rows(segment, blueprint.bm25_unit())));
+        }
+        let parts = folders.iter().map(|(folder, rows)| ((folder, *rows), None));
+        open_bm25_parts(parts, &blueprint.bm25)
+    }
+
     /// The folder of the index.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -132,19 +147,28 @@ fn open_bm25(
 ) -> Result<Bm25Index, Error> {
     let unit = manifest.blueprint.bm25_unit();
     let folders = folders(dir, manifest, parts::BM25)?;
+    let counts = manifest.segments.iter().map(|segment| rows(segment, unit));
+    open_bm25_parts(folders.iter().zip(counts).zip(deleted), config)
+}
+
+/// Opens an inverted index of these folders, each with the number of its rows and those of them
+/// that are deleted.
+pub(crate) fn open_bm25_parts<'a>(
+    folders: impl Iterator<Item = ((&'a PathBuf, u32), Option<Arc<FixedBitSet>>)>,
+    config: &Bm25Config,
+) -> Result<Bm25Index, Error> {
     let mut first = 0;
-    let mut bm25_parts = Vec::with_capacity(folders.len());
-    for ((dir, deleted), segment) in folders.iter().zip(deleted).zip(&manifest.segments) {
+    let mut bm25_parts = Vec::new();
+    for ((dir, rows), deleted) in folders {
         bm25_parts.push(Bm25Part {
             dir,
             first,
             deleted,
         });
-        first += rows(segment, unit);
+        first += rows;
     }
-    let bm25 = Bm25Index::open(&bm25_parts, config);
-    let bm25 = bm25.map_err(part("open", "BM25 part", dir))?;
-    Ok(bm25)
+    let place = bm25_parts.first().map_or(Path::new(""), |part| part.dir);
+    Bm25Index::open(&bm25_parts, config).map_err(part("open", "BM25 part", place))
 }
 
 /// How many rows the inverted index of a segment has.

@@ -10,48 +10,89 @@ use treffer_bm25::Bm25Index;
 use treffer_disk::SealRecord;
 use treffer_types::{DocId, Language, Progress};
 
-use super::commit::{NEW_SEGMENT, Workplace};
-use super::documents::{add_rows, bm25_writer};
-use crate::data::{IndexData, rows};
+use super::commit::{Move, NEW_SEGMENT, Workplace};
+use super::documents::{Words, add_rows, bm25_writer};
+use crate::data::{IndexData, open_bm25_parts, rows};
 use crate::error::{Error, part, stop_if_asked};
-use crate::manifest::parts;
+use crate::manifest::{Manifest, Segment, part_of, parts};
 use crate::passages::Unit;
 
 /// Documents between two reports of progress.
 const REPORT_EVERY: u32 = 1024;
 
-/// Writes the inverted indexes anew that the new segment affects: for each, the place of its
-/// segment, the name of its folder within the segment, and its seal. Until the commit, the folder
-/// is where the generation is built, with the segment's name before its own.
-pub(super) fn rebuild_affected(
-    data: &IndexData,
-    workplace: &Workplace,
-    progress: &dyn Progress,
-) -> Result<Vec<(usize, String, SealRecord)>, Error> {
-    let blueprint = &data.manifest().blueprint;
-    let building = workplace.building();
-    let new = building.join(NEW_SEGMENT).join(parts::BM25);
-    let words = Bm25Index::open_one(&new, &blueprint.bm25).and_then(|new| new.pieces());
-    let words = words.map_err(part("read", "BM25 part", &building))?;
-    let affected = data.bm25.parts_affected_by(&words);
-    let affected = affected.map_err(part("read", "BM25 part", data.dir()))?;
-    let mut rebuilt = Vec::with_capacity(affected.len());
-    for at in affected {
-        let segment = &data.manifest().segments[at];
-        let folder = format!("{}-{}", parts::BM25, workplace.generation());
-        let dir = building.join(format!("{}-{folder}", segment.name));
-        let seal = rebuild(data, at, &dir, words.clone(), progress)?;
-        rebuilt.push((at, folder, seal));
-    }
-    Ok(rebuilt)
+/// Writes the inverted indexes anew of segments that stay.
+pub(super) struct Rebuilding<'a> {
+    /// What the last commit holds.
+    pub(super) data: &'a IndexData,
+    pub(super) workplace: &'a Workplace,
+    pub(super) progress: &'a dyn Progress,
 }
 
-/// Writes the inverted index of one segment anew. Deleted documents keep their rows, empty.
+impl Rebuilding<'_> {
+    /// Writes those anew that are affected when, of the segments of the last commit, those at the
+    /// places `kept` are left, and the segment `new` is added, which is complete where the
+    /// generation is built. Puts the new folders into the manifest, and says where they belong.
+    pub(super) fn run(
+        &self,
+        manifest: &mut Manifest,
+        kept: &[usize],
+        new: Option<&Segment>,
+    ) -> Result<Vec<Move>, Error> {
+        let data = self.data;
+        let unit = data.manifest().blueprint.bm25_unit();
+        let mut folders = Vec::with_capacity(kept.len() + 1);
+        for at in kept {
+            let segment = &data.manifest().segments[*at];
+            let folder = segment.folder(data.dir(), parts::BM25)?;
+            folders.push((folder, rows(segment, unit)));
+        }
+        let building = self.workplace.building();
+        folders.extend(new.map(|segment| {
+            let folder = building.join(NEW_SEGMENT).join(parts::BM25);
+            (folder, rows(segment, unit))
+        }));
+        let parts = folders.iter().map(|(folder, rows)| ((folder, *rows), None));
+        let index = open_bm25_parts(parts, &data.manifest().blueprint.bm25)?;
+        let failed = || part("read", "BM25 part", data.dir());
+        let affected = index.parts_affected_by(&[]).map_err(failed())?;
+        // One that is new is cut as all words say.
+        let affected: Vec<usize> = affected.into_iter().filter(|nth| *nth < kept.len()).collect();
+        if affected.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = index.pieces().map_err(failed())?;
+        let mut moves = Vec::with_capacity(affected.len());
+        for nth in affected {
+            let (at, (old, _)) = (kept[nth], &folders[nth]);
+            let own = Bm25Index::open_one(old, &data.manifest().blueprint.bm25);
+            let words = Words {
+                own: own.and_then(|own| own.pieces()).map_err(failed())?,
+                known: known.clone(),
+            };
+            let name = &data.manifest().segments[at].name;
+            let folder = format!("{}-{}", parts::BM25, self.workplace.generation());
+            let from = format!("{name}-{folder}");
+            let seal = rebuild(data, at, &building.join(&from), words, self.progress)?;
+            if let Some(segment) = manifest.segments.iter_mut().find(|one| one.name == *name) {
+                segment.parts.retain(|name, _| part_of(name) != parts::BM25);
+                segment.parts.insert(folder.clone(), seal);
+            }
+            moves.push(Move {
+                from,
+                to: vec![name.clone(), folder],
+            });
+        }
+        Ok(moves)
+    }
+}
+
+/// Writes the inverted index of one segment anew. Deleted documents keep their rows, empty, and
+/// their words, which other segments may be cut into.
 fn rebuild(
     data: &IndexData,
     at: usize,
     dir: &Path,
-    words: Vec<String>,
+    words: Words,
     progress: &dyn Progress,
 ) -> Result<SealRecord, Error> {
     let blueprint = &data.manifest().blueprint;

@@ -73,19 +73,19 @@ impl AddAssign for PassageCounts {
 }
 
 impl DocumentWriter {
-    /// Begins a segment in `dir`. Compounds may be cut into `pieces` as well as into words of the
-    /// documents.
+    /// Begins a segment in `dir`. Compounds may be cut into words of the documents and into
+    /// these.
     pub(super) fn create(
         dir: &Path,
         blueprint: &Blueprint,
-        pieces: Vec<String>,
+        words: Words,
         splitter: Option<Arc<Splitter>>,
     ) -> Result<Self, Error> {
         let store = dir.join(parts::STORE);
         Ok(DocumentWriter {
             dir: dir.into(),
             store: StoreWriter::create(&store).map_err(part("create", "store", &store))?,
-            bm25: bm25_writer(&dir.join(parts::BM25), blueprint, pieces)?,
+            bm25: bm25_writer(&dir.join(parts::BM25), blueprint, words)?,
             bm25_unit: blueprint.bm25_unit(),
             splitter,
             documents: 0,
@@ -195,15 +195,25 @@ impl DocumentWriter {
     }
 }
 
-/// Begins an inverted index that compounds are cut for into `pieces` and its own words.
+/// Words that compounds are cut into besides those of the documents at hand.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Words {
+    /// Those that stay with the segment.
+    pub(super) own: Vec<String>,
+    /// Those of other segments.
+    pub(super) known: Vec<String>,
+}
+
+/// Begins an inverted index.
 pub(super) fn bm25_writer(
     dir: &Path,
     blueprint: &Blueprint,
-    pieces: Vec<String>,
+    words: Words,
 ) -> Result<Bm25Writer, Error> {
     let writer = Bm25Writer::create(dir, &blueprint.bm25);
     let mut writer = writer.map_err(part("create", "BM25 part", dir))?;
-    let added = writer.add_pieces(pieces);
+    let Words { own, known } = words;
+    let added = writer.add_pieces(own).and_then(|()| writer.know_pieces(known));
     added.map_err(part("write", "BM25 part", dir))?;
     Ok(writer)
 }

@@ -8,9 +8,9 @@ use std::time::Instant;
 use treffer_dense::DenseWriter;
 use treffer_types::{DocId, PassageId, Progress};
 
-use super::bm25_parts::languages_of;
+use super::bm25_parts::{Rebuilding, languages_of};
 use super::commit::{Move, NEW_SEGMENT, Workplace};
-use super::documents::{DocumentWriter, Written};
+use super::documents::{DocumentWriter, Words, Written};
 use super::encoding::finish;
 use super::policy::{Size, choose};
 use super::session::{Kind, Session, Writing};
@@ -85,15 +85,23 @@ pub(super) fn by_policy(session: &mut Session<'_>) -> Result<(), Error> {
 /// Merges neighboring segments and commits that.
 fn merge(session: &mut Session<'_>, range: Range<usize>) -> Result<(), Error> {
     let start = Instant::now();
+    let others = (0..session.manifest.segments.len()).filter(|at| !range.contains(at));
+    let others: Vec<usize> = others.collect();
     let merged = Merging {
         data: &session.data,
         range: range.clone(),
+        others: others.clone(),
         dir: &session.workplace.begin()?.join(NEW_SEGMENT),
         progress: session.progress,
     }
     .run(segment_name(session.workplace.generation()))?;
     let mut manifest = session.manifest.clone();
-    let mut moves = Vec::new();
+    let rebuilding = Rebuilding {
+        data: &session.data,
+        workplace: &session.workplace,
+        progress: session.progress,
+    };
+    let mut moves = rebuilding.run(&mut manifest, &others, merged.as_ref())?;
     moves.extend(merged.as_ref().map(|segment| Move {
         from: NEW_SEGMENT.to_owned(),
         to: vec![segment.name.clone()],
@@ -107,6 +115,8 @@ fn merge(session: &mut Session<'_>, range: Range<usize>) -> Result<(), Error> {
 struct Merging<'a> {
     data: &'a IndexData,
     range: Range<usize>,
+    /// The other segments.
+    others: Vec<usize>,
     /// Where the new segment is built.
     dir: &'a Path,
     progress: &'a dyn Progress,
@@ -149,10 +159,13 @@ impl Merging<'_> {
         let data = self.data;
         let blueprint = &data.manifest().blueprint;
         let unit = blueprint.bm25_unit();
-        // Also the words of the other segments: compounds are cut alike in all.
-        let pieces = data.bm25.pieces();
-        let pieces = pieces.map_err(part("read", "BM25 part", data.dir()))?;
-        let mut writer = DocumentWriter::create(self.dir, blueprint, pieces, None)?;
+        // Also words of the other segments, because compounds are cut alike in all.
+        let known = data.bm25_of(&self.others)?.pieces();
+        let words = Words {
+            own: Vec::new(),
+            known: known.map_err(part("read", "BM25 part", data.dir()))?,
+        };
+        let mut writer = DocumentWriter::create(self.dir, blueprint, words, None)?;
         let failed = || part("read", "store", data.dir());
         let n = docs.len() as u64;
         self.progress.begin("merging segments", Some(n), "documents");

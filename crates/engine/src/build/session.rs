@@ -9,16 +9,16 @@ use fixedbitset::FixedBitSet;
 use treffer_corpus::Origin;
 use treffer_types::{DocId, Document, Embedder, Progress};
 
-use super::bm25_parts::rebuild_affected;
+use super::bm25_parts::Rebuilding;
 use super::commit::{Commit, Committed, Move, NEW_SEGMENT, Workplace};
-use super::documents::{DocumentWriter, PassageCounts, Written};
+use super::documents::{DocumentWriter, PassageCounts, Words, Written};
 use super::encoding::{Cut, DenseEncoding, SameTexts};
 use super::language::{RecordLanguages, UnreadLanguages};
 use super::language_shift::LanguageShift;
 use super::reading::{Kept, duplicate};
 use crate::data::IndexData;
 use crate::error::{Error, part};
-use crate::manifest::{Manifest, Segment, part_of, parts, segment_name};
+use crate::manifest::{Manifest, Segment, parts, segment_name};
 use crate::passages::Splitter;
 
 /// What a run is for.
@@ -59,7 +59,7 @@ pub(super) struct Writing<'a> {
     pub(super) embedder: Option<Arc<dyn Embedder>>,
     pub(super) splitter: Option<Arc<Splitter>>,
     pub(super) languages: RecordLanguages,
-    /// Words that compounds may be cut into besides those of the documents.
+    /// Words of a list that compounds may be cut into.
     pub(super) pieces: Vec<String>,
     /// Documents after which a batch is committed; `None` commits all at the end.
     pub(super) commit_every: Option<u32>,
@@ -200,16 +200,13 @@ impl<'a> Session<'a> {
         manifest.unfinished = unfinished;
         if let Some(batch) = batch {
             let segment = self.finish_batch(batch)?;
-            let rebuilt = rebuild_affected(&self.data, &self.workplace, self.progress)?;
-            for (at, folder, seal) in rebuilt {
-                let old = &mut manifest.segments[at];
-                old.parts.retain(|name, _| part_of(name) != parts::BM25);
-                old.parts.insert(folder.clone(), seal);
-                moves.push(Move {
-                    from: format!("{}-{folder}", old.name),
-                    to: vec![old.name.clone(), folder],
-                });
-            }
+            let all: Vec<usize> = (0..manifest.segments.len()).collect();
+            let rebuilding = Rebuilding {
+                data: &self.data,
+                workplace: &self.workplace,
+                progress: self.progress,
+            };
+            moves.extend(rebuilding.run(&mut manifest, &all, Some(&segment))?);
             moves.push(Move {
                 from: NEW_SEGMENT.to_owned(),
                 to: vec![segment.name.clone()],
@@ -298,13 +295,15 @@ impl<'a> Session<'a> {
 
     fn new_batch(&self) -> Result<Batch, Error> {
         let building = self.workplace.begin()?;
-        let pieces = self.data.bm25.pieces();
-        let mut pieces = pieces.map_err(part("read", "BM25 part", self.workplace.dir()))?;
-        pieces.extend(self.writing.pieces.iter().cloned());
+        let known = self.data.bm25.pieces();
+        let words = Words {
+            own: self.writing.pieces.clone(),
+            known: known.map_err(part("read", "BM25 part", self.workplace.dir()))?,
+        };
         let splitter = self.writing.splitter.clone();
         let dir = building.join(NEW_SEGMENT);
         Ok(Batch {
-            writer: DocumentWriter::create(&dir, &self.manifest.blueprint, pieces, splitter)?,
+            writer: DocumentWriter::create(&dir, &self.manifest.blueprint, words, splitter)?,
             same_texts: HashMap::new(),
         })
     }

@@ -105,7 +105,7 @@ impl World {
             .vector;
         let n = self.documents.len();
         let mut scores = vec![f32::NAN; n];
-        for (passage, score) in self.dense.exact(&vector, n).unwrap() {
+        for (passage, score) in self.dense.exact(&vector, n, None).unwrap() {
             scores[passage.doc.0 as usize] = score.value();
         }
         for (rounded, exact) in scores.iter().zip(self.cosine(query)) {
