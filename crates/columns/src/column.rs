@@ -35,6 +35,11 @@ pub(crate) trait Code: Number + Copy + Ord + Into<u64> + TryFrom<u64> {}
 
 impl<T: Number + Copy + Ord + Into<u64> + TryFrom<u64>> Code for T {}
 
+/// A code of any width.
+pub(crate) fn wide<T: Code>(code: T) -> u64 {
+    code.into()
+}
+
 /// Runs an expression on the numbers of whatever width.
 macro_rules! with_codes {
     ($codes:expr, $numbers:ident => $run:expr) => {
@@ -79,9 +84,10 @@ impl Column {
             4 => Codes::Four(Numbers::new(clone(), Header::BYTES, n_codes)?),
             _ => Codes::Eight(Numbers::new(clone(), Header::BYTES, n_codes)?),
         };
-        let starts = match header.is_single {
-            true => None,
-            false => Some(Numbers::new(clone(), after_codes, n_docs as usize + 1)?),
+        let starts = if header.is_single {
+            None
+        } else {
+            Some(Numbers::new(clone(), after_codes, n_docs as usize + 1)?)
         };
         let words = match field_type {
             FieldType::Keyword => Some(Dictionary::open(
@@ -139,11 +145,11 @@ impl Column {
         match self.places(doc)? {
             Some(places) => with_codes!(&self.codes, codes => {
                 for &code in codes.slice(places)? {
-                    visit(self.checked(u64::from(code))?)?;
+                    visit(self.checked(wide(code))?)?;
                 }
             }),
             None => {
-                let stored = with_codes!(&self.codes, codes => u64::from(codes.get(doc as usize)?));
+                let stored = with_codes!(&self.codes, codes => wide(codes.get(doc as usize)?));
                 if let Some(code) = stored.checked_sub(1) {
                     visit(self.checked(code)?)?;
                 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use fixedbitset::FixedBitSet;
 use serde::Serialize;
 
-use crate::column::{Code, Column, with_codes};
+use crate::column::{Code, Column, wide, with_codes};
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::value::Value;
@@ -46,7 +46,7 @@ impl FacetCounts {
         let mut values: Vec<FacetCount> = counts
             .map(|(value, count)| FacetCount { value, count })
             .collect();
-        values.sort_by(|a, b| order(a, b));
+        values.sort_by(order);
         FacetCounts {
             n_values: values.len(),
             values,
@@ -155,12 +155,12 @@ impl Column {
                     let before = found.len();
                     match starts {
                         None => {
-                            let code: u64 = codes[doc].into();
+                            let code = wide(codes[doc]);
                             found.extend(code.checked_sub(1));
                         }
                         Some(starts) => {
                             let own = self.own(codes, starts, doc)?;
-                            found.extend(own.iter().map(|&code| -> u64 { code.into() }));
+                            found.extend(own.iter().map(|&code| wide(code)));
                         }
                     }
                     n_present += u64::from(found.len() > before);

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use fixedbitset::FixedBitSet;
 use treffer_types::DocId;
 
-use crate::column::with_codes;
+use crate::column::{wide, with_codes};
 use crate::columns::Columns;
 use crate::error::Error;
 use crate::value::Value;
@@ -112,7 +112,7 @@ impl Columns {
             Some(column) if column.header.is_single => with_codes!(&column.codes, codes => {
                 let codes = codes.slice(0..codes.len())?;
                 for doc in docs {
-                    let code: u64 = codes[doc as usize].into();
+                    let code = wide(codes[doc as usize]);
                     push(code.checked_sub(1), doc);
                 }
             }),

@@ -202,10 +202,11 @@ proptest! {
                 let by = SortBy { field: field.to_owned(), descending };
                 let mut order: Vec<usize> = docs.ones().collect();
                 order.sort_by(|&a, &b| {
-                    let [a, b] = [a, b].map(|doc| match descending {
-                        false => expected[doc].first(),
-                        true => expected[doc].last(),
-                    });
+                    let [a, b] = [a, b].map(|doc| if descending {
+ expected[doc].last()
+ } else {
+ expected[doc].first()
+ });
                     match (a, b) {
                         (Some(a), Some(b)) if descending => b.cmp(a),
                         (Some(a), Some(b)) => a.cmp(b),

@@ -156,7 +156,7 @@ struct Binder<'f> {
 impl Binder<'_> {
     fn within(&self, lower: &Bound<Word>, upper: &Bound<Word>) -> Result<BoundTest, FilterError> {
         let test = if self.field_type == FieldType::Keyword {
-            self.words(lower, upper)
+            words(lower, upper)
         } else {
             self.keys(lower, upper)?
         };
@@ -172,21 +172,6 @@ impl Binder<'_> {
             let field = self.field.to_owned();
             FilterError::new(span, FilterErrorKind::EmptyRange { field })
         })
-    }
-
-    /// `None` if nothing can be within.
-    fn words(&self, lower: &Bound<Word>, upper: &Bound<Word>) -> Option<BoundTest> {
-        let owned = |bound: &Bound<Word>| bound.as_ref().map(|word| word.text.to_string());
-        let (lower, upper) = (owned(lower), owned(upper));
-        let is_empty = match (&lower, &upper) {
-            (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
-            (Bound::Included(lower), Bound::Included(upper)) => lower > upper,
-            (
-                Bound::Included(lower) | Bound::Excluded(lower),
-                Bound::Included(upper) | Bound::Excluded(upper),
-            ) => lower >= upper,
-        };
-        (!is_empty).then_some(BoundTest::Words(lower, upper))
     }
 
     /// `None` if nothing can be within.
@@ -235,4 +220,19 @@ impl Binder<'_> {
             FilterError::new(word.span.clone(), kind)
         })
     }
+}
+
+/// `None` if nothing can be within.
+fn words(lower: &Bound<Word>, upper: &Bound<Word>) -> Option<BoundTest> {
+    let owned = |bound: &Bound<Word>| bound.as_ref().map(|word| word.text.to_string());
+    let (lower, upper) = (owned(lower), owned(upper));
+    let is_empty = match (&lower, &upper) {
+        (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+        (Bound::Included(lower), Bound::Included(upper)) => lower > upper,
+        (
+            Bound::Included(lower) | Bound::Excluded(lower),
+            Bound::Included(upper) | Bound::Excluded(upper),
+        ) => lower >= upper,
+    };
+    (!is_empty).then_some(BoundTest::Words(lower, upper))
 }

@@ -163,9 +163,10 @@ impl Parser<'_> {
             let message = "write a value without `*` after a comparison";
             return Err(FilterError::syntax(start..self.scanner.at, message));
         };
-        let bound = match with_equal {
-            true => Bound::Included(word),
-            false => Bound::Excluded(word),
+        let bound = if with_equal {
+            Bound::Included(word)
+        } else {
+            Bound::Excluded(word)
         };
         Ok(match sign {
             '<' => Test::Within(Bound::Unbounded, bound),
