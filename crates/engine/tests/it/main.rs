@@ -19,3 +19,4 @@ mod rerank;
 mod support;
 mod topics;
 mod tune;
+mod updates;
