@@ -172,7 +172,7 @@ pub fn build(
         passed_over,
     } = read_into(&mut session, reading)?;
     session.commit(false)?;
-    merge::by_policy(&mut session)?;
+    merge::by_policy(&mut session);
     let (counts, unread_languages, manifest) = session.into_counts();
     Ok(BuildReport {
         documents: manifest.n_documents(),

@@ -14,6 +14,7 @@ use super::documents::{DocumentWriter, Words, Written};
 use super::encoding::finish;
 use super::policy::{Size, choose};
 use super::session::{Kind, Session, Writing};
+use crate::check::error_chain;
 use crate::data::IndexData;
 use crate::error::{Error, part, stop_if_asked};
 use crate::passages::Unit;
@@ -66,7 +67,19 @@ pub fn compact(dir: &Path, progress: &dyn Progress) -> Result<CompactReport, Err
 }
 
 /// Merges segments of a session, which has committed everything, as long as the policy says so.
-pub(super) fn by_policy(session: &mut Session<'_>) -> Result<(), Error> {
+/// If that fails or is to stop, the documents are there all the same, so it is a warning.
+pub(super) fn by_policy(session: &mut Session<'_>) {
+    match merge_as_long_as_it_pays(session) {
+        Ok(()) | Err(Error::Cancelled) => {}
+        Err(error) => {
+            let cause = error_chain(&error);
+            let warning = format!("segments could not be merged, which is needed only for speed: {cause}");
+            session.counts.warnings.push(warning);
+        }
+    }
+}
+
+fn merge_as_long_as_it_pays(session: &mut Session<'_>) -> Result<(), Error> {
     loop {
         let segments = session.manifest.segments.iter();
         let sizes: Vec<Size> = segments

@@ -113,7 +113,7 @@ pub fn add(
     } = read_into(&mut session, reading)?;
     session.commit(false)?;
     if request.merges {
-        merge::by_policy(&mut session)?;
+        merge::by_policy(&mut session);
     }
     let (counts, unread_languages, manifest) = session.into_counts();
     Ok(AddReport {
@@ -200,7 +200,7 @@ pub fn delete(request: &DeleteRequest<'_>, progress: &dyn Progress) -> Result<De
     }
     session.commit(false)?;
     if request.merges {
-        merge::by_policy(&mut session)?;
+        merge::by_policy(&mut session);
     }
     let (counts, _, manifest) = session.into_counts();
     Ok(DeleteReport {
