@@ -12,6 +12,7 @@
 //! | `commit` | the writer's lock, the commit, cleaning up |
 //! | `reading`, `documents`, `encoding` | from inputs to the parts of a new segment |
 //! | `bm25_parts` | inverted indexes that are written anew |
+//! | `repair` | what is damaged, made again from what is not |
 
 mod bm25_parts;
 mod commit;
@@ -22,6 +23,7 @@ mod language_shift;
 mod merge;
 mod policy;
 mod reading;
+mod repair;
 mod session;
 mod update;
 mod words;
@@ -37,14 +39,13 @@ use treffer_types::{Document, Embedder, PairScorer, Progress};
 
 use self::commit::{Workplace, next_generation, refuse_foreign};
 pub use self::documents::PassageCounts;
-pub use self::language::UnreadLanguages;
 use self::language::RecordLanguages;
+pub use self::language::UnreadLanguages;
 pub use self::merge::{CompactReport, compact};
 use self::reading::{Counts, Kept, Reading, duplicate};
+pub use self::repair::{RepairReport, repair};
 use self::session::{Kind, Session, Writing};
-pub use self::update::{
-    AddReport, AddRequest, DeleteReport, DeleteRequest, add, delete,
-};
+pub use self::update::{AddReport, AddRequest, DeleteReport, DeleteRequest, add, delete};
 pub use self::words::read_pieces;
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
@@ -137,7 +138,11 @@ pub fn build(
     } = load_models(request.config, source)?;
     let splitter = splitter(&mut blueprint, embedder.as_ref(), scorer)?;
     let (pieces, bad_words) = read_words(request, on_problem)?;
-    let kind = if old.is_some() { Kind::Resume } else { Kind::Build };
+    let kind = if old.is_some() {
+        Kind::Resume
+    } else {
+        Kind::Build
+    };
     let manifest = match old {
         None => new_manifest(request.config, &workplace, blueprint, models),
         Some(old) if old.blueprint == blueprint && old.models == models => old,

@@ -110,7 +110,10 @@ fn check_ids(data: &IndexData, report: &mut Report<'_>) -> Result<(), Error> {
         let found = data.store.find(id).map_err(failed())?;
         if found != Some(doc) {
             let found = found.map_or("none".to_owned(), |found| found.0.to_string());
-            let what = format!("document {} has the id `{id}`, by which document {found} is found", doc.0);
+            let what = format!(
+                "document {} has the id `{id}`, by which document {found} is found",
+                doc.0
+            );
             report(data.dir(), what);
         }
         n += 1;
@@ -134,7 +137,13 @@ fn check_segment(manifest: &Manifest, segment: &Segment, dir: &Path, report: &mu
         report(&path_of(&error, &place), error_chain(&error));
     }
     for folder in segment.parts.keys() {
-        check_part(manifest, segment, part_of(folder), &place.join(folder), report);
+        check_part(
+            manifest,
+            segment,
+            part_of(folder),
+            &place.join(folder),
+            report,
+        );
     }
 }
 

@@ -268,7 +268,7 @@ fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
     })
 }
 
-const REBUILD: &str = "index the corpus again with --replace, or restore the folder from a copy";
+const REBUILD: &str = "try `treffer check INDEX --repair`; if that does not help, index the corpus again with --replace, or restore the folder from a copy";
 
 const LEARN_AGAIN: &str =
     "learn it again with `treffer tune --learn`, or take `learned` out of the profile";

@@ -101,7 +101,9 @@ impl<'a> LoadingModels<'a> {
 
     /// What was loaded so far.
     pub(crate) fn loaded(self) -> LoadedModels {
-        self.loaded.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.loaded
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self, keep: impl FnOnce(&mut LoadedModels)) {
@@ -125,7 +127,12 @@ impl ModelSource for LoadingModels<'_> {
         device: Device,
     ) -> Result<Arc<dyn Embedder>, BoxError> {
         let model = self.source.embedder_with(name, settings, device)?;
-        let entry = (name.to_owned(), settings.clone(), device, Arc::clone(&model));
+        let entry = (
+            name.to_owned(),
+            settings.clone(),
+            device,
+            Arc::clone(&model),
+        );
         self.keep(|loaded| loaded.embedders.push(entry));
         Ok(model)
     }
@@ -137,7 +144,12 @@ impl ModelSource for LoadingModels<'_> {
         device: Device,
     ) -> Result<Arc<dyn PairScorer>, BoxError> {
         let model = self.source.pair_scorer_with(name, settings, device)?;
-        let entry = (name.to_owned(), settings.clone(), device, Arc::clone(&model));
+        let entry = (
+            name.to_owned(),
+            settings.clone(),
+            device,
+            Arc::clone(&model),
+        );
         self.keep(|loaded| loaded.scorers.push(entry));
         Ok(model)
     }
@@ -198,7 +210,6 @@ impl ModelSource for LoadedOr<'_> {
         }
     }
 }
-
 
 pub(crate) fn load_error(name: &str, source: BoxError) -> Error {
     Error::Model {

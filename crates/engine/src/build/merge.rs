@@ -17,8 +17,8 @@ use super::session::{Kind, Session, Writing};
 use crate::check::error_chain;
 use crate::data::IndexData;
 use crate::error::{Error, part, stop_if_asked};
-use crate::passages::Unit;
 use crate::manifest::{Parts, Segment, parts, segment_name};
+use crate::passages::Unit;
 
 /// Documents between two reports of progress.
 const REPORT_EVERY: u64 = 256;
@@ -73,7 +73,8 @@ pub(super) fn by_policy(session: &mut Session<'_>) {
         Ok(()) | Err(Error::Cancelled) => {}
         Err(error) => {
             let cause = error_chain(&error);
-            let warning = format!("segments could not be merged, which is needed only for speed: {cause}");
+            let warning =
+                format!("segments could not be merged, which is needed only for speed: {cause}");
             session.counts.warnings.push(warning);
         }
     }
@@ -119,7 +120,9 @@ fn merge(session: &mut Session<'_>, range: Range<usize>) -> Result<(), Error> {
         from: NEW_SEGMENT.to_owned(),
         to: vec![segment.name.clone()],
     }));
-    session.deleted.splice(range.clone(), merged.iter().map(|_| None));
+    session
+        .deleted
+        .splice(range.clone(), merged.iter().map(|_| None));
     manifest.segments.splice(range, merged);
     session.counts.clock.add("merge", start.elapsed());
     session.put_in_force(manifest, moves)
@@ -181,15 +184,14 @@ impl Merging<'_> {
         let mut writer = DocumentWriter::create(self.dir, blueprint, words, None)?;
         let failed = || part("read", "store", data.dir());
         let n = docs.len() as u64;
-        self.progress.begin("merging segments", Some(n), "documents");
+        self.progress
+            .begin("merging segments", Some(n), "documents");
         for (doc, n) in docs.iter().zip(1_u64..) {
             let split = data.store.split_document(*doc);
             let (document, passages) = split.map_err(failed())?;
             let first = match unit {
                 Unit::Document => doc.0,
-                Unit::Passage => {
-                    data.store.passages_of(*doc).map_err(failed())?.start
-                }
+                Unit::Passage => data.store.passages_of(*doc).map_err(failed())?.start,
             };
             let languages = languages_of(data, first, passages.len(), unit)?;
             writer.add_stored(&document, passages, &languages)?;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use fixedbitset::FixedBitSet;
 use treffer_corpus::Origin;
+use treffer_store::Store;
 use treffer_types::{DocId, Document, Embedder, Progress};
 
 use super::bm25_parts::Rebuilding;
@@ -324,8 +325,12 @@ impl<'a> Session<'a> {
         if let (Some(embedder), Some(dense)) = (&self.writing.embedder, &blueprint.dense) {
             let vectors = (!same_texts.is_empty()).then(|| self.data.open_dense());
             let vectors = vectors.transpose()?;
+            let segment = self.workplace.building().join(NEW_SEGMENT);
+            let store = segment.join(parts::STORE);
             let encoding = DenseEncoding {
-                segment: &self.workplace.building().join(NEW_SEGMENT),
+                dir: &segment.join(parts::DENSE),
+                store: &Store::open_folder(&store).map_err(part("open", "store", &store))?,
+                bm25: &segment.join(parts::BM25),
                 blueprint,
                 dense,
                 embedder: embedder.as_ref(),
@@ -352,11 +357,7 @@ impl<'a> Session<'a> {
     }
 
     /// What takes the languages out of vectors: measured once.
-    fn shift(
-        &self,
-        embedder: &dyn Embedder,
-        factor: f64,
-    ) -> Result<Option<&LanguageShift>, Error> {
+    fn shift(&self, embedder: &dyn Embedder, factor: f64) -> Result<Option<&LanguageShift>, Error> {
         if factor == 0.0 {
             return Ok(None);
         }

@@ -83,9 +83,10 @@ impl StageQuery for DenseQuery<'_> {
     fn retrieve(&self, depth: usize) -> Result<Vec<Found>, BoxError> {
         let found = match self.ef_search {
             // More than the profile's depth where several passages are of one document.
-            Some(ef_search) => self
-                .index
-                .search(&self.vector, depth, ef_search.max(depth), None)?,
+            Some(ef_search) => {
+                self.index
+                    .search(&self.vector, depth, ef_search.max(depth), None)?
+            }
             None => self.index.exact(&self.vector, depth, None)?,
         };
         Ok(found.into_iter().map(of_passage).collect())

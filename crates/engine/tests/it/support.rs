@@ -21,8 +21,8 @@ use treffer_engine::{Device, Error};
 use treffer_engine::{Engine, OpenOptions};
 use treffer_testkit::{FakeEmbedder, FakeScorer};
 use treffer_types::{
-    BoxError, Document, Embedder, Embedding, Fingerprint, ModelSpec, NoProgress, PairScore, PairScorer,
-    Progress, Query, StageMap, StageName,
+    BoxError, Document, Embedder, Embedding, Fingerprint, ModelSpec, NoProgress, PairScore,
+    PairScorer, Progress, Query, StageMap, StageName,
 };
 
 /// Stand-ins for both models. What the cross-encoder reads is logged.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use treffer_engine::api::SearchRequest;
 use treffer_corpus::{Problem, ReadOptions};
 use treffer_engine::Engine;
+use treffer_engine::api::SearchRequest;
 use treffer_engine::build::{
-    AddReport, AddRequest, DeleteReport, DeleteRequest, add, compact, delete,
+    AddReport, AddRequest, DeleteReport, DeleteRequest, add, compact, delete, repair,
 };
 use treffer_engine::check::check;
 use treffer_engine::config::Config;
@@ -127,7 +127,10 @@ fn an_open_engine_goes_on_reading_and_can_move_to_the_next_generation() {
     assert_eq!(found(&old, "pear"), before);
     let new = old.newer(&place.fakes).unwrap().unwrap();
     assert!(new.manifest().generation > old.manifest().generation);
-    assert_eq!(found(&new, "pear").len(), found(&place.open(), "pear").len());
+    assert_eq!(
+        found(&new, "pear").len(),
+        found(&place.open(), "pear").len()
+    );
 }
 
 #[test]
@@ -139,7 +142,11 @@ fn a_text_that_is_there_is_not_encoded_again() {
     let report = place.add(&[priced.clone(), document("b", "green pear")], None, true);
     assert_eq!((report.updated, report.unchanged), (1, 1));
     assert_eq!(place.fakes.n_embedded(), encoded);
-    assert_like_new(&place, &[document("b", "green pear"), priced], &["apple", "pear"]);
+    assert_like_new(
+        &place,
+        &[document("b", "green pear"), priced],
+        &["apple", "pear"],
+    );
 }
 
 #[test]
@@ -237,7 +244,9 @@ impl Model {
 }
 
 fn run(config: Config, steps: &[Step], queries: &[&str], is_exact_with_deletes: bool) {
-    let first: Vec<Document> = (0..6).map(|n| document(&format!("d{n}"), &text(n))).collect();
+    let first: Vec<Document> = (0..6)
+        .map(|n| document(&format!("d{n}"), &text(n)))
+        .collect();
     let mut place = Place::with_corpus(&first);
     place.config = config;
     place.build().unwrap();
@@ -253,7 +262,9 @@ fn run(config: Config, steps: &[Step], queries: &[&str], is_exact_with_deletes: 
                     .map(|(id, n)| document(&format!("d{id}"), &text(n)))
                     .collect();
                 place.add(&documents, *every, *merges);
-                documents.into_iter().for_each(|document| model.add(document));
+                documents
+                    .into_iter()
+                    .for_each(|document| model.add(document));
             }
             Step::Delete(ids, merges) => {
                 let ids: Vec<String> = ids.iter().map(|id| format!("d{id}")).collect();
@@ -275,7 +286,13 @@ fn run(config: Config, steps: &[Step], queries: &[&str], is_exact_with_deletes: 
     }
 }
 
-const QUERIES: [&str; 5] = ["Schrank", "Laborschrank blau", "Tür Wohnung", "Kühlschrank", "Schloss kühl Tür"];
+const QUERIES: [&str; 5] = [
+    "Schrank",
+    "Laborschrank blau",
+    "Tür Wohnung",
+    "Kühlschrank",
+    "Schloss kühl Tür",
+];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
@@ -293,4 +310,69 @@ proptest! {
         let config = config(&["bm25.analyzer=german"]);
         run(config, &steps, &QUERIES, false);
     }
+}
+
+/// Changes a byte in the middle of every file of a part.
+fn damage_part(folder: &std::path::Path) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        if let Some(byte) = bytes.get_mut(0) {
+            *byte ^= 1;
+        }
+        std::fs::write(&path, bytes).unwrap();
+    }
+}
+
+#[test]
+fn what_documents_tell_is_repaired_from_them() {
+    let documents: Vec<Document> = (0..6)
+        .map(|n| document(&format!("d{n}"), &text(n)))
+        .collect();
+    for part in ["bm25", "dense"] {
+        let mut place = Place::with_corpus(&documents[..4]);
+        place.config = config(&["bm25.analyzer=german"]);
+        place.build().unwrap();
+        place.add(&documents[4..], None, false);
+        place.delete(&["d1"], false);
+        let before = found(&place.open(), "Laborschrank Tür");
+        damage_part(&place.segment().join(part));
+        place
+            .try_open()
+            .err()
+            .expect("a damaged index is not opened");
+        let report = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
+        assert_eq!(
+            (report.repaired.len(), report.left.len()),
+            (1, 0),
+            "{report:?}"
+        );
+        assert_eq!(found(&place.open(), "Laborschrank Tür"), before, "{part}");
+        // A sound index stays as it is.
+        let generation = place.open().manifest().generation;
+        let again = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
+        assert!(again.repaired.is_empty() && again.left.is_empty());
+        assert_eq!(place.open().manifest().generation, generation);
+    }
+}
+
+#[test]
+fn documents_that_are_lost_are_told() {
+    let place = Place::built(&[document("a", "red apple"), document("b", "green pear")]);
+    damage_part(&place.segment().join("store"));
+    let report = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
+    assert!(report.repaired.is_empty());
+    assert!(!report.left.is_empty());
+}
+
+#[test]
+fn settings_that_cannot_be_read_are_replaced_and_kept_aside() {
+    let place = Place::built(&[document("a", "red apple")]);
+    let good = std::fs::read_to_string(place.settings()).unwrap();
+    std::fs::write(place.settings(), "generation = ?").unwrap();
+    let report = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
+    assert_eq!((report.repaired.len(), report.left.len()), (1, 0));
+    assert_eq!(std::fs::read_to_string(place.settings()).unwrap(), good);
+    let aside = place.dir().join("treffer.toml.damaged");
+    assert_eq!(std::fs::read_to_string(aside).unwrap(), "generation = ?");
 }
