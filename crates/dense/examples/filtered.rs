@@ -55,10 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|i| random.near(&centers[i * centers.len() / QUERIES]))
         .collect();
     if !dir.join("checksums").exists() {
-        let config = GraphConfig {
-            m: 16,
-            ef_construction: 100,
-        };
+        let config = GraphConfig::new(16, 100);
         let start = Instant::now();
         let mut writer = DenseWriter::create(&dir, DIMENSION, &config, Storage::F32)?;
         for (doc, vector) in vectors.iter().enumerate() {

@@ -31,7 +31,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let dir = folder.path();
-//! let config = GraphConfig { m: 16, ef_construction: 100 };
+//! let config = GraphConfig::new(16, 100);
 //! let mut writer = DenseWriter::create(dir, 2, &config, Storage::F32)?;
 //! writer.add(PassageId::whole(DocId(0)), &[1.0, 0.0])?;
 //! writer.add(PassageId::whole(DocId(1)), &[0.6, 0.8])?;
@@ -61,14 +61,17 @@ mod storage;
 mod vectors;
 mod verify;
 
+mod batches;
 mod build;
 mod layers;
+mod library;
+mod order;
 mod repair;
 
 #[cfg(test)]
 mod tests;
 
-pub use config::GraphConfig;
+pub use config::{Builder, GraphConfig};
 pub use error::{Error, Owner};
 pub use index::DenseIndex;
 pub use part::DensePart;

@@ -1,7 +1,8 @@
 //! Building, searching and reloading. What damage gets is in [`damage`], how the graph
-//! compares with the library's in [`graph`], parts and filters in [`parts`].
+//! compares with the library's in [`graph`], parts in [`parts`], filters in [`filters`].
 
 mod damage;
+mod filters;
 mod graph;
 mod parts;
 
@@ -14,10 +15,7 @@ use treffer_types::{DocId, NoProgress, PassageId, Progress, Score};
 
 use crate::{DenseIndex, DenseWriter, Error, GraphConfig, Storage};
 
-const CONFIG: GraphConfig = GraphConfig {
-    m: 16,
-    ef_construction: 100,
-};
+const CONFIG: GraphConfig = GraphConfig::new(16, 100);
 
 /// SplitMix64: seeded numbers for test vectors.
 struct Random(u64);
@@ -347,7 +345,7 @@ fn a_passage_out_of_order_is_refused_and_the_writer_goes_on() {
 fn a_configuration_out_of_range_never_reaches_the_library() {
     let dir = tempfile::tempdir().unwrap();
     for (m, ef_construction) in [(0, 100), (3, 100), (256, 300), (300, 300), (16, 8)] {
-        let config = GraphConfig { m, ef_construction };
+        let config = GraphConfig::new(m, ef_construction);
         let error = DenseWriter::create(dir.path(), 8, &config, Storage::F32).unwrap_err();
         assert!(matches!(error, Error::Config { .. }), "{error}");
     }
@@ -363,7 +361,7 @@ fn the_ends_of_the_configuration_work() {
     let query = random.vector(8);
     for (m, ef_construction) in [(4, 4), (255, 255)] {
         let dir = tempfile::tempdir().unwrap();
-        write(dir.path(), &vectors, &GraphConfig { m, ef_construction });
+        write(dir.path(), &vectors, &GraphConfig::new(m, ef_construction));
         let index = DenseIndex::open_dir(dir.path()).unwrap();
         let found = index.search(&query, 20, 200, None).unwrap();
         let exact = index.exact(&query, 20, None).unwrap();

@@ -7,11 +7,11 @@ use treffer_disk::{Sealed, seal};
 use treffer_types::NoProgress;
 
 use super::{CONFIG, Random, build, problems, unit, write};
-use crate::build::{freeze, insert_all};
 use crate::graph::Graph;
 use crate::layers::Layers;
+use crate::library::{freeze, insert_all};
 use crate::repair::{connect, reachable};
-use crate::search::{Links, Near, near, near_from};
+use crate::search::{Links, Near, Rows, near, near_from};
 use crate::storage::Query;
 use crate::vectors::Vectors;
 use crate::{DenseIndex, Error, GraphConfig, Owner, Storage};
@@ -76,7 +76,7 @@ fn as_library(
             }
         }
     }
-    near_from(graph, 0, &[start], ef, away)
+    near_from(graph, 0, &[start], ef, &mut Rows::of(graph), away)
 }
 
 #[test]
@@ -91,10 +91,7 @@ fn searches_find_what_the_library_finds_among_random_vectors() {
 #[test]
 fn searches_find_what_the_library_finds_in_many_layers() {
     let mut random = Random(41);
-    let config = GraphConfig {
-        m: 4,
-        ef_construction: 12,
-    };
+    let config = GraphConfig::new(4, 12);
     let vectors = random.vectors(2000, 8);
     compare(&vectors, &random.vectors(100, 8), &config);
 }
@@ -124,10 +121,7 @@ fn lost(layers: &Layers) -> usize {
 
 #[test]
 fn vectors_that_the_library_leaves_out_of_reach_are_found() {
-    let config = GraphConfig {
-        m: 4,
-        ef_construction: 8,
-    };
+    let config = GraphConfig::new(4, 8);
     let vectors = clustered(&mut Random(44), 1500, 16);
     let rows = rows(&vectors);
     let library = insert_all(&rows, &config, &NoProgress).unwrap();
@@ -150,10 +144,7 @@ fn vectors_that_the_library_leaves_out_of_reach_are_found() {
 
 #[test]
 fn a_search_for_a_vector_that_was_out_of_reach_finds_it() {
-    let config = GraphConfig {
-        m: 4,
-        ef_construction: 8,
-    };
+    let config = GraphConfig::new(4, 8);
     let vectors = Random(47).vectors(3000, 24);
     let rows = rows(&vectors);
     let library = insert_all(&rows, &config, &NoProgress).unwrap();
