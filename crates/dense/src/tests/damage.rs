@@ -38,7 +38,19 @@ fn use_with(dir: &Path, file: &Path, bytes: &[u8]) -> Option<Error> {
 
 #[test]
 fn every_flipped_byte_is_noticed() {
-    let dir = index();
+    for storage in [Storage::F32, Storage::F16, Storage::Int8] {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = crate::DenseWriter::create(dir.path(), 4, &CONFIG, storage).unwrap();
+        let mut writer = writer.graph_from(1);
+        for (i, vector) in Random(20).vectors(N, 4).iter().enumerate() {
+            writer.add(passage(i), vector).unwrap();
+        }
+        writer.finish(&treffer_types::NoProgress).unwrap();
+        flip_every_byte(&dir);
+    }
+}
+
+fn flip_every_byte(dir: &TempDir) {
     for name in FILES {
         let path = dir.path().join(name);
         let whole = fs::read(&path).unwrap();
