@@ -68,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         write_values(&dir.with_extension("vectors"), vectors.iter().flatten())?;
         write_values(&dir.with_extension("queries"), queries.iter().flatten())?;
     }
-    let index = DenseIndex::open_dir(&dir)?;
+    let index = DenseIndex::open_folder(&dir)?;
     // By similarity to the center of the query's cluster, the nearest first.
     let orders: Vec<Vec<u32>> = (0..QUERIES)
         .map(|i| {

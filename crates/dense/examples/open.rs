@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let queries: Vec<Vec<f32>> = (0..QUERIES).map(|i| random.near(&centers[i])).collect();
     println!("before opening: {}", memory());
     let start = Instant::now();
-    let index = DenseIndex::open_dir(&dir)?;
+    let index = DenseIndex::open_folder(&dir)?;
     let opened = start.elapsed();
     println!(
         "opened in {:.3} ms: {}",

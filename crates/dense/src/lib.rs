@@ -44,7 +44,7 @@
 //! writer.add(PassageId::whole(DocId(1)), &[0.6, 0.8])?;
 //! writer.finish(&NoProgress)?;
 //!
-//! let index = DenseIndex::open_dir(dir)?;
+//! let index = DenseIndex::open_folder(dir)?;
 //! let found = index.search(&[0.0, 1.0], 1, 10, None)?;
 //! assert_eq!(found[0].0.doc, DocId(1));
 //! assert_eq!(found, index.exact(&[0.0, 1.0], 1, None)?);

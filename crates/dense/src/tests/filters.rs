@@ -33,7 +33,7 @@ fn world(storage: Storage) -> World {
     }
     writer.finish(&NoProgress).unwrap();
     World {
-        index: DenseIndex::open_dir(dir.path()).unwrap(),
+        index: DenseIndex::open_folder(dir.path()).unwrap(),
         queries: centers.iter().map(|c| random.near(c, 0.7)).collect(),
         _dir: dir,
     }

@@ -172,7 +172,7 @@ fn a_search_for_a_vector_that_was_out_of_reach_finds_it() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &vectors, &config);
     assert_eq!(
-        problems(&DenseIndex::open_dir(dir.path()).unwrap()),
+        problems(&DenseIndex::open_folder(dir.path()).unwrap()),
         [""; 0]
     );
 }
@@ -209,7 +209,7 @@ fn verifying_counts_what_cannot_be_reached() {
     };
     layers.write(dir.path(), &CONFIG).unwrap();
     seal(dir.path()).unwrap();
-    let index = DenseIndex::open_dir(dir.path()).unwrap();
+    let index = DenseIndex::open_folder(dir.path()).unwrap();
     assert_eq!(
         problems(&index),
         ["graph.links: no links lead to 10 of 20 vectors"]
@@ -242,7 +242,7 @@ fn a_link_that_leads_nowhere_is_an_error_where_it_is_met() {
         };
         layers.write(dir.path(), &CONFIG).unwrap();
         seal(dir.path()).unwrap();
-        let index = DenseIndex::open_dir(dir.path()).unwrap();
+        let index = DenseIndex::open_folder(dir.path()).unwrap();
         let error = index
             .search(&vectors[7], 5, 15, None)
             .unwrap_err()
@@ -313,7 +313,7 @@ fn both_builders_make_graphs_in_which_the_best_are_found() {
             let dir = tempfile::tempdir().unwrap();
             let config = GraphConfig { builder, ..CONFIG };
             write(dir.path(), &vectors, &config);
-            let index = DenseIndex::open_dir(dir.path()).unwrap();
+            let index = DenseIndex::open_folder(dir.path()).unwrap();
             assert_eq!(problems(&index), [""; 0]);
             let found = recall(&index, &queries, 10, 60);
             assert!(found >= 0.99, "{found} with {builder:?}");
