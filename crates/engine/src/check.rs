@@ -167,7 +167,7 @@ fn check_part(
                 )
             })
             .map_err(|error| error_chain(&error)),
-        parts::BM25 => Bm25Index::open_one(folder, &manifest.blueprint.bm25)
+        parts::BM25 => Bm25Index::open_folder(folder, &manifest.blueprint.bm25)
             .map(|bm25| {
                 bm25.verify(report);
                 match manifest.blueprint.bm25_unit() {
@@ -176,7 +176,7 @@ fn check_part(
                 }
             })
             .map_err(|error| error_chain(&error)),
-        parts::DENSE => DenseIndex::open_dir(folder)
+        parts::DENSE => DenseIndex::open_folder(folder)
             .map(|dense| {
                 dense.verify(report);
                 (Content::Passages(dense.len() as u32), passages)

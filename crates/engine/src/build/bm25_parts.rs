@@ -70,10 +70,10 @@ impl Rebuilding<'_> {
         let mut moves = Vec::with_capacity(affected.len());
         for nth in affected {
             let (at, (old, _)) = (kept[nth], &folders[nth]);
-            let old = Bm25Index::open_one(old, &data.manifest().blueprint.bm25);
+            let old = Bm25Index::open_folder(old, &data.manifest().blueprint.bm25);
             let old = old.map_err(failed())?;
             let words = Words {
-                own: old.pieces().map_err(failed())?,
+                own: old.listed_pieces().map_err(failed())?,
                 known: known.clone(),
             };
             let name = &data.manifest().segments[at].name;

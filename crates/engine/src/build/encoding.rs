@@ -172,7 +172,7 @@ impl DenseEncoding<'_> {
         if self.shift.is_none() {
             return Ok(None);
         }
-        let bm25 = Bm25Index::open_one(self.bm25, &self.blueprint.bm25);
+        let bm25 = Bm25Index::open_folder(self.bm25, &self.blueprint.bm25);
         Ok(Some(Languages {
             bm25: bm25.map_err(part("open", "BM25 part", self.bm25))?,
             unit: self.blueprint.bm25_unit(),

@@ -177,9 +177,12 @@ impl Merging<'_> {
         let unit = blueprint.bm25_unit();
         // Also words of the other segments, because compounds are cut alike in all.
         let known = data.bm25_of(&self.others)?.pieces();
+        let own: Vec<usize> = self.range.clone().collect();
+        let own = data.bm25_of(&own)?.listed_pieces();
+        let failed = || part("read", "BM25 part", data.dir());
         let words = Words {
-            own: Vec::new(),
-            known: known.map_err(part("read", "BM25 part", data.dir()))?,
+            own: own.map_err(failed())?,
+            known: known.map_err(failed())?,
         };
         let mut writer = DocumentWriter::create(self.dir, blueprint, words, None)?;
         let failed = || part("read", "store", data.dir());

@@ -174,7 +174,7 @@ impl Repairing<'_> {
                 continue;
             }
             let folder = segment.folder(self.dir, parts::BM25)?;
-            let index = Bm25Index::open_one(&folder, &blueprint.bm25);
+            let index = Bm25Index::open_folder(&folder, &blueprint.bm25);
             // Another damaged one is made again as well, with what is known of it then.
             if let Ok(known) = index.and_then(|index| index.pieces()) {
                 words.known.extend(known);
@@ -255,7 +255,7 @@ impl Repairing<'_> {
 
 /// The vectors in a folder and their dimension, if none of them is damaged.
 fn sound_vectors(folder: &Path) -> Option<(DenseIndex, usize)> {
-    let index = DenseIndex::open_dir(folder).ok()?;
+    let index = DenseIndex::open_folder(folder).ok()?;
     let dimension = index.dimension()?;
     // Every block is verified when it is read.
     let query = {
