@@ -163,6 +163,7 @@ pub fn build(
         shift: OnceCell::new(),
         progress,
     };
+    workplace.begin()?; // at once, so that a folder that cannot be written is noticed
     let mut session = Session::begin(workplace, manifest, writing, kind)?;
     let reading = Reading {
         inputs: request.inputs,
@@ -176,7 +177,8 @@ pub fn build(
         problems,
         passed_over,
     } = read_into(&mut session, reading)?;
-    session.commit(false)?;
+    let committed = session.commit(false);
+    session.or_interrupted(committed)?;
     merge::by_policy(&mut session);
     let (counts, unread_languages, manifest) = session.into_counts();
     Ok(BuildReport {
@@ -223,6 +225,7 @@ fn read_into(session: &mut Session<'_>, reading: Reading<'_>) -> Result<Counts, 
     let start = Instant::now();
     let other_steps = session.counts.clock.total();
     let counts = reading.run(&mut |document, origin| session.add(document, origin));
+    let counts = session.or_interrupted(counts);
     let meanwhile = session.counts.clock.total() - other_steps;
     let clock = &mut session.counts.clock;
     clock.add("read", start.elapsed().saturating_sub(meanwhile));

@@ -44,6 +44,8 @@ pub(super) struct Session<'a> {
     pub(super) deleted: Vec<Option<Arc<FixedBitSet>>>,
     /// Whether anything was deleted since the last commit.
     has_deleted: bool,
+    /// Whether this run has committed anything.
+    has_committed: bool,
     /// Documents from this number on were added by this run.
     first_of_run: u32,
     /// Documents from before this run that it found again as they are.
@@ -115,6 +117,7 @@ impl<'a> Session<'a> {
         Ok(Session {
             deleted: data.deleted().to_vec(),
             has_deleted: false,
+            has_committed: false,
             first_of_run: data.store.len() as u32,
             unchanged: HashSet::new(),
             batch: None,
@@ -172,6 +175,16 @@ impl<'a> Session<'a> {
         Ok(Kept {
             has_reported_a_step: is_full,
             ..Kept::whole()
+        })
+    }
+
+    /// The same, but that a stop after a commit says so.
+    pub(super) fn or_interrupted<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        result.map_err(|error| match error {
+            Error::Cancelled if self.has_committed => Error::Interrupted {
+                documents: self.data.manifest().n_documents(),
+            },
+            error => error,
         })
     }
 
@@ -238,6 +251,7 @@ impl<'a> Session<'a> {
         let (dir, bm25) = (self.workplace.dir(), &self.manifest.blueprint.bm25);
         self.data = IndexData::open(dir, &self.manifest, bm25)?;
         self.has_deleted = false;
+        self.has_committed = true;
         self.counts.clock.add("commit", start.elapsed());
         Ok(())
     }

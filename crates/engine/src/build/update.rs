@@ -111,7 +111,8 @@ pub fn add(
         problems,
         passed_over,
     } = read_into(&mut session, reading)?;
-    session.commit(false)?;
+    let committed = session.commit(false);
+    session.or_interrupted(committed)?;
     if request.merges {
         merge::by_policy(&mut session);
     }
