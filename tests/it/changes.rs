@@ -23,9 +23,13 @@ fn adding_says_what_became_of_each_document() {
     here.treffer("add index more.jsonl")
         .succeeds()
         .says("added 1 document to index, replaced 1, found 1 unchanged: 4 documents now");
-    here.treffer("search index silent").succeeds().prints("oven");
+    here.treffer("search index silent")
+        .succeeds()
+        .prints("oven");
     here.treffer("search index loud").finds_nothing();
-    here.treffer("search index stove").succeeds().prints("stove");
+    here.treffer("search index stove")
+        .succeeds()
+        .prints("stove");
     here.treffer("add index more.jsonl")
         .succeeds()
         .says("added 0 documents to index, replaced 0, found 3 unchanged");
@@ -61,7 +65,9 @@ fn an_index_without_documents_can_be_searched_and_added_to() {
     here.treffer("add index corpus.jsonl")
         .succeeds()
         .says("3 documents now");
-    here.treffer("search index cold").succeeds().prints("freezer");
+    here.treffer("search index cold")
+        .succeeds()
+        .prints("freezer");
 }
 
 #[test]
@@ -79,13 +85,19 @@ fn compacting_leaves_one_segment_without_what_is_deleted() {
         .succeeds()
         .says("index is compact already: 4 documents in one segment");
     here.treffer("check index").succeeds();
-    here.treffer("search index silent").succeeds().prints("oven");
+    here.treffer("search index silent")
+        .succeeds()
+        .prints("oven");
 }
 
 #[test]
 fn a_bad_record_is_reported_and_the_others_are_added() {
     let here = indexed();
-    let bad = format!("{}not json\n{}", r#"{"_id": "kettle", "text": "loud kettle"}"#.to_owned() + "\n", MORE);
+    let bad = format!(
+        "{}not json\n{}",
+        r#"{"_id": "kettle", "text": "loud kettle"}"#.to_owned() + "\n",
+        MORE
+    );
     here.write("more.jsonl", &bad);
     here.treffer("add index more.jsonl")
         .succeeds()
@@ -98,8 +110,13 @@ fn a_bad_record_is_reported_and_the_others_are_added() {
 #[test]
 fn what_is_no_index_is_not_changed() {
     let here = place();
-    for command in ["add nothing corpus.jsonl", "delete nothing oven", "compact nothing"] {
-        here.treffer(command).fails_with("there is no index in nothing");
+    for command in [
+        "add nothing corpus.jsonl",
+        "delete nothing oven",
+        "compact nothing",
+    ] {
+        here.treffer(command)
+            .fails_with("there is no index in nothing");
         assert!(!here.has("nothing"));
     }
 }
@@ -111,8 +128,12 @@ fn a_build_goes_on_where_it_was_interrupted() {
     here.write("broken.jsonl", format!("{first}{{\n{rest}"));
     here.treffer("index index broken.jsonl --config bm25.toml --commit-every 1 --strict")
         .fails_with("broken.jsonl:2");
-    here.treffer("search index quiet").succeeds().prints("fridge");
-    here.treffer("info index").succeeds().prints("was interrupted");
+    here.treffer("search index quiet")
+        .succeeds()
+        .prints("fridge");
+    here.treffer("info index")
+        .succeeds()
+        .prints("was interrupted");
     here.treffer("index index corpus.jsonl --config bm25.toml --commit-every 1")
         .succeeds()
         .says("indexed 3 documents")
@@ -139,7 +160,11 @@ fn a_damaged_inverted_index_is_made_again() {
     here.treffer("search index silent")
         .fails_with("bm25.json")
         .says("--repair");
-    here.treffer("check index --repair").succeeds().says("bm25-");
+    here.treffer("check index --repair")
+        .succeeds()
+        .says("bm25-");
     here.treffer("check index").succeeds();
-    here.treffer("search index silent").succeeds().prints("oven");
+    here.treffer("search index silent")
+        .succeeds()
+        .prints("oven");
 }

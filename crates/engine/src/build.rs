@@ -47,6 +47,7 @@ pub use self::repair::{RepairReport, repair};
 use self::session::{Kind, Session, Writing};
 pub use self::update::{AddReport, AddRequest, DeleteReport, DeleteRequest, add, delete};
 pub use self::words::read_pieces;
+use crate::blueprint::NO_MODEL;
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
 use crate::manifest::{BuiltSettings, FORMAT, Manifest, Models};
@@ -317,10 +318,10 @@ fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Erro
     let mut models = Models::default();
     let (mut embedder, mut scorer) = (None, None);
     if let Some(dense) = &mut blueprint.dense {
-        dense.model = models::absolute(&dense.model);
-        let loaded = source
-            .embedder_with(&dense.model, &dense.settings, config.device)
-            .map_err(|e| models::load_error(&dense.model, e))?;
+        if dense.model != NO_MODEL {
+            dense.model = models::absolute(&dense.model);
+        }
+        let loaded = models::embedder(source, dense, config.device)?;
         models.dense = Some(models::record_embedder(loaded.as_ref()));
         embedder = Some(loaded);
     }
@@ -349,6 +350,7 @@ fn splitter(
     let Some(config) = &mut blueprint.passages else {
         return Ok(None);
     };
+    let embedder = embedder.filter(|embedder| embedder.spec().name != NO_MODEL);
     let counter = match (embedder, scorer) {
         (Some(embedder), _) => Counter::Embedder(Arc::clone(embedder)),
         (None, Some(scorer)) => Counter::Scorer(scorer),

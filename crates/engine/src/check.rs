@@ -179,7 +179,11 @@ fn check_part(
         parts::DENSE => DenseIndex::open_folder(folder)
             .map(|dense| {
                 dense.verify(report);
-                (Content::Passages(dense.len() as u32), passages)
+                let found = Content::Passages(dense.len() as u32);
+                // A record may bring one vector for all passages, or none.
+                let given = manifest.blueprint.dense.as_ref();
+                let given = given.is_some_and(|dense| dense.vectors.is_some());
+                (found, if given { found } else { passages })
             })
             .map_err(|error| error_chain(&error)),
         _ => {

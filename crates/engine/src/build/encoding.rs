@@ -12,7 +12,7 @@ use treffer_store::Store;
 use treffer_types::{DocId, Embedder, Language, PassageId, Progress};
 
 use super::language_shift::LanguageShift;
-use crate::blueprint::{Blueprint, DenseConfig};
+use crate::blueprint::{Blueprint, DenseConfig, NO_MODEL};
 use crate::error::{Error, part, stop_if_asked};
 use crate::manifest::parts;
 use crate::passages::Unit;
@@ -49,6 +49,8 @@ pub(super) struct DenseEncoding<'a> {
     pub(super) shift: Option<&'a LanguageShift>,
     /// Documents whose text is that of a document of the index before.
     pub(super) same_texts: &'a SameTexts<'a>,
+    /// Vectors that records bring, each in the place of those of the document's passages.
+    pub(super) given: &'a HashMap<DocId, Vec<f32>>,
     pub(super) progress: &'a dyn Progress,
 }
 
@@ -139,6 +141,18 @@ impl DenseEncoding<'_> {
         for doc in store.live_docs() {
             let split = store.split_document(doc);
             let (document, passages) = split.map_err(part("read", "store", dir))?;
+            if let Some(vector) = self.given.get(&doc) {
+                row += passages.len() as u32;
+                batch.push(Input {
+                    id: PassageId::whole(doc),
+                    content: Content::Vector(vector.clone()),
+                    language: None,
+                });
+                continue;
+            }
+            if self.embedder.spec().name == NO_MODEL {
+                continue; // without a vector, the document is not in this stage
+            }
             let mut vectors = self.same_texts.vectors(doc, passages.len())?;
             for (number, passage) in passages.iter().enumerate() {
                 let by = |languages: &Languages| languages.of(doc, row);
@@ -157,9 +171,9 @@ impl DenseEncoding<'_> {
                     language: languages.as_ref().map(by).transpose()?.flatten(),
                 });
                 row += 1;
-                if batch.len() == ENCODED_AT_ONCE {
-                    self.write_batch(&mut batch, &mut writer, &mut cut)?;
-                }
+            }
+            if batch.len() >= ENCODED_AT_ONCE {
+                self.write_batch(&mut batch, &mut writer, &mut cut)?;
             }
         }
         self.write_batch(&mut batch, &mut writer, &mut cut)?;

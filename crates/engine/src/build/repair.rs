@@ -5,7 +5,7 @@
 //! which takes the bi-encoder. Damaged settings are replaced by those of the build. What documents
 //! there are, and which of them are deleted, can be learned from nowhere else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -140,7 +140,10 @@ impl Repairing<'_> {
             let new = building.join(&from);
             let seal = match *name {
                 parts::BM25 => self.bm25(*at, &store, &new)?,
-                _ => self.dense(segment, &store, &new)?,
+                _ => match self.dense(segment, &store, &new)? {
+                    Some(seal) => seal,
+                    None => continue,
+                },
             };
             let folder = format!("{name}-{}", workplace.generation());
             let parts = &mut manifest.segments[*at].parts;
@@ -193,8 +196,14 @@ impl Repairing<'_> {
         })
     }
 
-    /// The vectors of a segment and their graph.
-    fn dense(&self, segment: &Segment, store: &Store, dir: &Path) -> Result<SealRecord, Error> {
+    /// The vectors of a segment and their graph; `None` if they are lost, because records brought
+    /// them.
+    fn dense(
+        &self,
+        segment: &Segment,
+        store: &Store,
+        dir: &Path,
+    ) -> Result<Option<SealRecord>, Error> {
         let Some(dense) = &self.manifest.blueprint.dense else {
             return Err(Error::Request("this index has no dense stage".into()));
         };
@@ -206,7 +215,10 @@ impl Repairing<'_> {
             writer
                 .copy_from(&old, |passage| passage)
                 .map_err(failed())?;
-            return finish(writer, dir, self.progress);
+            return finish(writer, dir, self.progress).map(Some);
+        }
+        if dense.vectors.is_some() {
+            return Ok(None);
         }
         let embedder = self.embedder()?;
         let shift = match dense.language_shift {
@@ -229,9 +241,10 @@ impl Repairing<'_> {
             embedder: embedder.as_ref(),
             shift: shift.as_ref(),
             same_texts: &SameTexts::none(),
+            given: &HashMap::new(),
             progress: self.progress,
         };
-        Ok(encoding.encode()?.1)
+        Ok(Some(encoding.encode()?.1))
     }
 
     fn embedder(&self) -> Result<Arc<dyn Embedder>, Error> {
@@ -244,10 +257,7 @@ impl Repairing<'_> {
             Some(device) => device,
             None => read_settings(self.dir, self.manifest)?.settings.device,
         };
-        let loaded = self
-            .source
-            .embedder_with(&dense.model, &dense.settings, device);
-        let loaded = loaded.map_err(|error| models::load_error(&dense.model, error))?;
+        let loaded = models::embedder(self.source, dense, device)?;
         record.check(&models::record_embedder(loaded.as_ref()))?;
         Ok(loaded)
     }

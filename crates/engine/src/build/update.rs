@@ -144,8 +144,7 @@ fn load_models(
 ) -> Result<Loaded, Error> {
     let blueprint = &manifest.blueprint;
     if let (Some(dense), Some(record)) = (&blueprint.dense, &manifest.models.dense) {
-        let loaded = source.embedder_with(&dense.model, &dense.settings, device);
-        let loaded = loaded.map_err(|error| models::load_error(&dense.model, error))?;
+        let loaded = models::embedder(source, dense, device)?;
         record.check(&models::record_embedder(loaded.as_ref()))?;
         return Ok((Some(loaded), None));
     }

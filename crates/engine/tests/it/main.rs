@@ -20,3 +20,4 @@ mod support;
 mod topics;
 mod tune;
 mod updates;
+mod vectors;

@@ -17,7 +17,12 @@ use crate::support::{Place, config, document};
 
 impl Place {
     /// Adds documents to the index.
-    fn add(&self, documents: &[Document], commit_every: Option<u32>, merges: bool) -> AddReport {
+    pub(crate) fn add(
+        &self,
+        documents: &[Document],
+        commit_every: Option<u32>,
+        merges: bool,
+    ) -> AddReport {
         let input = self.write_corpus("more.jsonl", documents);
         let request = AddRequest {
             dir: &self.dir(),
