@@ -106,8 +106,17 @@ fn a_vector_that_cannot_be_used_is_a_bad_record() {
     let mut request = SearchRequest::text("one");
     request.query.vector = Some(vec![1.0, 0.0]);
     request.options.stages = Some(vec![DENSE]);
-    let message = chain(&place.open().search(&request).err().expect("it is too short"));
-    assert!(message.contains("has 2 values, those of the index have 3"), "{message}");
+    let message = chain(
+        &place
+            .open()
+            .search(&request)
+            .err()
+            .expect("it is too short"),
+    );
+    assert!(
+        message.contains("has 2 values, those of the index have 3"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -129,7 +138,12 @@ fn keys_that_contradict_each_other_are_refused() {
         (&["dense.dimension=3"], "dense.dimension"),
         (&["dense.vectors="], "dense.vectors"),
         (
-            &["dense.model=none", "dense.vectors=v", "dense.dimension=3", "dense.language_shift=1.0"],
+            &[
+                "dense.model=none",
+                "dense.vectors=v",
+                "dense.dimension=3",
+                "dense.language_shift=1.0",
+            ],
             "language_shift",
         ),
     ] {
