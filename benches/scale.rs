@@ -255,11 +255,11 @@ impl Place {
         )?)
     }
 
-    /// Three words of medium frequency, and a vector near a center.
+    /// Three words, each of at least one document in a hundred, and a vector near a center.
     fn query(&self, nth: u64, stages: &[StageName]) -> SearchRequest {
         let mut random = Random::new(7_000_000 + nth);
         let words: Vec<String> = (0..3)
-            .map(|_| word(10 + random.below(3000) as usize))
+            .map(|_| word(1 + random.below(300) as usize))
             .collect();
         let center = random.below(self.n.div_ceil(OF_CENTER));
         let mut request = SearchRequest::text(words.join(" "));
