@@ -141,7 +141,8 @@ fn lock_patiently(dir: &Path) -> Result<Lock, Error> {
 }
 
 /// Writes the profile that `make` returns into the settings of the index in `dir` under
-/// `name`, if the index is still of the generation that the profile was made for.
+/// `name`, if the index was not built anew since the profile was made: its settings are then still
+/// those of `generation`. Documents may have come and gone.
 ///
 /// `make` runs under the writer's lock, so that no other writer changes the files that it
 /// writes beside the settings. A lock that another process holds is waited for, for some
@@ -159,7 +160,7 @@ pub fn change_profile(
     Manifest::read(dir)?; // a lock file would make a folder that is no index look like one
     let _lock = lock_patiently(dir)?;
     let manifest = Manifest::read(dir)?;
-    if manifest.generation != generation {
+    if manifest.settings.generation != generation {
         return Err(Error::Replaced { path: dir.into() });
     }
     let path = dir.join(SETTINGS);

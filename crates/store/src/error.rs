@@ -60,7 +60,7 @@ pub enum Error {
     },
 
     /// No document has this number, or it is deleted.
-    #[error("there is no document {} among {len} numbers of documents", .doc.0)]
+    #[error("there is no document {}; the store holds {len}", .doc.0)]
     UnknownDoc {
         /// The number asked for.
         doc: DocId,

@@ -3,6 +3,7 @@
 
 mod damage;
 mod failures;
+mod parts;
 
 use std::path::Path;
 

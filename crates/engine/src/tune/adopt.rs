@@ -75,7 +75,7 @@ pub fn adopt(
     winner: Winner<'_>,
     tuned: &Tuned,
 ) -> Result<(), Error> {
-    let generation = engine.manifest().generation;
+    let generation = engine.manifest().settings.generation;
     change_profile(engine.dir(), generation, name, || {
         let learned = match winner {
             Winner::Weights => None,
