@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fixedbitset::FixedBitSet;
 use treffer_api::StageReport;
 use treffer_types::{BoxError, Candidate, Clock, DocId, Evidence, Language, Query, StageName};
 
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::pipeline::{Pipeline, Step};
 use crate::profile::Profile;
 use crate::rerank_order::{first_to_rerank, passages_to_read};
-use crate::stages::{Found, StageQuery};
+use crate::stages::{Found, Parameters, StageQuery};
 
 mod batch;
 mod languages;
@@ -92,6 +93,8 @@ pub struct Gatherer {
     profile: Profile,
     deadline: Option<Duration>,
     clock: Arc<dyn Clock>,
+    /// The documents among which to search.
+    allowed: Option<Arc<FixedBitSet>>,
 }
 
 impl Gatherer {
@@ -103,6 +106,20 @@ impl Gatherer {
             profile: profile.clone(),
             deadline: profile.deadline_ms.map(Duration::from_millis),
             clock: Arc::new(SystemClock::start()),
+            allowed: None,
+        }
+    }
+
+    /// The same among these documents only, by their numbers; all for `None`.
+    pub fn among(mut self, docs: Option<Arc<FixedBitSet>>) -> Self {
+        self.allowed = docs;
+        self
+    }
+
+    fn parameters(&self) -> Parameters {
+        Parameters {
+            allowed: self.allowed.clone(),
+            ..self.profile.parameters()
         }
     }
 
@@ -168,7 +185,7 @@ impl Gatherer {
     pub fn gather_batch(&self, queries: &[Query]) -> Result<Vec<Gathered>, Error> {
         let queries: Vec<&Query> = queries.iter().collect();
         queries.iter().try_for_each(|query| refuse_blank(query))?;
-        let parameters = self.profile.parameters();
+        let parameters = self.parameters();
         let mut batch = Batch::new(&self.engine, parameters, &queries, self.clock.as_ref());
         (0..queries.len())
             .map(|at| self.run(&mut batch, at, None, None))
@@ -183,7 +200,7 @@ impl Gatherer {
     ) -> Result<Gathered, Error> {
         refuse_blank(query)?;
         let queries = [query];
-        let parameters = self.profile.parameters();
+        let parameters = self.parameters();
         let mut batch = Batch::new(&self.engine, parameters, &queries, self.clock.as_ref());
         self.run(&mut batch, 0, forced, select)
     }
@@ -323,8 +340,14 @@ impl Gatherer {
 
     fn first_candidates(&self, forced: Option<DocId>, excluded: &[DocId]) -> Vec<Candidate> {
         if self.pipeline.scores_every_document() {
-            let docs = self.engine.store().live_docs().filter(|doc| !excluded.contains(doc));
-            return docs.map(Candidate::new).collect();
+            let is_allowed = |doc: &DocId| {
+                let allowed = self.allowed.as_ref();
+                allowed.is_none_or(|allowed| allowed.contains(doc.0 as usize))
+            };
+            let docs = self.engine.store().live_docs();
+            let docs = docs.filter(|doc| !excluded.contains(doc) && is_allowed(doc));
+            let forced = forced.filter(|doc| excluded.contains(doc) || !is_allowed(doc));
+            return docs.chain(forced).map(Candidate::new).collect();
         }
         forced.map(Candidate::new).into_iter().collect()
     }
