@@ -18,6 +18,7 @@ mod languages;
 mod profiles;
 mod queries;
 mod repeat;
+mod filters;
 mod search;
 mod spellings;
 

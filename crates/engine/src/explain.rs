@@ -427,7 +427,8 @@ impl Explaining<'_> {
         let is_within = match self.pipeline.retrieves(stage) {
             None => false,
             Some(depth) => {
-                let retrieved = retrieve(self.engine, &*answer, depth, &[])?;
+                let allowed = self.scope.allowed();
+                let retrieved = retrieve(self.engine, &*answer, depth, &[], allowed.as_deref())?;
                 retrieved.iter().any(|found| found.doc == self.doc)
             }
         };

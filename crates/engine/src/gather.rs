@@ -81,6 +81,8 @@ type Select<'a> = dyn Fn(&[Candidate]) -> Vec<usize> + 'a;
 struct Scope<'a> {
     /// Documents that the query does not find.
     excluded: &'a [DocId],
+    /// The documents among which to search.
+    allowed: Option<&'a FixedBitSet>,
     /// Instead of the profile's order.
     select: Option<&'a Select<'a>>,
 }
@@ -215,6 +217,7 @@ impl Gatherer {
         let excluded = self.excluded(batch.query(at))?;
         let scope = Scope {
             excluded: &excluded,
+            allowed: self.allowed.as_deref(),
             select,
         };
         let mut deadline = Deadline::after(self.deadline, self.clock.as_ref());
@@ -265,7 +268,7 @@ impl Gatherer {
         let mut skipped = 0;
         match step {
             Step::Retrieve { depth, .. } => {
-                let retrieved = retrieve(&self.engine, answer, depth, scope.excluded)?;
+                let retrieved = retrieve(&self.engine, answer, depth, scope.excluded, scope.allowed)?;
                 add_retrieved(candidates, stage, retrieved);
                 self.complete(candidates, stage, answer)?;
             }
@@ -354,11 +357,13 @@ impl Gatherer {
 }
 
 /// The passages of the `depth` best documents that a stage retrieves, none of which is excluded.
+/// The stage was told which are allowed; it is not trusted to have heeded that.
 pub(crate) fn retrieve(
     engine: &Engine,
     answer: &dyn StageQuery,
     depth: usize,
     excluded: &[DocId],
+    allowed: Option<&FixedBitSet>,
 ) -> Result<Vec<Found>, BoxError> {
     let mut asked = depth.saturating_add(excluded.len());
     loop {
@@ -367,7 +372,9 @@ pub(crate) fn retrieve(
         let mut docs = HashSet::with_capacity(depth.min(found.len()));
         found.retain(|Found { doc, .. }| {
             let is_new = !docs.contains(doc);
-            let is_kept = !excluded.contains(doc) && (!is_new || docs.len() < depth);
+            let is_allowed = allowed.is_none_or(|allowed| allowed.contains(doc.0 as usize));
+            let is_room = !is_new || docs.len() < depth;
+            let is_kept = is_allowed && is_room && !excluded.contains(doc);
             if is_kept && is_new {
                 docs.insert(*doc);
             }

@@ -14,7 +14,7 @@ use crate::pipeline::Available;
 
 /// The documents that searches with the same options are about.
 pub(crate) struct Scope {
-    /// Only if documents are filtered or counted, or browsed.
+    /// Only if documents are filtered, counted or sorted.
     selection: Option<Selection>,
     is_filtered: bool,
     facets: Vec<FacetReport>,
@@ -43,12 +43,13 @@ impl Scope {
         };
         let selection = match filter {
             Some(filter) => Some(engine.filter(filter)?),
-            None if facets.is_empty() => None,
+            None if facets.is_empty() && sort.is_none() => None,
             None => Some(engine.all_documents()),
         };
-        let counted = facets.iter().map(|request| match &selection {
-            Some(selection) => engine.facets(request, selection),
-            None => engine.facets(request, &engine.all_documents()),
+        // There is a selection if anything is to be counted.
+        let counted = selection.iter().flat_map(|selection| {
+            let of_selection = |request| engine.facets(request, selection);
+            facets.iter().map(of_selection)
         });
         Ok(Scope {
             facets: counted.collect::<Result<_, _>>()?,
