@@ -23,7 +23,9 @@ fn indexed() -> Place {
 fn fields_are_inferred_and_shown_as_a_configuration_holds_them() {
     let here = Place::with(&[("corpus.jsonl", FRIDGES), ("bm25.toml", BM25_ONLY)]);
     let ran = here
-        .treffer("index index corpus.jsonl --config bm25.toml --infer-fields --set fields.tags=keyword")
+        .treffer(
+            "index index corpus.jsonl --config bm25.toml --infer-fields --set fields.tags=keyword",
+        )
         .succeeds();
     let table = "\
 fields of 4 documents:
@@ -35,16 +37,25 @@ tags = \"keyword\"  # in 1 document; as configured
 ";
     assert!(ran.stderr.starts_with(table), "{ran}");
     let info = here.treffer("info index").succeeds();
-    for line in ["field brand", "keyword, in 3 documents", "field published", "date, in 3 documents"] {
+    for line in [
+        "field brand",
+        "keyword, in 3 documents",
+        "field published",
+        "date, in 3 documents",
+    ] {
         assert!(info.stdout.contains(line), "{info}");
     }
     let fields = here.treffer("info index --format json").succeeds().json()["fields"].clone();
-    assert_eq!(fields[1], json!({"name": "price", "type": "float", "documents": 3}));
+    assert_eq!(
+        fields[1],
+        json!({"name": "price", "type": "float", "documents": 3})
+    );
     here.treffer("check index").succeeds();
 
     let config = format!("{BM25_ONLY}\n{}", table.split_once('\n').unwrap().1);
     here.write("fields.toml", config);
-    here.treffer("index other corpus.jsonl --config fields.toml").succeeds();
+    here.treffer("index other corpus.jsonl --config fields.toml")
+        .succeeds();
     let found = |index: &str| {
         let words = format!("search {index} --filter brand:Kirsch --sort price --format json");
         here.treffer(&words).succeeds().stdout
@@ -55,8 +66,11 @@ tags = \"keyword\"  # in 1 document; as configured
 #[test]
 fn fields_cannot_be_inferred_from_what_is_read_once() {
     let here = Place::with(&[("bm25.toml", BM25_ONLY)]);
-    here.treffer_reading("index index - --config bm25.toml --infer-fields", FRIDGES.as_bytes())
-        .fails_with("standard input can be read only once");
+    here.treffer_reading(
+        "index index - --config bm25.toml --infer-fields",
+        FRIDGES.as_bytes(),
+    )
+    .fails_with("standard input can be read only once");
 }
 
 #[test]
@@ -69,10 +83,19 @@ fn a_filter_limits_a_search() {
     assert_eq!(answer["matched"], 1);
     let keys: Vec<&String> = answer["hits"][0].as_object().unwrap().keys().collect();
     assert_eq!(keys[keys.len() - 2..], ["title", "text"]);
-    assert_eq!(search("'quiet fridge' --filter 'tags:(lab OR none)'").succeeds().ids(), ["k1"]);
+    assert_eq!(
+        search("'quiet fridge' --filter 'tags:(lab OR none)'")
+            .succeeds()
+            .ids(),
+        ["k1"]
+    );
     here.write("queries.tsv", "q1\tquiet\nq2\tsmall\n");
     let ran = search("--queries queries.tsv --filter 'NOT brand:Liebherr'").succeeds();
-    let firsts: Vec<_> = ran.json_lines().iter().map(|line| line["hits"][0]["id"].clone()).collect();
+    let firsts: Vec<_> = ran
+        .json_lines()
+        .iter()
+        .map(|line| line["hits"][0]["id"].clone())
+        .collect();
     assert_eq!(firsts, ["k1", "k2"]);
 }
 
@@ -85,10 +108,12 @@ fn a_wrong_filter_is_pointed_at() {
     );
     here.treffer("search index fridge --filter 'published:soon'")
         .fails_with("    published:soon\n              ^^^^\n");
-    here.treffer("search index fridge --filter '(brand:Kirsch'").fails_with("\n    (brand:Kirsch\n");
+    here.treffer("search index fridge --filter '(brand:Kirsch'")
+        .fails_with("\n    (brand:Kirsch\n");
     here.treffer("search index fridge --sort pirce")
         .fails_with("there is no field `pirce` to sort by; did you mean `price`?");
-    here.treffer("search index fridge --facet brand:0").fails_with("as in brand:20");
+    here.treffer("search index fridge --facet brand:0")
+        .fails_with("as in brand:20");
 }
 
 #[test]
@@ -121,9 +146,15 @@ fn values_are_counted() {
         "(no value)      2",
     ];
     assert_eq!(lines[lines.len() - expected.len()..], expected, "{ran}");
-    let all = here.treffer("search index --facet brand --format json").succeeds().json();
+    let all = here
+        .treffer("search index --facet brand --format json")
+        .succeeds()
+        .json();
     assert_eq!(all["matched"], 4);
-    assert_eq!(all["facets"][0]["values"][0], json!({"value": "Kirsch", "count": 2}));
+    assert_eq!(
+        all["facets"][0]["values"][0],
+        json!({"value": "Kirsch", "count": 2})
+    );
     assert_eq!(all["facets"][0]["n_missing"], 1);
 }
 
@@ -131,12 +162,17 @@ fn values_are_counted() {
 fn documents_are_listed_in_the_order_of_a_field() {
     let here = indexed();
     let listed = |words: &str| {
-        let ran = here.treffer(&format!("search index {words} --format json")).succeeds();
+        let ran = here
+            .treffer(&format!("search index {words} --format json"))
+            .succeeds();
         ran.says_nothing().ids()
     };
     assert_eq!(listed("--sort price"), ["l1", "k2", "k1", "o1"]);
     assert_eq!(listed("--sort -price -k 2"), ["k1", "k2"]);
-    assert_eq!(listed("--filter 'published:*' --sort -published"), ["o1", "k2", "l1"]);
+    assert_eq!(
+        listed("--filter 'published:*' --sort -published"),
+        ["o1", "k2", "l1"]
+    );
     assert_eq!(listed("--filter 'NOT brand:Kirsch'"), ["l1", "o1"]);
     // With a query, what it finds.
     assert_eq!(listed("fridge --sort price"), ["l1", "k2", "k1"]);
@@ -150,13 +186,20 @@ fn documents_are_listed_in_the_order_of_a_field() {
 #[test]
 fn what_needs_a_query_or_scores_is_refused_without() {
     let here = indexed();
-    for flag in ["--explain", "--timings", "--answers", "--stages bm25", "--format trec"] {
+    for flag in [
+        "--explain",
+        "--timings",
+        "--answers",
+        "--stages bm25",
+        "--format trec",
+    ] {
         let ran = here.treffer(&format!("search index --filter 'price:*' {flag}"));
         ran.fails_with("needs a query");
     }
     here.treffer("search index fridge --sort price --format trec")
         .fails_with("a TREC run is ordered by score");
-    here.treffer("search index").fails_with("required arguments were not provided");
+    here.treffer("search index")
+        .fails_with("required arguments were not provided");
 }
 
 #[test]
@@ -169,8 +212,11 @@ fn documents_are_deleted_by_a_filter() {
     here.treffer("delete index --filter brand:Kirsch")
         .succeeds()
         .says("deleted 2 documents from index: 2 documents now");
-    here.treffer("delete index --filter brand:Kirsch").finds_nothing();
-    let left = here.treffer("search index --sort published --format json").succeeds();
+    here.treffer("delete index --filter brand:Kirsch")
+        .finds_nothing();
+    let left = here
+        .treffer("search index --sort published --format json")
+        .succeeds();
     assert_eq!(left.ids(), ["l1", "o1"]);
 }
 
@@ -201,15 +247,22 @@ fn values_of_another_type_are_reported_and_the_documents_kept() {
         .says("skipped: more.jsonl:2: empty text")
         .says("note: 1 bad record skipped")
         .says("note: 1 value left out of filters, facets and sorting");
-    let ran = here.treffer("search index new --filter 'NOT price:*' --format json").succeeds();
+    let ran = here
+        .treffer("search index new --filter 'NOT price:*' --format json")
+        .succeeds();
     assert_eq!(ran.ids(), ["n1"]);
-    here.treffer("search index --filter brand:Novo --format json").succeeds();
+    here.treffer("search index --filter brand:Novo --format json")
+        .succeeds();
 }
 
 #[test]
 fn fields_of_a_configuration_are_checked() {
     let here = Place::with(&[("corpus.jsonl", FRIDGES), ("bm25.toml", BM25_ONLY)]);
-    let index = |set: &str| here.treffer(&format!("index index corpus.jsonl --config bm25.toml {set}"));
+    let index = |set: &str| {
+        here.treffer(&format!(
+            "index index corpus.jsonl --config bm25.toml {set}"
+        ))
+    };
     index("--set fields.brand=text").fails_with("unknown variant `text`");
     index("--set fields.size.width=integer").succeeds();
     let info = here.treffer("info index").succeeds();

@@ -230,7 +230,8 @@ impl IndexData {
         let docs = match &by_segment[..] {
             [only] => only.clone(),
             several => {
-                let mut all = FixedBitSet::with_capacity(several.iter().map(FixedBitSet::len).sum());
+                let mut all =
+                    FixedBitSet::with_capacity(several.iter().map(FixedBitSet::len).sum());
                 let mut first = 0;
                 for docs in several {
                     all.extend(docs.ones().map(|doc| first + doc));
@@ -255,7 +256,8 @@ impl IndexData {
             all.insert_range(..);
             let counts = columns.facets(&hint.field, &all, None);
             let counts = counts.map_err(failed(self.dir()))?;
-            let is_it = |value: &Value| matches!(value, Value::Keyword(word) if *word == hint.asked);
+            let is_it =
+                |value: &Value| matches!(value, Value::Keyword(word) if *word == hint.asked);
             if counts.values.iter().any(|one| is_it(&one.value)) {
                 return Ok(true);
             }

@@ -85,7 +85,10 @@ impl Scope {
     /// # Errors
     /// If the index cannot be read.
     pub(super) fn sort_key(&self, engine: &Engine, doc: DocId) -> Result<Option<SortKey>, Error> {
-        self.sort.as_ref().map(|by| engine.sort_key(by, doc)).transpose()
+        self.sort
+            .as_ref()
+            .map(|by| engine.sort_key(by, doc))
+            .transpose()
     }
 
     /// The first documents, in the order that was asked for, or that of the index.
@@ -117,7 +120,11 @@ impl Scope {
     pub(super) fn respond(&self, response: SearchResponse) -> SearchResponse {
         SearchResponse {
             matched: self.selection.as_ref().map(Selection::len),
-            note: self.selection.as_ref().filter(|_| self.is_filtered).and_then(Selection::note),
+            note: self
+                .selection
+                .as_ref()
+                .filter(|_| self.is_filtered)
+                .and_then(Selection::note),
             facets: self.facets.clone(),
             ..response
         }

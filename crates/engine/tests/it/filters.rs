@@ -1,32 +1,25 @@
-//! Filters, facets and sorting: a filtered search is what an unfiltered one finds, without what the
-//! filter does not hold for; and what is wrong with a request is said.
+//! Filters, facets and sorting, in several segments with deleted documents; and what is wrong with
+//! a request is said. Filtered searches are compared with unfiltered ones in [`unfiltered`].
+
+mod unfiltered;
 
 use std::fs;
 
-use proptest::prelude::*;
-use proptest::test_runner::{Config as Runs, TestRunner};
 use serde_json::{Value as Json, json};
 use treffer_corpus::{Problem, ReadOptions};
-use treffer_engine::api::{ExplainRequest, FacetRequest, SearchOptions, SearchResponse};
+use treffer_engine::api::{ExplainRequest, FacetRequest, SearchOptions};
 use treffer_engine::build::{
     AddReport, AddRequest, DeleteReport, DeleteRequest, add, compact, delete, infer_fields,
 };
 use treffer_engine::check::check;
 use treffer_engine::explain::Outcome;
 use treffer_engine::fields::{FieldCount, FieldType, field_counts};
-use treffer_engine::learned::Ranker;
-use treffer_engine::pipeline::Pipeline;
 use treffer_engine::profile::{Mode, Profile};
-use treffer_engine::search::{Searcher, ranking};
+use treffer_engine::search::Searcher;
 use treffer_engine::{Engine, Error};
-use treffer_fusion::Weights;
-use treffer_testkit::{Random, random_corpus, random_queries};
-use treffer_types::{Document, NoProgress, Query, StageName};
+use treffer_types::{Document, NoProgress, Query};
 
-use crate::support::{
-    BM25, DENSE, Place, by_stage, chain, config, depths, document, everything, gatherer, ids,
-    raw,
-};
+use crate::support::{BM25, Place, chain, config, depths, document, everything, ids};
 
 const FIELDS: [&str; 4] = [
     "fields.tag=keyword",
@@ -104,13 +97,29 @@ fn with(id: &str, text: &str, metadata: Json) -> Document {
 /// Five fridges in two segments; of the sixth, which was deleted, nothing is to be seen.
 fn fridges() -> Place {
     let first = vec![
-        with("a", "quiet fridge", json!({"tag": ["Kirsch", "lab"], "price": 900, "published": "2020-03-01"})),
-        with("b", "quiet small fridge", json!({"tag": "Liebherr", "price": 300.5, "size": {"width": 60}})),
+        with(
+            "a",
+            "quiet fridge",
+            json!({"tag": ["Kirsch", "lab"], "price": 900, "published": "2020-03-01"}),
+        ),
+        with(
+            "b",
+            "quiet small fridge",
+            json!({"tag": "Liebherr", "price": 300.5, "size": {"width": 60}}),
+        ),
         with("gone", "quiet fridge", json!({"tag": "Kirsch", "price": 1})),
     ];
     let second = vec![
-        with("c", "loud fridge", json!({"tag": "Kirsch", "published": "2021"})),
-        with("d", "warm oven", json!({"tag": "Kirsch", "price": 300.5, "size": {"width": 80}})),
+        with(
+            "c",
+            "loud fridge",
+            json!({"tag": "Kirsch", "published": "2021"}),
+        ),
+        with(
+            "d",
+            "warm oven",
+            json!({"tag": "Kirsch", "price": 300.5, "size": {"width": 80}}),
+        ),
         with("e", "quiet oven", json!({})),
     ];
     let place = place(&[first, second], &[]);
@@ -177,7 +186,12 @@ fn as_many_hits_are_found_as_match() {
 fn a_filter_that_holds_for_nothing_is_an_empty_answer_that_says_why() {
     let place = fridges();
     let engine = place.open();
-    for mode in [Mode::Hybrid, Mode::Exhaustive, Mode::Cascade, Mode::TwoStage] {
+    for mode in [
+        Mode::Hybrid,
+        Mode::Exhaustive,
+        Mode::Cascade,
+        Mode::TwoStage,
+    ] {
         let profile = Profile {
             mode,
             ..Profile::default()
@@ -193,7 +207,10 @@ fn a_filter_that_holds_for_nothing_is_an_empty_answer_that_says_why() {
     let note = |filter: &str| engine.browse(&filtered(filter)).unwrap().note.unwrap();
     assert_eq!(note("price:<10"), "the filter holds for no document");
     // `Kirsch` is there as it was asked for, but not together with the other.
-    assert_eq!(note("tag:Kirsch AND price:<10"), "the filter holds for no document");
+    assert_eq!(
+        note("tag:Kirsch AND price:<10"),
+        "the filter holds for no document"
+    );
 }
 
 #[test]
@@ -211,7 +228,11 @@ fn what_is_wrong_with_a_filter_is_pointed_at() {
         "the filter is wrong at character 7: the field `price` is of type float, and `cheap` is \
          none: write a number such as 2.5\n    price:cheap\n          ^^^^^"
     );
-    assert!(message("tag:(a OR").contains("\n    tag:(a OR\n"), "{}", message("tag:(a OR"));
+    assert!(
+        message("tag:(a OR").contains("\n    tag:(a OR\n"),
+        "{}",
+        message("tag:(a OR")
+    );
     assert!(message("").starts_with("the filter is wrong at character 1"));
     let options = filtered("pirce:3");
     let searched = Searcher::new(&engine, &Profile::default(), &options);
@@ -219,7 +240,10 @@ fn what_is_wrong_with_a_filter_is_pointed_at() {
 
     let other = Place::built(&[document("a", "no fields here")]);
     let refused = other.open().browse(&filtered("tag:a")).unwrap_err();
-    assert!(chain(&refused).contains("the index has no fields"), "{refused}");
+    assert!(
+        chain(&refused).contains("the index has no fields"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -231,7 +255,10 @@ fn an_unknown_field_is_neither_counted_nor_sorted_by() {
         ..everything()
     };
     let message = engine.browse(&sorted).unwrap_err().to_string();
-    assert_eq!(message, "there is no field `pirce` to sort by; did you mean `price`?");
+    assert_eq!(
+        message,
+        "there is no field `pirce` to sort by; did you mean `price`?"
+    );
     let counted = SearchOptions {
         facets: vec![FacetRequest::of("colour")],
         ..everything()
@@ -249,7 +276,13 @@ fn facets_count_all_that_the_filter_holds_for_whatever_is_found() {
     let place = fridges();
     let engine = place.open();
     let options = SearchOptions {
-        facets: vec![FacetRequest::of("tag"), FacetRequest { field: "price".into(), top: 1 }],
+        facets: vec![
+            FacetRequest::of("tag"),
+            FacetRequest {
+                field: "price".into(),
+                top: 1,
+            },
+        ],
         top_k: 1,
         ..filtered("NOT published:2021")
     };
@@ -296,9 +329,20 @@ fn documents_are_sorted_by_a_field_and_those_without_a_value_are_last() {
     assert_eq!(ids(&listed("price")), ["b", "d", "a", "c", "e"]);
     assert_eq!(ids(&listed("-price")), ["a", "b", "d", "c", "e"]);
     assert_eq!(ids(&listed("published")), ["a", "c", "b", "d", "e"]);
-    let values: Vec<Option<Json>> =
-        listed("-price").hits.into_iter().map(|hit| hit.sort_value).collect();
-    assert_eq!(values[..4], [Some(json!(900.0)), Some(json!(300.5)), Some(json!(300.5)), None]);
+    let values: Vec<Option<Json>> = listed("-price")
+        .hits
+        .into_iter()
+        .map(|hit| hit.sort_value)
+        .collect();
+    assert_eq!(
+        values[..4],
+        [
+            Some(json!(900.0)),
+            Some(json!(300.5)),
+            Some(json!(300.5)),
+            None
+        ]
+    );
 
     // With a query, what was found; of equal ones, the one with the higher score first.
     let bm25 = SearchOptions {
@@ -306,13 +350,17 @@ fn documents_are_sorted_by_a_field_and_those_without_a_value_are_last() {
         ..sorted("-price")
     };
     let searcher = Searcher::new(&engine, &Profile::default(), &bm25).unwrap();
-    let found = searcher.search(&Query::text("warm oven small fridge")).unwrap();
+    let found = searcher
+        .search(&Query::text("warm oven small fridge"))
+        .unwrap();
     assert_eq!(ids(&found), ["a", "d", "b", "c", "e"]);
     let ranks: Vec<u32> = found.hits.iter().map(|hit| hit.rank).collect();
     assert_eq!(ranks, [1, 2, 3, 4, 5]);
     let first = SearchOptions { top_k: 2, ..bm25 };
     let searcher = Searcher::new(&engine, &Profile::default(), &first).unwrap();
-    let found = searcher.search(&Query::text("warm oven small fridge")).unwrap();
+    let found = searcher
+        .search(&Query::text("warm oven small fridge"))
+        .unwrap();
     assert_eq!(ids(&found), ["a", "d"]);
 }
 
@@ -335,8 +383,17 @@ fn merged_segments_keep_their_fields() {
     compact(&place.dir(), &NoProgress).unwrap();
     let after = place.open();
     assert_eq!(after.manifest().segments.len(), 1);
-    for filter in ["tag:Kirsch", "price:>300", "NOT size.width:*", "published:>=2021"] {
-        assert_eq!(matching(&after, filter), matching(&before, filter), "{filter}");
+    for filter in [
+        "tag:Kirsch",
+        "price:>300",
+        "NOT size.width:*",
+        "published:>=2021",
+    ] {
+        assert_eq!(
+            matching(&after, filter),
+            matching(&before, filter),
+            "{filter}"
+        );
     }
     let damage = check(&place.dir()).unwrap().damage;
     assert_eq!(damage, []);
@@ -375,7 +432,11 @@ fn damage_to_columns_is_found() {
         bad[middle] ^= 1;
         fs::write(&file, bad).unwrap();
         let damage = check(&place.dir()).unwrap().damage;
-        assert!(damage.iter().any(|one| one.path == file), "{}: {damage:?}", file.display());
+        assert!(
+            damage.iter().any(|one| one.path == file),
+            "{}: {damage:?}",
+            file.display()
+        );
         fs::write(&file, good).unwrap();
     }
     fs::remove_dir_all(place.segment().join("columns")).unwrap();
@@ -386,7 +447,11 @@ fn damage_to_columns_is_found() {
 fn a_value_of_another_type_is_reported_and_its_document_kept() {
     let wrong = [
         with("x", "a fridge", json!({"price": "cheap", "tag": "Kirsch"})),
-        with("y", "a fridge", json!({"size": {"width": ["60", 60.5, "wide"]}, "price": 7})),
+        with(
+            "y",
+            "a fridge",
+            json!({"size": {"width": ["60", 60.5, "wide"]}, "price": 7}),
+        ),
     ];
     let mut place = place(&[], &[]);
     set_corpus(&mut place, &wrong);
@@ -395,8 +460,14 @@ fn a_value_of_another_type_is_reported_and_its_document_kept() {
     let mut problems = Vec::new();
     let report = place.build_with(&NoProgress, &mut problems).unwrap();
     assert_eq!(problems, survey_problems);
-    assert_eq!((report.documents, report.problems, report.fields_left_out), (2, 0, 2));
-    assert_eq!((survey.documents, survey.problems, survey.fields_left_out), (2, 0, 2));
+    assert_eq!(
+        (report.documents, report.problems, report.fields_left_out),
+        (2, 0, 2)
+    );
+    assert_eq!(
+        (survey.documents, survey.problems, survey.fields_left_out),
+        (2, 0, 2)
+    );
     let path = place.inputs[0].display();
     assert_eq!(
         problems,
@@ -415,12 +486,26 @@ fn a_value_of_another_type_is_reported_and_its_document_kept() {
     assert_eq!(matching(&place.open(), "size.width:60"), ["y"]);
 
     // A later batch in which the field has changed its type.
-    let (report, problems) = add_to(&mut place, &[with("z", "an oven", json!({"price": true}))]).unwrap();
-    assert_eq!((report.added, report.problems, report.fields_left_out), (1, 0, 1));
-    assert!(problems[0].contains("`price` is of type float, and true is none"), "{problems:?}");
+    let (report, problems) =
+        add_to(&mut place, &[with("z", "an oven", json!({"price": true}))]).unwrap();
+    assert_eq!(
+        (report.added, report.problems, report.fields_left_out),
+        (1, 0, 1)
+    );
+    assert!(
+        problems[0].contains("`price` is of type float, and true is none"),
+        "{problems:?}"
+    );
 
     place.strict = true;
-    let refused = add_to(&mut place, &[with("zz", "an oven", json!({"price": []})), wrong[0].clone(), with("zzz", "one", json!({"price": "none"}))]);
+    let refused = add_to(
+        &mut place,
+        &[
+            with("zz", "an oven", json!({"price": []})),
+            wrong[0].clone(),
+            with("zzz", "one", json!({"price": "none"})),
+        ],
+    );
     assert!(matches!(refused, Err(Error::Strict(_))));
     assert_eq!(place.open().n_docs(), 3);
 }
@@ -483,230 +568,14 @@ fn fields_are_inferred_from_the_first_documents() {
             ("size.width", FieldType::Integer)
         ]
     );
-    assert_eq!(infer(1).schema.names().collect::<Vec<_>>(), ["brand", "size.width"]);
+    assert_eq!(
+        infer(1).schema.names().collect::<Vec<_>>(),
+        ["brand", "size.width"]
+    );
     let refused = infer_fields(&["-".into()], &ReadOptions::default(), 1, &NoProgress);
     let message = refused.unwrap_err().to_string();
-    assert!(message.contains("standard input can be read only once"), "{message}");
-}
-
-/// A condition with what it says of a document.
-#[derive(Clone, Debug)]
-enum Condition {
-    Tag(u32),
-    Price(u32, u32),
-    Year(u32),
-    Any,
-    Not(Box<Condition>),
-    And(Box<Condition>, Box<Condition>),
-    Or(Box<Condition>, Box<Condition>),
-}
-
-impl Condition {
-    fn random(random: &mut Random, levels: u32) -> Self {
-        let inner = |random: &mut Random| Box::new(Condition::random(random, levels - 1));
-        match random.below(if levels == 0 { 4 } else { 7 }) {
-            0 => Condition::Tag(random.below(5) as u32),
-            1 => {
-                let from = random.below(80) as u32;
-                Condition::Price(from, from + random.below(60) as u32)
-            }
-            2 => Condition::Year(2000 + random.below(6) as u32),
-            3 => Condition::Any,
-            4 => Condition::Not(inner(random)),
-            5 => Condition::And(inner(random), inner(random)),
-            _ => Condition::Or(inner(random), inner(random)),
-        }
-    }
-
-    fn text(&self) -> String {
-        match self {
-            Condition::Tag(tag) => format!("tag:T{tag}"),
-            Condition::Price(from, to) => format!("price:[{from} TO {to}]"),
-            Condition::Year(year) => format!("published:{year}"),
-            Condition::Any => "price:*".into(),
-            Condition::Not(inner) => format!("NOT ({})", inner.text()),
-            Condition::And(a, b) => format!("({}) AND ({})", a.text(), b.text()),
-            Condition::Or(a, b) => format!("({}) OR ({})", a.text(), b.text()),
-        }
-    }
-
-    fn holds(&self, document: &Document) -> bool {
-        let price = document.metadata.get("price").and_then(Json::as_f64);
-        match self {
-            Condition::Tag(tag) => {
-                let tags = document.metadata.get("tag").and_then(Json::as_array);
-                tags.is_some_and(|tags| tags.contains(&json!(format!("T{tag}"))))
-            }
-            Condition::Price(from, to) => {
-                price.is_some_and(|price| price >= f64::from(*from) && price <= f64::from(*to))
-            }
-            Condition::Year(year) => {
-                let date = document.metadata.get("published").and_then(Json::as_str);
-                date.is_some_and(|date| date.starts_with(&year.to_string()))
-            }
-            Condition::Any => price.is_some(),
-            Condition::Not(inner) => !inner.holds(document),
-            Condition::And(a, b) => a.holds(document) && b.holds(document),
-            Condition::Or(a, b) => a.holds(document) || b.holds(document),
-        }
-    }
-}
-
-fn with_random_metadata(mut documents: Vec<Document>, random: &mut Random) -> Vec<Document> {
-    for document in &mut documents {
-        let metadata = &mut document.metadata;
-        let tags: Vec<Json> = (0..random.below(3)).map(|_| json!(format!("T{}", random.below(4)))).collect();
-        if !tags.is_empty() {
-            metadata.insert("tag".into(), tags.into());
-        }
-        if random.below(4) > 0 {
-            metadata.insert("price".into(), json!(random.below(200) as f64 / 2.0));
-        }
-        if random.below(2) > 0 {
-            let date = format!("{}-{:02}-03", 2000 + random.below(5), 1 + random.below(12));
-            metadata.insert("published".into(), date.into());
-        }
-    }
-    documents
-}
-
-/// An index of several segments with deleted documents, and the documents that are left.
-struct World {
-    engine: Engine,
-    documents: Vec<Document>,
-}
-
-impl World {
-    fn new(seed: u64, overrides: &[&str]) -> Self {
-        let mut random = Random::new(seed);
-        let documents = with_random_metadata(random_corpus(seed, 40), &mut random);
-        let n_parts = 1 + random.below(3) as usize;
-        let parts: Vec<Vec<Document>> =
-            documents.chunks(documents.len().div_ceil(n_parts)).map(<[_]>::to_vec).collect();
-        let place = place(&parts, overrides);
-        let deleted: Vec<String> = documents
-            .iter()
-            .filter(|_| random.below(5) == 0)
-            .map(|document| document.id.clone())
-            .collect();
-        delete_from(&place, &deleted, None).unwrap();
-        let is_left = |document: &Document| !deleted.contains(&document.id);
-        World {
-            engine: place.open(),
-            documents: documents.into_iter().filter(is_left).collect(),
-        }
-    }
-
-    fn holds(&self, condition: &Condition, id: &str) -> bool {
-        let document = self.documents.iter().find(|document| document.id == id);
-        condition.holds(document.unwrap_or_else(|| panic!("{id} is deleted or was never added")))
-    }
-
-    /// Ids and raw scores of a stage by itself.
-    fn of_stage(
-        &self,
-        stage: StageName,
-        profile: &Profile,
-        filter: Option<&Condition>,
-        query: &str,
-    ) -> Vec<(String, f32)> {
-        let options = SearchOptions {
-            stages: Some(vec![stage]),
-            filter: filter.map(Condition::text),
-            ..everything()
-        };
-        let searcher = Searcher::new(&self.engine, profile, &options).unwrap();
-        let found: SearchResponse = searcher.search(&Query::text(query)).unwrap();
-        let scored = found.hits.iter().map(|hit| (hit.id.clone(), raw(hit, stage).unwrap()));
-        scored.collect()
-    }
-
-    /// The ranking of the first stage alone is the whole one without what is filtered out.
-    fn check_stage(&self, stage: StageName, condition: &Condition, depth: usize, query: &str) {
-        let exhaustive = Profile {
-            mode: Mode::Exhaustive,
-            ..Profile::default()
-        };
-        let mut expected = self.of_stage(stage, &exhaustive, None, query);
-        expected.retain(|(id, score)| {
-            // Words are found only where they are.
-            self.holds(condition, id) && (stage != BM25 || *score > 0.0)
-        });
-        expected.truncate(depth);
-        let profile = Profile {
-            depths: depths(depth, depth, 1),
-            ..Profile::default()
-        };
-        let found = self.of_stage(stage, &profile, Some(condition), query);
-        assert_eq!(found, expected, "{stage} {} {query}", condition.text());
-        // What is scored exhaustively obeys the filter, too.
-        let mut all = self.of_stage(stage, &exhaustive, None, query);
-        all.retain(|(id, _)| self.holds(condition, id));
-        let found = self.of_stage(stage, &exhaustive, Some(condition), query);
-        assert_eq!(found, all, "{stage} {} {query}", condition.text());
-    }
-
-    /// The fused ranking is that of the candidates of an unfiltered search that the filter holds
-    /// for.
-    fn check_fused(&self, condition: &Condition, query: &str) {
-        let weights = Weights::new(by_stage(0.4, 0.6, 0.0)).unwrap();
-        let profile = |mode| Profile {
-            mode,
-            depths: depths(100, 100, 0),
-            weights: weights.clone(),
-            ..Profile::default()
-        };
-        let query = Query::text(query);
-        let exhaustive = profile(Mode::Exhaustive);
-        let mut candidates = gatherer(&self.engine, &exhaustive).gather(&query).unwrap().candidates;
-        let all = SearchOptions {
-            filter: None,
-            ..everything()
-        };
-        let all = Searcher::new(&self.engine, &exhaustive, &all).unwrap().search(&query).unwrap();
-        assert_eq!(all.hits.len(), self.documents.len());
-        let selection = self.engine.filter(&condition.text()).unwrap();
-        candidates.retain(|candidate| selection.contains(candidate.doc));
-        let hybrid = profile(Mode::Hybrid);
-        let pipeline = Pipeline::of(&hybrid, self.engine.available()).unwrap();
-        let ranker = Ranker::new(&self.engine, &hybrid, &pipeline).unwrap();
-        let expected = ranking(&self.engine, &query, &candidates, &ranker).unwrap();
-        assert!(expected.iter().all(|id| self.holds(condition, id)));
-        let options = filtered(&condition.text());
-        let searcher = Searcher::new(&self.engine, &hybrid, &options).unwrap();
-        let found = searcher.search(&query).unwrap();
-        assert_eq!(ids(&found), expected, "{}", condition.text());
-        assert_eq!(found.matched, Some(expected.len()));
-    }
-}
-
-fn check_worlds(overrides: &[&str], n: u32) {
-    let mut runner = TestRunner::new(Runs::with_cases(n));
-    let run = runner.run(&any::<u64>(), |seed| {
-        let world = World::new(seed, overrides);
-        let mut random = Random::new(seed ^ 1);
-        for query in random_queries(seed, 3) {
-            let condition = Condition::random(&mut random, 3);
-            let matching = world.documents.iter().filter(|one| condition.holds(one));
-            let expected: Vec<&str> = matching.map(|one| one.id.as_str()).collect();
-            let listed = world.engine.browse(&filtered(&condition.text())).unwrap();
-            prop_assert_eq!(ids(&listed), expected, "{}", condition.text());
-            let depth = 1 + random.below(40) as usize;
-            world.check_stage(BM25, &condition, depth, &query.text);
-            world.check_stage(DENSE, &condition, depth, &query.text);
-            world.check_fused(&condition, &query.text);
-        }
-        Ok(())
-    });
-    run.unwrap_or_else(|error| panic!("{error}"));
-}
-
-#[test]
-fn a_filtered_search_is_an_unfiltered_one_without_the_rest() {
-    check_worlds(&[], 16);
-}
-
-#[test]
-fn a_filtered_search_of_passages_is_an_unfiltered_one_without_the_rest() {
-    check_worlds(&["passages.tokens=16", "passages.overlap=4", "passages.bm25=passage"], 12);
+    assert!(
+        message.contains("standard input can be read only once"),
+        "{message}"
+    );
 }
