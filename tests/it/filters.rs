@@ -7,7 +7,7 @@ use crate::util::Place;
 
 const FRIDGES: &str = r#"{"_id": "k1", "text": "quiet laboratory fridge", "brand": "Kirsch", "price": 900, "tags": ["lab", "quiet"]}
 {"_id": "k2", "text": "small fridge", "brand": "Kirsch", "price": 450.5, "published": "2021-05-01"}
-{"_id": "l1", "text": "quiet fridge", "brand": "Liebherr", "price": 300, "published": "2020"}
+{"_id": "l1", "text": "quiet fridge", "brand": "Liebherr", "price": 300, "published": "2020-06-01"}
 {"_id": "o1", "text": "warm oven", "published": "2021-07-02T08:00:00Z"}
 "#;
 
@@ -138,12 +138,12 @@ fn values_are_counted() {
     let expected = [
         "the filter holds for 3 documents",
         "brand     documents",
-        "Kirsch    2",
-        "Liebherr  1",
+        "Kirsch            2",
+        "Liebherr          1",
         "tags            documents",
-        "lab             1",
+        "lab                     1",
         "(1 value more)",
-        "(no value)      2",
+        "(no value)              2",
     ];
     assert_eq!(lines[lines.len() - expected.len()..], expected, "{ran}");
     let all = here

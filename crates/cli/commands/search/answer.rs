@@ -76,6 +76,9 @@ impl Blocks for Answer<'_> {
             )));
         }
         if let Some(matched) = matched.filter(|_| self.is_filtered || !facets.is_empty()) {
+            if !hits.is_empty() {
+                blocks.push(Block::Line(String::new()));
+            }
             let documents = count(matched as u64, "document");
             blocks.push(Block::Line(match self.is_filtered {
                 true => format!("the filter holds for {documents}"),

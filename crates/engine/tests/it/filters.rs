@@ -113,7 +113,7 @@ fn fridges() -> Place {
         with(
             "c",
             "loud fridge",
-            json!({"tag": "Kirsch", "published": "2021"}),
+            json!({"tag": "Kirsch", "published": "2021-05-01"}),
         ),
         with(
             "d",
