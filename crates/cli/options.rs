@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use clap::builder::{
     FalseyValueParser, PossibleValuesParser, RangedU64ValueParser, TypedValueParser,
 };
-use treffer_api::SearchOptions;
+use treffer_api::{FacetRequest, SearchOptions};
 use treffer_corpus::{Encoding, JudgmentFormat, QueryFormat, TopicField};
 use treffer_engine::Device;
 use treffer_engine::self_retrieval::ExcludeSelf;
@@ -79,6 +79,20 @@ impl ProfileArgs {
             weights: self.weights.clone().map(StageMap::from),
             ..SearchOptions::default()
         }
+    }
+}
+
+/// A field whose values are counted, and how many of them are shown: `brand` or `brand:20`.
+pub(crate) fn facet(text: &str) -> Result<FacetRequest, String> {
+    let Some((field, top)) = text.rsplit_once(':') else {
+        return Ok(FacetRequest::of(text));
+    };
+    match top.parse() {
+        Ok(top) if top > 0 && !field.is_empty() => Ok(FacetRequest {
+            field: field.to_owned(),
+            top,
+        }),
+        _ => Err("it is a field, or a field and how many values to show, as in brand:20".into()),
     }
 }
 
@@ -221,6 +235,16 @@ mod tests {
             known_weights("dense=1").unwrap(),
             known_weights("0,1,0").unwrap()
         );
+    }
+
+    #[test]
+    fn a_facet_is_a_field_and_a_number() {
+        assert_eq!(facet("size.width").unwrap(), FacetRequest::of("size.width"));
+        let three = facet("brand:3").unwrap();
+        assert_eq!((three.field.as_str(), three.top), ("brand", 3));
+        for wrong in ["brand:", "brand:x", "brand:0", ":3"] {
+            assert!(facet(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

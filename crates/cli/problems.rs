@@ -19,8 +19,13 @@ const SHOWN: u64 = 10;
 pub(crate) struct Problems {
     file: Option<ProblemFile>,
     /// Of the current input, by kind.
-    counts: BTreeMap<&'static str, u64>,
+    counts: Counts,
+    /// The same of records that were kept without what is wrong in them.
+    kept: Counts,
 }
+
+/// How many there are of each kind.
+type Counts = BTreeMap<&'static str, u64>;
 
 struct ProblemFile {
     path: PathBuf,
@@ -45,6 +50,7 @@ impl Problems {
         Ok(Problems {
             file,
             counts: BTreeMap::new(),
+            kept: BTreeMap::new(),
         })
     }
 
@@ -52,10 +58,14 @@ impl Problems {
     pub(crate) fn add(&mut self, problem: &Problem, show: &dyn Fn(&str)) {
         // An id may hold anything, and each record is one line.
         let line = visible(&problem.to_string()).replace('\n', "\\n");
-        let n = self.counts.entry(problem.reason.kind()).or_default();
+        let (counts, fate) = match problem.reason.keeps_record() {
+            true => (&mut self.kept, "kept in part"),
+            false => (&mut self.counts, "skipped"),
+        };
+        let n = counts.entry(problem.reason.kind()).or_default();
         *n += 1;
         if *n <= SHOWN {
-            show(&format!("skipped: {line}"));
+            show(&format!("{fate}: {line}"));
         }
         if let Some(file) = &mut self.file
             && file.failure.is_none()
@@ -68,12 +78,26 @@ impl Problems {
     /// `noun` names a record, as in "bad record", and `of` says where it is if that is needed.
     pub(crate) fn end_input(&mut self, noun: &str, of: Option<&Path>) {
         let counts = std::mem::take(&mut self.counts);
+        self.note(&counts, noun, of, "skipped");
+        if counts.keys().any(|kind| kind.contains("UTF-8")) {
+            note("another encoding can be named, as in --encoding windows-1252");
+        }
+        let kept = std::mem::take(&mut self.kept);
+        self.note(
+            &kept,
+            "value",
+            of,
+            "left out of filters, facets and sorting",
+        );
+    }
+
+    fn note(&self, counts: &Counts, noun: &str, of: Option<&Path>, fate: &str) {
         let total: u64 = counts.values().sum();
         if total == 0 {
             return;
         }
         let of = of.map_or_else(String::new, |path| format!(" of {}", path.display()));
-        let mut text = format!("{}{of} skipped", count(total, noun));
+        let mut text = format!("{}{of} {fate}", count(total, noun));
         let not_shown: Vec<String> = counts
             .iter()
             .filter(|(_, n)| **n > SHOWN)
@@ -87,9 +111,6 @@ impl Problems {
             });
         }
         note(&text);
-        if counts.keys().any(|kind| kind.contains("UTF-8")) {
-            note("another encoding can be named, as in --encoding windows-1252");
-        }
     }
 
     /// Completes the file.

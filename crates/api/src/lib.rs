@@ -21,6 +21,10 @@ pub use duplicates::{
     BothWays, Cluster, DocumentName, DuplicatePair, DuplicatesReport, DuplicatesRequest, Identity,
     NumberRule,
 };
-pub use request::{DEFAULT_PROFILE, DEFAULT_TOP_K, ExplainRequest, SearchOptions, SearchRequest};
+pub use request::{
+    DEFAULT_PROFILE, DEFAULT_TOP_K, ExplainRequest, FacetRequest, SearchOptions, SearchRequest,
+};
 pub use rerank::{RankedText, RerankResponse};
-pub use response::{FeatureScore, Hit, HitPassage, QueryName, SearchResponse, StageReport};
+pub use response::{
+    FacetReport, FacetValue, FeatureScore, Hit, HitPassage, QueryName, SearchResponse, StageReport,
+};

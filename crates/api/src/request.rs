@@ -57,6 +57,40 @@ pub struct SearchOptions {
     pub explain: bool,
     /// Whether the response says how long each stage took, which differs from run to run.
     pub timings: bool,
+    /// Searches only the documents that this holds for, as in `brand:Kirsch AND price:<500`.
+    pub filter: Option<String>,
+    /// The fields whose values are counted: over all documents that the filter holds for, whether
+    /// they are found or not, or over all documents.
+    pub facets: Vec<FacetRequest>,
+    /// Orders what was found by a field instead of the score: `price`, or `-price` for the highest
+    /// first. Documents without a value are last.
+    pub sort: Option<String>,
+}
+
+/// A field whose values are counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FacetRequest {
+    /// The field.
+    pub field: String,
+    /// How many values, the most frequent first.
+    #[serde(default = "default_values")]
+    pub top: usize,
+}
+
+/// How many values of a field are counted by default.
+fn default_values() -> usize {
+    10
+}
+
+impl FacetRequest {
+    /// The ten most frequent values of a field.
+    pub fn of(field: impl Into<String>) -> Self {
+        FacetRequest {
+            field: field.into(),
+            top: default_values(),
+        }
+    }
 }
 
 impl SearchOptions {
@@ -82,6 +116,9 @@ impl Default for SearchOptions {
             sentences: false,
             explain: false,
             timings: false,
+            filter: None,
+            facets: Vec::new(),
+            sort: None,
         }
     }
 }

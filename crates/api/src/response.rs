@@ -8,13 +8,47 @@ use treffer_types::{Language, Score, StageMap, StageName, StageScore};
 pub struct SearchResponse {
     /// The query.
     pub query: QueryName,
+    /// How many documents the filter holds for, or there are if there is no filter; only if
+    /// documents are filtered, counted or sorted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matched: Option<usize>,
+    /// Why nothing can be found, if the filter holds for no document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
     /// How many candidates were fused.
     pub n_candidates: usize,
     /// What each step did, in the order in which they ran. A stage that retrieves and
     /// later scores what others retrieved appears twice.
     pub stages: Vec<StageReport>,
-    /// Best first.
+    /// How often values occur, in the order of the request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facets: Vec<FacetReport>,
+    /// Best first, or in the order that was asked for.
     pub hits: Vec<Hit>,
+}
+
+/// The values of a field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FacetReport {
+    /// The field.
+    pub field: String,
+    /// By count, the highest first; of equal counts the lower value first.
+    pub values: Vec<FacetValue>,
+    /// How many different values there are, also those that are not in `values`.
+    pub n_values: usize,
+    /// Documents with a value.
+    pub n_present: u64,
+    /// Documents without one.
+    pub n_missing: u64,
+}
+
+/// A value of a field.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FacetValue {
+    /// The value: a text, a number or a truth value; a date is a text.
+    pub value: serde_json::Value,
+    /// Documents that have it; one with several values counts for each.
+    pub count: u64,
 }
 
 /// A query by its id and text.
@@ -59,8 +93,11 @@ pub struct Hit {
     /// The corpus's id of the document.
     pub id: String,
     /// The fused score: the sum of the weighted scores and, under a learned fusion, of what
-    /// its trees added.
+    /// its trees added. 0 if nothing was searched for, so that no stage gave a score.
     pub score: f64,
+    /// What it is sorted by, if a field was named and it has a value there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sort_value: Option<serde_json::Value>,
     /// The best passages of the document, the best first: by the last stage that scored
     /// passages, or else by the words of the query that they hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

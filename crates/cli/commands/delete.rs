@@ -27,6 +27,9 @@ pub(crate) struct Delete {
     /// A file with an id on each line
     #[arg(long, value_name = "FILE")]
     ids_from: Option<PathBuf>,
+    /// Delete all documents that this holds for, as in 'discontinued:true'
+    #[arg(long, value_name = "FILTER", conflicts_with_all = ["ids", "ids_from"])]
+    filter: Option<String>,
     /// Leave segments as they are, even if much of them is deleted
     #[arg(long)]
     no_merge: bool,
@@ -41,13 +44,14 @@ pub(crate) fn run(command: &Delete) -> Result<Outcome> {
         ids.extend(lines.map(str::to_owned));
     }
     ensure!(
-        !ids.is_empty(),
-        "there is nothing to delete: name ids, or a file of them with --ids-from"
+        !ids.is_empty() || command.filter.is_some(),
+        "there is nothing to delete: name ids, a file of them with --ids-from, or a --filter"
     );
     let bars = Bars::cancellable()?;
     let request = DeleteRequest {
         dir: &command.dir,
         ids: &ids,
+        filter: command.filter.clone(),
         merges: !command.no_merge,
     };
     let report = delete(&request, &bars)?;

@@ -28,6 +28,9 @@ pub(crate) struct Explain {
     query: String,
     /// Id of the document
     doc: String,
+    /// As for a search with this filter
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<String>,
     #[command(flatten)]
     profile: ProfileArgs,
     /// Ranks that count as found
@@ -48,6 +51,7 @@ pub(crate) fn run(command: &Explain, global: &Global) -> Result<Outcome> {
     let bars = Bars::new();
     let options = SearchOptions {
         top_k: command.top_k,
+        filter: command.filter.clone(),
         ..command.profile.options()
     };
     let (stages, device) = (options.stages.clone(), command.profile.device);

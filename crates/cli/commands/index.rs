@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use treffer::StandardModels;
-use treffer_corpus::Problem;
-use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, survey};
+use treffer_corpus::{Problem, ReadOptions};
+use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, infer_fields, survey};
 use treffer_engine::config::{Base, Config};
+use treffer_engine::fields::{Decision, FieldType, InferredField};
 use treffer_engine::settings_file::read_both;
 use treffer_report::text::count;
 use treffer_types::{StageName, stage_list};
@@ -34,6 +35,10 @@ pub(crate) struct Index {
     /// Set a single key on top, as in dense.model=./my-model
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
+    /// Read the first 1,000 documents of each input for the fields that they have, give these
+    /// types, and print them; those of the configuration stay as they are
+    #[arg(long)]
+    infer_fields: bool,
     #[command(flatten)]
     corpus: CorpusArgs,
     /// Replace the index that is there; it stays until the new one is complete
@@ -55,9 +60,12 @@ pub(crate) fn run(command: &Index, global: &Global) -> Result<Outcome> {
         Some(path) => Base::File(path),
         None => Base::Preset(&command.preset),
     };
-    let config = Config::load(base, &command.overrides)?;
+    let mut config = Config::load(base, &command.overrides)?;
     let bars = Bars::cancellable()?;
     let reading = command.corpus.options(&bars);
+    if command.infer_fields {
+        infer(&mut config, &command.corpus.inputs, &reading, &bars)?;
+    }
     let request = BuildRequest {
         dir: &command.dir,
         inputs: &command.corpus.inputs,
@@ -91,6 +99,68 @@ pub(crate) fn run(command: &Index, global: &Global) -> Result<Outcome> {
     }
     problems.finish()?;
     Ok(Outcome::Found)
+}
+
+/// Documents of each input that are looked at for fields.
+const SAMPLE: usize = 1000;
+
+/// Adds the fields that the documents have to the configuration, and prints them as it would hold
+/// them.
+fn infer(
+    config: &mut Config,
+    inputs: &[PathBuf],
+    reading: &ReadOptions,
+    bars: &Bars,
+) -> Result<()> {
+    let sample = infer_fields(inputs, reading, SAMPLE, bars)?;
+    let mut fields = sample.schema;
+    for (name, field_type) in config.fields.iter() {
+        fields.insert(name, field_type);
+    }
+    bars.say(&format!(
+        "fields of {}:\n[fields]",
+        count(sample.documents as u64, "document")
+    ));
+    for (name, field_type) in config.fields.iter() {
+        if sample.fields.iter().all(|field| field.name != name) {
+            bars.say(&format!("{}  # as configured", toml_line(name, field_type)));
+        }
+    }
+    for field in &sample.fields {
+        let InferredField { name, decision, .. } = field;
+        let documents = count(field.n_docs as u64, "document");
+        bars.say(&match (config.fields.get(name), decision.field_type()) {
+            (Some(field_type), _) => {
+                format!(
+                    "{}  # in {documents}; as configured",
+                    toml_line(name, field_type)
+                )
+            }
+            (None, Some(field_type)) => {
+                let why = match decision {
+                    Decision::Mixed { .. } => format!("; {decision}"),
+                    _ => String::new(),
+                };
+                format!("{}  # in {documents}{why}", toml_line(name, field_type))
+            }
+            (None, None) => format!("# {name}, in {documents}, {decision}"),
+        });
+    }
+    if fields.is_empty() {
+        note("no field was found that filters could use");
+    }
+    config.fields = fields;
+    Ok(())
+}
+
+/// The line of a configuration that gives a field its type.
+fn toml_line(name: &str, field_type: FieldType) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match !name.is_empty() && name.chars().all(is_bare) {
+        true => format!("{name} = \"{field_type}\""),
+        // A string of JSON is one of TOML.
+        false => format!("{} = \"{field_type}\"", serde_json::json!(name)),
+    }
 }
 
 /// Profiles with tuned weights of the index that is about to be replaced.

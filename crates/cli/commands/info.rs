@@ -8,11 +8,12 @@ use treffer_encoder::arithmetic;
 use treffer_engine::LanguageCounts;
 use treffer_engine::check::{Checked, Damage, check};
 use treffer_engine::config::{Fields, PassageConfig, Settings, Unit};
+use treffer_engine::fields::{FieldCount, field_counts};
 use treffer_engine::manifest::{Manifest, ModelRecord};
 use treffer_engine::passages::USUAL_TOKENS;
 use treffer_engine::profile::Profile;
 use treffer_engine::settings_file::Current;
-use treffer_report::text::grouped;
+use treffer_report::text::{count, grouped};
 use treffer_types::{ModelRole, Scoring};
 
 use crate::Outcome;
@@ -43,9 +44,11 @@ pub(crate) fn run(command: &Info) -> Result<Outcome> {
     if let Some(note) = note {
         warn(&note);
     }
+    let fields = field_counts(&command.dir, &manifest)?;
     command.format.print(&IndexInfo {
         manifest,
         languages,
+        fields,
         settings,
     })?;
     Ok(Outcome::Found)
@@ -56,6 +59,8 @@ pub(crate) fn run(command: &Info) -> Result<Outcome> {
 struct IndexInfo {
     manifest: Manifest,
     languages: LanguageCounts,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fields: Vec<FieldCount>,
     settings: Settings,
 }
 
@@ -64,6 +69,7 @@ impl Blocks for IndexInfo {
         let IndexInfo {
             manifest,
             languages,
+            fields,
             settings,
         } = self;
         let mut table = Columns::default();
@@ -73,6 +79,18 @@ impl Blocks for IndexInfo {
             row("passages", split(manifest, passages));
         }
         row("languages", language_counts(languages));
+        for FieldCount {
+            name,
+            field_type,
+            documents,
+        } in fields
+        {
+            let documents = count(*documents as u64, "document");
+            row(
+                &format!("field {name}"),
+                format!("{field_type}, in {documents}"),
+            );
+        }
         row("size", size(manifest));
         row(
             "written by",

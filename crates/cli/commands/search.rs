@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use treffer_api::{SearchOptions, SearchResponse};
+use treffer_api::{DEFAULT_PROFILE, FacetRequest, SearchOptions, SearchResponse};
 use treffer_engine::pipeline::{Available, Pipeline};
 use treffer_engine::settings_file::read_both;
 use treffer_engine::stages::Registry;
@@ -11,9 +11,9 @@ use treffer_types::{Query, StageName, stage_list};
 
 use crate::deadline::Cuts;
 use crate::format::RankingFormat;
-use crate::options::{Global, ProfileArgs, QueryArgs, ReadArgs, at_least_one};
+use crate::options::{Global, ProfileArgs, QueryArgs, ReadArgs, at_least_one, facet};
 use crate::progress::Bars;
-use crate::terminal::{Reader, Stdout, shows_styles};
+use crate::terminal::{Reader, Stdout, note, shows_styles};
 use crate::{Outcome, input, output};
 
 mod answer;
@@ -22,16 +22,38 @@ mod excerpt;
 use answer::Answer;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  treffer search my-index 'quiet fridge' --filter 'brand:Kirsch AND volume_l:[200 TO 300]'
+  Without a query, documents are listed:
+    treffer search my-index --filter 'NOT discontinued:true' --sort -price --facet brand
+Filters (capitals count):
+  field:value  field:\"a value\"  field:(a OR b)  field:pre*  field:*
+  field:[1 TO 5]  field:{1 TO *]  field:>=1  field:<2020-03
+  AND  OR  NOT  ( )")]
 pub(crate) struct Search {
     /// Folder of the index
     dir: PathBuf,
-    /// What to search for
-    #[arg(required_unless_present = "queries", conflicts_with = "queries")]
+    /// What to search for; without it, and with --filter, --facet or --sort, documents are listed
+    #[arg(
+        required_unless_present_any = ["queries", "filter", "facets", "sort"],
+        conflicts_with = "queries"
+    )]
     query: Option<String>,
     /// A file of queries instead: BEIR queries.jsonl, a table (id, text), TREC topics, or
     /// plain lines
     #[arg(long, value_name = "FILE")]
     queries: Option<PathBuf>,
+    /// Search only documents that this holds for, as in 'brand:Kirsch AND price:<500'
+    #[arg(long, value_name = "FILTER")]
+    filter: Option<String>,
+    /// Count the values of a field in all documents that the filter holds for: FIELD, or FIELD:N
+    /// for the N most frequent [default: 10]; can be repeated
+    #[arg(long = "facet", value_name = "FIELD", value_parser = facet)]
+    facets: Vec<FacetRequest>,
+    /// Order by a field instead of the score, the lowest value first, or the highest with -FIELD
+    #[arg(long, value_name = "FIELD", allow_hyphen_values = true)]
+    sort: Option<String>,
     #[command(flatten)]
     query_args: QueryArgs,
     #[command(flatten)]
@@ -70,6 +92,7 @@ const BATCH: usize = 64;
 pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     input::limit_threads(global)?;
     refuse_without_file(command)?;
+    refuse_unordered_run(command)?;
     let mut inputs = input::Inputs::new(&command.reading)?;
     let mut queries = match (&command.query, &command.queries) {
         (Some(text), _) => vec![Query::text(text)],
@@ -89,8 +112,14 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
         sentences: command.answers,
         explain: command.explain,
         timings: command.timings,
+        filter: command.filter.clone(),
+        facets: command.facets.clone(),
+        sort: command.sort.clone(),
         ..command.profile.options()
     };
+    if command.query.is_none() && command.queries.is_none() {
+        return browse(command, &options, global);
+    }
     let stages = stages_to_open(command, &options)?;
     let bars = Bars::new();
     let device = command.profile.device;
@@ -104,10 +133,12 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     let is_timed = command.timings || profile.deadline_ms.is_some();
     let batches = queries.chunks(if is_timed { 1 } else { BATCH });
     let (mut outcome, mut cuts) = (Outcome::NothingFound, Cuts::default());
+    let mut said = None;
     let mut out = Stdout::open();
     'batches: for batch in batches {
         for response in searcher.search_batch(batch)? {
             cuts.add(&response.stages);
+            said = said.or_else(|| response.note.clone());
             if !response.hits.is_empty() {
                 outcome = Outcome::Found;
             }
@@ -118,13 +149,66 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     }
     out.finish()?;
     cuts.report(&profile);
+    if let Some(said) = said {
+        note(&said);
+    }
     Ok(outcome)
+}
+
+/// Lists documents without searching for anything. Loads no models.
+fn browse(command: &Search, options: &SearchOptions, global: &Global) -> Result<Outcome> {
+    refuse_without_query(command)?;
+    let bars = Bars::new();
+    let engine = input::open_index(&command.dir, Some(Vec::new()), None, global, &bars)?;
+    let response = engine.browse(options)?;
+    let mut out = Stdout::open();
+    print(command, &response, &mut out)?;
+    out.finish()?;
+    if let Some(said) = &response.note {
+        note(said);
+    }
+    Ok(match response.hits.is_empty() {
+        true => Outcome::NothingFound,
+        false => Outcome::Found,
+    })
+}
+
+/// What is said of a search must have a query.
+fn refuse_without_query(command: &Search) -> Result<()> {
+    let profile = &command.profile;
+    let flags = [
+        ("--profile", profile.profile != DEFAULT_PROFILE),
+        ("--stages", profile.stages.is_some()),
+        ("--weights", profile.weights.is_some()),
+        ("--set", !profile.overrides.is_empty()),
+        ("--device", profile.device.is_some()),
+        ("--passages", command.passages != 1),
+        ("--answers", command.answers),
+        ("--explain", command.explain),
+        ("--timings", command.timings),
+        ("--format trec", command.format == RankingFormat::Trec),
+    ];
+    match flags.iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => bail!("{flag} needs a query: without one, no stage runs"),
+        None => Ok(()),
+    }
+}
+
+/// A run is ordered by its scores.
+fn refuse_unordered_run(command: &Search) -> Result<()> {
+    if command.format == RankingFormat::Trec && command.sort.is_some() {
+        bail!("a TREC run is ordered by score; leave out --sort, or use --format json");
+    }
+    Ok(())
 }
 
 fn print(command: &Search, response: &SearchResponse, out: &mut Stdout) -> Result<Reader> {
     let answer = Answer {
         response,
         is_one_of_many: command.queries.is_some(),
+        is_list: command.query.is_none() && command.queries.is_none(),
+        is_filtered: command.filter.is_some(),
+        is_sorted: command.sort.is_some(),
         explain: command.explain,
         timings: command.timings,
         has_styles: shows_styles(),

@@ -86,4 +86,4 @@ pub use infer::{Decision, Inference, InferredField, infer};
 pub use schema::FieldSchema;
 pub use sort::{SortBy, SortKey};
 pub use value::{FieldType, Value};
-pub use writer::{ColumnWriter, FieldProblem, FieldProblemKind};
+pub use writer::{ColumnWriter, FieldProblem, FieldProblemKind, check};

@@ -44,6 +44,15 @@ pub enum FieldProblemKind {
     TooDeep,
 }
 
+impl FieldProblem {
+    fn too_deep(field: String) -> Self {
+        FieldProblem {
+            field,
+            kind: FieldProblemKind::TooDeep,
+        }
+    }
+}
+
 impl fmt::Display for FieldProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let field = &self.field;
@@ -122,10 +131,7 @@ impl ColumnWriter {
                 None => problems.push(problem(name, field_type, json)),
             }
         });
-        problems.extend(too_deep.map(|field| FieldProblem {
-            field,
-            kind: FieldProblemKind::TooDeep,
-        }));
+        problems.extend(too_deep.map(FieldProblem::too_deep));
         self.end_document()?;
         Ok(problems)
     }
@@ -209,6 +215,20 @@ impl ColumnWriter {
         }
         Ok(seal(&self.dir)?)
     }
+}
+
+/// What of a document's metadata a [`ColumnWriter`] of this schema could not take.
+pub fn check(schema: &FieldSchema, document: &Document) -> Vec<FieldProblem> {
+    let mut problems = Vec::new();
+    let too_deep = leaves::for_each(&document.metadata, &mut |name, json| {
+        if let Some(field_type) = schema.get(name)
+            && from_json(field_type, json).is_none()
+        {
+            problems.push(problem(name, field_type, json));
+        }
+    });
+    problems.extend(too_deep.map(FieldProblem::too_deep));
+    problems
 }
 
 fn problem(field: &str, field_type: FieldType, json: &serde_json::Value) -> FieldProblem {

@@ -187,6 +187,12 @@ pub enum Reason {
     /// The index does not accept the record.
     #[error("{0}")]
     Refused(#[source] treffer_types::BoxError),
+    /// A value of the metadata is none of its field's type. The record is kept.
+    #[error("{what}")]
+    Field {
+        /// Which field, its type, the value, and what becomes of it.
+        what: String,
+    },
     /// A line of a list of words is none that can be used.
     #[error("no word: {why}")]
     NotAWord {
@@ -228,9 +234,17 @@ impl Reason {
             Reason::NotAFile { .. } => "not a regular file",
             Reason::Unreadable(_) => "that could not be read",
             Reason::Refused(_) => "that the index does not accept",
+            Reason::Field { .. } => "with a value that is not of its field's type",
             Reason::NotAWord { .. } => "without a word that can be used",
             Reason::FileName => "with a file name that is not valid Unicode",
         }
+    }
+}
+
+impl Reason {
+    /// Whether the record is kept all the same, without the value at fault.
+    pub fn keeps_record(&self) -> bool {
+        matches!(self, Reason::Field { .. })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use treffer_bm25::Bm25Config;
+use treffer_columns::FieldSchema;
 use treffer_dense::{GraphConfig, Storage};
 use treffer_types::{EmbedderSettings, ScorerSettings};
 
@@ -13,6 +14,9 @@ pub struct Blueprint {
     /// How the languages of documents are known.
     #[serde(default, skip_serializing_if = "LanguageConfig::is_default")]
     pub language: LanguageConfig,
+    /// The fields of documents that can be filtered, counted and sorted by.
+    #[serde(default, skip_serializing_if = "FieldSchema::is_empty")]
+    pub fields: FieldSchema,
     /// The BM25 stage as built; `k1` and `b` may differ at query time.
     pub bm25: Bm25Config,
     /// How documents are split into passages; `None` if they are not.

@@ -11,6 +11,7 @@
 //! | `merge`, `policy` | several segments into one; when that is done |
 //! | `commit` | the writer's lock, the commit, cleaning up |
 //! | `reading`, `documents`, `encoding` | from inputs to the parts of a new segment |
+//! | `infer` | fields and their types, from some of the documents |
 //! | `bm25_parts` | inverted indexes that are written anew |
 //! | `repair` | what is damaged, made again from what is not |
 
@@ -18,6 +19,7 @@ mod bm25_parts;
 mod commit;
 mod documents;
 mod encoding;
+mod infer;
 mod language;
 mod language_shift;
 mod merge;
@@ -34,15 +36,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use treffer_columns::check as check_fields;
 use treffer_corpus::{Origin, PassedOver, Problem, ReadOptions};
 use treffer_types::{Document, Embedder, PairScorer, Progress};
 
 use self::commit::{Workplace, next_generation, refuse_foreign};
 pub use self::documents::PassageCounts;
+pub use self::infer::{FieldSample, infer_fields};
 use self::language::RecordLanguages;
 pub use self::language::UnreadLanguages;
 pub use self::merge::{CompactReport, compact};
-use self::reading::{Counts, Kept, Reading, duplicate};
+use self::reading::{Counts, Kept, Reading, duplicate, field_problems};
 pub use self::repair::{RepairReport, repair};
 use self::session::{Kind, Session, Writing};
 pub use self::update::{AddReport, AddRequest, DeleteReport, DeleteRequest, add, delete};
@@ -82,6 +86,9 @@ pub struct BuildReport {
     pub resumed: u32,
     /// Records that were skipped; each was reported.
     pub problems: u64,
+    /// Records that were kept without a value that is not of its field's type, once for each
+    /// field; each was reported.
+    pub fields_left_out: u64,
     /// Files of folders that were not read, by kind.
     pub passed_over: PassedOver,
     /// Documents whose record names no language where it should.
@@ -176,6 +183,7 @@ pub fn build(
     let Counts {
         documents: _,
         problems,
+        fields_left_out,
         passed_over,
     } = read_into(&mut session, reading)?;
     let committed = session.commit(false);
@@ -186,6 +194,7 @@ pub fn build(
         documents: manifest.n_documents(),
         resumed,
         problems: problems + bad_words,
+        fields_left_out,
         passed_over,
         unread_languages,
         passages: counts.passages,
@@ -240,6 +249,9 @@ pub struct Survey {
     pub documents: u32,
     /// Records that it would skip; each was reported.
     pub problems: u64,
+    /// Records that it would keep without a value that is not of its field's type, once for each
+    /// field; each was reported.
+    pub fields_left_out: u64,
     /// Files of folders that it would not read, by kind.
     pub passed_over: PassedOver,
 }
@@ -257,15 +269,20 @@ pub fn survey(
     next_generation(request.dir, request.replace)?;
     let (_, bad_words) = read_words(request, on_problem)?;
     let mut ids = HashSet::new();
+    let fields = &request.config.fields;
     let mut keep = |document: &Document, origin: Origin| {
         Ok(match ids.insert(document.id.clone()) {
-            true => Kept::whole(),
+            true => Kept {
+                problems: field_problems(check_fields(fields, document), &origin),
+                ..Kept::whole()
+            },
             false => Kept::not(duplicate(document, origin)),
         })
     };
     let Counts {
         documents,
         problems,
+        fields_left_out,
         passed_over,
     } = Reading {
         inputs: request.inputs,
@@ -278,6 +295,7 @@ pub fn survey(
     Ok(Survey {
         documents,
         problems: problems + bad_words,
+        fields_left_out,
         passed_over,
     })
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use treffer_bm25::{Bm25Index, LanguageCounts};
+use treffer_columns::Columns;
 use treffer_dense::DenseIndex;
 use treffer_disk::Sealed;
 use treffer_store::Store;
@@ -184,6 +185,12 @@ fn check_part(
                 let given = manifest.blueprint.dense.as_ref();
                 let given = given.is_some_and(|dense| dense.vectors.is_some());
                 (found, if given { found } else { passages })
+            })
+            .map_err(|error| error_chain(&error)),
+        parts::COLUMNS => Columns::open(folder)
+            .map(|columns| {
+                columns.verify(report);
+                (Content::Documents(columns.len() as u32), documents)
             })
             .map_err(|error| error_chain(&error)),
         _ => {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use treffer_bm25::Bm25Config;
 pub use treffer_bm25::{Analyzer, Fields};
+use treffer_columns::FieldSchema;
 use treffer_types::Device;
 
 pub use crate::blueprint::{Blueprint, CrossConfig, DenseConfig, LanguageConfig};
@@ -32,6 +33,11 @@ pub struct Config {
     /// How the languages of documents are known.
     #[serde(default, skip_serializing_if = "LanguageConfig::is_default")]
     pub language: LanguageConfig,
+    /// The fields of documents, besides id, title and text, that can be filtered, counted and
+    /// sorted by: their names and types, as in `brand = "keyword"`. A dotted name, or a section
+    /// of that name, leads into an object.
+    #[serde(default, skip_serializing_if = "FieldSchema::is_empty")]
+    pub fields: FieldSchema,
     /// The BM25 stage.
     pub bm25: Bm25Config,
     /// How documents are split into passages; without it they are not.
@@ -121,6 +127,7 @@ impl Config {
     pub fn blueprint(&self) -> Blueprint {
         Blueprint {
             language: self.language.clone(),
+            fields: self.fields.clone(),
             bm25: self.bm25.clone(),
             passages: self.passages.clone(),
             dense: self.dense.clone(),
@@ -141,7 +148,13 @@ impl Config {
         }
     }
 
-    fn from_table(table: Table, origin: &str) -> Result<Self, Error> {
+    fn from_table(mut table: Table, origin: &str) -> Result<Self, Error> {
+        if let Some(Value::Table(fields)) = table.get_mut(FIELDS) {
+            let flat = keys::flattened(std::mem::take(fields));
+            *fields = flat.map_err(|name| {
+                config_error(origin, &format!("`{FIELDS}` has the field `{name}` twice"))
+            })?;
+        }
         refuse_unknown(&table, &known_keys(), origin)?;
         let mut config: Config = Value::Table(table)
             .try_into()
@@ -156,6 +169,7 @@ impl Config {
         let Config {
             device: _,
             language,
+            fields,
             bm25,
             passages,
             dense,
@@ -172,6 +186,10 @@ impl Config {
                 origin,
                 "`language.field` is empty; name a field of the records, or leave it out",
             ));
+        }
+        if fields.names().any(str::is_empty) {
+            let what = format!("`{FIELDS}` has a field without a name");
+            return Err(config_error(origin, &what));
         }
         bm25.validate().map_err(|e| invalid("bm25", e.into()))?;
         if let Some(passages) = passages {
@@ -363,8 +381,14 @@ fn known_keys() -> Table {
         .1
         .parse()
         .expect("the shipped presets are valid TOML");
-    with_any_profile(with_optional(full))
+    let mut known = with_any_profile(with_optional(full));
+    let any = Table::from_iter([("*".to_string(), Value::Boolean(true))]); // checked by serde
+    known.insert(FIELDS.into(), Value::Table(any));
+    known
 }
+
+/// The section whose keys are names of fields.
+const FIELDS: &str = "fields";
 
 /// Keys of sections that are not there unless they are set.
 const OPTIONAL: [(&str, &[&str]); 5] = [

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 use treffer_bm25::{Bm25Config, Bm25Index, Bm25Part};
+use treffer_columns::{Columns, FieldSchema};
 use treffer_dense::{DenseIndex, DensePart};
 use treffer_store::{Store, StorePart};
 
@@ -23,6 +24,8 @@ pub struct IndexData {
     pub store: Arc<Store>,
     /// The inverted index.
     pub bm25: Arc<Bm25Index>,
+    /// The fields of the documents of each segment; none if the index has no fields.
+    pub columns: Vec<Columns>,
 }
 
 impl IndexData {
@@ -68,6 +71,7 @@ impl IndexData {
             deleted,
             store: Arc::new(store),
             bm25: Arc::new(bm25),
+            columns: open_columns(dir, manifest)?,
         })
     }
 
@@ -137,6 +141,37 @@ impl IndexData {
 fn folders(dir: &Path, manifest: &Manifest, part: &str) -> Result<Vec<PathBuf>, Error> {
     let segments = manifest.segments.iter();
     segments.map(|segment| segment.folder(dir, part)).collect()
+}
+
+/// The fields of the documents of each segment, if the index has fields.
+pub(crate) fn open_columns(dir: &Path, manifest: &Manifest) -> Result<Vec<Columns>, Error> {
+    let fields = &manifest.blueprint.fields;
+    if fields.is_empty() {
+        return Ok(Vec::new());
+    }
+    let open = |segment: &Segment| {
+        let folder = segment.folder(dir, parts::COLUMNS)?;
+        let columns = Columns::open(&folder).map_err(part("open", "columns", dir))?;
+        let (found, expected) = (columns.len(), segment.documents as usize);
+        if found != expected || columns.schema() != fields {
+            let what = format!(
+                "it has the fields {} of {found} documents, the manifest says {} of {expected}",
+                names_of(columns.schema()),
+                names_of(fields)
+            );
+            return Err(Error::Damaged { path: folder, what });
+        }
+        Ok(columns)
+    };
+    manifest.segments.iter().map(open).collect()
+}
+
+fn names_of(fields: &FieldSchema) -> String {
+    let names: Vec<String> = fields
+        .iter()
+        .map(|(name, ty)| format!("{name} ({ty})"))
+        .collect();
+    names.join(", ")
 }
 
 fn open_bm25(

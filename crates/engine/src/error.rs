@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use treffer_columns::FilterError;
 use treffer_types::{BoxError, Progress, StageName};
 
 /// An error of the engine. Its message says what was being done and to what; the
@@ -200,6 +201,18 @@ pub enum Error {
         passed_over: treffer_corpus::PassedOver,
     },
 
+    /// A filter that cannot be read, or does not fit the fields of the index.
+    #[error(
+        "the filter is wrong at character {}: {problem}{}",
+        .problem.column(.text), pointed_at(.text, .problem)
+    )]
+    Filter {
+        /// The filter.
+        text: String,
+        /// What is wrong with it, and where.
+        problem: FilterError,
+    },
+
     /// A request that makes no sense for this index.
     #[error("{0}")]
     Request(String),
@@ -254,6 +267,13 @@ impl From<treffer_disk::Error> for Error {
     }
 }
 
+/// The line of a filter that is wrong, with carets below it.
+fn pointed_at(text: &str, error: &FilterError) -> String {
+    let lines = error.point_at(text);
+    let lines = lines.lines().map(|line| format!("\n    {line}"));
+    lines.collect()
+}
+
 /// What else was found, as the end of a message.
 fn also(passed_over: &treffer_corpus::PassedOver) -> String {
     if passed_over.is_empty() {
@@ -269,9 +289,11 @@ fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
         let bm25 = cause.downcast_ref::<treffer_bm25::Error>();
         let dense = cause.downcast_ref::<treffer_dense::Error>();
         let store = cause.downcast_ref::<treffer_store::Error>();
+        let columns = cause.downcast_ref::<treffer_columns::Error>();
         bm25.is_some_and(treffer_bm25::Error::is_damage)
             || dense.is_some_and(treffer_dense::Error::is_damage)
             || store.is_some_and(treffer_store::Error::is_damage)
+            || columns.is_some_and(treffer_columns::Error::is_damage)
     })
 }
 

@@ -14,7 +14,8 @@ use crate::learned::Ranker;
 use crate::pipeline::Pipeline;
 use crate::profile::Profile;
 use crate::rerank_order::{first_to_rerank, passages_to_read};
-use crate::stages::StageQuery;
+use crate::search::Scope;
+use crate::stages::{Parameters, StageQuery};
 
 /// One document's way through the stages.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,6 +102,8 @@ pub enum Role {
 pub enum Outcome {
     /// It is among the first `top_k`.
     Found,
+    /// The filter does not hold for it.
+    FilteredOut,
     /// No stage retrieved it.
     NotRetrieved,
     /// It was a candidate, but not among the best that were reranked, and so ranks below all
@@ -164,13 +167,17 @@ pub fn explain(
             "of no hits none can be explained; ask for at least one".into(),
         ));
     }
+    let scope = Scope::new(engine, &request.options)?;
+    let available = scope.available(engine);
     let pipeline = match &request.options.stages {
-        Some(stages) => Pipeline::only(profile, engine.available(), stages)?,
-        None => Pipeline::of(profile, engine.available())?,
+        Some(stages) => Pipeline::only(profile, &available, stages)?,
+        None => Pipeline::of(profile, &available)?,
     };
     let ranker = Ranker::new(engine, profile, &pipeline)?;
     let (doc, document) = find(engine, &request.doc)?;
-    let gatherer = Gatherer::new(engine, profile, pipeline.clone()).without_deadline();
+    let gatherer = Gatherer::new(engine, profile, pipeline.clone())
+        .without_deadline()
+        .among(scope.allowed());
     let Gathered { candidates, traces } = gatherer.gather_with(query, doc)?;
     let explaining = Explaining {
         engine,
@@ -179,6 +186,7 @@ pub fn explain(
         query,
         doc,
         at: place_of(doc, &candidates)?,
+        scope: &scope,
     };
     let of_query = traces.iter().find_map(|trace| trace.unknown_language);
     let here = &candidates[explaining.at];
@@ -202,7 +210,9 @@ pub fn explain(
         .iter()
         .map(|stage| explaining.view(*stage, &candidates, &reranked, here))
         .collect::<Result<Vec<StageView>, Error>>()?;
-    let is_candidate = pipeline.scores_every_document() || stages.iter().any(is_retrieved);
+    let is_allowed = scope.allows(doc);
+    let is_candidate =
+        is_allowed && (pipeline.scores_every_document() || stages.iter().any(is_retrieved));
     for view in &mut stages {
         view.is_reached &= is_candidate; // forced into the pool, so not found by the search
     }
@@ -216,7 +226,9 @@ pub fn explain(
         rank,
         score: here.score,
         learned: here.learned,
-        outcome: if !is_candidate {
+        outcome: if !is_allowed {
+            Outcome::FilteredOut
+        } else if !is_candidate {
             Outcome::NotRetrieved
         } else if rank as usize <= top_k {
             Outcome::Found
@@ -305,6 +317,7 @@ struct Explaining<'a> {
     doc: DocId,
     /// The document's place among the candidates.
     at: usize,
+    scope: &'a Scope,
 }
 
 impl Explaining<'_> {
@@ -317,9 +330,11 @@ impl Explaining<'_> {
     }
 
     fn begin(&self, stage: StageName) -> Result<Box<dyn StageQuery + '_>, BoxError> {
-        let mut answers = self
-            .engine
-            .begin(stage, &[self.query], self.profile.parameters())?;
+        let parameters = Parameters {
+            allowed: self.scope.allowed(),
+            ..self.profile.parameters()
+        };
+        let mut answers = self.engine.begin(stage, &[self.query], parameters)?;
         answers.pop().ok_or_else(|| "it began no query".into())
     }
 
@@ -412,7 +427,8 @@ impl Explaining<'_> {
         let is_within = match self.pipeline.retrieves(stage) {
             None => false,
             Some(depth) => {
-                let retrieved = retrieve(self.engine, &*answer, depth, &[])?;
+                let allowed = self.scope.allowed();
+                let retrieved = retrieve(self.engine, &*answer, depth, &[], allowed.as_deref())?;
                 retrieved.iter().any(|found| found.doc == self.doc)
             }
         };

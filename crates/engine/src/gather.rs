@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use fixedbitset::FixedBitSet;
 use treffer_api::StageReport;
 use treffer_types::{BoxError, Candidate, Clock, DocId, Evidence, Language, Query, StageName};
 
@@ -13,7 +14,7 @@ use crate::error::Error;
 use crate::pipeline::{Pipeline, Step};
 use crate::profile::Profile;
 use crate::rerank_order::{first_to_rerank, passages_to_read};
-use crate::stages::{Found, StageQuery};
+use crate::stages::{Found, Parameters, StageQuery};
 
 mod batch;
 mod languages;
@@ -80,6 +81,8 @@ type Select<'a> = dyn Fn(&[Candidate]) -> Vec<usize> + 'a;
 struct Scope<'a> {
     /// Documents that the query does not find.
     excluded: &'a [DocId],
+    /// The documents among which to search.
+    allowed: Option<&'a FixedBitSet>,
     /// Instead of the profile's order.
     select: Option<&'a Select<'a>>,
 }
@@ -92,6 +95,8 @@ pub struct Gatherer {
     profile: Profile,
     deadline: Option<Duration>,
     clock: Arc<dyn Clock>,
+    /// The documents among which to search.
+    allowed: Option<Arc<FixedBitSet>>,
 }
 
 impl Gatherer {
@@ -103,6 +108,20 @@ impl Gatherer {
             profile: profile.clone(),
             deadline: profile.deadline_ms.map(Duration::from_millis),
             clock: Arc::new(SystemClock::start()),
+            allowed: None,
+        }
+    }
+
+    /// The same among these documents only, by their numbers; all for `None`.
+    pub fn among(mut self, docs: Option<Arc<FixedBitSet>>) -> Self {
+        self.allowed = docs;
+        self
+    }
+
+    fn parameters(&self) -> Parameters {
+        Parameters {
+            allowed: self.allowed.clone(),
+            ..self.profile.parameters()
         }
     }
 
@@ -168,7 +187,7 @@ impl Gatherer {
     pub fn gather_batch(&self, queries: &[Query]) -> Result<Vec<Gathered>, Error> {
         let queries: Vec<&Query> = queries.iter().collect();
         queries.iter().try_for_each(|query| refuse_blank(query))?;
-        let parameters = self.profile.parameters();
+        let parameters = self.parameters();
         let mut batch = Batch::new(&self.engine, parameters, &queries, self.clock.as_ref());
         (0..queries.len())
             .map(|at| self.run(&mut batch, at, None, None))
@@ -183,7 +202,7 @@ impl Gatherer {
     ) -> Result<Gathered, Error> {
         refuse_blank(query)?;
         let queries = [query];
-        let parameters = self.profile.parameters();
+        let parameters = self.parameters();
         let mut batch = Batch::new(&self.engine, parameters, &queries, self.clock.as_ref());
         self.run(&mut batch, 0, forced, select)
     }
@@ -198,6 +217,7 @@ impl Gatherer {
         let excluded = self.excluded(batch.query(at))?;
         let scope = Scope {
             excluded: &excluded,
+            allowed: self.allowed.as_deref(),
             select,
         };
         let mut deadline = Deadline::after(self.deadline, self.clock.as_ref());
@@ -248,7 +268,8 @@ impl Gatherer {
         let mut skipped = 0;
         match step {
             Step::Retrieve { depth, .. } => {
-                let retrieved = retrieve(&self.engine, answer, depth, scope.excluded)?;
+                let retrieved =
+                    retrieve(&self.engine, answer, depth, scope.excluded, scope.allowed)?;
                 add_retrieved(candidates, stage, retrieved);
                 self.complete(candidates, stage, answer)?;
             }
@@ -323,23 +344,27 @@ impl Gatherer {
 
     fn first_candidates(&self, forced: Option<DocId>, excluded: &[DocId]) -> Vec<Candidate> {
         if self.pipeline.scores_every_document() {
-            let docs = self
-                .engine
-                .store()
-                .live_docs()
-                .filter(|doc| !excluded.contains(doc));
-            return docs.map(Candidate::new).collect();
+            let is_allowed = |doc: &DocId| {
+                let allowed = self.allowed.as_ref();
+                allowed.is_none_or(|allowed| allowed.contains(doc.0 as usize))
+            };
+            let docs = self.engine.store().live_docs();
+            let docs = docs.filter(|doc| !excluded.contains(doc) && is_allowed(doc));
+            let forced = forced.filter(|doc| excluded.contains(doc) || !is_allowed(doc));
+            return docs.chain(forced).map(Candidate::new).collect();
         }
         forced.map(Candidate::new).into_iter().collect()
     }
 }
 
 /// The passages of the `depth` best documents that a stage retrieves, none of which is excluded.
+/// The stage was told which are allowed; it is not trusted to have heeded that.
 pub(crate) fn retrieve(
     engine: &Engine,
     answer: &dyn StageQuery,
     depth: usize,
     excluded: &[DocId],
+    allowed: Option<&FixedBitSet>,
 ) -> Result<Vec<Found>, BoxError> {
     let mut asked = depth.saturating_add(excluded.len());
     loop {
@@ -348,7 +373,9 @@ pub(crate) fn retrieve(
         let mut docs = HashSet::with_capacity(depth.min(found.len()));
         found.retain(|Found { doc, .. }| {
             let is_new = !docs.contains(doc);
-            let is_kept = !excluded.contains(doc) && (!is_new || docs.len() < depth);
+            let is_allowed = allowed.is_none_or(|allowed| allowed.contains(doc.0 as usize));
+            let is_room = !is_new || docs.len() < depth;
+            let is_kept = is_allowed && is_room && !excluded.contains(doc);
             if is_kept && is_new {
                 docs.insert(*doc);
             }

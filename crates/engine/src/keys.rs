@@ -109,6 +109,32 @@ pub(crate) fn set(table: &mut Table, key: &str, value: Value) -> Result<(), Stri
     }
 }
 
+/// A table without tables in it: their keys become dotted ones.
+///
+/// # Errors
+/// A key that then stands twice.
+pub(crate) fn flattened(table: Table) -> Result<Table, String> {
+    fn add(flat: &mut Table, path: &str, table: Table) -> Result<(), String> {
+        for (key, value) in table {
+            let name = match path {
+                "" => key,
+                _ => format!("{path}.{key}"),
+            };
+            match value {
+                Value::Table(inner) => add(flat, &name, inner)?,
+                _ if flat.contains_key(&name) => return Err(name),
+                value => {
+                    flat.insert(name, value);
+                }
+            }
+        }
+        Ok(())
+    }
+    let mut flat = Table::new();
+    add(&mut flat, "", table)?;
+    Ok(flat)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +185,15 @@ mod tests {
         assert_eq!(current_name("lexical"), "bm25");
         assert_eq!(current_name("dense.m"), "dense.m");
         assert_eq!(current_name("lexicals.k1"), "lexicals.k1");
+    }
+
+    #[test]
+    fn tables_within_become_dotted_keys() {
+        let nested = table("a = 1\n'b.c' = 2\n[d]\ne = 3\n[d.f]\ng = 4");
+        let flat = table("a = 1\n'b.c' = 2\n'd.e' = 3\n'd.f.g' = 4");
+        assert_eq!(flattened(nested), Ok(flat));
+        let twice = table("'a.b' = 1\n[a]\nb = 2");
+        assert_eq!(flattened(twice), Err("a.b".to_string()));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! opens it. [`stages`] defines what a stage is and lists the standard ones, [`pipeline`]
 //! turns a profile into the steps of a search, [`gather`] runs them, within a [`deadline`] if
 //! there is one, and [`search`] fuses what they found, by weights or by a [`learned`] fusion.
+//! A [`fields`] filter limits a search to some documents.
 //! [`evaluate`] measures and [`tune`] improves rankings on judged [`topics`], in collections
 //! of which [`self_retrieval`] says which documents are queries, [`explain`]
 //! shows why a document ranks where it does, [`judge`] has the cross-encoder make judgments,
@@ -38,6 +39,7 @@ pub mod engine;
 mod error;
 pub mod evaluate;
 pub mod explain;
+pub mod fields;
 pub mod gather;
 pub mod judge;
 mod keys;

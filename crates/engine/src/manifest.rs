@@ -5,7 +5,7 @@
 //! INDEX/manifest.json     this file
 //! INDEX/treffer.toml      settings that may be edited; see `settings_file`
 //! INDEX/deleted-7         which documents are deleted; see `deleted`
-//! INDEX/segment-1/        bm25/  dense/  store/
+//! INDEX/segment-1/        bm25/  columns/  dense/  store/
 //! ```
 
 mod segment;

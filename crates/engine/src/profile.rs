@@ -339,11 +339,12 @@ impl Profile {
         }
     }
 
-    /// Its parameters of retrieval, apart from depths.
+    /// Its parameters of retrieval, apart from depths, for a search among all documents.
     pub fn parameters(&self) -> Parameters {
         Parameters {
             ef_search: self.ef_search,
             exact_below: self.exact_below,
+            allowed: None,
         }
     }
 

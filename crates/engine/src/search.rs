@@ -3,27 +3,32 @@
 use std::sync::Arc;
 
 use treffer_api::{FeatureScore, Hit, QueryName, SearchOptions, SearchRequest, SearchResponse};
+use treffer_columns::SortKey;
 use treffer_fusion::Fused;
-use treffer_types::{Candidate, Clock, Language, Query, StageMap, StageName};
+use treffer_types::{Candidate, Clock, DocId, Language, Query, StageMap, StageName};
 
 use crate::engine::Engine;
 use crate::error::{Error, part};
+use crate::fields::json;
 use crate::gather::{Gathered, Gatherer};
 use crate::learned::Ranker;
 use crate::pipeline::Pipeline;
 use crate::profile::Profile;
 
 mod passages;
+mod scope;
 
 use passages::Passages;
 pub use passages::Shown;
+pub(crate) use scope::Scope;
 
 impl Engine {
     /// The best documents for a query: `fuse(gather(query), profile)`.
     ///
     /// # Errors
     /// If there is no such profile, a key or value is wrong, a requested stage does not run,
-    /// the query is blank, a stage fails, or a document cannot be read.
+    /// the query is blank, the filter is wrong, a field is not there, a stage fails, or a document
+    /// cannot be read.
     pub fn search(&self, request: &SearchRequest) -> Result<SearchResponse, Error> {
         self.searcher(&request.options)?.search(&request.query)
     }
@@ -39,6 +44,44 @@ impl Engine {
         options: &SearchOptions,
     ) -> Result<Vec<SearchResponse>, Error> {
         self.searcher(options)?.search_batch(queries)
+    }
+
+    /// The documents that the filter holds for, or all of them, in the order of a field or else of
+    /// the index: no query, no stages and no scores. Of `options`, those count that say which
+    /// documents, in which order and how many, and what is counted of them.
+    ///
+    /// # Errors
+    /// If the filter is wrong, a field is not there, or a document cannot be read.
+    pub fn browse(&self, options: &SearchOptions) -> Result<SearchResponse, Error> {
+        let scope = Scope::new(self, options)?;
+        let mut hits = Vec::new();
+        for (key, doc) in scope.first(self, options.top_k)? {
+            let document = self.store().document(doc);
+            let document = document.map_err(part("read", "store", self.dir()))?;
+            hits.push(Hit {
+                rank: hits.len() as u32 + 1,
+                id: document.id,
+                score: 0.0,
+                sort_value: key.and_then(sort_value),
+                passages: Vec::new(),
+                title: document.title,
+                text: document.text,
+                stages: StageMap::new(),
+                learned: Vec::new(),
+            });
+        }
+        Ok(scope.respond(SearchResponse {
+            query: QueryName {
+                id: String::new(),
+                text: String::new(),
+            },
+            matched: None,
+            note: None,
+            n_candidates: 0,
+            stages: Vec::new(),
+            facets: Vec::new(),
+            hits,
+        }))
     }
 
     /// Prepares searches with the same options, so that shared work is done once.
@@ -64,10 +107,11 @@ pub struct Searcher {
 impl Searcher {
     /// Prepares searches under a profile that need not be one of the index; those that it names
     /// for queries of some languages are. Only those `options` count that are not part of a
-    /// profile: stages, number of hits, what they show.
+    /// profile: stages, filter, facets, order, number of hits, what they show.
     ///
     /// # Errors
-    /// As [`Pipeline::only`] and [`Ranker::new`], or if it names a profile that is not there.
+    /// As [`Pipeline::only`] and [`Ranker::new`], or if it names a profile that is not there, the
+    /// filter is wrong, or a field is not there.
     pub fn new(engine: &Engine, profile: &Profile, options: &SearchOptions) -> Result<Self, Error> {
         let named = |name: &str| engine.settings().profile(name).cloned();
         Searcher::with_others(engine, profile, named, options)
@@ -79,13 +123,15 @@ impl Searcher {
         named: impl Fn(&str) -> Result<Profile, Error>,
         options: &SearchOptions,
     ) -> Result<Self, Error> {
+        let scope = Arc::new(Scope::new(engine, options)?);
         let others = profile.by_language.iter();
         let other = |(language, name): (&Language, &String)| {
-            Ok((*language, Search::new(engine, &named(name)?, options)?))
+            let search = Search::new(engine, &named(name)?, options, &scope)?;
+            Ok((*language, search))
         };
         Ok(Searcher {
             engine: engine.clone(),
-            usual: Search::new(engine, profile, options)?,
+            usual: Search::new(engine, profile, options, &scope)?,
             by_language: others.map(other).collect::<Result<_, Error>>()?,
         })
     }
@@ -144,20 +190,27 @@ struct Search {
     gatherer: Gatherer,
     ranker: Ranker,
     options: SearchOptions,
+    scope: Arc<Scope>,
 }
 
 impl Search {
-    fn new(engine: &Engine, profile: &Profile, options: &SearchOptions) -> Result<Self, Error> {
-        let available = engine.available();
+    fn new(
+        engine: &Engine,
+        profile: &Profile,
+        options: &SearchOptions,
+        scope: &Arc<Scope>,
+    ) -> Result<Self, Error> {
+        let available = scope.available(engine);
         let pipeline = match &options.stages {
-            Some(stages) => Pipeline::only(profile, available, stages)?,
-            None => Pipeline::effective(profile, available)?,
+            Some(stages) => Pipeline::only(profile, &available, stages)?,
+            None => Pipeline::effective(profile, &available)?,
         };
         Ok(Search {
             ranker: Ranker::new(engine, profile, &pipeline)?,
-            gatherer: Gatherer::new(engine, profile, pipeline),
+            gatherer: Gatherer::new(engine, profile, pipeline).among(scope.allowed()),
             engine: engine.clone(),
             options: options.clone(),
+            scope: Arc::clone(scope),
         })
     }
 
@@ -170,15 +223,20 @@ impl Search {
         } = self.options;
         let candidates = &gathered.candidates;
         let shown = Shown::of(&self.options);
-        let mut hits = hits(&self.engine, query, candidates, &self.ranker, top_k, shown)?;
+        let order = |doc| self.scope.sort_key(&self.engine, doc);
+        let ranked = ranked(&self.engine, query, candidates, &self.ranker, top_k, order)?;
+        let mut hits = shown_hits(&self.engine, query, candidates, ranked, shown)?;
         if !explain {
             hits.iter_mut().for_each(drop_explanation);
         }
-        Ok(SearchResponse {
+        Ok(self.scope.respond(SearchResponse {
             query: QueryName {
                 id: query.id.clone(),
                 text: query.text.clone(),
             },
+            matched: None,
+            note: None,
+            facets: Vec::new(),
             n_candidates: candidates.len(),
             stages: gathered
                 .traces
@@ -186,7 +244,7 @@ impl Search {
                 .map(|trace| trace.report(timings))
                 .collect(),
             hits,
-        })
+        }))
     }
 }
 
@@ -208,17 +266,69 @@ pub fn hits(
     top_k: usize,
     shown: Shown,
 ) -> Result<Vec<Hit>, Error> {
-    let explained = ranker.explained(engine, query, candidates, top_k)?;
-    let stages = explained.first().map(|(fused, _)| fused.stages.stages());
+    let ranked = ranked(engine, query, candidates, ranker, top_k, |_| Ok(None))?;
+    shown_hits(engine, query, candidates, ranked, shown)
+}
+
+/// A candidate in its place among the hits.
+struct Ranked {
+    fused: Fused,
+    learned: Vec<FeatureScore>,
+    /// What it is sorted by, if it is not by its score.
+    key: Option<SortKey>,
+}
+
+/// The first `top_k` candidates, by score or by the keys that `key` gives them all.
+fn ranked(
+    engine: &Engine,
+    query: &Query,
+    candidates: &[Candidate],
+    ranker: &Ranker,
+    top_k: usize,
+    key: impl Fn(DocId) -> Result<Option<SortKey>, Error>,
+) -> Result<Vec<Ranked>, Error> {
+    let is_sorted = match candidates.first() {
+        Some(candidate) => key(candidate.doc)?.is_some(),
+        None => false,
+    };
+    let most = if is_sorted { usize::MAX } else { top_k };
+    let explained = ranker.explained(engine, query, candidates, most)?;
+    let with_key = |(fused, learned): (Fused, Vec<FeatureScore>)| {
+        Ok(Ranked {
+            key: key(fused.doc)?,
+            fused,
+            learned,
+        })
+    };
+    let ranked = explained.into_iter().map(with_key);
+    let mut ranked = ranked.collect::<Result<Vec<_>, Error>>()?;
+    // Stable, so that equal ones stay in the order of their scores.
+    ranked.sort_by(|a, b| a.key.cmp(&b.key));
+    ranked.truncate(top_k);
+    Ok(ranked)
+}
+
+fn shown_hits(
+    engine: &Engine,
+    query: &Query,
+    candidates: &[Candidate],
+    ranked: Vec<Ranked>,
+    shown: Shown,
+) -> Result<Vec<Hit>, Error> {
+    let stages = ranked.first().map(|first| first.fused.stages.stages());
     let stages: Vec<StageName> = stages.into_iter().flatten().collect();
     let passages = Passages::new(engine, query, &stages, shown)?;
     (1..)
-        .zip(explained)
-        .map(|(rank, (fused, learned))| {
-            let candidate = &candidates[fused.candidate];
-            hit(engine, rank, &fused, candidate, learned, &passages)
+        .zip(ranked)
+        .map(|(rank, ranked)| {
+            let candidate = &candidates[ranked.fused.candidate];
+            hit(engine, rank, ranked, candidate, &passages)
         })
         .collect()
+}
+
+fn sort_value(key: SortKey) -> Option<serde_json::Value> {
+    key.value.as_ref().map(json)
 }
 
 /// The corpus's ids of all candidates in their fused order, without their documents.
@@ -239,11 +349,15 @@ pub fn ranking(
 fn hit(
     engine: &Engine,
     rank: u32,
-    fused: &Fused,
+    ranked: Ranked,
     candidate: &Candidate,
-    learned: Vec<FeatureScore>,
     passages: &Passages<'_>,
 ) -> Result<Hit, Error> {
+    let Ranked {
+        fused,
+        learned,
+        key,
+    } = ranked;
     let read = engine.store().split_document(fused.doc);
     let (document, split) = read.map_err(part("read", "store", engine.dir()))?;
     Ok(Hit {
@@ -251,9 +365,10 @@ fn hit(
         passages: passages.of(candidate, &document, &split)?,
         id: document.id,
         score: fused.score,
+        sort_value: key.and_then(sort_value),
         title: document.title,
         text: document.text,
-        stages: fused.stages.clone(),
+        stages: fused.stages,
         learned,
     })
 }

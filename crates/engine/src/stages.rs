@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use fixedbitset::FixedBitSet;
 use treffer_fusion::Normalizer;
 use treffer_types::{BoxError, Device, DocId, Evidence, PassageId, Query, Score, StageName};
 
@@ -35,13 +36,16 @@ pub trait Stage: Send + Sync {
     ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError>;
 }
 
-/// Parameters of retrieval that a profile sets, apart from depths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Parameters of retrieval, apart from depths: what a profile sets, and where to search.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameters {
     /// Beam of the graph search.
     pub ef_search: usize,
     /// Indexes of fewer vectors than this are scanned instead.
     pub exact_below: usize,
+    /// The documents among which to search, by their numbers; `None` for all. A stage retrieves
+    /// and ranks no other, and as many of these as if there were no other.
+    pub allowed: Option<Arc<FixedBitSet>>,
 }
 
 /// One stage's work on one query.

@@ -76,6 +76,7 @@ impl<'a> Explained<'a> {
         let (mut lost_by, mut outranked) = (None, (None, None));
         let outcome = match &explanation.outcome {
             Outcome::Found => "found",
+            Outcome::FilteredOut => "filtered out",
             Outcome::NotRetrieved => "not retrieved",
             Outcome::NotReranked => {
                 lost_by = reranker(explanation);
@@ -212,6 +213,9 @@ impl Explained<'_> {
         let place = format!("rank {rank} of {n_candidates} candidates");
         match &self.explanation.outcome {
             Outcome::Found => format!("{place}, within the first {top_k}"),
+            Outcome::FilteredOut => {
+                format!("the filter does not hold for it (if it did, it would have {place})")
+            }
             Outcome::NotRetrieved => {
                 format!("not retrieved by any stage (if it were, it would have {place})")
             }

@@ -1,9 +1,9 @@
 //! What a query found, in every format.
 
 use serde::{Serialize, Serializer};
-use treffer_api::{FeatureScore, Hit, HitPassage, SearchResponse};
+use treffer_api::{FacetReport, FacetValue, FeatureScore, Hit, HitPassage, SearchResponse};
 use treffer_eval::{Run, RunEntry};
-use treffer_report::text::one_line;
+use treffer_report::text::{count, grouped, one_line};
 
 use super::excerpt::excerpt;
 use crate::format::{AsRun, Block, Blocks, Columns, Style};
@@ -13,6 +13,10 @@ pub(crate) struct Answer<'a> {
     pub(crate) response: &'a SearchResponse,
     /// Whether the query is named: it came from a file.
     pub(crate) is_one_of_many: bool,
+    /// Whether there was no query.
+    pub(crate) is_list: bool,
+    pub(crate) is_filtered: bool,
+    pub(crate) is_sorted: bool,
     pub(crate) explain: bool,
     pub(crate) timings: bool,
     /// Whether words and sentences are marked as a terminal can.
@@ -47,6 +51,8 @@ impl Blocks for Answer<'_> {
             query,
             hits,
             stages,
+            matched,
+            facets,
             ..
         } = self.response;
         let mut blocks = Vec::new();
@@ -69,6 +75,17 @@ impl Blocks for Answer<'_> {
                 language.name()
             )));
         }
+        if let Some(matched) = matched.filter(|_| self.is_filtered || !facets.is_empty()) {
+            if !hits.is_empty() {
+                blocks.push(Block::Line(String::new()));
+            }
+            let documents = count(matched as u64, "document");
+            blocks.push(Block::Line(match self.is_filtered {
+                true => format!("the filter holds for {documents}"),
+                false => format!("of {documents}"),
+            }));
+        }
+        blocks.extend(facets.iter().map(facet));
         if self.timings {
             blocks.push(Block::Columns(self.times()));
         }
@@ -86,13 +103,17 @@ impl Answer<'_> {
         } else {
             &hit.title
         };
-        let mut blocks = vec![Block::Line(format!(
-            "{:>3}  {:.4}  {}  {}",
-            hit.rank,
-            hit.score,
-            hit.id,
-            one_line(title, 80)
-        ))];
+        let mut head = format!("{:>3}  ", hit.rank);
+        if !self.is_list {
+            head.push_str(&format!("{:.4}  ", hit.score));
+        }
+        if let Some(value) = &hit.sort_value {
+            head.push_str(&format!("{}  ", one_line(&shown(value), 40)));
+        } else if self.is_sorted {
+            head.push_str("-  ");
+        }
+        head.push_str(&format!("{}  {}", hit.id, one_line(title, 80)));
+        let mut blocks = vec![Block::Line(head)];
         if self.explain {
             blocks.push(Block::Columns(stages(hit)));
             blocks.extend(trees(hit).map(Block::Line));
@@ -150,6 +171,31 @@ impl Answer<'_> {
             ]);
         }
         table
+    }
+}
+
+/// The values of a field, a line for each.
+fn facet(facet: &FacetReport) -> Block {
+    let mut table = Columns::default();
+    table.row([facet.field.as_str(), "documents"]);
+    for FacetValue { value, count } in &facet.values {
+        table.row([one_line(&shown(value), 60), grouped(*count)]);
+    }
+    let n_more = facet.n_values.saturating_sub(facet.values.len()) as u64;
+    if n_more > 0 {
+        table.row([format!("({} more)", count(n_more, "value")), String::new()]);
+    }
+    if facet.n_missing > 0 {
+        table.row(["(no value)".to_owned(), grouped(facet.n_missing)]);
+    }
+    Block::Columns(table)
+}
+
+/// A value as it stands in a filter, without quotes.
+fn shown(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 

@@ -1,26 +1,29 @@
-//! Where documents are written: the store and the inverted index of a new segment.
+//! Where documents are written: the store, the inverted index and the columns of a new segment.
 
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use treffer_bm25::{Bm25Writer, Error as Bm25Error};
-use treffer_corpus::{Origin, Problem, Reason};
+use treffer_columns::{ColumnWriter, FieldProblem};
+use treffer_corpus::{Origin, Reason};
 use treffer_store::{Error as StoreError, StoreWriter};
 use treffer_types::{DocId, Document, Language, Passage};
 
-use super::reading::duplicate;
+use super::reading::{Kept, duplicate, field_problems};
 use crate::blueprint::Blueprint;
 use crate::error::{Error, part};
 use crate::manifest::{Parts, parts};
 use crate::passages::{Split, Splitter, Unit};
 
-/// Writes the documents of one segment: the store and the inverted index.
+/// Writes the documents of one segment: the store, the inverted index and the columns.
 pub(super) struct DocumentWriter {
     dir: PathBuf,
     store: StoreWriter,
     bm25: Bm25Writer,
     bm25_unit: Unit,
+    /// If the index has fields.
+    columns: Option<ColumnWriter>,
     splitter: Option<Arc<Splitter>>,
     documents: u32,
     passages: PassageCounts,
@@ -82,11 +85,17 @@ impl DocumentWriter {
         splitter: Option<Arc<Splitter>>,
     ) -> Result<Self, Error> {
         let store = dir.join(parts::STORE);
+        let columns = (!blueprint.fields.is_empty()).then(|| {
+            let columns = dir.join(parts::COLUMNS);
+            let writer = ColumnWriter::create(&columns, &blueprint.fields);
+            writer.map_err(part("create", "columns", &columns))
+        });
         Ok(DocumentWriter {
             dir: dir.into(),
             store: StoreWriter::create(&store).map_err(part("create", "store", &store))?,
             bm25: bm25_writer(&dir.join(parts::BM25), blueprint, words)?,
             bm25_unit: blueprint.bm25_unit(),
+            columns: columns.transpose()?,
             splitter,
             documents: 0,
             passages: PassageCounts::default(),
@@ -98,14 +107,15 @@ impl DocumentWriter {
         self.documents
     }
 
-    /// Adds one document, whose language is detected if it is not given; a problem if its id is
-    /// taken or it cannot be stored.
+    /// Adds one document, whose language is detected if it is not given. It is not kept if its id
+    /// is taken or it cannot be stored; values that are not of their field's type are left out of
+    /// its field.
     pub(super) fn add(
         &mut self,
         document: &Document,
         language: Option<Language>,
         origin: Origin,
-    ) -> Result<Option<Problem>, Error> {
+    ) -> Result<Kept, Error> {
         let split = match &self.splitter {
             None => Split::default(),
             Some(splitter) => splitter.split(document).map_err(|source| Error::Split {
@@ -116,10 +126,10 @@ impl DocumentWriter {
         let doc = match self.store.add_split(document, &split.passages) {
             Ok(doc) => doc,
             Err(StoreError::DuplicateId { .. }) => {
-                return Ok(Some(duplicate(document, origin)));
+                return Ok(Kept::not(duplicate(document, origin)));
             }
             Err(error @ (StoreError::TooLarge { .. } | StoreError::TooDeep { .. })) => {
-                return Ok(Some(origin.problem(Reason::Refused(error.into()))));
+                return Ok(Kept::not(origin.problem(Reason::Refused(error.into()))));
             }
             Err(error) => return Err(part("write", "store", &self.dir)(error)),
         };
@@ -128,7 +138,10 @@ impl DocumentWriter {
             .map_err(part("write", "BM25 part", &self.dir))?;
         self.documents += 1;
         self.passages.add(&split);
-        Ok(None)
+        Ok(Kept {
+            problems: field_problems(self.add_to_columns(document)?, &origin),
+            ..Kept::whole()
+        })
     }
 
     /// Adds a document as it is in another segment: with its passages, and for each of BM25's
@@ -149,9 +162,21 @@ impl DocumentWriter {
         let known = |row: usize| languages.get(row).copied();
         self.add_to_bm25(doc, document, &split.passages, known)
             .map_err(part("write", "BM25 part", &self.dir))?;
+        // What is wrong with its values was reported when it was read.
+        self.add_to_columns(document)?;
         self.documents += 1;
         self.passages.add(&split);
         Ok(())
+    }
+
+    /// Adds the document to the columns, if there are any; returns what they could not take.
+    fn add_to_columns(&mut self, document: &Document) -> Result<Vec<FieldProblem>, Error> {
+        let Some(columns) = &mut self.columns else {
+            return Ok(Vec::new());
+        };
+        columns
+            .push(document)
+            .map_err(part("write", "columns", &self.dir))
     }
 
     /// Adds the document, or its passages, of which the first has the number of all before it.
@@ -183,10 +208,15 @@ impl DocumentWriter {
         let store = store.map_err(part("finish", "store", &self.dir))?;
         let bm25 = self.bm25.finish();
         let bm25 = bm25.map_err(part("finish", "BM25 part", &self.dir))?;
-        let parts = Parts::from([
+        let mut parts = Parts::from([
             (parts::STORE.to_owned(), store),
             (parts::BM25.to_owned(), bm25),
         ]);
+        if let Some(columns) = self.columns {
+            let columns = columns.finish();
+            let columns = columns.map_err(part("finish", "columns", &self.dir))?;
+            parts.insert(parts::COLUMNS.to_owned(), columns);
+        }
         Ok(Written {
             parts,
             documents: self.documents,

@@ -1,7 +1,9 @@
 //! The first step of a build: every record of every input, one at a time.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
+use treffer_columns::FieldProblem;
 use treffer_corpus::{
     Origin, PassedOver, Problem, ReadOptions, Reason, Record, check_input, read_documents,
 };
@@ -26,8 +28,11 @@ pub(super) struct Reading<'a> {
 pub(super) struct Counts {
     /// Documents that were kept.
     pub(super) documents: u32,
-    /// Bad records.
+    /// Bad records, which were skipped.
     pub(super) problems: u64,
+    /// Records that were kept without a value that is not of its field's type, once for each
+    /// field.
+    pub(super) fields_left_out: u64,
     /// Files of folders that were not read.
     pub(super) passed_over: PassedOver,
 }
@@ -66,7 +71,10 @@ impl Reading<'_> {
                     if self.strict {
                         return Err(Error::Strict(problem));
                     }
-                    counts.problems += 1;
+                    match problem.reason.keeps_record() {
+                        true => counts.fields_left_out += 1,
+                        false => counts.problems += 1,
+                    }
                     (self.on_problem)(&problem);
                 }
                 let now = reader.bytes_read();
@@ -119,6 +127,19 @@ impl Kept {
             ..Kept::default()
         }
     }
+}
+
+/// What columns could not take of a document: of each field, the first value.
+pub(super) fn field_problems(problems: Vec<FieldProblem>, origin: &Origin) -> Vec<Problem> {
+    let mut fields = HashSet::new();
+    let problems = problems.into_iter();
+    problems
+        .filter(|problem| fields.insert(problem.field.clone()))
+        .map(|problem| {
+            let what = problem.to_string();
+            origin.clone().problem(Reason::Field { what })
+        })
+        .collect()
 }
 
 /// The problem of a document whose id is taken.

@@ -173,8 +173,9 @@ impl<'a> Session<'a> {
         let language = self.writing.languages.of(document);
         let batch = self.batch.as_mut().expect("it was just begun");
         let doc = DocId(batch.writer.n_documents());
-        if let Some(problem) = batch.writer.add(document, language, origin)? {
-            return Ok(Kept::not(problem));
+        let kept = batch.writer.add(document, language, origin)?;
+        if !kept.is_kept {
+            return Ok(kept);
         }
         batch.same_texts.extend(same_text.map(|old| (doc, old)));
         batch.given.extend(given.map(|vector| (doc, vector)));
@@ -191,7 +192,7 @@ impl<'a> Session<'a> {
         }
         Ok(Kept {
             has_reported_a_step: is_full,
-            ..Kept::whole()
+            ..kept
         })
     }
 
@@ -213,6 +214,20 @@ impl<'a> Session<'a> {
         self.mark_deleted(doc)?;
         self.counts.deleted += 1;
         Ok(true)
+    }
+
+    /// Deletes the documents of the last commit that a filter holds for.
+    pub(super) fn delete_filtered(&mut self, filter: &str) -> Result<(), Error> {
+        let selection = self.data.filter(filter)?;
+        for doc in selection.docs().ones().map(|doc| DocId(doc as u32)) {
+            let (segment, local) = self.place(doc);
+            let deleted = self.deleted[segment].as_ref();
+            if !deleted.is_some_and(|deleted| deleted.contains(local)) {
+                self.mark_deleted(doc)?;
+                self.counts.deleted += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Commits what was added and deleted since the last commit. While more is to come, an index

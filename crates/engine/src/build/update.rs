@@ -51,6 +51,9 @@ pub struct AddReport {
     pub documents: u32,
     /// Records that were skipped; each was reported.
     pub problems: u64,
+    /// Records that were kept without a value that is not of its field's type, once for each
+    /// field; each was reported.
+    pub fields_left_out: u64,
     /// Files of folders that were not read, by kind.
     pub passed_over: PassedOver,
     /// Documents whose record names no language where it should.
@@ -109,6 +112,7 @@ pub fn add(
     let Counts {
         documents: _,
         problems,
+        fields_left_out,
         passed_over,
     } = read_into(&mut session, reading)?;
     let committed = session.commit(false);
@@ -123,6 +127,7 @@ pub fn add(
         unchanged: counts.unchanged,
         documents: manifest.n_documents(),
         problems,
+        fields_left_out,
         passed_over,
         unread_languages,
         passages: counts.passages,
@@ -167,6 +172,8 @@ pub struct DeleteRequest<'a> {
     pub dir: &'a Path,
     /// The ids of the documents.
     pub ids: &'a [String],
+    /// Also all documents that this filter holds for.
+    pub filter: Option<String>,
     /// Whether segments are merged when that pays.
     pub merges: bool,
 }
@@ -187,11 +194,16 @@ pub struct DeleteReport {
 /// Deletes documents. Ids that no document has are reported and change nothing.
 ///
 /// # Errors
-/// If there is no index, another process is writing it, or a file cannot be written.
+/// If there is no index, another process is writing it, the filter is wrong, or a file cannot be
+/// written.
 pub fn delete(request: &DeleteRequest<'_>, progress: &dyn Progress) -> Result<DeleteReport, Error> {
     let (workplace, manifest) = Workplace::enter_index(request.dir)?;
     let writing = Writing::without_models(&manifest, progress);
     let mut session = Session::begin(workplace, manifest, writing, Kind::Change)?;
+    // First, because a filter that is wrong is to change nothing.
+    if let Some(filter) = &request.filter {
+        session.delete_filtered(filter)?;
+    }
     let mut unknown = Vec::new();
     for id in request.ids.iter().collect::<BTreeSet<_>>() {
         if !session.delete(id)? {

@@ -58,7 +58,8 @@ impl<'a> Batch<'a> {
             Some(place) => place,
             None => {
                 let start = self.clock.now();
-                let answers = self.engine.begin(stage, self.queries, self.parameters)?;
+                let parameters = self.parameters.clone();
+                let answers = self.engine.begin(stage, self.queries, parameters)?;
                 spent = self.clock.now().saturating_sub(start);
                 let n = u32::try_from(self.queries.len().max(1)).unwrap_or(u32::MAX);
                 self.begun.push(Begun {

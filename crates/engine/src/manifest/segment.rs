@@ -43,6 +43,8 @@ pub mod parts {
     pub const BM25: &str = "bm25";
     /// Vectors and their graph.
     pub const DENSE: &str = "dense";
+    /// The fields of the documents.
+    pub const COLUMNS: &str = "columns";
     /// The documents.
     pub const STORE: &str = "store";
 }

@@ -1,7 +1,9 @@
 //! BM25 over the inverted index, of documents as a whole or of their passages.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use fixedbitset::FixedBitSet;
 use treffer_bm25::Bm25Index;
 use treffer_fusion::Normalizer;
 use treffer_store::Store;
@@ -43,26 +45,49 @@ impl Stage for Bm25Stage {
     fn begin<'a>(
         &'a self,
         queries: &[&'a Query],
-        _parameters: Parameters,
+        parameters: Parameters,
     ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError> {
+        let allowed = parameters.allowed.map(|docs| self.rows(docs)).transpose()?;
         let begun = |query: &&'a Query| -> Box<dyn StageQuery + 'a> {
             Box::new(Bm25Query {
                 stage: self,
                 text: &query.text,
+                allowed: allowed.clone(),
             })
         };
         Ok(queries.iter().map(begun).collect())
     }
 }
 
+impl Bm25Stage {
+    /// The rows of documents: they themselves, or their passages.
+    fn rows(&self, docs: Arc<FixedBitSet>) -> Result<Arc<FixedBitSet>, BoxError> {
+        let n_passages = self.store.n_passages() as usize;
+        if self.unit == Unit::Document || n_passages == self.store.len() {
+            return Ok(docs);
+        }
+        let mut rows = FixedBitSet::with_capacity(n_passages);
+        for doc in docs.ones() {
+            let Range { start, end } = self.store.passages_of(DocId(doc as u32))?;
+            rows.insert_range(start as usize..(end as usize).min(n_passages));
+        }
+        Ok(Arc::new(rows))
+    }
+}
+
 struct Bm25Query<'a> {
     stage: &'a Bm25Stage,
     text: &'a str,
+    /// The rows among which to search.
+    allowed: Option<Arc<FixedBitSet>>,
 }
 
 impl StageQuery for Bm25Query<'_> {
     fn retrieve(&self, depth: usize) -> Result<Vec<Found>, BoxError> {
-        let found = self.stage.index.search(self.text, depth, None)?;
+        let found = self
+            .stage
+            .index
+            .search(self.text, depth, self.allowed.as_deref())?;
         found.into_iter().map(|found| self.of_row(found)).collect()
     }
 

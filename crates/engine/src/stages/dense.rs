@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fixedbitset::FixedBitSet;
 use treffer_dense::DenseIndex;
 use treffer_fusion::Normalizer;
 use treffer_types::{BoxError, DocId, Embedder, Evidence, PassageId, Query, Score, StageName};
@@ -54,6 +55,7 @@ impl Stage for DenseStage {
                 embedder: self.embedder.as_ref(),
                 vector,
                 ef_search: (!scans).then_some(parameters.ef_search),
+                allowed: parameters.allowed.clone(),
             }) as Box<dyn StageQuery + 'a>
         });
         Ok(begun.collect())
@@ -101,23 +103,27 @@ struct DenseQuery<'a> {
     vector: Vec<f32>,
     /// Beam of the graph search; `None` scans every vector.
     ef_search: Option<usize>,
+    /// The documents among which to search.
+    allowed: Option<Arc<FixedBitSet>>,
 }
 
 impl StageQuery for DenseQuery<'_> {
     fn retrieve(&self, depth: usize) -> Result<Vec<Found>, BoxError> {
+        let allowed = self.allowed.as_deref();
         let found = match self.ef_search {
             // More than the profile's depth where several passages are of one document.
             Some(ef_search) => {
-                self.index
-                    .search(&self.vector, depth, ef_search.max(depth), None)?
+                let ef_search = ef_search.max(depth);
+                self.index.search(&self.vector, depth, ef_search, allowed)?
             }
-            None => self.index.exact(&self.vector, depth, None)?,
+            None => self.index.exact(&self.vector, depth, allowed)?,
         };
         Ok(found.into_iter().map(of_passage).collect())
     }
 
     fn rank_all(&self) -> Result<Vec<Found>, BoxError> {
-        let found = self.index.exact(&self.vector, self.index.len(), None)?;
+        let allowed = self.allowed.as_deref();
+        let found = self.index.exact(&self.vector, self.index.len(), allowed)?;
         Ok(found.into_iter().map(of_passage).collect())
     }
 

@@ -10,6 +10,7 @@ mod determinism;
 mod duplicates;
 mod explain;
 mod failures;
+mod filters;
 mod judge;
 mod languages;
 mod modes;
