@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use treffer_bm25::Bm25Index;
+use treffer_columns::ColumnWriter;
 use treffer_dense::{DenseIndex, DenseWriter};
 use treffer_disk::{SealRecord, sync_dir, write_durably};
 use treffer_store::Store;
@@ -106,12 +107,15 @@ fn damaged_parts(dir: &Path, manifest: &Manifest, damage: &[Damage]) -> BTreeSet
                 continue;
             };
             let folder = within.iter().next().and_then(|name| name.to_str());
-            let known = [parts::BM25, parts::DENSE];
+            let known = [parts::BM25, parts::DENSE, parts::COLUMNS, parts::STORE];
             let part = folder.and_then(|name| known.into_iter().find(|one| *one == part_of(name)));
             damaged.extend(part.map(|part| (at, part)));
         }
     }
-    damaged
+    // Without its documents nothing of a segment can be made again.
+    let is_lost = |at: usize| damaged.contains(&(at, parts::STORE));
+    let mended = damaged.iter().filter(|(at, _)| !is_lost(*at));
+    mended.copied().collect()
 }
 
 struct Repairing<'a> {
@@ -132,14 +136,13 @@ impl Repairing<'_> {
         for (at, name) in self.damaged {
             let segment = &self.manifest.segments[*at];
             let folder = segment.folder(self.dir, parts::STORE)?;
-            // Without its documents nothing of a segment can be made again.
-            let Ok(store) = Store::open_folder(&folder) else {
-                continue;
-            };
+            let store = Store::open_folder(&folder);
+            let store = store.map_err(part("open", "store", &folder))?;
             let from = format!("{}-{name}", segment.name);
             let new = building.join(&from);
             let seal = match *name {
                 parts::BM25 => self.bm25(*at, &store, &new)?,
+                parts::COLUMNS => self.columns(&store, &new)?,
                 _ => match self.dense(segment, &store, &new)? {
                     Some(seal) => seal,
                     None => continue,
@@ -194,6 +197,19 @@ impl Repairing<'_> {
                 .named(document)
                 .map_or(Known::Nothing, Known::Language))
         })
+    }
+
+    /// The columns of a segment. Values of the wrong type were reported when they were added.
+    fn columns(&self, store: &Store, dir: &Path) -> Result<SealRecord, Error> {
+        let failed = || part("write", "columns", dir);
+        let writer = ColumnWriter::create(dir, &self.manifest.blueprint.fields);
+        let mut writer = writer.map_err(failed())?;
+        for doc in store.live_docs() {
+            let document = store.document(doc);
+            let document = document.map_err(part("read", "store", dir))?;
+            writer.push(&document).map_err(failed())?;
+        }
+        writer.finish().map_err(failed())
     }
 
     /// The vectors of a segment and their graph; `None` if they are lost, because records brought

@@ -334,9 +334,9 @@ fn what_documents_tell_is_repaired_from_them() {
     let documents: Vec<Document> = (0..6)
         .map(|n| document(&format!("d{n}"), &text(n)))
         .collect();
-    for part in ["bm25", "dense"] {
+    for part in ["bm25", "dense", "columns"] {
         let mut place = Place::with_corpus(&documents[..4]);
-        place.config = config(&["bm25.analyzer=german"]);
+        place.config = config(&["bm25.analyzer=german", "fields.price=integer"]);
         place.build().unwrap();
         place.add(&documents[4..], None, false);
         place.delete(&["d1"], false);
