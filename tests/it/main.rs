@@ -23,6 +23,7 @@ mod search;
 mod spellings;
 
 mod analyze;
+mod changes;
 mod compare;
 mod duplicates;
 mod eval;

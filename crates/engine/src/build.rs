@@ -13,6 +13,7 @@
 //! | `reading`, `documents`, `encoding` | from inputs to the parts of a new segment |
 //! | `infer` | fields and their types, from some of the documents |
 //! | `bm25_parts` | inverted indexes that are written anew |
+//! | `repair` | what is damaged, made again from what is not |
 
 mod bm25_parts;
 mod commit;
@@ -24,6 +25,7 @@ mod language_shift;
 mod merge;
 mod policy;
 mod reading;
+mod repair;
 mod session;
 mod update;
 mod words;
@@ -41,15 +43,15 @@ use treffer_types::{Document, Embedder, PairScorer, Progress};
 use self::commit::{Workplace, next_generation, refuse_foreign};
 pub use self::documents::PassageCounts;
 pub use self::infer::{FieldSample, infer_fields};
-pub use self::language::UnreadLanguages;
 use self::language::RecordLanguages;
+pub use self::language::UnreadLanguages;
 pub use self::merge::{CompactReport, compact};
 use self::reading::{Counts, Kept, Reading, duplicate, field_problems};
+pub use self::repair::{RepairReport, repair};
 use self::session::{Kind, Session, Writing};
-pub use self::update::{
-    AddReport, AddRequest, DeleteReport, DeleteRequest, add, delete,
-};
+pub use self::update::{AddReport, AddRequest, DeleteReport, DeleteRequest, add, delete};
 pub use self::words::read_pieces;
+use crate::blueprint::NO_MODEL;
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
 use crate::manifest::{BuiltSettings, FORMAT, Manifest, Models};
@@ -144,7 +146,11 @@ pub fn build(
     } = load_models(request.config, source)?;
     let splitter = splitter(&mut blueprint, embedder.as_ref(), scorer)?;
     let (pieces, bad_words) = read_words(request, on_problem)?;
-    let kind = if old.is_some() { Kind::Resume } else { Kind::Build };
+    let kind = if old.is_some() {
+        Kind::Resume
+    } else {
+        Kind::Build
+    };
     let manifest = match old {
         None => new_manifest(request.config, &workplace, blueprint, models),
         Some(old) if old.blueprint == blueprint && old.models == models => old,
@@ -165,6 +171,7 @@ pub fn build(
         shift: OnceCell::new(),
         progress,
     };
+    workplace.begin()?; // at once, so that a folder that cannot be written is noticed
     let mut session = Session::begin(workplace, manifest, writing, kind)?;
     let reading = Reading {
         inputs: request.inputs,
@@ -179,8 +186,9 @@ pub fn build(
         fields_left_out,
         passed_over,
     } = read_into(&mut session, reading)?;
-    session.commit(false)?;
-    merge::by_policy(&mut session)?;
+    let committed = session.commit(false);
+    session.or_interrupted(committed)?;
+    merge::by_policy(&mut session);
     let (counts, unread_languages, manifest) = session.into_counts();
     Ok(BuildReport {
         documents: manifest.n_documents(),
@@ -227,6 +235,7 @@ fn read_into(session: &mut Session<'_>, reading: Reading<'_>) -> Result<Counts, 
     let start = Instant::now();
     let other_steps = session.counts.clock.total();
     let counts = reading.run(&mut |document, origin| session.add(document, origin));
+    let counts = session.or_interrupted(counts);
     let meanwhile = session.counts.clock.total() - other_steps;
     let clock = &mut session.counts.clock;
     clock.add("read", start.elapsed().saturating_sub(meanwhile));
@@ -327,10 +336,10 @@ fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Erro
     let mut models = Models::default();
     let (mut embedder, mut scorer) = (None, None);
     if let Some(dense) = &mut blueprint.dense {
-        dense.model = models::absolute(&dense.model);
-        let loaded = source
-            .embedder_with(&dense.model, &dense.settings, config.device)
-            .map_err(|e| models::load_error(&dense.model, e))?;
+        if dense.model != NO_MODEL {
+            dense.model = models::absolute(&dense.model);
+        }
+        let loaded = models::embedder(source, dense, config.device)?;
         models.dense = Some(models::record_embedder(loaded.as_ref()));
         embedder = Some(loaded);
     }
@@ -359,6 +368,7 @@ fn splitter(
     let Some(config) = &mut blueprint.passages else {
         return Ok(None);
     };
+    let embedder = embedder.filter(|embedder| embedder.spec().name != NO_MODEL);
     let counter = match (embedder, scorer) {
         (Some(embedder), _) => Counter::Embedder(Arc::clone(embedder)),
         (None, Some(scorer)) => Counter::Scorer(scorer),

@@ -168,17 +168,34 @@ impl Manifest {
     /// Refuses names that lead elsewhere, because folders of a segment are read, and removed, by
     /// name; and counts that contradict each other.
     fn check_names(&self, path: &Path) -> Result<(), Error> {
-        for segment in &self.segments {
+        let (mut documents, mut passages) = (0_u32, 0_u32);
+        for (at, segment) in self.segments.iter().enumerate() {
             segment.check().map_err(|what| damaged(path, what))?;
+            if self.segments[..at]
+                .iter()
+                .any(|other| other.name == segment.name)
+            {
+                let what = format!("it names the segment {} twice", segment.name);
+                return Err(damaged(path, what));
+            }
+            let sums = documents
+                .checked_add(segment.documents)
+                .zip(passages.checked_add(segment.passages));
+            (documents, passages) =
+                sums.ok_or_else(|| damaged(path, "it has more documents than numbers".to_owned()))?;
+        }
+        if self.generation == u64::MAX {
+            return Err(damaged(path, "its generation is the last one".to_owned()));
         }
         match &self.deleted {
             Some(record) if !is_deleted_name(&record.file) => {
                 let what = format!("it names a file `{}` of deleted documents", record.file);
                 Err(damaged(path, what))
             }
-            None if self.n_deleted() > 0 => {
-                Err(damaged(path, "it does not say which documents are deleted".into()))
-            }
+            None if self.n_deleted() > 0 => Err(damaged(
+                path,
+                "it does not say which documents are deleted".into(),
+            )),
             _ => Ok(()),
         }
     }
@@ -215,12 +232,14 @@ impl Manifest {
 
     /// Number of files of all segments.
     pub fn n_files(&self) -> usize {
-        self.seals().map(|part| part.files).sum()
+        self.seals()
+            .fold(0, |sum, part| sum.saturating_add(part.files))
     }
 
     /// Bytes of all files of all segments.
     pub fn n_bytes(&self) -> u64 {
-        self.seals().map(|part| part.bytes).sum()
+        self.seals()
+            .fold(0, |sum, part| sum.saturating_add(part.bytes))
     }
 
     fn seals(&self) -> impl Iterator<Item = &SealRecord> {
@@ -343,6 +362,46 @@ mod tests {
             };
             let manifest = Manifest {
                 segments: vec![segment],
+                ..manifest()
+            };
+            manifest.write(dir.path()).unwrap();
+            let read = Manifest::read(dir.path());
+            assert_eq!(read.is_ok(), is_good, "{:?}", manifest.segments);
+        }
+    }
+
+    #[test]
+    fn counts_that_cannot_be_are_refused() {
+        let segment = |name: &str, documents, deleted| Segment {
+            name: name.into(),
+            documents,
+            passages: documents,
+            deleted,
+            deleted_passages: 0,
+            parts: Parts::new(),
+        };
+        for (segments, is_good) in [
+            (
+                vec![segment("segment-1", 5, 0), segment("segment-2", 5, 0)],
+                true,
+            ),
+            (
+                vec![segment("segment-1", 5, 0), segment("segment-1", 5, 0)],
+                false,
+            ),
+            (vec![segment("segment-1", 5, 6)], false),
+            (vec![segment("segment-1", 5, 1)], false), // it does not say which
+            (
+                vec![
+                    segment("segment-1", u32::MAX, 0),
+                    segment("segment-2", 1, 0),
+                ],
+                false,
+            ),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let manifest = Manifest {
+                segments,
                 ..manifest()
             };
             manifest.write(dir.path()).unwrap();

@@ -1,0 +1,365 @@
+//! How an index grows: generated documents of thirty words and a vector each, without a model.
+//!
+//! `cargo xtask bench scale -- [DOCUMENTS ...] [--storage f16] [--folder FOLDER]` prints a line for
+//! each number of documents (10,000, 100,000 and 1,000,000 unless they are named).
+//!
+//! Measured for each:
+//! - `text`: documents a second while they are read, stored and indexed in BM25.
+//! - `graph`: seconds for the vectors and their graph; `peak`: most memory of the build.
+//! - `disk`: size of the index; `open`: from opening it to the first hit, its files being in memory.
+//! - `bm25 N`: median time of the stage for its N best documents, of 100 queries of three words.
+//! - `dense`: median time of the graph search for its ten best of 50 queries, with the profile's
+//!   `ef_search` of 100, and the share of them and of the hundred best that an exact scan finds.
+//! - `rss`: memory of the process after all queries.
+//! - `add`: seconds to add 1,000 documents, half of them in the place of others; `delete`: seconds
+//!   to delete 1,000.
+//!
+//! Each number is built and searched by a process of its own, so that memory is its own.
+//!
+//! Caveats: words are drawn independently from a Zipf distribution over 200,000, so that no two are
+//! alike; vectors are near one of some hundred centers, and queries near one as well. Real texts
+//! have words that come together, and real vectors are less even.
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use treffer_corpus::ReadOptions;
+use treffer_engine::api::SearchRequest;
+use treffer_engine::build::{AddRequest, BuildRequest, DeleteRequest, add, build, delete};
+use treffer_engine::config::{Base, Config};
+use treffer_engine::models::NoModels;
+use treffer_engine::{Engine, OpenOptions};
+use treffer_testkit::Random;
+use treffer_types::{NoProgress, Query, StageName};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+const DIMENSION: usize = 384;
+const WORDS: usize = 200_000;
+const WORDS_OF_DOCUMENT: usize = 30;
+/// Documents that share the center of their vectors.
+const OF_CENTER: u64 = 400;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let mut sizes: Vec<u64> = Vec::new();
+    let (mut storage, mut folder, mut job) = ("f16".to_owned(), None, None);
+    let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or(format!("{word} has no value"));
+        match word.as_str() {
+            "--storage" => storage = value()?,
+            "--folder" => folder = Some(PathBuf::from(value()?)),
+            "--job" => job = Some(value()?),
+            _ => sizes.push(word.parse()?),
+        }
+    }
+    let folder = folder.unwrap_or_else(|| std::env::temp_dir().join("treffer-bench-scale"));
+    if let (Some(job), [n]) = (job, sizes.as_slice()) {
+        let place = Place {
+            n: *n,
+            folder: folder.join(n.to_string()),
+            storage,
+        };
+        let line = match job.as_str() {
+            "build" => place.build()?,
+            "search" => place.search()?,
+            "change" => place.change()?,
+            job => return Err(format!("there is no job {job}").into()),
+        };
+        println!("{line}");
+        return Ok(());
+    }
+    if sizes.is_empty() {
+        sizes = vec![10_000, 100_000, 1_000_000];
+    }
+    println!(
+        "| documents | text/s | graph | peak | disk | open | bm25 100 | bm25 1,000 | bm25 10,000 | dense | recall@10 | recall@100 | rss | add | delete |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    for n in sizes {
+        let mut line = format!("| {n} ");
+        for job in ["build", "search", "change"] {
+            let output = Command::new(std::env::current_exe()?)
+                .args([
+                    &n.to_string(),
+                    "--job",
+                    job,
+                    "--storage",
+                    &storage,
+                    "--folder",
+                ])
+                .arg(&folder)
+                .output()?;
+            if !output.status.success() {
+                return Err(String::from_utf8_lossy(&output.stderr).into());
+            }
+            line.push_str(String::from_utf8_lossy(&output.stdout).trim_end());
+        }
+        println!("{line} |");
+        fs::remove_dir_all(folder.join(n.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Where the index of one size is.
+struct Place {
+    n: u64,
+    folder: PathBuf,
+    storage: String,
+}
+
+impl Place {
+    fn index(&self) -> PathBuf {
+        self.folder.join("index")
+    }
+
+    fn config(&self) -> Result<Config> {
+        let keys = [
+            "bm25.analyzer=plain".to_owned(),
+            "dense.model=none".to_owned(),
+            "dense.vectors=vector".to_owned(),
+            format!("dense.dimension={DIMENSION}"),
+            format!("dense.storage={}", self.storage),
+            "dense.ef_construction=100".to_owned(),
+        ];
+        let mut config = Config::load(Base::Preset("german"), &keys)?;
+        config.passages = None;
+        config.cross = None;
+        Ok(config)
+    }
+
+    fn build(&self) -> Result<String> {
+        fs::create_dir_all(&self.folder)?;
+        let corpus = self.folder.join("corpus.jsonl");
+        write_corpus(&corpus, self.n, 0..self.n)?;
+        let request = BuildRequest {
+            dir: &self.index(),
+            inputs: &[corpus.clone()],
+            reading: &ReadOptions::default(),
+            config: &self.config()?,
+            replace: true,
+            strict: true,
+            commit_every: None,
+        };
+        let report = build(&request, &NoModels, &NoProgress, &mut |_| {})?;
+        fs::remove_file(corpus)?;
+        let step = |name| {
+            let step = report.steps.iter().find(|(step, _)| *step == name);
+            step.map_or(0.0, |(_, elapsed)| elapsed.as_secs_f64())
+        };
+        Ok(format!(
+            "| {:.0} | {:.1} s | {:.0} MB | {:.0} MB ",
+            self.n as f64 / step("read"),
+            step("encode"),
+            memory("VmHWM")?,
+            report.bytes as f64 / 1e6,
+        ))
+    }
+
+    fn search(&self) -> Result<String> {
+        // Files are read once before, so that opening is that of an index in use.
+        drop(self.open()?.search(&self.query(0, &[StageName::BM25]))?);
+        let start = Instant::now();
+        let engine = self.open()?;
+        engine.search(&self.query(0, &[StageName::BM25]))?;
+        let mut line = format!("| {:.1} ms ", millis(start));
+        for depth in [100, 1000, 10_000] {
+            let set = [format!("bm25_depth={depth}")];
+            let times = (0..100).map(|nth| {
+                let (ms, _) = timed(&engine, self.query(nth, &[StageName::BM25]), &set)?;
+                Ok(ms)
+            });
+            write!(line, "| {:.2} ms ", median(times.collect::<Result<_>>()?))?;
+        }
+        let (mut times, mut recall) = (Vec::new(), [0.0; 2]);
+        for nth in 0..50 {
+            let query = || self.query(nth, &[StageName::DENSE]);
+            let exact = [
+                "exact_below=2000000000".to_owned(),
+                "dense_depth=100".to_owned(),
+            ];
+            let (_, exact) = timed(&engine, query(), &exact)?;
+            for (depth, recall) in [10, 100].into_iter().zip(&mut recall) {
+                let set = [
+                    format!("dense_depth={depth}"),
+                    "ef_search=100".to_owned(),
+                    "exact_below=0".to_owned(),
+                ];
+                let (ms, found) = timed(&engine, query(), &set)?;
+                if depth == 10 {
+                    times.push(ms);
+                }
+                let exact = &exact[..depth.min(exact.len())];
+                let hits = exact.iter().filter(|id| found.contains(id)).count();
+                *recall += hits as f64 / exact.len() as f64 / 50.0;
+            }
+        }
+        write!(
+            line,
+            "| {:.2} ms | {:.4} | {:.4} | {:.0} MB ",
+            median(times),
+            recall[0],
+            recall[1],
+            memory("VmRSS")?
+        )?;
+        Ok(line)
+    }
+
+    fn change(&self) -> Result<String> {
+        let more = self.folder.join("more.jsonl");
+        let from = self.n.saturating_sub(500);
+        write_corpus(&more, self.n, from..from + 1000)?;
+        let start = Instant::now();
+        let request = AddRequest {
+            dir: &self.index(),
+            inputs: &[more],
+            reading: &ReadOptions::default(),
+            strict: true,
+            commit_every: None,
+            device: None,
+            merges: true,
+        };
+        add(&request, &NoModels, &NoProgress, &mut |_| {})?;
+        let added = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let ids: Vec<String> = (0..1000).map(|n| format!("d{n}")).collect();
+        let request = DeleteRequest {
+            dir: &self.index(),
+            ids: &ids,
+            filter: None,
+            merges: true,
+        };
+        delete(&request, &NoProgress)?;
+        let deleted = start.elapsed().as_secs_f64();
+        Ok(format!("| {added:.2} s | {deleted:.2} s "))
+    }
+
+    fn open(&self) -> Result<Engine> {
+        Ok(Engine::open(
+            &self.index(),
+            &OpenOptions::default(),
+            &NoModels,
+        )?)
+    }
+
+    /// Three words, each of at least one document in a hundred, and a vector near a center.
+    fn query(&self, nth: u64, stages: &[StageName]) -> SearchRequest {
+        let mut random = Random::new(7_000_000 + nth);
+        let words: Vec<String> = (0..3)
+            .map(|_| word(1 + random.below(300) as usize))
+            .collect();
+        let center = random.below(self.n.div_ceil(OF_CENTER));
+        let mut request = SearchRequest::text(words.join(" "));
+        request.query = Query {
+            vector: Some(vector(center, &mut random)),
+            ..request.query
+        };
+        request.options.stages = Some(stages.to_vec());
+        request
+    }
+}
+
+/// The time of the one stage of a search in milliseconds, and the ids of what it found.
+fn timed(
+    engine: &Engine,
+    mut request: SearchRequest,
+    set: &[String],
+) -> Result<(f64, Vec<String>)> {
+    request.options.set = set.to_vec();
+    request.options.timings = true;
+    request.options.top_k = 100;
+    let response = engine.search(&request)?;
+    let ms = response.stages.first().and_then(|stage| stage.ms);
+    let ids = response.hits.into_iter().map(|hit| hit.id).collect();
+    Ok((ms.unwrap_or_default(), ids))
+}
+
+/// Documents `d0`, `d1`, ...: those numbered below `n` have another text than later versions.
+fn write_corpus(path: &Path, n: u64, numbers: std::ops::Range<u64>) -> Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    let is_update = numbers.start > 0;
+    for number in numbers {
+        let mut random = Random::new(number + if is_update { 1 << 40 } else { 0 });
+        let words: Vec<String> = (0..WORDS_OF_DOCUMENT)
+            .map(|_| word(zipf(&mut random)))
+            .collect();
+        let center = random.below(n.div_ceil(OF_CENTER));
+        let values = vector(center, &mut random);
+        let values: Vec<String> = values.iter().map(|value| format!("{value:.4}")).collect();
+        writeln!(
+            out,
+            r#"{{"_id": "d{number}", "text": "{}", "vector": [{}]}}"#,
+            words.join(" "),
+            values.join(",")
+        )?;
+    }
+    Ok(out.flush()?)
+}
+
+/// A rank whose probability falls as one over the rank.
+fn zipf(random: &mut Random) -> usize {
+    let rank = (WORDS as f64).powf(random.unit());
+    (rank as usize).min(WORDS) - 1
+}
+
+/// A word of letters for each rank.
+fn word(mut rank: usize) -> String {
+    let mut word = String::from("w");
+    loop {
+        word.push((b'a' + (rank % 26) as u8) as char);
+        rank /= 26;
+        if rank == 0 {
+            return word;
+        }
+    }
+}
+
+/// A vector near the center of this number.
+fn vector(center: u64, random: &mut Random) -> Vec<f32> {
+    let mut of_center = Random::new(9_000_000_000 + center);
+    (0..DIMENSION)
+        .map(|_| (gauss(&mut of_center) + 0.7 * gauss(random)) as f32)
+        .collect()
+}
+
+/// The sum of four uniform numbers, near enough to a normal one.
+fn gauss(random: &mut Random) -> f64 {
+    (0..4).map(|_| random.unit() - 0.5).sum::<f64>() * 1.73
+}
+
+fn millis(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1000.0
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// A line of the process's memory, in megabytes.
+fn memory(line: &str) -> Result<f64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let found = status
+        .lines()
+        .find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
+    let kb = found.and_then(|text| text.trim().strip_suffix("kB"));
+    let kb: f64 = kb
+        .ok_or("the system does not tell the memory of a process")?
+        .trim()
+        .parse()?;
+    Ok(kb / 1000.0)
+}
