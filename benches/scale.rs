@@ -240,6 +240,7 @@ impl Place {
         let request = DeleteRequest {
             dir: &self.index(),
             ids: &ids,
+            filter: None,
             merges: true,
         };
         delete(&request, &NoProgress)?;

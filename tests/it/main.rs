@@ -21,6 +21,7 @@ mod queries;
 mod repeat;
 mod search;
 mod spellings;
+mod vectors;
 
 mod analyze;
 mod changes;

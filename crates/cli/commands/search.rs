@@ -1,9 +1,10 @@
 //! `treffer search`: queries to hits.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use treffer_api::{DEFAULT_PROFILE, FacetRequest, SearchOptions, SearchResponse};
+use treffer_disk::read_text;
 use treffer_engine::pipeline::{Available, Pipeline};
 use treffer_engine::settings_file::read_both;
 use treffer_engine::stages::Registry;
@@ -36,7 +37,7 @@ pub(crate) struct Search {
     dir: PathBuf,
     /// What to search for; without it, and with --filter, --facet or --sort, documents are listed
     #[arg(
-        required_unless_present_any = ["queries", "filter", "facets", "sort"],
+        required_unless_present_any = ["queries", "vector", "filter", "facets", "sort"],
         conflicts_with = "queries"
     )]
     query: Option<String>,
@@ -44,6 +45,10 @@ pub(crate) struct Search {
     /// plain lines
     #[arg(long, value_name = "FILE")]
     queries: Option<PathBuf>,
+    /// The query's vector, instead of what the bi-encoder makes of its text: a JSON array of
+    /// numbers, or a file that holds one. A file of queries has it in the field `vector`
+    #[arg(long, value_name = "VECTOR", conflicts_with = "queries")]
+    vector: Option<String>,
     /// Search only documents that this holds for, as in 'brand:Kirsch AND price:<500'
     #[arg(long, value_name = "FILTER")]
     filter: Option<String>,
@@ -95,6 +100,13 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     refuse_unordered_run(command)?;
     let mut inputs = input::Inputs::new(&command.reading)?;
     let mut queries = match (&command.query, &command.queries) {
+        (Some(_), _) | (None, None) if command.vector.is_some() => {
+            let text = command.query.clone().unwrap_or_default();
+            vec![Query {
+                vector: command.vector.as_deref().map(vector).transpose()?,
+                ..Query::text(text)
+            }]
+        }
         (Some(text), _) => vec![Query::text(text)],
         (None, Some(path)) => inputs.queries(path, &command.query_args)?,
         (None, None) => Vec::new(), // clap asks for one of them
@@ -200,6 +212,16 @@ fn refuse_unordered_run(command: &Search) -> Result<()> {
         bail!("a TREC run is ordered by score; leave out --sort, or use --format json");
     }
     Ok(())
+}
+
+/// A vector as it was typed, or from a file.
+fn vector(given: &str) -> Result<Vec<f32>> {
+    let text = match given.trim_start().starts_with('[') {
+        true => given.to_owned(),
+        false => read_text(Path::new(given), 16 << 20).context("could not read the vector")?,
+    };
+    let value = serde_json::from_str(&text).context("the vector is not valid JSON")?;
+    treffer_corpus::vector(&value).map_err(|reason| anyhow!("{reason}"))
 }
 
 fn print(command: &Search, response: &SearchResponse, out: &mut Stdout) -> Result<Reader> {

@@ -42,6 +42,7 @@ impl Place {
         let request = DeleteRequest {
             dir: &self.dir(),
             ids: &ids,
+            filter: None,
             merges,
         };
         delete(&request, &NoProgress).unwrap()
