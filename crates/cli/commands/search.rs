@@ -129,7 +129,7 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
         sort: command.sort.clone(),
         ..command.profile.options()
     };
-    if command.query.is_none() && command.queries.is_none() {
+    if queries.is_empty() && command.queries.is_none() {
         return browse(command, &options, global);
     }
     let stages = stages_to_open(command, &options)?;
