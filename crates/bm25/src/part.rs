@@ -13,6 +13,7 @@ use tantivy::{Index, SegmentReader, Term};
 use treffer_disk::{Numbers, Sealed};
 use treffer_types::Language;
 
+use crate::bounds::Bounds;
 use crate::column;
 use crate::config::Bm25Config;
 use crate::cursor::{FieldCursor, FieldScoring, TermCursor};
@@ -62,6 +63,8 @@ struct SearchedField {
     terms: Terms,
     /// Number of tokens of each row.
     lengths: Numbers<u32>,
+    /// What a term can score at most.
+    bounds: Bounds,
     /// Of all rows, as the record has it.
     n_terms: u64,
     /// Of those that are not deleted.
@@ -114,12 +117,15 @@ impl Part {
         let deleted = Deleted::of(part, n_rows)?;
         let deleted_rows = || deleted.iter().flat_map(|deleted| deleted.rows.ones());
         let mut fields = Vec::new();
-        for ((field, &weight), &n_terms) in layout.fields.iter().zip(weights).zip(&record.n_terms) {
+        let counts = record.n_terms.iter().zip(&record.bounds);
+        for ((field, &weight), (&n_terms, &bounds)) in layout.fields.iter().zip(weights).zip(counts)
+        {
             if weight > 0.0 {
                 let TextField {
                     name,
                     postings,
                     lengths,
+                    bounds: of_bounds,
                 } = *field;
                 let lengths = column::open(&sealed, lengths, n_rows)?;
                 let mut n_deleted = 0;
@@ -131,6 +137,7 @@ impl Part {
                     name,
                     terms: terms(postings),
                     lengths,
+                    bounds: Bounds::open(&sealed, of_bounds, bounds)?,
                     n_terms,
                     n_live_terms: n_live_terms.ok_or_else(|| {
                         let reason = "some of its lengths sum to more than all of them";
@@ -167,7 +174,11 @@ impl Part {
     /// Reads the columns and reports invalid ones.
     pub(crate) fn check(&self, report: &mut dyn FnMut(&Path, String)) -> Result<(), Error> {
         for SearchedField {
-            n_terms, lengths, ..
+            terms,
+            lengths,
+            bounds,
+            n_terms,
+            ..
         } in &self.fields
         {
             let all = lengths.slice(0..lengths.len())?;
@@ -175,7 +186,10 @@ impl Part {
             if sum != *n_terms {
                 let reason = format!("its lengths sum to {sum} instead of {n_terms}");
                 report(lengths.file().path(), reason);
+                continue;
             }
+            let reader = terms.reader.as_deref();
+            bounds.check(self.dir(), terms.field, reader, all, &mut *report)?;
         }
         let found = self.languages.count()?;
         if found != self.recorded_languages {
@@ -304,7 +318,8 @@ impl Part {
                 let postings = index
                     .read_block_postings_from_terminfo(info, IndexRecordOption::WithFreqs)
                     .map_err(backend("search", self.dir()))?;
-                cursors.push(FieldCursor::new(postings, &field.lengths, scoring));
+                let blocks = field.bounds.of(info)?;
+                cursors.push(FieldCursor::new(postings, blocks, &field.lengths, scoring));
             }
         }
         Ok(cursors)
