@@ -202,8 +202,18 @@ fn word(rank: usize) -> String {
 }
 
 fn texts(dir: &Path, n_docs: usize) -> Outcome<Vec<String>> {
+    let path = dir.join("texts.txt");
+    if path.exists() {
+        let texts: Vec<String> = fs::read_to_string(&path)?
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        if texts.len() == n_docs {
+            return Ok(texts);
+        }
+    }
     let mut zipf = Zipf::new(1);
-    let mut file = BufWriter::new(fs::File::create(dir.join("texts.txt"))?);
+    let mut file = BufWriter::new(fs::File::create(&path)?);
     let mut texts = Vec::with_capacity(n_docs);
     for _ in 0..n_docs {
         let mut text = String::new();

@@ -138,6 +138,7 @@ mod clause;
 mod column;
 mod config;
 mod cursor;
+mod deleted;
 mod directory;
 mod error;
 mod explain;

@@ -1,9 +1,8 @@
 //! One folder of an index: its columns, the way from a term to its postings, and which of its
 //! rows are deleted.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 use tantivy::index::InvertedIndexReader;
@@ -17,6 +16,7 @@ use crate::bounds::Bounds;
 use crate::column;
 use crate::config::Bm25Config;
 use crate::cursor::{FieldCursor, FieldScoring, TermCursor};
+use crate::deleted::Deleted;
 use crate::directory::SealedDirectory;
 use crate::error::Error;
 use crate::explain::FieldScore;
@@ -81,14 +81,6 @@ struct CompoundWords {
     compounds: WordList,
 }
 
-struct Deleted {
-    rows: Arc<FixedBitSet>,
-    /// At least 1.
-    n: u32,
-    /// Of each term that was asked for: the number of deleted rows that hold it.
-    of_terms: Mutex<HashMap<String, u32>>,
-}
-
 /// Where a term occurs in a part.
 pub(crate) struct PartTerm {
     /// Number of rows, not deleted, that hold it in a searched field; may be 0.
@@ -114,7 +106,7 @@ impl Part {
             field,
             reader: reader.clone(),
         };
-        let deleted = Deleted::of(part, n_rows)?;
+        let deleted = Deleted::of(part.dir, part.deleted.as_ref(), n_rows)?;
         let deleted_rows = || deleted.iter().flat_map(|deleted| deleted.rows.ones());
         let mut fields = Vec::new();
         let counts = record.n_terms.iter().zip(&record.bounds);
@@ -377,65 +369,6 @@ impl Part {
     pub(crate) fn compounds(&self) -> Result<Vec<&str>, Error> {
         let words = self.words.as_ref();
         words.map_or(Ok(Vec::new()), |words| words.compounds.all())
-    }
-}
-
-impl Deleted {
-    /// `None` if no row is.
-    fn of(part: &Bm25Part<'_>, n_rows: u32) -> Result<Option<Self>, Error> {
-        let Some(rows) = &part.deleted else {
-            return Ok(None);
-        };
-        if let Some(row) = rows.maximum().filter(|&row| row >= n_rows as usize) {
-            return Err(Error::Part {
-                dir: part.dir.to_owned(),
-                reason: format!("its row {row} is said to be deleted, but it has {n_rows} rows"),
-            });
-        }
-        let n = rows.count_ones(..) as u32;
-        Ok((n > 0).then(|| Deleted {
-            rows: Arc::clone(rows),
-            n,
-            of_terms: Mutex::default(),
-        }))
-    }
-
-    /// The number of deleted rows that hold `term`. Counted once: the number of terms of a part
-    /// bounds what is kept.
-    fn with_term(
-        &self,
-        term: &str,
-        postings: impl FnOnce() -> Result<Option<BlockSegmentPostings>, Error>,
-    ) -> Result<u32, Error> {
-        // What is in it is valid whatever happened to a thread that held it.
-        let known = || self.of_terms.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(&n) = known().get(term) {
-            return Ok(n);
-        }
-        let n = postings()?.map_or(0, |postings| self.among(postings));
-        known().insert(term.to_owned(), n);
-        Ok(n)
-    }
-
-    fn among(&self, mut postings: BlockSegmentPostings) -> u32 {
-        /// How many postings are read in the time in which one is looked for.
-        const LOOKING: u32 = 16;
-        let mut n = 0;
-        if self.n < postings.doc_freq() / LOOKING {
-            for row in self.rows.ones() {
-                let at = postings.seek(row as u32);
-                n += u32::from(postings.doc(at) == row as u32);
-            }
-            return n;
-        }
-        while !postings.docs().is_empty() {
-            let held = postings.docs().iter();
-            n += held
-                .filter(|&&doc| self.rows.contains(doc as usize))
-                .count() as u32;
-            postings.advance();
-        }
-        n
     }
 }
 

