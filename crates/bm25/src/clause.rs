@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::analysis::QueryWord;
-use crate::cursor::{FieldCursor, FieldScoring, TermCursor};
+use crate::cursor::{FieldCursor, FieldScoring, OnlyField, TermCursor};
 use crate::error::Error;
 use crate::formula::idf;
 use crate::part::{Part, PartTerm};
@@ -185,24 +185,42 @@ impl<'a> ClauseCursor<'a> {
         Ok(ClauseCursor { forms })
     }
 
-    /// An upper bound of the score in any document of the part.
-    pub(crate) fn bound(&self) -> f64 {
-        let bound = |form: &Vec<TermCursor<'_>>| {
-            let here = form.iter().filter(|term| !term.fields.is_empty());
-            here.map(|term| term.weighted_idf).sum()
-        };
-        self.forms.iter().map(bound).fold(0.0, f64::max)
-    }
-
     /// The cursors of all terms in all fields.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &FieldCursor<'a>> {
         self.forms.iter().flatten().flat_map(|term| &term.fields)
     }
 
-    /// The current document, `TERMINATED` after the last.
-    pub(crate) fn doc(&self) -> u32 {
-        let docs = self.forms.iter().flatten().map(TermCursor::doc);
-        docs.min().unwrap_or(tantivy::TERMINATED)
+    /// The first row from `start` on that may hold the clause, `TERMINATED` if there is none.
+    /// `start` never falls.
+    pub(crate) fn next_row(&mut self, start: u32) -> u32 {
+        let terms = self.forms.iter_mut().flatten();
+        let rows = terms.map(|term| term.next_row(start));
+        rows.min().unwrap_or(tantivy::TERMINATED)
+    }
+
+    /// An upper bound of the score in rows from `start` to before `end`; 0 only if none of them
+    /// holds the clause. `start` never falls.
+    pub(crate) fn bound(&mut self, start: u32, end: u32) -> Result<f64, Error> {
+        let mut most = 0.0;
+        for form in &mut self.forms {
+            let mut sum = 0.0;
+            for term in form {
+                sum += term.bound(start, end)?;
+            }
+            most = sum.max(most);
+        }
+        Ok(most)
+    }
+
+    /// The only term in the only field that holds it, if the clause is no more than that.
+    pub(crate) fn only_field(&mut self) -> Option<OnlyField<'_, 'a>> {
+        match self.forms.as_mut_slice() {
+            [form] => match form.as_mut_slice() {
+                [term] => term.only_field(),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// The score in `doc`, `None` if no form occurs there.
@@ -229,24 +247,25 @@ impl<'a> ClauseCursor<'a> {
         Ok(best)
     }
 
-    /// Visits every document before `end` that is still to come, with the clause's score.
-    /// `end` is near: the scores up to there are kept until all forms are known.
-    pub(crate) fn for_each_before(
+    /// Visits every row from `start` to before `end` that holds the clause, with its score. They are
+    /// near: the scores are kept until all forms are known.
+    pub(crate) fn for_each_in(
         &mut self,
+        start: u32,
         end: u32,
         mut visit: impl FnMut(u32, f64),
     ) -> Result<(), Error> {
         if let [form] = self.forms.as_mut_slice()
             && let [term] = form.as_mut_slice()
         {
-            return term.for_each_before(end, visit);
+            return term.for_each_in(start, end, visit);
         }
         let mut best = Vec::new();
         for form in &mut self.forms {
             let mut sums = Vec::new();
             for term in form {
                 let mut scores = Vec::new();
-                term.for_each_before(end, |doc, score| scores.push((doc, score)))?;
+                term.for_each_in(start, end, |doc, score| scores.push((doc, score)))?;
                 sums = merged(sums, scores, |sum, score| sum + score);
             }
             best = merged(best, sums, f64::max);

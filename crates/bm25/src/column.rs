@@ -32,6 +32,14 @@ impl ColumnWriter {
         Ok(())
     }
 
+    /// All numbers so far.
+    pub(crate) fn read_back(&mut self) -> Result<Vec<u32>, Error> {
+        let mut bytes = vec![0; self.file.bytes() as usize - Prologue::BYTES];
+        self.file.read_back(Prologue::BYTES as u64, &mut bytes)?;
+        let (numbers, _) = bytes.as_chunks();
+        Ok(numbers.iter().copied().map(u32::from_le_bytes).collect())
+    }
+
     /// Returns the sum of all numbers.
     pub(crate) fn finish(self) -> Result<u64, Error> {
         self.file.finish()?;

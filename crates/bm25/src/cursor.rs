@@ -5,8 +5,9 @@ use tantivy::postings::BlockSegmentPostings;
 
 use treffer_disk::Numbers;
 
+use crate::bounds::{Block, Peak};
 use crate::error::Error;
-use crate::formula::{LengthNorm, normalized_tf, saturated};
+use crate::formula::{LengthNorm, Saturation, normalized_tf, saturated, saturation};
 
 /// What scoring needs to know of one field, over all parts of an index.
 pub(crate) struct FieldScoring {
@@ -16,6 +17,15 @@ pub(crate) struct FieldScoring {
     /// In tokens.
     pub(crate) average_length: f64,
     pub(crate) norm: LengthNorm,
+    /// Of a term that occurs in no other field.
+    pub(crate) saturation: Saturation,
+}
+
+impl FieldScoring {
+    /// A field's part of the normalized frequency.
+    pub(crate) fn normalized_tf(&self, tf: u32, length: u32) -> f64 {
+        normalized_tf(self.weight, tf, self.norm.of(length))
+    }
 }
 
 /// A query term in one field of a part.
@@ -23,6 +33,12 @@ pub(crate) struct FieldCursor<'a> {
     postings: BlockSegmentPostings,
     /// Position within the loaded block. At its end no document is left.
     at: usize,
+    /// The bounds of all blocks; none if there is only one block, which is loaded.
+    blocks: &'a [Block],
+    /// The first block that does not end before the row that was last asked about.
+    block: usize,
+    /// The last block whose greatest normalized frequency was asked for, and what it is.
+    known: Option<(usize, f64)>,
     /// Number of tokens of each row's field.
     lengths: &'a Numbers<u32>,
     scoring: &'a FieldScoring,
@@ -31,12 +47,16 @@ pub(crate) struct FieldCursor<'a> {
 impl<'a> FieldCursor<'a> {
     pub(crate) fn new(
         postings: BlockSegmentPostings,
+        blocks: &'a [Block],
         lengths: &'a Numbers<u32>,
         scoring: &'a FieldScoring,
     ) -> Self {
         FieldCursor {
             postings,
             at: 0,
+            blocks,
+            block: 0,
+            known: None,
             lengths,
             scoring,
         }
@@ -87,30 +107,133 @@ impl<'a> FieldCursor<'a> {
 
     /// Normalized frequency in the current document.
     pub(crate) fn normalized_tf(&self) -> Result<f64, Error> {
-        let FieldScoring { weight, norm, .. } = self.scoring;
-        let norm = norm.of(self.lengths.get(self.doc() as usize)?);
-        Ok(normalized_tf(*weight, self.tf(), norm))
+        let length = self.lengths.get(self.doc() as usize)?;
+        Ok(self.scoring.normalized_tf(self.tf(), length))
     }
 
-    /// Visits every document before `end` that is still to come.
-    fn for_each_before(&mut self, end: u32, mut visit: impl FnMut(u32, f64)) -> Result<(), Error> {
-        let FieldScoring { weight, norm, .. } = self.scoring;
-        while self.doc() < end {
+    /// The first row from `start` on that may hold the term, [`TERMINATED`] if there is none.
+    /// Loads no block; `start` never falls.
+    fn next_row(&mut self, start: u32) -> u32 {
+        if self.doc() >= start {
+            return self.doc();
+        }
+        if self.blocks.is_empty() {
+            self.seek(start);
+            return self.doc();
+        }
+        self.pass_blocks(start);
+        if self.block == self.blocks.len() {
+            return TERMINATED;
+        }
+        start.max(self.first_row(self.block))
+    }
+
+    /// Passes over the blocks that end before `start`.
+    fn pass_blocks(&mut self, start: u32) {
+        while self
+            .blocks
+            .get(self.block)
+            .is_some_and(|block| block[0] < start)
+        {
+            self.block += 1;
+        }
+    }
+
+    /// A row before which a block does not begin.
+    fn first_row(&self, block: usize) -> u32 {
+        match block.checked_sub(1) {
+            Some(before) => self.blocks[before][0].saturating_add(1),
+            None => 0,
+        }
+    }
+
+    /// An upper bound of the normalized frequency in rows from `start` to before `end`; 0 only if
+    /// none of them holds the term. Loads no block; `start` never falls.
+    fn most_tf(&mut self, start: u32, end: u32) -> Result<f64, Error> {
+        if self.doc() >= end {
+            return Ok(0.0);
+        }
+        let mut most = 0.0;
+        if self.blocks.is_empty() {
+            self.seek(start);
+            let held = self.postings.docs().iter().zip(self.postings.freqs());
+            for (&row, &tf) in held.skip(self.at) {
+                if row >= end {
+                    break;
+                }
+                let length = self.lengths.get(row as usize)?;
+                most = self.scoring.normalized_tf(tf, length).max(most);
+            }
+            return Ok(most);
+        }
+        self.pass_blocks(start);
+        for block in self.block..self.blocks.len() {
+            if self.first_row(block) >= end {
+                break;
+            }
+            most = self.most_tf_of(block).max(most);
+        }
+        Ok(most)
+    }
+
+    fn most_tf_of(&mut self, block: usize) -> f64 {
+        if let Some((known, most)) = self.known
+            && known == block
+        {
+            return most;
+        }
+        let peaks = Peak::of(&self.blocks[block]);
+        let most = peaks.map(|peak| self.scoring.normalized_tf(peak.tf, peak.length));
+        let most = most.fold(0.0, f64::max);
+        self.known = Some((block, most));
+        most
+    }
+
+    /// Visits the rows from `start` to before `end` that hold the term, with its frequency and the
+    /// field's length, but for blocks whose greatest normalized frequency is not `worth_it`.
+    #[inline]
+    fn for_each_in<S>(
+        &mut self,
+        start: u32,
+        end: u32,
+        state: &mut S,
+        worth_it: impl Fn(&S, f64) -> bool,
+        mut visit: impl FnMut(&mut S, u32, u32, u32) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut from = start;
+        loop {
+            if self.doc() >= end {
+                return Ok(());
+            }
+            self.pass_blocks(from);
+            while self.block < self.blocks.len() {
+                if worth_it(state, self.most_tf_of(self.block)) {
+                    break;
+                }
+                from = self.blocks[self.block][0].saturating_add(1);
+                self.block += 1;
+            }
+            if from >= end || (self.block > 0 && self.block == self.blocks.len()) {
+                return Ok(());
+            }
+            self.seek(from);
+            if self.doc() >= end {
+                return Ok(());
+            }
             let docs = &self.postings.docs()[self.at..];
             let freqs = &self.postings.freqs()[self.at..];
             let n_visited = docs.partition_point(|&doc| doc < end);
             let docs = &docs[..n_visited];
             // Looked up together: they lie close to one another.
-            let (first, last) = (docs[0] as usize, docs[n_visited - 1] as usize);
-            let lengths = self.lengths.slice(first..last + 1)?;
+            let (first, last) = (docs[0], docs[n_visited - 1]);
+            let lengths = self.lengths.slice(first as usize..last as usize + 1)?;
             for (&doc, &tf) in docs.iter().zip(freqs) {
-                let length = lengths[doc as usize - first];
-                visit(doc, normalized_tf(*weight, tf, norm.of(length)));
+                visit(state, doc, tf, lengths[(doc - first) as usize])?;
             }
+            from = last + 1;
             self.at += n_visited;
             self.load_next_block_at_end();
         }
-        Ok(())
     }
 }
 
@@ -126,7 +249,7 @@ pub(crate) struct TermCursor<'a> {
     pub(crate) k1: f64,
 }
 
-impl TermCursor<'_> {
+impl<'a> TermCursor<'a> {
     /// The current document, [`TERMINATED`] after the last.
     pub(crate) fn doc(&self) -> u32 {
         self.fields
@@ -148,16 +271,63 @@ impl TermCursor<'_> {
         Ok(tf.map(|tf| saturated(self.weighted_idf, self.k1, tf)))
     }
 
-    /// Visits every document before `end` that is still to come, with the term's score.
-    pub(crate) fn for_each_before(
+    /// The first row from `start` on that may hold the term, [`TERMINATED`] if there is none.
+    /// `start` never falls.
+    pub(crate) fn next_row(&mut self, start: u32) -> u32 {
+        let rows = self.fields.iter_mut().map(|field| field.next_row(start));
+        rows.min().unwrap_or(TERMINATED)
+    }
+
+    /// An upper bound of the score in rows from `start` to before `end`; 0 only if none of them
+    /// holds the term. `start` never falls.
+    pub(crate) fn bound(&mut self, start: u32, end: u32) -> Result<f64, Error> {
+        let mut tf = 0.0;
+        for field in &mut self.fields {
+            tf += field.most_tf(start, end)?;
+        }
+        Ok(if tf > 0.0 {
+            saturated(self.weighted_idf, self.k1, tf)
+        } else {
+            0.0
+        })
+    }
+
+    /// The only field that holds the term, if it is only one.
+    pub(crate) fn only_field(&mut self) -> Option<OnlyField<'_, 'a>> {
+        match self.fields.as_mut_slice() {
+            [field] => Some(OnlyField {
+                field,
+                weighted_idf: self.weighted_idf,
+                k1: self.k1,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Visits every row from `start` to before `end` that holds the term, with its score.
+    #[inline]
+    pub(crate) fn for_each_in(
         &mut self,
+        start: u32,
         end: u32,
         mut visit: impl FnMut(u32, f64),
     ) -> Result<(), Error> {
-        let (idf, k1) = (self.weighted_idf, self.k1);
-        if let [field] = self.fields.as_mut_slice() {
-            return field.for_each_before(end, |doc, tf| visit(doc, saturated(idf, k1, tf)));
+        if let Some(mut only) = self.only_field() {
+            return only.for_each_in(
+                start,
+                end,
+                &mut (),
+                |_, _| true,
+                |_, row, score| {
+                    visit(row, score);
+                    Ok(())
+                },
+            );
         }
+        for field in &mut self.fields {
+            field.seek(start);
+        }
+        let (idf, k1) = (self.weighted_idf, self.k1);
         loop {
             let doc = self.doc();
             if doc >= end {
@@ -170,5 +340,42 @@ impl TermCursor<'_> {
             }
             visit(doc, saturated(idf, k1, tf));
         }
+    }
+}
+
+/// A query term that occurs in one field of a part.
+pub(crate) struct OnlyField<'c, 'a> {
+    field: &'c mut FieldCursor<'a>,
+    weighted_idf: f64,
+    k1: f64,
+}
+
+impl OnlyField<'_, '_> {
+    /// Visits the rows from `start` to before `end` that hold the term, with its score, but for
+    /// blocks whose upper bound is not `worth_it`.
+    #[inline]
+    pub(crate) fn for_each_in<S>(
+        &mut self,
+        start: u32,
+        end: u32,
+        state: &mut S,
+        worth_it: impl Fn(&S, f64) -> bool,
+        mut visit: impl FnMut(&mut S, u32, f64) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (idf, k1) = (self.weighted_idf, self.k1);
+        let scoring = self.field.scoring;
+        self.field.for_each_in(
+            start,
+            end,
+            state,
+            |state, most_tf| worth_it(state, saturated(idf, k1, most_tf)),
+            |state, row, tf, length| {
+                let share = scoring
+                    .saturation
+                    .get(tf, length)
+                    .unwrap_or_else(|| saturation(k1, scoring.normalized_tf(tf, length)));
+                visit(state, row, idf * share)
+            },
+        )
     }
 }

@@ -38,5 +38,41 @@ pub(crate) fn normalized_tf(weight: f64, tf: u32, norm: f64) -> f64 {
 /// `idf * tf / (k1 + tf)` with `idf` already multiplied by the term's frequency in the query:
 /// grows with `tf`, never above `idf`.
 pub(crate) fn saturated(idf: f64, k1: f64, tf: f64) -> f64 {
-    idf * (tf / (k1 + tf))
+    idf * saturation(k1, tf)
+}
+
+/// `tf / (k1 + tf)`, from 0 to 1.
+pub(crate) fn saturation(k1: f64, tf: f64) -> f64 {
+    tf / (k1 + tf)
+}
+
+/// The saturation of small frequencies in short fields, computed beforehand: two divisions are most
+/// of the work of a posting.
+#[derive(Debug)]
+pub(crate) struct Saturation {
+    /// By frequency, then length.
+    table: Box<[f64; Self::TFS * Self::LENGTHS]>,
+}
+
+impl Saturation {
+    /// Frequencies and lengths below these are in the table, which stays in the first-level cache.
+    const TFS: usize = 4;
+    const LENGTHS: usize = 256;
+
+    pub(crate) fn new(k1: f64, weight: f64, norm: LengthNorm) -> Self {
+        let mut table = Box::new([0.0; Self::TFS * Self::LENGTHS]);
+        for (tf, row) in (0..).zip(table.chunks_exact_mut(Self::LENGTHS)) {
+            for (length, share) in (0..).zip(row) {
+                *share = saturation(k1, normalized_tf(weight, tf, norm.of(length)));
+            }
+        }
+        Saturation { table }
+    }
+
+    /// `None` if it is to be computed.
+    #[inline]
+    pub(crate) fn get(&self, tf: u32, length: u32) -> Option<f64> {
+        let is_there = (tf as usize) < Self::TFS && (length as usize) < Self::LENGTHS;
+        is_there.then(|| self.table[tf as usize * Self::LENGTHS + length as usize])
+    }
 }

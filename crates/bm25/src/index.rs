@@ -13,7 +13,7 @@ use crate::config::{Analyzer, Bm25Config, Fields};
 use crate::cursor::FieldScoring;
 use crate::error::Error;
 use crate::explain::TermScore;
-use crate::formula::{LengthNorm, idf};
+use crate::formula::{LengthNorm, Saturation, idf};
 use crate::guard::guard;
 use crate::language::{Detection, Detector};
 use crate::language_column::LanguageCounts;
@@ -392,11 +392,13 @@ fn scoring(parts: &[Part], config: &Bm25Config, weights: &[f64]) -> Scoring {
     let field = |(nth, (field, &weight)): (usize, (&crate::layout::TextField, &f64))| {
         let of_parts = parts.iter().filter_map(|part| part.live_terms().nth(nth));
         let average_length = mean(of_parts.sum(), n_docs);
+        let norm = LengthNorm::new(f64::from(config.b), average_length);
         FieldScoring {
             name: field.name,
             weight,
             average_length,
-            norm: LengthNorm::new(f64::from(config.b), average_length),
+            norm,
+            saturation: Saturation::new(f64::from(config.k1), weight, norm),
         }
     };
     Scoring {

@@ -10,6 +10,7 @@ use tantivy::schema::{
 
 use treffer_disk::{FileWriter, Sealed};
 
+use crate::bounds::BoundsCounts;
 use crate::config::{Analyzer, Bm25Config, Fields};
 use crate::error::Error;
 use crate::language_column::LanguageCounts;
@@ -36,6 +37,8 @@ pub(crate) struct Record {
     pub(crate) n_docs: u32,
     /// Number of terms of all documents, in the fields' order.
     pub(crate) n_terms: Vec<u64>,
+    /// What the files of bounds hold, in the fields' order.
+    pub(crate) bounds: Vec<BoundsCounts>,
     /// Number of documents by language.
     pub(crate) languages: LanguageCounts,
     /// Number of words that compounds are cut into; none for a language without compounds.
@@ -50,6 +53,7 @@ pub(crate) struct Record {
 pub(crate) struct Counted {
     pub(crate) n_docs: u32,
     pub(crate) n_terms: Vec<u64>,
+    pub(crate) bounds: Vec<BoundsCounts>,
     pub(crate) languages: LanguageCounts,
     pub(crate) n_pieces: Option<u32>,
     pub(crate) n_listed: Option<u32>,
@@ -65,6 +69,7 @@ impl Record {
             fields: FieldKind::of(config.fields),
             n_docs: counted.n_docs,
             n_terms: counted.n_terms,
+            bounds: counted.bounds,
             languages: counted.languages,
             n_pieces: counted.n_pieces,
             n_listed: counted.n_listed,
@@ -95,11 +100,15 @@ impl Record {
             FieldKind::Concatenated => 1,
             FieldKind::Weighted => 2,
         };
-        if record.n_terms.len() != n_fields {
-            let found = record.n_terms.len();
-            return Err(unreadable(format!(
-                "it has lengths of {found} fields, not {n_fields}"
-            )));
+        for (what, found) in [
+            ("lengths", record.n_terms.len()),
+            ("bounds", record.bounds.len()),
+        ] {
+            if found != n_fields {
+                return Err(unreadable(format!(
+                    "it has {what} of {found} fields, not {n_fields}"
+                )));
+            }
         }
         let has_compounds = record.analyzer.has_compounds();
         let counts = [record.n_pieces, record.n_listed, record.n_compounds];
@@ -118,6 +127,7 @@ impl Record {
             fields,
             n_docs: _,
             n_terms: _,
+            bounds: _,
             languages: _,
             n_pieces: _,
             n_listed: _,
@@ -191,13 +201,15 @@ impl FieldKind {
     }
 }
 
-/// A field with term frequencies, and the column of its lengths.
+/// A field with term frequencies, the column of its lengths, and the bounds of its terms.
 #[derive(Clone, Copy)]
 pub(crate) struct TextField {
     pub(crate) name: &'static str,
     pub(crate) postings: Field,
     /// The column's file.
     pub(crate) lengths: &'static str,
+    /// The bounds' file.
+    pub(crate) bounds: &'static str,
 }
 
 /// The schema of an index.
@@ -217,20 +229,22 @@ pub(crate) const DOC: &str = "doc";
 
 impl Layout {
     pub(crate) fn new(fields: Fields) -> Self {
-        let names: &[(&'static str, &'static str)] = match fields {
-            Fields::Concatenated => &[("body", "body-length.u32")],
-            Fields::Weighted { .. } => {
-                &[("title", "title-length.u32"), ("text", "text-length.u32")]
-            }
+        let names: &[[&'static str; 3]] = match fields {
+            Fields::Concatenated => &[["body", "body-length.u32", "body.bounds"]],
+            Fields::Weighted { .. } => &[
+                ["title", "title-length.u32", "title.bounds"],
+                ["text", "text-length.u32", "text.bounds"],
+            ],
         };
         let mut schema = Schema::builder();
         let doc = schema.add_u64_field(DOC, NumericOptions::from(FAST));
         let fields: Vec<TextField> = names
             .iter()
-            .map(|&(name, lengths)| TextField {
+            .map(|&[name, lengths, bounds]| TextField {
                 name,
                 postings: schema.add_text_field(name, indexed(IndexRecordOption::WithFreqs)),
                 lengths,
+                bounds,
             })
             .collect();
         let either = (fields.len() > 1)

@@ -76,6 +76,7 @@
 //! |---|---|
 //! | tantivy's | dictionary and postings, in one segment; a row is tantivy's document number |
 //! | `body-length.u32`, or `title-length.u32` and `text-length.u32` | the lengths of each row |
+//! | `body.bounds`, or `title.bounds` and `text.bounds` | what postings can score at most, block by block |
 //! | `languages.u8` | the language of each row |
 //! | `pieces.words` | its words that compounds are cut into, for a language that has them |
 //! | `listed.words` | those among them that were listed when it was built |
@@ -132,10 +133,12 @@
 
 mod analysis;
 mod batch;
+mod bounds;
 mod clause;
 mod column;
 mod config;
 mod cursor;
+mod deleted;
 mod directory;
 mod error;
 mod explain;

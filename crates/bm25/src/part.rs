@@ -1,9 +1,8 @@
 //! One folder of an index: its columns, the way from a term to its postings, and which of its
 //! rows are deleted.
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 use tantivy::index::InvertedIndexReader;
@@ -13,9 +12,11 @@ use tantivy::{Index, SegmentReader, Term};
 use treffer_disk::{Numbers, Sealed};
 use treffer_types::Language;
 
+use crate::bounds::Bounds;
 use crate::column;
 use crate::config::Bm25Config;
 use crate::cursor::{FieldCursor, FieldScoring, TermCursor};
+use crate::deleted::Deleted;
 use crate::directory::SealedDirectory;
 use crate::error::Error;
 use crate::explain::FieldScore;
@@ -62,6 +63,8 @@ struct SearchedField {
     terms: Terms,
     /// Number of tokens of each row.
     lengths: Numbers<u32>,
+    /// What a term can score at most.
+    bounds: Bounds,
     /// Of all rows, as the record has it.
     n_terms: u64,
     /// Of those that are not deleted.
@@ -76,14 +79,6 @@ struct CompoundWords {
     listed: WordList,
     /// What may be a compound, with the pieces that it was cut into.
     compounds: WordList,
-}
-
-struct Deleted {
-    rows: Arc<FixedBitSet>,
-    /// At least 1.
-    n: u32,
-    /// Of each term that was asked for: the number of deleted rows that hold it.
-    of_terms: Mutex<HashMap<String, u32>>,
 }
 
 /// Where a term occurs in a part.
@@ -111,15 +106,18 @@ impl Part {
             field,
             reader: reader.clone(),
         };
-        let deleted = Deleted::of(part, n_rows)?;
+        let deleted = Deleted::of(part.dir, part.deleted.as_ref(), n_rows)?;
         let deleted_rows = || deleted.iter().flat_map(|deleted| deleted.rows.ones());
         let mut fields = Vec::new();
-        for ((field, &weight), &n_terms) in layout.fields.iter().zip(weights).zip(&record.n_terms) {
+        let counts = record.n_terms.iter().zip(&record.bounds);
+        for ((field, &weight), (&n_terms, &bounds)) in layout.fields.iter().zip(weights).zip(counts)
+        {
             if weight > 0.0 {
                 let TextField {
                     name,
                     postings,
                     lengths,
+                    bounds: of_bounds,
                 } = *field;
                 let lengths = column::open(&sealed, lengths, n_rows)?;
                 let mut n_deleted = 0;
@@ -131,6 +129,7 @@ impl Part {
                     name,
                     terms: terms(postings),
                     lengths,
+                    bounds: Bounds::open(&sealed, of_bounds, bounds)?,
                     n_terms,
                     n_live_terms: n_live_terms.ok_or_else(|| {
                         let reason = "some of its lengths sum to more than all of them";
@@ -167,7 +166,11 @@ impl Part {
     /// Reads the columns and reports invalid ones.
     pub(crate) fn check(&self, report: &mut dyn FnMut(&Path, String)) -> Result<(), Error> {
         for SearchedField {
-            n_terms, lengths, ..
+            terms,
+            lengths,
+            bounds,
+            n_terms,
+            ..
         } in &self.fields
         {
             let all = lengths.slice(0..lengths.len())?;
@@ -175,7 +178,10 @@ impl Part {
             if sum != *n_terms {
                 let reason = format!("its lengths sum to {sum} instead of {n_terms}");
                 report(lengths.file().path(), reason);
+                continue;
             }
+            let reader = terms.reader.as_deref();
+            bounds.check(self.dir(), terms.field, reader, all, &mut *report)?;
         }
         let found = self.languages.count()?;
         if found != self.recorded_languages {
@@ -304,7 +310,8 @@ impl Part {
                 let postings = index
                     .read_block_postings_from_terminfo(info, IndexRecordOption::WithFreqs)
                     .map_err(backend("search", self.dir()))?;
-                cursors.push(FieldCursor::new(postings, &field.lengths, scoring));
+                let blocks = field.bounds.of(info)?;
+                cursors.push(FieldCursor::new(postings, blocks, &field.lengths, scoring));
             }
         }
         Ok(cursors)
@@ -362,65 +369,6 @@ impl Part {
     pub(crate) fn compounds(&self) -> Result<Vec<&str>, Error> {
         let words = self.words.as_ref();
         words.map_or(Ok(Vec::new()), |words| words.compounds.all())
-    }
-}
-
-impl Deleted {
-    /// `None` if no row is.
-    fn of(part: &Bm25Part<'_>, n_rows: u32) -> Result<Option<Self>, Error> {
-        let Some(rows) = &part.deleted else {
-            return Ok(None);
-        };
-        if let Some(row) = rows.maximum().filter(|&row| row >= n_rows as usize) {
-            return Err(Error::Part {
-                dir: part.dir.to_owned(),
-                reason: format!("its row {row} is said to be deleted, but it has {n_rows} rows"),
-            });
-        }
-        let n = rows.count_ones(..) as u32;
-        Ok((n > 0).then(|| Deleted {
-            rows: Arc::clone(rows),
-            n,
-            of_terms: Mutex::default(),
-        }))
-    }
-
-    /// The number of deleted rows that hold `term`. Counted once: the number of terms of a part
-    /// bounds what is kept.
-    fn with_term(
-        &self,
-        term: &str,
-        postings: impl FnOnce() -> Result<Option<BlockSegmentPostings>, Error>,
-    ) -> Result<u32, Error> {
-        // What is in it is valid whatever happened to a thread that held it.
-        let known = || self.of_terms.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(&n) = known().get(term) {
-            return Ok(n);
-        }
-        let n = postings()?.map_or(0, |postings| self.among(postings));
-        known().insert(term.to_owned(), n);
-        Ok(n)
-    }
-
-    fn among(&self, mut postings: BlockSegmentPostings) -> u32 {
-        /// How many postings are read in the time in which one is looked for.
-        const LOOKING: u32 = 16;
-        let mut n = 0;
-        if self.n < postings.doc_freq() / LOOKING {
-            for row in self.rows.ones() {
-                let at = postings.seek(row as u32);
-                n += u32::from(postings.doc(at) == row as u32);
-            }
-            return n;
-        }
-        while !postings.docs().is_empty() {
-            let held = postings.docs().iter();
-            n += held
-                .filter(|&&doc| self.rows.contains(doc as usize))
-                .count() as u32;
-            postings.advance();
-        }
-        n
     }
 }
 

@@ -33,6 +33,16 @@ impl Rows<'_> {
             .is_none_or(|deleted| !deleted.contains(row as usize))
     }
 
+    /// Whether a row from `start` to before `end` may be allowed.
+    pub(crate) fn has_allowed(&self, start: u32, end: u32) -> bool {
+        let Some(allowed) = self.allowed else {
+            return true;
+        };
+        let (start, end) = (self.global(start) as usize, self.global(end) as usize);
+        let end = end.min(allowed.len());
+        start < end && allowed.contains_any_in_range(start..end)
+    }
+
     /// The number of rows that are allowed, deleted ones among them; `None` if all are.
     pub(crate) fn n_allowed(&self) -> Option<usize> {
         let allowed = self.allowed?;

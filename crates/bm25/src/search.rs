@@ -1,11 +1,14 @@
 //! The best documents of a query, without an accumulator for every document.
 //!
-//! Documents are scored in windows, as Lucene's boolean scorer does: each clause (a term, or a
-//! word with several forms) adds its scores to a small array, then the documents seen are offered to the best. Once enough documents
-//! are found, clauses whose upper bounds together do not exceed the score to beat add no new
-//! candidates; they are only scored in documents that contain others (MaxScore: Turtle
-//! and Flood, Query Evaluation: Strategies and Optimizations, 1995). The ranking is exactly
-//! that of scoring everything.
+//! Rows are looked at in windows. For each, the bounds of blocks say what each clause (a term, or a
+//! word with several forms) can score in it at most. A window that cannot hold one of the best
+//! documents is passed over, and nothing of it is decoded. In any other, the last clauses whose
+//! upper bounds together do not exceed the score to beat add no new candidates; they are only
+//! scored in rows that hold others (MaxScore: Turtle and Flood, Query Evaluation: Strategies and
+//! Optimizations, 1995; with the bounds of blocks as in Lucene's `MaxScoreBulkScorer`). Of the
+//! others, each adds its scores to a small array, and the rows whose sum is high enough are
+//! completed and offered; if there is only one, it also passes over single blocks. The ranking is
+//! exactly that of scoring everything.
 //!
 //! Parts of an index are searched one after the other, and the score to beat is that of all parts so
 //! far. Documents that are deleted or not allowed are never offered, so that it is a score of those
@@ -18,14 +21,20 @@ use crate::error::Error;
 use crate::rows::Rows;
 use crate::top::Top;
 
-/// Documents in a window: an array of this many doubles stays in the first-level cache.
+/// Rows in a window: an array of this many doubles stays in the first-level cache.
 const WINDOW: u32 = 2048;
+
+/// Rows of a window that are looked at together: as many as a mark has bits.
+const GROUP: usize = WINDOW as usize / u32::BITS as usize;
 
 /// Relative slack of upper bounds, which are summed in another order than scores; far above
 /// the rounding error.
 const ROUNDING: f64 = 1.0 + 1e-9;
 
-/// How many postings are read in the time in which one is looked for.
+/// How many postings are read in the time in which one is looked for. Measured on a million
+/// documents of 30 words, for queries of three words and the 10 best: with 8 to 16 postings to each
+/// row that is allowed, windows take a third of the time of looking; with 16 to 32, looking takes
+/// 0.4 of theirs.
 const LOOKING: u64 = 16;
 
 /// Offers the documents of a part to `top`, which has been offered those of the parts before.
@@ -54,9 +63,10 @@ fn offer_allowed(
     rows: &Rows<'_>,
     top: &mut Top,
 ) -> Result<(), Error> {
-    let bounds = bounds_from(&clauses);
+    let mut bounds = Bounds::default();
     for row in rows.allowed() {
-        if let Some(score) = completed(row, None, &mut clauses, &bounds, top)? {
+        bounds.set(row, row + 1, &mut clauses)?;
+        if let Some(score) = completed(row, None, &mut clauses, &bounds.from, top)? {
             top.offer(rows.global(row), score as f32);
         }
     }
@@ -69,48 +79,112 @@ fn offer_found(
     rows: &Rows<'_>,
     top: &mut Top,
 ) -> Result<(), Error> {
-    let bounds = bounds_from(&clauses);
     let mut window = Window::new();
-    let mut n_essential = clauses.len();
+    let mut bounds = Bounds::default();
+    let mut end = 0;
     loop {
-        while n_essential > 0 && cannot_enter(bounds[n_essential - 1], top) {
+        let next = clauses.iter_mut().map(|clause| clause.next_row(end)).min();
+        let start = next.unwrap_or(TERMINATED);
+        if start >= rows.n {
+            return Ok(());
+        }
+        end = start.saturating_add(WINDOW).min(rows.n);
+        if !rows.has_allowed(start, end) {
+            continue;
+        }
+        bounds.set(start, end, &mut clauses)?;
+        let mut n_essential = clauses.len();
+        while n_essential > 0 && cannot_enter(bounds.from[n_essential - 1], top) {
             n_essential -= 1;
         }
         let (essential, others) = clauses.split_at_mut(n_essential);
-        let start = essential
-            .iter()
-            .map(ClauseCursor::doc)
-            .min()
-            .unwrap_or(TERMINATED);
-        if start == TERMINATED {
-            return Ok(());
-        }
-        window.fill(start, essential)?;
-        window.drain(|row, score| {
-            if rows.contains(row)
-                && let Some(score) =
-                    completed(row, Some(score), others, &bounds[n_essential..], top)?
-            {
-                top.offer(rows.global(row), score as f32);
+        let mut candidates = Candidates {
+            others,
+            rest: &bounds.from[n_essential..],
+            rows,
+            top,
+        };
+        let mut with_rows = (0..n_essential).filter(|&nth| bounds.own[nth] > 0.0);
+        match (with_rows.next(), with_rows.next()) {
+            (None, _) => {}
+            (Some(nth), None) if let Some(mut only) = essential[nth].only_field() => {
+                let is_worth = |candidates: &Candidates<'_, '_>, bound| candidates.can_enter(bound);
+                only.for_each_in(start, end, &mut candidates, is_worth, Candidates::offer)?;
             }
-            Ok(())
-        })?;
+            _ => {
+                window.start = start;
+                for (nth, clause) in essential.iter_mut().enumerate() {
+                    if bounds.own[nth] > 0.0 {
+                        window.add(end, clause)?;
+                    }
+                }
+                window.drain(&mut candidates)?;
+            }
+        }
     }
 }
 
-/// For each clause, the upper bound of what it and all clauses after it add to a score; 0 at
-/// the end.
-fn bounds_from(clauses: &[ClauseCursor<'_>]) -> Vec<f64> {
-    let mut bounds = vec![0.0; clauses.len() + 1];
-    for (i, clause) in clauses.iter().enumerate().rev() {
-        bounds[i] = bounds[i + 1] + clause.bound();
+/// What clauses can score in some rows at most.
+#[derive(Default)]
+struct Bounds {
+    /// Of each clause: 0 only if no row holds it.
+    own: Vec<f64>,
+    /// Of each clause, for it and all clauses after it together; 0 at the end.
+    from: Vec<f64>,
+}
+
+impl Bounds {
+    /// For the rows from `start` to before `end`; `start` never falls.
+    fn set(&mut self, start: u32, end: u32, clauses: &mut [ClauseCursor<'_>]) -> Result<(), Error> {
+        self.own.clear();
+        for clause in clauses {
+            self.own.push(clause.bound(start, end)?);
+        }
+        self.from.clear();
+        self.from.resize(self.own.len() + 1, 0.0);
+        for (i, own) in self.own.iter().enumerate().rev() {
+            self.from[i] = self.from[i + 1] + own;
+        }
+        Ok(())
     }
-    bounds
 }
 
 /// Whether no document with the upper bound `bound` can be among the best.
 fn cannot_enter(bound: f64, top: &Top) -> bool {
-    bound * ROUNDING <= f64::from(top.threshold())
+    bound * ROUNDING < top.least()
+}
+
+/// Rows of which the first clauses are scored.
+struct Candidates<'c, 'a> {
+    /// The clauses that are not.
+    others: &'c mut [ClauseCursor<'a>],
+    /// Upper bounds: of each of them, and of all after it; 0 at the end.
+    rest: &'c [f64],
+    rows: &'c Rows<'c>,
+    top: &'c mut Top,
+}
+
+impl Candidates<'_, '_> {
+    fn can_enter(&self, score: f64) -> bool {
+        !cannot_enter(score + self.rest[0], self.top)
+    }
+
+    /// What a score needs to pass [`can_enter`](Self::can_enter), or less.
+    fn least(&self) -> f64 {
+        let least = self.top.least();
+        // What is subtracted last is far more than the rounding error of the rest.
+        least / ROUNDING - self.rest[0] - least.abs() * (ROUNDING - 1.0)
+    }
+
+    fn offer(&mut self, row: u32, score: f64) -> Result<(), Error> {
+        if self.can_enter(score)
+            && self.rows.contains(row)
+            && let Some(score) = completed(row, Some(score), self.others, self.rest, self.top)?
+        {
+            self.top.offer(self.rows.global(row), score as f32);
+        }
+        Ok(())
+    }
 }
 
 /// Adds what `others` score in `doc`; `None` as soon as it cannot be among the best, or if nothing
@@ -133,11 +207,12 @@ fn completed(
     Ok(score)
 }
 
-/// Scores of the documents from `start` on, and which of them have one.
+/// Scores of the rows from `start` on: above 0 where a clause occurs.
 struct Window {
     start: u32,
     scores: Box<[f64; WINDOW as usize]>,
-    seen: [u64; WINDOW as usize / 64],
+    /// A bit for each group of rows that may have a score.
+    marks: u32,
 }
 
 impl Window {
@@ -145,34 +220,42 @@ impl Window {
         Window {
             start: 0,
             scores: Box::new([0.0; WINDOW as usize]),
-            seen: [0; WINDOW as usize / 64],
+            marks: 0,
         }
     }
 
-    /// Sums the scores of `clauses`, one after the other, from document `start` on.
-    fn fill(&mut self, start: u32, clauses: &mut [ClauseCursor<'_>]) -> Result<(), Error> {
-        self.start = start;
-        for clause in clauses {
-            clause.for_each_before(
-                start.saturating_add(WINDOW).min(TERMINATED),
-                |doc, score| {
-                    let i = (doc - start) as usize;
-                    self.scores[i] += score;
-                    self.seen[i / 64] |= 1 << (i % 64);
-                },
-            )?;
-        }
+    /// Adds the scores of a clause, up to before row `end`.
+    fn add(&mut self, end: u32, clause: &mut ClauseCursor<'_>) -> Result<(), Error> {
+        let start = self.start;
+        let mut marks = self.marks;
+        clause.for_each_in(start, end, |row, score| {
+            let i = (row - start) as usize;
+            self.scores[i] += score;
+            marks |= 1 << (i / GROUP);
+        })?;
+        self.marks = marks;
         Ok(())
     }
 
-    /// Visits the documents that have a score, ascending, and clears them.
-    fn drain(&mut self, mut visit: impl FnMut(u32, f64) -> Result<(), Error>) -> Result<(), Error> {
-        for (word, seen) in self.seen.iter_mut().enumerate() {
-            while *seen != 0 {
-                let i = 64 * word + seen.trailing_zeros() as usize;
-                *seen &= *seen - 1;
-                visit(self.start + i as u32, std::mem::take(&mut self.scores[i]))?;
+    /// Offers the rows whose score may be high enough, ascending, and clears all.
+    fn drain(&mut self, candidates: &mut Candidates<'_, '_>) -> Result<(), Error> {
+        while self.marks != 0 {
+            let first = self.marks.trailing_zeros() as usize * GROUP;
+            self.marks &= self.marks - 1;
+            let group = &mut self.scores[first..first + GROUP];
+            let least = candidates.least();
+            // Together, as most are too low.
+            let is_enough = |score: f64| (score > 0.0) & (score >= least);
+            let mut enough = 0u64;
+            for (i, &score) in group.iter().enumerate() {
+                enough |= u64::from(is_enough(score)) << i;
             }
+            while enough != 0 {
+                let i = enough.trailing_zeros() as usize;
+                enough &= enough - 1;
+                candidates.offer(self.start + (first + i) as u32, group[i])?;
+            }
+            group.fill(0.0);
         }
         Ok(())
     }

@@ -4,13 +4,17 @@ use std::cmp::Reverse;
 
 /// Keeps the `depth` best documents; they are offered in ascending order.
 ///
-/// It fills a buffer of twice the depth before it drops the worse half, so an offer
-/// costs constant time at any depth.
+/// It fills a buffer to some more than the depth before it drops the worst, so an offer costs
+/// constant time at any depth.
 pub(crate) struct Top {
     depth: usize,
     best: Vec<(f32, u32)>,
+    /// How many are kept until the worst are dropped.
+    limit: usize,
     /// A later document with at most this score cannot be among the best, as it loses ties.
     threshold: f32,
+    /// The same before it is rounded: what is below cannot be.
+    least: f64,
 }
 
 impl Top {
@@ -19,13 +23,17 @@ impl Top {
         Top {
             depth,
             best: Vec::new(),
+            // As soon as there are enough, there is a score to beat.
+            limit: depth,
             threshold: f32::NEG_INFINITY,
+            least: f64::NEG_INFINITY,
         }
     }
 
-    /// The score to beat.
-    pub(crate) fn threshold(&self) -> f32 {
-        self.threshold
+    /// A document whose score, before it is rounded, is below cannot be among the best if it is
+    /// offered later.
+    pub(crate) fn least(&self) -> f64 {
+        self.least
     }
 
     /// Offers a document, which must come after all offered so far.
@@ -34,15 +42,19 @@ impl Top {
             return;
         }
         self.best.push((score, doc));
-        if self.best.len() == 2 * self.depth {
-            self.drop_worse_half();
+        if self.best.len() >= self.limit {
+            self.drop_worst();
         }
     }
 
-    fn drop_worse_half(&mut self) {
+    fn drop_worst(&mut self) {
         let (_, &mut (worst, _), _) = self.best.select_nth_unstable_by(self.depth - 1, best_first);
-        self.threshold = worst;
         self.best.truncate(self.depth);
+        // A quarter more, so that looking for the worst is worth it.
+        self.limit = self.depth.saturating_add(self.depth / 4).saturating_add(16);
+        self.threshold = worst;
+        // From halfway to the next number on, scores may be rounded up.
+        self.least = f64::midpoint(f64::from(worst), f64::from(worst.next_up()));
     }
 
     /// The best, best first.

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::error::Error;
+use crate::guard::guard;
 use crate::index::Bm25Index;
 use crate::part::Part;
 
@@ -25,7 +26,7 @@ impl Part {
         if !is_whole {
             return;
         }
-        let checked = self.check(&mut *report);
+        let checked = guard("check", self.dir(), || self.check(&mut *report));
         if let Err(error) = checked {
             let reason = match error {
                 Error::Damaged { reason, .. } => reason,

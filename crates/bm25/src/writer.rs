@@ -15,6 +15,7 @@ use treffer_types::{DocId, Language};
 
 use crate::analysis::Analysis;
 use crate::batch::{Analyzed, Batch, Known, Raw};
+use crate::bounds;
 use crate::column::ColumnWriter;
 use crate::config::{Analyzer, Bm25Config};
 use crate::directory::lock_files;
@@ -235,16 +236,24 @@ impl Bm25Writer {
         guard("finish", &dir, || {
             complete(&index, writer).map_err(backend("finish", &dir))
         })?;
-        guard("finish", &dir, || check_order(&index, &dir, n_docs))?;
+        let reader = guard("finish", &dir, || segment(&index, &dir, n_docs))?;
         drop(index);
         let mut n_terms = Vec::with_capacity(lengths.len());
-        for column in lengths {
+        let mut of_fields = Vec::with_capacity(lengths.len());
+        for (field, mut column) in layout.fields.iter().zip(lengths) {
+            let lengths = column.read_back()?;
             n_terms.push(column.finish()?);
+            of_fields.push(guard("finish", &dir, || {
+                let reader = reader.as_ref();
+                bounds::write(&dir, field.bounds, field.postings, reader, &lengths)
+            })?);
         }
+        drop(reader);
         let languages = languages.finish()?;
         let counted = Counted {
             n_docs,
             n_terms,
+            bounds: of_fields,
             languages,
             n_pieces,
             n_listed,
@@ -347,32 +356,37 @@ fn complete(index: &Index, mut writer: IndexWriter) -> tantivy::Result<()> {
     writer.wait_merging_threads()
 }
 
-/// Columns and postings belong together only if tantivy numbered the documents as they came.
-fn check_order(index: &Index, dir: &Path, n_docs: u32) -> Result<(), Error> {
-    let mut in_order = 0..n_docs;
+/// The one segment; none without documents. Columns and postings belong together only if tantivy
+/// numbered the documents as they came.
+fn segment(index: &Index, dir: &Path, n_docs: u32) -> Result<Option<SegmentReader>, Error> {
     let segments = index
         .searchable_segments()
         .map_err(backend("finish", dir))?;
-    for segment in &segments {
-        let reader = SegmentReader::open(segment).map_err(backend("finish", dir))?;
-        let docs = reader.fast_fields().u64(DOC);
-        let docs = docs.map_err(backend("finish", dir))?;
-        for position in 0..reader.max_doc() {
-            if docs.first(position) != in_order.next().map(u64::from) {
-                return Err(Error::Damaged {
-                    dir: dir.to_owned(),
-                    reason: format!("position {position} holds another document"),
-                });
-            }
+    let damaged = |reason: String| Error::Damaged {
+        dir: dir.to_owned(),
+        reason,
+    };
+    let segment = match segments.as_slice() {
+        [] if n_docs == 0 => return Ok(None),
+        [segment] => segment,
+        segments => {
+            let n = segments.len();
+            return Err(damaged(format!("it has {n} segments instead of one")));
+        }
+    };
+    let reader = SegmentReader::open(segment).map_err(backend("finish", dir))?;
+    if reader.max_doc() != n_docs {
+        let n = reader.max_doc();
+        return Err(damaged(format!("it has {n} documents instead of {n_docs}")));
+    }
+    let docs = reader.fast_fields().u64(DOC);
+    let docs = docs.map_err(backend("finish", dir))?;
+    for row in 0..n_docs {
+        if docs.first(row) != Some(u64::from(row)) {
+            return Err(damaged(format!("position {row} holds another document")));
         }
     }
-    if let Some(row) = in_order.next() {
-        return Err(Error::Damaged {
-            dir: dir.to_owned(),
-            reason: format!("document {row} is not in it"),
-        });
-    }
-    Ok(())
+    Ok(Some(reader))
 }
 
 /// tantivy lists segments in no particular order; documents ascend, so the first document of

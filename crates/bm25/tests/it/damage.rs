@@ -229,6 +229,29 @@ fn a_complete_check_finds_columns_that_make_no_sense() {
 }
 
 #[test]
+fn a_complete_check_finds_bounds_that_are_not_those_of_the_postings() {
+    for config in [plain(), weighted(1.0, 2.0)] {
+        let dir = tempfile::tempdir().unwrap();
+        build(dir.path(), &config, &large_corpus(900));
+        let names = ["body.bounds", "text.bounds"].map(|name| dir.path().join(name));
+        let path = names.iter().find(|path| path.exists()).unwrap();
+        let whole = fs::read(path).unwrap();
+        for at in [16, 20, 23, 24, whole.len() - 4] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x01;
+            fs::write(path, &bytes).unwrap();
+            treffer_disk::seal(dir.path()).unwrap();
+            let found = problems(dir.path(), &config);
+            assert!(
+                found.len() == 1 && found[0].contains("have other bounds"),
+                "{at}: {found:?}"
+            );
+        }
+        fs::write(path, &whole).unwrap();
+    }
+}
+
+#[test]
 fn a_finished_index_is_read_only_and_keeps_no_locks() {
     let dir = tempfile::tempdir().unwrap();
     build(dir.path(), &plain(), &large_corpus(40));
@@ -264,20 +287,22 @@ fn every_file_has_the_permissions_of_a_new_one() {
 fn an_unreadable_record_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     build(dir.path(), &plain(), &large_corpus(3));
-    let of = |analyzer: &str, n_docs: u32, n_terms: &str, n_pieces: &str| {
+    let of = |analyzer: &str, n_docs: u32, n_terms: &str, bounds: u32, n_pieces: &str| {
+        let bounds = vec!["{\"terms\":0,\"blocks\":0}"; bounds as usize].join(",");
         format!(
             "{{\"format\":7,\"analyzer\":\"{analyzer}\",\"fold_accents\":false,\"fields\":\"concatenated\",\
-             \"n_docs\":{n_docs},\"n_terms\":[{n_terms}],\"n_pieces\":{n_pieces},\"n_listed\":{n_pieces},\"n_compounds\":{n_pieces},\
+             \"n_docs\":{n_docs},\"n_terms\":[{n_terms}],\"bounds\":[{bounds}],\"n_pieces\":{n_pieces},\"n_listed\":{n_pieces},\"n_compounds\":{n_pieces},\
              \"languages\":{{\"de\":0,\"en\":0,\"other\":0,\"unsure\":3}}}}"
         )
     };
     for record in [
         "",
         "{}",
-        &of("plain", 4, "9", "null"),
-        &of("plain", 3, "", "null"),
-        &of("plain", 3, "9", "0"),
-        &of("german", 3, "9", "null"),
+        &of("plain", 4, "9", 1, "null"),
+        &of("plain", 3, "", 1, "null"),
+        &of("plain", 3, "9", 0, "null"),
+        &of("plain", 3, "9", 1, "0"),
+        &of("german", 3, "9", 1, "null"),
     ] {
         fs::write(dir.path().join("bm25.json"), record).unwrap();
         assert!(matches!(

@@ -5,5 +5,6 @@
 mod damage;
 mod oracle;
 mod parts;
+mod pruning;
 mod queries;
 mod support;
