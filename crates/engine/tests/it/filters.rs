@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use treffer_corpus::{Problem, ReadOptions};
 use treffer_engine::api::{ExplainRequest, FacetRequest, SearchOptions};
 use treffer_engine::build::{
-    AddReport, AddRequest, DeleteReport, DeleteRequest, add, compact, delete, infer_fields,
+    AddReport, AddRequest, DeleteReport, DeleteRequest, add, compact, delete, infer_fields, repair,
 };
 use treffer_engine::check::check;
 use treffer_engine::explain::Outcome;
@@ -353,7 +353,7 @@ fn documents_are_sorted_by_a_field_and_those_without_a_value_are_last() {
     let found = searcher
         .search(&Query::text("warm oven small fridge"))
         .unwrap();
-    assert_eq!(ids(&found), ["a", "d", "b", "c", "e"]);
+    assert_eq!(ids(&found), ["a", "d", "b", "e", "c"]);
     let ranks: Vec<u32> = found.hits.iter().map(|hit| hit.rank).collect();
     assert_eq!(ranks, [1, 2, 3, 4, 5]);
     let first = SearchOptions { top_k: 2, ..bm25 };
@@ -441,6 +441,21 @@ fn damage_to_columns_is_found() {
     }
     fs::remove_dir_all(place.segment().join("columns")).unwrap();
     assert!(place.refusal().contains("columns"), "{}", place.refusal());
+}
+
+#[test]
+fn damaged_columns_are_made_again() {
+    let place = fridges();
+    let file = place.segment().join("columns").join("column-3");
+    let mut bytes = fs::read(&file).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    assert!(!check(&place.dir()).unwrap().damage.is_empty());
+    let report = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
+    assert_eq!((report.repaired.len(), report.left), (1, vec![]));
+    assert_eq!(matching(&place.open(), "tag:Kirsch"), ["a", "c", "d"]);
+    assert_eq!(matching(&place.open(), "tag:Liebherr"), ["b"]);
 }
 
 #[test]
