@@ -16,6 +16,7 @@ mod model;
 mod quickstart;
 mod rerank;
 mod search;
+mod train;
 mod tune;
 
 use anyhow::Result;
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Rerank(rerank::Rerank),
     /// Judge queries with the cross-encoder where nobody has judged them
     Judge(judge::Judge),
+    /// Train a cross-encoder on queries and passages of your own
+    Train(train::Train),
     /// Find documents of an index that say the same
     Duplicates(duplicates::Duplicates),
     /// Show what an index holds, and check its files
@@ -73,6 +76,7 @@ impl Command {
             Command::Fuse(command) => fuse::run(command),
             Command::Rerank(command) => rerank::run(command, global),
             Command::Judge(command) => judge::run(command, global),
+            Command::Train(command) => train::run(command, global),
             Command::Duplicates(command) => duplicates::run(command, global),
             Command::Info(command) => info::run(command),
             Command::Check(command) => check::run(command),

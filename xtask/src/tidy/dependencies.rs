@@ -8,6 +8,7 @@ const API: &str = "treffer-api";
 const KERNELS: &str = "treffer-kernels";
 const ENGINE: &str = "treffer-engine";
 const REPORT: &str = "treffer-report";
+const TRAIN: &str = "treffer-train";
 const FACADE: &str = "treffer";
 const CLI: &str = "treffer-cli";
 const TESTKIT: &str = "treffer-testkit";
@@ -27,7 +28,7 @@ const FUSION: &str = "treffer-fusion";
 const EVAL: &str = "treffer-eval";
 
 /// The members, each with those that it may depend on.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     (TYPES, &[]),
     // Durable writing and verified reading; depends on no other member.
     (DISK, &[]),
@@ -47,6 +48,8 @@ const ALLOWED: [(&str, &[&str]); 18] = [
         ENGINE,
         &[TYPES, DISK, API, CORPUS, BM25, DENSE, STORE, FUSION, EVAL],
     ),
+    // Trains what the encoder runs; negatives are handed to it.
+    (TRAIN, &[TYPES, DISK, KERNELS, CORPUS, ENCODER, EVAL]),
     (REPORT, &[TYPES, DISK, API, FUSION, EVAL, ENGINE]),
     // The engine with its models; its requests are made of types of corpus and eval.
     (FACADE, &[TYPES, API, CORPUS, MODELS, ENCODER, EVAL, ENGINE]),
@@ -55,7 +58,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
         CLI,
         &[
             TYPES, DISK, KERNELS, API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, FUSION, EVAL,
-            ENGINE, REPORT, FACADE,
+            ENGINE, TRAIN, REPORT, FACADE,
         ],
     ),
     (TESTKIT, &[TYPES]),

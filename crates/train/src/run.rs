@@ -1,0 +1,480 @@
+//! A training from beginning to end, or from a checkpoint on.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use treffer_disk::create_dir_durably;
+use treffer_encoder::parts::Parts;
+use treffer_types::Progress;
+
+use crate::base;
+use crate::checkpoint::{self, CHECKPOINT, Progressed};
+use crate::error::Error;
+use crate::example::{Example, Examples};
+use crate::options::Options;
+use crate::random::Stream;
+use crate::read::BadLine;
+use crate::save::SmallFiles;
+use crate::step::{self, Did, Machine, Moments};
+use crate::transformer::{Gradients, Model};
+use crate::validate::{self, Quality};
+
+/// What does not change the result.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    /// Whether to go on from the checkpoint in the output folder.
+    pub resume: bool,
+    /// The longest time between two checkpoints.
+    pub checkpoint_every: Duration,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// An example cannot be learned with this loss and was left out.
+    LeftOut(BadLine),
+    /// Training begins, or goes on.
+    Begin {
+        /// Number of steps that were made before.
+        step: u64,
+        /// Number of all steps.
+        steps: u64,
+        /// Number of examples.
+        examples: usize,
+        /// Number of parameters that change.
+        trained: usize,
+    },
+    /// A step was made.
+    Step {
+        /// Number of steps that were made.
+        step: u64,
+        /// Number of all steps.
+        steps: u64,
+        /// What it did.
+        did: Did,
+        /// The learning rate.
+        rate: f64,
+        /// How long it took.
+        took: Duration,
+    },
+    /// The model was measured.
+    Validated {
+        /// Number of steps that were made.
+        step: u64,
+        /// How good it is.
+        quality: Quality,
+        /// Whether it is the best so far, and was saved.
+        is_best: bool,
+    },
+    /// The model was saved.
+    Saved {
+        /// The folder.
+        folder: PathBuf,
+        /// Number of steps that it learned.
+        step: u64,
+    },
+    /// A checkpoint was written.
+    Checkpoint {
+        /// Number of steps that were made.
+        step: u64,
+    },
+}
+
+/// How a training ended.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trained {
+    /// Number of steps that were made.
+    pub steps: u64,
+    /// Steps of the saved model and its nDCG@10, if any was measured.
+    pub best: Option<(u64, f64)>,
+    /// Why it ended.
+    pub end: End,
+}
+
+/// Why a training ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All steps were made.
+    Complete,
+    /// The last validations were no better.
+    NoBetter,
+    /// It was asked to stop, and can be resumed.
+    Stopped,
+}
+
+/// Trains a cross-encoder that begins as `base` and saves it in the folder `out`, with a
+/// checkpoint beside it.
+///
+/// With `held_out` examples the saved model is the one that ranked them best by nDCG@10; without,
+/// the last one. The result depends on base, data and options alone, not on threads or on how
+/// often it was interrupted, on one machine.
+///
+/// # Errors
+/// If an option or the data cannot be followed, `out` holds another training, a file cannot be
+/// written, or the loss is not finite any more; the checkpoint then is from before.
+pub fn train(
+    base: &mut Parts,
+    data: &Examples,
+    held_out: Option<&Examples>,
+    out: &Path,
+    options: &Options,
+    running: Running,
+    progress: &dyn Progress,
+    report: &mut dyn FnMut(Event),
+) -> Result<Trained, Error> {
+    options.check(base.shape().layers)?;
+    let identity = identity(base, data, held_out);
+    let model = base::load(base, options.layers, options.seed)?;
+    let folder = &base.folder().path;
+    let mut training = Training {
+        small: SmallFiles::of(folder, &model, options.max_length)?,
+        machine: Machine::new(&model, options),
+        moments: Moments::new(
+            &model,
+            step::first_trained(&model, options),
+            options.train_words,
+        ),
+        word_sums: options.train_words.then(|| vec![0.0; model.words.len()]),
+        examples: usable(data, options, &model, report)?,
+        held_out: held_out.map(usable_held_out).transpose()?,
+        model,
+        parts: base,
+        data,
+        options,
+        out,
+        at: Progressed {
+            options: options.clone(),
+            identity,
+            step: 0,
+            best: None,
+            worse: 0,
+            validated: false,
+        },
+    };
+    training.begin(running)?;
+    report(Event::Begin {
+        step: training.at.step,
+        steps: options.steps,
+        examples: training.examples.len(),
+        trained: training.moments.mean.len() + training.word_sums.as_ref().map_or(0, Vec::len),
+    });
+    progress.begin("training", Some(options.steps), "steps");
+    progress.advance(training.at.step);
+    let end = training.run(running, progress, report);
+    progress.end();
+    Ok(Trained {
+        end: end?,
+        steps: training.at.step,
+        best: training.at.best,
+    })
+}
+
+struct Training<'a> {
+    parts: &'a Parts,
+    data: &'a Examples,
+    /// Those that can be learned, by their numbers in the data.
+    examples: Vec<(u64, &'a Example)>,
+    held_out: Option<Vec<&'a Example>>,
+    options: &'a Options,
+    out: &'a Path,
+    small: SmallFiles,
+    model: Model,
+    machine: Machine,
+    moments: Moments,
+    word_sums: Option<Vec<f32>>,
+    at: Progressed,
+}
+
+impl<'a> Training<'a> {
+    /// Makes the folder, or restores what is in it.
+    fn begin(&mut self, running: Running) -> Result<(), Error> {
+        create_dir_durably(self.out)?;
+        let path = self.checkpoint();
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return if running.resume {
+                    Err(Error::NotBegun { path })
+                } else {
+                    Ok(())
+                };
+            }
+            Err(source) => return Err(Error::Read { path, source }),
+        };
+        let at = checkpoint::state(&path, &bytes)?;
+        if !running.resume {
+            return Err(Error::Begun {
+                path,
+                step: at.step,
+            });
+        }
+        let other = |what: &str| Error::Checkpoint {
+            path: path.clone(),
+            reason: format!("it is of a training with other {what}"),
+        };
+        if at.identity != self.at.identity {
+            return Err(other("data or another base"));
+        }
+        if at.options != self.at.options {
+            return Err(other("options"));
+        }
+        checkpoint::restore(&path, &bytes, &mut self.model, &mut self.moments)?;
+        self.at = at;
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> PathBuf {
+        self.out.join(CHECKPOINT)
+    }
+
+    fn write_checkpoint(&self, report: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        checkpoint::write(&self.checkpoint(), &self.model, &self.moments, &self.at)?;
+        report(Event::Checkpoint { step: self.at.step });
+        Ok(())
+    }
+
+    fn run(
+        &mut self,
+        running: Running,
+        progress: &dyn Progress,
+        report: &mut dyn FnMut(Event),
+    ) -> Result<End, Error> {
+        let mut written = Instant::now();
+        loop {
+            let is_complete = self.at.step == self.options.steps;
+            let is_due = is_complete
+                || self
+                    .at
+                    .step
+                    .is_multiple_of(self.options.validate_every.max(1));
+            if is_due && !self.at.validated && self.held_out.is_some() {
+                self.validate(report)?;
+            }
+            let patience = self.options.patience;
+            let no_better = patience > 0 && self.at.worse >= patience;
+            if is_complete || no_better {
+                if self.held_out.is_none() {
+                    self.save(report)?;
+                }
+                self.write_checkpoint(report)?;
+                return Ok(if is_complete {
+                    End::Complete
+                } else {
+                    End::NoBetter
+                });
+            }
+            if progress.cancelled() {
+                self.write_checkpoint(report)?;
+                return Ok(End::Stopped);
+            }
+            let begun = Instant::now();
+            let did = self.step()?;
+            progress.advance(1);
+            report(Event::Step {
+                step: self.at.step,
+                steps: self.options.steps,
+                did,
+                rate: self.options.rate * self.options.share(self.at.step - 1),
+                took: begun.elapsed(),
+            });
+            if written.elapsed() >= running.checkpoint_every {
+                self.write_checkpoint(report)?;
+                if self.held_out.is_none() {
+                    self.save(report)?;
+                }
+                written = Instant::now();
+            }
+        }
+    }
+
+    /// The examples of a step, which has its place in a random order of each epoch.
+    fn batch(&self, step: u64) -> Vec<(u64, &'a Example)> {
+        let count = self.examples.len();
+        let first = step as usize * self.options.batch;
+        let mut batch = Vec::with_capacity(self.options.batch);
+        let mut order: Option<(usize, Vec<u32>)> = None;
+        for at in first..first + self.options.batch {
+            let epoch = at / count;
+            if order.as_ref().is_none_or(|(known, _)| *known != epoch) {
+                let stream = Stream::new(self.options.seed)
+                    .of(0x4f52_4445)
+                    .of(epoch as u64);
+                order = Some((epoch, stream.order(count)));
+            }
+            if let Some((_, order)) = &order {
+                batch.push(self.examples[order[at % count] as usize]);
+            }
+        }
+        batch
+    }
+
+    fn step(&mut self) -> Result<Did, Error> {
+        let step = self.at.step;
+        let batch = self.batch(step);
+        let tokens = step::tokenize(self.parts, &batch)?;
+        let examples: Vec<&Example> = batch.iter().map(|(_, example)| *example).collect();
+        let (loss, count) =
+            self.machine
+                .gradients(&self.model, &examples, &tokens, self.options, step);
+        let sums = self.machine.sums();
+        if let Some(words) = &mut self.word_sums {
+            add_words(words, sums, self.model.shape.hidden);
+        }
+        let word_sums = self.word_sums.as_deref();
+        let norm = step::norm(sums, word_sums);
+        for (what, value) in [("loss", loss), ("gradient", norm)] {
+            if !value.is_finite() {
+                let origins = examples
+                    .iter()
+                    .take(5)
+                    .map(|example| self.data.origin(example));
+                return Err(Error::NotFinite {
+                    what,
+                    value,
+                    step,
+                    examples: origins.collect::<Vec<_>>().join(", "),
+                });
+            }
+        }
+        let scale = (self.options.clip / (norm + 1e-6)).min(1.0) as f32;
+        step::update(
+            &mut self.model,
+            sums,
+            word_sums,
+            &mut self.moments,
+            self.options,
+            step,
+            scale,
+        );
+        self.at.step += 1;
+        self.at.validated = false;
+        Ok(Did {
+            loss,
+            norm,
+            tokens: count,
+        })
+    }
+
+    fn validate(&mut self, report: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        let Some(held_out) = &self.held_out else {
+            return Ok(());
+        };
+        let quality = validate::validate(&self.model, self.parts, &mut self.machine, held_out)?;
+        let is_best = self.at.best.is_none_or(|(_, best)| quality.ndcg > best);
+        report(Event::Validated {
+            step: self.at.step,
+            quality,
+            is_best,
+        });
+        self.at.validated = true;
+        if !is_best {
+            self.at.worse += 1;
+            return Ok(());
+        }
+        self.at.worse = 0;
+        self.at.best = Some((self.at.step, quality.ndcg));
+        if self.at.step > 0 {
+            self.save(report)?;
+        }
+        Ok(())
+    }
+
+    fn save(&self, report: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        self.small.save(self.out, &self.model)?;
+        report(Event::Saved {
+            folder: self.out.to_owned(),
+            step: self.at.step,
+        });
+        Ok(())
+    }
+}
+
+/// Sets `sums` to the sum of the gradients of each row of the word table.
+fn add_words(sums: &mut [f32], gradients: &Gradients, hidden: usize) {
+    sums.fill(0.0);
+    if let Some(words) = &gradients.words {
+        for (id, row) in words.ids.iter().zip(words.rows.chunks_exact(hidden)) {
+            let start = *id as usize * hidden;
+            treffer_kernels::floats::add(&mut sums[start..start + hidden], row);
+        }
+    }
+}
+
+/// The examples that the loss can learn from; the others are reported.
+fn usable<'a>(
+    data: &'a Examples,
+    options: &Options,
+    model: &Model,
+    report: &mut dyn FnMut(Event),
+) -> Result<Vec<(u64, &'a Example)>, Error> {
+    let mut usable = Vec::new();
+    for (number, example) in (0..).zip(&data.all) {
+        match options.loss.refuses(example, model.shape.classes) {
+            None => usable.push((number, example)),
+            Some(reason) => report(Event::LeftOut(BadLine {
+                path: data
+                    .files
+                    .get(example.origin.0 as usize)
+                    .cloned()
+                    .unwrap_or_default(),
+                line: example.origin.1,
+                reason,
+            })),
+        }
+    }
+    if usable.is_empty() {
+        return Err(Error::NoExamples {
+            reason: "no line of the data fits; see what was said of the first, and --loss"
+                .to_owned(),
+        });
+    }
+    if model.shape.classes > 1 && options.loss != crate::Loss::Classes {
+        return Err(Error::Option {
+            option: "loss",
+            value: options.loss.as_str().to_owned(),
+            reason: format!(
+                "the base has a head with {} classes, which only `classes` trains",
+                model.shape.classes
+            ),
+        });
+    }
+    Ok(usable)
+}
+
+fn usable_held_out(data: &Examples) -> Result<Vec<&Example>, Error> {
+    let usable: Vec<&Example> = data
+        .all
+        .iter()
+        .filter(|example| validate::is_usable(example))
+        .collect();
+    if usable.is_empty() {
+        return Err(Error::NoExamples {
+            reason: "the held-out data has no line with several passages and labels, one of them above 0".to_owned(),
+        });
+    }
+    Ok(usable)
+}
+
+/// A hash of base and data, which a training is resumed with only if they are the same.
+fn identity(base: &Parts, data: &Examples, held_out: Option<&Examples>) -> String {
+    let mut hash = Sha256::new();
+    hash.update(base.fingerprint().to_string());
+    for examples in [Some(data), held_out] {
+        for example in examples.into_iter().flat_map(|examples| &examples.all) {
+            let mut text = |text: &str| {
+                hash.update((text.len() as u64).to_le_bytes());
+                hash.update(text);
+            };
+            text(&example.query);
+            example.passages.iter().for_each(|passage| text(passage));
+            for value in &example.values {
+                hash.update(value.to_le_bytes());
+            }
+            hash.update(example.weight.to_le_bytes());
+        }
+        hash.update(b"end");
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
