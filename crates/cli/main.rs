@@ -5,12 +5,13 @@
 //! bug; a reader that stops reading (`treffer search ... | head`) is no error.
 //!
 //! Reading order: `commands` holds the commands, one file each with its arguments;
-//! `options` are the arguments that several share. `input` reads what commands work on and
+//! `options` are the arguments that several share, `corpus` those of commands that read documents. `input` reads what commands work on and
 //! `problems` reports what is wrong with it, `format` turns results into text, `terminal` prints and `output` writes files.
 
 #![deny(clippy::print_stderr, clippy::print_stdout)] // they panic where they cannot print
 
 mod commands;
+mod corpus;
 mod date;
 mod deadline;
 mod format;

@@ -21,7 +21,7 @@
 //!
 //! What a language writes in one word is cut afterwards (`compounds`), where all pieces are terms of
 //! the index. These are known once all documents are read, so documents wait for the end of a build
-//! (`spool`); queries look them up (`pieces`). Some short nouns and the words of a list may be added. A document with `Laborkühlschrank` is also indexed under
+//! (`spool`); queries look them up (`word_list`). Some short nouns and the words of a list may be added. A document with `Laborkühlschrank` is also indexed under
 //! `labor`, `kuhlschrank`, `kuhl` and `schrank`, if all of these are terms of the index. A query for
 //! it asks for the whole, or for `labor` and `kuhlschrank`, which give less together. What is not
 //! written in one word of letters (the whole of `Labor-Kühlschrank`, codes, numbers) is not cut.

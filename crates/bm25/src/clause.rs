@@ -1,13 +1,31 @@
 //! What a query asks for at once: a term, or a word in several forms of which the best counts.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::rc::Rc;
 
 use crate::analysis::QueryWord;
-use crate::cursor::TermCursor;
+use crate::cursor::{FieldCursor, FieldScoring, TermCursor};
 use crate::error::Error;
 use crate::formula::idf;
-use crate::segment::{Segment, TermPostings};
+use crate::part::{Part, PartTerm};
+
+/// Where a term occurs in an index.
+pub(crate) struct TermPostings {
+    /// Number of documents, without deleted ones, that hold it in a searched field; at least 1.
+    pub(crate) df: u32,
+    /// By part of the index.
+    by_part: Vec<Option<PartTerm>>,
+}
+
+impl TermPostings {
+    /// Looks a term up in every part; `None` if no document that is not deleted holds it.
+    pub(crate) fn find(parts: &[Part], term: &str) -> Result<Option<Self>, Error> {
+        let by_part = parts.iter().map(|part| part.term(term));
+        let by_part: Vec<Option<PartTerm>> = by_part.collect::<Result<_, _>>()?;
+        let df = by_part.iter().flatten().map(|term| term.df).sum();
+        Ok((df > 0).then_some(TermPostings { df, by_part }))
+    }
+}
 
 /// A term of a form, which occurs in the index.
 pub(crate) struct FormTerm {
@@ -16,7 +34,7 @@ pub(crate) struct FormTerm {
     pub(crate) tf: u32,
     /// By which its score is multiplied.
     pub(crate) weight: f64,
-    pub(crate) postings: TermPostings,
+    pub(crate) postings: Rc<TermPostings>,
 }
 
 /// A word of a query. Its score is that of its best form, and a form's is the sum over its
@@ -39,11 +57,11 @@ pub(crate) fn clauses(
     n_docs: u32,
     find: impl Fn(&str) -> Result<Option<TermPostings>, Error>,
 ) -> Result<Vec<Clause>, Error> {
-    let mut found: HashMap<&str, Option<TermPostings>> = HashMap::new();
+    let mut found: HashMap<&str, Option<Rc<TermPostings>>> = HashMap::new();
     for form in words.iter().flat_map(|word| &word.forms) {
         for term in form.terms.iter().chain(&form.cut_from) {
             if !found.contains_key(term.as_str()) {
-                found.insert(term, find(term)?);
+                found.insert(term, find(term)?.map(Rc::new));
             }
         }
     }
@@ -90,7 +108,7 @@ pub(crate) fn clauses(
                             text: text.to_owned(),
                             tf: 1,
                             weight: 1.0,
-                            postings: postings.clone(),
+                            postings: Rc::clone(postings),
                         });
                     }
                 }
@@ -125,25 +143,37 @@ fn weigh_parts(parts: &mut [FormTerm], whole: f64, n_docs: u32) {
     }
 }
 
-/// Walks the documents that hold one clause, in ascending order.
+/// What scores every part of an index alike.
+pub(crate) struct Scoring {
+    /// Number of documents, without deleted ones.
+    pub(crate) n_docs: u32,
+    pub(crate) k1: f64,
+    /// Of each searched field.
+    pub(crate) fields: Vec<FieldScoring>,
+}
+
+/// Walks the documents of one part that hold one clause, in ascending order.
 pub(crate) struct ClauseCursor<'a> {
     /// The terms of each form.
     pub(crate) forms: Vec<Vec<TermCursor<'a>>>,
 }
 
 impl<'a> ClauseCursor<'a> {
+    /// The cursor of the part `part`, which is the `nth` of its index.
     pub(crate) fn new(
         clause: &Clause,
-        segment: &'a Segment,
-        dir: &Path,
-        k1: f64,
+        nth: usize,
+        part: &'a Part,
+        scoring: &'a Scoring,
     ) -> Result<Self, Error> {
         let cursor = |term: &FormTerm| {
             let tf = f64::from(clause.query_tf) * f64::from(term.tf) * term.weight;
+            let here = term.postings.by_part.get(nth).and_then(Option::as_ref);
+            let fields = here.map(|here| part.cursors(here, &scoring.fields));
             Ok(TermCursor {
-                fields: segment.cursors(dir, &term.postings)?,
-                weighted_idf: tf * idf(segment.n_docs(), term.postings.df),
-                k1,
+                fields: fields.transpose()?.unwrap_or_default(),
+                weighted_idf: tf * idf(scoring.n_docs, term.postings.df),
+                k1: scoring.k1,
             })
         };
         let form = |terms: &Vec<FormTerm>| terms.iter().map(cursor).collect();
@@ -155,10 +185,18 @@ impl<'a> ClauseCursor<'a> {
         Ok(ClauseCursor { forms })
     }
 
-    /// An upper bound of the score in any document.
+    /// An upper bound of the score in any document of the part.
     pub(crate) fn bound(&self) -> f64 {
-        let bound = |form: &Vec<TermCursor<'_>>| form.iter().map(|term| term.weighted_idf).sum();
+        let bound = |form: &Vec<TermCursor<'_>>| {
+            let here = form.iter().filter(|term| !term.fields.is_empty());
+            here.map(|term| term.weighted_idf).sum()
+        };
         self.forms.iter().map(bound).fold(0.0, f64::max)
+    }
+
+    /// The cursors of all terms in all fields.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &FieldCursor<'a>> {
+        self.forms.iter().flatten().flat_map(|term| &term.fields)
     }
 
     /// The current document, `TERMINATED` after the last.

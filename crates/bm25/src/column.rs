@@ -1,6 +1,5 @@
-//! A number for each document, by its position: a file of a prologue and u32.
+//! A number for each document, by its row: a file of a prologue and u32.
 
-use std::fs;
 use std::path::Path;
 
 use treffer_disk::{FileWriter, Numbers, Prologue, Sealed};
@@ -11,9 +10,6 @@ const PROLOGUE: Prologue = Prologue {
     magic: *b"TRFcolm\n",
     version: 1,
 };
-
-/// The column of document numbers, ascending.
-pub(crate) const DOCUMENTS: &str = "documents.u32";
 
 /// Writes one column.
 #[derive(Debug)]
@@ -55,22 +51,4 @@ pub(crate) fn open(sealed: &Sealed, name: &str, n_docs: u32) -> Result<Numbers<u
         });
     }
     Ok(Numbers::new(file, Prologue::BYTES, n_docs as usize)?)
-}
-
-/// Reads back a column that is not sealed yet.
-pub(crate) fn read(dir: &Path, name: &str) -> Result<Vec<u32>, Error> {
-    let path = dir.join(name);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(source) => {
-            return Err(Error::Io {
-                action: "read back",
-                path,
-                source,
-            });
-        }
-    };
-    let numbers = bytes.get(Prologue::BYTES..).unwrap_or_default();
-    let numbers = numbers.as_chunks().0.iter();
-    Ok(numbers.map(|&number| u32::from_le_bytes(number)).collect())
 }

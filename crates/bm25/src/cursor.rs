@@ -8,42 +8,48 @@ use treffer_disk::Numbers;
 use crate::error::Error;
 use crate::formula::{LengthNorm, normalized_tf, saturated};
 
-/// What scoring needs of one field.
+/// What scoring needs to know of one field, over all parts of an index.
 pub(crate) struct FieldScoring {
+    pub(crate) name: &'static str,
     /// Above 0.
     pub(crate) weight: f64,
-    /// Number of tokens of each document's field.
-    pub(crate) lengths: Numbers<u32>,
-    /// Over all documents.
+    /// In tokens.
+    pub(crate) average_length: f64,
     pub(crate) norm: LengthNorm,
 }
 
-/// A query term in one field.
+/// A query term in one field of a part.
 pub(crate) struct FieldCursor<'a> {
     postings: BlockSegmentPostings,
     /// Position within the loaded block. At its end no document is left.
     at: usize,
-    name: &'static str,
-    field: &'a FieldScoring,
+    /// Number of tokens of each row's field.
+    lengths: &'a Numbers<u32>,
+    scoring: &'a FieldScoring,
 }
 
 impl<'a> FieldCursor<'a> {
     pub(crate) fn new(
         postings: BlockSegmentPostings,
-        name: &'static str,
-        field: &'a FieldScoring,
+        lengths: &'a Numbers<u32>,
+        scoring: &'a FieldScoring,
     ) -> Self {
         FieldCursor {
             postings,
             at: 0,
-            name,
-            field,
+            lengths,
+            scoring,
         }
     }
 
-    /// The field's name.
-    pub(crate) fn name(&self) -> &'static str {
-        self.name
+    /// What scores the field.
+    pub(crate) fn scoring(&self) -> &'a FieldScoring {
+        self.scoring
+    }
+
+    /// Number of documents in which the term occurs.
+    pub(crate) fn n_postings(&self) -> u32 {
+        self.postings.doc_freq()
     }
 
     /// The current document, [`TERMINATED`] after the last.
@@ -81,18 +87,14 @@ impl<'a> FieldCursor<'a> {
 
     /// Normalized frequency in the current document.
     pub(crate) fn normalized_tf(&self) -> Result<f64, Error> {
-        let field = self.field;
-        let norm = field.norm.of(field.lengths.get(self.doc() as usize)?);
-        Ok(normalized_tf(field.weight, self.tf(), norm))
+        let FieldScoring { weight, norm, .. } = self.scoring;
+        let norm = norm.of(self.lengths.get(self.doc() as usize)?);
+        Ok(normalized_tf(*weight, self.tf(), norm))
     }
 
     /// Visits every document before `end` that is still to come.
     fn for_each_before(&mut self, end: u32, mut visit: impl FnMut(u32, f64)) -> Result<(), Error> {
-        let FieldScoring {
-            weight,
-            lengths,
-            norm,
-        } = self.field;
+        let FieldScoring { weight, norm, .. } = self.scoring;
         while self.doc() < end {
             let docs = &self.postings.docs()[self.at..];
             let freqs = &self.postings.freqs()[self.at..];
@@ -100,7 +102,7 @@ impl<'a> FieldCursor<'a> {
             let docs = &docs[..n_visited];
             // Looked up together: they lie close to one another.
             let (first, last) = (docs[0] as usize, docs[n_visited - 1] as usize);
-            let lengths = lengths.slice(first..last + 1)?;
+            let lengths = self.lengths.slice(first..last + 1)?;
             for (&doc, &tf) in docs.iter().zip(freqs) {
                 let length = lengths[doc as usize - first];
                 visit(doc, normalized_tf(*weight, tf, norm.of(length)));
@@ -116,7 +118,7 @@ impl<'a> FieldCursor<'a> {
 ///
 /// Documents must be visited in ascending order.
 pub(crate) struct TermCursor<'a> {
-    /// The fields in which the term occurs.
+    /// The fields in which the term occurs; none if the part does not hold it.
     pub(crate) fields: Vec<FieldCursor<'a>>,
     /// IDF times the term's frequency in the query: an upper bound of its score in any
     /// document.

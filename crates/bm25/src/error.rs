@@ -79,13 +79,25 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// Documents did not arrive in ascending order.
-    #[error("could not index document {doc} after document {last}: numbers must ascend", doc = doc.0, last = last.0)]
+    /// Documents did not arrive in the order of their numbers.
+    #[error(
+        "could not index document {doc}: the next number must be {next}, since documents are \
+         numbered from 0 without gaps",
+        doc = doc.0, next = next.0
+    )]
     DocOrder {
-        /// The document that came too late.
+        /// The document.
         doc: DocId,
-        /// The one before it.
-        last: DocId,
+        /// The one that was to come.
+        next: DocId,
+    },
+    /// A folder cannot be the part that it is said to be.
+    #[error("could not open `{dir}` as a part of a BM25 index: {reason}")]
+    Part {
+        /// The folder.
+        dir: PathBuf,
+        /// Why not.
+        reason: String,
     },
     /// The words of the index do not fit its format.
     #[error(
@@ -96,10 +108,11 @@ pub enum Error {
         dir: PathBuf,
     },
     /// The index does not hold the document.
-    #[error("the BM25 index in `{dir}` holds no document {doc}", doc = doc.0)]
+    #[error(
+        "the BM25 index holds no document {doc}: it was never added or is deleted",
+        doc = doc.0
+    )]
     UnknownDoc {
-        /// The directory.
-        dir: PathBuf,
         /// The document.
         doc: DocId,
     },

@@ -1,4 +1,4 @@
-//! The language of each document, by its position: a file of a prologue and a byte each.
+//! The language of each document, by its row: a file of a prologue and a byte each.
 
 use std::ops::AddAssign;
 use std::path::Path;
@@ -98,18 +98,35 @@ impl LanguageColumn {
         Ok(LanguageColumn(numbers))
     }
 
-    pub(crate) fn get(&self, position: u32) -> Result<Option<Language>, Error> {
-        let byte = self.0.get(position as usize)?;
+    pub(crate) fn get(&self, row: u32) -> Result<Option<Language>, Error> {
+        let byte = self.0.get(row as usize)?;
         from_byte(byte).ok_or_else(|| Error::Damaged {
             dir: self.0.file().path().to_owned(),
-            reason: format!("the document at position {position} has language {byte}"),
+            reason: format!("its row {row} has language {byte}"),
         })
     }
 
     pub(crate) fn count(&self) -> Result<LanguageCounts, Error> {
         let mut counts = LanguageCounts::default();
-        for position in 0..self.0.len() as u32 {
-            *counts.of_mut(self.get(position)?) += 1;
+        for row in 0..self.0.len() as u32 {
+            *counts.of_mut(self.get(row)?) += 1;
+        }
+        Ok(counts)
+    }
+
+    /// What is left of the counts of all rows without some rows.
+    pub(crate) fn without(
+        &self,
+        mut counts: LanguageCounts,
+        rows: impl Iterator<Item = usize>,
+    ) -> Result<LanguageCounts, Error> {
+        for row in rows {
+            let language = self.get(row as u32)?;
+            let left = counts.of(language).checked_sub(1);
+            *counts.of_mut(language) = left.ok_or_else(|| Error::Damaged {
+                dir: self.0.file().path().to_owned(),
+                reason: "it has more rows of a language than its record counts".to_owned(),
+            })?;
         }
         Ok(counts)
     }

@@ -21,7 +21,7 @@ pub(crate) const BEGUN: &str = "meta.json";
 
 /// Must be incremented when the schema, the analyzers or their word lists change, and when newer
 /// stemmers or Unicode tables give other terms.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 /// How an index was built.
 #[derive(Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub(crate) struct Record {
     pub(crate) languages: LanguageCounts,
     /// Number of words that compounds are cut into; none for a language without compounds.
     pub(crate) n_pieces: Option<u32>,
+    /// Number of words that may be compounds; none for a language without.
+    pub(crate) n_compounds: Option<u32>,
 }
 
 /// What the record of a finished index counts.
@@ -48,6 +50,7 @@ pub(crate) struct Counted {
     pub(crate) n_terms: Vec<u64>,
     pub(crate) languages: LanguageCounts,
     pub(crate) n_pieces: Option<u32>,
+    pub(crate) n_compounds: Option<u32>,
 }
 
 impl Record {
@@ -61,6 +64,7 @@ impl Record {
             n_terms: counted.n_terms,
             languages: counted.languages,
             n_pieces: counted.n_pieces,
+            n_compounds: counted.n_compounds,
         }
     }
 
@@ -93,7 +97,8 @@ impl Record {
                 "it has lengths of {found} fields, not {n_fields}"
             )));
         }
-        if record.n_pieces.is_some() != record.analyzer.has_compounds() {
+        let has_compounds = record.analyzer.has_compounds();
+        if [record.n_pieces, record.n_compounds].map(|n| n.is_some()) != [has_compounds; 2] {
             return Err(unreadable("its analyzer and its words differ".to_owned()));
         }
         Ok(record)
@@ -110,6 +115,7 @@ impl Record {
             n_terms: _,
             languages: _,
             n_pieces: _,
+            n_compounds: _,
         } = self;
         let mismatch = |setting, built: String, asked: String| {
             if built == asked {
@@ -196,11 +202,11 @@ pub(crate) struct Layout {
     /// With two fields: title and text together, without frequencies, so that the number
     /// of documents in which a term occurs is at hand.
     pub(crate) either: Option<Field>,
-    /// tantivy's column of document numbers. The writer puts segments in order by it.
+    /// tantivy's column of rows. The writer puts segments in order by it.
     pub(crate) doc: Field,
 }
 
-/// Name of tantivy's column of document numbers.
+/// Name of tantivy's column of rows.
 pub(crate) const DOC: &str = "doc";
 
 impl Layout {

@@ -6,7 +6,7 @@
 //!
 //! # Formula
 //!
-//! For a document of a collection of `N`, summed over the distinct words of the query:
+//! For a document of an index of `N`, summed over the distinct words of the query:
 //!
 //! ```text
 //! score = sum over words  query_tf * best
@@ -37,23 +37,55 @@
 //! bit for bit and do not depend on the order of the query's words, unless order makes another
 //! word of them (`LABO 288`).
 //!
+//! # Parts
+//!
+//! [`Bm25Writer`] builds a folder, which never changes afterwards. [`Bm25Index`] is a view over a
+//! list of folders, its parts: the documents of a part follow those of the part before, and some of
+//! its rows may be deleted. A deleted document keeps its number, but is never found, and counts
+//! nowhere. `N`, the average lengths and `df` are those of all other documents over all parts. So
+//! order and scores are, bit for bit, those of an index that is built at once of the documents that
+//! are left, however they are spread over parts.
+//!
+//! Where a part has deleted rows, opening subtracts their lengths, and the first query for a term
+//! counts those that hold it.
+//!
+//! # Compounds over several parts
+//!
+//! A compound is cut into words that the index knows: those of all of its parts. Which these are can
+//! change after a part is built, so whoever changes the list of parts keeps to this:
+//!
+//! 1. Build the new part, with what the index knows so far: [`Bm25Index::pieces`], passed to
+//!    [`Bm25Writer::know_pieces`].
+//! 2. Open the index with its new list of parts, and ask [`Bm25Index::parts_affected_by`] (with no
+//!    further words) for those that were cut with other words than all parts know by now.
+//! 3. Build each of these again from its documents, with [`Bm25Index::pieces`] of the index of
+//!    step 2, and put it in its old place. It knows the same words as before, so one round is enough.
+//!
+//! The same is done after parts were merged or dropped: the words of deleted documents are known
+//! until then. A part keeps its own words in its folder (of its documents and of
+//! [`Bm25Writer::add_pieces`]), and of each word that may be a compound how it was cut. Thus step 2
+//! reads no document and is exact. Analyzers that cut no compounds need none of this.
+//!
 //! # Files
+//!
+//! Of a part:
 //!
 //! | file | holds |
 //! |---|---|
-//! | tantivy's | dictionary and postings, in one segment |
-//! | `documents.u32` | the number of the document at each position of the segment |
-//! | `body-length.u32`, or `title-length.u32` and `text-length.u32` | its lengths |
-//! | `languages.u8` | the language of each document |
-//! | `pieces.words` | what compounds are cut into, for a language that has them |
-//! | `bm25.json` | how the index was built, and the sums of the lengths |
-//! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no index |
+//! | tantivy's | dictionary and postings, in one segment; a row is tantivy's document number |
+//! | `body-length.u32`, or `title-length.u32` and `text-length.u32` | the lengths of each row |
+//! | `languages.u8` | the language of each row |
+//! | `pieces.words` | its words that compounds are cut into, for a language that has them |
+//! | `compounds.words` | its words that may be compounds, and how each was cut |
+//! | `bm25.json` | how it was built, and the sums of the lengths |
+//! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no part |
 //!
-//! While it is built, an index for a language with compounds also has `waiting.tmp`, the terms of
+//! While it is built, a part for a language with compounds also has `waiting.tmp`, the terms of
 //! all documents, and keeps its vocabulary in memory.
 //!
-//! A finished index is read through its seal: files are mapped, and each block is verified
-//! when a query first touches it. Opening reads neither postings nor dictionaries nor columns.
+//! A finished part is read through its seal: files are mapped, and each block is verified
+//! when a query first touches it. Without deleted rows, opening reads neither postings nor
+//! dictionaries nor columns.
 //!
 //! # Queries are words
 //!
@@ -87,8 +119,8 @@
 //! writer.add(DocId(1), "Freezers", "A freezer cools much further.")?;
 //! writer.finish()?;
 //!
-//! let index = Bm25Index::open(dir, &config)?;
-//! let hits = index.search("laboratory refrigerators", 10)?;
+//! let index = Bm25Index::open_one(dir, &config)?;
+//! let hits = index.search("laboratory refrigerators", 10, None)?;
 //! assert_eq!(hits[0].0, DocId(0));
 //! assert_eq!(index.score("laboratory refrigerators", &[DocId(0)])?, [hits[0].1]);
 //! # Ok(())
@@ -108,17 +140,19 @@ mod formula;
 mod guard;
 mod highlight;
 mod index;
+mod known_words;
 mod language;
 mod language_column;
 mod layout;
-mod pieces;
+mod part;
+mod rows;
 mod search;
-mod segment;
 mod spool;
 mod stop_words;
 mod text_analysis;
 mod top;
 mod verify;
+mod word_list;
 mod writer;
 
 pub use analysis::{Form, QueryWord, RunTrace, TermTrace, Trace, WordTrace};
@@ -129,5 +163,6 @@ pub use highlight::{Highlighter, Mention};
 pub use index::Bm25Index;
 pub use language::Detection;
 pub use language_column::LanguageCounts;
+pub use part::Bm25Part;
 pub use text_analysis::TextAnalysis;
 pub use writer::Bm25Writer;

@@ -6,11 +6,16 @@
 //! candidates; they are only scored in documents that contain others (MaxScore: Turtle
 //! and Flood, Query Evaluation: Strategies and Optimizations, 1995). The ranking is exactly
 //! that of scoring everything.
+//!
+//! Parts of an index are searched one after the other, and the score to beat is that of all parts so
+//! far. Documents that are deleted or not allowed are never offered, so that it is a score of those
+//! that may be found. Where few are allowed, they are looked for in the postings instead.
 
 use tantivy::TERMINATED;
 
 use crate::clause::ClauseCursor;
 use crate::error::Error;
+use crate::rows::Rows;
 use crate::top::Top;
 
 /// Documents in a window: an array of this many doubles stays in the first-level cache.
@@ -20,17 +25,57 @@ const WINDOW: u32 = 2048;
 /// the rounding error.
 const ROUNDING: f64 = 1.0 + 1e-9;
 
-/// The best `depth` documents, best first, ties in ascending order. `depth` is at least
-/// 1. Clauses are in the order in which their scores are summed, rarest first.
-pub(crate) fn best(
+/// How many postings are read in the time in which one is looked for.
+const LOOKING: u64 = 16;
+
+/// Offers the documents of a part to `top`, which has been offered those of the parts before.
+/// Clauses are in the order in which their scores are summed, rarest first.
+pub(crate) fn offer_best(
+    clauses: Vec<ClauseCursor<'_>>,
+    rows: &Rows<'_>,
+    top: &mut Top,
+) -> Result<(), Error> {
+    let fields = || clauses.iter().flat_map(ClauseCursor::fields);
+    let n_postings: u64 = fields().map(|field| u64::from(field.n_postings())).sum();
+    if n_postings == 0 {
+        return Ok(());
+    }
+    match rows.n_allowed() {
+        Some(n_allowed) if n_allowed as u64 * fields().count() as u64 * LOOKING < n_postings => {
+            offer_allowed(clauses, rows, top)
+        }
+        _ => offer_found(clauses, rows, top),
+    }
+}
+
+/// Walks the few documents that are allowed, and looks for each in the postings.
+fn offer_allowed(
     mut clauses: Vec<ClauseCursor<'_>>,
-    depth: usize,
-) -> Result<Vec<(f32, u32)>, Error> {
+    rows: &Rows<'_>,
+    top: &mut Top,
+) -> Result<(), Error> {
     let bounds = bounds_from(&clauses);
-    let mut top = Top::new(depth);
+    for row in rows.allowed() {
+        if let Some(score) = completed(row, None, &mut clauses, &bounds, top)? {
+            top.offer(rows.global(row), score as f32);
+        }
+    }
+    Ok(())
+}
+
+/// Walks the postings.
+fn offer_found(
+    mut clauses: Vec<ClauseCursor<'_>>,
+    rows: &Rows<'_>,
+    top: &mut Top,
+) -> Result<(), Error> {
+    let bounds = bounds_from(&clauses);
     let mut window = Window::new();
     let mut n_essential = clauses.len();
     loop {
+        while n_essential > 0 && cannot_enter(bounds[n_essential - 1], top) {
+            n_essential -= 1;
+        }
         let (essential, others) = clauses.split_at_mut(n_essential);
         let start = essential
             .iter()
@@ -38,18 +83,18 @@ pub(crate) fn best(
             .min()
             .unwrap_or(TERMINATED);
         if start == TERMINATED {
-            return Ok(top.into_ranking());
+            return Ok(());
         }
         window.fill(start, essential)?;
-        window.drain(|doc, score| {
-            if let Some(score) = completed(doc, score, others, &bounds[n_essential..], &top)? {
-                top.offer(doc, score as f32);
+        window.drain(|row, score| {
+            if rows.contains(row)
+                && let Some(score) =
+                    completed(row, Some(score), others, &bounds[n_essential..], top)?
+            {
+                top.offer(rows.global(row), score as f32);
             }
             Ok(())
         })?;
-        while n_essential > 0 && cannot_enter(bounds[n_essential - 1], &top) {
-            n_essential -= 1;
-        }
     }
 }
 
@@ -68,21 +113,24 @@ fn cannot_enter(bound: f64, top: &Top) -> bool {
     bound * ROUNDING <= f64::from(top.threshold())
 }
 
-/// Adds what `others` score in `doc`; `None` as soon as it cannot be among the best.
+/// Adds what `others` score in `doc`; `None` as soon as it cannot be among the best, or if nothing
+/// scores anything.
 fn completed(
     doc: u32,
-    mut score: f64,
+    mut score: Option<f64>,
     others: &mut [ClauseCursor<'_>],
     bounds: &[f64],
     top: &Top,
 ) -> Result<Option<f64>, Error> {
     for (clause, &bound) in others.iter_mut().zip(bounds) {
-        if cannot_enter(score + bound, top) {
+        if cannot_enter(score.unwrap_or(0.0) + bound, top) {
             return Ok(None);
         }
-        score += clause.score_of(doc)?.unwrap_or(0.0);
+        if let Some(further) = clause.score_of(doc)? {
+            score = Some(score.unwrap_or(0.0) + further);
+        }
     }
-    Ok(Some(score))
+    Ok(score)
 }
 
 /// Scores of the documents from `start` on, and which of them have one.

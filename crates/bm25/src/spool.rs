@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use treffer_disk::FileWriter;
 use treffer_types::DocId;
 
-use crate::analysis::compounds::{SHORT_WORDS, for_each_part, is_plain_word};
+use crate::analysis::compounds::{SHORT_WORDS, for_each_part, is_plain_word, may_be_cut};
 use crate::batch::{Analyzed, END_OF_WORD};
 use crate::error::Error;
 
@@ -21,8 +21,43 @@ const WAITING: &str = "waiting.tmp";
 const READ: usize = 1 << 20;
 const DOCUMENTS: usize = 2048;
 
-/// Words by spelling, and whether compounds are cut into them.
-type Words = HashMap<String, bool, foldhash::fast::RandomState>;
+/// What a word is to compounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Uses {
+    /// Compounds are cut into it.
+    is_piece: bool,
+    /// The same, because this build says so, not another part of the index alone.
+    is_own_piece: bool,
+    /// A document holds it in a place where compounds are cut.
+    is_compound: bool,
+}
+
+impl Uses {
+    const OWN_PIECE: Self = Uses {
+        is_piece: true,
+        is_own_piece: true,
+        is_compound: false,
+    };
+
+    fn and(self, other: Self) -> Self {
+        Uses {
+            is_piece: self.is_piece || other.is_piece,
+            is_own_piece: self.is_own_piece || other.is_own_piece,
+            is_compound: self.is_compound || other.is_compound,
+        }
+    }
+}
+
+/// Words by spelling.
+type Words = HashMap<String, Uses, foldhash::fast::RandomState>;
+
+/// Words of a finished build, sorted.
+pub(crate) struct Known {
+    /// What compounds are cut into, without words of other parts.
+    pub(crate) pieces: Vec<String>,
+    /// What may be a compound, each with its pieces and a blank before each.
+    pub(crate) compounds: Vec<String>,
+}
 
 /// The terms of all documents so far, on disk, and the words among them, in memory.
 #[derive(Debug)]
@@ -37,15 +72,30 @@ impl Spool {
             file: FileWriter::create(&dir.join(WAITING))?,
             words: SHORT_WORDS
                 .iter()
-                .map(|word| ((*word).to_owned(), true))
+                .map(|word| ((*word).to_owned(), Uses::OWN_PIECE))
                 .collect(),
         })
     }
 
     /// Adds words that compounds are cut into besides those of the documents.
     pub(crate) fn add_pieces(&mut self, pieces: Vec<String>) {
-        self.words
-            .extend(pieces.into_iter().map(|piece| (piece, true)));
+        self.note(pieces, Uses::OWN_PIECE);
+    }
+
+    /// Adds words of other parts of the index.
+    pub(crate) fn add_known(&mut self, pieces: Vec<String>) {
+        let uses = Uses {
+            is_piece: true,
+            ..Uses::default()
+        };
+        self.note(pieces, uses);
+    }
+
+    fn note(&mut self, words: Vec<String>, uses: Uses) {
+        for word in words {
+            let noted = self.words.entry(word).or_default();
+            *noted = noted.and(uses);
+        }
     }
 
     /// Adds documents. Compounds are cut into the words of those for which `has_pieces` holds.
@@ -56,26 +106,31 @@ impl Spool {
     ) -> Result<(), Error> {
         // Most words are known already, which many threads can see at once.
         let known = &self.words;
-        let new: Vec<(&str, bool)> = documents
+        let new: Vec<(&str, Uses)> = documents
             .par_iter()
             .flat_map_iter(|document| {
                 let is_piece = has_pieces(document);
-                let terms = document
-                    .fields
-                    .iter()
-                    .flat_map(|terms| terms.split_ascii_whitespace());
-                terms.filter_map(move |term| {
-                    let is_new = is_plain_word(term)
-                        && known.get(term).is_none_or(|known| is_piece && !known);
-                    is_new.then_some((term, is_piece))
+                let terms = document.fields.iter().flat_map(|terms| ended(terms));
+                terms.filter_map(move |(term, is_compound)| {
+                    let uses = Uses {
+                        is_piece,
+                        is_own_piece: is_piece,
+                        is_compound,
+                    };
+                    let is_new = uses != Uses::default()
+                        && is_plain_word(term)
+                        && known
+                            .get(term)
+                            .is_none_or(|known| known.and(uses) != *known);
+                    is_new.then_some((term, uses))
                 })
             })
             .collect();
-        for (word, is_piece) in new {
+        for (word, uses) in new {
             match self.words.get_mut(word) {
-                Some(known) => *known |= is_piece,
+                Some(known) => *known = known.and(uses),
                 None => {
-                    self.words.insert(word.to_owned(), is_piece);
+                    self.words.insert(word.to_owned(), uses);
                 }
             }
         }
@@ -90,12 +145,12 @@ impl Spool {
     }
 
     /// Passes on every document with the terms of its fields, the parts of its compounds among
-    /// them, and removes the file. Returns the words that compounds are cut into, sorted.
+    /// them, and removes the file.
     pub(crate) fn drain(
         mut self,
         n_fields: usize,
         mut write: impl FnMut(DocId, Vec<String>) -> Result<(), Error>,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Known, Error> {
         let words = std::mem::take(&mut self.words);
         let parts = parts_of_all(&words);
         let mut reader = Reader::new(&mut self.file);
@@ -116,6 +171,23 @@ impl Spool {
                 write(doc, fields)?;
             }
         }
+        let compounds = words.par_iter().filter(|(_, uses)| uses.is_compound);
+        let with_pieces = compounds
+            .filter(|(word, _)| may_be_cut(word))
+            .map(|(word, _)| {
+                let mut line = word.clone();
+                for part in parts
+                    .get(word.as_str())
+                    .into_iter()
+                    .flat_map(|all| all.split_terminator(' '))
+                {
+                    line.push(' ');
+                    line.push_str(part);
+                }
+                line
+            });
+        let mut compounds: Vec<String> = with_pieces.collect();
+        compounds.par_sort_unstable();
         drop(parts);
         let path = self.file.path().to_owned();
         drop(self.file);
@@ -124,10 +196,10 @@ impl Spool {
             path,
             source,
         })?;
-        let pieces = words.into_iter().filter(|(_, is_piece)| *is_piece);
+        let pieces = words.into_iter().filter(|(_, uses)| uses.is_own_piece);
         let mut pieces: Vec<String> = pieces.map(|(word, _)| word).collect();
         pieces.par_sort_unstable();
-        Ok(pieces)
+        Ok(Known { pieces, compounds })
     }
 }
 
@@ -204,11 +276,14 @@ impl<'a> Reader<'a> {
 type Parts<'a> = HashMap<&'a str, String, foldhash::fast::RandomState>;
 
 fn parts_of_all(words: &Words) -> Parts<'_> {
-    let compounds = words.par_iter().filter_map(|(word, _)| {
+    let compounds = words.par_iter().filter(|(_, uses)| uses.is_compound);
+    let compounds = compounds.filter_map(|(word, _)| {
         let mut parts = String::new();
         let Ok(()) = for_each_part(
             word,
-            &mut |part: &str| Ok::<_, Infallible>(words.get(part) == Some(&true)),
+            &mut |part: &str| {
+                Ok::<_, Infallible>(words.get(part).is_some_and(|uses| uses.is_piece))
+            },
             &mut |part| {
                 parts.push_str(part);
                 parts.push(' ');
@@ -228,6 +303,15 @@ fn add_parts(terms: &mut String, parts: &Parts<'_>) {
         }
     }
     terms.push_str(&further);
+}
+
+/// Every term, and whether it may be a compound.
+fn ended(terms: &str) -> impl Iterator<Item = (&str, bool)> {
+    let ended = terms.split_inclusive([' ', END_OF_WORD]);
+    ended.map(|term| match term.strip_suffix(END_OF_WORD) {
+        Some(term) => (term, true),
+        None => (term.trim_end_matches(' '), false),
+    })
 }
 
 /// Those among `terms` that may be compounds.

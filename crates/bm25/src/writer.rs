@@ -1,5 +1,6 @@
-//! Builds an index: documents are analyzed on all threads and indexed by one, bounded memory, one segment in order of arrival. For a language
-//! with compounds, the vocabulary is in memory too.
+//! Builds a folder: documents are analyzed on all threads and indexed by one, in bounded memory, as
+//! one segment of tantivy's in order of arrival. For a language with compounds, the vocabulary is in
+//! memory too.
 
 use std::fs;
 use std::io;
@@ -14,22 +15,22 @@ use treffer_types::{DocId, Language};
 
 use crate::analysis::Analysis;
 use crate::batch::{Analyzed, Batch, Known, Raw};
-use crate::column::{self, ColumnWriter, DOCUMENTS};
+use crate::column::ColumnWriter;
 use crate::config::{Analyzer, Bm25Config};
 use crate::directory::lock_files;
 use crate::error::Error;
 use crate::guard::{backend, guard};
 use crate::language_column::LanguageWriter;
 use crate::layout::{BEGUN, Counted, DOC, Layout, RECORD, Record};
-use crate::pieces;
 use crate::spool::Spool;
+use crate::word_list::{self, COMPOUNDS, PIECES};
 
 /// Size of the buffer after which tantivy writes a segment, in bytes.
 const BUFFER: usize = 64 << 20;
 
-/// Builds an index in an empty directory.
+/// Builds a folder, which is an index of its own or a part of one, in an empty directory.
 ///
-/// The index is complete only when [`Bm25Writer::finish`] has returned: a directory left
+/// It is complete only when [`Bm25Writer::finish`] has returned: a directory left
 /// behind by a writer that was dropped is refused by
 /// [`Bm25Index::open`](crate::Bm25Index::open).
 pub struct Bm25Writer {
@@ -41,12 +42,10 @@ pub struct Bm25Writer {
     batch: Batch,
     /// For a language with compounds: documents wait until all words are known.
     spool: Option<Spool>,
-    /// Of document numbers.
-    documents: ColumnWriter,
     /// Of each field's lengths.
     lengths: Vec<ColumnWriter>,
     languages: LanguageWriter,
-    last: Option<DocId>,
+    /// Number of documents, those that wait included.
     n_docs: u32,
 }
 
@@ -76,24 +75,23 @@ impl Bm25Writer {
             spool: (config.analyzer.has_compounds())
                 .then(|| Spool::create(dir))
                 .transpose()?,
-            documents: column(DOCUMENTS)?,
             lengths: lengths.collect::<Result<_, _>>()?,
             index,
             writer,
             batch: Batch::new(Analysis::new(config), layout.fields.len()),
             layout,
             languages: LanguageWriter::create(dir)?,
-            last: None,
             n_docs: 0,
         })
     }
 
     /// Adds a document, whose language is detected: it is analyzed with others later, so that an
-    /// error may come with one of the next. Numbers ascend but may have gaps. Title and
-    /// text may be empty; a document without any term is never found, but counts as a document.
+    /// error may come with one of the next. Numbers are rows of this folder: 0, 1, 2 and so on.
+    /// Title and text may be empty; a document without any term is never found, but counts as a
+    /// document.
     ///
     /// # Errors
-    /// If `doc` is not above the last one, or if the index cannot be written.
+    /// [`Error::DocOrder`] if `doc` is not the next number, or if the index cannot be written.
     pub fn add(&mut self, doc: DocId, title: &str, text: &str) -> Result<(), Error> {
         self.enqueue(doc, Known::ToBeDetected, title, text)
     }
@@ -120,10 +118,11 @@ impl Bm25Writer {
         title: &str,
         text: &str,
     ) -> Result<(), Error> {
-        if let Some(last) = self.last.filter(|last| doc <= *last) {
-            return Err(Error::DocOrder { doc, last });
+        let next = DocId(self.n_docs);
+        if doc != next {
+            return Err(Error::DocOrder { doc, next });
         }
-        self.last = Some(doc);
+        self.n_docs += 1;
         let is_full = self.batch.push(Raw {
             doc,
             language,
@@ -140,13 +139,11 @@ impl Bm25Writer {
     fn write_batch(&mut self) -> Result<(), Error> {
         let documents = self.batch.take();
         for document in &documents {
-            self.documents.push(document.doc.0)?;
             for (column, &length) in self.lengths.iter_mut().zip(&document.lengths) {
                 column.push(length)?;
             }
             self.languages.push(document.language)?;
         }
-        self.n_docs += documents.len() as u32;
         match &mut self.spool {
             Some(spool) => {
                 let is_mixed = self.config.analyzer == Analyzer::Mixed;
@@ -183,6 +180,26 @@ impl Bm25Writer {
         }
     }
 
+    /// Makes words known that compounds may be cut into besides those of the documents:
+    /// [`Bm25Index::pieces`](crate::Bm25Index::pieces) of the index that this folder will be a part
+    /// of. Unlike [`add_pieces`](Self::add_pieces), they do not become part of the folder. With an
+    /// analyzer that cuts no compounds there are none.
+    ///
+    /// # Errors
+    /// [`Error::Words`] if there are words, but the analyzer cuts no compounds.
+    pub fn know_pieces(&mut self, pieces: Vec<String>) -> Result<(), Error> {
+        match &mut self.spool {
+            Some(spool) => {
+                spool.add_known(pieces);
+                Ok(())
+            }
+            None if pieces.is_empty() => Ok(()),
+            None => Err(Error::Words {
+                analyzer: self.config.analyzer.to_string(),
+            }),
+        }
+    }
+
     /// Completes the index, makes it durable and seals it.
     ///
     /// # Errors
@@ -196,26 +213,25 @@ impl Bm25Writer {
             mut writer,
             layout,
             spool,
-            documents,
             lengths,
             languages,
             n_docs,
             ..
         } = self;
-        let mut n_pieces = None;
+        let (mut n_pieces, mut n_compounds) = (None, None);
         if let Some(spool) = spool {
             let words = spool.drain(layout.fields.len(), |doc, fields| {
                 write(&dir, &mut writer, &layout, doc, fields)
             })?;
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            pieces::write(&dir, &words)?;
-            n_pieces = Some(words.len() as u32);
+            word_list::write(&dir, PIECES, &words.pieces)?;
+            word_list::write(&dir, COMPOUNDS, &words.compounds)?;
+            n_pieces = Some(words.pieces.len() as u32);
+            n_compounds = Some(words.compounds.len() as u32);
         }
         guard("finish", &dir, || {
             complete(&index, writer).map_err(backend("finish", &dir))
         })?;
-        documents.finish()?;
-        guard("finish", &dir, || check_order(&index, &dir))?;
+        guard("finish", &dir, || check_order(&index, &dir, n_docs))?;
         drop(index);
         let mut n_terms = Vec::with_capacity(lengths.len());
         for column in lengths {
@@ -227,6 +243,7 @@ impl Bm25Writer {
             n_terms,
             languages,
             n_pieces,
+            n_compounds,
         };
         Record::new(&config, counted).write(&dir)?;
         tidy(&dir)?;
@@ -326,9 +343,8 @@ fn complete(index: &Index, mut writer: IndexWriter) -> tantivy::Result<()> {
 }
 
 /// Columns and postings belong together only if tantivy numbered the documents as they came.
-fn check_order(index: &Index, dir: &Path) -> Result<(), Error> {
-    let numbers = column::read(dir, DOCUMENTS)?;
-    let mut in_order = numbers.iter();
+fn check_order(index: &Index, dir: &Path, n_docs: u32) -> Result<(), Error> {
+    let mut in_order = 0..n_docs;
     let segments = index
         .searchable_segments()
         .map_err(backend("finish", dir))?;
@@ -337,7 +353,7 @@ fn check_order(index: &Index, dir: &Path) -> Result<(), Error> {
         let docs = reader.fast_fields().u64(DOC);
         let docs = docs.map_err(backend("finish", dir))?;
         for position in 0..reader.max_doc() {
-            if docs.first(position) != in_order.next().map(|&number| u64::from(number)) {
+            if docs.first(position) != in_order.next().map(u64::from) {
                 return Err(Error::Damaged {
                     dir: dir.to_owned(),
                     reason: format!("position {position} holds another document"),
@@ -345,10 +361,10 @@ fn check_order(index: &Index, dir: &Path) -> Result<(), Error> {
             }
         }
     }
-    if let Some(number) = in_order.next() {
+    if let Some(row) = in_order.next() {
         return Err(Error::Damaged {
             dir: dir.to_owned(),
-            reason: format!("document {number} is not in it"),
+            reason: format!("document {row} is not in it"),
         });
     }
     Ok(())
@@ -398,14 +414,14 @@ mod tests {
         assert!(writer.index.searchable_segments().unwrap().len() > 10);
         writer.finish().unwrap();
 
-        let index = Bm25Index::open(dir.path(), &config).unwrap();
+        let index = Bm25Index::open_one(dir.path(), &config).unwrap();
         let all: Vec<u32> = index
-            .search("x", 40)
+            .search("x", 40, None)
             .unwrap()
             .iter()
             .map(|hit| hit.0.0)
             .collect();
         assert_eq!(all, (0..40).collect::<Vec<_>>());
-        assert_eq!(index.search("word17", 40).unwrap()[0].0, DocId(17));
+        assert_eq!(index.search("word17", 40, None).unwrap()[0].0, DocId(17));
     }
 }

@@ -1,21 +1,21 @@
 //! `treffer index`: corpus to index.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Result;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use treffer::StandardModels;
-use treffer_corpus::{Columns, Delimiter, Format, PassedOver, Problem, ReadOptions};
-use treffer_engine::build::{
-    BuildReport, BuildRequest, PassageCounts, Survey, UnreadLanguages, build, survey,
-};
+use treffer_corpus::Problem;
+use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, survey};
 use treffer_engine::config::{Base, Config};
 use treffer_engine::settings_file::read_both;
 use treffer_report::text::count;
 use treffer_types::{StageName, stage_list};
 
-use crate::options::{Global, ReadArgs};
+use crate::corpus::{
+    CorpusArgs, at_least_one_document, note_cut, note_passages, note_passed_over,
+    note_unread_languages, times,
+};
+use crate::options::Global;
 use crate::problems::Problems;
 use crate::progress::Bars;
 use crate::terminal::{bytes, note, say, warn};
@@ -25,9 +25,6 @@ use crate::{Outcome, input};
 pub(crate) struct Index {
     /// Folder of the index
     dir: PathBuf,
-    /// Corpus files (.jsonl, .csv, .tsv, each also .gz or .zst), BEIR folders, folders of .txt, .md and .html, or - for standard input
-    #[arg(required = true, value_name = "INPUT")]
-    inputs: Vec<PathBuf>,
     /// Start from a shipped configuration: english, german, multilingual or fast
     #[arg(long, default_value = "english", conflicts_with = "config")]
     preset: String,
@@ -37,44 +34,18 @@ pub(crate) struct Index {
     /// Set a single key on top, as in dense.model=./my-model
     #[arg(long = "set", value_name = "KEY=VALUE")]
     overrides: Vec<String>,
-    /// Format of the inputs [default: by file name; JSON lines for standard input]
-    #[arg(long, value_name = "FORMAT", value_parser = input_format())]
-    input_format: Option<Format>,
-    /// Column of a table, by name or number from 1, or field of JSON that holds the id
-    #[arg(long, value_name = "NAME")]
-    id_column: Option<String>,
-    /// Column or field that holds the title
-    #[arg(long, value_name = "NAME")]
-    title_column: Option<String>,
-    /// Column or field that holds the text
-    #[arg(long, value_name = "NAME")]
-    text_column: Option<String>,
-    /// What separates the fields of a CSV: one character, or `tab` [default: a line `sep=;`
-    /// or the header tells]
-    #[arg(long, value_name = "CHARACTER")]
-    delimiter: Option<Delimiter>,
-    /// The tables have no header: columns go by number, and of two, the first is the id
-    #[arg(long)]
-    no_header: bool,
     #[command(flatten)]
-    reading: ReadArgs,
+    corpus: CorpusArgs,
     /// Replace the index that is there; it stays until the new one is complete
     #[arg(long)]
     replace: bool,
-    /// Stop at the first bad record instead of reporting and skipping it
-    #[arg(long)]
-    strict: bool,
+    /// Commit after every N documents, so that an interrupted command goes on from there when it
+    /// is given again
+    #[arg(long, value_name = "N", value_parser = at_least_one_document(), conflicts_with = "replace")]
+    commit_every: Option<u32>,
     /// Read and check everything, write nothing
     #[arg(long)]
     dry_run: bool,
-}
-
-/// The formats of a single input. A folder's files go by their names.
-fn input_format() -> impl TypedValueParser<Value = Format> {
-    let formats = Format::ALL
-        .into_iter()
-        .filter(|format| *format != Format::Files);
-    PossibleValuesParser::new(formats.map(Format::as_str)).try_map(|name| name.parse::<Format>())
 }
 
 /// Builds an index, or with `--dry-run` prints what would go into it.
@@ -86,19 +57,17 @@ pub(crate) fn run(command: &Index, global: &Global) -> Result<Outcome> {
     };
     let config = Config::load(base, &command.overrides)?;
     let bars = Bars::cancellable()?;
-    let reading = ReadOptions {
-        stop: bars.stop(),
-        ..reading(command)
-    };
+    let reading = command.corpus.options(&bars);
     let request = BuildRequest {
         dir: &command.dir,
-        inputs: &command.inputs,
+        inputs: &command.corpus.inputs,
         reading: &reading,
         config: &config,
         replace: command.replace,
-        strict: command.strict,
+        strict: command.corpus.strict,
+        commit_every: command.commit_every,
     };
-    let mut problems = Problems::new(command.reading.problems.as_deref())?;
+    let mut problems = Problems::new(command.corpus.reading.problems.as_deref())?;
     let show = |line: &str| bars.say(line);
     if command.dry_run {
         let mut on_problem = |problem: &Problem| problems.add(problem, &show);
@@ -137,21 +106,6 @@ fn tuned_profiles(command: &Index) -> Vec<String> {
     tuned.map(|(name, _)| name).collect()
 }
 
-fn reading(command: &Index) -> ReadOptions {
-    ReadOptions {
-        format: command.input_format,
-        columns: Columns {
-            id: command.id_column.clone(),
-            title: command.title_column.clone(),
-            text: command.text_column.clone(),
-        },
-        delimiter: command.delimiter,
-        has_header: !command.no_header,
-        encoding: command.reading.encoding,
-        ..ReadOptions::default()
-    }
-}
-
 fn report_survey(command: &Index, config: &Config, survey: &Survey) {
     say(&format!(
         "would index {} into {} with {}; {} skipped; nothing was written",
@@ -161,25 +115,6 @@ fn report_survey(command: &Index, config: &Config, survey: &Survey) {
         count(survey.problems, "bad record"),
     ));
     note_passed_over(&survey.passed_over);
-}
-
-/// A folder may hold much that is no text, and little that is.
-fn note_passed_over(passed_over: &PassedOver) {
-    if !passed_over.is_empty() {
-        note(&format!(
-            "{passed_over} (only .txt, .md and .html are read from a folder)"
-        ));
-    }
-}
-
-fn note_unread_languages(unread: &UnreadLanguages) {
-    if let Some((id, value)) = &unread.first {
-        note(&format!(
-            "`{}` is no language tag in {}, as in {id}: {value}; their language was detected",
-            unread.field,
-            count(unread.records, "record"),
-        ));
-    }
 }
 
 fn stages(config: &Config) -> Vec<StageName> {
@@ -193,56 +128,24 @@ fn stages(config: &Config) -> Vec<StageName> {
 }
 
 fn report_build(command: &Index, report: &BuildReport) {
-    let total: Duration = report.steps.iter().map(|(_, elapsed)| *elapsed).sum();
-    let steps: Vec<String> = report
-        .steps
-        .iter()
-        .map(|(step, elapsed)| format!("{step} {:.1} s", elapsed.as_secs_f64()))
-        .collect();
     say(&format!(
-        "indexed {} into {}: {} in {:.1} s ({})",
+        "indexed {} into {}: {} in {}",
         count(report.documents.into(), "document"),
         command.dir.display(),
         bytes(report.bytes),
-        total.as_secs_f64(),
-        steps.join(", "),
+        times(&report.steps),
     ));
+    if report.resumed > 0 {
+        note(&format!(
+            "{} of them committed before the command was interrupted",
+            count(report.resumed.into(), "document")
+        ));
+    }
     for warning in &report.warnings {
         warn(warning);
     }
     note_passed_over(&report.passed_over);
     note_unread_languages(&report.unread_languages);
-    let PassageCounts {
-        passages,
-        documents_split,
-        most,
-        titles_cut,
-        title_tokens_cut,
-    } = report.passages;
-    if documents_split > 0 {
-        note(&format!(
-            "{} of them split into passages, at most {most} each: {} in all",
-            count(documents_split.into(), "document"),
-            count(passages.into(), "passage"),
-        ));
-    }
-    if titles_cut > 0 {
-        note(&format!(
-            "{} too long to be read in front of every passage; {} of them left out there (BM25 has all)",
-            count(titles_cut.into(), "title"),
-            count(title_tokens_cut, "token"),
-        ));
-    }
-    if report.passages_cut > 0 {
-        let what = if documents_split > 0 {
-            "passage"
-        } else {
-            "document"
-        };
-        note(&format!(
-            "{} longer than the bi-encoder's maximal length; it did not read {} of them (BM25 has all; [passages] in the configuration splits long documents)",
-            count(report.passages_cut.into(), what),
-            count(report.tokens_cut, "token"),
-        ));
-    }
+    note_passages(&report.passages);
+    note_cut(&report.passages, report.passages_cut, report.tokens_cut);
 }

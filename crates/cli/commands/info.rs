@@ -68,7 +68,7 @@ impl Blocks for IndexInfo {
         } = self;
         let mut table = Columns::default();
         let mut row = |name: &str, value: String| table.row([name.to_owned(), value]);
-        row("documents", grouped(manifest.n_documents().into()));
+        row("documents", documents(manifest));
         if let Some(passages) = &manifest.blueprint.passages {
             row("passages", split(manifest, passages));
         }
@@ -104,6 +104,22 @@ impl Blocks for IndexInfo {
         }
         vec![Block::Columns(table)]
     }
+}
+
+/// The documents, how many are deleted, and in how many segments they are.
+fn documents(manifest: &Manifest) -> String {
+    let mut text = grouped(manifest.n_documents().into());
+    if manifest.n_deleted() > 0 {
+        let deleted = grouped(manifest.n_deleted().into());
+        text.push_str(&format!(", and {deleted} deleted, which `treffer compact` removes"));
+    }
+    if manifest.segments.len() > 1 {
+        text.push_str(&format!(", in {} segments", manifest.segments.len()));
+    }
+    if manifest.unfinished {
+        text.push_str("; the command that builds the index was interrupted");
+    }
+    text
 }
 
 fn split(manifest: &Manifest, config: &PassageConfig) -> String {

@@ -1,10 +1,13 @@
 //! The commands, one file each with its arguments: from what was typed to what is printed.
 //! A new one needs a file of its own and its lines here.
 
+mod add;
 mod analyze;
 mod check;
+mod compact;
 mod compare;
 mod completions;
+mod delete;
 mod duplicates;
 mod eval;
 mod explain;
@@ -29,6 +32,12 @@ use crate::options::Global;
 pub(crate) enum Command {
     /// Build an index from a corpus
     Index(index::Index),
+    /// Add documents to an index, in the place of those with the same ids
+    Add(add::Add),
+    /// Delete documents from an index
+    Delete(delete::Delete),
+    /// Make one segment of an index, without what is deleted
+    Compact(compact::Compact),
     /// Search an index
     Search(search::Search),
     /// Measure every stage and the fusion against relevance judgments
@@ -67,6 +76,9 @@ impl Command {
     pub(crate) fn run(&self, global: &Global) -> Result<Outcome> {
         match self {
             Command::Index(command) => index::run(command, global),
+            Command::Add(command) => add::run(command, global),
+            Command::Delete(command) => delete::run(command),
+            Command::Compact(command) => compact::run(command),
             Command::Search(command) => search::run(command, global),
             Command::Eval(command) => eval::run(command, global),
             Command::Tune(command) => tune::run(command, global),

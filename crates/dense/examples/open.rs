@@ -13,7 +13,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use treffer_dense::{DenseIndex, DenseWriter, GraphConfig};
+use treffer_dense::{DenseIndex, DenseWriter, GraphConfig, Storage};
 use treffer_types::{DocId, NoProgress, PassageId};
 
 const VECTORS: u32 = 32_256;
@@ -27,13 +27,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let mut random = Random(1);
     let centers: Vec<Vec<f32>> = (0..CENTERS).map(|_| random.vector()).collect();
-    if !dir.join("vectors.f32").exists() {
+    if !dir.join("vectors").exists() {
         let config = GraphConfig {
             m: 16,
             ef_construction: 100,
         };
         let start = Instant::now();
-        let mut writer = DenseWriter::create(&dir, DIMENSION, &config)?;
+        let mut writer = DenseWriter::create(&dir, DIMENSION, &config, Storage::F32)?;
         for doc in 0..VECTORS {
             let vector = random.near(&centers[doc as usize % CENTERS]);
             writer.add(PassageId::whole(DocId(doc)), &vector)?;
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let queries: Vec<Vec<f32>> = (0..QUERIES).map(|i| random.near(&centers[i])).collect();
     println!("before opening: {}", memory());
     let start = Instant::now();
-    let index = DenseIndex::open(&dir)?;
+    let index = DenseIndex::open_dir(&dir)?;
     let opened = start.elapsed();
     println!(
         "opened in {:.3} ms: {}",
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = Instant::now();
     let mut found = Vec::new();
     for query in &queries {
-        found.push(index.search(query, 10, 100)?);
+        found.push(index.search(query, 10, 100, None)?);
     }
     let searched = start.elapsed() / QUERIES as u32;
     println!(
@@ -65,13 +65,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     );
     let start = Instant::now();
     for query in &queries {
-        index.search(query, 10, 100)?;
+        index.search(query, 10, 100, None)?;
     }
     let searched = start.elapsed() / QUERIES as u32;
     println!("and again in {:.3} ms each", 1e3 * searched.as_secs_f64());
     let mut right = 0;
     for (query, found) in queries.iter().zip(&found) {
-        let exact = index.exact(query, 10)?;
+        let exact = index.exact(query, 10, None)?;
         right += exact.iter().filter(|hit| found.contains(hit)).count();
     }
     println!(

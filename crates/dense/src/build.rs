@@ -22,7 +22,8 @@ use treffer_types::{BoxError, Progress};
 use crate::config::GraphConfig;
 use crate::error::Error;
 use crate::layers::Layers;
-use crate::vectors::{Vectors, distance};
+use crate::storage::{Coarse, Query};
+use crate::vectors::Vectors;
 
 /// The maximum number of layers of the library.
 const LAYERS: usize = 16;
@@ -174,17 +175,15 @@ fn guarded<T>(
 /// a query. There are no vectors of one dimension, so the two cannot be confused.
 pub(crate) struct RowDistance(Arc<Vectors>);
 
-impl RowDistance {
-    fn vector<'a>(&'a self, operand: &'a [f32]) -> &'a [f32] {
-        match operand {
-            [row] => self.0.row(row.to_bits()),
-            query => query,
-        }
-    }
-}
-
 impl Distance<f32> for RowDistance {
     fn eval(&self, a: &[f32], b: &[f32]) -> f32 {
-        distance(self.vector(a), self.vector(b))
+        match (a, b) {
+            ([a], [b]) => self.0.distance(a.to_bits(), b.to_bits()),
+            ([row], query) | (query, [row]) => {
+                let row = self.0.coarse(row.to_bits());
+                Query::new(query, self.0.storage()).distance(row)
+            }
+            (a, b) => Coarse::F32(a).distance(Coarse::F32(b)),
+        }
     }
 }

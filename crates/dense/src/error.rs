@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use treffer_types::{BoxError, PassageId};
+use treffer_types::{BoxError, DocId, PassageId};
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +26,37 @@ pub enum Error {
     Dimension {
         /// The dimension asked for.
         dimension: usize,
+    },
+
+    /// Parts whose vectors cannot be compared.
+    #[error(
+        "the vectors in {} have {found} dimensions, those in {} {expected}; the parts of an \
+         index have vectors of one model: build the index again",
+        .path.display(), .first.display()
+    )]
+    Mixed {
+        /// A part.
+        path: PathBuf,
+        /// Dimensions of its vectors.
+        found: usize,
+        /// The first part.
+        first: PathBuf,
+        /// Dimensions of its vectors.
+        expected: usize,
+    },
+
+    /// Two parts with documents of the same number.
+    #[error(
+        "both {} and {} have a document {}; each part must begin after the last document of \
+         the one before it", .path.display(), .other.display(), .doc.0
+    )]
+    Overlap {
+        /// A part.
+        path: PathBuf,
+        /// The other part.
+        other: PathBuf,
+        /// A document's number that belongs to both.
+        doc: DocId,
     },
 
     /// A search that would keep fewer candidates than it should return.

@@ -2,7 +2,7 @@
 //! vectors.
 
 /// Must be incremented with every change to any file of the index.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// A unit vector of one dimension is only a sign, and the builder distinguishes vectors from
 /// row numbers by their length.

@@ -36,7 +36,6 @@ const MOST_LAYERS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Graph {
     file: Arc<VerifiedFile>,
-    config: GraphConfig,
     rows: usize,
     entry: u32,
     bottom: Lists,
@@ -100,17 +99,12 @@ impl Graph {
             return wrong(format!("{} bytes follow its end", file.len() - parts.at));
         }
         Ok(Graph {
-            config,
             rows,
             entry,
             bottom,
             upper: layers,
             file,
         })
-    }
-
-    pub(crate) fn config(&self) -> &GraphConfig {
-        &self.config
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -130,6 +124,10 @@ impl Links for Graph {
 
     fn top(&self) -> usize {
         self.upper.len()
+    }
+
+    fn rows(&self) -> usize {
+        self.rows
     }
 
     fn links(&self, layer: usize, row: u32) -> Result<&[u32], Error> {

@@ -1,66 +1,86 @@
-//! Searches a dense index.
+//! Searches a dense index: all its parts.
 
 use std::cmp::Reverse;
 use std::path::Path;
 
-use treffer_disk::{SealRecord, Sealed};
+use fixedbitset::FixedBitSet;
+use treffer_disk::SealRecord;
 use treffer_types::{DocId, PassageId, Score};
 
-use crate::config::GraphConfig;
 use crate::error::{Error, Owner};
-use crate::graph::Graph;
-use crate::passages::Passages;
-use crate::search::near;
-use crate::vectors::{MappedVectors, check_unit, distance};
+use crate::part::{DensePart, Part, Ranked};
+use crate::storage::{Query, Storage};
+use crate::vectors::check_unit;
 
-/// An open dense index. Any number of threads may search it; results do not depend on their
-/// number.
-///
-/// Rows are in the order of their passages, so the row with the lower number is also
-/// the one that ranks first among equal scores.
+/// An open dense index of any number of parts. Any number of threads may search it; results
+/// do not depend on their number.
 pub struct DenseIndex {
-    pub(crate) sealed: Sealed,
-    pub(crate) vectors: MappedVectors,
-    pub(crate) passages: Passages,
-    pub(crate) graph: Graph,
+    /// In the order of their documents, those without any last.
+    pub(crate) parts: Vec<Part>,
 }
 
 impl DenseIndex {
-    /// Opens the index in `dir`: maps its files and checks their lengths and first blocks.
-    /// Other blocks are verified when a search first touches them; [`verify`](Self::verify)
-    /// checks everything.
+    /// Opens the parts of an index: maps their files and checks their lengths and first
+    /// blocks. Other blocks are verified when a search first touches them;
+    /// [`verify`](Self::verify) checks everything. Without parts the index is empty.
     ///
     /// # Errors
-    /// [`Error::Missing`] if there is no complete index in `dir`, [`Error::Damaged`] with
-    /// the file at fault if one has another length or begins otherwise than it was written,
-    /// [`Error::Version`] if another version of this program wrote it, [`Error::Io`] if it cannot
-    /// be read.
-    pub fn open(dir: &Path) -> Result<Self, Error> {
-        let sealed = Sealed::open(dir)?;
-        let vectors = MappedVectors::open(&sealed)?;
-        let passages = Passages::open(&sealed, vectors.len())?;
-        let graph = Graph::open(&sealed, vectors.len())?;
-        Ok(DenseIndex {
-            sealed,
-            vectors,
-            passages,
-            graph,
-        })
+    /// [`Error::Missing`] if there is no complete index in one of the folders,
+    /// [`Error::Damaged`] with the file at fault if one has another length or begins otherwise
+    /// than it was written, [`Error::Version`] if another version of this program wrote it,
+    /// [`Error::Io`] if it cannot be read; [`Error::Mixed`] if parts have different
+    /// dimensions, [`Error::Overlap`] if two parts have documents of the same number.
+    pub fn open(parts: &[DensePart<'_>]) -> Result<Self, Error> {
+        let mut opened = parts
+            .iter()
+            .map(Part::open)
+            .collect::<Result<Vec<_>, _>>()?;
+        if let [first, others @ ..] = opened.as_slice() {
+            let expected = first.vectors.dimension();
+            if let Some(other) = others.iter().find(|p| p.vectors.dimension() != expected) {
+                return Err(Error::Mixed {
+                    path: other.sealed.dir().to_owned(),
+                    found: other.vectors.dimension(),
+                    first: first.sealed.dir().to_owned(),
+                    expected,
+                });
+            }
+        }
+        // Empty parts may begin anywhere.
+        opened.sort_by_key(|part| (part.docs().is_empty(), part.docs().start));
+        for pair in opened.windows(2) {
+            let [before, after] = pair else { continue };
+            if !after.docs().is_empty() && before.docs().end > after.docs().start {
+                return Err(Error::Overlap {
+                    path: after.sealed.dir().to_owned(),
+                    other: before.sealed.dir().to_owned(),
+                    doc: DocId(after.docs().start as u32),
+                });
+            }
+        }
+        Ok(DenseIndex { parts: opened })
     }
 
-    /// What the graph was built with.
-    pub fn config(&self) -> &GraphConfig {
-        self.graph.config()
+    /// Opens an index of one part, whose documents keep their numbers.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_dir(dir: &Path) -> Result<Self, Error> {
+        Self::open(&[DensePart {
+            dir,
+            first_doc: 0,
+            deleted: None,
+        }])
     }
 
-    /// Values of each vector.
-    pub fn dimension(&self) -> usize {
-        self.vectors.dimension()
+    /// Values of each vector, `None` if there are no parts.
+    pub fn dimension(&self) -> Option<usize> {
+        self.parts.first().map(|part| part.vectors.dimension())
     }
 
-    /// Number of vectors.
+    /// Number of vectors, those of deleted documents not counted.
     pub fn len(&self) -> usize {
-        self.vectors.len()
+        self.parts.iter().map(Part::live).sum()
     }
 
     /// Whether there are no vectors at all.
@@ -68,18 +88,20 @@ impl DenseIndex {
         self.len() == 0
     }
 
-    /// What [`DenseWriter::finish`](crate::DenseWriter::finish) returned for this index.
-    pub fn record(&self) -> SealRecord {
-        self.sealed.record()
+    /// What [`DenseWriter::finish`](crate::DenseWriter::finish) returned for each part, in the
+    /// order of their documents, those without any last.
+    pub fn records(&self) -> Vec<SealRecord> {
+        self.parts.iter().map(|part| part.sealed.record()).collect()
     }
 
-    /// The `depth` passages most similar to `query` as found by the graph search, best first,
-    /// equal scores by passage.
+    /// The `depth` passages most similar to `query`, as found by searching the graphs, among
+    /// those of the `allowed` documents (all if `None`) that are not deleted: best first, equal
+    /// scores by passage. If there are fewer, all of them.
     ///
-    /// `ef_search` candidates are kept on the way: more improve recall and take longer. If it
-    /// is at least the number of vectors, a scan is no more work, so the result is that of
-    /// [`exact`](Self::exact). Among many equal vectors the graph search may find others than
-    /// the scan.
+    /// `ef_search` candidates are kept on the way in each part: more improve recall and take
+    /// longer. Where a scan of the allowed vectors is less work than a search of the graph, or
+    /// the search found too few, they are scanned. Among many equal vectors the search may
+    /// find others than the scan.
     ///
     /// # Errors
     /// [`Error::EfBelowDepth`] if `ef_search` is below `depth`; if the query has another
@@ -90,50 +112,56 @@ impl DenseIndex {
         query: &[f32],
         depth: usize,
         ef_search: usize,
+        allowed: Option<&FixedBitSet>,
     ) -> Result<Vec<(PassageId, Score)>, Error> {
         if ef_search < depth {
             return Err(Error::EfBelowDepth { ef_search, depth });
         }
         self.check_query(query)?;
-        if depth == 0 || ef_search >= self.len() {
-            return self.best(query, self.rows(), depth);
-        }
-        let near = near(&self.graph, ef_search, |row| {
-            Ok(distance(query, self.vectors.row(row)?))
-        })?;
-        self.best(query, near.into_iter().map(|near| near.row), depth)
+        self.merge(depth, |part| {
+            part.search(&part.query(query), depth, ef_search, allowed)
+        })
     }
 
-    /// The `depth` passages most similar to `query`, best first, equal scores by passage:
-    /// every vector is scored. Meant for small indexes, and as the reference for large ones.
+    /// The `depth` passages most similar to `query` among those of the `allowed` documents
+    /// (all if `None`) that are not deleted, best first, equal scores by passage: every one of
+    /// these vectors is scored. Meant for small indexes, and as the reference for large ones.
+    /// The result does not depend on how documents are spread over parts.
     ///
     /// # Errors
     /// If the query has another dimension or is not of length 1; [`Error::Damaged`].
-    pub fn exact(&self, query: &[f32], depth: usize) -> Result<Vec<(PassageId, Score)>, Error> {
+    pub fn exact(
+        &self,
+        query: &[f32],
+        depth: usize,
+        allowed: Option<&FixedBitSet>,
+    ) -> Result<Vec<(PassageId, Score)>, Error> {
         self.check_query(query)?;
-        self.best(query, self.rows(), depth)
+        self.merge(depth, |part| part.scan(&part.query(query), depth, allowed))
     }
 
     /// Cosine similarity of `query` and each of the passages, in their order.
     ///
     /// # Errors
-    /// [`Error::UnknownPassage`] if a passage has no vector; if the query has another dimension
-    /// or is not of length 1; [`Error::Damaged`].
+    /// [`Error::UnknownPassage`] if a passage has no vector or its document is deleted; if the
+    /// query has another dimension or is not of length 1; [`Error::Damaged`].
     pub fn score(&self, query: &[f32], passages: &[PassageId]) -> Result<Vec<Score>, Error> {
         self.check_query(query)?;
+        // Scores do not depend on what the form adds to it.
+        let query = Query::new(query, Storage::F32);
         let mut scores = Vec::with_capacity(passages.len());
         for &passage in passages {
-            let Some(row) = self.passages.row(passage)? else {
+            let Some((part, row)) = self.find(passage)? else {
                 return Err(Error::UnknownPassage { passage });
             };
-            scores.push(self.vectors.score(query, row)?);
+            scores.push(part.vectors.score(&query, row)?);
         }
         Ok(scores)
     }
 
     /// Cosine similarity of `query` and every passage of each of the documents, documents in
-    /// their order, the passages of each ascending. A document without a vector contributes
-    /// nothing.
+    /// their order, the passages of each ascending. A document that has no vector or is
+    /// deleted contributes nothing.
     ///
     /// # Errors
     /// If the query has another dimension or is not of length 1; [`Error::Damaged`].
@@ -143,69 +171,83 @@ impl DenseIndex {
         docs: &[DocId],
     ) -> Result<Vec<(PassageId, Score)>, Error> {
         self.check_query(query)?;
+        // Scores do not depend on what the form adds to it.
+        let query = Query::new(query, Storage::F32);
         let mut scores = Vec::with_capacity(docs.len());
         for &doc in docs {
-            for row in self.passages.rows_of(doc)? {
-                scores.push((self.passages.get(row)?, self.vectors.score(query, row)?));
+            let Some(part) = self.part_of(doc) else {
+                continue;
+            };
+            for row in part.rows_of(doc)? {
+                scores.push((part.passage(row)?, part.vectors.score(&query, row)?));
             }
         }
         Ok(scores)
     }
 
-    /// The passages of a document that have a vector, in order; none if it is not known.
+    /// The passages of a document that have a vector, in order; none if it is not known or
+    /// deleted.
     ///
     /// # Errors
     /// [`Error::Damaged`].
     pub fn passages_of(&self, doc: DocId) -> Result<Vec<PassageId>, Error> {
-        let rows = self.passages.rows_of(doc)?;
-        rows.map(|row| self.passages.get(row)).collect()
+        let Some(part) = self.part_of(doc) else {
+            return Ok(Vec::new());
+        };
+        part.rows_of(doc)?.map(|row| part.passage(row)).collect()
     }
 
-    /// The vector of a passage, if it has one: a unit vector, which can be searched for.
+    /// The vector of a passage, if it has one and its document is not deleted, as far as the
+    /// form in which it is kept has preserved it: a unit vector, which can be searched for.
     ///
     /// # Errors
     /// [`Error::Damaged`].
-    pub fn vector(&self, passage: PassageId) -> Result<Option<&[f32]>, Error> {
-        let row = self.passages.row(passage)?;
-        row.map(|row| self.vectors.row(row)).transpose()
+    pub fn vector(&self, passage: PassageId) -> Result<Option<Vec<f32>>, Error> {
+        let found = self.find(passage)?;
+        found
+            .map(|(part, row)| Ok(part.vectors.row(row)?.values()))
+            .transpose()
     }
 
     fn check_query(&self, query: &[f32]) -> Result<(), Error> {
-        check_unit(self.dimension(), Owner::Query, query)
+        let dimension = self.dimension().unwrap_or(query.len());
+        check_unit(dimension, Owner::Query, query)
     }
 
-    fn rows(&self) -> std::ops::Range<u32> {
-        0..self.len() as u32
+    /// The part that a document's number belongs to.
+    fn part_of(&self, doc: DocId) -> Option<&Part> {
+        let doc = u64::from(doc.0);
+        let before = |part: &Part| !part.docs().is_empty() && part.docs().end <= doc;
+        let part = self.parts.get(self.parts.partition_point(before))?;
+        part.docs().contains(&doc).then_some(part)
     }
 
-    fn best(
+    fn find(&self, passage: PassageId) -> Result<Option<(&Part, u32)>, Error> {
+        let Some(part) = self.part_of(passage.doc) else {
+            return Ok(None);
+        };
+        Ok(part.row(passage)?.map(|row| (part, row)))
+    }
+
+    /// The best `depth` of what `search` finds in each part.
+    fn merge(
         &self,
-        query: &[f32],
-        rows: impl Iterator<Item = u32>,
         depth: usize,
+        search: impl Fn(&Part) -> Result<Vec<Ranked>, Error>,
     ) -> Result<Vec<(PassageId, Score)>, Error> {
-        // A buffer that is cut back to the best `depth` when it is full.
-        let most = (2 * depth).clamp(1024, self.len().max(1024));
-        let mut ranked: Vec<(Reverse<Score>, u32)> = Vec::new();
-        for row in rows {
-            if ranked.len() >= most && depth < most {
-                keep_best(&mut ranked, depth);
-            }
-            ranked.push((Reverse(self.vectors.score(query, row)?), row));
+        if depth == 0 {
+            return Ok(Vec::new());
         }
-        keep_best(&mut ranked, depth);
-        ranked.sort_unstable();
-        ranked
-            .into_iter()
-            .map(|(Reverse(score), row)| Ok((self.passages.get(row)?, score)))
-            .collect()
-    }
-}
-
-fn keep_best(ranked: &mut Vec<(Reverse<Score>, u32)>, depth: usize) {
-    if depth < ranked.len() {
-        ranked.select_nth_unstable(depth);
-        ranked.truncate(depth);
+        let mut all = Vec::new();
+        for part in &self.parts {
+            for (Reverse(score), row) in search(part)? {
+                all.push((part.passage(row)?, score));
+            }
+        }
+        // Parts are in the order of their documents, so equal scores already are.
+        all.sort_by_key(|&(_, score)| Reverse(score));
+        all.truncate(depth);
+        Ok(all)
     }
 }
 
@@ -213,6 +255,7 @@ impl std::fmt::Debug for DenseIndex {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DenseIndex")
             .field("dimension", &self.dimension())
+            .field("parts", &self.parts.len())
             .field("len", &self.len())
             .finish_non_exhaustive()
     }

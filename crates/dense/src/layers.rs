@@ -98,6 +98,10 @@ impl Links for Layers {
         self.upper.len()
     }
 
+    fn rows(&self) -> usize {
+        self.bottom.len()
+    }
+
     fn links(&self, layer: usize, row: u32) -> Result<&[u32], Error> {
         let links = match layer.checked_sub(1) {
             None => self.bottom.get(row as usize),

@@ -25,22 +25,22 @@
 //! get links that lead to them, and the search over the files is this crate's own.
 //!
 //! ```
-//! use treffer_dense::{DenseIndex, DenseWriter, GraphConfig};
+//! use treffer_dense::{DenseIndex, DenseWriter, GraphConfig, Storage};
 //! use treffer_types::{DocId, NoProgress, PassageId};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let dir = folder.path();
 //! let config = GraphConfig { m: 16, ef_construction: 100 };
-//! let mut writer = DenseWriter::create(dir, 2, &config)?;
+//! let mut writer = DenseWriter::create(dir, 2, &config, Storage::F32)?;
 //! writer.add(PassageId::whole(DocId(0)), &[1.0, 0.0])?;
 //! writer.add(PassageId::whole(DocId(1)), &[0.6, 0.8])?;
 //! writer.finish(&NoProgress)?;
 //!
-//! let index = DenseIndex::open(dir)?;
-//! let found = index.search(&[0.0, 1.0], 1, 10)?;
+//! let index = DenseIndex::open_dir(dir)?;
+//! let found = index.search(&[0.0, 1.0], 1, 10, None)?;
 //! assert_eq!(found[0].0.doc, DocId(1));
-//! assert_eq!(found, index.exact(&[0.0, 1.0], 1)?);
+//! assert_eq!(found, index.exact(&[0.0, 1.0], 1, None)?);
 //! # Ok(())
 //! # }
 //! ```
@@ -48,12 +48,16 @@
 mod config;
 mod error;
 mod index;
+mod part;
 mod writer;
 
+mod filter;
+mod filtered;
 mod format;
 mod graph;
 mod passages;
 mod search;
+mod storage;
 mod vectors;
 mod verify;
 
@@ -67,4 +71,6 @@ mod tests;
 pub use config::GraphConfig;
 pub use error::{Error, Owner};
 pub use index::DenseIndex;
+pub use part::DensePart;
+pub use storage::Storage;
 pub use writer::DenseWriter;

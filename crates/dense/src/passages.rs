@@ -36,6 +36,8 @@ pub(crate) fn write(dir: &Path, passages: &[PassageId]) -> Result<(), Error> {
 pub(crate) struct Passages {
     /// Two for each row.
     numbers: Numbers<u32>,
+    /// One more than the number of the last document.
+    docs: u64,
 }
 
 impl Passages {
@@ -51,9 +53,14 @@ impl Passages {
             );
             return Err(damaged(file.path(), reason));
         }
-        Ok(Passages {
+        let mut passages = Passages {
             numbers: Numbers::new(file, START, 2 * rows)?,
-        })
+            docs: 0,
+        };
+        if let Some(last) = rows.checked_sub(1) {
+            passages.docs = u64::from(passages.doc(last as u32)?.0) + 1;
+        }
+        Ok(passages)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -74,26 +81,67 @@ impl Passages {
         })
     }
 
-    /// The row of a passage, if it has one.
-    pub(crate) fn row(&self, passage: PassageId) -> Result<Option<u32>, Error> {
-        let row = self.first(|other| other < passage)?;
-        let found = (row as usize) < self.len() && self.get(row)? == passage;
-        Ok(found.then_some(row))
+    /// One more than the number of the last document, 0 if there are no rows.
+    pub(crate) fn docs(&self) -> u64 {
+        self.docs
+    }
+
+    /// The document of one row.
+    #[inline]
+    pub(crate) fn doc(&self, row: u32) -> Result<DocId, Error> {
+        Ok(DocId(self.numbers.get(2 * row as usize)?))
     }
 
     /// The rows of a document's passages.
     pub(crate) fn rows_of(&self, doc: DocId) -> Result<Range<u32>, Error> {
-        let start = self.first(|other| other.doc < doc)?;
+        let start = self.first_of(doc)?;
         let mut end = start;
-        while (end as usize) < self.len() && self.get(end)?.doc == doc {
+        while (end as usize) < self.len() && self.doc(end)? == doc {
             end += 1;
         }
         Ok(start..end)
     }
 
-    /// The first row for whose passage `is_before` does not hold.
-    fn first(&self, is_before: impl Fn(PassageId) -> bool) -> Result<u32, Error> {
-        let row = partition_point(self.len(), |row| self.get(row as u32).map(&is_before))?;
-        Ok(row as u32)
+    /// The first row whose document is not before `doc`.
+    ///
+    /// Documents are numbered without large gaps, so a row is looked for where it would be
+    /// if all documents had equally many passages, then where it would be between the rows
+    /// that were found, and only then by halves (interpolation search: Peterson, 1957).
+    fn first_of(&self, doc: DocId) -> Result<u32, Error> {
+        /// Enough where documents have about equally many passages.
+        const GUESSES: usize = 4;
+        let (mut start, mut end) = (0, self.len());
+        let (mut low, mut high) = (0, self.docs);
+        let wanted = u64::from(doc.0);
+        for _ in 0..GUESSES {
+            if start == end || wanted < low || wanted >= high {
+                break;
+            }
+            // No more than the length: the quotient is below 1.
+            let share = (wanted - low) as u128 * (end - start) as u128 / u128::from(high - low);
+            let guess = start + share as usize;
+            let found = u64::from(self.doc(guess as u32)?.0);
+            if found < wanted {
+                (start, low) = (guess + 1, found);
+            } else if guess == start || u64::from(self.doc(guess as u32 - 1)?.0) < wanted {
+                return Ok(guess as u32);
+            } else {
+                (end, high) = (guess, found + 1);
+            }
+        }
+        let row = partition_point(end - start, |row| {
+            Ok::<_, Error>(self.doc((start + row) as u32)? < doc)
+        })?;
+        Ok((start + row) as u32)
+    }
+
+    /// The row of a passage, if it has one.
+    pub(crate) fn row(&self, passage: PassageId) -> Result<Option<u32>, Error> {
+        let rows = self.rows_of(passage.doc)?;
+        let before = partition_point(rows.len(), |row| {
+            Ok::<_, Error>(self.get(rows.start + row as u32)? < passage)
+        })?;
+        let row = rows.start + before as u32;
+        Ok((rows.contains(&row) && self.get(row)? == passage).then_some(row))
     }
 }

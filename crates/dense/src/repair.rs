@@ -9,7 +9,7 @@ use crate::config::GraphConfig;
 use crate::error::Error;
 use crate::layers::Layers;
 use crate::search::{Links, Near, near, near_from};
-use crate::vectors::{Vectors, distance};
+use crate::vectors::Vectors;
 
 /// Which rows can be reached on the bottom layer from the entry.
 pub(crate) fn reachable(graph: &impl Links, rows: usize) -> Result<Vec<bool>, Error> {
@@ -82,12 +82,11 @@ fn near_reached(
     row: u32,
     reached: &[bool],
 ) -> Result<Vec<Near>, Error> {
-    let vector = vectors.row(row);
-    let away = |other| Ok(distance(vector, vectors.row(other)));
+    let away = |other| Ok(vectors.distance(row, other));
     let mut found = near(layers, ef, away)?;
     found.retain(|near| reached[near.row as usize]);
     if found.is_empty() {
-        found = near_from(layers, layers.entry, ef, away)?;
+        found = near_from(layers, 0, &[layers.entry], ef, away)?;
     }
     found.sort_by(|a, b| a.cmp(b).then(a.row.cmp(&b.row)));
     Ok(found)
@@ -95,8 +94,7 @@ fn near_reached(
 
 /// Adds a link after those of equal distance.
 fn add_link(layers: &mut Layers, vectors: &Vectors, from: u32, to: u32) {
-    let vector = vectors.row(from);
-    let away = |row: u32| distance(vector, vectors.row(row));
+    let away = |row: u32| vectors.distance(from, row);
     let list = &mut layers.bottom[from as usize];
     let place = list.partition_point(|&link| away(link) <= away(to));
     list.insert(place, to);

@@ -1,14 +1,14 @@
 //! Searches a layered graph: the algorithm of Malkov and Yashunin, "Efficient and robust
 //! approximate nearest neighbor search using Hierarchical Navigable Small World graphs",
-//! 2018 (algorithm 2, and 5 with one step in each upper layer).
-//!
-//! It follows `hnsw_rs` step by step, including the order in which equal distances leave a
-//! heap, so that it finds the same rows in the same graph. Hence the single step: in the
-//! paper, the search continues in each upper layer until no neighbor is nearer.
+//! 2018 (algorithms 2 and 5), with one change: the search of the bottom layer begins at
+//! several rows of the layer above, not at the nearest alone. Where vectors come in clusters
+//! that no links join, a single start is in the wrong one for some queries, and then nothing
+//! is found.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, HashSet};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BinaryHeap;
+
+use fixedbitset::FixedBitSet;
 
 use crate::error::Error;
 
@@ -19,6 +19,9 @@ pub(crate) trait Links {
 
     /// The number of the top layer; the bottom is 0.
     fn top(&self) -> usize;
+
+    /// How many rows there are.
+    fn rows(&self) -> usize;
 
     /// The rows that a row links to in one layer, each a row of the graph.
     fn links(&self, layer: usize, row: u32) -> Result<&[u32], Error>;
@@ -51,6 +54,9 @@ impl Ord for Near {
     }
 }
 
+/// Rows of layer 1 from which a search of the bottom layer begins.
+const STARTS: usize = 16;
+
 /// Up to `ef` rows with a small `distance`, nearest first. It computes the distance only of
 /// rows that it visits.
 pub(crate) fn near(
@@ -58,48 +64,40 @@ pub(crate) fn near(
     ef: usize,
     mut distance: impl FnMut(u32) -> Result<f32, Error>,
 ) -> Result<Vec<Near>, Error> {
-    let row = graph.entry();
-    let mut start = Near {
-        distance: distance(row)?,
-        row,
-    };
+    let mut starts = vec![graph.entry()];
     for layer in (1..=graph.top()).rev() {
-        let mut nearest = start;
-        for &row in graph.links(layer, start.row)? {
-            let near = Near {
-                distance: distance(row)?,
-                row,
-            };
-            if near < nearest {
-                nearest = near;
-            }
-        }
-        start = nearest;
+        let width = if layer == 1 { STARTS } else { 1 };
+        let found = near_from(graph, layer, &starts, width, &mut distance)?;
+        starts = found.iter().map(|near| near.row).collect();
     }
-    near_from(graph, start.row, ef, distance)
+    near_from(graph, 0, &starts, ef, distance)
 }
 
-/// The same from one row of the bottom layer on.
+/// The same in one layer, from some rows of it on, which are at most `ef`.
 pub(crate) fn near_from(
     graph: &impl Links,
-    row: u32,
+    layer: usize,
+    starts: &[u32],
     ef: usize,
     mut distance: impl FnMut(u32) -> Result<f32, Error>,
 ) -> Result<Vec<Near>, Error> {
-    let start = Near {
-        distance: distance(row)?,
-        row,
-    };
-    let mut visited = Rows::default();
-    visited.insert(start.row);
-    let mut candidates = BinaryHeap::from([Reverse(start)]);
-    let mut found = BinaryHeap::from([start]);
-    let mut farthest = start.distance;
+    let mut visited = Rows::of(graph);
+    let mut candidates = BinaryHeap::new();
+    let mut found = Beam::new(ef);
+    for &row in starts {
+        let near = Near {
+            distance: distance(row)?,
+            row,
+        };
+        if visited.insert(row) && found.push(near) {
+            candidates.push(Reverse(near));
+        }
+    }
     while let Some(Reverse(candidate)) = candidates.pop() {
-        if candidate.distance > farthest {
+        if found.is_beyond(&candidate) {
             break;
         }
-        for &row in graph.links(0, candidate.row)? {
+        for &row in graph.links(layer, candidate.row)? {
             if !visited.insert(row) {
                 continue;
             }
@@ -107,41 +105,78 @@ pub(crate) fn near_from(
                 distance: distance(row)?,
                 row,
             };
-            if near.distance < farthest || found.len() < ef {
+            if found.push(near) {
                 candidates.push(Reverse(near));
-                found.push(near);
-                if found.len() > ef {
-                    found.pop();
-                }
-                farthest = found.peek().map_or(farthest, |near| near.distance);
             }
         }
     }
-    Ok(found.into_sorted_vec())
+    Ok(found.into_sorted())
 }
 
-/// A set of rows that grows with the search and not with the index.
-type Rows = HashSet<u32, BuildHasherDefault<RowHasher>>;
+/// The nearest rows so far, a limited number.
+pub(crate) struct Beam {
+    width: usize,
+    found: BinaryHeap<Near>,
+}
 
-/// Row numbers need no protection from an attacker, only an even spread: multiplication by the
-/// golden ratio (Knuth, The Art of Computer Programming, volume 3, section 6.4).
-#[derive(Default)]
-struct RowHasher(u64);
-
-impl Hasher for RowHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u32(u32::from(byte));
+impl Beam {
+    /// An empty beam for `width` rows, one at least.
+    pub(crate) fn new(width: usize) -> Self {
+        Beam {
+            width,
+            found: BinaryHeap::new(),
         }
     }
 
-    fn write_u32(&mut self, row: u32) {
-        let mixed = (self.0 ^ u64::from(row)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        // The set takes its place from the lower bits, which multiplication spreads least.
-        self.0 = mixed ^ (mixed >> 32);
+    /// Takes a row if there is room or it is nearer than another, which then has to go.
+    pub(crate) fn push(&mut self, near: Near) -> bool {
+        let farthest = self.found.peek().map(|near| near.distance);
+        let is_taken = self.found.len() < self.width
+            || farthest.is_some_and(|farthest| near.distance < farthest);
+        if is_taken {
+            self.found.push(near);
+            if self.found.len() > self.width {
+                self.found.pop();
+            }
+        }
+        is_taken
+    }
+
+    /// Whether all rows of the beam are nearer, which is to say that a walk that has come here
+    /// finds no more.
+    pub(crate) fn is_beyond(&self, near: &Near) -> bool {
+        self.found
+            .peek()
+            .is_some_and(|farthest| near.distance > farthest.distance)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.found.len() >= self.width
+    }
+
+    /// The rows, nearest first.
+    pub(crate) fn into_sorted(self) -> Vec<Near> {
+        self.found.into_sorted_vec()
+    }
+}
+
+/// A set of rows of a graph: a bit for each, 125 KB for a million, which is little beside the
+/// vectors that a search reads.
+pub(crate) struct Rows(FixedBitSet);
+
+impl Rows {
+    pub(crate) fn of(graph: &impl Links) -> Self {
+        Rows(FixedBitSet::with_capacity(graph.rows()))
+    }
+
+    /// Adds a row of the graph; whether it was not there before.
+    #[inline]
+    pub(crate) fn insert(&mut self, row: u32) -> bool {
+        !self.0.put(row as usize)
+    }
+
+    #[inline]
+    pub(crate) fn contains(&self, row: u32) -> bool {
+        self.0.contains(row as usize)
     }
 }

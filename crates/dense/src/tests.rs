@@ -1,8 +1,9 @@
 //! Building, searching and reloading. What damage gets is in [`damage`], how the graph
-//! compares with the library's in [`graph`].
+//! compares with the library's in [`graph`], parts and filters in [`parts`].
 
 mod damage;
 mod graph;
+mod parts;
 
 use std::cmp::Ordering;
 use std::path::Path;
@@ -11,7 +12,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use treffer_types::{DocId, NoProgress, PassageId, Progress, Score};
 
-use crate::{DenseIndex, DenseWriter, Error, GraphConfig};
+use crate::{DenseIndex, DenseWriter, Error, GraphConfig, Storage};
 
 const CONFIG: GraphConfig = GraphConfig {
     m: 16,
@@ -73,7 +74,9 @@ fn passage(i: usize) -> PassageId {
 
 fn write(dir: &Path, vectors: &[Vec<f32>], config: &GraphConfig) {
     let dimension = vectors.first().map_or(8, Vec::len);
-    let mut writer = DenseWriter::create(dir, dimension, config).unwrap();
+    let mut writer = DenseWriter::create(dir, dimension, config, Storage::F32)
+        .unwrap()
+        .graph_from(1);
     for (i, vector) in vectors.iter().enumerate() {
         writer.add(passage(i), vector).unwrap();
     }
@@ -83,7 +86,7 @@ fn write(dir: &Path, vectors: &[Vec<f32>], config: &GraphConfig) {
 fn build(vectors: &[Vec<f32>]) -> (TempDir, DenseIndex) {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), vectors, &CONFIG);
-    let index = DenseIndex::open(dir.path()).unwrap();
+    let index = DenseIndex::open_dir(dir.path()).unwrap();
     (dir, index)
 }
 
@@ -101,8 +104,8 @@ fn problems(index: &DenseIndex) -> Vec<String> {
 fn recall(index: &DenseIndex, queries: &[Vec<f32>], depth: usize, ef_search: usize) -> f64 {
     let mut found = 0;
     for query in queries {
-        let exact = index.exact(query, depth).unwrap();
-        let graph = index.search(query, depth, ef_search).unwrap();
+        let exact = index.exact(query, depth, None).unwrap();
+        let graph = index.search(query, depth, ef_search, None).unwrap();
         found += exact.iter().filter(|hit| graph.contains(hit)).count();
     }
     found as f64 / (queries.len() * depth) as f64
@@ -161,7 +164,7 @@ fn exact_agrees_with_the_obvious_ranking() {
     let (_dir, index) = build(&vectors);
     for query in random.vectors(10, 19) {
         let expected = oracle(&vectors, &query);
-        let found = index.exact(&query, 300).unwrap();
+        let found = index.exact(&query, 300, None).unwrap();
         assert_eq!(found.len(), 300);
         for ((id, score), (expected_id, cosine)) in found.iter().zip(&expected) {
             assert_eq!(id, expected_id);
@@ -175,8 +178,8 @@ fn search_exact_and_score_agree_bit_for_bit() {
     let mut random = Random(4);
     let (_dir, index) = build(&random.vectors(600, 37));
     for query in random.vectors(10, 37) {
-        let all = index.exact(&query, index.len()).unwrap();
-        let graph = index.search(&query, 20, 200).unwrap();
+        let all = index.exact(&query, index.len(), None).unwrap();
+        let graph = index.search(&query, 20, 200, None).unwrap();
         assert!(graph.iter().all(|hit| all.contains(hit)));
         let passages: Vec<PassageId> = graph.iter().map(|hit| hit.0).collect();
         let scores = index.score(&query, &passages).unwrap();
@@ -190,10 +193,10 @@ fn equal_scores_are_ordered_by_passage() {
     let same = unit(vec![1.0, 2.0, 2.0]);
     let (_dir, index) = build(&vec![same.clone(); 40]);
     let expected: Vec<PassageId> = (0..10).map(passage).collect();
-    let exact = index.exact(&same, 10).unwrap();
+    let exact = index.exact(&same, 10, None).unwrap();
     assert_eq!(exact.iter().map(|hit| hit.0).collect::<Vec<_>>(), expected);
     assert_eq!(exact[0].1.value(), 1.0);
-    let graph = index.search(&same, 5, 30).unwrap();
+    let graph = index.search(&same, 5, 30, None).unwrap();
     assert!(graph.is_sorted_by(|a, b| a.0 < b.0));
     assert_eq!(graph.len(), 5);
 }
@@ -219,9 +222,9 @@ fn reopening_and_threads_change_nothing() {
     let vectors = random.vectors(500, 16);
     let queries = random.vectors(20, 16);
     let (dir, index) = build(&vectors);
-    let again = DenseIndex::open(dir.path()).unwrap();
+    let again = DenseIndex::open_dir(dir.path()).unwrap();
     let run = |index: &DenseIndex| -> Vec<_> {
-        let search = |query: &Vec<f32>| bits(&index.search(query, 10, 50).unwrap());
+        let search = |query: &Vec<f32>| bits(&index.search(query, 10, 50, None).unwrap());
         queries.iter().map(search).collect()
     };
     let alone = run(&index);
@@ -239,10 +242,9 @@ fn an_empty_index_answers_every_call() {
     let (_dir, index) = build(&[]);
     let query = Random(7).vector(8);
     assert!(index.is_empty());
-    assert_eq!((index.len(), index.dimension()), (0, 8));
-    assert_eq!(index.config(), &CONFIG);
-    assert_eq!(index.search(&query, 10, 10).unwrap(), []);
-    assert_eq!(index.exact(&query, 10).unwrap(), []);
+    assert_eq!((index.len(), index.dimension()), (0, Some(8)));
+    assert_eq!(index.search(&query, 10, 10, None).unwrap(), []);
+    assert_eq!(index.exact(&query, 10, None).unwrap(), []);
     assert_eq!(index.score(&query, &[]).unwrap(), []);
     assert_eq!(index.passages_of(DocId(0)).unwrap(), []);
     assert_eq!(index.score_docs(&query, &[DocId(0)]).unwrap(), []);
@@ -255,17 +257,19 @@ fn a_depth_beyond_the_number_of_vectors_gives_them_all() {
     for n in [1, 2, 7] {
         let (_dir, index) = build(&random.vectors(n, 8));
         let query = random.vector(8);
-        assert_eq!(index.search(&query, 100, 100).unwrap().len(), n);
-        assert_eq!(index.exact(&query, 100).unwrap().len(), n);
-        assert_eq!(index.search(&query, 0, 0).unwrap(), []);
-        assert_eq!(index.search(&query, 1, 1).unwrap().len(), 1);
+        assert_eq!(index.search(&query, 100, 100, None).unwrap().len(), n);
+        assert_eq!(index.exact(&query, 100, None).unwrap().len(), n);
+        assert_eq!(index.search(&query, 0, 0, None).unwrap(), []);
+        assert_eq!(index.search(&query, 1, 1, None).unwrap().len(), 1);
     }
 }
 
 #[test]
 fn a_search_narrower_than_its_depth_is_refused_with_both_numbers() {
     let (_dir, index) = build(&Random(9).vectors(5, 8));
-    let error = index.search(&Random(1).vector(8), 100, 50).unwrap_err();
+    let error = index
+        .search(&Random(1).vector(8), 100, 50, None)
+        .unwrap_err();
     assert!(matches!(
         error,
         Error::EfBelowDepth {
@@ -281,8 +285,8 @@ fn a_search_narrower_than_its_depth_is_refused_with_both_numbers() {
 fn a_query_that_does_not_fit_is_refused_by_every_method() {
     let (_dir, index) = build(&Random(10).vectors(5, 8));
     for query in [vec![], vec![1.0], vec![0.0; 8], vec![f32::NAN; 8]] {
-        assert!(index.search(&query, 1, 1).is_err());
-        assert!(index.exact(&query, 1).is_err());
+        assert!(index.search(&query, 1, 1, None).is_err());
+        assert!(index.exact(&query, 1, None).is_err());
         assert!(index.score(&query, &[]).is_err());
     }
 }
@@ -290,7 +294,9 @@ fn a_query_that_does_not_fit_is_refused_by_every_method() {
 #[test]
 fn documents_have_any_number_of_passages() {
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = DenseWriter::create(dir.path(), 2, &CONFIG).unwrap();
+    let mut writer = DenseWriter::create(dir.path(), 2, &CONFIG, Storage::F32)
+        .unwrap()
+        .graph_from(1);
     let id = |doc, passage| PassageId {
         doc: DocId(doc),
         passage,
@@ -299,7 +305,7 @@ fn documents_have_any_number_of_passages() {
         writer.add(passage, &[1.0, 0.0]).unwrap();
     }
     writer.finish(&NoProgress).unwrap();
-    let index = DenseIndex::open(dir.path()).unwrap();
+    let index = DenseIndex::open_dir(dir.path()).unwrap();
     let of = |doc| index.passages_of(DocId(doc)).unwrap();
     assert_eq!(of(0), []);
     assert_eq!(of(1), [id(1, 0), id(1, 1)]);
@@ -322,7 +328,9 @@ fn documents_have_any_number_of_passages() {
 #[test]
 fn a_passage_out_of_order_is_refused_and_the_writer_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = DenseWriter::create(dir.path(), 2, &CONFIG).unwrap();
+    let mut writer = DenseWriter::create(dir.path(), 2, &CONFIG, Storage::F32)
+        .unwrap()
+        .graph_from(1);
     writer.add(passage(4), &[1.0, 0.0]).unwrap();
     for early in [4, 3] {
         let error = writer.add(passage(early), &[1.0, 0.0]).unwrap_err();
@@ -332,7 +340,7 @@ fn a_passage_out_of_order_is_refused_and_the_writer_goes_on() {
     assert!(error.to_string().contains("document 1, passage 2"));
     writer.add(passage(5), &[0.0, 1.0]).unwrap();
     writer.finish(&NoProgress).unwrap();
-    assert_eq!(DenseIndex::open(dir.path()).unwrap().len(), 2);
+    assert_eq!(DenseIndex::open_dir(dir.path()).unwrap().len(), 2);
 }
 
 #[test]
@@ -340,11 +348,11 @@ fn a_configuration_out_of_range_never_reaches_the_library() {
     let dir = tempfile::tempdir().unwrap();
     for (m, ef_construction) in [(0, 100), (3, 100), (256, 300), (300, 300), (16, 8)] {
         let config = GraphConfig { m, ef_construction };
-        let error = DenseWriter::create(dir.path(), 8, &config).unwrap_err();
+        let error = DenseWriter::create(dir.path(), 8, &config, Storage::F32).unwrap_err();
         assert!(matches!(error, Error::Config { .. }), "{error}");
     }
     for dimension in [0, 1, 1 << 20] {
-        assert!(DenseWriter::create(dir.path(), dimension, &CONFIG).is_err());
+        assert!(DenseWriter::create(dir.path(), dimension, &CONFIG, Storage::F32).is_err());
     }
 }
 
@@ -356,9 +364,9 @@ fn the_ends_of_the_configuration_work() {
     for (m, ef_construction) in [(4, 4), (255, 255)] {
         let dir = tempfile::tempdir().unwrap();
         write(dir.path(), &vectors, &GraphConfig { m, ef_construction });
-        let index = DenseIndex::open(dir.path()).unwrap();
-        let found = index.search(&query, 20, 200).unwrap();
-        let exact = index.exact(&query, 20).unwrap();
+        let index = DenseIndex::open_dir(dir.path()).unwrap();
+        let found = index.search(&query, 20, 200, None).unwrap();
+        let exact = index.exact(&query, 20, None).unwrap();
         let both = found.iter().filter(|hit| exact.contains(hit)).count();
         assert!(both > 10, "{both} of 20 found with m {m}");
         assert_eq!(problems(&index), [""; 0]);
@@ -368,7 +376,7 @@ fn the_ends_of_the_configuration_work() {
 #[test]
 fn an_index_is_not_written_over() {
     let (dir, _) = build(&Random(12).vectors(3, 8));
-    let error = DenseWriter::create(dir.path(), 8, &CONFIG).unwrap_err();
+    let error = DenseWriter::create(dir.path(), 8, &CONFIG, Storage::F32).unwrap_err();
     assert!(matches!(error, Error::Exists { .. }), "{error}");
 }
 
@@ -384,12 +392,14 @@ fn a_cancelled_build_leaves_no_index() {
         }
     }
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG).unwrap();
+    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG, Storage::F32)
+        .unwrap()
+        .graph_from(1);
     for (i, vector) in Random(13).vectors(200, 8).iter().enumerate() {
         writer.add(passage(i), vector).unwrap();
     }
     assert!(matches!(writer.finish(&Cancelled), Err(Error::Cancelled)));
-    let error = DenseIndex::open(dir.path()).unwrap_err();
+    let error = DenseIndex::open_dir(dir.path()).unwrap_err();
     assert!(matches!(error, Error::Missing { .. }), "{error}");
 }
 
@@ -406,7 +416,9 @@ fn progress_adds_up_to_the_number_of_vectors() {
         fn end(&self) {}
     }
     let dir = tempfile::tempdir().unwrap();
-    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG).unwrap();
+    let mut writer = DenseWriter::create(dir.path(), 8, &CONFIG, Storage::F32)
+        .unwrap()
+        .graph_from(1);
     for (i, vector) in Random(14).vectors(150, 8).iter().enumerate() {
         writer.add(passage(i), vector).unwrap();
     }
@@ -432,9 +444,9 @@ proptest! {
         let mut random = Random(seed);
         let (_dir, index) = build(&random.vectors(n, 6));
         let query = random.vector(6);
-        let exact = index.exact(&query, depth).unwrap();
+        let exact = index.exact(&query, depth, None).unwrap();
         prop_assert_eq!(exact.len(), depth.min(n));
-        let hits = index.search(&query, depth, depth + more).unwrap();
+        let hits = index.search(&query, depth, depth + more, None).unwrap();
         prop_assert!(hits.len() <= depth.min(n));
         for hits in [&exact, &hits] {
             let in_order = hits.windows(2).all(|pair| {

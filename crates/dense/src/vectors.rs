@@ -1,77 +1,148 @@
-//! Unit vectors, in memory while an index is built and mapped from `vectors.f32` after, and
-//! the one similarity between two of them.
+//! Unit vectors, in memory while an index is built and mapped from `vectors` after.
 //!
-//! The file is a prologue, the dimension (u32), the number of rows (u32), zeros up to byte 64,
-//! then the values (f32), row after row: rows whose dimension is a multiple of 16 start at
-//! multiples of 64 bytes, which is a cache line.
+//! The file is a prologue, the dimension, the number of rows and the form of the values (u32
+//! each), zeros up to byte 64, then the values, row after row. Of `int8` there are three
+//! parts: the scales (f32), the high bytes, the low bytes. Each part begins at a multiple of
+//! 64 bytes, which is a cache line, after zeros.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use treffer_disk::{FileWriter, Numbers, Prologue, Sealed};
 use treffer_types::Score;
 
 use crate::error::{Error, Owner, damaged};
 use crate::format::{DIMENSIONS, MOST_VECTORS, VERSION};
+use crate::storage::{Coarse, Query, Storage, Stored, Values};
 
-const VECTORS: &str = "vectors.f32";
+const VECTORS: &str = "vectors";
 const PROLOGUE: Prologue = Prologue {
     magic: *b"TRFvecs\n",
     version: VERSION,
 };
-/// Where the first row starts.
-const START: usize = 64;
+/// What each part begins at a multiple of.
+const ALIGNMENT: usize = 64;
 
 /// Squared lengths may differ from 1 by this much: wide enough for vectors that went
 /// through half precision, far too narrow for one that was never normalized.
 const UNIT_TOLERANCE: f64 = 2e-3;
 
-/// Running sums of [`cosine`]. A power of two that fills vector registers of any width.
-const LANES: usize = 16;
-
 /// Rows of equal length, each a unit vector, in memory.
 #[derive(Debug)]
 pub(crate) struct Vectors {
     dimension: usize,
-    values: Vec<f32>,
+    rows: usize,
+    values: Values,
 }
 
 impl Vectors {
     /// No rows yet. `dimension` is at least 2.
-    pub(crate) fn new(dimension: usize) -> Self {
+    pub(crate) fn new(dimension: usize, storage: Storage) -> Self {
         Vectors {
             dimension,
-            values: Vec::new(),
+            rows: 0,
+            values: Values::new(storage),
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.values.len() / self.dimension
+        self.rows
+    }
+
+    pub(crate) fn storage(&self) -> Storage {
+        self.values.storage()
     }
 
     /// Checks and adds a row.
     pub(crate) fn push(&mut self, owner: Owner, vector: &[f32]) -> Result<(), Error> {
         check_unit(self.dimension, owner, vector)?;
-        self.values.extend_from_slice(vector);
+        self.values.push(vector);
+        self.rows += 1;
+        Ok(())
+    }
+
+    /// Adds a row of another index, as it is if it is of the same form.
+    pub(crate) fn push_stored(&mut self, owner: Owner, stored: Stored<'_>) -> Result<(), Error> {
+        let vector = stored.values();
+        check_unit(self.dimension, owner, &vector)?;
+        if !self.values.push_stored(stored) {
+            self.values.push(&vector);
+        }
+        self.rows += 1;
         Ok(())
     }
 
     /// One row. Panics if there is no such row, as a slice does.
-    pub(crate) fn row(&self, row: u32) -> &[f32] {
+    pub(crate) fn row(&self, row: u32) -> Stored<'_> {
         let start = row as usize * self.dimension;
-        &self.values[start..start + self.dimension]
+        let range = start..start + self.dimension;
+        match &self.values {
+            Values::F32(values) => Stored::F32(&values[range]),
+            Values::F16(values) => Stored::F16(&values[range]),
+            Values::Int8 { high, low, scales } => Stored::Int8 {
+                high: &high[range.clone()],
+                low: &low[range],
+                scale: scales[row as usize],
+            },
+        }
     }
 
-    /// Writes `vectors.f32`.
+    /// What distances of the graph are computed from.
+    #[inline]
+    pub(crate) fn coarse(&self, row: u32) -> Coarse<'_> {
+        self.row(row).coarse()
+    }
+
+    /// The distance of two rows in the graph.
+    pub(crate) fn distance(&self, a: u32, b: u32) -> f32 {
+        self.coarse(a).distance(self.coarse(b))
+    }
+
+    /// Writes `vectors`.
     pub(crate) fn write(&self, dir: &Path) -> Result<(), Error> {
         let mut file = FileWriter::create(&dir.join(VECTORS))?;
         file.push(&PROLOGUE.to_bytes())?;
         file.push(&(self.dimension as u32).to_le_bytes())?;
-        file.push(&(self.len() as u32).to_le_bytes())?;
-        file.push(&[0; START - Prologue::BYTES - 8])?;
-        for value in &self.values {
-            file.push(&value.to_le_bytes())?;
+        file.push(&(self.rows as u32).to_le_bytes())?;
+        file.push(&code_of(self.values.storage()).to_le_bytes())?;
+        pad(&mut file)?;
+        match &self.values {
+            Values::F32(values) => push_all(&mut file, values, |x| x.to_le_bytes())?,
+            Values::F16(values) => push_all(&mut file, values, |x| x.to_le_bytes())?,
+            Values::Int8 { high, low, scales } => {
+                push_all(&mut file, scales, |x| x.to_le_bytes())?;
+                pad(&mut file)?;
+                push_all(&mut file, high, |x| x.to_le_bytes())?;
+                pad(&mut file)?;
+                push_all(&mut file, low, |x| x.to_le_bytes())?;
+            }
         }
         Ok(file.finish()?)
+    }
+}
+
+fn push_all<T: Copy, const N: usize>(
+    file: &mut FileWriter,
+    values: &[T],
+    bytes: impl Fn(T) -> [u8; N],
+) -> Result<(), Error> {
+    for &value in values {
+        file.push(&bytes(value))?;
+    }
+    Ok(())
+}
+
+fn pad(file: &mut FileWriter) -> Result<(), Error> {
+    let at = file.bytes() as usize;
+    file.push(&[0; ALIGNMENT][..at.next_multiple_of(ALIGNMENT) - at])?;
+    Ok(())
+}
+
+/// The number of a form in the file.
+fn code_of(storage: Storage) -> u32 {
+    match storage {
+        Storage::F32 => 0,
+        Storage::F16 => 1,
+        Storage::Int8 => 2,
     }
 }
 
@@ -80,7 +151,19 @@ impl Vectors {
 pub(crate) struct MappedVectors {
     dimension: usize,
     rows: usize,
-    values: Numbers<f32>,
+    path: PathBuf,
+    values: MappedValues,
+}
+
+#[derive(Debug)]
+enum MappedValues {
+    F32(Numbers<f32>),
+    F16(Numbers<u16>),
+    Int8 {
+        high: Numbers<i8>,
+        low: Numbers<i8>,
+        scales: Numbers<f32>,
+    },
 }
 
 impl MappedVectors {
@@ -88,22 +171,51 @@ impl MappedVectors {
         let file = sealed.file(VECTORS)?;
         PROLOGUE.check_file(&file)?;
         let path = file.path().to_owned();
-        let head = Numbers::<u32>::new(file.clone(), Prologue::BYTES, 2)?;
+        let head = Numbers::<u32>::new(file.clone(), Prologue::BYTES, 3)?;
         let (dimension, rows) = (head.get(0)? as usize, head.get(1)? as usize);
-        let bytes = rows
-            .checked_mul(4 * dimension)
-            .and_then(|bytes| bytes.checked_add(START));
-        if !DIMENSIONS.contains(&dimension) || rows > MOST_VECTORS || bytes != Some(file.len()) {
+        let code = head.get(2)?;
+        let all = [Storage::F32, Storage::F16, Storage::Int8];
+        let Some(storage) = all.into_iter().find(|&form| code_of(form) == code) else {
+            return Err(damaged(&path, format!("its values are of form {code}")));
+        };
+        let wrong = || {
             let reason = format!(
                 "its {} bytes are not {rows} vectors of {dimension} dimensions",
                 file.len()
             );
-            return Err(damaged(&path, reason));
+            Err(damaged(&path, reason))
+        };
+        // With these limits, no size of a part overflows.
+        if !DIMENSIONS.contains(&dimension) || rows > MOST_VECTORS {
+            return wrong();
         }
+        let n = rows * dimension;
+        let (scales, high, low, end) = match storage {
+            Storage::F32 => (0, ALIGNMENT, 0, ALIGNMENT + 4 * n),
+            Storage::F16 => (0, ALIGNMENT, 0, ALIGNMENT + 2 * n),
+            Storage::Int8 => {
+                let high = (ALIGNMENT + 4 * rows).next_multiple_of(ALIGNMENT);
+                let low = (high + n).next_multiple_of(ALIGNMENT);
+                (ALIGNMENT, high, low, low + n)
+            }
+        };
+        if file.len() != end {
+            return wrong();
+        }
+        let values = match storage {
+            Storage::F32 => MappedValues::F32(Numbers::new(file.clone(), high, n)?),
+            Storage::F16 => MappedValues::F16(Numbers::new(file.clone(), high, n)?),
+            Storage::Int8 => MappedValues::Int8 {
+                scales: Numbers::new(file.clone(), scales, rows)?,
+                high: Numbers::new(file.clone(), high, n)?,
+                low: Numbers::new(file.clone(), low, n)?,
+            },
+        };
         Ok(MappedVectors {
             dimension,
             rows,
-            values: Numbers::new(file, START, rows * dimension)?,
+            path,
+            values,
         })
     }
 
@@ -116,23 +228,55 @@ impl MappedVectors {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.values.file().path()
+        &self.path
+    }
+
+    pub(crate) fn storage(&self) -> Storage {
+        match self.values {
+            MappedValues::F32(_) => Storage::F32,
+            MappedValues::F16(_) => Storage::F16,
+            MappedValues::Int8 { .. } => Storage::Int8,
+        }
     }
 
     /// One row.
-    pub(crate) fn row(&self, row: u32) -> Result<&[f32], Error> {
+    pub(crate) fn row(&self, row: u32) -> Result<Stored<'_>, Error> {
         let start = row as usize * self.dimension;
-        Ok(self.values.slice(start..start + self.dimension)?)
+        let range = start..start + self.dimension;
+        Ok(match &self.values {
+            MappedValues::F32(values) => Stored::F32(values.slice(range)?),
+            MappedValues::F16(values) => Stored::F16(values.slice(range)?),
+            MappedValues::Int8 { high, low, scales } => Stored::Int8 {
+                high: high.slice(range.clone())?,
+                low: low.slice(range)?,
+                scale: scales.get(row as usize)?,
+            },
+        })
+    }
+
+    /// What a search of the graph reads of one row.
+    #[inline]
+    pub(crate) fn coarse(&self, row: u32) -> Result<Coarse<'_>, Error> {
+        let start = row as usize * self.dimension;
+        let range = start..start + self.dimension;
+        Ok(match &self.values {
+            MappedValues::F32(values) => Coarse::F32(values.slice(range)?),
+            MappedValues::F16(values) => Coarse::F16(values.slice(range)?),
+            MappedValues::Int8 { high, scales, .. } => Coarse::Int8 {
+                high: high.slice(range)?,
+                scale: scales.get(row as usize)?,
+            },
+        })
     }
 
     /// Cosine similarity of a checked query and one row.
-    pub(crate) fn score(&self, query: &[f32], row: u32) -> Result<Score, Error> {
-        Score::new(cosine(query, self.row(row)?))
+    pub(crate) fn score(&self, query: &Query, row: u32) -> Result<Score, Error> {
+        Score::new(query.cosine(self.row(row)?))
             .ok_or_else(|| damaged(self.path(), format!("vector {row} is not finite")))
     }
 }
 
-/// Refuses a vector for which [`cosine`] would not be the cosine.
+/// Refuses a vector for which a dot product would not be the cosine.
 pub(crate) fn check_unit(dimension: usize, owner: Owner, vector: &[f32]) -> Result<(), Error> {
     if vector.len() != dimension {
         return Err(Error::WrongDimension {
@@ -151,69 +295,9 @@ pub(crate) fn check_unit(dimension: usize, owner: Owner, vector: &[f32]) -> Resu
     }
 }
 
-/// Cosine similarity of two unit vectors of one length: their dot product, clamped to -1..=1.
-///
-/// Lane `i` sums the products at `i`, `i + 16`, `i + 32`, ..., then the lanes are
-/// added in halves. The order is written out, so the compiler may use vector registers
-/// of any width and may not reassociate: the result is the same on every processor.
-/// Products and sums are rounded apart; a fused multiply-add would differ.
-pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
-    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
-    for (x, y) in a_chunks.iter().zip(b_chunks) {
-        for lane in 0..LANES {
-            lanes[lane] += x[lane] * y[lane];
-        }
-    }
-    for (lane, (x, y)) in a_rest.iter().zip(b_rest).enumerate() {
-        lanes[lane] += x * y;
-    }
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] += lanes[lane + width];
-        }
-        width /= 2;
-    }
-    lanes[0].clamp(-1.0, 1.0)
-}
-
-/// `1 - cosine`, from 0 to 2.
-pub(crate) fn distance(a: &[f32], b: &[f32]) -> f32 {
-    1.0 - cosine(a, b)
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    fn unit(values: &[f32]) -> Vec<f32> {
-        let length = values.iter().map(|x| x * x).sum::<f32>().sqrt();
-        values.iter().map(|x| x / length).collect()
-    }
-
-    proptest! {
-        #[test]
-        fn cosine_is_the_sum_of_products(
-            pairs in prop::collection::vec((-1.0f32..1.0, 0.01f32..1.0), 2..100),
-        ) {
-            let (a, b): (Vec<f32>, Vec<f32>) = pairs.into_iter().map(|(x, y)| (x + 1.5, y)).unzip();
-            let (a, b) = (unit(&a), unit(&b));
-            let plain: f64 = a.iter().zip(&b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum();
-            prop_assert!((f64::from(cosine(&a, &b)) - plain).abs() < 1e-6);
-            prop_assert_eq!(cosine(&a, &b).to_bits(), cosine(&b, &a).to_bits());
-        }
-    }
-
-    #[test]
-    fn cosine_stays_in_its_range() {
-        let long = [0.5001f32; 4];
-        assert_eq!(cosine(&long, &long), 1.0);
-        assert_eq!(cosine(&long, &long.map(|x| -x)), -1.0);
-    }
 
     #[test]
     fn a_vector_that_is_no_unit_vector_is_refused_with_its_length() {

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::error::{Error, Owner};
 use crate::graph::Graph;
 use crate::index::DenseIndex;
+use crate::part::Part;
 use crate::passages::Passages;
 use crate::repair::reachable;
 use crate::search::Links;
@@ -18,14 +19,20 @@ impl DenseIndex {
     /// were written; passages out of order, vectors that are not of length 1, links to missing
     /// rows, vectors that no link leads to. Reports nothing for an intact index.
     pub fn verify(&self, report: &mut dyn FnMut(&Path, String)) {
-        let is_whole = self
-            .sealed
-            .verify(&mut |path, problem| report(path, problem.to_string()));
-        // Contents of damaged files would only be reported as damaged again.
-        if is_whole {
-            check_passages(&self.passages, report);
-            check_vectors(&self.vectors, &self.passages, report);
-            check_graph(&self.graph, self.len(), report);
+        self.parts.iter().for_each(|part| verify(part, report));
+    }
+}
+
+fn verify(part: &Part, report: Report<'_>) {
+    let is_whole = part
+        .sealed
+        .verify(&mut |path, problem| report(path, problem.to_string()));
+    // Contents of damaged files would only be reported as damaged again.
+    if is_whole {
+        check_passages(&part.passages, report);
+        check_vectors(&part.vectors, &part.passages, report);
+        if let Some(graph) = &part.graph {
+            check_graph(graph, part.vectors.len(), report);
         }
     }
 }
@@ -48,7 +55,7 @@ fn check_vectors(vectors: &MappedVectors, passages: &Passages, report: Report<'_
     for row in 0..vectors.len() as u32 {
         let checked = passages.get(row).and_then(|passage| {
             let owner = Owner::Passage(passage);
-            check_unit(vectors.dimension(), owner, vectors.row(row)?)
+            check_unit(vectors.dimension(), owner, &vectors.row(row)?.values())
         });
         match checked {
             Ok(()) => {}

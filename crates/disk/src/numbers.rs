@@ -13,14 +13,18 @@ compile_error!("files hold little-endian numbers, which are mapped and not conve
 /// A number that a file can hold: little-endian, every pattern of bits valid.
 pub trait Number: sealed::Sealed + bytemuck::Pod {}
 
+impl Number for i8 {}
 impl Number for u8 {}
+impl Number for u16 {}
 impl Number for u32 {}
 impl Number for u64 {}
 impl Number for f32 {}
 
 mod sealed {
     pub trait Sealed {}
+    impl Sealed for i8 {}
     impl Sealed for u8 {}
+    impl Sealed for u16 {}
     impl Sealed for u32 {}
     impl Sealed for u64 {}
     impl Sealed for f32 {}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use treffer_bm25::Bm25Config;
-use treffer_dense::GraphConfig;
+use treffer_dense::{GraphConfig, Storage};
 use treffer_types::{EmbedderSettings, ScorerSettings};
 
 use crate::passages::{PassageConfig, Unit};
@@ -64,6 +64,9 @@ pub struct DenseConfig {
     /// on average. At most 2.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub language_shift: f64,
+    /// The form in which vectors are kept.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub storage: Storage,
     /// The HNSW graph.
     #[serde(flatten)]
     pub graph: GraphConfig,
@@ -85,4 +88,8 @@ pub struct CrossConfig {
 )]
 fn is_zero(value: &f64) -> bool {
     *value == 0.0
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

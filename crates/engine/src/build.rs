@@ -1,16 +1,32 @@
-//! Building an index from a corpus.
+//! Writing an index: building it, changing it, compacting it.
 //!
-//! A build works in a hidden folder beside the committed segment and takes effect by one
-//! rename of the manifest, so that an error, Ctrl-C, a full disk or a power cut loses nothing
-//! that was committed.
+//! A writer works in a hidden folder beside the committed segments, and what it built takes effect
+//! by one rename of the manifest, so that an error, Ctrl-C, a full disk or a power cut loses
+//! nothing that was committed.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `session` | one run of a writer: documents are added, deleted and committed |
+//! | `update` | adding to an index, and deleting from it |
+//! | `merge`, `policy` | several segments into one; when that is done |
+//! | `commit` | the writer's lock, the commit, cleaning up |
+//! | `reading`, `documents`, `encoding` | from inputs to the parts of a new segment |
+//! | `bm25_parts` | inverted indexes that are written anew |
 
+mod bm25_parts;
 mod commit;
+mod documents;
 mod encoding;
 mod language;
 mod language_shift;
+mod merge;
+mod policy;
 mod reading;
+mod session;
+mod update;
 mod words;
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,15 +35,20 @@ use std::time::{Duration, Instant};
 use treffer_corpus::{Origin, PassedOver, Problem, ReadOptions};
 use treffer_types::{Document, Embedder, PairScorer, Progress};
 
-use self::commit::{Commit, Committed, Workplace, next_generation, refuse_foreign};
-use self::encoding::{Cut, DenseEncoding};
+use self::commit::{Workplace, next_generation, refuse_foreign};
+pub use self::documents::PassageCounts;
 pub use self::language::UnreadLanguages;
-pub use self::reading::PassageCounts;
-use self::reading::{Counts, DocumentWriter, Reading, Written, duplicate};
+use self::language::RecordLanguages;
+pub use self::merge::{CompactReport, compact};
+use self::reading::{Counts, Kept, Reading, duplicate};
+use self::session::{Kind, Session, Writing};
+pub use self::update::{
+    AddReport, AddRequest, DeleteReport, DeleteRequest, add, delete,
+};
 pub use self::words::read_pieces;
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
-use crate::manifest::{self, Models};
+use crate::manifest::{BuiltSettings, FORMAT, Manifest, Models};
 use crate::models::{self, ModelSource};
 use crate::passages::{Counter, Splitter};
 
@@ -45,6 +66,9 @@ pub struct BuildRequest<'a> {
     pub replace: bool,
     /// Whether the first bad record ends the build.
     pub strict: bool,
+    /// Documents after which what was read is committed, so that a build that is interrupted goes
+    /// on from there; `None` commits once, at the end. Not together with `replace`.
+    pub commit_every: Option<u32>,
 }
 
 /// What a build did.
@@ -52,6 +76,8 @@ pub struct BuildRequest<'a> {
 pub struct BuildReport {
     /// Documents in the index.
     pub documents: u32,
+    /// How many of them an interrupted build of the same index had committed before.
+    pub resumed: u32,
     /// Records that were skipped; each was reported.
     pub problems: u64,
     /// Files of folders that were not read, by kind.
@@ -72,7 +98,8 @@ pub struct BuildReport {
     pub steps: Vec<(&'static str, Duration)>,
 }
 
-/// Builds an index and commits it.
+/// Builds an index and commits it. A build that was interrupted after it had committed documents is
+/// resumed, if the configuration is the same.
 ///
 /// Bad records are passed to `on_problem` and skipped.
 ///
@@ -87,7 +114,21 @@ pub fn build(
     progress: &dyn Progress,
     on_problem: &mut dyn FnMut(&Problem),
 ) -> Result<BuildReport, Error> {
-    let workplace = Workplace::enter(request.dir, request.replace)?;
+    if request.replace && request.commit_every.is_some() {
+        return Err(Error::Request(
+            "an index that is replaced stays until the new one is complete, so documents cannot be committed before; leave out --commit-every or --replace".into(),
+        ));
+    }
+    let unfinished = match Manifest::read(request.dir) {
+        Ok(manifest) if manifest.unfinished && !request.replace => true,
+        _ => false,
+    };
+    let (workplace, old) = if unfinished {
+        let (workplace, manifest) = Workplace::enter_index(request.dir)?;
+        (workplace, Some(manifest))
+    } else {
+        (Workplace::enter(request.dir, request.replace)?, None)
+    };
     let Loaded {
         mut blueprint,
         models,
@@ -95,69 +136,92 @@ pub fn build(
         scorer,
     } = load_models(request.config, source)?;
     let splitter = splitter(&mut blueprint, embedder.as_ref(), scorer)?;
-    let building = workplace.building();
-
-    let mut clock = StepClock::default();
     let (pieces, bad_words) = read_words(request, on_problem)?;
+    let kind = if old.is_some() { Kind::Resume } else { Kind::Build };
+    let manifest = match old {
+        None => new_manifest(request.config, &workplace, blueprint, models),
+        Some(old) if old.blueprint == blueprint && old.models == models => old,
+        Some(_) => {
+            return Err(Error::Request(format!(
+                "the index in {} was begun with another configuration or other models and not completed; use these again, or pass --replace to begin anew",
+                request.dir.display()
+            )));
+        }
+    };
+    let resumed = manifest.n_documents();
+    let writing = Writing {
+        embedder,
+        splitter: splitter.map(Arc::new),
+        languages: RecordLanguages::new(&request.config.language),
+        pieces,
+        commit_every: request.commit_every,
+        shift: OnceCell::new(),
+        progress,
+    };
+    let mut session = Session::begin(workplace, manifest, writing, kind)?;
     let reading = Reading {
-        request,
+        inputs: request.inputs,
+        options: request.reading,
+        strict: request.strict,
         progress,
         on_problem,
     };
-    let (counts, written) = clock.time("read", || {
-        let mut writer = DocumentWriter::create(&building, request.config, splitter)?;
-        writer.add_pieces(pieces)?;
-        let counts = reading.run(&mut |document, origin| writer.add(document, origin))?;
-        Ok::<_, Error>((counts, writer.finish()?))
-    })?;
-    let Written {
-        mut parts,
-        passages,
-        unread_languages,
-    } = written;
     let Counts {
-        documents,
+        documents: _,
         problems,
         passed_over,
-    } = counts;
-    let mut cut = Cut::default();
-    if let (Some(embedder), Some(dense)) = (embedder, &blueprint.dense) {
-        let encoding = DenseEncoding {
-            building: &building,
-            blueprint: &blueprint,
-            dense,
-            progress,
-        };
-        let seal;
-        (cut, seal) = clock.time("encode", || encoding.encode(embedder.as_ref()))?;
-        parts.insert(manifest::parts::DENSE.to_owned(), seal);
-    }
-    let commit = Commit {
-        workplace,
-        config: request.config,
-        blueprint,
-        models,
-        documents,
-        passages: passages.passages,
-        parts,
-    };
-    let Committed { bytes, warnings } = clock.time("commit", || commit.run())?;
-    let Cut {
-        passages: passages_cut,
-        tokens: tokens_cut,
-    } = cut;
+    } = read_into(&mut session, reading)?;
+    session.commit(false)?;
+    merge::by_policy(&mut session)?;
+    let (counts, unread_languages, manifest) = session.into_counts();
     Ok(BuildReport {
-        documents,
+        documents: manifest.n_documents(),
+        resumed,
         problems: problems + bad_words,
         passed_over,
         unread_languages,
-        passages,
-        passages_cut,
-        tokens_cut,
-        bytes,
-        warnings,
-        steps: clock.steps,
+        passages: counts.passages,
+        passages_cut: counts.cut.passages,
+        tokens_cut: counts.cut.tokens,
+        bytes: manifest.n_bytes(),
+        warnings: counts.warnings,
+        steps: counts.clock.into_steps(),
     })
+}
+
+/// A manifest without documents, for the generation that comes next.
+fn new_manifest(
+    config: &Config,
+    workplace: &Workplace,
+    blueprint: Blueprint,
+    models: Models,
+) -> Manifest {
+    let generation = workplace.generation();
+    Manifest {
+        format: FORMAT,
+        written_by: concat!("treffer ", env!("CARGO_PKG_VERSION")).into(),
+        generation: 0,
+        blueprint,
+        models,
+        settings: BuiltSettings {
+            generation,
+            toml: config.settings(generation).to_toml(),
+        },
+        unfinished: false,
+        segments: Vec::new(),
+        deleted: None,
+    }
+}
+
+/// Adds all documents of the inputs. If that is stopped, what was committed before stays.
+fn read_into(session: &mut Session<'_>, reading: Reading<'_>) -> Result<Counts, Error> {
+    let start = Instant::now();
+    let other_steps = session.counts.clock.total();
+    let counts = reading.run(&mut |document, origin| session.add(document, origin));
+    let meanwhile = session.counts.clock.total() - other_steps;
+    let clock = &mut session.counts.clock;
+    clock.add("read", start.elapsed().saturating_sub(meanwhile));
+    counts
 }
 
 /// What a build would find in its inputs.
@@ -185,14 +249,19 @@ pub fn survey(
     let (_, bad_words) = read_words(request, on_problem)?;
     let mut ids = HashSet::new();
     let mut keep = |document: &Document, origin: Origin| {
-        Ok((!ids.insert(document.id.clone())).then(|| duplicate(document, origin)))
+        Ok(match ids.insert(document.id.clone()) {
+            true => Kept::whole(),
+            false => Kept::not(duplicate(document, origin)),
+        })
     };
     let Counts {
         documents,
         problems,
         passed_over,
     } = Reading {
-        request,
+        inputs: request.inputs,
+        options: request.reading,
+        strict: request.strict,
         progress,
         on_problem,
     }
@@ -289,18 +358,4 @@ fn splitter(
     config.tokens = Some(resolved.tokens);
     config.overlap = resolved.overlap;
     Ok(Some(Splitter::new(counter, resolved)))
-}
-
-#[derive(Default)]
-struct StepClock {
-    steps: Vec<(&'static str, Duration)>,
-}
-
-impl StepClock {
-    fn time<T>(&mut self, step: &'static str, work: impl FnOnce() -> T) -> T {
-        let start = Instant::now();
-        let result = work();
-        self.steps.push((step, start.elapsed()));
-        result
-    }
 }

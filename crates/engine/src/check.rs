@@ -11,9 +11,11 @@ use treffer_disk::Sealed;
 use treffer_store::Store;
 
 use crate::config::Settings;
-use crate::error::Error;
+use crate::data::IndexData;
+use crate::deleted;
+use crate::error::{Error, part};
 use crate::learned;
-use crate::manifest::{Manifest, SETTINGS, Segment, parts};
+use crate::manifest::{MANIFEST, Manifest, SETTINGS, Segment, part_of, parts};
 use crate::passages::Unit;
 use crate::settings_file::{Current, read_settings};
 
@@ -67,41 +69,72 @@ fn check_generation(dir: &Path, manifest: Manifest) -> Checked {
         });
     };
     for segment in &manifest.segments {
-        check_segment(&manifest, segment, &dir.join(&segment.name), &mut report);
+        check_segment(&manifest, segment, dir, &mut report);
     }
+    let languages = check_together(dir, &manifest, &mut report);
     let settings = read_settings(dir, &manifest);
     match &settings {
         Ok(current) => check_learned(dir, &current.settings, &mut report),
         Err(error) => report(&dir.join(SETTINGS), error_chain(error)),
     }
     Checked {
-        languages: languages(dir, &manifest),
+        languages,
         manifest,
         settings,
         damage,
     }
 }
 
-/// Counts the documents of all segments by language. What cannot be opened has been reported.
-fn languages(dir: &Path, manifest: &Manifest) -> LanguageCounts {
-    let mut sum = LanguageCounts::default();
-    for segment in &manifest.segments {
-        let folder = dir.join(&segment.name).join(parts::BM25);
-        if let Ok(bm25) = Bm25Index::open(&folder, &manifest.blueprint.bm25) {
-            sum += bm25.languages();
-        }
-    }
-    sum
-}
-
 type Report<'a> = dyn FnMut(&Path, String) + 'a;
 
-fn check_segment(manifest: &Manifest, segment: &Segment, dir: &Path, report: &mut Report<'_>) {
-    if let Err(error) = segment.check_seals(dir) {
+/// Checks what no segment says alone: which documents are deleted, and that no two of the others
+/// have the same id. Counts them by language; parts that cannot be opened have been reported.
+fn check_together(dir: &Path, manifest: &Manifest, report: &mut Report<'_>) -> LanguageCounts {
+    if let Err(error) = deleted::read(dir, manifest) {
         report(&path_of(&error, dir), error_chain(&error));
     }
-    for part in segment.parts.keys() {
-        check_part(manifest, segment, part, &dir.join(part), report);
+    let Ok(data) = IndexData::open(dir, manifest, &manifest.blueprint.bm25) else {
+        return LanguageCounts::default();
+    };
+    if let Err(error) = check_ids(&data, report) {
+        report(dir, error_chain(&error));
+    }
+    data.bm25.languages()
+}
+
+fn check_ids(data: &IndexData, report: &mut Report<'_>) -> Result<(), Error> {
+    let failed = || part("read", "store", data.dir());
+    let (mut n, mut passages) = (0, 0);
+    for doc in data.store.live_docs() {
+        let id = data.store.id(doc).map_err(failed())?;
+        let found = data.store.find(id).map_err(failed())?;
+        if found != Some(doc) {
+            let found = found.map_or("none".to_owned(), |found| found.0.to_string());
+            let what = format!("document {} has the id `{id}`, by which document {found} is found", doc.0);
+            report(data.dir(), what);
+        }
+        n += 1;
+        passages += data.store.passages_of(doc).map_err(failed())?.len();
+    }
+    let manifest = data.manifest();
+    if (n, passages) != (manifest.n_documents(), manifest.n_passages() as usize) {
+        let what = format!(
+            "it says {} documents of {} passages, {n} of {passages} are not deleted",
+            manifest.n_documents(),
+            manifest.n_passages()
+        );
+        report(&data.dir().join(MANIFEST), what);
+    }
+    Ok(())
+}
+
+fn check_segment(manifest: &Manifest, segment: &Segment, dir: &Path, report: &mut Report<'_>) {
+    let place = dir.join(&segment.name);
+    if let Err(error) = segment.check_seals(dir) {
+        report(&path_of(&error, &place), error_chain(&error));
+    }
+    for folder in segment.parts.keys() {
+        check_part(manifest, segment, part_of(folder), &place.join(folder), report);
     }
 }
 
@@ -116,26 +149,25 @@ fn check_part(
     let documents = Content::Documents(segment.documents);
     let passages = Content::Passages(segment.passages);
     let checked = match part {
-        parts::STORE => Store::open(folder)
-            .and_then(|store| {
+        parts::STORE => Store::open_folder(folder)
+            .map(|store| {
                 store.verify(report);
-                let found = (store.len() as u32, store.n_passages()?);
-                Ok((
-                    Content::Store(found.0, found.1),
+                (
+                    Content::Store(store.len() as u32, store.n_passages()),
                     Content::Store(segment.documents, segment.passages),
-                ))
+                )
             })
             .map_err(|error| error_chain(&error)),
-        parts::BM25 => Bm25Index::open(folder, &manifest.blueprint.bm25)
+        parts::BM25 => Bm25Index::open_one(folder, &manifest.blueprint.bm25)
             .map(|bm25| {
                 bm25.verify(report);
                 match manifest.blueprint.bm25_unit() {
-                    Unit::Document => (Content::Documents(bm25.n_docs()), documents),
-                    Unit::Passage => (Content::Passages(bm25.n_docs()), passages),
+                    Unit::Document => (Content::Documents(bm25.n_rows()), documents),
+                    Unit::Passage => (Content::Passages(bm25.n_rows()), passages),
                 }
             })
             .map_err(|error| error_chain(&error)),
-        parts::DENSE => DenseIndex::open(folder)
+        parts::DENSE => DenseIndex::open_dir(folder)
             .map(|dense| {
                 dense.verify(report);
                 (Content::Passages(dense.len() as u32), passages)

@@ -12,9 +12,10 @@ use treffer_store::Store;
 use treffer_types::{BoxError, Device, DocId, Language, Query, StageName, stage_list};
 
 use crate::config::Settings;
+use crate::data::IndexData;
 use crate::error::{Error, part};
-use crate::manifest::{Manifest, parts};
-use crate::models::ModelSource;
+use crate::manifest::Manifest;
+use crate::models::{LoadedModels, LoadingModels, ModelSource};
 use crate::passages::Unit;
 use crate::pipeline::Available;
 use crate::profile::Profile;
@@ -42,13 +43,13 @@ pub struct Engine(Arc<Snapshot>);
 /// One immutable generation of an index.
 struct Snapshot {
     dir: PathBuf,
-    manifest: Manifest,
     current: Current,
     available: Available,
+    options: OpenOptions,
     device: Device,
     stages: Vec<(StageName, Arc<dyn Stage>)>,
-    store: Arc<Store>,
-    bm25: Arc<Bm25Index>,
+    data: IndexData,
+    models: LoadedModels,
 }
 
 /// What to open.
@@ -76,17 +77,23 @@ impl Engine {
         options: &OpenOptions,
         models: &dyn ModelSource,
     ) -> Result<Self, Error> {
-        let mut manifest = Manifest::read(dir)?;
-        loop {
-            match Snapshot::open(dir, &manifest, options, models) {
-                // Replaced while being opened: the files of the old generation are gone.
-                Err(error) => match Manifest::read(dir) {
-                    Ok(newer) if newer.generation > manifest.generation => manifest = newer,
-                    _ => return Err(error),
-                },
-                Ok(snapshot) => return Ok(Engine(Arc::new(snapshot))),
-            }
+        let manifest = Manifest::read(dir)?;
+        open_newest(dir, manifest, options, models)
+    }
+
+    /// The newest generation of the index, if another process committed one since this was
+    /// opened. This engine goes on reading the generation that it opened. The models are shared
+    /// with it, unless the index was built anew with others: those come from `models`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open). This engine can be used all the same.
+    pub fn newer(&self, models: &dyn ModelSource) -> Result<Option<Self>, Error> {
+        let manifest = Manifest::read(self.dir())?;
+        if manifest.generation == self.manifest().generation {
+            return Ok(None);
         }
+        let models = self.0.models.or(models);
+        open_newest(self.dir(), manifest, &self.0.options, &models).map(Some)
     }
 
     /// Its folder.
@@ -96,7 +103,7 @@ impl Engine {
 
     /// Its manifest.
     pub fn manifest(&self) -> &Manifest {
-        &self.0.manifest
+        self.0.data.manifest()
     }
 
     /// Its settings as they were when it was opened.
@@ -124,9 +131,9 @@ impl Engine {
         self.0.available.names()
     }
 
-    /// Number of documents.
+    /// Number of documents, without deleted ones.
     pub fn n_docs(&self) -> u32 {
-        self.0.manifest.n_documents()
+        self.manifest().n_documents()
     }
 
     /// The profile that `options` name, with everything else that they say of it.
@@ -139,7 +146,7 @@ impl Engine {
 
     /// Number of passages of all documents.
     pub fn n_passages(&self) -> u32 {
-        self.0.manifest.n_passages()
+        self.manifest().n_passages()
     }
 
     /// Whether any document has more than one passage.
@@ -159,7 +166,7 @@ impl Engine {
 
     /// The numbers under which BM25 has a document: its own, or those of its passages.
     pub(crate) fn bm25_rows(&self, doc: DocId) -> Result<Range<u32>, Error> {
-        match self.0.manifest.blueprint.bm25_unit() {
+        match self.manifest().blueprint.bm25_unit() {
             // A damaged index can name any number.
             Unit::Document => Ok(doc.0..doc.0.saturating_add(1)),
             Unit::Passage => {
@@ -213,12 +220,16 @@ impl Engine {
         [de, en, other].into_iter().filter(|n| *n > 0).count() > 1
     }
 
+    pub(crate) fn data(&self) -> &IndexData {
+        &self.0.data
+    }
+
     pub(crate) fn store(&self) -> &Store {
-        &self.0.store
+        &self.0.data.store
     }
 
     pub(crate) fn bm25(&self) -> &Bm25Index {
-        &self.0.bm25
+        &self.0.data.bm25
     }
 
     /// The corpus's id of a document.
@@ -283,30 +294,14 @@ impl Snapshot {
         let current = read_settings(dir, manifest)?;
         let settings = &current.settings;
         let available = available(manifest, options)?;
-        let [segment] = manifest.segments.as_slice() else {
-            return Err(Error::Damaged {
-                path: dir.join(crate::manifest::MANIFEST),
-                what: format!("it names {} segments, one is read", manifest.segments.len()),
-            });
-        };
-        let place = dir.join(&segment.name);
-        segment.check_seals(&place)?;
-
         let mut bm25_config = manifest.blueprint.bm25.clone();
         (bm25_config.k1, bm25_config.b) = (settings.bm25.k1, settings.bm25.b);
-        let bm25_dir = place.join(parts::BM25);
-        let bm25 = Bm25Index::open(&bm25_dir, &bm25_config);
-        let bm25 = Arc::new(bm25.map_err(part("open", "BM25 part", &bm25_dir))?);
-        let store_dir = place.join(parts::STORE);
-        let store = Store::open(&store_dir).map_err(part("open", "store", &store_dir))?;
-        let store = Arc::new(store);
+        let data = IndexData::open(dir, manifest, &bm25_config)?;
         let device = options.device.unwrap_or(settings.device);
+        let models = LoadingModels::new(models);
         let context = OpenContext {
-            manifest,
-            segment: &place,
-            store: &store,
-            bm25: &bm25,
-            models,
+            data: &data,
+            models: &models,
             device,
         };
         // Loading models dominates, so stages are opened in parallel.
@@ -318,14 +313,33 @@ impl Snapshot {
             .collect::<Result<Vec<_>, Error>>()?;
         Ok(Snapshot {
             dir: dir.into(),
-            manifest: manifest.clone(),
             current,
             available,
+            options: options.clone(),
             device,
             stages,
-            store,
-            bm25,
+            models: models.loaded(),
+            data,
         })
+    }
+}
+
+/// Opens the generation of `manifest`, or a newer one if another process commits one meanwhile.
+fn open_newest(
+    dir: &Path,
+    mut manifest: Manifest,
+    options: &OpenOptions,
+    models: &dyn ModelSource,
+) -> Result<Engine, Error> {
+    loop {
+        match Snapshot::open(dir, &manifest, options, models) {
+            // Replaced while being opened: the files of the old generation are gone.
+            Err(error) => match Manifest::read(dir) {
+                Ok(newer) if newer.generation > manifest.generation => manifest = newer,
+                _ => return Err(error),
+            },
+            Ok(snapshot) => return Ok(Engine(Arc::new(snapshot))),
+        }
     }
 }
 

@@ -4,28 +4,32 @@
 //! ```text
 //! INDEX/manifest.json     this file
 //! INDEX/treffer.toml      settings that may be edited; see `settings_file`
+//! INDEX/deleted-7         which documents are deleted; see `deleted`
 //! INDEX/segment-1/        bm25/  dense/  store/
 //! ```
 
-use std::collections::BTreeMap;
+mod segment;
+
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use treffer_disk::{CHECKSUMS, Error as DiskError, SealRecord, Sealed, read_file, write_durably};
+use treffer_disk::{Error as DiskError, SealRecord, read_file, write_durably};
 use treffer_types::{Fingerprint, ModelSpec};
 
 use crate::blueprint::Blueprint;
 use crate::error::Error;
+pub use segment::{Parts, Segment, parts};
+pub(crate) use segment::{is_generation, is_segment_name, part_of, segment_name};
 
 /// The version of the layout that this program reads and writes.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// No manifest is nearly as large: it has some kB.
 const LARGEST: u64 = 64 << 20;
-/// What names of segments begin with.
-const SEGMENT: &str = "segment-";
+/// What names of files begin with that say which documents are deleted.
+const DELETED: &str = "deleted-";
 
 /// Name of the manifest within an index.
 pub const MANIFEST: &str = "manifest.json";
@@ -52,8 +56,22 @@ pub struct Manifest {
     pub models: Models,
     /// The settings it was built with.
     pub settings: BuiltSettings,
-    /// Its segments, in order of their documents; at present exactly one.
+    /// Whether the command that builds it was interrupted, and can be resumed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unfinished: bool,
+    /// Its segments, in order of their documents.
     pub segments: Vec<Segment>,
+    /// Which documents are deleted, if any are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deleted: Option<DeletedRecord>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// The settings as they were when an index was built: what `treffer.toml` held at first. They
@@ -65,6 +83,18 @@ pub struct BuiltSettings {
     pub generation: u64,
     /// The text of `treffer.toml`.
     pub toml: String,
+}
+
+/// The file that says which documents are deleted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeletedRecord {
+    /// Its name.
+    pub file: String,
+    /// Its length.
+    pub bytes: u64,
+    /// The CRC-32 of its bytes.
+    pub crc32: u32,
 }
 
 /// The models an index was built with.
@@ -83,34 +113,6 @@ pub struct ModelRecord {
     pub spec: ModelSpec,
     /// Fingerprint of these and of its files, weights and tokenizer included.
     pub fingerprint: Fingerprint,
-}
-
-/// An immutable part of an index, in a folder of its own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Segment {
-    /// Name of the folder.
-    pub name: String,
-    /// Number of its first document.
-    pub first_doc: u32,
-    /// How many documents it holds.
-    pub documents: u32,
-    /// How many passages they have.
-    pub passages: u32,
-    /// Its parts by name, each a sealed folder within the segment's.
-    pub parts: Parts,
-}
-
-/// The parts of a segment by name, each with its seal.
-pub type Parts = BTreeMap<String, SealRecord>;
-
-/// The parts of a segment: the name of the folder of each.
-pub mod parts {
-    /// BM25's inverted index.
-    pub const BM25: &str = "bm25";
-    /// Vectors and their graph.
-    pub const DENSE: &str = "dense";
-    /// The documents.
-    pub const STORE: &str = "store";
 }
 
 /// The file's layout: one JSON object of the manifest and the checksum of its bytes, always
@@ -163,21 +165,22 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Refuses names that lead elsewhere: folders of a segment are read, and removed, by name.
+    /// Refuses names that lead elsewhere, because folders of a segment are read, and removed, by
+    /// name; and counts that contradict each other.
     fn check_names(&self, path: &Path) -> Result<(), Error> {
         for segment in &self.segments {
-            let parts = segment.parts.keys();
-            if let Some(part) = parts.into_iter().find(|part| !is_plain_name(part)) {
-                return Err(damaged(path, format!("it names a part `{part}`")));
-            }
-            if !is_segment_name(&segment.name) {
-                return Err(damaged(
-                    path,
-                    format!("it names a segment `{}`", segment.name),
-                ));
-            }
+            segment.check().map_err(|what| damaged(path, what))?;
         }
-        Ok(())
+        match &self.deleted {
+            Some(record) if !is_deleted_name(&record.file) => {
+                let what = format!("it names a file `{}` of deleted documents", record.file);
+                Err(damaged(path, what))
+            }
+            None if self.n_deleted() > 0 => {
+                Err(damaged(path, "it does not say which documents are deleted".into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes the manifest into `dir`: this commits the index.
@@ -193,55 +196,36 @@ impl Manifest {
         )?)
     }
 
-    /// Number of documents in all segments.
+    /// Number of documents in all segments that are not deleted.
     pub fn n_documents(&self) -> u32 {
-        self.segments.iter().map(|segment| segment.documents).sum()
+        let live = |segment: &Segment| segment.documents - segment.deleted;
+        self.segments.iter().map(live).sum()
     }
 
-    /// Number of passages in all segments.
+    /// Number of documents in all segments that are deleted, and still take room.
+    pub fn n_deleted(&self) -> u32 {
+        self.segments.iter().map(|segment| segment.deleted).sum()
+    }
+
+    /// Number of passages of all documents that are not deleted.
     pub fn n_passages(&self) -> u32 {
-        self.segments.iter().map(|segment| segment.passages).sum()
+        let live = |segment: &Segment| segment.passages - segment.deleted_passages;
+        self.segments.iter().map(live).sum()
     }
 
     /// Number of files of all segments.
     pub fn n_files(&self) -> usize {
-        let parts = self
-            .segments
-            .iter()
-            .flat_map(|segment| segment.parts.values());
-        parts.map(|part| part.files).sum()
+        self.seals().map(|part| part.files).sum()
     }
 
     /// Bytes of all files of all segments.
     pub fn n_bytes(&self) -> u64 {
-        let parts = self
-            .segments
-            .iter()
-            .flat_map(|segment| segment.parts.values());
-        parts.map(|part| part.bytes).sum()
+        self.seals().map(|part| part.bytes).sum()
     }
-}
 
-impl Segment {
-    /// Compares the seals of the parts in `dir` with those recorded: this tells whether they
-    /// are the parts that were committed. Reads no content; each block is verified when it is
-    /// first touched.
-    ///
-    /// # Errors
-    /// Names the first part that is missing, damaged, or not the one that was committed.
-    pub fn check_seals(&self, dir: &Path) -> Result<(), Error> {
-        for (part, expected) in &self.parts {
-            let folder = dir.join(part);
-            let found = Sealed::open(&folder)?.record();
-            if found != *expected {
-                let what = format!(
-                    "its checksums have the checksum {:08x}, the manifest says {:08x}",
-                    found.checksums_crc32, expected.checksums_crc32
-                );
-                return Err(damaged(&folder.join(CHECKSUMS), what));
-            }
-        }
-        Ok(())
+    fn seals(&self) -> impl Iterator<Item = &SealRecord> {
+        let segments = self.segments.iter();
+        segments.flat_map(|segment| segment.parts.values())
     }
 }
 
@@ -257,24 +241,14 @@ pub(crate) fn is_lock(dir: &Path) -> bool {
     content.is_ok_and(|content| content == LOCK_CONTENT.as_bytes())
 }
 
-/// The name of the segment that the build of a generation makes.
-pub(crate) fn segment_name(generation: u64) -> String {
-    format!("{SEGMENT}{generation}")
+/// The name of the file that says which documents are deleted in a generation.
+pub(crate) fn deleted_name(generation: u64) -> String {
+    format!("{DELETED}{generation}")
 }
 
-/// Whether [`segment_name`] may have made this name.
-pub(crate) fn is_segment_name(name: &str) -> bool {
-    name.strip_prefix(SEGMENT).is_some_and(is_generation)
-}
-
-/// Whether this is a number as names of files end in.
-pub(crate) fn is_generation(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn is_plain_name(name: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    !name.is_empty() && name.bytes().all(is_plain)
+/// Whether [`deleted_name`] may have made this name.
+pub(crate) fn is_deleted_name(name: &str) -> bool {
+    name.strip_prefix(DELETED).is_some_and(is_generation)
 }
 
 fn check_format(dir: &Path, manifest: &str) -> Result<(), Error> {
@@ -335,7 +309,9 @@ mod tests {
                 generation: 3,
                 toml: String::new(),
             },
+            unfinished: false,
             segments: Vec::new(),
+            deleted: None,
         }
     }
 
@@ -359,9 +335,10 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let segment = Segment {
                 name: segment.into(),
-                first_doc: 0,
                 documents: 1,
                 passages: 1,
+                deleted: 0,
+                deleted_passages: 0,
                 parts: Parts::from([(part.into(), record)]),
             };
             let manifest = Manifest {
@@ -407,7 +384,7 @@ mod tests {
         .unwrap();
         let message = Manifest::read(dir.path()).unwrap_err().to_string();
         assert!(
-            message.contains("format 7") && message.contains("format 4"),
+            message.contains("format 7") && message.contains("format 5"),
             "{message}"
         );
     }
@@ -428,18 +405,19 @@ mod tests {
     #[test]
     fn a_segment_knows_its_parts_from_others() {
         let dir = tempfile::tempdir().unwrap();
-        let part = dir.path().join(parts::STORE);
+        let part = dir.path().join("segment-1").join(parts::STORE);
         let seal_with = |content: &[u8]| {
             let _ = fs::remove_dir_all(&part);
-            fs::create_dir(&part).unwrap();
+            fs::create_dir_all(&part).unwrap();
             fs::write(part.join("file"), content).unwrap();
             treffer_disk::seal(&part).unwrap()
         };
         let segment = Segment {
             name: "segment-1".into(),
-            first_doc: 0,
             documents: 1,
             passages: 1,
+            deleted: 0,
+            deleted_passages: 0,
             parts: Parts::from([(parts::STORE.to_owned(), seal_with(b"content"))]),
         };
         segment.check_seals(dir.path()).unwrap();

@@ -1,7 +1,7 @@
 //! From a model's name in the configuration to a loaded model.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use treffer_types::{
     BoxError, Device, Embedder, EmbedderSettings, ModelRole, PairScorer, ScorerSettings,
@@ -77,6 +77,128 @@ impl ModelSource for NoModels {
         Err("this program loads no models".into())
     }
 }
+
+/// Passes requests on, and keeps what was loaded.
+pub(crate) struct LoadingModels<'a> {
+    source: &'a dyn ModelSource,
+    loaded: Mutex<LoadedModels>,
+}
+
+/// Models that were loaded, by what was asked for.
+#[derive(Clone, Default)]
+pub(crate) struct LoadedModels {
+    embedders: Vec<(String, EmbedderSettings, Device, Arc<dyn Embedder>)>,
+    scorers: Vec<(String, ScorerSettings, Device, Arc<dyn PairScorer>)>,
+}
+
+impl<'a> LoadingModels<'a> {
+    pub(crate) fn new(source: &'a dyn ModelSource) -> Self {
+        LoadingModels {
+            source,
+            loaded: Mutex::default(),
+        }
+    }
+
+    /// What was loaded so far.
+    pub(crate) fn loaded(self) -> LoadedModels {
+        self.loaded.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, keep: impl FnOnce(&mut LoadedModels)) {
+        keep(&mut self.loaded.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl ModelSource for LoadingModels<'_> {
+    fn embedder(&self, name: &str, device: Device) -> Result<Arc<dyn Embedder>, BoxError> {
+        self.embedder_with(name, &EmbedderSettings::default(), device)
+    }
+
+    fn pair_scorer(&self, name: &str, device: Device) -> Result<Arc<dyn PairScorer>, BoxError> {
+        self.pair_scorer_with(name, &ScorerSettings::default(), device)
+    }
+
+    fn embedder_with(
+        &self,
+        name: &str,
+        settings: &EmbedderSettings,
+        device: Device,
+    ) -> Result<Arc<dyn Embedder>, BoxError> {
+        let model = self.source.embedder_with(name, settings, device)?;
+        let entry = (name.to_owned(), settings.clone(), device, Arc::clone(&model));
+        self.keep(|loaded| loaded.embedders.push(entry));
+        Ok(model)
+    }
+
+    fn pair_scorer_with(
+        &self,
+        name: &str,
+        settings: &ScorerSettings,
+        device: Device,
+    ) -> Result<Arc<dyn PairScorer>, BoxError> {
+        let model = self.source.pair_scorer_with(name, settings, device)?;
+        let entry = (name.to_owned(), settings.clone(), device, Arc::clone(&model));
+        self.keep(|loaded| loaded.scorers.push(entry));
+        Ok(model)
+    }
+}
+
+impl LoadedModels {
+    /// A source of these, and for what is not among them of `source`.
+    pub(crate) fn or<'a>(&'a self, source: &'a dyn ModelSource) -> LoadedOr<'a> {
+        LoadedOr {
+            loaded: self,
+            source,
+        }
+    }
+}
+
+/// See [`LoadedModels::or`].
+pub(crate) struct LoadedOr<'a> {
+    loaded: &'a LoadedModels,
+    source: &'a dyn ModelSource,
+}
+
+impl ModelSource for LoadedOr<'_> {
+    fn embedder(&self, name: &str, device: Device) -> Result<Arc<dyn Embedder>, BoxError> {
+        self.embedder_with(name, &EmbedderSettings::default(), device)
+    }
+
+    fn pair_scorer(&self, name: &str, device: Device) -> Result<Arc<dyn PairScorer>, BoxError> {
+        self.pair_scorer_with(name, &ScorerSettings::default(), device)
+    }
+
+    fn embedder_with(
+        &self,
+        name: &str,
+        settings: &EmbedderSettings,
+        device: Device,
+    ) -> Result<Arc<dyn Embedder>, BoxError> {
+        let asked = (name, settings, device);
+        let mut loaded = self.loaded.embedders.iter();
+        match loaded.find(|(name, settings, device, _)| (name.as_str(), settings, *device) == asked)
+        {
+            Some((.., model)) => Ok(Arc::clone(model)),
+            None => self.source.embedder_with(name, settings, device),
+        }
+    }
+
+    fn pair_scorer_with(
+        &self,
+        name: &str,
+        settings: &ScorerSettings,
+        device: Device,
+    ) -> Result<Arc<dyn PairScorer>, BoxError> {
+        let asked = (name, settings, device);
+        let mut loaded = self.loaded.scorers.iter();
+        match loaded.find(|(name, settings, device, _)| (name.as_str(), settings, *device) == asked)
+        {
+            Some((.., model)) => Ok(Arc::clone(model)),
+            None => self.source.pair_scorer_with(name, settings, device),
+        }
+    }
+}
+
 
 pub(crate) fn load_error(name: &str, source: BoxError) -> Error {
     Error::Model {

@@ -4,14 +4,12 @@
 //! of them. It is registered once, as a [`StageKind`]: its name, what it can do and how it
 //! is opened. A search runs a stage only through these.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use treffer_bm25::Bm25Index;
 use treffer_fusion::Normalizer;
-use treffer_store::Store;
 use treffer_types::{BoxError, Device, DocId, Evidence, PassageId, Query, Score, StageName};
 
+use crate::data::IndexData;
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::models::ModelSource;
@@ -150,14 +148,8 @@ pub(crate) fn theoretical(kind: &StageKind, manifest: &Manifest) -> Normalizer {
 
 /// What a stage may use when it is opened.
 pub struct OpenContext<'a> {
-    /// The index.
-    pub manifest: &'a Manifest,
-    /// The folder of the segment.
-    pub segment: &'a Path,
-    /// Documents with their text and metadata.
-    pub store: &'a Arc<Store>,
-    /// The inverted index.
-    pub bm25: &'a Arc<Bm25Index>,
+    /// The index: manifest, documents, inverted index.
+    pub data: &'a IndexData,
     /// Where models come from.
     pub models: &'a dyn ModelSource,
     /// Where they run.

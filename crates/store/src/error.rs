@@ -59,13 +59,22 @@ pub enum Error {
         path: PathBuf,
     },
 
-    /// No document has this number.
-    #[error("there is no document {}; the store holds {len}", .doc.0)]
+    /// No document has this number, or it is deleted.
+    #[error("there is no document {} among {len} numbers of documents", .doc.0)]
     UnknownDoc {
         /// The number asked for.
         doc: DocId,
         /// How many documents there are.
         len: usize,
+    },
+
+    /// No passage has this number.
+    #[error("there is no passage {number}; the store holds {len}")]
+    UnknownPassage {
+        /// The number asked for.
+        number: u32,
+        /// How many passages there are.
+        len: u32,
     },
 
     /// The directory already holds a store.

@@ -4,6 +4,9 @@
 //! returns the documents, and maps the corpus's own ids to numbers and back without reading
 //! text.
 //!
+//! A store is a list of folders, each written once and never changed, and the documents in them
+//! that are deleted. Of each folder:
+//!
 //! | file | holds |
 //! |---|---|
 //! | `documents.zst` | the documents as JSON, with where their passages begin and end, in blocks of about 32 KiB, each compressed alone |
@@ -34,7 +37,7 @@
 //! assert_eq!(writer.add(&document)?, DocId(0));
 //! writer.finish()?;
 //!
-//! let store = Store::open(dir)?;
+//! let store = Store::open_folder(dir)?;
 //! assert_eq!(store.find("doc-1")?, Some(DocId(0)));
 //! assert_eq!(store.document(DocId(0))?, document);
 //! # Ok(())
@@ -42,6 +45,7 @@
 //! ```
 
 mod error;
+mod folder;
 mod store;
 mod writer;
 
@@ -54,5 +58,5 @@ mod passages;
 mod tests;
 
 pub use error::Error;
-pub use store::Store;
+pub use store::{Store, StorePart};
 pub use writer::StoreWriter;

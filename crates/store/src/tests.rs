@@ -50,7 +50,7 @@ fn write(dir: &Path, documents: &[Document]) {
 fn store(documents: &[Document]) -> (TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), documents);
-    let store = Store::open(dir.path()).unwrap();
+    let store = Store::open_folder(dir.path()).unwrap();
     (dir, store)
 }
 
@@ -73,7 +73,7 @@ fn everything(store: &Store, ids: &[&str]) -> Result<String, Error> {
 /// What a complete check finds.
 fn problems(dir: &Path) -> Vec<String> {
     let mut problems = Vec::new();
-    if let Ok(store) = Store::open(dir) {
+    if let Ok(store) = Store::open_folder(dir) {
         store.verify(&mut |path, reason| {
             let name = path.file_name().unwrap().to_string_lossy();
             problems.push(format!("{name}: {reason}"));
@@ -156,7 +156,7 @@ fn a_second_document_of_one_id_is_refused_and_nothing_is_written() {
     }
     assert_eq!(writer.add(&document("c", "first")).unwrap(), DocId(2));
     writer.finish().unwrap();
-    let store = Store::open(dir.path()).unwrap();
+    let store = Store::open_folder(dir.path()).unwrap();
     assert_eq!(store.len(), 3);
     for doc in 0..3 {
         assert_eq!(store.document(DocId(doc)).unwrap().text, "first");
@@ -239,10 +239,10 @@ fn a_store_that_was_not_finished_is_none() {
         writer.add(&document).unwrap();
     }
     drop(writer);
-    let error = Store::open(dir.path()).unwrap_err();
+    let error = Store::open_folder(dir.path()).unwrap_err();
     assert!(matches!(error, Error::Missing { .. }), "{error}");
     write(dir.path(), &many(2));
-    assert_eq!(Store::open(dir.path()).unwrap().len(), 2);
+    assert_eq!(Store::open_folder(dir.path()).unwrap().len(), 2);
 }
 
 #[test]
@@ -252,7 +252,7 @@ fn the_record_is_that_of_the_seal() {
     writer.add(&document("a", "text")).unwrap();
     let record = writer.finish().unwrap();
     assert_eq!(record.files, 5);
-    assert_eq!(Store::open(dir.path()).unwrap().record(), record);
+    assert_eq!(Store::open_folder(dir.path()).unwrap().records()[0], record);
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -318,7 +318,7 @@ proptest! {
             }
         }
         writer.finish().unwrap();
-        let store = Store::open(dir.path()).unwrap();
+        let store = Store::open_folder(dir.path()).unwrap();
         prop_assert_eq!(store.len(), kept.len());
         for (i, document) in kept.into_iter().enumerate() {
             let doc = DocId(i as u32);

@@ -15,8 +15,8 @@ const TESTKIT: &str = "treffer-testkit";
 const XTASK: &str = "xtask";
 
 /// Crates of one layer: none may depend on another.
-const SIBLINGS: [&str; 9] = [
-    API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, FUSION, EVAL,
+const SIBLINGS: [&str; 10] = [
+    API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, COLUMNS, FUSION, EVAL,
 ];
 const CORPUS: &str = "treffer-corpus";
 const BM25: &str = "treffer-bm25";
@@ -24,6 +24,7 @@ const MODELS: &str = "treffer-models";
 const ENCODER: &str = "treffer-encoder";
 const DENSE: &str = "treffer-dense";
 const STORE: &str = "treffer-store";
+const COLUMNS: &str = "treffer-columns";
 const FUSION: &str = "treffer-fusion";
 const EVAL: &str = "treffer-eval";
 
@@ -41,12 +42,15 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     (ENCODER, &[TYPES, KERNELS]),
     (DENSE, &[TYPES, DISK]),
     (STORE, &[TYPES, DISK]),
+    (COLUMNS, &[TYPES, DISK]),
     (FUSION, &[TYPES]),
     (EVAL, &[TYPES, DISK]),
     // Models are handed to it, so that a program with its own compiles no others.
     (
         ENGINE,
-        &[TYPES, DISK, API, CORPUS, BM25, DENSE, STORE, FUSION, EVAL],
+        &[
+            TYPES, DISK, API, CORPUS, BM25, DENSE, STORE, COLUMNS, FUSION, EVAL,
+        ],
     ),
     // Trains what the encoder runs; negatives are handed to it.
     (TRAIN, &[TYPES, DISK, KERNELS, CORPUS, ENCODER, EVAL]),
@@ -57,8 +61,8 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     (
         CLI,
         &[
-            TYPES, DISK, KERNELS, API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, FUSION, EVAL,
-            ENGINE, TRAIN, REPORT, FACADE,
+            TYPES, DISK, KERNELS, API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, COLUMNS,
+            FUSION, EVAL, ENGINE, TRAIN, REPORT, FACADE,
         ],
     ),
     (TESTKIT, &[TYPES]),

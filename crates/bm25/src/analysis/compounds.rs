@@ -32,6 +32,11 @@ pub(crate) fn is_listed_word(term: &str) -> bool {
     (MIN_PART..=MAX_COMPOUND).contains(&term.len()) && term.bytes().all(|b| b.is_ascii_lowercase())
 }
 
+/// Whether a term is long enough to be cut, into whatever words.
+pub(crate) fn may_be_cut(term: &str) -> bool {
+    term.len() >= 2 * MIN_PART && is_plain_word(term)
+}
+
 /// The best way to a place in a term.
 #[derive(Clone, Copy)]
 struct Reached {
@@ -49,7 +54,7 @@ pub(crate) fn split<E>(
     mut is_part: impl FnMut(&str) -> Result<bool, E>,
 ) -> Result<Vec<&str>, E> {
     let n = term.len();
-    if n < 2 * MIN_PART || !is_plain_word(term) {
+    if !may_be_cut(term) {
         return Ok(Vec::new());
     }
     let mut reached: Vec<Option<Reached>> = vec![None; n + 1];

@@ -4,5 +4,6 @@
 
 mod damage;
 mod oracle;
+mod parts;
 mod queries;
 mod support;

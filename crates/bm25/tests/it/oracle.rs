@@ -93,26 +93,26 @@ fn all(docs: &[Doc]) -> Vec<DocId> {
     docs.iter().map(|doc| DocId(doc.0)).collect()
 }
 
-fn words(max: usize) -> impl Strategy<Value = String> {
+pub(crate) fn words(max: usize) -> impl Strategy<Value = String> {
     // Letters side by side are pairs (`a b` is `ab`, too), and so are letters and digits.
     let word = prop_oneof![4 => "[ab]", 2 => "[c-f]", 1 => "[g-p]", 1 => "[ab]-?[12]", 1 => "abc"];
     prop::collection::vec(word, 0..max).prop_map(|words| words.join(" "))
 }
 
 fn corpus() -> impl Strategy<Value = Vec<Doc>> {
-    prop::collection::vec((1u32..4, words(4), words(20)), 0..40).prop_map(|docs| {
-        let mut last = 0;
-        docs.into_iter()
-            .map(|(gap, title, text)| {
-                last += gap;
-                (last, title, text)
-            })
-            .collect()
-    })
+    let doc = (words(4), words(20));
+    prop::collection::vec(doc, 0..40).prop_map(numbered)
+}
+
+/// Documents numbered from 0.
+fn numbered(docs: Vec<(String, String)>) -> Vec<Doc> {
+    let docs = (0..).zip(docs);
+    docs.map(|(doc, (title, text))| (doc, title, text))
+        .collect()
 }
 
 /// Words of a language whose compounds are cut, and compounds of them.
-fn german_words(max: usize) -> impl Strategy<Value = String> {
+pub(crate) fn german_words(max: usize) -> impl Strategy<Value = String> {
     let simple = || prop::sample::select(vec!["labor", "kühl", "schrank", "wohnung", "brand"]);
     let link = prop::sample::select(vec!["", "", "s", "en", "x"]);
     let compound = (simple(), link, simple()).prop_map(|(a, link, b)| [a, link, b].concat());
@@ -127,14 +127,10 @@ fn german_words(max: usize) -> impl Strategy<Value = String> {
 
 fn german_corpus() -> impl Strategy<Value = Vec<Doc>> {
     let doc = (german_words(3), german_words(12));
-    prop::collection::vec(doc, 0..20).prop_map(|docs| {
-        let docs = (0..).zip(docs);
-        docs.map(|(doc, (title, text))| (2 * doc, title, text))
-            .collect()
-    })
+    prop::collection::vec(doc, 0..20).prop_map(numbered)
 }
 
-fn settings() -> impl Strategy<Value = Bm25Config> {
+pub(crate) fn settings() -> impl Strategy<Value = Bm25Config> {
     let fields = prop_oneof![
         Just(plain()),
         (0.0f32..3.0, 0.1f32..3.0).prop_map(|(title, text)| weighted(title, text)),
@@ -164,8 +160,8 @@ proptest! {
                 prop_assert!((f64::from(score.value()) - expected).abs() <= 1e-6 * expected);
             }
             let ranking = sorted(&docs, &scores, |i| expected[i].is_some());
-            prop_assert_eq!(&index.search(query, docs.len() + 1).unwrap(), &ranking);
-            let shallow = index.search(query, depth).unwrap();
+            prop_assert_eq!(&index.search(query, docs.len() + 1, None).unwrap(), &ranking);
+            let shallow = index.search(query, depth, None).unwrap();
             prop_assert_eq!(&shallow[..], &ranking[..depth.min(ranking.len())]);
         }
     }
@@ -188,7 +184,7 @@ proptest! {
                 prop_assert!((f64::from(score.value()) - expected).abs() <= 1e-6 * expected);
             }
             let ranking = sorted(&docs, &scores, |i| expected[i].is_some());
-            let shallow = index.search(query, depth).unwrap();
+            let shallow = index.search(query, depth, None).unwrap();
             prop_assert_eq!(&shallow[..], &ranking[..depth.min(ranking.len())]);
             for (doc, score) in all(&docs).into_iter().zip(&scores) {
                 let terms = index.explain(query, doc).unwrap();
@@ -248,7 +244,7 @@ fn every_depth_of_a_large_index_is_the_head_of_the_sorted_scores() {
             for depth in [1, 2, 10, 100, 1000, 9000, usize::MAX] {
                 let expected = &ranking[..depth.min(ranking.len())];
                 assert_eq!(
-                    index.search(&query, depth).unwrap(),
+                    index.search(&query, depth, None).unwrap(),
                     expected,
                     "{query} {depth}"
                 );

@@ -40,7 +40,7 @@ pub(crate) fn build(dir: &Path, config: &Bm25Config, docs: &[Doc]) {
 pub(crate) fn index(config: &Bm25Config, docs: &[Doc]) -> (TempDir, Bm25Index) {
     let dir = tempfile::tempdir().unwrap();
     build(dir.path(), config, docs);
-    let index = Bm25Index::open(dir.path(), config).unwrap();
+    let index = Bm25Index::open_one(dir.path(), config).unwrap();
     (dir, index)
 }
 
@@ -81,17 +81,13 @@ impl Sequence {
     }
 }
 
-/// `n` documents with gaps between their numbers; some are empty.
+/// `n` documents; some are empty.
 pub(crate) fn large_corpus(n: u32) -> Vec<Doc> {
     let mut sequence = Sequence(7);
     (0..n)
         .map(|doc| {
             let (in_title, in_text) = (sequence.below(4), sequence.below(12));
-            (
-                3 * doc + 1,
-                sequence.words(in_title),
-                sequence.words(in_text),
-            )
+            (doc, sequence.words(in_title), sequence.words(in_text))
         })
         .collect()
 }

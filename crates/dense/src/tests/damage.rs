@@ -10,9 +10,9 @@ use treffer_disk::{BLOCK_BYTES, seal};
 use treffer_types::DocId;
 
 use super::{CONFIG, Random, build, passage, problems, write};
-use crate::{DenseIndex, Error};
+use crate::{DenseIndex, Error, Storage};
 
-const FILES: [&str; 4] = ["vectors.f32", "passages.u32", "graph.links", "checksums"];
+const FILES: [&str; 4] = ["vectors", "passages.u32", "graph.links", "checksums"];
 const N: usize = 24;
 
 fn index() -> TempDir {
@@ -21,10 +21,10 @@ fn index() -> TempDir {
 
 /// Opens an index and asks it everything.
 fn use_all(dir: &Path) -> Result<(), Error> {
-    let index = DenseIndex::open(dir)?;
+    let index = DenseIndex::open_dir(dir)?;
     let query = Random(1).vector(4);
-    index.exact(&query, N)?;
-    index.search(&query, 5, N - 1)?;
+    index.exact(&query, N, None)?;
+    index.search(&query, 5, N - 1, None)?;
     index.score(&query, &[passage(3)])?;
     index.score_docs(&query, &[DocId(1)])?;
     index.passages_of(DocId(2))?;
@@ -49,7 +49,7 @@ fn every_flipped_byte_is_noticed() {
             bytes[at] ^= 1 << (at % 8);
             let error = use_with(dir.path(), &path, &bytes);
             assert!(error.is_some(), "{name} with byte {at} changed was read");
-            if let Ok(index) = DenseIndex::open(dir.path()) {
+            if let Ok(index) = DenseIndex::open_dir(dir.path()) {
                 assert!(!problems(&index).is_empty());
             }
         }
@@ -62,20 +62,20 @@ fn damage_is_found_by_what_touches_it_and_by_verifying() {
     let mut random = Random(23);
     let vectors = random.vectors(2000, 64);
     let (dir, _) = build(&vectors);
-    let path = dir.path().join("vectors.f32");
+    let path = dir.path().join("vectors");
     let mut bytes = fs::read(&path).unwrap();
     let at = bytes.len() - 5;
     assert!(at > 4 * BLOCK_BYTES);
     bytes[at] ^= 0x10;
     fs::write(&path, bytes).unwrap();
-    let index = DenseIndex::open(dir.path()).unwrap();
+    let index = DenseIndex::open_dir(dir.path()).unwrap();
     let first = index.score(&vectors[0], &[passage(0)]).unwrap();
     assert!(first[0].value() > 0.99);
     assert!(index.score(&vectors[0], &[passage(1999)]).is_err());
-    assert!(index.exact(&vectors[0], 1).is_err());
-    assert!(index.search(&vectors[1999], 5, 50).is_err());
+    assert!(index.exact(&vectors[0], 1, None).is_err());
+    assert!(index.search(&vectors[1999], 5, 50, None).is_err());
     let found = problems(&index);
-    assert!(found.len() == 1 && found[0].starts_with("vectors.f32: the checksum"));
+    assert!(found.len() == 1 && found[0].starts_with("vectors: the checksum"));
 }
 
 #[test]
@@ -87,10 +87,13 @@ fn every_truncation_and_addition_is_noticed_when_opening() {
         let step = whole.len() / 50 + 1;
         for end in (0..whole.len()).step_by(step).chain([whole.len() - 1]) {
             fs::write(&path, &whole[..end]).unwrap();
-            assert!(DenseIndex::open(dir.path()).is_err(), "{name} cut at {end}");
+            assert!(
+                DenseIndex::open_dir(dir.path()).is_err(),
+                "{name} cut at {end}"
+            );
         }
         fs::write(&path, [&whole[..], b"\n"].concat()).unwrap();
-        assert!(DenseIndex::open(dir.path()).is_err(), "{name}");
+        assert!(DenseIndex::open_dir(dir.path()).is_err(), "{name}");
         fs::write(&path, &whole).unwrap();
     }
 }
@@ -100,13 +103,13 @@ fn a_missing_file_is_named() {
     for name in FILES {
         let dir = index();
         fs::remove_file(dir.path().join(name)).unwrap();
-        let error = DenseIndex::open(dir.path()).unwrap_err();
+        let error = DenseIndex::open_dir(dir.path()).unwrap_err();
         assert!(matches!(&error, Error::Missing { file, .. } if file == name));
         assert!(error.to_string().contains("build the index again"));
     }
     let nowhere = PathBuf::from("no/such/directory");
     assert!(matches!(
-        DenseIndex::open(&nowhere),
+        DenseIndex::open_dir(&nowhere),
         Err(Error::Missing { .. })
     ));
 }
@@ -114,7 +117,7 @@ fn a_missing_file_is_named() {
 #[test]
 fn a_file_of_another_index_is_noticed() {
     let [first, second] = [21, 22].map(|seed| build(&Random(seed).vectors(N, 4)).0);
-    for name in ["vectors.f32", "graph.links"] {
+    for name in ["vectors", "graph.links"] {
         let path = second.path().join(name);
         let own = fs::read(&path).unwrap();
         let foreign = fs::read(first.path().join(name)).unwrap();
@@ -155,7 +158,7 @@ fn sealed_nonsense_causes_no_panic() {
                 fs::write(&path, &bytes).unwrap();
                 seal(dir.path()).unwrap();
                 let _ = use_all(dir.path());
-                if let Ok(index) = DenseIndex::open(dir.path()) {
+                if let Ok(index) = DenseIndex::open_dir(dir.path()) {
                     let _ = problems(&index);
                 }
             }
@@ -168,7 +171,7 @@ fn sealed_nonsense_causes_no_panic() {
 fn a_complete_check_finds_sealed_nonsense() {
     let dir = index();
     for (name, at, flip, reason) in [
-        ("vectors.f32", 64 + 3, 0x01, "has the length"),
+        ("vectors", 64 + 3, 0x01, "has the length"),
         ("passages.u32", 16 + 8 * 5, 0x80, "is out of order"),
     ] {
         let path = dir.path().join(name);
@@ -177,7 +180,7 @@ fn a_complete_check_finds_sealed_nonsense() {
         bytes[at] ^= flip;
         fs::write(&path, &bytes).unwrap();
         seal(dir.path()).unwrap();
-        let found = problems(&DenseIndex::open(dir.path()).unwrap());
+        let found = problems(&DenseIndex::open_dir(dir.path()).unwrap());
         assert!(
             found.iter().any(|problem| problem.contains(reason)),
             "{found:?}"
@@ -191,10 +194,12 @@ fn a_directory_that_cannot_be_written_gives_the_reason() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, b"").unwrap();
-    let error = crate::DenseWriter::create(&file, 4, &CONFIG).unwrap_err();
+    let error = crate::DenseWriter::create(&file, 4, &CONFIG, Storage::F32).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
     fs::create_dir(dir.path().join("graph.links")).unwrap();
-    let mut writer = crate::DenseWriter::create(dir.path(), 4, &CONFIG).unwrap();
+    let mut writer = crate::DenseWriter::create(dir.path(), 4, &CONFIG, Storage::F32)
+        .unwrap()
+        .graph_from(1);
     writer.add(passage(0), &Random(1).vector(4)).unwrap();
     let error = writer.finish(&treffer_types::NoProgress).unwrap_err();
     assert!(error.to_string().contains("graph.links"), "{error}");
@@ -203,11 +208,11 @@ fn a_directory_that_cannot_be_written_gives_the_reason() {
 #[test]
 fn what_an_unfinished_build_left_is_written_over() {
     let dir = tempfile::tempdir().unwrap();
-    for name in ["vectors.f32", "graph.links"] {
+    for name in ["vectors", "graph.links"] {
         fs::write(dir.path().join(name), b"left over").unwrap();
     }
     write(dir.path(), &Random(2).vectors(N, 4), &CONFIG);
-    assert_eq!(DenseIndex::open(dir.path()).unwrap().len(), N);
+    assert_eq!(DenseIndex::open_dir(dir.path()).unwrap().len(), N);
 }
 
 /// Linux has a file on which every write finds the disk full.
@@ -217,7 +222,9 @@ fn a_full_disk_is_an_error_with_its_cause_and_leaves_no_index() {
     for name in &FILES[..3] {
         let dir = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("/dev/full", dir.path().join(name)).unwrap();
-        let mut writer = crate::DenseWriter::create(dir.path(), 4, &CONFIG).unwrap();
+        let mut writer = crate::DenseWriter::create(dir.path(), 4, &CONFIG, Storage::F32)
+            .unwrap()
+            .graph_from(1);
         for (i, vector) in Random(3).vectors(N, 4).iter().enumerate() {
             writer.add(passage(i), vector).unwrap();
         }
@@ -227,14 +234,14 @@ fn a_full_disk_is_an_error_with_its_cause_and_leaves_no_index() {
             source.contains("No space left"),
             "{name}: {error}: {source}"
         );
-        assert!(DenseIndex::open(dir.path()).is_err());
+        assert!(DenseIndex::open_dir(dir.path()).is_err());
     }
 }
 
 #[test]
 fn whatever_operation_fails_there_is_no_index_or_a_whole_one() {
     let fill = |dir: &Path| {
-        let mut writer = crate::DenseWriter::create(dir, 4, &CONFIG)?;
+        let mut writer = crate::DenseWriter::create(dir, 4, &CONFIG, Storage::F32)?.graph_from(1);
         for (i, vector) in Random(4).vectors(N, 4).iter().enumerate() {
             writer.add(passage(i), vector)?;
         }
@@ -253,7 +260,7 @@ fn whatever_operation_fails_there_is_no_index_or_a_whole_one() {
         let error = fill(dir.path()).unwrap_err();
         drop(scope);
         assert!(matches!(error, Error::Io { .. }), "{error}");
-        match DenseIndex::open(dir.path()) {
+        match DenseIndex::open_dir(dir.path()) {
             Err(Error::Missing { .. }) => {}
             // All that failed was to make the seal's name durable.
             Ok(index) => assert_eq!(problems(&index), [""; 0]),

@@ -11,12 +11,13 @@ use crate::build::{freeze, insert_all};
 use crate::graph::Graph;
 use crate::layers::Layers;
 use crate::repair::{connect, reachable};
-use crate::search::{Links, near};
-use crate::vectors::{Vectors, distance};
-use crate::{DenseIndex, GraphConfig, Owner};
+use crate::search::{Links, Near, near, near_from};
+use crate::storage::Query;
+use crate::vectors::Vectors;
+use crate::{DenseIndex, Error, GraphConfig, Owner, Storage};
 
 fn rows(vectors: &[Vec<f32>]) -> Arc<Vectors> {
-    let mut rows = Vectors::new(vectors[0].len());
+    let mut rows = Vectors::new(vectors[0].len(), Storage::F32);
     for vector in vectors {
         rows.push(Owner::Query, vector).unwrap();
     }
@@ -49,13 +50,33 @@ fn compare(vectors: &[Vec<f32>], queries: &[Vec<f32>], config: &GraphConfig) {
                 .iter()
                 .map(|found| found.d_id as u32)
                 .collect();
-            let away = |row| Ok(distance(query, rows.row(row)));
-            for found in [near(&layers, ef, away), near(&graph, ef, away)] {
+            let prepared = Query::new(query, Storage::F32);
+            let away = |row| Ok(prepared.distance(rows.coarse(row)));
+            for found in [as_library(&layers, ef, away), as_library(&graph, ef, away)] {
                 let found: Vec<u32> = found.unwrap().iter().map(|near| near.row).collect();
                 assert_eq!(found, expected);
             }
         }
     }
+}
+
+/// A search as the library makes it, with one step in each upper layer.
+fn as_library(
+    graph: &impl Links,
+    ef: usize,
+    away: impl Fn(u32) -> Result<f32, Error>,
+) -> Result<Vec<Near>, Error> {
+    let mut start = graph.entry();
+    for layer in (1..=graph.top()).rev() {
+        let mut nearest = away(start)?;
+        let from = start;
+        for &row in graph.links(layer, from)? {
+            if away(row)? < nearest {
+                (nearest, start) = (away(row)?, row);
+            }
+        }
+    }
+    near_from(graph, 0, &[start], ef, away)
 }
 
 #[test]
@@ -119,7 +140,7 @@ fn vectors_that_the_library_leaves_out_of_reach_are_found() {
     assert_eq!(lost(&layers), 0);
     // In order by distance, each once, and not without bound.
     for (row, links) in layers.bottom.iter().enumerate() {
-        let away = |link: &u32| distance(rows.row(row as u32), rows.row(*link));
+        let away = |link: &u32| rows.distance(row as u32, *link);
         assert!(links.is_sorted_by(|a, b| away(a) <= away(b)));
         let distinct: std::collections::BTreeSet<_> = links.iter().collect();
         assert_eq!(distinct.len(), links.len());
@@ -144,7 +165,7 @@ fn a_search_for_a_vector_that_was_out_of_reach_finds_it() {
     connect(&mut after, &rows, &config).unwrap();
     let found = |layers: &Layers| {
         let finds = |row: u32| {
-            let away = |other| Ok(distance(rows.row(row), rows.row(other)));
+            let away = |other| Ok(rows.distance(row, other));
             near(layers, 50, away).unwrap()[0].row == row
         };
         lost.iter().filter(|&&row| finds(row)).count()
@@ -158,7 +179,10 @@ fn a_search_for_a_vector_that_was_out_of_reach_finds_it() {
 
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &vectors, &config);
-    assert_eq!(problems(&DenseIndex::open(dir.path()).unwrap()), [""; 0]);
+    assert_eq!(
+        problems(&DenseIndex::open_dir(dir.path()).unwrap()),
+        [""; 0]
+    );
 }
 
 /// Two rows lead to each other and to the rest, but nothing leads to them.
@@ -193,7 +217,7 @@ fn verifying_counts_what_cannot_be_reached() {
     };
     layers.write(dir.path(), &CONFIG).unwrap();
     seal(dir.path()).unwrap();
-    let index = DenseIndex::open(dir.path()).unwrap();
+    let index = DenseIndex::open_dir(dir.path()).unwrap();
     assert_eq!(
         problems(&index),
         ["graph.links: no links lead to 10 of 20 vectors"]
@@ -226,11 +250,14 @@ fn a_link_that_leads_nowhere_is_an_error_where_it_is_met() {
         };
         layers.write(dir.path(), &CONFIG).unwrap();
         seal(dir.path()).unwrap();
-        let index = DenseIndex::open(dir.path()).unwrap();
-        let error = index.search(&vectors[7], 5, 15).unwrap_err().to_string();
+        let index = DenseIndex::open_dir(dir.path()).unwrap();
+        let error = index
+            .search(&vectors[7], 5, 15, None)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains(message), "{error}");
         let found = problems(&index);
         assert!(found.len() == 1 && found[0].contains(message), "{found:?}");
-        assert!(index.exact(&vectors[5], 5).is_ok());
+        assert!(index.exact(&vectors[5], 5, None).is_ok());
     }
 }

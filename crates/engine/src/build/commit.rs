@@ -1,38 +1,45 @@
-//! The folder in which a segment is built, and the commit.
+//! The folder of an index that is being written, and the commit.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use fixedbitset::FixedBitSet;
 use treffer_disk::{
     Lock, create_dir_durably, is_temporary_of, remove_dir_if_there, rename_durably, write_durably,
 };
 
 use crate::check::error_chain;
-use crate::config::{Blueprint, Config};
+use crate::deleted;
 use crate::error::Error;
 use crate::manifest::{
-    BuiltSettings, FORMAT, LOCK, MANIFEST, Manifest, Models, Parts, SETTINGS, Segment,
-    is_generation, is_lock, is_manifest, is_segment_name, segment_name,
+    LOCK, MANIFEST, Manifest, SETTINGS, is_deleted_name, is_generation, is_lock, is_manifest,
+    is_segment_name, part_of, segment_name,
 };
 use crate::settings_file::lock;
 
-/// What names of folders begin with in which segments are built.
+/// What names of folders begin with in which a generation is built.
 const BUILDING: &str = ".building-";
 
-/// The folder of an index, locked against other writers, and the place in it where
-/// the next segment is built. Dropping it before the commit removes what was built.
+/// Name of the folder in which a new segment is built, where the generation is.
+pub(super) const NEW_SEGMENT: &str = "segment";
+
+/// The folder of an index, locked against other writers, and the place in it where the next
+/// generation is built. Dropping it removes what was built and not committed.
 pub(super) struct Workplace {
     dir: PathBuf,
+    /// The next to be committed.
     generation: u64,
+    /// Whether there was no such folder before, and nothing was committed to it yet.
     made_dir: bool,
-    committed: bool,
     /// Released when this is dropped.
     _lock: Lock,
 }
 
 impl Workplace {
-    /// Locks the folder, which is created if it is missing, and derives the new generation
-    /// from the index that it holds, if any.
+    /// Locks the folder for an index from nothing. It is created if it is missing; the new
+    /// generation is derived from the index that it holds, if any.
     ///
     /// # Errors
     /// If the folder holds files that are not an index, another process is writing it, or it
@@ -52,19 +59,56 @@ impl Workplace {
             dir: dir.into(),
             generation: 0,
             made_dir,
-            committed: false,
             _lock: lock,
         };
         // Under the lock; otherwise another writer could commit in between.
         workplace.generation = next_generation(dir, replace)?;
-        let building = workplace.building();
-        // The process that left one behind no longer holds the lock, so it is abandoned.
-        remove_dir_if_there(&building)?;
-        create_dir_durably(&building)?;
         Ok(workplace)
     }
 
-    /// Where the segment is built.
+    /// Locks the folder of an index that is to be changed, and reads its manifest. Removes what
+    /// interrupted writers left.
+    ///
+    /// # Errors
+    /// If it holds no index, the manifest is damaged or of another format, or another process is
+    /// writing it.
+    pub(super) fn enter_index(dir: &Path) -> Result<(Self, Manifest), Error> {
+        Manifest::read(dir)?; // a lock file would make a folder that is no index look like one
+        let lock = lock(dir)?;
+        let manifest = Manifest::read(dir)?;
+        let workplace = Workplace {
+            dir: dir.into(),
+            generation: manifest.generation + 1,
+            made_dir: false,
+            _lock: lock,
+        };
+        remove_left_over(dir, &manifest);
+        Ok((workplace, manifest))
+    }
+
+    /// The folder of the index.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The generation that the next commit makes.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// An empty folder in which the next generation is built.
+    ///
+    /// # Errors
+    /// If it cannot be created.
+    pub(super) fn begin(&self) -> Result<PathBuf, Error> {
+        let building = self.building();
+        // The process that left one behind no longer holds the lock, so it is abandoned.
+        remove_dir_if_there(&building)?;
+        create_dir_durably(&building)?;
+        Ok(building)
+    }
+
+    /// Where the next generation is built.
     pub(super) fn building(&self) -> PathBuf {
         self.dir.join(format!("{BUILDING}{}", self.generation))
     }
@@ -81,7 +125,7 @@ pub(super) fn refuse_foreign(dir: &Path) -> Result<(), Error> {
     Err(Error::ForeignFolder { path: dir.into() })
 }
 
-/// The generation that a build into `dir` commits.
+/// The generation that a build from nothing into `dir` commits.
 pub(super) fn next_generation(dir: &Path, replace: bool) -> Result<u64, Error> {
     match Manifest::read(dir) {
         Ok(manifest) if !replace => Err(Error::IndexExists {
@@ -108,67 +152,60 @@ fn remove_new(dir: &Path) {
 
 impl Drop for Workplace {
     fn drop(&mut self) {
-        // Nothing can be done about a failure here; the next build cleans up.
-        if !self.committed {
-            if self.generation > 0 {
-                let _ = fs::remove_dir_all(self.building());
-            }
-            if self.made_dir {
-                remove_new(&self.dir);
-            }
+        // Nothing can be done about a failure here; the next writer cleans up.
+        if self.generation > 0 {
+            let _ = fs::remove_dir_all(self.building());
+        }
+        if self.made_dir {
+            remove_new(&self.dir);
         }
     }
 }
 
-/// What a finished segment needs to become the index.
-pub(super) struct Commit<'a> {
-    pub(super) workplace: Workplace,
-    pub(super) config: &'a Config,
-    pub(super) blueprint: Blueprint,
-    pub(super) models: Models,
-    pub(super) documents: u32,
-    pub(super) passages: u32,
-    pub(super) parts: Parts,
+/// A folder that a commit puts in its place.
+pub(super) struct Move {
+    /// Its name where the generation is built.
+    pub(super) from: String,
+    /// The names of folders that lead to its place in the index.
+    pub(super) to: Vec<String>,
 }
 
-/// An index that was committed.
+/// What a generation consists of, when everything that is new is built.
+pub(super) struct Commit<'a> {
+    /// Complete but for the generation and the record of deleted documents.
+    pub(super) manifest: Manifest,
+    /// The deleted documents of each segment.
+    pub(super) deleted: &'a [Option<Arc<FixedBitSet>>],
+    pub(super) moves: Vec<Move>,
+    /// Whether `treffer.toml` is written anew, with the settings of the manifest.
+    pub(super) writes_settings: bool,
+}
+
+/// A generation that was committed.
 pub(super) struct Committed {
-    /// Its size.
-    pub(super) bytes: u64,
+    pub(super) manifest: Manifest,
     /// What failed after the commit, which stands.
     pub(super) warnings: Vec<String>,
 }
 
-impl Commit<'_> {
-    /// Names the segment and writes the manifest, which is the commit; then writes the settings
-    /// and removes what the new index replaces.
-    pub(super) fn run(mut self) -> Result<Committed, Error> {
-        let dir = self.workplace.dir.clone();
-        let generation = self.workplace.generation;
-        let name = segment_name(generation);
-        let settings = self.config.settings(generation).to_toml();
-        let manifest = Manifest {
-            format: FORMAT,
-            written_by: concat!("treffer ", env!("CARGO_PKG_VERSION")).into(),
-            generation,
-            blueprint: self.blueprint,
-            models: self.models,
-            settings: BuiltSettings {
-                generation,
-                toml: settings.clone(),
-            },
-            segments: vec![Segment {
-                name: name.clone(),
-                first_doc: 0,
-                documents: self.documents,
-                passages: self.passages,
-                parts: self.parts,
-            }],
-        };
-        let place = dir.join(&name);
-        remove_dir_if_there(&place)?; // left by a commit that died before its manifest
-        let placed = rename_durably(&self.workplace.building(), &place).map_err(Error::from);
+impl Workplace {
+    /// Puts what was built in its place and writes the manifest, which is the commit; then writes
+    /// the settings and removes what the new generation does without.
+    ///
+    /// # Errors
+    /// If something cannot be written: the generation before is still in force.
+    pub(super) fn commit(&mut self, commit: Commit<'_>) -> Result<Committed, Error> {
+        let Commit {
+            mut manifest,
+            deleted,
+            moves,
+            writes_settings,
+        } = commit;
+        let dir = self.dir.clone();
+        manifest.generation = self.generation;
+        manifest.deleted = deleted::write(&dir, self.generation, deleted)?;
         let mut warnings = Vec::new();
+        let placed = self.place(&moves);
         match placed.and_then(|()| manifest.write(&dir)) {
             Ok(()) => {}
             // The manifest may be in place although making its name durable failed.
@@ -179,42 +216,84 @@ impl Commit<'_> {
                 ));
             }
             Err(error) => {
-                // What is no index can be removed; the error at hand matters more than a
-                // failure to. A manifest that cannot be read may name the segment.
-                if !dir.join(MANIFEST).exists() || Manifest::read(&dir).is_ok() {
-                    let _ = fs::remove_dir_all(&place);
+                match Manifest::read(&dir) {
+                    Ok(in_force) => remove_left_over(&dir, &in_force),
+                    // What is no index can be removed; a manifest that cannot be read may name
+                    // anything.
+                    Err(_) if !dir.join(MANIFEST).exists() => {
+                        for at in &moves {
+                            let _ = fs::remove_dir_all(place(&dir, at));
+                        }
+                    }
+                    Err(_) => {}
                 }
                 return Err(error);
             }
         }
-        self.workplace.committed = true;
-        if let Err(error) = write_durably(&dir.join(SETTINGS), settings.as_bytes()) {
+        self.made_dir = false;
+        let settings = manifest.settings.toml.as_bytes();
+        if writes_settings && let Err(error) = write_durably(&dir.join(SETTINGS), settings) {
             warnings.push(format!(
                 "the settings are in the manifest alone and cannot be edited: {}",
                 error_chain(&error)
             ));
         }
-        remove_left_over(&dir, &name);
-        Ok(Committed {
-            bytes: manifest.n_bytes(),
-            warnings,
-        })
+        self.generation += 1;
+        remove_left_over(&dir, &manifest);
+        Ok(Committed { manifest, warnings })
+    }
+
+    fn place(&self, moves: &[Move]) -> Result<(), Error> {
+        for at in moves {
+            let to = place(&self.dir, at);
+            remove_dir_if_there(&to)?; // left by a commit that died before its manifest
+            rename_durably(&self.building().join(&at.from), &to)?;
+        }
+        Ok(())
     }
 }
 
-/// Removes what the manifest no longer names, and what interrupted writers left. A failure
-/// leaves unused files, which the next build removes.
-fn remove_left_over(dir: &Path, keep: &str) {
+fn place(dir: &Path, at: &Move) -> PathBuf {
+    at.to.iter().fold(dir.to_owned(), |path, name| path.join(name))
+}
+
+/// Removes what the manifest does not name, and what interrupted writers left. A failure
+/// leaves unused files, which the next writer removes.
+pub(super) fn remove_left_over(dir: &Path, manifest: &Manifest) {
+    let mut kept: HashSet<&str> = manifest.segments.iter().map(|one| one.name.as_str()).collect();
+    kept.extend(manifest.deleted.iter().map(|record| record.file.as_str()));
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| *name != keep) else {
+        let Some(name) = name.to_str().filter(|name| !kept.contains(name)) else {
             continue;
         };
         let building = name.strip_prefix(BUILDING).is_some_and(is_generation);
         if building || is_segment_name(name) {
             let _ = fs::remove_dir_all(entry.path());
-        } else if is_temporary_of(name, MANIFEST) || is_temporary_of(name, SETTINGS) {
+        } else if is_deleted_name(name)
+            || is_temporary_of(name, MANIFEST)
+            || is_temporary_of(name, SETTINGS)
+            || is_temporary_of_deleted(name)
+        {
             let _ = fs::remove_file(entry.path());
         }
     }
+    for segment in &manifest.segments {
+        let folder = dir.join(&segment.name);
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            // A part that was written anew has another folder.
+            let is_old = |name: &str| {
+                !segment.parts.contains_key(name) && segment.part(part_of(name)).is_some()
+            };
+            if name.to_str().is_some_and(is_old) {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+}
+
+fn is_temporary_of_deleted(name: &str) -> bool {
+    let target = name.strip_prefix('.').and_then(|rest| rest.split('.').next());
+    target.is_some_and(|target| is_deleted_name(target) && is_temporary_of(name, target))
 }

@@ -1,9 +1,11 @@
 //! The second step of a build: every passage of the stored documents through the bi-encoder.
 
+use std::collections::HashMap;
+use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 
 use treffer_bm25::Bm25Index;
-use treffer_dense::{DenseWriter, Error as DenseError};
+use treffer_dense::{DenseIndex, DenseWriter, Error as DenseError};
 use treffer_disk::SealRecord;
 use treffer_store::Store;
 use treffer_types::{DocId, Embedder, Language, PassageId, Progress};
@@ -24,27 +26,73 @@ pub(super) struct Cut {
     pub(super) tokens: u64,
 }
 
-/// From the store to the vectors and their graph.
+impl AddAssign for Cut {
+    fn add_assign(&mut self, other: Self) {
+        self.passages += other.passages;
+        self.tokens += other.tokens;
+    }
+}
+
+/// From the store of a new segment to its vectors and their graph.
 pub(super) struct DenseEncoding<'a> {
-    /// Where the segment is being built.
-    pub(super) building: &'a Path,
+    /// Where the segment is built.
+    pub(super) segment: &'a Path,
     pub(super) blueprint: &'a Blueprint,
     pub(super) dense: &'a DenseConfig,
+    pub(super) embedder: &'a dyn Embedder,
+    /// What takes the languages out of vectors, if the configuration says so.
+    pub(super) shift: Option<&'a LanguageShift>,
+    /// Documents whose text is that of a document of the index before.
+    pub(super) same_texts: &'a SameTexts<'a>,
     pub(super) progress: &'a dyn Progress,
 }
 
-/// A passage to be encoded.
+/// Documents of a new segment whose text has vectors already.
+pub(super) struct SameTexts<'a> {
+    /// By their numbers in the segment, the documents of the index before.
+    pub(super) docs: &'a HashMap<DocId, DocId>,
+    /// Their vectors; `None` if there are no such documents.
+    pub(super) index: Option<&'a DenseIndex>,
+}
+
+impl SameTexts<'_> {
+    /// The vectors of a document's passages, if they are all there.
+    fn vectors(&self, doc: DocId, n_passages: usize) -> Result<Option<Vec<Vec<f32>>>, Error> {
+        let (Some(old), Some(index)) = (self.docs.get(&doc), self.index) else {
+            return Ok(None);
+        };
+        let failed = || part("read", "dense part", Path::new(parts::DENSE));
+        let passages = index.passages_of(*old).map_err(failed())?;
+        if passages.len() != n_passages {
+            return Ok(None);
+        }
+        let mut vectors = Vec::with_capacity(n_passages);
+        for passage in passages {
+            match index.vector(passage).map_err(failed())? {
+                Some(vector) => vectors.push(vector),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(vectors))
+    }
+}
+
+/// What waits to be written, in the order of passages: a vector that is there, or a text.
 struct Input {
     id: PassageId,
-    text: String,
+    content: Content,
     language: Option<Language>,
 }
 
-/// The languages of documents, and what takes them out of vectors.
+enum Content {
+    Text(String),
+    Vector(Vec<f32>),
+}
+
+/// The languages of the documents of a new segment.
 struct Languages {
     bm25: Bm25Index,
     unit: Unit,
-    shift: LanguageShift,
     dir: PathBuf,
 }
 
@@ -61,118 +109,124 @@ impl Languages {
 }
 
 impl DenseEncoding<'_> {
-    /// Encodes every passage and builds the graph. Returns what was cut, and the seal of the
-    /// part.
-    pub(super) fn encode(&self, embedder: &dyn Embedder) -> Result<(Cut, SealRecord), Error> {
-        let store_dir = self.building.join(parts::STORE);
-        let store = Store::open(&store_dir).map_err(part("open", "store", &store_dir))?;
-        let dir = self.building.join(parts::DENSE);
-        let mut writer = DenseWriter::create(&dir, embedder.dimension(), &self.dense.graph)
+    /// Encodes every passage that has no vector and builds the graph. Returns what was cut, and
+    /// the seal of the part.
+    pub(super) fn encode(&self) -> Result<(Cut, SealRecord), Error> {
+        let store_dir = self.segment.join(parts::STORE);
+        let store = Store::open_folder(&store_dir).map_err(part("open", "store", &store_dir))?;
+        let dir = self.segment.join(parts::DENSE);
+        let DenseConfig { graph, storage, .. } = self.dense;
+        let mut writer = DenseWriter::create(&dir, self.embedder.dimension(), graph, *storage)
             .map_err(part("create", "dense part", &dir))?;
-        let languages = self.languages(embedder)?;
+        let languages = self.languages()?;
         let mut cut = Cut::default();
-        let n_passages = store.n_passages();
-        let n_passages = n_passages.map_err(part("read", "store", &store_dir))?;
         self.progress
-            .begin("encoding", Some(n_passages.into()), "passages");
+            .begin("encoding", Some(store.n_passages().into()), "passages");
         let mut row = 0;
         let mut batch = Vec::with_capacity(ENCODED_AT_ONCE);
-        for doc in (0..store.len() as u32).map(DocId) {
+        for doc in store.live_docs() {
             let split = store.split_document(doc);
             let (document, passages) = split.map_err(part("read", "store", &store_dir))?;
-            for (passage, number) in passages.iter().zip(0..) {
-                let id = PassageId {
-                    doc,
-                    passage: number,
-                };
+            let mut vectors = self.same_texts.vectors(doc, passages.len())?;
+            for (number, passage) in passages.iter().enumerate() {
                 let by = |languages: &Languages| languages.of(doc, row);
+                let vector = vectors.as_mut().map(|vectors| std::mem::take(&mut vectors[number]));
                 batch.push(Input {
-                    id,
-                    text: passage.full_text(&document.text),
+                    id: PassageId {
+                        doc,
+                        passage: number as u32,
+                    },
+                    content: match vector {
+                        Some(vector) => Content::Vector(vector),
+                        None => Content::Text(passage.full_text(&document.text)),
+                    },
                     language: languages.as_ref().map(by).transpose()?.flatten(),
                 });
                 row += 1;
                 if batch.len() == ENCODED_AT_ONCE {
-                    self.encode_batch(
-                        embedder,
-                        &mut batch,
-                        languages.as_ref(),
-                        &mut writer,
-                        &mut cut,
-                    )?;
+                    self.write_batch(&mut batch, &mut writer, &mut cut)?;
                 }
             }
         }
-        self.encode_batch(
-            embedder,
-            &mut batch,
-            languages.as_ref(),
-            &mut writer,
-            &mut cut,
-        )?;
+        self.write_batch(&mut batch, &mut writer, &mut cut)?;
         self.progress.end();
-        let seal = writer.finish(self.progress).map_err(|error| match error {
-            DenseError::Cancelled => Error::Cancelled,
-            error => part("finish", "dense part", &dir)(error),
-        })?;
-        stop_if_asked(self.progress)?;
+        let seal = finish(writer, &dir, self.progress)?;
         Ok((cut, seal))
     }
 
-    /// What takes the languages out of vectors, if the configuration says so.
-    fn languages(&self, embedder: &dyn Embedder) -> Result<Option<Languages>, Error> {
-        if self.dense.language_shift == 0.0 {
+    fn languages(&self) -> Result<Option<Languages>, Error> {
+        if self.shift.is_none() {
             return Ok(None);
         }
-        let dir = self.building.join(parts::BM25);
-        let bm25 = Bm25Index::open(&dir, &self.blueprint.bm25);
-        let shift = LanguageShift::measure(embedder, self.dense.language_shift);
+        let dir = self.segment.join(parts::BM25);
+        let bm25 = Bm25Index::open_one(&dir, &self.blueprint.bm25);
         Ok(Some(Languages {
             bm25: bm25.map_err(part("open", "BM25 part", &dir))?,
             unit: self.blueprint.bm25_unit(),
-            shift: shift.map_err(|source| Error::Model {
-                action: "run",
-                name: embedder.spec().name.clone(),
-                source,
-            })?,
             dir,
         }))
     }
 
-    /// Encodes the texts of a batch, which is empty afterwards.
-    fn encode_batch(
+    /// Encodes the texts of a batch and writes all its vectors. It is empty afterwards.
+    fn write_batch(
         &self,
-        embedder: &dyn Embedder,
         batch: &mut Vec<Input>,
-        languages: Option<&Languages>,
         writer: &mut DenseWriter,
         cut: &mut Cut,
     ) -> Result<(), Error> {
-        if batch.is_empty() {
-            return Ok(());
-        }
-        let texts: Vec<&str> = batch.iter().map(|input| input.text.as_str()).collect();
-        let embeddings = embedder
-            .embed_passages(&texts)
-            .map_err(|source| Error::Model {
+        let texts = batch.iter().filter_map(|input| match &input.content {
+            Content::Text(text) => Some(text.as_str()),
+            Content::Vector(_) => None,
+        });
+        let texts: Vec<&str> = texts.collect();
+        let mut embeddings = Vec::new();
+        if !texts.is_empty() {
+            let embedded = self.embedder.embed_passages(&texts);
+            embeddings = embedded.map_err(|source| Error::Model {
                 action: "run",
-                name: embedder.spec().name.clone(),
+                name: self.embedder.spec().name.clone(),
                 source,
             })?;
-        for (input, mut embedding) in batch.iter().zip(embeddings) {
-            if let Some(languages) = languages {
-                languages.shift.apply(&mut embedding.vector, input.language);
-            }
-            cut.passages += u32::from(embedding.tokens_cut > 0);
-            cut.tokens += u64::from(embedding.tokens_cut);
-            writer.add(input.id, &embedding.vector).map_err(part(
-                "write",
-                "dense part",
-                self.building,
-            ))?;
         }
-        self.progress.advance(batch.len() as u64);
-        batch.clear();
+        let n = batch.len();
+        let mut embeddings = embeddings.into_iter();
+        for input in batch.drain(..) {
+            let vector = match input.content {
+                Content::Vector(vector) => vector,
+                Content::Text(_) => {
+                    let Some(mut embedding) = embeddings.next() else {
+                        return Err(Error::Model {
+                            action: "run",
+                            name: self.embedder.spec().name.clone(),
+                            source: "it returned fewer vectors than it was given texts".into(),
+                        });
+                    };
+                    if let Some(shift) = self.shift {
+                        shift.apply(&mut embedding.vector, input.language);
+                    }
+                    cut.passages += u32::from(embedding.tokens_cut > 0);
+                    cut.tokens += u64::from(embedding.tokens_cut);
+                    embedding.vector
+                }
+            };
+            let added = writer.add(input.id, &vector);
+            added.map_err(part("write", "dense part", self.segment))?;
+        }
+        self.progress.advance(n as u64);
         stop_if_asked(self.progress)
     }
+}
+
+/// Builds the graph and seals the part.
+pub(super) fn finish(
+    writer: DenseWriter,
+    dir: &Path,
+    progress: &dyn Progress,
+) -> Result<SealRecord, Error> {
+    let seal = writer.finish(progress).map_err(|error| match error {
+        DenseError::Cancelled => Error::Cancelled,
+        error => part("finish", "dense part", dir)(error),
+    })?;
+    stop_if_asked(progress)?;
+    Ok(seal)
 }

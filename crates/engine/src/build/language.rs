@@ -36,27 +36,40 @@ impl RecordLanguages {
         }
     }
 
-    /// The language that the record names, if it does.
+    /// The language that the record names, if it does. What names none is counted.
     pub(super) fn of(&mut self, document: &Document) -> Option<Language> {
+        match self.tag(document)? {
+            (LanguageTag::Language(language), _) => Some(language),
+            (LanguageTag::Undetermined, _) => None,
+            (LanguageTag::Invalid, value) => {
+                let first = (document.id.clone(), value.to_string());
+                self.unread.records += 1;
+                self.unread.first.get_or_insert(first);
+                None
+            }
+        }
+    }
+
+    /// The language that the record names, if it does.
+    pub(super) fn named(&self, document: &Document) -> Option<Language> {
+        match self.tag(document)? {
+            (LanguageTag::Language(language), _) => Some(language),
+            (LanguageTag::Undetermined | LanguageTag::Invalid, _) => None,
+        }
+    }
+
+    fn tag<'a>(&self, document: &'a Document) -> Option<(LanguageTag, &'a Value)> {
         let value = find(document, self.field.as_deref()?)?;
         let tag = match value {
             Value::Null => LanguageTag::Undetermined,
             Value::String(tag) => LanguageTag::parse(tag),
             _ => LanguageTag::Invalid,
         };
-        match tag {
-            LanguageTag::Language(language) => Some(language),
-            LanguageTag::Undetermined => None,
-            LanguageTag::Invalid => {
-                self.unread.records += 1;
-                let first = || (document.id.clone(), value.to_string());
-                self.unread.first.get_or_insert_with(first);
-                None
-            }
-        }
+        Some((tag, value))
     }
 
-    pub(super) fn finish(self) -> UnreadLanguages {
+    /// Records whose field names no language.
+    pub(super) fn unread(self) -> UnreadLanguages {
         self.unread
     }
 }
@@ -103,7 +116,7 @@ mod tests {
         assert_eq!(of(json!("Deutsch!")), None);
         assert_eq!(of(json!(7)), None);
         assert_eq!(languages.of(&document(json!({}))), None);
-        let unread = languages.finish();
+        let unread = languages.unread();
         assert_eq!(unread.records, 2);
         assert_eq!(unread.first, Some(("d1".into(), "\"Deutsch!\"".into())));
     }

@@ -16,7 +16,7 @@ pub(super) fn neighbors(
     depth: usize,
     progress: &dyn Progress,
 ) -> Result<Vec<Pair>, Error> {
-    let docs = (0..vectors.n_docs()).map(DocId);
+    let docs = vectors.docs();
     let docs: Vec<DocId> = docs.filter(|doc| identical.first(*doc) == *doc).collect();
     let sizes = sizes(vectors, identical)?;
     let mut pairs = Vec::new();
@@ -37,8 +37,8 @@ pub(super) fn neighbors(
 
 /// The vectors of each document and of those identical to it, at the first of them.
 fn sizes(vectors: &Vectors<'_>, identical: &Identical) -> Result<Vec<usize>, Error> {
-    let mut sizes = vec![0; vectors.n_docs() as usize];
-    for doc in (0..vectors.n_docs()).map(DocId) {
+    let mut sizes = vec![0; vectors.end()];
+    for doc in vectors.docs() {
         sizes[identical.first(doc).0 as usize] += vectors.count(doc)?;
     }
     Ok(sizes)

@@ -23,7 +23,7 @@ pub(super) struct Identical {
 impl Identical {
     /// Reads all documents.
     pub(super) fn find(engine: &Engine, progress: &dyn Progress) -> Result<Self, Error> {
-        let docs: Vec<DocId> = (0..engine.n_docs()).map(DocId).collect();
+        let docs: Vec<DocId> = engine.store().live_docs().collect();
         let mut hashes = Vec::with_capacity(docs.len());
         progress.begin("reading", Some(docs.len() as u64), "documents");
         for batch in docs.chunks(BATCH) {
@@ -36,10 +36,11 @@ impl Identical {
             progress.advance(batch.len() as u64);
         }
         progress.end();
-        let by_whole = docs.iter().map(|doc| (hashes[doc.0 as usize].0, *doc));
+        let hashed = || docs.iter().zip(&hashes);
+        let by_whole = hashed().map(|(doc, (hash, _))| (*hash, *doc));
         let first = firsts(by_whole, |doc| Ok(whole(&document(engine, doc)?)))?;
-        let different = docs.iter().filter(|doc| !first.contains_key(doc));
-        let by_text = different.map(|doc| (hashes[doc.0 as usize].1, *doc));
+        let different = hashed().filter(|(doc, _)| !first.contains_key(doc));
+        let by_text = different.map(|(doc, (_, hash))| (*hash, *doc));
         let first_text = firsts(by_text, |doc| Ok(words(&document(engine, doc)?.text)))?;
         Ok(Identical { first, first_text })
     }

@@ -7,7 +7,6 @@ use treffer_types::DocId;
 use super::Pair;
 use crate::engine::Engine;
 use crate::error::{Error, part};
-use crate::manifest::{MANIFEST, parts};
 use crate::stages::Parameters;
 
 /// An index's vectors, and how they are searched.
@@ -25,24 +24,22 @@ impl<'a> Vectors<'a> {
                 "duplicates are found by vectors, and this index has none; build it with a bi-encoder (dense.model)".into(),
             ));
         }
-        let [segment] = manifest.segments.as_slice() else {
-            return Err(Error::Damaged {
-                path: engine.dir().join(MANIFEST),
-                what: format!("it names {} segments, one is read", manifest.segments.len()),
-            });
-        };
         let profile = engine.settings().profile(DEFAULT_PROFILE)?;
         let parameters = profile.parameters();
-        let dir = engine.dir().join(&segment.name).join(parts::DENSE);
         Ok(Vectors {
             engine,
-            index: DenseIndex::open(&dir).map_err(part("open", "dense part", &dir))?,
+            index: engine.data().open_dense()?,
             parameters,
         })
     }
 
-    pub(super) fn n_docs(&self) -> u32 {
-        self.engine.n_docs()
+    pub(super) fn docs(&self) -> impl Iterator<Item = DocId> {
+        self.engine.store().live_docs()
+    }
+
+    /// Above every number of a document.
+    pub(super) fn end(&self) -> usize {
+        self.engine.store().len()
     }
 
     /// Vectors of a document.
@@ -58,15 +55,15 @@ impl<'a> Vectors<'a> {
         let scans = self.index.len() < self.parameters.exact_below;
         let near = |vector: &[f32]| {
             let found = if scans {
-                self.index.exact(vector, depth)
+                self.index.exact(vector, depth, None)
             } else {
                 let ef_search = self.parameters.ef_search.max(depth);
-                self.index.search(vector, depth, ef_search)
+                self.index.search(vector, depth, ef_search, None)
             };
             let found = found.map_err(self.failed())?;
             Ok(found.into_iter().map(|(passage, _)| passage.doc).collect())
         };
-        self.of(doc)?.into_iter().map(near).collect()
+        self.of(doc)?.iter().map(|vector| near(vector)).collect()
     }
 
     /// See [`DuplicatePair::cosine`](treffer_api::DuplicatePair::cosine); `None` if one has no
@@ -81,7 +78,7 @@ impl<'a> Vectors<'a> {
     fn mean_of_best(&self, a: DocId, b: DocId) -> Result<Option<f32>, Error> {
         let (mut sum, mut n) = (0.0, 0_u32);
         for vector in self.of(a)? {
-            let scored = self.index.score_docs(vector, &[b]);
+            let scored = self.index.score_docs(&vector, &[b]);
             let scored = scored.map_err(self.failed())?;
             let Some((_, best)) = scored.into_iter().max_by_key(|(_, score)| *score) else {
                 return Ok(None);
@@ -92,7 +89,7 @@ impl<'a> Vectors<'a> {
         Ok((n > 0).then(|| (sum / f64::from(n)) as f32))
     }
 
-    fn of(&self, doc: DocId) -> Result<Vec<&[f32]>, Error> {
+    fn of(&self, doc: DocId) -> Result<Vec<Vec<f32>>, Error> {
         let passages = self.index.passages_of(doc).map_err(self.failed())?;
         let vectors = passages.into_iter().filter_map(|passage| {
             let vector = self.index.vector(passage);

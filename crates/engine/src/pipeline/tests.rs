@@ -206,7 +206,9 @@ fn the_bounds_of_a_cross_encoder_are_those_of_its_grades() {
                 generation: 1,
                 toml: String::new(),
             },
+            unfinished: false,
             segments: Vec::new(),
+            deleted: None,
         };
         let available = Available::in_index(&manifest, Registry::standard());
         let cross = available.stages.iter().find(|stage| stage.name == CROSS);

@@ -26,9 +26,9 @@ pub(super) static KIND: StageKind = StageKind {
     is_in: |_| true,
     open: |context| {
         Ok(Arc::new(Bm25Stage {
-            index: Arc::clone(context.bm25),
-            store: Arc::clone(context.store),
-            unit: context.manifest.blueprint.bm25_unit(),
+            index: Arc::clone(&context.data.bm25),
+            store: Arc::clone(&context.data.store),
+            unit: context.data.manifest().blueprint.bm25_unit(),
         }))
     },
 };
@@ -62,7 +62,7 @@ struct Bm25Query<'a> {
 
 impl StageQuery for Bm25Query<'_> {
     fn retrieve(&self, depth: usize) -> Result<Vec<Found>, BoxError> {
-        let found = self.stage.index.search(self.text, depth)?;
+        let found = self.stage.index.search(self.text, depth, None)?;
         found.into_iter().map(|found| self.of_row(found)).collect()
     }
 

@@ -47,7 +47,7 @@ struct CrossStage {
 
 impl CrossStage {
     fn open(context: &OpenContext<'_>) -> Result<Self, Error> {
-        let manifest = context.manifest;
+        let manifest = context.data.manifest();
         let (Some(config), Some(record)) = (&manifest.blueprint.cross, &manifest.models.cross)
         else {
             return Err(Error::Request("this index has no cross stage".into()));
@@ -58,7 +58,7 @@ impl CrossStage {
         record.check(&models::record_scorer(scorer.as_ref()))?;
         Ok(CrossStage {
             scorer,
-            store: Arc::clone(context.store),
+            store: Arc::clone(&context.data.store),
         })
     }
 }

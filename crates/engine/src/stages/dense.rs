@@ -7,8 +7,7 @@ use treffer_fusion::Normalizer;
 use treffer_types::{BoxError, DocId, Embedder, Evidence, PassageId, Query, Score, StageName};
 
 use super::{Capabilities, Found, OpenContext, Parameters, Stage, StageKind, StageQuery};
-use crate::error::{Error, part};
-use crate::manifest::parts;
+use crate::error::Error;
 use crate::models;
 
 pub(super) static KIND: StageKind = StageKind {
@@ -26,7 +25,7 @@ pub(super) static KIND: StageKind = StageKind {
 };
 
 fn open(context: &OpenContext<'_>) -> Result<Arc<dyn Stage>, Error> {
-    let manifest = context.manifest;
+    let manifest = context.data.manifest();
     let (Some(config), Some(record)) = (&manifest.blueprint.dense, &manifest.models.dense) else {
         return Err(Error::Request("this index has no dense stage".into()));
     };
@@ -34,8 +33,7 @@ fn open(context: &OpenContext<'_>) -> Result<Arc<dyn Stage>, Error> {
     let embedder = models.embedder_with(&config.model, &config.settings, context.device);
     let embedder = embedder.map_err(|source| models::load_error(&config.model, source))?;
     record.check(&models::record_embedder(embedder.as_ref()))?;
-    let dir = context.segment.join(parts::DENSE);
-    let index = DenseIndex::open(&dir).map_err(part("open", "dense part", &dir))?;
+    let index = context.data.open_dense()?;
     Ok(Arc::new(DenseStage { index, embedder }))
 }
 
@@ -87,14 +85,14 @@ impl StageQuery for DenseQuery<'_> {
             // More than the profile's depth where several passages are of one document.
             Some(ef_search) => self
                 .index
-                .search(&self.vector, depth, ef_search.max(depth))?,
-            None => self.index.exact(&self.vector, depth)?,
+                .search(&self.vector, depth, ef_search.max(depth), None)?,
+            None => self.index.exact(&self.vector, depth, None)?,
         };
         Ok(found.into_iter().map(of_passage).collect())
     }
 
     fn rank_all(&self) -> Result<Vec<Found>, BoxError> {
-        let found = self.index.exact(&self.vector, self.index.len())?;
+        let found = self.index.exact(&self.vector, self.index.len(), None)?;
         Ok(found.into_iter().map(of_passage).collect())
     }
 

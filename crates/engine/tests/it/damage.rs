@@ -196,7 +196,7 @@ fn another_format_is_refused_with_both_numbers() {
     .unwrap();
     let message = place.refusal();
     assert!(
-        message.contains("format 99") && message.contains("format 4"),
+        message.contains("format 99") && message.contains("format 5"),
         "{message}"
     );
     assert!(matches!(

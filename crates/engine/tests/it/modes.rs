@@ -36,8 +36,8 @@ fn world() -> World {
     let bm25_dir = place.segment().join("bm25");
     World {
         index: place.open(),
-        bm25: Bm25Index::open(&bm25_dir, &place.config.bm25).unwrap(),
-        dense: DenseIndex::open(&place.segment().join("dense")).unwrap(),
+        bm25: Bm25Index::open_one(&bm25_dir, &place.config.bm25).unwrap(),
+        dense: DenseIndex::open_dir(&place.segment().join("dense")).unwrap(),
         documents,
         place,
     }
@@ -46,7 +46,7 @@ fn world() -> World {
 impl World {
     /// What BM25 alone finds.
     fn bm25(&self, query: &Query, depth: usize) -> Vec<u32> {
-        let found = self.bm25.search(&query.text, depth).unwrap();
+        let found = self.bm25.search(&query.text, depth, None).unwrap();
         found.into_iter().map(|(doc, _)| doc.0).collect()
     }
 
@@ -60,7 +60,7 @@ impl World {
             .unwrap();
         let found = self
             .dense
-            .exact(&embeddings.remove(0).vector, depth)
+            .exact(&embeddings.remove(0).vector, depth, None)
             .unwrap();
         found
             .into_iter()
@@ -155,7 +155,7 @@ fn a_hybrid_pool_is_the_union_with_both_scores_of_all() {
         // A score completed later is the one that a search would have given.
         let all: HashMap<u32, f32> = world
             .bm25
-            .search(&query.text, N_DOCS)
+            .search(&query.text, N_DOCS, None)
             .unwrap()
             .into_iter()
             .map(|(doc, score)| (doc.0, score.value()))

@@ -32,7 +32,7 @@ impl World {
         let mut place = Place::with_corpus(&documents);
         place.config = config(&[&format!("bm25.k1={k1:?}"), &format!("bm25.b={b:?}")]);
         place.build().unwrap();
-        let dense = DenseIndex::open(&place.segment().join("dense")).unwrap();
+        let dense = DenseIndex::open_dir(&place.segment().join("dense")).unwrap();
         World {
             index: place.open(),
             documents,
@@ -105,7 +105,7 @@ impl World {
             .vector;
         let n = self.documents.len();
         let mut scores = vec![f32::NAN; n];
-        for (passage, score) in self.dense.exact(&vector, n).unwrap() {
+        for (passage, score) in self.dense.exact(&vector, n, None).unwrap() {
             scores[passage.doc.0 as usize] = score.value();
         }
         for (rounded, exact) in scores.iter().zip(self.cosine(query)) {

@@ -104,6 +104,7 @@ pub(crate) struct Place {
     pub(crate) inputs: Vec<PathBuf>,
     pub(crate) replace: bool,
     pub(crate) strict: bool,
+    pub(crate) commit_every: Option<u32>,
 }
 
 impl Place {
@@ -116,6 +117,7 @@ impl Place {
             inputs: Vec::new(),
             replace: false,
             strict: false,
+            commit_every: None,
         }
     }
 
@@ -199,6 +201,7 @@ impl Place {
             config: &self.config,
             replace: self.replace,
             strict: self.strict,
+            commit_every: self.commit_every,
         })
     }
 

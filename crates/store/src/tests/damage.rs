@@ -14,11 +14,11 @@ fn a_missing_file_is_named() {
     for name in FILES {
         let (dir, _) = store(&many(2));
         fs::remove_file(dir.path().join(name)).unwrap();
-        let error = Store::open(dir.path()).unwrap_err();
+        let error = Store::open_folder(dir.path()).unwrap_err();
         assert!(matches!(error, Error::Missing { file, .. } if file == name));
     }
     assert!(matches!(
-        Store::open(Path::new("no/such/directory")),
+        Store::open_folder(Path::new("no/such/directory")),
         Err(Error::Missing { .. })
     ));
 }
@@ -33,12 +33,12 @@ fn every_flipped_byte_is_noticed() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << (at % 8);
             fs::write(&path, &bytes).unwrap();
-            let read = Store::open(dir.path()).and_then(|store| everything(&store, &["doc-1"]));
+            let read = Store::open_folder(dir.path()).and_then(|store| everything(&store, &["doc-1"]));
             assert!(read.is_err(), "{name} with byte {at} changed was read");
         }
         fs::write(&path, &whole).unwrap();
     }
-    let store = Store::open(dir.path()).unwrap();
+    let store = Store::open_folder(dir.path()).unwrap();
     assert!(everything(&store, &["doc-1"]).is_ok());
     assert_eq!(problems(dir.path()), [""; 0]);
 }
@@ -51,10 +51,10 @@ fn every_truncation_and_addition_is_noticed_when_opening() {
         let whole = fs::read(&path).unwrap();
         for end in (0..whole.len()).step_by(whole.len() / 200 + 1) {
             fs::write(&path, &whole[..end]).unwrap();
-            assert!(Store::open(dir.path()).is_err(), "{name} cut at {end}");
+            assert!(Store::open_folder(dir.path()).is_err(), "{name} cut at {end}");
         }
         fs::write(&path, [&whole[..], b"\0"].concat()).unwrap();
-        assert!(Store::open(dir.path()).is_err(), "{name} with a byte more");
+        assert!(Store::open_folder(dir.path()).is_err(), "{name} with a byte more");
         fs::write(&path, &whole).unwrap();
     }
 }
@@ -68,7 +68,7 @@ fn a_damaged_block_leaves_the_other_documents_readable() {
     assert!(bytes.len() > 2 * treffer_disk::BLOCK_BYTES);
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&path, bytes).unwrap();
-    let store = Store::open(dir.path()).unwrap();
+    let store = Store::open_folder(dir.path()).unwrap();
     assert_eq!(store.document(DocId(0)).unwrap(), documents[0]);
     let error = store.document(DocId(599)).unwrap_err();
     assert!(matches!(&error, Error::Damaged { .. }), "{error}");
@@ -85,7 +85,7 @@ fn files_of_two_stores_do_not_mix() {
         let path = large.path().join(name);
         let own = fs::read(&path).unwrap();
         fs::copy(small.path().join(name), &path).unwrap();
-        assert!(Store::open(large.path()).is_err(), "{name}");
+        assert!(Store::open_folder(large.path()).is_err(), "{name}");
         fs::write(&path, own).unwrap();
     }
 }
@@ -100,11 +100,11 @@ fn another_version_is_told_from_damage() {
         fs::write(&path, bytes).unwrap();
         // A file that another version wrote, it also sealed.
         if name != "checksums" {
-            let error = Store::open(dir.path()).unwrap_err();
+            let error = Store::open_folder(dir.path()).unwrap_err();
             assert!(matches!(error, Error::Damaged { .. }), "{error}");
             treffer_disk::seal(dir.path()).unwrap();
         }
-        let error = Store::open(dir.path()).unwrap_err();
+        let error = Store::open_folder(dir.path()).unwrap_err();
         assert!(matches!(error, Error::Version { .. }), "{name}: {error}");
     }
 }
@@ -121,7 +121,7 @@ fn sealed_nonsense_causes_no_panic() {
             bytes[at] ^= 0xff;
             fs::write(&path, &bytes).unwrap();
             treffer_disk::seal(dir.path()).unwrap();
-            if let Ok(store) = Store::open(dir.path()) {
+            if let Ok(store) = Store::open_folder(dir.path()) {
                 for doc in (0..13).map(DocId) {
                     let _ = store.document(doc);
                     let _ = store.id(doc);
@@ -143,7 +143,7 @@ proptest! {
             let path = dir.path().join(name);
             let own = fs::read(&path).unwrap();
             fs::write(&path, &bytes).unwrap();
-            prop_assert!(Store::open(dir.path()).is_err());
+            prop_assert!(Store::open_folder(dir.path()).is_err());
             fs::write(&path, own).unwrap();
         }
     }

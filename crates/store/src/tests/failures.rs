@@ -22,7 +22,7 @@ fn a_full_disk_is_an_error_with_its_cause_and_leaves_no_store() {
         assert!(error.to_string().contains(name), "{error}");
         let source = std::error::Error::source(&error).unwrap().to_string();
         assert!(source.contains("No space left"), "{error}: {source}");
-        assert!(Store::open(dir.path()).is_err());
+        assert!(Store::open_folder(dir.path()).is_err());
     }
 }
 
@@ -48,7 +48,7 @@ fn whatever_operation_fails_there_is_no_store_or_a_whole_one() {
         let error = fill(dir.path()).unwrap_err();
         drop(scope);
         assert!(matches!(error, Error::Io { .. }), "{error}");
-        match Store::open(dir.path()) {
+        match Store::open_folder(dir.path()) {
             Err(Error::Missing { .. }) => {}
             // All that failed was to make the seal's name durable.
             Ok(store) => {

@@ -1,15 +1,18 @@
-//! The words that compounds are cut into: sorted, in one file, looked up by halving.
+//! Words in a file: sorted, looked up by halving.
 
+use std::path::Path;
+use std::str::Utf8Error;
 use std::sync::Arc;
 
 use treffer_disk::{FileWriter, Numbers, Prologue, Sealed, VerifiedFile, partition_point};
 
-use std::path::Path;
-
 use crate::error::Error;
 
-/// A prologue, where each word ends as u32, and the words.
-const PIECES: &str = "pieces.words";
+/// What compounds are cut into: a prologue, where each word ends as u32, and the words.
+pub(crate) const PIECES: &str = "pieces.words";
+/// The same of what may be a compound, each with the pieces that it was cut into, a blank before
+/// each.
+pub(crate) const COMPOUNDS: &str = "compounds.words";
 
 const PROLOGUE: Prologue = Prologue {
     magic: *b"TRFpiec\n",
@@ -17,8 +20,8 @@ const PROLOGUE: Prologue = Prologue {
 };
 
 /// Writes `words`, which are sorted and distinct.
-pub(crate) fn write(dir: &Path, words: &[&str]) -> Result<(), Error> {
-    let mut file = FileWriter::create(&dir.join(PIECES))?;
+pub(crate) fn write(dir: &Path, name: &str, words: &[String]) -> Result<(), Error> {
+    let mut file = FileWriter::create(&dir.join(name))?;
     file.push(&PROLOGUE.to_bytes())?;
     let mut end = 0u32;
     for word in words {
@@ -37,20 +40,20 @@ pub(crate) fn write(dir: &Path, words: &[&str]) -> Result<(), Error> {
 }
 
 /// The words of a finished index.
-pub(crate) struct Pieces {
+pub(crate) struct WordList {
     ends: Numbers<u32>,
     file: Arc<VerifiedFile>,
     /// Where the first word begins.
     start: usize,
 }
 
-impl Pieces {
+impl WordList {
     /// Opens the file of `n` words.
-    pub(crate) fn open(sealed: &Sealed, n: u32) -> Result<Self, Error> {
-        let file = sealed.file(PIECES)?;
+    pub(crate) fn open(sealed: &Sealed, name: &str, n: u32) -> Result<Self, Error> {
+        let file = sealed.file(name)?;
         PROLOGUE.check_file(&file)?;
         let ends = Numbers::new(Arc::clone(&file), Prologue::BYTES, n as usize)?;
-        Ok(Pieces {
+        Ok(WordList {
             start: Prologue::BYTES + 4 * n as usize,
             ends,
             file,
@@ -70,6 +73,18 @@ impl Pieces {
         };
         let end = self.ends.get(i)? as usize;
         Ok(self.file.bytes(self.start + start..self.start + end)?)
+    }
+
+    /// Every word, in order.
+    pub(crate) fn all(&self) -> Result<Vec<&str>, Error> {
+        let word = |i| {
+            let bytes: Result<&str, Utf8Error> = str::from_utf8(self.get(i)?);
+            bytes.map_err(|_| Error::Damaged {
+                dir: self.file.path().to_owned(),
+                reason: format!("its word {i} is not UTF-8"),
+            })
+        };
+        (0..self.ends.len()).map(word).collect()
     }
 
     /// Reports words that are out of order.
@@ -106,13 +121,14 @@ mod tests {
             others in prop::collection::vec("[a-c]{0,5}", 0..40),
         ) {
             let dir = tempfile::tempdir().unwrap();
-            let sorted: Vec<&str> = words.iter().map(String::as_str).collect();
-            write(dir.path(), &sorted).unwrap();
+            let sorted: Vec<String> = words.iter().cloned().collect();
+            write(dir.path(), PIECES, &sorted).unwrap();
             seal(dir.path()).unwrap();
             let sealed = Sealed::open(dir.path()).unwrap();
-            let pieces = Pieces::open(&sealed, words.len() as u32).unwrap();
-            let known: BTreeSet<&str> = sorted.iter().copied().collect();
-            for word in words.iter().chain(&others) {
+            let pieces = WordList::open(&sealed, PIECES, words.len() as u32).unwrap();
+            prop_assert_eq!(pieces.all().unwrap(), sorted.clone());
+            let known: BTreeSet<&str> = words.iter().map(String::as_str).collect();
+            for word in sorted.iter().chain(&others) {
                 prop_assert_eq!(pieces.contains(word).unwrap(), known.contains(word.as_str()));
             }
             let mut problems = 0;

@@ -1,0 +1,80 @@
+//! `treffer delete`: documents out of an index.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use treffer_disk::read_text;
+use treffer_engine::build::{DeleteRequest, delete};
+use treffer_report::text::count;
+
+use crate::Outcome;
+use crate::progress::Bars;
+use crate::terminal::{note, say, warn};
+
+/// The largest file of ids that is read.
+const LARGEST: u64 = 4 << 30;
+
+/// Unknown ids that are shown.
+const SHOWN: usize = 10;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Delete {
+    /// Folder of the index
+    dir: PathBuf,
+    /// Ids of documents
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// A file with an id on each line
+    #[arg(long, value_name = "FILE")]
+    ids_from: Option<PathBuf>,
+    /// Leave segments as they are, even if much of them is deleted
+    #[arg(long)]
+    no_merge: bool,
+}
+
+/// Deletes documents. Ids that no document has are reported, and are no error.
+pub(crate) fn run(command: &Delete) -> Result<Outcome> {
+    let mut ids = command.ids.clone();
+    if let Some(path) = &command.ids_from {
+        let text = read_text(path, LARGEST).context("could not read the ids")?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        ids.extend(lines.map(str::to_owned));
+    }
+    ensure!(
+        !ids.is_empty(),
+        "there is nothing to delete: name ids, or a file of them with --ids-from"
+    );
+    let bars = Bars::cancellable()?;
+    let request = DeleteRequest {
+        dir: &command.dir,
+        ids: &ids,
+        merges: !command.no_merge,
+    };
+    let report = delete(&request, &bars)?;
+    say(&format!(
+        "deleted {} from {}: {} now",
+        count(report.deleted.into(), "document"),
+        command.dir.display(),
+        count(report.documents.into(), "document"),
+    ));
+    for warning in &report.warnings {
+        warn(warning);
+    }
+    if !report.unknown.is_empty() {
+        let shown: Vec<&str> = report.unknown.iter().map(String::as_str).take(SHOWN).collect();
+        let more = match report.unknown.len() > SHOWN {
+            true => ", ...",
+            false => "",
+        };
+        note(&format!(
+            "{} that no document has: {}{more}",
+            count(report.unknown.len() as u64, "id"),
+            shown.join(", "),
+        ));
+    }
+    Ok(if report.deleted > 0 {
+        Outcome::Found
+    } else {
+        Outcome::NothingFound
+    })
+}

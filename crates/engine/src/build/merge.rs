@@ -1,0 +1,219 @@
+//! Several segments into one, without what is deleted.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Instant;
+
+use treffer_dense::DenseWriter;
+use treffer_types::{DocId, PassageId, Progress};
+
+use super::bm25_parts::{Rebuilding, languages_of};
+use super::commit::{Move, NEW_SEGMENT, Workplace};
+use super::documents::{DocumentWriter, Words, Written};
+use super::encoding::finish;
+use super::policy::{Size, choose};
+use super::session::{Kind, Session, Writing};
+use crate::data::IndexData;
+use crate::error::{Error, part, stop_if_asked};
+use crate::passages::Unit;
+use crate::manifest::{Parts, Segment, parts, segment_name};
+
+/// Documents between two reports of progress.
+const REPORT_EVERY: u64 = 256;
+
+/// What compacting did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompactReport {
+    /// Segments before.
+    pub segments: usize,
+    /// Deleted documents that took room before.
+    pub deleted: u32,
+    /// Documents in the index.
+    pub documents: u32,
+    /// Size before, in bytes.
+    pub bytes_before: u64,
+    /// Size now.
+    pub bytes: u64,
+    /// What failed after the commit, which stands.
+    pub warnings: Vec<String>,
+}
+
+/// Makes one segment of all, without deleted documents. Needs no models: vectors are copied. Does
+/// nothing if there is one segment already, and nothing in it is deleted.
+///
+/// # Errors
+/// If there is no index, another process is writing it, it is damaged, a file cannot be written,
+/// or `progress` says to stop: the index is then as it was.
+pub fn compact(dir: &Path, progress: &dyn Progress) -> Result<CompactReport, Error> {
+    let (workplace, manifest) = Workplace::enter_index(dir)?;
+    let (segments, deleted) = (manifest.segments.len(), manifest.n_deleted());
+    let bytes_before = manifest.n_bytes();
+    let writing = Writing::without_models(&manifest, progress);
+    let mut session = Session::begin(workplace, manifest, writing, Kind::Change)?;
+    if segments > 1 || deleted > 0 {
+        merge(&mut session, 0..segments)?;
+    }
+    let (counts, _, manifest) = session.into_counts();
+    Ok(CompactReport {
+        segments,
+        deleted,
+        documents: manifest.n_documents(),
+        bytes_before,
+        bytes: manifest.n_bytes(),
+        warnings: counts.warnings,
+    })
+}
+
+/// Merges segments of a session, which has committed everything, as long as the policy says so.
+pub(super) fn by_policy(session: &mut Session<'_>) -> Result<(), Error> {
+    loop {
+        let segments = session.manifest.segments.iter();
+        let sizes: Vec<Size> = segments
+            .map(|segment| Size {
+                live: segment.documents - segment.deleted,
+                deleted: segment.deleted,
+            })
+            .collect();
+        match choose(&sizes) {
+            Some(range) => merge(session, range)?,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Merges neighboring segments and commits that.
+fn merge(session: &mut Session<'_>, range: Range<usize>) -> Result<(), Error> {
+    let start = Instant::now();
+    let others = (0..session.manifest.segments.len()).filter(|at| !range.contains(at));
+    let others: Vec<usize> = others.collect();
+    let merged = Merging {
+        data: &session.data,
+        range: range.clone(),
+        others: others.clone(),
+        dir: &session.workplace.begin()?.join(NEW_SEGMENT),
+        progress: session.progress,
+    }
+    .run(segment_name(session.workplace.generation()))?;
+    let mut manifest = session.manifest.clone();
+    let rebuilding = Rebuilding {
+        data: &session.data,
+        workplace: &session.workplace,
+        progress: session.progress,
+    };
+    let mut moves = rebuilding.run(&mut manifest, &others, merged.as_ref())?;
+    moves.extend(merged.as_ref().map(|segment| Move {
+        from: NEW_SEGMENT.to_owned(),
+        to: vec![segment.name.clone()],
+    }));
+    session.deleted.splice(range.clone(), merged.iter().map(|_| None));
+    manifest.segments.splice(range, merged);
+    session.counts.clock.add("merge", start.elapsed());
+    session.put_in_force(manifest, moves)
+}
+
+struct Merging<'a> {
+    data: &'a IndexData,
+    range: Range<usize>,
+    /// The other segments.
+    others: Vec<usize>,
+    /// Where the new segment is built.
+    dir: &'a Path,
+    progress: &'a dyn Progress,
+}
+
+impl Merging<'_> {
+    /// Writes the segment; `None` if all documents are deleted.
+    fn run(&self, name: String) -> Result<Option<Segment>, Error> {
+        let docs = self.docs();
+        if docs.is_empty() {
+            return Ok(None);
+        }
+        let Written {
+            mut parts,
+            documents,
+            passages,
+        } = self.documents(&docs)?;
+        self.vectors(&docs, &mut parts)?;
+        Ok(Some(Segment {
+            name,
+            documents,
+            passages: passages.passages,
+            deleted: 0,
+            deleted_passages: 0,
+            parts,
+        }))
+    }
+
+    /// The documents that are not deleted, in their order.
+    fn docs(&self) -> Vec<DocId> {
+        let segments = &self.data.manifest().segments;
+        let count = |segments: &[Segment]| segments.iter().map(|one| one.documents).sum::<u32>();
+        let first = count(&segments[..self.range.start]);
+        let end = first + count(&segments[self.range.clone()]);
+        let docs = (first..end).map(DocId);
+        docs.filter(|doc| self.data.store.is_live(*doc)).collect()
+    }
+
+    fn documents(&self, docs: &[DocId]) -> Result<Written, Error> {
+        let data = self.data;
+        let blueprint = &data.manifest().blueprint;
+        let unit = blueprint.bm25_unit();
+        // Also words of the other segments, because compounds are cut alike in all.
+        let known = data.bm25_of(&self.others)?.pieces();
+        let words = Words {
+            own: Vec::new(),
+            known: known.map_err(part("read", "BM25 part", data.dir()))?,
+        };
+        let mut writer = DocumentWriter::create(self.dir, blueprint, words, None)?;
+        let failed = || part("read", "store", data.dir());
+        let n = docs.len() as u64;
+        self.progress.begin("merging segments", Some(n), "documents");
+        for (doc, n) in docs.iter().zip(1_u64..) {
+            let split = data.store.split_document(*doc);
+            let (document, passages) = split.map_err(failed())?;
+            let first = match unit {
+                Unit::Document => doc.0,
+                Unit::Passage => {
+                    data.store.passages_of(*doc).map_err(failed())?.start
+                }
+            };
+            let languages = languages_of(data, first, passages.len(), unit)?;
+            writer.add_stored(&document, passages, &languages)?;
+            if n.is_multiple_of(REPORT_EVERY) {
+                self.progress.advance(REPORT_EVERY);
+                stop_if_asked(self.progress)?;
+            }
+        }
+        self.progress.end();
+        writer.finish()
+    }
+
+    /// Copies the vectors, if the index has any, and builds their graph.
+    fn vectors(&self, docs: &[DocId], parts: &mut Parts) -> Result<(), Error> {
+        let Some(dense) = &self.data.manifest().blueprint.dense else {
+            return Ok(());
+        };
+        let old = self.data.open_dense_of(self.range.clone())?;
+        let Some(dimension) = old.dimension() else {
+            return Err(Error::Damaged {
+                path: self.data.dir().into(),
+                what: "its vectors have no dimension".into(),
+            });
+        };
+        let dir = self.dir.join(parts::DENSE);
+        let failed = || part("write", "dense part", &dir);
+        let writer = DenseWriter::create(&dir, dimension, &dense.graph, dense.storage);
+        let mut writer = writer.map_err(failed())?;
+        let new: HashMap<DocId, DocId> = docs.iter().copied().zip((0..).map(DocId)).collect();
+        let renumber = |old: PassageId| PassageId {
+            // A document that is not there is refused, as all others come before it.
+            doc: new.get(&old.doc).copied().unwrap_or(DocId(0)),
+            ..old
+        };
+        writer.copy_from(&old, renumber).map_err(failed())?;
+        let seal = finish(writer, &dir, self.progress)?;
+        parts.insert(parts::DENSE.to_owned(), seal);
+        Ok(())
+    }
+}

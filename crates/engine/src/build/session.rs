@@ -1,0 +1,401 @@
+//! One run of a writer: it adds and deletes documents, and commits them batch by batch.
+
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fixedbitset::FixedBitSet;
+use treffer_corpus::Origin;
+use treffer_types::{DocId, Document, Embedder, Progress};
+
+use super::bm25_parts::Rebuilding;
+use super::commit::{Commit, Committed, Move, NEW_SEGMENT, Workplace};
+use super::documents::{DocumentWriter, PassageCounts, Words, Written};
+use super::encoding::{Cut, DenseEncoding, SameTexts};
+use super::language::{RecordLanguages, UnreadLanguages};
+use super::language_shift::LanguageShift;
+use super::reading::{Kept, duplicate};
+use crate::data::IndexData;
+use crate::error::{Error, part};
+use crate::manifest::{Manifest, Segment, parts, segment_name};
+use crate::passages::Splitter;
+
+/// What a run is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Builds an index from nothing.
+    Build,
+    /// Goes on with an index whose building was interrupted.
+    Resume,
+    /// Changes an index.
+    Change,
+}
+
+/// An index that is being written.
+pub(super) struct Session<'a> {
+    pub(super) workplace: Workplace,
+    /// Of the last commit, with the counts of what was deleted since.
+    pub(super) manifest: Manifest,
+    /// What the last commit holds.
+    pub(super) data: IndexData,
+    /// The deleted documents of each segment, with those deleted since.
+    pub(super) deleted: Vec<Option<Arc<FixedBitSet>>>,
+    /// Whether anything was deleted since the last commit.
+    has_deleted: bool,
+    /// Documents from this number on were added by this run.
+    first_of_run: u32,
+    /// Documents from before this run that it found again as they are.
+    unchanged: HashSet<DocId>,
+    batch: Option<Batch>,
+    writing: Writing<'a>,
+    kind: Kind,
+    pub(super) counts: SessionCounts,
+    pub(super) progress: &'a dyn Progress,
+}
+
+/// What new documents are written with.
+pub(super) struct Writing<'a> {
+    pub(super) embedder: Option<Arc<dyn Embedder>>,
+    pub(super) splitter: Option<Arc<Splitter>>,
+    pub(super) languages: RecordLanguages,
+    /// Words of a list that compounds may be cut into.
+    pub(super) pieces: Vec<String>,
+    /// Documents after which a batch is committed; `None` commits all at the end.
+    pub(super) commit_every: Option<u32>,
+    pub(super) shift: OnceCell<LanguageShift>,
+    pub(super) progress: &'a dyn Progress,
+}
+
+impl<'a> Writing<'a> {
+    /// For a run that writes no new documents.
+    pub(super) fn without_models(manifest: &Manifest, progress: &'a dyn Progress) -> Self {
+        Writing {
+            embedder: None,
+            splitter: None,
+            languages: RecordLanguages::new(&manifest.blueprint.language),
+            pieces: Vec::new(),
+            commit_every: None,
+            shift: OnceCell::new(),
+            progress,
+        }
+    }
+}
+
+/// Documents that wait for the next commit.
+struct Batch {
+    writer: DocumentWriter,
+    /// Documents whose text a document of the last commit has, by their numbers in the batch.
+    same_texts: HashMap<DocId, DocId>,
+}
+
+/// What a run did.
+#[derive(Default)]
+pub(super) struct SessionCounts {
+    pub(super) added: u32,
+    pub(super) updated: u32,
+    pub(super) unchanged: u32,
+    pub(super) deleted: u32,
+    pub(super) passages: PassageCounts,
+    pub(super) cut: Cut,
+    pub(super) warnings: Vec<String>,
+    pub(super) clock: StepClock,
+}
+
+impl<'a> Session<'a> {
+    /// Goes on from the commit of `manifest`, which has no segments if the index is new.
+    pub(super) fn begin(
+        workplace: Workplace,
+        manifest: Manifest,
+        writing: Writing<'a>,
+        kind: Kind,
+    ) -> Result<Self, Error> {
+        let data = IndexData::open(workplace.dir(), &manifest, &manifest.blueprint.bm25)?;
+        Ok(Session {
+            deleted: data.deleted().to_vec(),
+            has_deleted: false,
+            first_of_run: data.store.len() as u32,
+            unchanged: HashSet::new(),
+            batch: None,
+            progress: writing.progress,
+            writing,
+            kind,
+            counts: SessionCounts::default(),
+            workplace,
+            manifest,
+            data,
+        })
+    }
+
+    /// Adds a document, in the place of the one that has its id, if there is one. A document that
+    /// is there as it is stays. One whose id this run has seen is a problem.
+    pub(super) fn add(&mut self, document: &Document, origin: Origin) -> Result<Kept, Error> {
+        let old = self.find(&document.id)?;
+        if old.is_some_and(|old| old.0 >= self.first_of_run || self.unchanged.contains(&old)) {
+            return Ok(Kept::not(duplicate(document, origin)));
+        }
+        let mut same_text = None;
+        if let Some(old) = old {
+            let stored = self.data.store.document(old);
+            let stored = stored.map_err(part("read", "store", self.workplace.dir()))?;
+            if stored == *document {
+                self.unchanged.insert(old);
+                self.counts.unchanged += 1;
+                return Ok(Kept::whole());
+            }
+            same_text = (self.has_same_text(&stored, document)).then_some(old);
+        }
+        if self.batch.is_none() {
+            self.batch = Some(self.new_batch()?);
+        }
+        let language = self.writing.languages.of(document);
+        let batch = self.batch.as_mut().expect("it was just begun");
+        let doc = DocId(batch.writer.n_documents());
+        if let Some(problem) = batch.writer.add(document, language, origin)? {
+            return Ok(Kept::not(problem));
+        }
+        if let Some(old) = same_text {
+            batch.same_texts.insert(doc, old);
+        }
+        let is_full = Some(batch.writer.n_documents()) == self.writing.commit_every;
+        match old {
+            None => self.counts.added += 1,
+            Some(old) => {
+                self.mark_deleted(old)?;
+                self.counts.updated += 1;
+            }
+        }
+        if is_full {
+            self.commit(true)?;
+        }
+        Ok(Kept {
+            has_reported_a_step: is_full,
+            ..Kept::whole()
+        })
+    }
+
+    /// Deletes the document of this id; whether there was one.
+    pub(super) fn delete(&mut self, id: &str) -> Result<bool, Error> {
+        let Some(doc) = self.find(id)? else {
+            return Ok(false);
+        };
+        self.mark_deleted(doc)?;
+        self.counts.deleted += 1;
+        Ok(true)
+    }
+
+    /// Commits what was added and deleted since the last commit. While more is to come, an index
+    /// that is being built is marked as unfinished.
+    pub(super) fn commit(&mut self, more_is_to_come: bool) -> Result<(), Error> {
+        let batch = self.batch.take();
+        let unfinished = match self.kind {
+            Kind::Build | Kind::Resume => more_is_to_come,
+            Kind::Change => self.manifest.unfinished,
+        };
+        if batch.is_none() && !self.has_deleted && self.manifest.unfinished == unfinished {
+            return Ok(());
+        }
+        let mut moves = Vec::new();
+        let mut manifest = self.manifest.clone();
+        manifest.unfinished = unfinished;
+        if let Some(batch) = batch {
+            let segment = self.finish_batch(batch)?;
+            let all: Vec<usize> = (0..manifest.segments.len()).collect();
+            let rebuilding = Rebuilding {
+                data: &self.data,
+                workplace: &self.workplace,
+                progress: self.progress,
+            };
+            moves.extend(rebuilding.run(&mut manifest, &all, Some(&segment))?);
+            moves.push(Move {
+                from: NEW_SEGMENT.to_owned(),
+                to: vec![segment.name.clone()],
+            });
+            manifest.segments.push(segment);
+            self.deleted.push(None);
+        }
+        self.put_in_force(manifest, moves)
+    }
+
+    /// Commits a manifest and goes on from it.
+    pub(super) fn put_in_force(
+        &mut self,
+        manifest: Manifest,
+        moves: Vec<Move>,
+    ) -> Result<(), Error> {
+        let start = Instant::now();
+        let commit = Commit {
+            manifest,
+            deleted: &self.deleted,
+            moves,
+            // Those of a build belong to the generation that it commits first.
+            writes_settings: self.kind == Kind::Build && self.data.manifest().generation == 0,
+        };
+        let Committed { manifest, warnings } = self.workplace.commit(commit)?;
+        self.counts.warnings.extend(warnings);
+        self.manifest = manifest;
+        let (dir, bm25) = (self.workplace.dir(), &self.manifest.blueprint.bm25);
+        self.data = IndexData::open(dir, &self.manifest, bm25)?;
+        self.has_deleted = false;
+        self.counts.clock.add("commit", start.elapsed());
+        Ok(())
+    }
+
+    /// What the run did, records that name no language where they should, and what is in force.
+    pub(super) fn into_counts(self) -> (SessionCounts, UnreadLanguages, Manifest) {
+        (self.counts, self.writing.languages.unread(), self.manifest)
+    }
+
+    /// The document of this id in the last commit that was not deleted since.
+    fn find(&self, id: &str) -> Result<Option<DocId>, Error> {
+        let found = self.data.store.find(id);
+        let found = found.map_err(part("read", "store", self.workplace.dir()))?;
+        Ok(found.filter(|doc| {
+            let (segment, local) = self.place(*doc);
+            let deleted = self.deleted[segment].as_ref();
+            !deleted.is_some_and(|deleted| deleted.contains(local))
+        }))
+    }
+
+    /// The segment of a document of the last commit, and its number there.
+    fn place(&self, doc: DocId) -> (usize, usize) {
+        let mut local = doc.0;
+        let mut segment = 0;
+        while local >= self.manifest.segments[segment].documents {
+            local -= self.manifest.segments[segment].documents;
+            segment += 1;
+        }
+        (segment, local as usize)
+    }
+
+    /// Marks a document of the last commit that is not deleted.
+    fn mark_deleted(&mut self, doc: DocId) -> Result<(), Error> {
+        let passages = self.data.store.passages_of(doc);
+        let passages = passages.map_err(part("read", "store", self.workplace.dir()))?;
+        let (segment, local) = self.place(doc);
+        let of_segment = &mut self.manifest.segments[segment];
+        of_segment.deleted += 1;
+        of_segment.deleted_passages += passages.len() as u32;
+        let n = of_segment.documents as usize;
+        let set = &mut self.deleted[segment];
+        let set = set.get_or_insert_with(|| Arc::new(FixedBitSet::with_capacity(n)));
+        Arc::make_mut(set).insert(local);
+        self.has_deleted = true;
+        Ok(())
+    }
+
+    /// Whether vectors of the one document serve for the other.
+    fn has_same_text(&self, one: &Document, other: &Document) -> bool {
+        let languages = &self.writing.languages;
+        one.title == other.title
+            && one.text == other.text
+            && one.headings == other.headings
+            && languages.named(one) == languages.named(other)
+    }
+
+    fn new_batch(&self) -> Result<Batch, Error> {
+        let building = self.workplace.begin()?;
+        let known = self.data.bm25.pieces();
+        let words = Words {
+            own: self.writing.pieces.clone(),
+            known: known.map_err(part("read", "BM25 part", self.workplace.dir()))?,
+        };
+        let splitter = self.writing.splitter.clone();
+        let dir = building.join(NEW_SEGMENT);
+        Ok(Batch {
+            writer: DocumentWriter::create(&dir, &self.manifest.blueprint, words, splitter)?,
+            same_texts: HashMap::new(),
+        })
+    }
+
+    /// Completes the parts of a batch.
+    fn finish_batch(&mut self, batch: Batch) -> Result<Segment, Error> {
+        let Batch { writer, same_texts } = batch;
+        let start = Instant::now();
+        let Written {
+            mut parts,
+            documents,
+            passages,
+        } = writer.finish()?;
+        self.counts.passages += passages;
+        self.counts.clock.add("read", start.elapsed());
+        let start = Instant::now();
+        let blueprint = &self.manifest.blueprint;
+        if let (Some(embedder), Some(dense)) = (&self.writing.embedder, &blueprint.dense) {
+            let vectors = (!same_texts.is_empty()).then(|| self.data.open_dense());
+            let vectors = vectors.transpose()?;
+            let encoding = DenseEncoding {
+                segment: &self.workplace.building().join(NEW_SEGMENT),
+                blueprint,
+                dense,
+                embedder: embedder.as_ref(),
+                shift: self.shift(embedder.as_ref(), dense.language_shift)?,
+                same_texts: &SameTexts {
+                    docs: &same_texts,
+                    index: vectors.as_ref(),
+                },
+                progress: self.progress,
+            };
+            let (cut, seal) = encoding.encode()?;
+            self.counts.cut += cut;
+            parts.insert(parts::DENSE.to_owned(), seal);
+            self.counts.clock.add("encode", start.elapsed());
+        }
+        Ok(Segment {
+            name: segment_name(self.workplace.generation()),
+            documents,
+            passages: passages.passages,
+            deleted: 0,
+            deleted_passages: 0,
+            parts,
+        })
+    }
+
+    /// What takes the languages out of vectors: measured once.
+    fn shift(
+        &self,
+        embedder: &dyn Embedder,
+        factor: f64,
+    ) -> Result<Option<&LanguageShift>, Error> {
+        if factor == 0.0 {
+            return Ok(None);
+        }
+        let cell = &self.writing.shift;
+        if cell.get().is_none() {
+            let shift = LanguageShift::measure(embedder, factor);
+            let shift = shift.map_err(|source| Error::Model {
+                action: "run",
+                name: embedder.spec().name.clone(),
+                source,
+            })?;
+            let _ = cell.set(shift); // nobody else has set it
+        }
+        Ok(cell.get())
+    }
+}
+
+/// How long steps took.
+#[derive(Default)]
+pub(super) struct StepClock {
+    steps: Vec<(&'static str, Duration)>,
+}
+
+impl StepClock {
+    /// Adds to the time of a step.
+    pub(super) fn add(&mut self, step: &'static str, elapsed: Duration) {
+        match self.steps.iter_mut().find(|(name, _)| *name == step) {
+            Some((_, sum)) => *sum += elapsed,
+            None => self.steps.push((step, elapsed)),
+        }
+    }
+
+    /// The time of all steps.
+    pub(super) fn total(&self) -> Duration {
+        self.steps.iter().map(|(_, elapsed)| *elapsed).sum()
+    }
+
+    /// The steps in the order in which they were first made.
+    pub(super) fn into_steps(self) -> Vec<(&'static str, Duration)> {
+        self.steps
+    }
+}

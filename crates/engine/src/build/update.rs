@@ -1,0 +1,212 @@
+//! Changing an index: adding documents and deleting them.
+
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use treffer_corpus::{PassedOver, Problem, ReadOptions};
+use treffer_types::{Device, Embedder, PairScorer, Progress};
+
+use super::commit::Workplace;
+use super::documents::PassageCounts;
+use super::language::{RecordLanguages, UnreadLanguages};
+use super::reading::{Counts, Reading};
+use super::session::{Kind, Session, Writing};
+use super::{merge, read_into, splitter};
+use crate::error::Error;
+use crate::manifest::Manifest;
+use crate::models::{self, ModelSource};
+use crate::settings_file::read_settings;
+
+/// What to add, and to which index.
+pub struct AddRequest<'a> {
+    /// The folder of the index.
+    pub dir: &'a Path,
+    /// Files, folders, or `-` for standard input.
+    pub inputs: &'a [PathBuf],
+    /// How the inputs are read.
+    pub reading: &'a ReadOptions,
+    /// Whether the first bad record ends it; what was committed before stays.
+    pub strict: bool,
+    /// Documents after which what was read is committed; `None` commits once, at the end.
+    pub commit_every: Option<u32>,
+    /// Where the bi-encoder runs, instead of where the settings say.
+    pub device: Option<Device>,
+    /// Whether segments are merged when that pays.
+    pub merges: bool,
+}
+
+/// What adding did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AddReport {
+    /// Documents with a new id.
+    pub added: u32,
+    /// Documents that took the place of one with the same id.
+    pub updated: u32,
+    /// Documents that were there as they are.
+    pub unchanged: u32,
+    /// Documents in the index now.
+    pub documents: u32,
+    /// Records that were skipped; each was reported.
+    pub problems: u64,
+    /// Files of folders that were not read, by kind.
+    pub passed_over: PassedOver,
+    /// Documents whose record names no language where it should.
+    pub unread_languages: UnreadLanguages,
+    /// Into how many passages the new documents were split.
+    pub passages: PassageCounts,
+    /// Passages longer than the bi-encoder's maximal length.
+    pub passages_cut: u32,
+    /// Tokens beyond that length, over all passages.
+    pub tokens_cut: u64,
+    /// What failed after a commit, which stands.
+    pub warnings: Vec<String>,
+    /// Time by step, in order.
+    pub steps: Vec<(&'static str, Duration)>,
+}
+
+/// Adds documents to an index, each in the place of the one that has its id. A document that is
+/// there as it is costs no encoding; nor does one whose metadata alone changed.
+///
+/// Bad records are passed to `on_problem` and skipped.
+///
+/// # Errors
+/// If there is no index, another process is writing it, the bi-encoder cannot be loaded or is
+/// another than the index was built with, the inputs hold no document, a file cannot be written,
+/// `strict` is set and a record is bad, or `progress` says to stop. What was committed before
+/// stays.
+pub fn add(
+    request: &AddRequest<'_>,
+    source: &dyn ModelSource,
+    progress: &dyn Progress,
+    on_problem: &mut dyn FnMut(&Problem),
+) -> Result<AddReport, Error> {
+    let (workplace, manifest) = Workplace::enter_index(request.dir)?;
+    let settings = read_settings(request.dir, &manifest)?.settings;
+    let device = request.device.unwrap_or(settings.device);
+    let (embedder, scorer) = load_models(&manifest, device, source)?;
+    let mut blueprint = manifest.blueprint.clone();
+    let splitter = splitter(&mut blueprint, embedder.as_ref(), scorer)?;
+    let writing = Writing {
+        embedder,
+        splitter: splitter.map(Arc::new),
+        languages: RecordLanguages::new(&manifest.blueprint.language),
+        pieces: Vec::new(),
+        commit_every: request.commit_every,
+        shift: OnceCell::new(),
+        progress,
+    };
+    let mut session = Session::begin(workplace, manifest, writing, Kind::Change)?;
+    let reading = Reading {
+        inputs: request.inputs,
+        options: request.reading,
+        strict: request.strict,
+        progress,
+        on_problem,
+    };
+    let Counts {
+        documents: _,
+        problems,
+        passed_over,
+    } = read_into(&mut session, reading)?;
+    session.commit(false)?;
+    if request.merges {
+        merge::by_policy(&mut session)?;
+    }
+    let (counts, unread_languages, manifest) = session.into_counts();
+    Ok(AddReport {
+        added: counts.added,
+        updated: counts.updated,
+        unchanged: counts.unchanged,
+        documents: manifest.n_documents(),
+        problems,
+        passed_over,
+        unread_languages,
+        passages: counts.passages,
+        passages_cut: counts.cut.passages,
+        tokens_cut: counts.cut.tokens,
+        warnings: counts.warnings,
+        steps: counts.clock.into_steps(),
+    })
+}
+
+type Loaded = (Option<Arc<dyn Embedder>>, Option<Arc<dyn PairScorer>>);
+
+/// The bi-encoder, which must be that of the index. Without one, the cross-encoder counts tokens
+/// where documents are split.
+fn load_models(
+    manifest: &Manifest,
+    device: Device,
+    source: &dyn ModelSource,
+) -> Result<Loaded, Error> {
+    let blueprint = &manifest.blueprint;
+    if let (Some(dense), Some(record)) = (&blueprint.dense, &manifest.models.dense) {
+        let loaded = source.embedder_with(&dense.model, &dense.settings, device);
+        let loaded = loaded.map_err(|error| models::load_error(&dense.model, error))?;
+        record.check(&models::record_embedder(loaded.as_ref()))?;
+        return Ok((Some(loaded), None));
+    }
+    let (Some(cross), Some(record), Some(_)) = (
+        &blueprint.cross,
+        &manifest.models.cross,
+        &blueprint.passages,
+    ) else {
+        return Ok((None, None));
+    };
+    let loaded = source.pair_scorer_with(&cross.model, &cross.settings, device);
+    let loaded = loaded.map_err(|error| models::load_error(&cross.model, error))?;
+    record.check(&models::record_scorer(loaded.as_ref()))?;
+    Ok((None, Some(loaded)))
+}
+
+/// What to delete, and from which index.
+pub struct DeleteRequest<'a> {
+    /// The folder of the index.
+    pub dir: &'a Path,
+    /// The ids of the documents.
+    pub ids: &'a [String],
+    /// Whether segments are merged when that pays.
+    pub merges: bool,
+}
+
+/// What deleting did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeleteReport {
+    /// Documents that were deleted.
+    pub deleted: u32,
+    /// Ids that no document has, ascending, each once.
+    pub unknown: Vec<String>,
+    /// Documents in the index now.
+    pub documents: u32,
+    /// What failed after the commit, which stands.
+    pub warnings: Vec<String>,
+}
+
+/// Deletes documents. Ids that no document has are reported and change nothing.
+///
+/// # Errors
+/// If there is no index, another process is writing it, or a file cannot be written.
+pub fn delete(request: &DeleteRequest<'_>, progress: &dyn Progress) -> Result<DeleteReport, Error> {
+    let (workplace, manifest) = Workplace::enter_index(request.dir)?;
+    let writing = Writing::without_models(&manifest, progress);
+    let mut session = Session::begin(workplace, manifest, writing, Kind::Change)?;
+    let mut unknown = Vec::new();
+    for id in request.ids.iter().collect::<BTreeSet<_>>() {
+        if !session.delete(id)? {
+            unknown.push(id.clone());
+        }
+    }
+    session.commit(false)?;
+    if request.merges {
+        merge::by_policy(&mut session)?;
+    }
+    let (counts, _, manifest) = session.into_counts();
+    Ok(DeleteReport {
+        deleted: counts.deleted,
+        unknown,
+        documents: manifest.n_documents(),
+        warnings: counts.warnings,
+    })
+}

@@ -1,0 +1,197 @@
+//! The parts of one generation of an index, opened: what readers and writers share.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fixedbitset::FixedBitSet;
+use treffer_bm25::{Bm25Config, Bm25Index, Bm25Part};
+use treffer_dense::{DenseIndex, DensePart};
+use treffer_store::{Store, StorePart};
+
+use crate::deleted::{self, Deleted};
+use crate::error::{Error, part};
+use crate::manifest::{MANIFEST, Manifest, Segment, parts};
+use crate::passages::Unit;
+
+/// Documents and inverted index of one generation.
+pub struct IndexData {
+    dir: PathBuf,
+    manifest: Manifest,
+    deleted: Deleted,
+    /// Documents with their text and metadata.
+    pub store: Arc<Store>,
+    /// The inverted index.
+    pub bm25: Arc<Bm25Index>,
+}
+
+impl IndexData {
+    /// Opens the index in `dir`, whose manifest is given: checks the seals of all parts.
+    /// Contents are verified later, when they are touched.
+    ///
+    /// # Errors
+    /// If a part is missing, damaged, or not the one that was committed.
+    pub(crate) fn open(
+        dir: &Path,
+        manifest: &Manifest,
+        bm25_config: &Bm25Config,
+    ) -> Result<Self, Error> {
+        for segment in &manifest.segments {
+            segment.check_seals(dir)?;
+        }
+        let deleted = deleted::read(dir, manifest)?;
+
+        let folders = folders(dir, manifest, parts::STORE)?;
+        let store_parts: Vec<StorePart<'_>> = folders
+            .iter()
+            .zip(&deleted)
+            .map(|(dir, deleted)| StorePart {
+                dir,
+                deleted: deleted.clone(),
+            })
+            .collect();
+        let store = Store::open(&store_parts).map_err(part("open", "store", dir))?;
+        check_counts(dir, manifest, &store)?;
+
+        let unit = manifest.blueprint.bm25_unit();
+        let deleted_rows = match unit {
+            Unit::Document => deleted.clone(),
+            Unit::Passage => {
+                let deleted = store.deleted_passages();
+                deleted.map_err(part("read", "store", dir))?
+            }
+        };
+        let bm25 = open_bm25(dir, manifest, bm25_config, deleted_rows)?;
+        Ok(IndexData {
+            dir: dir.into(),
+            manifest: manifest.clone(),
+            deleted,
+            store: Arc::new(store),
+            bm25: Arc::new(bm25),
+        })
+    }
+
+    /// Opens the vectors.
+    ///
+    /// # Errors
+    /// If the index has none, or they are damaged.
+    pub(crate) fn open_dense(&self) -> Result<DenseIndex, Error> {
+        self.open_dense_of(0..self.manifest.segments.len())
+    }
+
+    /// Opens the vectors of some segments.
+    ///
+    /// # Errors
+    /// As [`open_dense`](Self::open_dense).
+    pub(crate) fn open_dense_of(&self, range: Range<usize>) -> Result<DenseIndex, Error> {
+        let folders = folders(&self.dir, &self.manifest, parts::DENSE)?;
+        let mut first_doc = 0;
+        let mut dense_parts = Vec::with_capacity(folders.len());
+        for ((dir, deleted), segment) in folders
+            .iter()
+            .zip(&self.deleted)
+            .zip(&self.manifest.segments)
+        {
+            dense_parts.push(DensePart {
+                dir,
+                first_doc,
+                deleted: deleted.clone(),
+            });
+            first_doc += segment.documents;
+        }
+        DenseIndex::open(&dense_parts[range]).map_err(part("open", "dense part", &self.dir))
+    }
+
+    /// The inverted index of some segments, as if nothing were deleted in them.
+    ///
+    /// # Errors
+    /// If they are damaged.
+    pub(crate) fn bm25_of(&self, segments: &[usize]) -> Result<Bm25Index, Error> {
+        let blueprint = &self.manifest.blueprint;
+        let mut folders = Vec::with_capacity(segments.len());
+        for segment in segments.iter().map(|at| &self.manifest.segments[*at]) {
+            let folder = segment.folder(&self.dir, parts::BM25)?;
+            folders.push((folder, rows(segment, blueprint.bm25_unit())));
+        }
+        let parts = folders.iter().map(|(folder, rows)| ((folder, *rows), None));
+        open_bm25_parts(parts, &blueprint.bm25)
+    }
+
+    /// The folder of the index.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Its manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The deleted documents of each segment, by their numbers within it; `None` where none are.
+    pub fn deleted(&self) -> &[Option<Arc<FixedBitSet>>] {
+        &self.deleted
+    }
+}
+
+/// The folders of one part, of every segment.
+fn folders(dir: &Path, manifest: &Manifest, part: &str) -> Result<Vec<PathBuf>, Error> {
+    let segments = manifest.segments.iter();
+    segments.map(|segment| segment.folder(dir, part)).collect()
+}
+
+fn open_bm25(
+    dir: &Path,
+    manifest: &Manifest,
+    config: &Bm25Config,
+    deleted: Deleted,
+) -> Result<Bm25Index, Error> {
+    let unit = manifest.blueprint.bm25_unit();
+    let folders = folders(dir, manifest, parts::BM25)?;
+    let counts = manifest.segments.iter().map(|segment| rows(segment, unit));
+    open_bm25_parts(folders.iter().zip(counts).zip(deleted), config)
+}
+
+/// Opens an inverted index of these folders, each with the number of its rows and those of them
+/// that are deleted.
+pub(crate) fn open_bm25_parts<'a>(
+    folders: impl Iterator<Item = ((&'a PathBuf, u32), Option<Arc<FixedBitSet>>)>,
+    config: &Bm25Config,
+) -> Result<Bm25Index, Error> {
+    let mut first = 0;
+    let mut bm25_parts = Vec::new();
+    for ((dir, rows), deleted) in folders {
+        bm25_parts.push(Bm25Part {
+            dir,
+            first,
+            deleted,
+        });
+        first += rows;
+    }
+    let place = bm25_parts.first().map_or(Path::new(""), |part| part.dir);
+    Bm25Index::open(&bm25_parts, config).map_err(part("open", "BM25 part", place))
+}
+
+/// How many rows the inverted index of a segment has.
+pub(crate) fn rows(segment: &Segment, unit: Unit) -> u32 {
+    match unit {
+        Unit::Document => segment.documents,
+        Unit::Passage => segment.passages,
+    }
+}
+
+/// Numbers of documents and passages go by the manifest in some places, by the store in others.
+fn check_counts(dir: &Path, manifest: &Manifest, store: &Store) -> Result<(), Error> {
+    let documents: u32 = manifest.segments.iter().map(|one| one.documents).sum();
+    let passages: u32 = manifest.segments.iter().map(|one| one.passages).sum();
+    let found = (store.len(), store.n_passages());
+    if found == (documents as usize, passages) {
+        return Ok(());
+    }
+    Err(Error::Damaged {
+        path: dir.join(MANIFEST),
+        what: format!(
+            "it says {documents} documents of {passages} passages, the store has {} of {}",
+            found.0, found.1
+        ),
+    })
+}
