@@ -8,7 +8,7 @@ use clap::{Subcommand, ValueEnum};
 use treffer_encoder::parts::Parts;
 use treffer_models::Fetched;
 use treffer_train::{
-    BadLine, Decay, End, Event, Examples, Loss, Options, Running, base_folder, read_examples,
+    BadLine, Decay, End, Event, Examples, Loss, Options, Running, Trained, base_folder, read_examples,
 };
 use treffer_types::ModelFolder;
 
@@ -39,7 +39,11 @@ also with a teacher's `score` or `scores` in place of labels, and maybe a `weigh
 
 The folder then holds a model that Sentence Transformers loads as a CrossEncoder, and Treffer by
 its path: `treffer rerank --model FOLDER`, `treffer index --set cross.model=FOLDER`. A training
-that was interrupted goes on with `--resume` and ends with the same model.
+that was interrupted (Ctrl-C, a full disk, no power) goes on with `--resume` and ends with the
+same model, bit for bit. `treffer mine` finds training data in an index.
+
+With held-out data the saved model is the one that ranked them best, of those measured after a
+step; the base is measured too, for comparison.
 
 Examples:
   treffer train cross --data pairs.jsonl.gz --base multilingual-e5-small --out my-model
@@ -204,7 +208,19 @@ pub(crate) fn run(command: &Train, global: &Global) -> Result<Outcome> {
             trained.steps, options.steps
         )),
     }
+    tell_if_the_base_was_better(&trained);
     Ok(Outcome::Found)
+}
+
+/// Training can make a model worse, which is no error, but must not go unnoticed.
+fn tell_if_the_base_was_better(trained: &Trained) {
+    if let (Some(base), Some((step, best))) = (trained.base, trained.best)
+        && base >= best
+    {
+        warn(&format!(
+            "no trained model ranks the held-out data better than the base does: nDCG@10 {base:.4} before, {best:.4} after step {step}, which was saved; more data, or a lower --rate, may help"
+        ));
+    }
 }
 
 impl Cross {

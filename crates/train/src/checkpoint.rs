@@ -25,7 +25,9 @@ pub(crate) struct Progressed {
     pub(crate) identity: String,
     /// Number of steps that were made.
     pub(crate) step: u64,
-    /// The best validation, and the step before which it was made.
+    /// The validation before the first step.
+    pub(crate) base: Option<f64>,
+    /// The best validation after a step, and the number of steps before it.
     pub(crate) best: Option<(u64, f64)>,
     /// Validations since then.
     pub(crate) worse: u32,

@@ -62,17 +62,18 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The loss or the gradient is not a number any more.
+    /// The loss, the gradient or a parameter is not a number any more.
     #[error(
-        "the {what} became {value} at step {step} (examples {examples}); the checkpoint is that of \
-         an earlier step; go on with a smaller learning rate"
+        "the {what} became {value} after {step} steps (examples: {examples}); checkpoint and saved \
+         model, if any, are of a step before; begin again in another folder with a smaller \
+         learning rate"
     )]
     NotFinite {
-        /// `loss` or `gradient`.
+        /// `loss`, `gradient` or `model`.
         what: &'static str,
         /// Its value.
         value: f64,
-        /// The step.
+        /// Number of steps that were made before.
         step: u64,
         /// Where the examples of the step come from.
         examples: String,

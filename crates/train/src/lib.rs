@@ -25,6 +25,8 @@ mod random;
 mod save;
 mod shape;
 mod step;
+#[cfg(test)]
+mod testing;
 mod transformer;
 mod validate;
 

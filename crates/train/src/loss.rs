@@ -73,11 +73,20 @@ impl Loss {
             )),
             Loss::MarginMse => None,
             Loss::List if example.kind == ValueKind::Labels => {
-                let total: f32 = example.values.iter().sum();
-                let negative = example.values.iter().any(|&value| value < 0.0);
-                (negative || total <= 0.0).then(|| {
-                    "has no label above 0, or one below; --loss list needs one relevant passage"
-                        .to_owned()
+                let values = &example.values;
+                let total: f32 = values.iter().sum();
+                if values.iter().any(|&value| value < 0.0) || total <= 0.0 {
+                    return Some(
+                        "has no label above 0, or one below; --loss list needs one relevant passage"
+                            .to_owned(),
+                    );
+                }
+                let same = values.iter().all(|value| *value == values[0]);
+                same.then(|| {
+                    format!(
+                        "has the label {} for every passage; --loss list needs passages of another",
+                        values[0]
+                    )
                 })
             }
             Loss::List => None,
@@ -236,6 +245,34 @@ mod tests {
                 assert!((slope - found).abs() < 1e-4, "{loss:?} {slope} {found}");
             }
         }
+    }
+
+    #[test]
+    fn what_a_loss_cannot_learn_is_refused_by_name() {
+        use ValueKind::{Labels, Scores};
+        let refused = |loss: Loss, values: &[f32], kind, classes| {
+            loss.refuses(&example(values, kind), classes)
+                .unwrap_or_default()
+        };
+        let bce = refused(Loss::Bce, &[1.0, 2.0], Labels, 1);
+        assert!(bce.contains("the label 2") && bce.contains("0 to 1"), "{bce}");
+        let bce = refused(Loss::Bce, &[-0.5], Labels, 1);
+        assert!(bce.contains("the label -0.5"), "{bce}");
+        assert_eq!(refused(Loss::Bce, &[12.5, -3.0], Scores, 1), "");
+        for label in [3.0, -1.0, 0.5] {
+            let classes = refused(Loss::Classes, &[0.0, label], Labels, 3);
+            assert!(classes.contains("classes 0 to 2"), "{classes}");
+        }
+        assert_eq!(refused(Loss::Classes, &[0.0, 2.0], Labels, 3), "");
+        for loss in [Loss::List, Loss::MarginMse] {
+            assert!(refused(loss, &[1.0], Labels, 1).contains("two or more"));
+        }
+        let list = |values: &[f32]| refused(Loss::List, values, Labels, 1);
+        assert!(list(&[0.0, 0.0]).contains("no label above 0"));
+        assert!(list(&[1.0, -1.0]).contains("no label above 0"));
+        assert!(list(&[2.0, 2.0]).contains("for every passage"));
+        assert_eq!(list(&[2.0, 1.0]), "");
+        assert_eq!(refused(Loss::List, &[-2.0, -2.0], Scores, 1), "");
     }
 
     #[test]

@@ -95,6 +95,10 @@ pub fn read_examples(
         if read.map_err(failed)? == 0 {
             break;
         }
+        if bytes.len() as u64 == MOST && !bytes.ends_with(b"\n") {
+            // The rest of the line is no line of its own.
+            reader.skip_until(b'\n').map_err(failed)?;
+        }
         if bytes.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
@@ -114,7 +118,7 @@ pub fn read_examples(
 }
 
 fn parse(bytes: &[u8]) -> Result<Example, String> {
-    if bytes.len() as u64 == MOST {
+    if bytes.len() as u64 == MOST && !bytes.ends_with(b"\n") {
         return Err(format!("is longer than {MOST} bytes"));
     }
     let line: Line = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
@@ -160,6 +164,12 @@ fn parse(bytes: &[u8]) -> Result<Example, String> {
     }
     if let Some(value) = values.iter().find(|value| !value.is_finite()) {
         return Err(format!("has the value {value}"));
+    }
+    if query.trim().is_empty() {
+        return Err("its `query` is empty".to_owned());
+    }
+    if let Some(at) = passages.iter().position(|text| text.trim().is_empty()) {
+        return Err(format!("its passage {} is empty", at + 1));
     }
     Ok(Example {
         query,
@@ -219,10 +229,17 @@ mod tests {
             "{\"query\": \"q\", \"passages\": [\"a\"], \"labels\": [1, 2]}\n",
             "{\"query\": \"q\", \"passage\": \"a\", \"label\": 1}\n",
             "{\"passage\": \"a\", \"label\": 1}\n",
+            "{\"query\": \" \", \"passage\": \"a\", \"label\": 1}\n",
+            "{\"query\": \"q\", \"passages\": [\"a\", \"\"], \"labels\": [1, 0]}\n",
+            "{\"query\": \"q\", \"positive\": \"a\", \"negatives\": []}\n",
+            "{\"query\": \"q\", \"passage\": \"a\", \"label\": 1, \"weight\": 0}\n",
         ));
         assert_eq!(examples.all.len(), 1);
         let lines: Vec<u64> = bad.iter().map(|bad| bad.line).collect();
-        assert_eq!(lines, [1, 2, 3, 5]);
+        assert_eq!(lines, [1, 2, 3, 5, 6, 7, 8, 9]);
+        assert!(bad[0].path.ends_with("data.jsonl"));
         assert_eq!(bad[2].reason, "has 1 passages and 2 values");
+        assert_eq!(bad[4].reason, "its `query` is empty");
+        assert_eq!(bad[5].reason, "its passage 2 is empty");
     }
 }

@@ -11,7 +11,8 @@ use treffer_types::Progress;
 use crate::base;
 use crate::checkpoint::{self, CHECKPOINT, Progressed};
 use crate::error::Error;
-use crate::example::{Example, Examples};
+use crate::example::{Example, Examples, ValueKind};
+use crate::loss::Loss;
 use crate::options::Options;
 use crate::random::Stream;
 use crate::read::BadLine;
@@ -64,7 +65,8 @@ pub enum Event {
         step: u64,
         /// How good it is.
         quality: Quality,
-        /// Whether it is the best so far, and was saved.
+        /// Whether it is the best trained model so far, and was saved. That before the first
+        /// step is none.
         is_best: bool,
     },
     /// The model was saved.
@@ -86,7 +88,10 @@ pub enum Event {
 pub struct Trained {
     /// Number of steps that were made.
     pub steps: u64,
-    /// Steps of the saved model and its nDCG@10, if any was measured.
+    /// nDCG@10 of the base, if it was measured.
+    pub base: Option<f64>,
+    /// Steps of the saved model and its nDCG@10, if any was measured. It may be lower than that
+    /// of the base, which is not saved again.
     pub best: Option<(u64, f64)>,
     /// Why it ended.
     pub end: End,
@@ -106,13 +111,13 @@ pub enum End {
 /// Trains a cross-encoder that begins as `base` and saves it in the folder `out`, with a
 /// checkpoint beside it.
 ///
-/// With `held_out` examples the saved model is the one that ranked them best by nDCG@10; without,
-/// the last one. The result depends on base, data and options alone, not on threads or on how
+/// With `held_out` examples the saved model is the one that ranked them best by nDCG@10, of those
+/// that were measured after a step; without, the last one. The result depends on base, data and options alone, not on threads or on how
 /// often it was interrupted, on one machine.
 ///
 /// # Errors
 /// If an option or the data cannot be followed, `out` holds another training, a file cannot be
-/// written, or the loss is not finite any more; the checkpoint then is from before.
+/// written, or the loss is not finite any more; checkpoint and saved model then are from before.
 pub fn train(
     base: &mut Parts,
     data: &Examples,
@@ -126,6 +131,7 @@ pub fn train(
     options.check(base.shape().layers)?;
     let identity = identity(base, data, held_out);
     let model = base::load(base, options.layers, options.seed)?;
+    refuse_other_head(options.loss, model.shape.classes)?;
     let folder = &base.folder().path;
     let mut training = Training {
         small: SmallFiles::of(folder, &model, options.max_length)?,
@@ -147,6 +153,7 @@ pub fn train(
             options: options.clone(),
             identity,
             step: 0,
+            base: None,
             best: None,
             worse: 0,
             validated: false,
@@ -166,6 +173,7 @@ pub fn train(
     Ok(Trained {
         end: end?,
         steps: training.at.step,
+        base: training.at.base,
         best: training.at.best,
     })
 }
@@ -228,10 +236,29 @@ impl<'a> Training<'a> {
         self.out.join(CHECKPOINT)
     }
 
+    /// Replaces the checkpoint, and without held-out examples the saved model too.
     fn write_checkpoint(&self, report: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        self.refuse_infinite()?;
         checkpoint::write(&self.checkpoint(), &self.model, &self.moments, &self.at)?;
         report(Event::Checkpoint { step: self.at.step });
+        if self.held_out.is_none() && self.at.step > 0 {
+            self.save(report)?;
+        }
         Ok(())
+    }
+
+    /// A step that went too far is not to replace what was good before it.
+    fn refuse_infinite(&self) -> Result<(), Error> {
+        let values = [&self.model.parameters, &self.model.words];
+        match values.into_iter().flatten().find(|value| !value.is_finite()) {
+            None => Ok(()),
+            Some(value) => Err(Error::NotFinite {
+                what: "model",
+                value: f64::from(*value),
+                step: self.at.step,
+                examples: "all before it".to_owned(),
+            }),
+        }
     }
 
     fn run(
@@ -254,9 +281,6 @@ impl<'a> Training<'a> {
             let patience = self.options.patience;
             let no_better = patience > 0 && self.at.worse >= patience;
             if is_complete || no_better {
-                if self.held_out.is_none() {
-                    self.save(report)?;
-                }
                 self.write_checkpoint(report)?;
                 return Ok(if is_complete {
                     End::Complete
@@ -269,7 +293,14 @@ impl<'a> Training<'a> {
                 return Ok(End::Stopped);
             }
             let begun = Instant::now();
-            let did = self.step()?;
+            let (did, scale) = self.gradients()?;
+            // The loss of this step is that of the model before it: a checkpoint is written
+            // only of a model whose loss and gradient are known to be finite.
+            if written.elapsed() >= running.checkpoint_every {
+                self.write_checkpoint(report)?;
+                written = Instant::now();
+            }
+            self.update(scale);
             progress.advance(1);
             report(Event::Step {
                 step: self.at.step,
@@ -278,13 +309,6 @@ impl<'a> Training<'a> {
                 rate: self.options.rate * self.options.share(self.at.step - 1),
                 took: begun.elapsed(),
             });
-            if written.elapsed() >= running.checkpoint_every {
-                self.write_checkpoint(report)?;
-                if self.held_out.is_none() {
-                    self.save(report)?;
-                }
-                written = Instant::now();
-            }
         }
     }
 
@@ -309,7 +333,8 @@ impl<'a> Training<'a> {
         batch
     }
 
-    fn step(&mut self) -> Result<Did, Error> {
+    /// The gradients of the next step, and what they are to be multiplied by.
+    fn gradients(&mut self) -> Result<(Did, f32), Error> {
         let step = self.at.step;
         let batch = self.batch(step);
         let tokens = step::tokenize(self.parts, &batch)?;
@@ -338,22 +363,27 @@ impl<'a> Training<'a> {
             }
         }
         let scale = (self.options.clip / (norm + 1e-6)).min(1.0) as f32;
+        let did = Did {
+            loss,
+            norm,
+            tokens: count,
+        };
+        Ok((did, scale))
+    }
+
+    /// Makes the step whose gradients were computed last.
+    fn update(&mut self, scale: f32) {
         step::update(
             &mut self.model,
-            sums,
-            word_sums,
+            self.machine.sums(),
+            self.word_sums.as_deref(),
             &mut self.moments,
             self.options,
-            step,
+            self.at.step,
             scale,
         );
         self.at.step += 1;
         self.at.validated = false;
-        Ok(Did {
-            loss,
-            norm,
-            tokens: count,
-        })
     }
 
     fn validate(&mut self, report: &mut dyn FnMut(Event)) -> Result<(), Error> {
@@ -361,26 +391,31 @@ impl<'a> Training<'a> {
             return Ok(());
         };
         let quality = validate::validate(&self.model, self.parts, &mut self.machine, held_out)?;
-        let is_best = self.at.best.is_none_or(|(_, best)| quality.ndcg > best);
+        let is_base = self.at.step == 0;
+        let is_best = !is_base && self.at.best.is_none_or(|(_, best)| quality.ndcg > best);
         report(Event::Validated {
             step: self.at.step,
             quality,
             is_best,
         });
         self.at.validated = true;
-        if !is_best {
-            self.at.worse += 1;
-            return Ok(());
-        }
-        self.at.worse = 0;
-        self.at.best = Some((self.at.step, quality.ndcg));
-        if self.at.step > 0 {
+        if is_base {
+            // What training is compared with. It is no model of this training: were it the
+            // best, nothing would be saved, and early stopping would count from before the
+            // first step.
+            self.at.base = Some(quality.ndcg);
+        } else if is_best {
+            self.at.worse = 0;
+            self.at.best = Some((self.at.step, quality.ndcg));
             self.save(report)?;
+        } else {
+            self.at.worse += 1;
         }
         Ok(())
     }
 
     fn save(&self, report: &mut dyn FnMut(Event)) -> Result<(), Error> {
+        self.refuse_infinite()?;
         self.small.save(self.out, &self.model)?;
         report(Event::Saved {
             folder: self.out.to_owned(),
@@ -429,17 +464,45 @@ fn usable<'a>(
                 .to_owned(),
         });
     }
-    if model.shape.classes > 1 && options.loss != crate::Loss::Classes {
-        return Err(Error::Option {
-            option: "loss",
-            value: options.loss.as_str().to_owned(),
-            reason: format!(
-                "the base has a head with {} classes, which only `classes` trains",
-                model.shape.classes
-            ),
-        });
-    }
+    refuse_one_class(&usable, options.loss)?;
     Ok(usable)
+}
+
+/// `classes` is the loss of a head of several outputs, and no other is.
+fn refuse_other_head(loss: Loss, classes: usize) -> Result<(), Error> {
+    let reason = match (loss, classes) {
+        (Loss::Classes, 1) => {
+            "the head of the base has one output and no classes; take bce, mse, margin-mse or list"
+                .to_owned()
+        }
+        (Loss::Classes, _) | (_, 1) => return Ok(()),
+        _ => format!("the base has a head with {classes} classes, which only `classes` trains"),
+    };
+    Err(Error::Option {
+        option: "loss",
+        value: loss.as_str().to_owned(),
+        reason,
+    })
+}
+
+/// A model that only ever sees one label learns to say it of everything.
+fn refuse_one_class(examples: &[(u64, &Example)], loss: Loss) -> Result<(), Error> {
+    if !matches!(loss, Loss::Bce | Loss::Mse | Loss::Classes) {
+        return Ok(());
+    }
+    let mut values = examples.iter().flat_map(|(_, example)| &example.values);
+    let Some(first) = values.next() else {
+        return Ok(());
+    };
+    if values.any(|value| value != first) {
+        return Ok(());
+    }
+    Err(Error::NoExamples {
+        reason: format!(
+            "the value of every passage is {first}; passages of another label are needed too, as \
+             `treffer mine` finds them"
+        ),
+    })
 }
 
 fn usable_held_out(data: &Examples) -> Result<Vec<&Example>, Error> {
@@ -472,6 +535,7 @@ fn identity(base: &Parts, data: &Examples, held_out: Option<&Examples>) -> Strin
                 hash.update(value.to_le_bytes());
             }
             hash.update(example.weight.to_le_bytes());
+            hash.update([u8::from(example.kind == ValueKind::Scores)]);
         }
         hash.update(b"end");
     }

@@ -192,3 +192,6 @@ fn object(path: &Path) -> Result<Option<Map<String, Value>>, Error> {
     })?;
     Ok(Some(parsed))
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,7 +71,7 @@ pub(crate) fn validate(
 }
 
 /// One score for each passage: the logit, or with several classes the expected class.
-fn relevance(logits: &[f32], classes: usize) -> Vec<f32> {
+pub(crate) fn relevance(logits: &[f32], classes: usize) -> Vec<f32> {
     if classes == 1 {
         return logits.to_vec();
     }

@@ -29,7 +29,7 @@ const FUSION: &str = "treffer-fusion";
 const EVAL: &str = "treffer-eval";
 
 /// The members, each with those that it may depend on.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     (TYPES, &[]),
     // Durable writing and verified reading; depends on no other member.
     (DISK, &[]),
@@ -52,8 +52,8 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             TYPES, DISK, API, CORPUS, BM25, DENSE, STORE, COLUMNS, FUSION, EVAL,
         ],
     ),
-    // Trains what the encoder runs; negatives are handed to it.
-    (TRAIN, &[TYPES, DISK, KERNELS, CORPUS, ENCODER, EVAL]),
+    // Trains what the encoder runs.
+    (TRAIN, &[TYPES, DISK, KERNELS, ENCODER, EVAL]),
     (REPORT, &[TYPES, DISK, API, FUSION, EVAL, ENGINE]),
     // The engine with its models; its requests are made of types of corpus and eval.
     (FACADE, &[TYPES, API, CORPUS, MODELS, ENCODER, EVAL, ENGINE]),

@@ -202,3 +202,58 @@ fn the_first_step_of_adam_is_the_learning_rate() {
     close(parameters[0], 0.99, 1e-5);
     close(parameters[1], 1.01, 1e-5);
 }
+
+#[test]
+fn rows_are_added_up_and_to_one_another() {
+    let (mut x, bias) = (numbers(3 * 21, 31), numbers(21, 32));
+    let before = x.clone();
+    add_bias(&mut x, &bias);
+    let mut sums = numbers(21, 33);
+    let first = sums.clone();
+    add_rows(&mut sums, &before);
+    for column in 0..21 {
+        let mut expected = f64::from(first[column]);
+        for row in 0..3 {
+            let at = row * 21 + column;
+            assert_eq!(x[at], before[at] + bias[column]);
+            expected += f64::from(before[at]);
+        }
+        close(sums[column], expected, 1e-6);
+    }
+    let mut y = before.clone();
+    add(&mut y, &x);
+    assert!((0..y.len()).all(|at| y[at] == before[at] + x[at]));
+}
+
+/// AdamW by its definition (Loshchilov and Hutter 2019, algorithm 2).
+#[test]
+fn steps_of_adam_are_those_of_the_definition() {
+    let (beta1, beta2, rate, decay, scale) = (0.9f64, 0.999f64, 1e-2, 0.1, 0.5);
+    let mut values = numbers(37, 41);
+    let (mut mean, mut square) = (vec![0.0; 37], vec![0.0; 37]);
+    let mut expected: Vec<[f64; 3]> = values.iter().map(|&x| [f64::from(x), 0.0, 0.0]).collect();
+    for step in 1..=5 {
+        let gradients = numbers(37, 50 + step as u32);
+        let adam = AdamStep {
+            beta1: beta1 as f32,
+            beta2: beta2 as f32,
+            eps: 1e-8,
+            rate: (rate / (1.0 - beta1.powi(step))) as f32,
+            correction: (1.0 / (1.0 - beta2.powi(step))) as f32,
+            keep: (1.0 - rate * decay) as f32,
+            scale: scale as f32,
+        };
+        super::adam(&mut values, &gradients, &mut mean, &mut square, adam);
+        for ([value, mean, square], gradient) in expected.iter_mut().zip(&gradients) {
+            let gradient = scale * f64::from(*gradient);
+            *mean = beta1 * *mean + (1.0 - beta1) * gradient;
+            *square = beta2 * *square + (1.0 - beta2) * gradient * gradient;
+            let mean = *mean / (1.0 - beta1.powi(step));
+            let square = *square / (1.0 - beta2.powi(step));
+            *value -= rate * (mean / (square.sqrt() + 1e-8) + decay * *value);
+        }
+    }
+    for (found, [expected, ..]) in values.iter().zip(&expected) {
+        close(*found, *expected, 1e-5);
+    }
+}
