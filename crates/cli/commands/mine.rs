@@ -10,7 +10,7 @@ use treffer_api::SearchOptions;
 use treffer_disk::Output;
 use treffer_engine::manifest::Manifest;
 use treffer_engine::mine::{
-    MineReport, MineRequest, Mined, MinedPassage, Origin, Source, Sought, judged, mine, silver,
+    MineReport, MineRequest, Mined, MinedPassage, Origin, Sought, Source, judged, mine, silver,
 };
 use treffer_engine::pipeline::Available;
 use treffer_engine::self_retrieval::ExcludeSelf;
@@ -173,7 +173,10 @@ impl Mine {
         }
         let manifest = Manifest::read(&self.dir)?;
         let available = Available::in_index(&manifest, Registry::standard());
-        let retrieving = available.stages.iter().filter(|stage| stage.capabilities.retrieves);
+        let retrieving = available
+            .stages
+            .iter()
+            .filter(|stage| stage.capabilities.retrieves);
         Ok(retrieving.map(|stage| stage.name).collect())
     }
 
@@ -274,8 +277,9 @@ fn write(out: &mut dyn Write, mined: &Mined, format: MineFormat) -> std::io::Res
             positive: &answer.text,
             negatives: negatives.iter().map(|one| one.text.as_str()).collect(),
         };
-        let of_line: Vec<&MinedPassage> =
-            std::iter::once(answer).chain(negatives.iter().copied()).collect();
+        let of_line: Vec<&MinedPassage> = std::iter::once(answer)
+            .chain(negatives.iter().copied())
+            .collect();
         write_line(out, mined, &of_line, texts)?;
     }
     Ok(())
@@ -295,7 +299,10 @@ fn write_line(
         // The guard reads some passages; scores of a line are of all or none.
         scores: passages.iter().map(|one| one.cross).collect(),
         silver: origin.is_silver().then(|| origin.as_str()),
-        from: passages.iter().map(|one| Provenance::of(one, origin)).collect(),
+        from: passages
+            .iter()
+            .map(|one| Provenance::of(one, origin))
+            .collect(),
     };
     serde_json::to_writer(&mut *out, &line)?;
     out.write_all(b"\n")
@@ -321,7 +328,10 @@ fn tell(report: &MineReport, path: &Path) {
         count(report.random as u64, "random one"),
     ));
     let left_out = [
-        (report.without_answer, "without a relevant document in the index"),
+        (
+            report.without_answer,
+            "without a relevant document in the index",
+        ),
         (report.without_negative, "without a negative"),
     ];
     for (n, what) in left_out.into_iter().filter(|(n, _)| *n > 0) {
@@ -333,7 +343,10 @@ fn tell(report: &MineReport, path: &Path) {
         (report.same_text, "of the same text as what is relevant"),
     ];
     for (n, what) in dropped.into_iter().filter(|(n, _)| *n > 0) {
-        note(&format!("{} {what}: no negatives", count(n as u64, "candidate")));
+        note(&format!(
+            "{} {what}: no negatives",
+            count(n as u64, "candidate")
+        ));
     }
     if report.read > 0 {
         note(&format!(

@@ -1,6 +1,6 @@
 //! `treffer train`: trains models on the user's own data.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -8,7 +8,8 @@ use clap::{Subcommand, ValueEnum};
 use treffer_encoder::parts::Parts;
 use treffer_models::Fetched;
 use treffer_train::{
-    BadLine, Decay, End, Event, Examples, Loss, Options, Running, Trained, base_folder, read_examples,
+    BadLine, Decay, End, Event, Examples, Loss, Options, Running, Task, Trained, base_folder,
+    read_examples,
 };
 use treffer_types::ModelFolder;
 
@@ -181,22 +182,20 @@ pub(crate) fn run(command: &Train, global: &Global) -> Result<Outcome> {
         resume: command.resume,
         checkpoint_every: Duration::from_secs(command.checkpoint_every),
     };
-    let out: &Path = &command.out;
-    let trained = treffer_train::train(
-        &mut base,
-        &data,
-        held_out.as_ref(),
-        out,
-        &options,
-        running,
-        &bars,
-        &mut |event| log.event(event),
-    )?;
+    let task = Task {
+        data: &data,
+        held_out: held_out.as_ref(),
+        out: &command.out,
+        options: &options,
+    };
+    let trained = treffer_train::train(&mut base, &task, running, &bars, &mut |event| {
+        log.event(event);
+    })?;
     let best = match trained.best {
         Some((step, ndcg)) => format!(", best nDCG@10 {ndcg:.4} after step {step}"),
         None => String::new(),
     };
-    let shown = out.display();
+    let shown = command.out.display();
     match trained.end {
         End::Complete => say(&format!("trained {} steps{best}: {shown}", trained.steps)),
         End::NoBetter => say(&format!(
@@ -337,10 +336,11 @@ impl<'a> Log<'a> {
                 trained,
             } => {
                 if self.left_out > 0 {
-                    let left_out = self.left_out;
-                    self.bars.say(&format!(
-                        "{left_out} lines do not fit the loss and were left out"
-                    ));
+                    let left_out = match self.left_out {
+                        1 => "1 line does not fit the loss and was left out".to_owned(),
+                        n => format!("{n} lines do not fit the loss and were left out"),
+                    };
+                    self.bars.say(&left_out);
                 }
                 (self.begun, self.first) = (Instant::now(), step);
                 let millions = trained as f64 / 1e6;

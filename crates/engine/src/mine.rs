@@ -200,7 +200,9 @@ impl MineRequest<'_> {
         }
         let share = |value: f64| (0.0..1.0).contains(&value);
         if let Some(margin) = self.margin.filter(|margin| !share(*margin)) {
-            return refuse(format!("the margin is {margin}; it is a share, from 0 to below 1"));
+            return refuse(format!(
+                "the margin is {margin}; it is a share, from 0 to below 1"
+            ));
         }
         if let Some(guard) = self.guard.filter(|guard| !(*guard > 0.0 && *guard <= 1.0)) {
             return refuse(format!(

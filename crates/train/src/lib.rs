@@ -37,6 +37,6 @@ pub use example::{Example, Examples, ValueKind};
 pub use loss::Loss;
 pub use options::{Decay, Options};
 pub use read::{BadLine, read_examples};
-pub use run::{End, Event, Running, Trained, train};
+pub use run::{End, Event, Running, Task, Trained, train};
 pub use step::Did;
 pub use validate::Quality;

@@ -255,7 +255,10 @@ mod tests {
                 .unwrap_or_default()
         };
         let bce = refused(Loss::Bce, &[1.0, 2.0], Labels, 1);
-        assert!(bce.contains("the label 2") && bce.contains("0 to 1"), "{bce}");
+        assert!(
+            bce.contains("the label 2") && bce.contains("0 to 1"),
+            "{bce}"
+        );
         let bce = refused(Loss::Bce, &[-0.5], Labels, 1);
         assert!(bce.contains("the label -0.5"), "{bce}");
         assert_eq!(refused(Loss::Bce, &[12.5, -3.0], Scores, 1), "");

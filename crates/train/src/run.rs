@@ -21,6 +21,19 @@ use crate::step::{self, Did, Machine, Moments};
 use crate::transformer::{Gradients, Model};
 use crate::validate::{self, Quality};
 
+/// What is to be learned, and where it goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Task<'a> {
+    /// What is learned.
+    pub data: &'a Examples,
+    /// What the model is measured on.
+    pub held_out: Option<&'a Examples>,
+    /// The folder for the model and its checkpoint; made if there is none.
+    pub out: &'a Path,
+    /// How it is learned.
+    pub options: &'a Options,
+}
+
 /// What does not change the result.
 #[derive(Clone, Copy, Debug)]
 pub struct Running {
@@ -108,26 +121,29 @@ pub enum End {
     Stopped,
 }
 
-/// Trains a cross-encoder that begins as `base` and saves it in the folder `out`, with a
-/// checkpoint beside it.
+/// Trains a cross-encoder that begins as `base` and saves it in a folder, with a checkpoint
+/// beside it.
 ///
-/// With `held_out` examples the saved model is the one that ranked them best by nDCG@10, of those
+/// With held-out examples the saved model is the one that ranked them best by nDCG@10, of those
 /// that were measured after a step; without, the last one. The result depends on base, data and options alone, not on threads or on how
 /// often it was interrupted, on one machine.
 ///
 /// # Errors
-/// If an option or the data cannot be followed, `out` holds another training, a file cannot be
+/// If an option or the data cannot be followed, the folder holds another training, a file cannot be
 /// written, or the loss is not finite any more; checkpoint and saved model then are from before.
 pub fn train(
     base: &mut Parts,
-    data: &Examples,
-    held_out: Option<&Examples>,
-    out: &Path,
-    options: &Options,
+    task: &Task<'_>,
     running: Running,
     progress: &dyn Progress,
     report: &mut dyn FnMut(Event),
 ) -> Result<Trained, Error> {
+    let Task {
+        data,
+        held_out,
+        out,
+        options,
+    } = *task;
     options.check(base.shape().layers)?;
     let identity = identity(base, data, held_out);
     let model = base::load(base, options.layers, options.seed)?;
@@ -250,7 +266,11 @@ impl<'a> Training<'a> {
     /// A step that went too far is not to replace what was good before it.
     fn refuse_infinite(&self) -> Result<(), Error> {
         let values = [&self.model.parameters, &self.model.words];
-        match values.into_iter().flatten().find(|value| !value.is_finite()) {
+        match values
+            .into_iter()
+            .flatten()
+            .find(|value| !value.is_finite())
+        {
             None => Ok(()),
             Some(value) => Err(Error::NotFinite {
                 what: "model",

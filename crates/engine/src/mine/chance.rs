@@ -30,6 +30,8 @@ impl Chance {
 
     /// The number at `index`, uniform over all 64-bit numbers.
     pub(super) fn at(self, index: u64) -> u64 {
-        mix(self.0.wrapping_add(index.wrapping_add(1).wrapping_mul(STEP)))
+        mix(self
+            .0
+            .wrapping_add(index.wrapping_add(1).wrapping_mul(STEP)))
     }
 }

@@ -90,7 +90,12 @@ impl Work<'_> {
         let Some(margin) = self.request.margin else {
             return Ok(Limit::None);
         };
-        let mut docs: Vec<DocId> = self.sought.answers.iter().map(|answer| answer.doc).collect();
+        let mut docs: Vec<DocId> = self
+            .sought
+            .answers
+            .iter()
+            .map(|answer| answer.doc)
+            .collect();
         docs.sort_unstable();
         docs.dedup();
         let scores = answer.score(&docs)?.into_iter();

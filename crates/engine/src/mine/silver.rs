@@ -74,7 +74,10 @@ pub fn silver(
         let doc = of_document[0].1.doc;
         let (document, passages) = read(engine, doc)?;
         for (heading, query, answer) in queries(&document, &passages) {
-            if !of_document.iter().any(|(_, place)| place.heading == heading) {
+            if !of_document
+                .iter()
+                .any(|(_, place)| place.heading == heading)
+            {
                 continue;
             }
             let (origin, suffix) = match heading {
@@ -151,7 +154,11 @@ fn section<'a>(
     let text = document.text.as_str();
     let is_around = |passage: &&Passage| (passage.start..passage.end).contains(&heading.at);
     // Passages overlap, and the later one goes on for longer.
-    let end = passages.iter().rev().find(is_around).map(|passage| passage.end);
+    let end = passages
+        .iter()
+        .rev()
+        .find(is_around)
+        .map(|passage| passage.end);
     let ends = |next: &&Heading| next.at > heading.at && next.level <= heading.level;
     let next = document.headings.iter().find(ends).map(|next| next.at);
     let end = end.into_iter().chain(next).min();

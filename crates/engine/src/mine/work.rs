@@ -197,7 +197,9 @@ impl Work<'_> {
             return Ok(());
         };
         let texts: Vec<&str> = some.iter().map(|one| one.text.as_str()).collect();
-        let scores = cross.compare(&texts).map_err(self.failed(StageName::CROSS))?;
+        let scores = cross
+            .compare(&texts)
+            .map_err(self.failed(StageName::CROSS))?;
         report.read += texts.len();
         for (passage, score) in some.iter_mut().zip(scores) {
             passage.cross = Some(score.value());

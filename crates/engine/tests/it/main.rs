@@ -12,6 +12,7 @@ mod explain;
 mod failures;
 mod judge;
 mod languages;
+mod mine;
 mod modes;
 mod oracle;
 mod passages;

@@ -82,17 +82,6 @@ impl Model {
         tape.scratch = scratch;
     }
 
-    /// Adds to the gradients of a linear layer, given that of its output.
-    fn linear_weights(&self, gradients: &mut Gradients, x: &[f32], out: &[f32], at: &LinearAt) {
-        let outputs = at.bias.len();
-        let inputs = at.weight.len() / outputs;
-        let rows = out.len() / outputs;
-        let out_t = Matrix::new(out, rows, outputs).transposed();
-        let x = Matrix::new(x, rows, inputs);
-        multiply(gradients.at(&at.weight), inputs, out_t, x, 1.0, Into::Add);
-        floats::add_rows(gradients.at(&at.bias), out);
-    }
-
     /// The gradient of a linear layer's input, from that of its output.
     fn linear_input(&self, x: &mut Vec<f32>, out: &[f32], at: &LinearAt, into: Into) {
         let outputs = at.bias.len();
@@ -144,7 +133,7 @@ impl Model {
         let (hidden, at) = (self.shape.hidden, &self.layout.head);
         let mut dropped = tape.activated.clone();
         Dropout::rows(dropout, Site::Head, pack, &mut dropped, hidden);
-        self.linear_weights(gradients, &dropped, logits, &at.classes);
+        linear_weights(gradients, &dropped, logits, &at.classes);
         let mut dense = Vec::new();
         self.linear_input(&mut dense, logits, &at.classes, Into::Set);
         Dropout::rows(dropout, Site::Head, pack, &mut dense, hidden);
@@ -156,7 +145,7 @@ impl Model {
             }
             Family::Electra => floats::gelu_backward(&mut dense, &tape.dense),
         }
-        self.linear_weights(gradients, &tape.first, &dense, &at.dense);
+        linear_weights(gradients, &tape.first, &dense, &at.dense);
         self.linear_input(flow, &dense, &at.dense, Into::Set);
     }
 
@@ -185,17 +174,17 @@ impl Model {
         branch.clear();
         branch.extend_from_slice(flow);
         drop(Site::Narrow(index), branch);
-        self.linear_weights(gradients, &tape.active, branch, &at.narrow);
+        linear_weights(gradients, &tape.active, branch, &at.narrow);
         self.linear_input(inner, branch, &at.narrow, Into::Set);
         activate_backward(self.shape.activation, inner, &tape.wide);
-        self.linear_weights(gradients, &tape.attended, inner, &at.widen);
+        linear_weights(gradients, &tape.attended, inner, &at.widen);
         self.linear_input(flow, inner, &at.widen, Into::Add);
 
         self.norm_backward(gradients, flow, &tape.attended_norm, &at.attended_norm);
         branch.clear();
         branch.extend_from_slice(flow);
         drop(Site::Attended(index), branch);
-        self.linear_weights(gradients, &tape.context, branch, &at.attended);
+        linear_weights(gradients, &tape.context, branch, &at.attended);
         self.linear_input(context, branch, &at.attended, Into::Set);
         self.attend_backward(
             index, pack, dropout, is_last, tape, context, query, key_value,
@@ -206,8 +195,8 @@ impl Model {
         } else {
             &tape.input
         };
-        self.linear_weights(gradients, rows, query, &at.query);
-        self.linear_weights(gradients, &tape.input, key_value, &at.key_value);
+        linear_weights(gradients, rows, query, &at.query);
+        linear_weights(gradients, &tape.input, key_value, &at.key_value);
         if lowest {
             return;
         }
@@ -248,6 +237,17 @@ impl Model {
             words.rows.extend_from_slice(flow);
         }
     }
+}
+
+/// Adds to the gradients of a linear layer, given that of its output.
+fn linear_weights(gradients: &mut Gradients, x: &[f32], out: &[f32], at: &LinearAt) {
+    let outputs = at.bias.len();
+    let inputs = at.weight.len() / outputs;
+    let rows = out.len() / outputs;
+    let out_t = Matrix::new(out, rows, outputs).transposed();
+    let x = Matrix::new(x, rows, inputs);
+    multiply(gradients.at(&at.weight), inputs, out_t, x, 1.0, Into::Add);
+    floats::add_rows(gradients.at(&at.bias), out);
 }
 
 fn activate_backward(activation: Activation, gradient: &mut [f32], x: &[f32]) {

@@ -3,10 +3,10 @@
 use treffer_encoder::parts::Parts;
 use treffer_train::{Loss, Options, base_folder};
 
-use crate::support::{LISTS, OFTEN, Place, TEN, golden, left_out, options};
+use crate::support::{LISTS, Place, RARELY, TEN, golden, left_out, options};
 
 fn error(place: &Place<'_>) -> String {
-    place.train(OFTEN).0.unwrap_err().to_string()
+    place.train(RARELY).0.unwrap_err().to_string()
 }
 
 fn place(data: &str, loss: Loss) -> Place<'static> {
@@ -15,9 +15,12 @@ fn place(data: &str, loss: Loss) -> Place<'static> {
 
 #[test]
 fn labels_outside_their_range_are_left_out_by_line() {
-    let data = format!("{TEN}{}\n", r#"{"query": "ice", "passage": "door", "label": 7}"#);
+    let data = format!(
+        "{TEN}{}\n",
+        r#"{"query": "ice", "passage": "door", "label": 7}"#
+    );
     let place = place(&data, Loss::Bce);
-    let (trained, events) = place.train(OFTEN);
+    let (trained, events) = place.train(RARELY);
     trained.unwrap();
     let [line] = left_out(&events)[..] else {
         panic!("{events:?}");
@@ -50,7 +53,10 @@ fn a_base_with_another_head_is_refused() {
     let mut classes = place(TEN, Loss::Bce);
     classes.base = "tiny-bert-cross-3class";
     let text = error(&classes);
-    assert!(text.contains("3 classes") && text.contains("`classes`"), "{text}");
+    assert!(
+        text.contains("3 classes") && text.contains("`classes`"),
+        "{text}"
+    );
     let text = error(&place(TEN, Loss::Classes));
     assert!(text.contains("one output"), "{text}");
 }
@@ -58,7 +64,10 @@ fn a_base_with_another_head_is_refused() {
 #[test]
 fn a_base_that_cannot_be_trained_is_refused() {
     let narrow = base_folder("narrow", golden("tiny-electra-cross"));
-    let narrow = Parts::open(&narrow, 24).map(|_| ()).unwrap_err().to_string();
+    let narrow = Parts::open(&narrow, 24)
+        .map(|_| ())
+        .unwrap_err()
+        .to_string();
     assert!(narrow.contains("narrower"), "{narrow}");
     let long = base_folder("long", golden("tiny-bert-cross"));
     let long = Parts::open(&long, 4000).map(|_| ()).unwrap_err();

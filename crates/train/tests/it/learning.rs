@@ -2,7 +2,7 @@
 
 use treffer_train::{End, Event, Loss, Options};
 
-use crate::support::{LISTS, OFTEN, Place, TEN, golden, losses, options};
+use crate::support::{LISTS, Place, RARELY, TEN, golden, losses, options};
 
 #[test]
 fn ten_pairs_are_learned_by_heart_and_the_saved_model_knows_them() {
@@ -16,10 +16,7 @@ fn ten_pairs_are_learned_by_heart_and_the_saved_model_knows_them() {
             ..options()
         },
     );
-    let (trained, events) = place.train(treffer_train::Running {
-        checkpoint_every: std::time::Duration::MAX,
-        ..OFTEN
-    });
+    let (trained, events) = place.train(RARELY);
     assert_eq!(trained.unwrap().end, End::Complete);
     let losses = losses(&events);
     assert!(losses[0] > 0.3, "{}", losses[0]);
@@ -51,7 +48,7 @@ fn every_loss_becomes_smaller() {
             },
         );
         place.base = base;
-        let (trained, events) = place.train(OFTEN);
+        let (trained, events) = place.train(RARELY);
         trained.unwrap();
         let losses = losses(&events);
         let (first, last) = (losses[0], losses[24]);
@@ -70,7 +67,7 @@ fn a_bi_encoder_gets_a_head_and_every_second_layer_can_be_left_out() {
         },
     );
     place.base = "tiny-bert-bi";
-    place.train(OFTEN).0.unwrap();
+    place.train(RARELY).0.unwrap();
     assert_eq!(place.score("ice", &["freezer", "door"]).len(), 2);
     let config: serde_json::Value = serde_json::from_slice(&place.bytes("config.json")).unwrap();
     assert_eq!(config["num_hidden_layers"], 1);
@@ -91,7 +88,7 @@ fn what_is_frozen_stays_as_it_is() {
             ..options()
         },
     );
-    place.train(OFTEN).0.unwrap();
+    place.train(RARELY).0.unwrap();
     let base = std::fs::read(golden(place.base).join("model.safetensors")).unwrap();
     let saved = place.bytes("model.safetensors");
     let same = |name: &str| tensor(&base, name) == tensor(&saved, name);
@@ -135,14 +132,14 @@ fn a_model_is_saved_even_if_the_base_ranks_better() {
         format!(r#"{{"query": "ice", "passages": ["{other}", "{best}"], "labels": [0, 1]}}"#)
     };
     // What the base ranks first is what is held out as relevant.
-    let probe = |place: &Place| validations(&place.train(OFTEN).1)[0].1;
+    let probe = |place: &Place| validations(&place.train(RARELY).1)[0].1;
     place.held_out = Some(held_out(second, first));
     if probe(&place) < 1.0 {
         place.data = place.data.replace("[1, 0]", "[0, 1]");
         place.held_out = Some(held_out(first, second));
     }
     std::fs::remove_dir_all(place.out()).unwrap();
-    let (trained, events) = place.train(OFTEN);
+    let (trained, events) = place.train(RARELY);
     let trained = trained.unwrap();
     let validations = validations(&events);
     assert_eq!(trained.base, Some(1.0));
@@ -166,7 +163,7 @@ fn training_ends_when_it_gets_no_better_and_the_base_does_not_count() {
         },
     );
     place.held_out = Some(LISTS.lines().take(2).collect::<Vec<_>>().join("\n"));
-    let (trained, events) = place.train(OFTEN);
+    let (trained, events) = place.train(RARELY);
     let trained = trained.unwrap();
     // At such a rate all validations are equal: that after step 2 is the first of a trained
     // model, and three more are no better.

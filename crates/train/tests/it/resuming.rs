@@ -68,10 +68,16 @@ fn another_seed_is_another_training() {
 fn a_checkpoint_is_neither_overwritten_nor_mixed_up_nor_missed() {
     let mut place = place();
     let error = place.train(RESUMED).0.unwrap_err().to_string();
-    assert!(error.contains("no checkpoint") && error.contains("--resume"), "{error}");
+    assert!(
+        error.contains("no checkpoint") && error.contains("--resume"),
+        "{error}"
+    );
     place.train(OFTEN).0.unwrap();
     let error = place.train(OFTEN).0.unwrap_err().to_string();
-    assert!(error.contains("at step 7") && error.contains("--resume"), "{error}");
+    assert!(
+        error.contains("at step 7") && error.contains("--resume"),
+        "{error}"
+    );
     place.options.rate = 2e-3;
     let error = place.train(RESUMED).0.unwrap_err().to_string();
     assert!(error.contains("other options"), "{error}");

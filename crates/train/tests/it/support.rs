@@ -8,7 +8,8 @@ use tempfile::TempDir;
 use treffer_encoder::parts::Parts;
 use treffer_encoder::{CpuBackend, CrossEncoder, Device};
 use treffer_train::{
-    BadLine, Error, Event, Examples, Options, Running, Trained, base_folder, read_examples, train,
+    BadLine, Error, Event, Examples, Options, Running, Task, Trained, base_folder, read_examples,
+    train,
 };
 use treffer_types::{ModelFolder, ModelRole, NoProgress, PairScorer, Progress};
 
@@ -53,6 +54,13 @@ pub(crate) fn options() -> Options {
     }
 }
 
+/// With a checkpoint at the end alone.
+pub(crate) const RARELY: Running = Running {
+    resume: false,
+    checkpoint_every: Duration::MAX,
+};
+
+/// With a checkpoint at each step.
 pub(crate) const OFTEN: Running = Running {
     resume: false,
     checkpoint_every: Duration::ZERO,
@@ -115,10 +123,12 @@ impl Place<'_> {
         let mut events = Vec::new();
         let trained = train(
             &mut base,
-            &data,
-            held_out.as_ref(),
-            &self.out(),
-            &self.options,
+            &Task {
+                data: &data,
+                held_out: held_out.as_ref(),
+                out: &self.out(),
+                options: &self.options,
+            },
             running,
             progress,
             &mut |event| events.push(event),
