@@ -70,7 +70,7 @@ fn another_format_is_refused_with_both_numbers() {
     let here = indexed();
     let text = here
         .read("index/manifest.json")
-        .replace("\"format\": 4", "\"format\": 9");
+        .replace("\"format\": 5", "\"format\": 9");
     let manifest = text
         .split_once("\"manifest\": ")
         .unwrap()
@@ -82,7 +82,7 @@ fn another_format_is_refused_with_both_numbers() {
         "index/manifest.json",
         format!("{{\"crc32\": {sum}, \"manifest\": {manifest}}}\n"),
     );
-    refused(&here, "index", "has format 9, this program reads format 4");
+    refused(&here, "index", "has format 9, this program reads format 5");
 }
 
 #[test]
@@ -102,16 +102,16 @@ fn a_flipped_bit_in_any_file_of_an_index_is_noticed_and_named() {
         here.treffer("info index")
             .fails_with(" is damaged: ")
             .says(name)
-            .says("hint: index the corpus again");
+            .says("index the corpus again");
         // A manifest that cannot be read leaves nothing to list.
         let checked = here.treffer("check index");
         assert_eq!(checked.code(), Some(2), "{checked}");
         assert!(checked.stdout.contains(name) || name.ends_with("manifest.json"));
-        checked.says(name).says("hint: index the corpus again");
+        checked.says(name).says("index the corpus again");
         // A search verifies what it touches: it fails, or it gives what it always gave.
         let searched = here.treffer("search index cold --stages bm25");
         if searched.stdout != found {
-            searched.says("hint: index the corpus again");
+            searched.says("index the corpus again");
         }
         std::fs::copy(here.path(&name.replacen("index", "whole", 1)), path).unwrap();
     }

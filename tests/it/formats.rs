@@ -7,7 +7,7 @@ use crate::fixtures::{indexed, place};
 use crate::util::{Place, copy_folder};
 
 /// Each holds three documents in BM25 alone.
-const FORMATS: [u32; 3] = [1, 2, 3];
+const FORMATS: [u32; 4] = [1, 2, 3, 4];
 
 fn golden(format: u32) -> PathBuf {
     let folder = format!("data/golden/index-format-{format}");

@@ -20,6 +20,9 @@ fn the_help_is_one_page() {
 
         Commands:
           index        Build an index from a corpus
+          add          Add documents to an index, in the place of those with the same ids
+          delete       Delete documents from an index
+          compact      Make one segment of an index, without what is deleted
           search       Search an index
           eval         Measure every stage and the fusion against relevance judgments
           tune         Find the fusion weights for an index on judged queries
@@ -55,6 +58,9 @@ fn every_command_has_help() {
     let here = Place::empty();
     for command in [
         "index",
+        "add",
+        "delete",
+        "compact",
         "search",
         "eval",
         "tune",

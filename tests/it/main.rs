@@ -22,6 +22,7 @@ mod search;
 mod spellings;
 
 mod analyze;
+mod changes;
 mod compare;
 mod duplicates;
 mod eval;

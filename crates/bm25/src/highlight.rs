@@ -130,7 +130,7 @@ mod tests {
         writer.add(DocId(0), "", text).unwrap();
         writer.add(DocId(1), "", "Labor Kühlschrank").unwrap();
         writer.finish().unwrap();
-        let index = Bm25Index::open_one(dir.path(), &config).unwrap();
+        let index = Bm25Index::open_folder(dir.path(), &config).unwrap();
         let mentions = index.highlighter(query).unwrap().find(text, None).unwrap();
         let mut shown = text.to_owned();
         for Mention { place, .. } in mentions.iter().rev() {

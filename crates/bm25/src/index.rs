@@ -80,7 +80,7 @@ impl Bm25Index {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_one(dir: &Path, config: &Bm25Config) -> Result<Self, Error> {
+    pub fn open_folder(dir: &Path, config: &Bm25Config) -> Result<Self, Error> {
         let (first, deleted) = (0, None);
         let part = Bm25Part {
             dir,

@@ -21,7 +21,7 @@ pub(crate) const BEGUN: &str = "meta.json";
 
 /// Must be incremented when the schema, the analyzers or their word lists change, and when newer
 /// stemmers or Unicode tables give other terms.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 
 /// How an index was built.
 #[derive(Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub(crate) struct Record {
     pub(crate) languages: LanguageCounts,
     /// Number of words that compounds are cut into; none for a language without compounds.
     pub(crate) n_pieces: Option<u32>,
+    /// Number of those that were listed; none for a language without compounds.
+    pub(crate) n_listed: Option<u32>,
     /// Number of words that may be compounds; none for a language without.
     pub(crate) n_compounds: Option<u32>,
 }
@@ -50,6 +52,7 @@ pub(crate) struct Counted {
     pub(crate) n_terms: Vec<u64>,
     pub(crate) languages: LanguageCounts,
     pub(crate) n_pieces: Option<u32>,
+    pub(crate) n_listed: Option<u32>,
     pub(crate) n_compounds: Option<u32>,
 }
 
@@ -64,6 +67,7 @@ impl Record {
             n_terms: counted.n_terms,
             languages: counted.languages,
             n_pieces: counted.n_pieces,
+            n_listed: counted.n_listed,
             n_compounds: counted.n_compounds,
         }
     }
@@ -98,7 +102,8 @@ impl Record {
             )));
         }
         let has_compounds = record.analyzer.has_compounds();
-        if [record.n_pieces, record.n_compounds].map(|n| n.is_some()) != [has_compounds; 2] {
+        let counts = [record.n_pieces, record.n_listed, record.n_compounds];
+        if counts.map(|n| n.is_some()) != [has_compounds; 3] {
             return Err(unreadable("its analyzer and its words differ".to_owned()));
         }
         Ok(record)
@@ -115,6 +120,7 @@ impl Record {
             n_terms: _,
             languages: _,
             n_pieces: _,
+            n_listed: _,
             n_compounds: _,
         } = self;
         let mismatch = |setting, built: String, asked: String| {

@@ -62,9 +62,11 @@
 //!    step 2, and put it in its old place. It knows the same words as before, so one round is enough.
 //!
 //! The same is done after parts were merged or dropped: the words of deleted documents are known
-//! until then. A part keeps its own words in its folder (of its documents and of
-//! [`Bm25Writer::add_pieces`]), and of each word that may be a compound how it was cut. Thus step 2
-//! reads no document and is exact. Analyzers that cut no compounds need none of this.
+//! until then. A part that is built of the documents of others is given their listed words too:
+//! [`Bm25Index::listed_pieces`], passed to [`Bm25Writer::add_pieces`]. A part keeps its own words in
+//! its folder (of its documents and of [`Bm25Writer::add_pieces`]), and of each word that may be a
+//! compound how it was cut. Thus step 2 reads no document and is exact. Analyzers that cut no
+//! compounds need none of this.
 //!
 //! # Files
 //!
@@ -76,6 +78,7 @@
 //! | `body-length.u32`, or `title-length.u32` and `text-length.u32` | the lengths of each row |
 //! | `languages.u8` | the language of each row |
 //! | `pieces.words` | its words that compounds are cut into, for a language that has them |
+//! | `listed.words` | those among them that were listed when it was built |
 //! | `compounds.words` | its words that may be compounds, and how each was cut |
 //! | `bm25.json` | how it was built, and the sums of the lengths |
 //! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no part |
@@ -119,7 +122,7 @@
 //! writer.add(DocId(1), "Freezers", "A freezer cools much further.")?;
 //! writer.finish()?;
 //!
-//! let index = Bm25Index::open_one(dir, &config)?;
+//! let index = Bm25Index::open_folder(dir, &config)?;
 //! let hits = index.search("laboratory refrigerators", 10, None)?;
 //! assert_eq!(hits[0].0, DocId(0));
 //! assert_eq!(index.score("laboratory refrigerators", &[DocId(0)])?, [hits[0].1]);

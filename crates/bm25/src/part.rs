@@ -23,7 +23,7 @@ use crate::guard::backend;
 use crate::language_column::{LanguageColumn, LanguageCounts};
 use crate::layout::{Layout, Record, TextField};
 use crate::rows::Rows;
-use crate::word_list::{COMPOUNDS, PIECES, WordList};
+use crate::word_list::{COMPOUNDS, LISTED, PIECES, WordList};
 
 /// A folder that [`Bm25Writer`](crate::Bm25Writer) finished, as a part of an index.
 #[derive(Clone, Debug)]
@@ -72,6 +72,8 @@ struct SearchedField {
 struct CompoundWords {
     /// What compounds are cut into.
     pieces: WordList,
+    /// Those among them that were listed.
+    listed: WordList,
     /// What may be a compound, with the pieces that it was cut into.
     compounds: WordList,
 }
@@ -139,9 +141,10 @@ impl Part {
         }
         let languages = LanguageColumn::open(&sealed, n_rows)?;
         let live_languages = languages.without(record.languages, deleted_rows())?;
-        let words = match (record.n_pieces, record.n_compounds) {
-            (Some(n_pieces), Some(n_compounds)) => Some(CompoundWords {
+        let words = match (record.n_pieces, record.n_listed, record.n_compounds) {
+            (Some(n_pieces), Some(n_listed), Some(n_compounds)) => Some(CompoundWords {
                 pieces: WordList::open(&sealed, PIECES, n_pieces)?,
+                listed: WordList::open(&sealed, LISTED, n_listed)?,
                 compounds: WordList::open(&sealed, COMPOUNDS, n_compounds)?,
             }),
             _ => None,
@@ -182,8 +185,14 @@ impl Part {
             );
             report(self.languages.path(), reason);
         }
-        if let Some(CompoundWords { pieces, compounds }) = &self.words {
+        if let Some(CompoundWords {
+            pieces,
+            listed,
+            compounds,
+        }) = &self.words
+        {
             pieces.check(&mut *report)?;
+            listed.check(&mut *report)?;
             compounds.check(report)?;
         }
         Ok(())
@@ -340,6 +349,12 @@ impl Part {
     pub(crate) fn pieces(&self) -> Result<Vec<&str>, Error> {
         let words = self.words.as_ref();
         words.map_or(Ok(Vec::new()), |words| words.pieces.all())
+    }
+
+    /// Those among [`pieces`](Self::pieces) that were listed, sorted.
+    pub(crate) fn listed_pieces(&self) -> Result<Vec<&str>, Error> {
+        let words = self.words.as_ref();
+        words.map_or(Ok(Vec::new()), |words| words.listed.all())
     }
 
     /// The words of this part that may be compounds, sorted, each with the pieces that it was cut

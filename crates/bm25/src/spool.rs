@@ -28,6 +28,8 @@ struct Uses {
     is_piece: bool,
     /// The same, because this build says so, not another part of the index alone.
     is_own_piece: bool,
+    /// The same, because it was listed, whether or not a document holds it.
+    is_listed: bool,
     /// A document holds it in a place where compounds are cut.
     is_compound: bool,
 }
@@ -36,13 +38,19 @@ impl Uses {
     const OWN_PIECE: Self = Uses {
         is_piece: true,
         is_own_piece: true,
+        is_listed: false,
         is_compound: false,
+    };
+    const LISTED: Self = Uses {
+        is_listed: true,
+        ..Self::OWN_PIECE
     };
 
     fn and(self, other: Self) -> Self {
         Uses {
             is_piece: self.is_piece || other.is_piece,
             is_own_piece: self.is_own_piece || other.is_own_piece,
+            is_listed: self.is_listed || other.is_listed,
             is_compound: self.is_compound || other.is_compound,
         }
     }
@@ -55,6 +63,8 @@ type Words = HashMap<String, Uses, foldhash::fast::RandomState>;
 pub(crate) struct Known {
     /// What compounds are cut into, without words of other parts.
     pub(crate) pieces: Vec<String>,
+    /// Those among them that were listed.
+    pub(crate) listed: Vec<String>,
     /// What may be a compound, each with its pieces and a blank before each.
     pub(crate) compounds: Vec<String>,
 }
@@ -79,7 +89,7 @@ impl Spool {
 
     /// Adds words that compounds are cut into besides those of the documents.
     pub(crate) fn add_pieces(&mut self, pieces: Vec<String>) {
-        self.note(pieces, Uses::OWN_PIECE);
+        self.note(pieces, Uses::LISTED);
     }
 
     /// Adds words of other parts of the index.
@@ -115,6 +125,7 @@ impl Spool {
                     let uses = Uses {
                         is_piece,
                         is_own_piece: is_piece,
+                        is_listed: false,
                         is_compound,
                     };
                     let is_new = uses != Uses::default()
@@ -196,10 +207,17 @@ impl Spool {
             path,
             source,
         })?;
+        let listed = words.iter().filter(|(_, uses)| uses.is_listed);
+        let mut listed: Vec<String> = listed.map(|(word, _)| word.clone()).collect();
+        listed.par_sort_unstable();
         let pieces = words.into_iter().filter(|(_, uses)| uses.is_own_piece);
         let mut pieces: Vec<String> = pieces.map(|(word, _)| word).collect();
         pieces.par_sort_unstable();
-        Ok(Known { pieces, compounds })
+        Ok(Known {
+            pieces,
+            listed,
+            compounds,
+        })
     }
 }
 

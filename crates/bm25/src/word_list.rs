@@ -10,6 +10,8 @@ use crate::error::Error;
 
 /// What compounds are cut into: a prologue, where each word ends as u32, and the words.
 pub(crate) const PIECES: &str = "pieces.words";
+/// The same of those among them that were listed.
+pub(crate) const LISTED: &str = "listed.words";
 /// The same of what may be a compound, each with the pieces that it was cut into, a blank before
 /// each.
 pub(crate) const COMPOUNDS: &str = "compounds.words";

@@ -23,7 +23,7 @@ use crate::guard::{backend, guard};
 use crate::language_column::LanguageWriter;
 use crate::layout::{BEGUN, Counted, DOC, Layout, RECORD, Record};
 use crate::spool::Spool;
-use crate::word_list::{self, COMPOUNDS, PIECES};
+use crate::word_list::{self, COMPOUNDS, LISTED, PIECES};
 
 /// Size of the buffer after which tantivy writes a segment, in bytes.
 const BUFFER: usize = 64 << 20;
@@ -163,7 +163,9 @@ impl Bm25Writer {
 
     /// Adds words that compounds may be cut into besides those of the documents, as
     /// [`TextAnalysis::piece`](crate::TextAnalysis::piece) gives them. They become part of the
-    /// index, but no terms of documents that do not hold them.
+    /// folder, but no terms of documents that do not hold them. Whoever builds a folder of the
+    /// documents of others passes on what
+    /// [`Bm25Index::listed_pieces`](crate::Bm25Index::listed_pieces) gives of those.
     ///
     /// # Errors
     /// [`Error::Words`] if the analyzer cuts no compounds.
@@ -218,14 +220,16 @@ impl Bm25Writer {
             n_docs,
             ..
         } = self;
-        let (mut n_pieces, mut n_compounds) = (None, None);
+        let (mut n_pieces, mut n_listed, mut n_compounds) = (None, None, None);
         if let Some(spool) = spool {
             let words = spool.drain(layout.fields.len(), |doc, fields| {
                 write(&dir, &mut writer, &layout, doc, fields)
             })?;
             word_list::write(&dir, PIECES, &words.pieces)?;
+            word_list::write(&dir, LISTED, &words.listed)?;
             word_list::write(&dir, COMPOUNDS, &words.compounds)?;
             n_pieces = Some(words.pieces.len() as u32);
+            n_listed = Some(words.listed.len() as u32);
             n_compounds = Some(words.compounds.len() as u32);
         }
         guard("finish", &dir, || {
@@ -243,6 +247,7 @@ impl Bm25Writer {
             n_terms,
             languages,
             n_pieces,
+            n_listed,
             n_compounds,
         };
         Record::new(&config, counted).write(&dir)?;
@@ -414,7 +419,7 @@ mod tests {
         assert!(writer.index.searchable_segments().unwrap().len() > 10);
         writer.finish().unwrap();
 
-        let index = Bm25Index::open_one(dir.path(), &config).unwrap();
+        let index = Bm25Index::open_folder(dir.path(), &config).unwrap();
         let all: Vec<u32> = index
             .search("x", 40, None)
             .unwrap()

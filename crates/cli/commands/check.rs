@@ -4,26 +4,45 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use serde::Serialize;
+use treffer::StandardModels;
+use treffer_engine::build::repair;
 use treffer_engine::check::{Damage, check};
 use treffer_engine::settings_file::Current;
 use treffer_report::text::{count, grouped};
 
-use crate::Outcome;
 use crate::format::{Block, Blocks, Columns, ResultFormat};
-use crate::terminal::{bytes, warn};
+use crate::options::Global;
+use crate::progress::Bars;
+use crate::terminal::{bytes, say, warn};
+use crate::{Outcome, input};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Check {
     /// Folder of the index
     dir: PathBuf,
+    /// Make anew what is damaged and can be made from the documents: inverted index, vectors
+    /// (with the bi-encoder), graph, settings
+    #[arg(long)]
+    repair: bool,
     /// Form of the output
     #[arg(long, value_enum, default_value = "table")]
     format: ResultFormat,
 }
 
 /// Reads every file of an index and prints what is not as it was written, which is an
-/// error. Loads no models.
-pub(crate) fn run(command: &Check) -> Result<Outcome> {
+/// error. Loads no models, except to encode documents whose vectors are damaged.
+pub(crate) fn run(command: &Check, global: &Global) -> Result<Outcome> {
+    if command.repair {
+        let bars = Bars::cancellable()?;
+        let models = StandardModels::new(input::registry(global)?).with_progress(&bars);
+        let report = repair(&command.dir, &models, None, &bars)?;
+        for path in &report.repaired {
+            say(&format!("made {} anew", path.display()));
+        }
+        for warning in &report.warnings {
+            warn(warning);
+        }
+    }
     let checked = check(&command.dir)?;
     if let Ok(Current {
         note: Some(note), ..

@@ -61,7 +61,12 @@ pub(crate) fn run(command: &Delete) -> Result<Outcome> {
         warn(warning);
     }
     if !report.unknown.is_empty() {
-        let shown: Vec<&str> = report.unknown.iter().map(String::as_str).take(SHOWN).collect();
+        let shown: Vec<&str> = report
+            .unknown
+            .iter()
+            .map(String::as_str)
+            .take(SHOWN)
+            .collect();
         let more = match report.unknown.len() > SHOWN {
             true => ", ...",
             false => "",

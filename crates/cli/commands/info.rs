@@ -111,7 +111,9 @@ fn documents(manifest: &Manifest) -> String {
     let mut text = grouped(manifest.n_documents().into());
     if manifest.n_deleted() > 0 {
         let deleted = grouped(manifest.n_deleted().into());
-        text.push_str(&format!(", and {deleted} deleted, which `treffer compact` removes"));
+        text.push_str(&format!(
+            ", and {deleted} deleted, which `treffer compact` removes"
+        ));
     }
     if manifest.segments.len() > 1 {
         text.push_str(&format!(", in {} segments", manifest.segments.len()));

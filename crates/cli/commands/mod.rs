@@ -95,7 +95,7 @@ impl Command {
             Command::Train(command) => train::run(command, global),
             Command::Duplicates(command) => duplicates::run(command, global),
             Command::Info(command) => info::run(command),
-            Command::Check(command) => check::run(command),
+            Command::Check(command) => check::run(command, global),
             Command::Model(command) => model::run(command, global),
             Command::Quickstart(command) => quickstart::run(command, global),
             Command::Completions(command) => completions::run(command),

@@ -40,7 +40,8 @@ pub(crate) fn query(line: &str) -> Result<Query, Reason> {
     let mut record = object(line)?;
     let id = take_id(&mut record, None, names::QUERY_ID)?;
     let text = take_text(&mut record, None, names::QUERY_TEXT)?;
-    if text.trim().is_empty() {
+    let vector = record.get(names::VECTOR).map(vector).transpose()?;
+    if text.trim().is_empty() && vector.is_none() {
         return Err(Reason::EmptyText);
     }
     let in_record = names::key(&record, names::TAGS).and_then(|key| record.get(&key));
@@ -56,8 +57,30 @@ pub(crate) fn query(line: &str) -> Result<Query, Reason> {
         id,
         text,
         tags,
+        vector,
         ..Query::default()
     })
+}
+
+/// A vector of finite numbers, at least one of them not 0.
+///
+/// # Errors
+/// If it is something else.
+pub fn vector(value: &Value) -> Result<Vec<f32>, Reason> {
+    let bad = |why: &str| Reason::BadVector { why: why.into() };
+    let Value::Array(values) = value else {
+        return Err(bad("it is no array of numbers"));
+    };
+    let number = |value: &Value| value.as_f64().map(|value| value as f32);
+    let vector: Option<Vec<f32>> = values.iter().map(number).collect();
+    let vector = vector.ok_or_else(|| bad("a value is no number"))?;
+    if vector.iter().any(|value| !value.is_finite()) {
+        return Err(bad("a value is too large for 32 bits"));
+    }
+    if vector.iter().all(|value| *value == 0.0) {
+        return Err(bad("it has no direction: no value but 0"));
+    }
+    Ok(vector)
 }
 
 pub(crate) fn object(line: &str) -> Result<Map<String, Value>, Reason> {

@@ -62,6 +62,7 @@ pub use documents::{DocumentReader, ReadOptions, check_input, read_documents};
 pub use encoding::Encoding;
 pub use error::Error;
 pub use format::{Format, JudgmentFormat, Markup, QueryFormat};
+pub use json::vector;
 pub use pairs::{PairOptions, PairReader, PairText, Pairs, read_pairs};
 pub use passed_over::PassedOver;
 pub use problem::{Problem, Reason};

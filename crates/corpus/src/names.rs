@@ -36,6 +36,9 @@ pub(crate) const QUERY_TEXT: Names = &["text", "query", "title"];
 /// The tags of a query.
 pub(crate) const TAGS: Names = &["tags"];
 
+/// The vector of a query.
+pub(crate) const VECTOR: &str = "vector";
+
 /// The query of a record of texts: beside texts, `text` would say too little.
 pub(crate) const QUERY: Names = &["query"];
 

@@ -62,6 +62,12 @@ pub enum Reason {
         /// The kind of value expected.
         expected: &'static str,
     },
+    /// A vector cannot be used.
+    #[error("its vector cannot be used: {why}")]
+    BadVector {
+        /// What is wrong with it.
+        why: String,
+    },
     /// Neither title nor text holds a visible character.
     #[error("empty text: nothing to search in")]
     EmptyText,
@@ -201,6 +207,7 @@ impl Reason {
             Reason::NotAnObject { .. } => "not a JSON object",
             Reason::MissingId => "without an id",
             Reason::WrongType { .. } => "with a value of the wrong type",
+            Reason::BadVector { .. } => "with a vector that cannot be used",
             Reason::EmptyText => "without text",
             Reason::MissingQuery => "without a query",
             Reason::MissingTexts { .. } => "without texts",

@@ -55,10 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map(|i| random.near(&centers[i * centers.len() / QUERIES]))
         .collect();
     if !dir.join("checksums").exists() {
-        let config = GraphConfig {
-            m: 16,
-            ef_construction: 100,
-        };
+        let config = GraphConfig::new(16, 100);
         let start = Instant::now();
         let mut writer = DenseWriter::create(&dir, DIMENSION, &config, Storage::F32)?;
         for (doc, vector) in vectors.iter().enumerate() {
@@ -71,7 +68,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         write_values(&dir.with_extension("vectors"), vectors.iter().flatten())?;
         write_values(&dir.with_extension("queries"), queries.iter().flatten())?;
     }
-    let index = DenseIndex::open_dir(&dir)?;
+    let index = DenseIndex::open_folder(&dir)?;
     // By similarity to the center of the query's cluster, the nearest first.
     let orders: Vec<Vec<u32>> = (0..QUERIES)
         .map(|i| {
@@ -81,6 +78,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         })
         .collect::<Result<_, treffer_dense::Error>>()?;
     drop(vectors);
+    let mut shuffled: Vec<usize> = (0..n).collect();
+    for last in (1..n).rev() {
+        shuffled.swap(last, random.next_u64() as usize % (last + 1));
+    }
 
     println!("filter  share    rows  recall@{DEPTH}   least    search      scan");
     let mut filters = Vec::new();
@@ -93,26 +94,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let mut allowed = FixedBitSet::with_capacity(n);
                 match kind {
                     "random" => {
-                        while allowed.count_ones(..) < m.min(n / 2) {
-                            for _ in 0..m / 100 + 1 {
-                                if allowed.count_ones(..) < m.min(n / 2) {
-                                    allowed.insert(random.next_u64() as usize % n);
-                                }
-                            }
-                        }
-                        // More than half: by what is not allowed.
-                        if m > n / 2 {
-                            let mut gone = FixedBitSet::with_capacity(n);
-                            while gone.count_ones(..) < n - m {
-                                for _ in 0..(n - m) / 100 + 1 {
-                                    if gone.count_ones(..) < n - m {
-                                        gone.insert(random.next_u64() as usize % n);
-                                    }
-                                }
-                            }
-                            allowed = gone;
-                            allowed.toggle_range(..);
-                        }
+                        let start = random.next_u64() as usize % n;
+                        let drawn = (start..start + m).map(|i| shuffled[i % n]);
+                        drawn.for_each(|doc| allowed.insert(doc));
                     }
                     "near" => order[..m].iter().for_each(|&d| allowed.insert(d as usize)),
                     _ => order[n - m..]

@@ -28,10 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut random = Random(1);
     let centers: Vec<Vec<f32>> = (0..CENTERS).map(|_| random.vector()).collect();
     if !dir.join("vectors").exists() {
-        let config = GraphConfig {
-            m: 16,
-            ef_construction: 100,
-        };
+        let config = GraphConfig::new(16, 100);
         let start = Instant::now();
         let mut writer = DenseWriter::create(&dir, DIMENSION, &config, Storage::F32)?;
         for doc in 0..VECTORS {
@@ -45,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let queries: Vec<Vec<f32>> = (0..QUERIES).map(|i| random.near(&centers[i])).collect();
     println!("before opening: {}", memory());
     let start = Instant::now();
-    let index = DenseIndex::open_dir(&dir)?;
+    let index = DenseIndex::open_folder(&dir)?;
     let opened = start.elapsed();
     println!(
         "opened in {:.3} ms: {}",

@@ -7,7 +7,7 @@ use crate::error::Error;
 /// How the graph is built (Malkov and Yashunin, "Efficient and robust approximate
 /// nearest neighbor search using Hierarchical Navigable Small World graphs", 2018).
 ///
-/// There is no default: presets name both numbers.
+/// There is no default of the numbers: presets name both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GraphConfig {
@@ -17,18 +17,49 @@ pub struct GraphConfig {
     /// Candidates kept while looking for a new vector's neighbors; at least `m`, at
     /// most 65535. More make a better graph and a slower build.
     pub ef_construction: usize,
+    /// What builds it.
+    #[serde(default, skip_serializing_if = "Builder::is_default")]
+    pub builder: Builder,
+}
+
+/// What builds a graph. The format is the same, and so is the search.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Builder {
+    /// This crate, on all threads.
+    #[default]
+    Batches,
+    /// The library `hnsw_rs`, on one thread.
+    HnswRs,
+}
+
+impl Builder {
+    fn is_default(&self) -> bool {
+        *self == Builder::default()
+    }
 }
 
 impl GraphConfig {
     const M_RANGE: std::ops::RangeInclusive<usize> = 4..=255;
     const MOST_EF: usize = 65_535;
 
+    /// With the builder that is used if none is named.
+    pub const fn new(m: usize, ef_construction: usize) -> Self {
+        GraphConfig {
+            m,
+            ef_construction,
+            builder: Builder::Batches,
+        }
+    }
+
     /// Checks both numbers.
     ///
     /// # Errors
     /// [`Error::Config`] names the key that is out of range, its value and the range.
     pub fn validate(&self) -> Result<(), Error> {
-        let GraphConfig { m, ef_construction } = *self;
+        let GraphConfig {
+            m, ef_construction, ..
+        } = *self;
         if !Self::M_RANGE.contains(&m) {
             return Err(Error::Config {
                 key: "m",
@@ -54,7 +85,7 @@ mod tests {
     use super::*;
 
     fn message(m: usize, ef_construction: usize) -> String {
-        match (GraphConfig { m, ef_construction }).validate() {
+        match GraphConfig::new(m, ef_construction).validate() {
             Ok(()) => String::new(),
             Err(error) => error.to_string(),
         }

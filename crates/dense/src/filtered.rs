@@ -21,9 +21,20 @@ use std::collections::BinaryHeap;
 use crate::error::Error;
 use crate::search::{Beam, Links, Near, Rows, near};
 
-fn tune(name: &str, default: usize) -> usize {
-    std::env::var(name).map_or(default, |v| v.parse().unwrap_or(default))
-}
+/// Matching rows for each row that a search keeps, up to which they are scanned: both then
+/// take equally long, as measured with 100,000 vectors of 384 dimensions.
+const SCANNED: usize = 24;
+
+/// A search that finds so many times the rows that are wanted has found the best of them.
+const ENOUGH: f64 = 1.5;
+
+/// A filter goes against the query if less than this share of the matching rows that are
+/// expected near the query are there.
+const AGAINST: f64 = 0.25;
+
+/// Matching neighbors of a row that a walk goes on to, before links of rows that do not match
+/// are no longer followed.
+const NEIGHBORS: usize = 64;
 
 /// What came of a walk.
 pub(crate) enum Found {
@@ -43,8 +54,7 @@ pub(crate) fn near_matching(
     matches: impl Fn(u32) -> Result<bool, Error>,
     mut distance: impl FnMut(u32) -> Result<f32, Error>,
 ) -> Result<Found, Error> {
-    let scan_per_ef = tune("T_SCAN", 40);
-    if matching <= ef.saturating_mul(scan_per_ef) {
+    if matching <= ef.saturating_mul(SCANNED) {
         return Ok(Found::Nothing);
     }
     let around = near(graph, ef, &mut distance)?;
@@ -55,13 +65,12 @@ pub(crate) fn near_matching(
             seeds.push(near);
         }
     }
-    let enough = depth.saturating_mul(tune("T_ENOUGH", 150)) / 100;
-    if seeds.len() >= enough || seeds.len() == n {
+    if seeds.len() as f64 >= ENOUGH * depth as f64 || seeds.len() == n {
         return Ok(Found::Rows(seeds));
     }
-    // As many match as of all rows, or at least a good part of that.
+    // If they were everywhere alike.
     let expected = n as f64 * matching as f64 / graph.rows() as f64;
-    if (seeds.len() as f64) < expected * tune("T_LOCAL", 25) as f64 / 100.0 || seeds.is_empty() {
+    if (seeds.len() as f64) < AGAINST * expected || seeds.is_empty() {
         return Ok(Found::Nothing);
     }
     walk_matching(graph, &seeds, ef, matching, &matches, &mut distance)
@@ -80,7 +89,6 @@ fn walk_matching(
     let mut visited = Rows::of(graph);
     let mut candidates = BinaryHeap::new();
     let mut found = Beam::new(ef);
-    let cap = tune("T_CAP", 64);
     for &start in starts {
         if visited.insert(start.row) && found.push(start) {
             candidates.push(Reverse(start));
@@ -106,7 +114,7 @@ fn walk_matching(
             }
         }
         for &other in &others {
-            if matched >= cap {
+            if matched >= NEIGHBORS {
                 break;
             }
             for &row in graph.links(0, other)? {

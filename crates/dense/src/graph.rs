@@ -66,10 +66,7 @@ impl Graph {
         let &[m, ef_construction, found, entry, upper] = head else {
             unreachable!("the slice has the requested length");
         };
-        let config = GraphConfig {
-            m: m as usize,
-            ef_construction: ef_construction as usize,
-        };
+        let config = GraphConfig::new(m as usize, ef_construction as usize);
         let wrong = |reason: String| Err(damaged(file.path(), reason));
         if let Err(error) = config.validate() {
             return wrong(error.to_string());

@@ -65,7 +65,7 @@ impl DenseIndex {
     ///
     /// # Errors
     /// As [`open`](Self::open).
-    pub fn open_dir(dir: &Path) -> Result<Self, Error> {
+    pub fn open_folder(dir: &Path) -> Result<Self, Error> {
         Self::open(&[DensePart {
             dir,
             first_doc: 0,

@@ -8,7 +8,7 @@
 use crate::config::GraphConfig;
 use crate::error::Error;
 use crate::layers::Layers;
-use crate::search::{Links, Near, near, near_from};
+use crate::search::{Links, Near, Rows, near, near_from};
 use crate::vectors::Vectors;
 
 /// Which rows can be reached on the bottom layer from the entry.
@@ -86,7 +86,7 @@ fn near_reached(
     let mut found = near(layers, ef, away)?;
     found.retain(|near| reached[near.row as usize]);
     if found.is_empty() {
-        found = near_from(layers, 0, &[layers.entry], ef, away)?;
+        found = near_from(layers, 0, &[layers.entry], ef, &mut Rows::of(layers), away)?;
     }
     found.sort_by(|a, b| a.cmp(b).then(a.row.cmp(&b.row)));
     Ok(found)

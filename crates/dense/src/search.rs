@@ -64,32 +64,51 @@ pub(crate) fn near(
     ef: usize,
     mut distance: impl FnMut(u32) -> Result<f32, Error>,
 ) -> Result<Vec<Near>, Error> {
-    let mut starts = vec![graph.entry()];
-    for layer in (1..=graph.top()).rev() {
-        let width = if layer == 1 { STARTS } else { 1 };
-        let found = near_from(graph, layer, &starts, width, &mut distance)?;
-        starts = found.iter().map(|near| near.row).collect();
-    }
-    near_from(graph, 0, &starts, ef, distance)
+    let mut visited = Rows::of(graph);
+    let starts = starts_above(graph, 0, &mut visited, &mut distance)?;
+    near_from(graph, 0, &starts, ef, &mut visited, distance)
 }
 
-/// The same in one layer, from some rows of it on, which are at most `ef`.
+/// Where a search in `layer` begins: rows with a small `distance` that are found in the layers
+/// above it.
+pub(crate) fn starts_above(
+    graph: &impl Links,
+    layer: usize,
+    visited: &mut Rows,
+    mut distance: impl FnMut(u32) -> Result<f32, Error>,
+) -> Result<Vec<u32>, Error> {
+    let mut starts = vec![graph.entry()];
+    for layer in (layer + 1..=graph.top()).rev() {
+        let width = if layer == 1 { STARTS } else { 1 };
+        let found = near_from(graph, layer, &starts, width, visited, &mut distance)?;
+        starts.clear();
+        starts.extend(found.iter().map(|near| near.row));
+    }
+    Ok(starts)
+}
+
+/// Up to `ef` rows with a small `distance`, nearest first, found in one layer from some rows
+/// of it on. What `visited` holds is of no importance.
 pub(crate) fn near_from(
     graph: &impl Links,
     layer: usize,
     starts: &[u32],
     ef: usize,
+    visited: &mut Rows,
     mut distance: impl FnMut(u32) -> Result<f32, Error>,
 ) -> Result<Vec<Near>, Error> {
-    let mut visited = Rows::of(graph);
+    visited.clear();
     let mut candidates = BinaryHeap::new();
     let mut found = Beam::new(ef);
     for &row in starts {
+        if !visited.insert(row) {
+            continue;
+        }
         let near = Near {
             distance: distance(row)?,
             row,
         };
-        if visited.insert(row) && found.push(near) {
+        if found.push(near) {
             candidates.push(Reverse(near));
         }
     }
@@ -162,21 +181,38 @@ impl Beam {
 
 /// A set of rows of a graph: a bit for each, 125 KB for a million, which is little beside the
 /// vectors that a search reads.
-pub(crate) struct Rows(FixedBitSet);
+pub(crate) struct Rows {
+    bits: FixedBitSet,
+    /// Those in the set, so that clearing it takes no longer than filling it.
+    rows: Vec<u32>,
+}
 
 impl Rows {
     pub(crate) fn of(graph: &impl Links) -> Self {
-        Rows(FixedBitSet::with_capacity(graph.rows()))
+        Rows {
+            bits: FixedBitSet::with_capacity(graph.rows()),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row of the graph; whether it was not there before.
     #[inline]
     pub(crate) fn insert(&mut self, row: u32) -> bool {
-        !self.0.put(row as usize)
+        let is_new = !self.bits.put(row as usize);
+        if is_new {
+            self.rows.push(row);
+        }
+        is_new
     }
 
     #[inline]
     pub(crate) fn contains(&self, row: u32) -> bool {
-        self.0.contains(row as usize)
+        self.bits.contains(row as usize)
+    }
+
+    fn clear(&mut self) {
+        for row in self.rows.drain(..) {
+            self.bits.set(row as usize, false);
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Building, searching and reloading. What damage gets is in [`damage`], how the graph
-//! compares with the library's in [`graph`], parts and filters in [`parts`].
+//! compares with the library's in [`graph`], parts in [`parts`], filters in [`filters`].
 
 mod damage;
+mod filters;
 mod graph;
 mod parts;
 
@@ -14,10 +15,7 @@ use treffer_types::{DocId, NoProgress, PassageId, Progress, Score};
 
 use crate::{DenseIndex, DenseWriter, Error, GraphConfig, Storage};
 
-const CONFIG: GraphConfig = GraphConfig {
-    m: 16,
-    ef_construction: 100,
-};
+const CONFIG: GraphConfig = GraphConfig::new(16, 100);
 
 /// SplitMix64: seeded numbers for test vectors.
 struct Random(u64);
@@ -86,7 +84,7 @@ fn write(dir: &Path, vectors: &[Vec<f32>], config: &GraphConfig) {
 fn build(vectors: &[Vec<f32>]) -> (TempDir, DenseIndex) {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), vectors, &CONFIG);
-    let index = DenseIndex::open_dir(dir.path()).unwrap();
+    let index = DenseIndex::open_folder(dir.path()).unwrap();
     (dir, index)
 }
 
@@ -222,7 +220,7 @@ fn reopening_and_threads_change_nothing() {
     let vectors = random.vectors(500, 16);
     let queries = random.vectors(20, 16);
     let (dir, index) = build(&vectors);
-    let again = DenseIndex::open_dir(dir.path()).unwrap();
+    let again = DenseIndex::open_folder(dir.path()).unwrap();
     let run = |index: &DenseIndex| -> Vec<_> {
         let search = |query: &Vec<f32>| bits(&index.search(query, 10, 50, None).unwrap());
         queries.iter().map(search).collect()
@@ -305,7 +303,7 @@ fn documents_have_any_number_of_passages() {
         writer.add(passage, &[1.0, 0.0]).unwrap();
     }
     writer.finish(&NoProgress).unwrap();
-    let index = DenseIndex::open_dir(dir.path()).unwrap();
+    let index = DenseIndex::open_folder(dir.path()).unwrap();
     let of = |doc| index.passages_of(DocId(doc)).unwrap();
     assert_eq!(of(0), []);
     assert_eq!(of(1), [id(1, 0), id(1, 1)]);
@@ -340,14 +338,14 @@ fn a_passage_out_of_order_is_refused_and_the_writer_goes_on() {
     assert!(error.to_string().contains("document 1, passage 2"));
     writer.add(passage(5), &[0.0, 1.0]).unwrap();
     writer.finish(&NoProgress).unwrap();
-    assert_eq!(DenseIndex::open_dir(dir.path()).unwrap().len(), 2);
+    assert_eq!(DenseIndex::open_folder(dir.path()).unwrap().len(), 2);
 }
 
 #[test]
 fn a_configuration_out_of_range_never_reaches_the_library() {
     let dir = tempfile::tempdir().unwrap();
     for (m, ef_construction) in [(0, 100), (3, 100), (256, 300), (300, 300), (16, 8)] {
-        let config = GraphConfig { m, ef_construction };
+        let config = GraphConfig::new(m, ef_construction);
         let error = DenseWriter::create(dir.path(), 8, &config, Storage::F32).unwrap_err();
         assert!(matches!(error, Error::Config { .. }), "{error}");
     }
@@ -363,8 +361,8 @@ fn the_ends_of_the_configuration_work() {
     let query = random.vector(8);
     for (m, ef_construction) in [(4, 4), (255, 255)] {
         let dir = tempfile::tempdir().unwrap();
-        write(dir.path(), &vectors, &GraphConfig { m, ef_construction });
-        let index = DenseIndex::open_dir(dir.path()).unwrap();
+        write(dir.path(), &vectors, &GraphConfig::new(m, ef_construction));
+        let index = DenseIndex::open_folder(dir.path()).unwrap();
         let found = index.search(&query, 20, 200, None).unwrap();
         let exact = index.exact(&query, 20, None).unwrap();
         let both = found.iter().filter(|hit| exact.contains(hit)).count();
@@ -399,7 +397,7 @@ fn a_cancelled_build_leaves_no_index() {
         writer.add(passage(i), vector).unwrap();
     }
     assert!(matches!(writer.finish(&Cancelled), Err(Error::Cancelled)));
-    let error = DenseIndex::open_dir(dir.path()).unwrap_err();
+    let error = DenseIndex::open_folder(dir.path()).unwrap_err();
     assert!(matches!(error, Error::Missing { .. }), "{error}");
 }
 

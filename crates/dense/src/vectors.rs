@@ -106,14 +106,14 @@ impl Vectors {
         file.push(&code_of(self.values.storage()).to_le_bytes())?;
         pad(&mut file)?;
         match &self.values {
-            Values::F32(values) => push_all(&mut file, values, |x| x.to_le_bytes())?,
-            Values::F16(values) => push_all(&mut file, values, |x| x.to_le_bytes())?,
+            Values::F32(values) => push_all(&mut file, values, f32::to_le_bytes)?,
+            Values::F16(values) => push_all(&mut file, values, u16::to_le_bytes)?,
             Values::Int8 { high, low, scales } => {
-                push_all(&mut file, scales, |x| x.to_le_bytes())?;
+                push_all(&mut file, scales, f32::to_le_bytes)?;
                 pad(&mut file)?;
-                push_all(&mut file, high, |x| x.to_le_bytes())?;
+                push_all(&mut file, high, i8::to_le_bytes)?;
                 pad(&mut file)?;
-                push_all(&mut file, low, |x| x.to_le_bytes())?;
+                push_all(&mut file, low, i8::to_le_bytes)?;
             }
         }
         Ok(file.finish()?)

@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
 use treffer_types::{PassageId, Progress};
@@ -14,7 +13,6 @@ use crate::format::{DIMENSIONS, MOST_VECTORS};
 use crate::graph::GRAPH;
 use crate::index::DenseIndex;
 use crate::passages;
-use crate::repair::connect;
 use crate::storage::Storage;
 use crate::vectors::Vectors;
 
@@ -134,7 +132,7 @@ impl DenseWriter {
     /// Builds the graph, writes everything and seals it; the seal comes last, after all the
     /// rest is on disk. Reports one step, in vectors.
     ///
-    /// One thread inserts in order, so that two builds from the same vectors are the same.
+    /// Two builds from the same vectors are the same, on any number of threads.
     ///
     /// # Errors
     /// If a file cannot be written, or [`Error::Cancelled`] if `progress` says so. The directory
@@ -150,13 +148,7 @@ impl DenseWriter {
         vectors.write(&dir)?;
         passages::write(&dir, &passages)?;
         if vectors.len() > 0 && vectors.len() >= graph_from {
-            let vectors = Arc::new(vectors);
-            progress.begin("building the graph", Some(vectors.len() as u64), "vectors");
-            let built = build(&vectors, &config, progress);
-            progress.end();
-            let mut layers = built?;
-            connect(&mut layers, &vectors, &config)?;
-            layers.write(&dir, &config)?;
+            build(vectors, &config, progress)?.write(&dir, &config)?;
         } else {
             // An unfinished build may have left one, and what is there is sealed.
             remove_file_if_there(&dir.join(GRAPH))?;

@@ -54,11 +54,19 @@ impl LanguageConfig {
 /// The bi-encoder stage of an index.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DenseConfig {
-    /// A registry name, `hf:org/name` or a folder.
+    /// A registry name, `hf:org/name` or a folder; [`NO_MODEL`] if every vector is given, with
+    /// documents as with queries.
     pub model: String,
     /// What replaces that which the model says of itself.
     #[serde(flatten)]
     pub settings: EmbedderSettings,
+    /// The field of a record that holds its vector, as an array of numbers: of its direction, not
+    /// its length. Documents without it are encoded by the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vectors: Option<String>,
+    /// Values of each vector, where no model says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dimension: Option<usize>,
     /// How much of the difference between German and English is taken out of the documents'
     /// vectors, so that queries find documents in either: 0 for nothing, 1 for all of it as it is
     /// on average. At most 2.
@@ -70,6 +78,48 @@ pub struct DenseConfig {
     /// The HNSW graph.
     #[serde(flatten)]
     pub graph: GraphConfig,
+}
+
+/// In the place of a bi-encoder's name: there is none.
+pub const NO_MODEL: &str = "none";
+
+impl DenseConfig {
+    /// Says what is wrong with keys that depend on each other.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let has_model = self.model != NO_MODEL;
+        let shift = self.language_shift;
+        if !(0.0..=2.0).contains(&shift) {
+            return Err(format!(
+                "`dense.language_shift` is {shift}; it must be from 0 to 2"
+            ));
+        }
+        if self.vectors.as_deref() == Some("") {
+            return Err(
+                "`dense.vectors` is empty; name a field of the records, or leave it out".into(),
+            );
+        }
+        match (has_model, &self.vectors, self.dimension) {
+            (true, _, Some(_)) => {
+                Err("`dense.dimension` is what the model says; leave it out".into())
+            }
+            (false, None, _) => Err(
+                "`dense.model` is none, so `dense.vectors` has to name the field that holds the vectors".into(),
+            ),
+            (false, _, None) => Err(
+                "`dense.model` is none, so `dense.dimension` has to say how many values a vector has".into(),
+            ),
+            (false, ..) if shift != 0.0 => {
+                Err("`dense.language_shift` is measured with a model, and `dense.model` is none".into())
+            }
+            (false, ..) if !self.settings.is_empty() => {
+                Err("prefixes and pooling are a model's, and `dense.model` is none".into())
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The cross-encoder stage of an index.

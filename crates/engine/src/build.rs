@@ -12,6 +12,7 @@
 //! | `commit` | the writer's lock, the commit, cleaning up |
 //! | `reading`, `documents`, `encoding` | from inputs to the parts of a new segment |
 //! | `bm25_parts` | inverted indexes that are written anew |
+//! | `repair` | what is damaged, made again from what is not |
 
 mod bm25_parts;
 mod commit;
@@ -22,6 +23,7 @@ mod language_shift;
 mod merge;
 mod policy;
 mod reading;
+mod repair;
 mod session;
 mod update;
 mod words;
@@ -37,15 +39,15 @@ use treffer_types::{Document, Embedder, PairScorer, Progress};
 
 use self::commit::{Workplace, next_generation, refuse_foreign};
 pub use self::documents::PassageCounts;
-pub use self::language::UnreadLanguages;
 use self::language::RecordLanguages;
+pub use self::language::UnreadLanguages;
 pub use self::merge::{CompactReport, compact};
 use self::reading::{Counts, Kept, Reading, duplicate};
+pub use self::repair::{RepairReport, repair};
 use self::session::{Kind, Session, Writing};
-pub use self::update::{
-    AddReport, AddRequest, DeleteReport, DeleteRequest, add, delete,
-};
+pub use self::update::{AddReport, AddRequest, DeleteReport, DeleteRequest, add, delete};
 pub use self::words::read_pieces;
+use crate::blueprint::NO_MODEL;
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
 use crate::manifest::{BuiltSettings, FORMAT, Manifest, Models};
@@ -137,7 +139,11 @@ pub fn build(
     } = load_models(request.config, source)?;
     let splitter = splitter(&mut blueprint, embedder.as_ref(), scorer)?;
     let (pieces, bad_words) = read_words(request, on_problem)?;
-    let kind = if old.is_some() { Kind::Resume } else { Kind::Build };
+    let kind = if old.is_some() {
+        Kind::Resume
+    } else {
+        Kind::Build
+    };
     let manifest = match old {
         None => new_manifest(request.config, &workplace, blueprint, models),
         Some(old) if old.blueprint == blueprint && old.models == models => old,
@@ -158,6 +164,7 @@ pub fn build(
         shift: OnceCell::new(),
         progress,
     };
+    workplace.begin()?; // at once, so that a folder that cannot be written is noticed
     let mut session = Session::begin(workplace, manifest, writing, kind)?;
     let reading = Reading {
         inputs: request.inputs,
@@ -171,8 +178,9 @@ pub fn build(
         problems,
         passed_over,
     } = read_into(&mut session, reading)?;
-    session.commit(false)?;
-    merge::by_policy(&mut session)?;
+    let committed = session.commit(false);
+    session.or_interrupted(committed)?;
+    merge::by_policy(&mut session);
     let (counts, unread_languages, manifest) = session.into_counts();
     Ok(BuildReport {
         documents: manifest.n_documents(),
@@ -218,6 +226,7 @@ fn read_into(session: &mut Session<'_>, reading: Reading<'_>) -> Result<Counts, 
     let start = Instant::now();
     let other_steps = session.counts.clock.total();
     let counts = reading.run(&mut |document, origin| session.add(document, origin));
+    let counts = session.or_interrupted(counts);
     let meanwhile = session.counts.clock.total() - other_steps;
     let clock = &mut session.counts.clock;
     clock.add("read", start.elapsed().saturating_sub(meanwhile));
@@ -309,10 +318,10 @@ fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Erro
     let mut models = Models::default();
     let (mut embedder, mut scorer) = (None, None);
     if let Some(dense) = &mut blueprint.dense {
-        dense.model = models::absolute(&dense.model);
-        let loaded = source
-            .embedder_with(&dense.model, &dense.settings, config.device)
-            .map_err(|e| models::load_error(&dense.model, e))?;
+        if dense.model != NO_MODEL {
+            dense.model = models::absolute(&dense.model);
+        }
+        let loaded = models::embedder(source, dense, config.device)?;
         models.dense = Some(models::record_embedder(loaded.as_ref()));
         embedder = Some(loaded);
     }
@@ -341,6 +350,7 @@ fn splitter(
     let Some(config) = &mut blueprint.passages else {
         return Ok(None);
     };
+    let embedder = embedder.filter(|embedder| embedder.spec().name != NO_MODEL);
     let counter = match (embedder, scorer) {
         (Some(embedder), _) => Counter::Embedder(Arc::clone(embedder)),
         (None, Some(scorer)) => Counter::Scorer(scorer),

@@ -110,7 +110,10 @@ fn check_ids(data: &IndexData, report: &mut Report<'_>) -> Result<(), Error> {
         let found = data.store.find(id).map_err(failed())?;
         if found != Some(doc) {
             let found = found.map_or("none".to_owned(), |found| found.0.to_string());
-            let what = format!("document {} has the id `{id}`, by which document {found} is found", doc.0);
+            let what = format!(
+                "document {} has the id `{id}`, by which document {found} is found",
+                doc.0
+            );
             report(data.dir(), what);
         }
         n += 1;
@@ -134,7 +137,13 @@ fn check_segment(manifest: &Manifest, segment: &Segment, dir: &Path, report: &mu
         report(&path_of(&error, &place), error_chain(&error));
     }
     for folder in segment.parts.keys() {
-        check_part(manifest, segment, part_of(folder), &place.join(folder), report);
+        check_part(
+            manifest,
+            segment,
+            part_of(folder),
+            &place.join(folder),
+            report,
+        );
     }
 }
 
@@ -158,7 +167,7 @@ fn check_part(
                 )
             })
             .map_err(|error| error_chain(&error)),
-        parts::BM25 => Bm25Index::open_one(folder, &manifest.blueprint.bm25)
+        parts::BM25 => Bm25Index::open_folder(folder, &manifest.blueprint.bm25)
             .map(|bm25| {
                 bm25.verify(report);
                 match manifest.blueprint.bm25_unit() {
@@ -167,10 +176,14 @@ fn check_part(
                 }
             })
             .map_err(|error| error_chain(&error)),
-        parts::DENSE => DenseIndex::open_dir(folder)
+        parts::DENSE => DenseIndex::open_folder(folder)
             .map(|dense| {
                 dense.verify(report);
-                (Content::Passages(dense.len() as u32), passages)
+                let found = Content::Passages(dense.len() as u32);
+                // A record may bring one vector for all passages, or none.
+                let given = manifest.blueprint.dense.as_ref();
+                let given = given.is_some_and(|dense| dense.vectors.is_some());
+                (found, if given { found } else { passages })
             })
             .map_err(|error| error_chain(&error)),
         _ => {

@@ -179,11 +179,8 @@ impl Config {
             checked.map_err(|e| config_error(origin, &format!("section `passages`: {e}")))?;
         }
         if let Some(dense) = dense {
-            let shift = dense.language_shift;
-            if !(0.0..=2.0).contains(&shift) {
-                let what = format!("`dense.language_shift` is {shift}; it must be from 0 to 2");
-                return Err(config_error(origin, &what));
-            }
+            let checked = dense.check();
+            checked.map_err(|what| config_error(origin, &what))?;
             dense
                 .graph
                 .validate()
@@ -381,6 +378,10 @@ const OPTIONAL: [(&str, &[&str]); 5] = [
             "passage_prefix",
             "pooling",
             "language_shift",
+            "vectors",
+            "dimension",
+            "storage",
+            "builder",
         ],
     ),
     ("cross", &["label", "grades"]),

@@ -89,7 +89,11 @@ pub(crate) fn read(dir: &Path, manifest: &Manifest) -> Result<Deleted, Error> {
             continue;
         }
         let n_words = (segment.documents as usize).div_ceil(64);
-        let words: Vec<u64> = words.by_ref().take(n_words).map(|word| u64::from_le_bytes(*word)).collect();
+        let words: Vec<u64> = words
+            .by_ref()
+            .take(n_words)
+            .map(|word| u64::from_le_bytes(*word))
+            .collect();
         let set = set_of(segment, &words);
         let found = set.count_ones(..);
         if found != segment.deleted as usize {

@@ -207,6 +207,13 @@ pub enum Error {
     /// The caller asked to stop.
     #[error("stopped on request; nothing was changed")]
     Cancelled,
+
+    /// The caller asked to stop after some documents had been committed.
+    #[error("stopped on request; the index has {documents} documents that were committed before")]
+    Interrupted {
+        /// Documents of the index.
+        documents: u32,
+    },
 }
 
 impl From<treffer_disk::Error> for Error {
@@ -270,6 +277,8 @@ fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
 
 const REBUILD: &str = "index the corpus again with --replace, or restore the folder from a copy";
 
+const REPAIR: &str = "`treffer check INDEX --repair` makes anew what can be made from the documents; otherwise, index the corpus again with --replace, or restore the folder from a copy";
+
 const LEARN_AGAIN: &str =
     "learn it again with `treffer tune --learn`, or take `learned` out of the profile";
 
@@ -286,17 +295,21 @@ impl Error {
             Error::IndexExists { .. } => {
                 Some("pass --replace to build it anew; the old one is kept until the new one is complete".into())
             }
+            Error::Interrupted { .. } => {
+                Some("the same command goes on from there".into())
+            }
             Error::Locked { .. } => {
                 Some("wait for it to finish; searching meanwhile is safe".into())
             }
             Error::Replaced { .. } => {
                 Some("do it again: what was found belongs to the documents that were there before".into())
             }
-            Error::Damaged { .. } => Some(REBUILD.into()),
+            Error::Damaged { path, .. } if path.ends_with("manifest.json") => Some(REBUILD.into()),
+            Error::Damaged { .. } => Some(REPAIR.into()),
             Error::Part { source, .. } | Error::Stage { source, .. }
                 if is_damage(source.as_ref()) =>
             {
-                Some(REBUILD.into())
+                Some(REPAIR.into())
             }
             Error::Learned(_) => Some(LEARN_AGAIN.into()),
             Error::LearnedDamaged { .. } => Some(LEARN_AGAIN.into()),

@@ -323,7 +323,11 @@ impl Gatherer {
 
     fn first_candidates(&self, forced: Option<DocId>, excluded: &[DocId]) -> Vec<Candidate> {
         if self.pipeline.scores_every_document() {
-            let docs = self.engine.store().live_docs().filter(|doc| !excluded.contains(doc));
+            let docs = self
+                .engine
+                .store()
+                .live_docs()
+                .filter(|doc| !excluded.contains(doc));
             return docs.map(Candidate::new).collect();
         }
         forced.map(Candidate::new).into_iter().collect()

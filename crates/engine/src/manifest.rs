@@ -176,9 +176,10 @@ impl Manifest {
                 let what = format!("it names a file `{}` of deleted documents", record.file);
                 Err(damaged(path, what))
             }
-            None if self.n_deleted() > 0 => {
-                Err(damaged(path, "it does not say which documents are deleted".into()))
-            }
+            None if self.n_deleted() > 0 => Err(damaged(
+                path,
+                "it does not say which documents are deleted".into(),
+            )),
             _ => Ok(()),
         }
     }

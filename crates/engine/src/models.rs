@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use treffer_types::{
-    BoxError, Device, Embedder, EmbedderSettings, ModelRole, PairScorer, ScorerSettings,
+    BoxError, Device, Embedder, EmbedderSettings, Embedding, Fingerprint, ModelDetails, ModelRole,
+    ModelSpec, PairScorer, Pooling, ScorerSettings,
 };
 
+use crate::blueprint::{DenseConfig, NO_MODEL};
 use crate::error::Error;
 use crate::manifest::ModelRecord;
 
@@ -101,7 +103,9 @@ impl<'a> LoadingModels<'a> {
 
     /// What was loaded so far.
     pub(crate) fn loaded(self) -> LoadedModels {
-        self.loaded.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.loaded
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self, keep: impl FnOnce(&mut LoadedModels)) {
@@ -125,7 +129,12 @@ impl ModelSource for LoadingModels<'_> {
         device: Device,
     ) -> Result<Arc<dyn Embedder>, BoxError> {
         let model = self.source.embedder_with(name, settings, device)?;
-        let entry = (name.to_owned(), settings.clone(), device, Arc::clone(&model));
+        let entry = (
+            name.to_owned(),
+            settings.clone(),
+            device,
+            Arc::clone(&model),
+        );
         self.keep(|loaded| loaded.embedders.push(entry));
         Ok(model)
     }
@@ -137,7 +146,12 @@ impl ModelSource for LoadingModels<'_> {
         device: Device,
     ) -> Result<Arc<dyn PairScorer>, BoxError> {
         let model = self.source.pair_scorer_with(name, settings, device)?;
-        let entry = (name.to_owned(), settings.clone(), device, Arc::clone(&model));
+        let entry = (
+            name.to_owned(),
+            settings.clone(),
+            device,
+            Arc::clone(&model),
+        );
         self.keep(|loaded| loaded.scorers.push(entry));
         Ok(model)
     }
@@ -199,13 +213,98 @@ impl ModelSource for LoadedOr<'_> {
     }
 }
 
-
 pub(crate) fn load_error(name: &str, source: BoxError) -> Error {
     Error::Model {
         action: "load",
         name: name.into(),
         source,
     }
+}
+
+/// The bi-encoder of an index, or what stands for none.
+///
+/// # Errors
+/// If it cannot be found, fetched or loaded.
+pub(crate) fn embedder(
+    source: &dyn ModelSource,
+    config: &DenseConfig,
+    device: Device,
+) -> Result<Arc<dyn Embedder>, Error> {
+    match config.dimension {
+        Some(dimension) if config.model == NO_MODEL => Ok(Arc::new(NoEmbedder::new(dimension))),
+        _ => source
+            .embedder_with(&config.model, &config.settings, device)
+            .map_err(|source| load_error(&config.model, source)),
+    }
+}
+
+/// Stands for the bi-encoder where every vector is given.
+struct NoEmbedder {
+    spec: ModelSpec,
+    fingerprint: Fingerprint,
+    dimension: usize,
+}
+
+impl NoEmbedder {
+    fn new(dimension: usize) -> Self {
+        NoEmbedder {
+            spec: ModelSpec {
+                name: NO_MODEL.into(),
+                role: ModelRole::BiEncoder,
+                pooling: Pooling::Mean,
+                query_prefix: String::new(),
+                passage_prefix: String::new(),
+                max_length: 0,
+                license: "unknown".into(),
+                details: ModelDetails::default(),
+            },
+            fingerprint: Fingerprint(format!("{NO_MODEL}-{dimension}")),
+            dimension,
+        }
+    }
+}
+
+const NO_EMBEDDER: &str =
+    "the index has no bi-encoder (dense.model is none), so a vector has to be given";
+
+impl Embedder for NoEmbedder {
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    fn embed_queries(&self, _: &[&str]) -> Result<Vec<Embedding>, BoxError> {
+        Err(NO_EMBEDDER.into())
+    }
+
+    fn embed_passages(&self, _: &[&str]) -> Result<Vec<Embedding>, BoxError> {
+        Err(NO_EMBEDDER.into())
+    }
+
+    fn token_ends(&self, _: &str) -> Result<Vec<u32>, BoxError> {
+        Err(NO_EMBEDDER.into())
+    }
+
+    fn passage_room(&self) -> Result<usize, BoxError> {
+        Err(NO_EMBEDDER.into())
+    }
+}
+
+/// A vector of length 1 in the direction of another, which must have one.
+pub(crate) fn unit(mut vector: Vec<f32>) -> Vec<f32> {
+    let square = |value: &f32| f64::from(*value) * f64::from(*value);
+    let length = vector.iter().map(square).sum::<f64>().sqrt();
+    for value in &mut vector {
+        *value = (f64::from(*value) / length) as f32;
+    }
+    vector
 }
 
 pub(crate) fn record_embedder(model: &dyn Embedder) -> ModelRecord {

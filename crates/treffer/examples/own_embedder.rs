@@ -129,7 +129,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         config: &config,
         replace: true,
         strict: false,
-            commit_every: None,
+        commit_every: None,
     };
     let report = build(&request, &OwnModels, &NoProgress, &mut |problem| {
         eprintln!("skipped: {problem}");

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// One query. Its text is words, never query syntax.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Query {
     /// The query set's own id; empty for a query typed by hand.
     #[serde(default)]
@@ -17,6 +17,10 @@ pub struct Query {
     /// query itself in a collection in which queries are documents.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
+    /// Its vector, instead of what the bi-encoder makes of its text; of any length but 0, as
+    /// only its direction counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector: Option<Vec<f32>>,
 }
 
 impl Query {

@@ -9,7 +9,7 @@ use treffer_types::DocId;
 use crate::support::{Doc, build, config, large_corpus, plain, weighted};
 
 fn open_error(dir: &Path, config: &Bm25Config) -> Error {
-    Bm25Index::open_one(dir, config)
+    Bm25Index::open_folder(dir, config)
         .err()
         .expect("this is no index to be opened")
 }
@@ -92,7 +92,7 @@ fn invalid_settings_are_refused_before_anything_is_read_or_written() {
 
 /// Everything that an index can be asked, as text.
 fn everything(dir: &Path, config: &Bm25Config) -> Result<String, Error> {
-    let index = Bm25Index::open_one(dir, config)?;
+    let index = Bm25Index::open_folder(dir, config)?;
     let mut answers = String::new();
     for depth in [1, 10_000] {
         answers += &format!("{:?}\n", index.search("all few missing", depth, None)?);
@@ -106,7 +106,7 @@ fn everything(dir: &Path, config: &Bm25Config) -> Result<String, Error> {
 /// What a complete check finds.
 fn problems(dir: &Path, config: &Bm25Config) -> Vec<String> {
     let mut problems = Vec::new();
-    match Bm25Index::open_one(dir, config) {
+    match Bm25Index::open_folder(dir, config) {
         Ok(index) => index.verify(&mut |path, reason| {
             problems.push(format!("{}: {reason}", path.display()));
         }),
@@ -149,7 +149,7 @@ fn for_each_file(config: &Bm25Config, damage: impl Fn(&Path, &[u8], &dyn Fn(&str
         n_files += 1;
     }
     assert!(n_files > 5);
-    assert!(Bm25Index::open_one(dir.path(), config).is_ok());
+    assert!(Bm25Index::open_folder(dir.path(), config).is_ok());
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn a_finished_index_is_read_only_and_keeps_no_locks() {
     };
     let before = names();
     assert!(before.iter().all(|name| !name.ends_with(".lock")));
-    let index = Bm25Index::open_one(dir.path(), &plain()).unwrap();
+    let index = Bm25Index::open_folder(dir.path(), &plain()).unwrap();
     assert!(!index.search("w0", 5, None).unwrap().is_empty());
     assert_eq!(names(), before);
 }
@@ -266,8 +266,8 @@ fn an_unreadable_record_is_an_error() {
     build(dir.path(), &plain(), &large_corpus(3));
     let of = |analyzer: &str, n_docs: u32, n_terms: &str, n_pieces: &str| {
         format!(
-            "{{\"format\":6,\"analyzer\":\"{analyzer}\",\"fold_accents\":false,\"fields\":\"concatenated\",\
-             \"n_docs\":{n_docs},\"n_terms\":[{n_terms}],\"n_pieces\":{n_pieces},\"n_compounds\":{n_pieces},\
+            "{{\"format\":7,\"analyzer\":\"{analyzer}\",\"fold_accents\":false,\"fields\":\"concatenated\",\
+             \"n_docs\":{n_docs},\"n_terms\":[{n_terms}],\"n_pieces\":{n_pieces},\"n_listed\":{n_pieces},\"n_compounds\":{n_pieces},\
              \"languages\":{{\"de\":0,\"en\":0,\"other\":0,\"unsure\":3}}}}"
         )
     };
@@ -296,7 +296,7 @@ fn an_unreadable_record_is_an_error() {
 fn another_format_is_told_from_damage() {
     let dir = tempfile::tempdir().unwrap();
     build(dir.path(), &plain(), &large_corpus(3));
-    for format in 1..=5 {
+    for format in 1..=6 {
         let record = format!("{{\"format\":{format},\"more\":0}}");
         fs::write(dir.path().join("bm25.json"), record).unwrap();
         treffer_disk::seal(dir.path()).unwrap();

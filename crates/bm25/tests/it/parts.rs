@@ -250,7 +250,7 @@ proptest! {
         let known = if none_deleted { Vec::new() } else { spread.pieces().unwrap() };
         let dir = tempfile::tempdir().unwrap();
         build_spread(dir.path(), &config, &left, known);
-        let alone = Bm25Index::open_one(dir.path(), &config).unwrap();
+        let alone = Bm25Index::open_folder(dir.path(), &config).unwrap();
         if none_deleted {
             prop_assert_eq!(spread.pieces().unwrap(), alone.pieces().unwrap());
         }
@@ -391,9 +391,75 @@ fn words_of_a_later_part_cut_the_compounds_of_earlier_ones() {
         assert_eq!(doc_ids(&index.search("Labor", 9, None).unwrap()), [0, 2]);
 
         // Without the part that knows the words, they are cut no more.
-        let alone = Bm25Index::open_one(&parts.paths[0], &config).unwrap();
+        let alone = Bm25Index::open_folder(&parts.paths[0], &config).unwrap();
         assert_eq!(alone.parts_affected_by(&[]).unwrap(), [0]);
     }
+}
+
+#[test]
+fn listed_words_stay_when_parts_are_built_into_one() {
+    let list = |words: &[&str]| {
+        words
+            .iter()
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>()
+    };
+    for analyzer in [Analyzer::German, Analyzer::Mixed] {
+        let config = config(analyzer, Fields::Concatenated);
+        let dir = tempfile::tempdir().unwrap();
+        let folder = |name: &str, texts: &[&str], known: Vec<String>, listed: Vec<String>| {
+            let path = dir.path().join(name);
+            let mut writer = Bm25Writer::create(&path, &config).unwrap();
+            writer.know_pieces(known).unwrap();
+            writer.add_pieces(listed).unwrap();
+            for (doc, text) in (0..).zip(texts) {
+                let german = Some(Language::German);
+                writer.add_in(german, DocId(doc), "", text).unwrap();
+            }
+            writer.finish().unwrap();
+            path
+        };
+        let open = |paths: &[&PathBuf]| {
+            let parts: Vec<Bm25Part<'_>> = (0..)
+                .zip(paths)
+                .map(|(first, dir)| Bm25Part {
+                    dir,
+                    first,
+                    deleted: None,
+                })
+                .collect();
+            Bm25Index::open(&parts, &config).unwrap()
+        };
+        let one = folder("1", &["Sporthalle"], Vec::new(), list(&["sport", "hall"]));
+        let known = open(&[&one]).pieces().unwrap();
+        let listed = list(&["sport", "labor"]);
+        let two = folder("2", &["Sportlabor Tennis"], known, listed);
+        let index = open(&[&one, &two]);
+        let all = list(&["hall", "labor", "sport"]);
+        assert_eq!(index.listed_pieces().unwrap(), all);
+        let pieces = index.pieces().unwrap();
+        assert!(pieces.contains(&"hall".to_owned()) && pieces.contains(&"tennis".to_owned()));
+
+        let texts = ["Sporthalle", "Sportlabor Tennis"];
+        let merged = folder("3", &texts, Vec::new(), index.listed_pieces().unwrap());
+        let merged = Bm25Index::open_folder(&merged, &config).unwrap();
+        assert_eq!(merged.listed_pieces().unwrap(), all);
+        assert_eq!(merged.pieces().unwrap(), pieces);
+        for query in ["Halle", "Labor", "Sport", "Sporthalle"] {
+            let hits = index.search(query, 9, None).unwrap();
+            assert!(!hits.is_empty(), "{query}");
+            assert_eq!(merged.search(query, 9, None).unwrap(), hits, "{query}");
+        }
+        let mut problems = Vec::new();
+        merged.verify(&mut |path, reason| problems.push((path.to_owned(), reason)));
+        assert_eq!(problems, []);
+        // Words that are only known are not listed.
+        let known = folder("4", &["x"], all, Vec::new());
+        let known = Bm25Index::open_folder(&known, &config).unwrap();
+        assert_eq!(known.listed_pieces().unwrap(), [""; 0]);
+    }
+    let (_dir, plain) = texts(&plain(), &["x"]);
+    assert_eq!(plain.listed_pieces().unwrap(), [""; 0]);
 }
 
 #[test]

@@ -192,7 +192,7 @@ fn a_language_that_a_record_names_is_kept() {
         .add_in(None, DocId(1), "", "The refrigerators are in it.")
         .unwrap();
     writer.finish().unwrap();
-    let index = Bm25Index::open_one(dir.path(), &config).unwrap();
+    let index = Bm25Index::open_folder(dir.path(), &config).unwrap();
     assert_eq!(index.language_of(DocId(0)).unwrap(), german);
     assert_eq!(index.language_of(DocId(1)).unwrap(), None);
     assert_eq!(doc_ids(&index.search("Anlage", 9, None).unwrap()), [0]);
@@ -269,7 +269,7 @@ fn the_weightier_field_ranks_first() {
         ((1.0, 2.0), [1, 0]),
         ((2.0, 1.0), [0, 1]),
     ] {
-        let index = Bm25Index::open_one(dir.path(), &weighted(weights.0, weights.1)).unwrap();
+        let index = Bm25Index::open_folder(dir.path(), &weighted(weights.0, weights.1)).unwrap();
         assert_eq!(doc_ids(&index.search("x", 9, None).unwrap()), expected);
     }
 }
@@ -331,7 +331,7 @@ fn two_builds_and_a_reopened_index_rank_alike_to_the_bit() {
     for config in [plain(), weighted(2.0, 1.0)] {
         let (dir, first) = index(&config, &docs);
         let (_dir, second) = index(&config, &docs);
-        let reopened = Bm25Index::open_one(dir.path(), &config).unwrap();
+        let reopened = Bm25Index::open_folder(dir.path(), &config).unwrap();
         for query in ["w0", "w5 w19 w0", "w100 w3 w3 w8 w9"] {
             let hits = first.search(query, 500, None).unwrap();
             assert!(!hits.is_empty());
@@ -362,7 +362,8 @@ fn k1_and_b_are_free_when_an_index_is_opened() {
         (1, String::new(), long),
     ];
     build(dir.path(), &plain(), &docs);
-    let open = |k1, b| Bm25Index::open_one(dir.path(), &Bm25Config { k1, b, ..plain() }).unwrap();
+    let open =
+        |k1, b| Bm25Index::open_folder(dir.path(), &Bm25Config { k1, b, ..plain() }).unwrap();
     assert_eq!(
         doc_ids(&open(1.2, 0.0).search("x", 2, None).unwrap()),
         [1, 0]

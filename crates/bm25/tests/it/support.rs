@@ -40,7 +40,7 @@ pub(crate) fn build(dir: &Path, config: &Bm25Config, docs: &[Doc]) {
 pub(crate) fn index(config: &Bm25Config, docs: &[Doc]) -> (TempDir, Bm25Index) {
     let dir = tempfile::tempdir().unwrap();
     build(dir.path(), config, docs);
-    let index = Bm25Index::open_one(dir.path(), config).unwrap();
+    let index = Bm25Index::open_folder(dir.path(), config).unwrap();
     (dir, index)
 }
 

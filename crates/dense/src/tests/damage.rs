@@ -21,7 +21,7 @@ fn index() -> TempDir {
 
 /// Opens an index and asks it everything.
 fn use_all(dir: &Path) -> Result<(), Error> {
-    let index = DenseIndex::open_dir(dir)?;
+    let index = DenseIndex::open_folder(dir)?;
     let query = Random(1).vector(4);
     index.exact(&query, N, None)?;
     index.search(&query, 5, N - 1, None)?;
@@ -38,7 +38,19 @@ fn use_with(dir: &Path, file: &Path, bytes: &[u8]) -> Option<Error> {
 
 #[test]
 fn every_flipped_byte_is_noticed() {
-    let dir = index();
+    for storage in [Storage::F32, Storage::F16, Storage::Int8] {
+        let dir = tempfile::tempdir().unwrap();
+        let writer = crate::DenseWriter::create(dir.path(), 4, &CONFIG, storage).unwrap();
+        let mut writer = writer.graph_from(1);
+        for (i, vector) in Random(20).vectors(N, 4).iter().enumerate() {
+            writer.add(passage(i), vector).unwrap();
+        }
+        writer.finish(&treffer_types::NoProgress).unwrap();
+        flip_every_byte(&dir);
+    }
+}
+
+fn flip_every_byte(dir: &TempDir) {
     for name in FILES {
         let path = dir.path().join(name);
         let whole = fs::read(&path).unwrap();
@@ -49,7 +61,7 @@ fn every_flipped_byte_is_noticed() {
             bytes[at] ^= 1 << (at % 8);
             let error = use_with(dir.path(), &path, &bytes);
             assert!(error.is_some(), "{name} with byte {at} changed was read");
-            if let Ok(index) = DenseIndex::open_dir(dir.path()) {
+            if let Ok(index) = DenseIndex::open_folder(dir.path()) {
                 assert!(!problems(&index).is_empty());
             }
         }
@@ -68,7 +80,7 @@ fn damage_is_found_by_what_touches_it_and_by_verifying() {
     assert!(at > 4 * BLOCK_BYTES);
     bytes[at] ^= 0x10;
     fs::write(&path, bytes).unwrap();
-    let index = DenseIndex::open_dir(dir.path()).unwrap();
+    let index = DenseIndex::open_folder(dir.path()).unwrap();
     let first = index.score(&vectors[0], &[passage(0)]).unwrap();
     assert!(first[0].value() > 0.99);
     assert!(index.score(&vectors[0], &[passage(1999)]).is_err());
@@ -88,12 +100,12 @@ fn every_truncation_and_addition_is_noticed_when_opening() {
         for end in (0..whole.len()).step_by(step).chain([whole.len() - 1]) {
             fs::write(&path, &whole[..end]).unwrap();
             assert!(
-                DenseIndex::open_dir(dir.path()).is_err(),
+                DenseIndex::open_folder(dir.path()).is_err(),
                 "{name} cut at {end}"
             );
         }
         fs::write(&path, [&whole[..], b"\n"].concat()).unwrap();
-        assert!(DenseIndex::open_dir(dir.path()).is_err(), "{name}");
+        assert!(DenseIndex::open_folder(dir.path()).is_err(), "{name}");
         fs::write(&path, &whole).unwrap();
     }
 }
@@ -103,13 +115,13 @@ fn a_missing_file_is_named() {
     for name in FILES {
         let dir = index();
         fs::remove_file(dir.path().join(name)).unwrap();
-        let error = DenseIndex::open_dir(dir.path()).unwrap_err();
+        let error = DenseIndex::open_folder(dir.path()).unwrap_err();
         assert!(matches!(&error, Error::Missing { file, .. } if file == name));
         assert!(error.to_string().contains("build the index again"));
     }
     let nowhere = PathBuf::from("no/such/directory");
     assert!(matches!(
-        DenseIndex::open_dir(&nowhere),
+        DenseIndex::open_folder(&nowhere),
         Err(Error::Missing { .. })
     ));
 }
@@ -158,7 +170,7 @@ fn sealed_nonsense_causes_no_panic() {
                 fs::write(&path, &bytes).unwrap();
                 seal(dir.path()).unwrap();
                 let _ = use_all(dir.path());
-                if let Ok(index) = DenseIndex::open_dir(dir.path()) {
+                if let Ok(index) = DenseIndex::open_folder(dir.path()) {
                     let _ = problems(&index);
                 }
             }
@@ -180,7 +192,7 @@ fn a_complete_check_finds_sealed_nonsense() {
         bytes[at] ^= flip;
         fs::write(&path, &bytes).unwrap();
         seal(dir.path()).unwrap();
-        let found = problems(&DenseIndex::open_dir(dir.path()).unwrap());
+        let found = problems(&DenseIndex::open_folder(dir.path()).unwrap());
         assert!(
             found.iter().any(|problem| problem.contains(reason)),
             "{found:?}"
@@ -212,7 +224,7 @@ fn what_an_unfinished_build_left_is_written_over() {
         fs::write(dir.path().join(name), b"left over").unwrap();
     }
     write(dir.path(), &Random(2).vectors(N, 4), &CONFIG);
-    assert_eq!(DenseIndex::open_dir(dir.path()).unwrap().len(), N);
+    assert_eq!(DenseIndex::open_folder(dir.path()).unwrap().len(), N);
 }
 
 /// Linux has a file on which every write finds the disk full.
@@ -234,7 +246,7 @@ fn a_full_disk_is_an_error_with_its_cause_and_leaves_no_index() {
             source.contains("No space left"),
             "{name}: {error}: {source}"
         );
-        assert!(DenseIndex::open_dir(dir.path()).is_err());
+        assert!(DenseIndex::open_folder(dir.path()).is_err());
     }
 }
 
@@ -260,7 +272,7 @@ fn whatever_operation_fails_there_is_no_index_or_a_whole_one() {
         let error = fill(dir.path()).unwrap_err();
         drop(scope);
         assert!(matches!(error, Error::Io { .. }), "{error}");
-        match DenseIndex::open_dir(dir.path()) {
+        match DenseIndex::open_folder(dir.path()) {
             Err(Error::Missing { .. }) => {}
             // All that failed was to make the seal's name durable.
             Ok(index) => assert_eq!(problems(&index), [""; 0]),

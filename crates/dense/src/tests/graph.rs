@@ -6,15 +6,16 @@ use std::sync::Arc;
 use treffer_disk::{Sealed, seal};
 use treffer_types::NoProgress;
 
-use super::{CONFIG, Random, build, problems, unit, write};
-use crate::build::{freeze, insert_all};
+use super::{CONFIG, Random, build, problems, recall, unit, write};
+use crate::batches;
 use crate::graph::Graph;
 use crate::layers::Layers;
+use crate::library::{freeze, insert_all};
 use crate::repair::{connect, reachable};
-use crate::search::{Links, Near, near, near_from};
+use crate::search::{Links, Near, Rows, near, near_from};
 use crate::storage::Query;
 use crate::vectors::Vectors;
-use crate::{DenseIndex, Error, GraphConfig, Owner, Storage};
+use crate::{Builder, DenseIndex, Error, GraphConfig, Owner, Storage};
 
 fn rows(vectors: &[Vec<f32>]) -> Arc<Vectors> {
     let mut rows = Vectors::new(vectors[0].len(), Storage::F32);
@@ -76,7 +77,7 @@ fn as_library(
             }
         }
     }
-    near_from(graph, 0, &[start], ef, away)
+    near_from(graph, 0, &[start], ef, &mut Rows::of(graph), away)
 }
 
 #[test]
@@ -91,10 +92,7 @@ fn searches_find_what_the_library_finds_among_random_vectors() {
 #[test]
 fn searches_find_what_the_library_finds_in_many_layers() {
     let mut random = Random(41);
-    let config = GraphConfig {
-        m: 4,
-        ef_construction: 12,
-    };
+    let config = GraphConfig::new(4, 12);
     let vectors = random.vectors(2000, 8);
     compare(&vectors, &random.vectors(100, 8), &config);
 }
@@ -124,10 +122,7 @@ fn lost(layers: &Layers) -> usize {
 
 #[test]
 fn vectors_that_the_library_leaves_out_of_reach_are_found() {
-    let config = GraphConfig {
-        m: 4,
-        ef_construction: 8,
-    };
+    let config = GraphConfig::new(4, 8);
     let vectors = clustered(&mut Random(44), 1500, 16);
     let rows = rows(&vectors);
     let library = insert_all(&rows, &config, &NoProgress).unwrap();
@@ -150,10 +145,7 @@ fn vectors_that_the_library_leaves_out_of_reach_are_found() {
 
 #[test]
 fn a_search_for_a_vector_that_was_out_of_reach_finds_it() {
-    let config = GraphConfig {
-        m: 4,
-        ef_construction: 8,
-    };
+    let config = GraphConfig::new(4, 8);
     let vectors = Random(47).vectors(3000, 24);
     let rows = rows(&vectors);
     let library = insert_all(&rows, &config, &NoProgress).unwrap();
@@ -180,7 +172,7 @@ fn a_search_for_a_vector_that_was_out_of_reach_finds_it() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &vectors, &config);
     assert_eq!(
-        problems(&DenseIndex::open_dir(dir.path()).unwrap()),
+        problems(&DenseIndex::open_folder(dir.path()).unwrap()),
         [""; 0]
     );
 }
@@ -217,7 +209,7 @@ fn verifying_counts_what_cannot_be_reached() {
     };
     layers.write(dir.path(), &CONFIG).unwrap();
     seal(dir.path()).unwrap();
-    let index = DenseIndex::open_dir(dir.path()).unwrap();
+    let index = DenseIndex::open_folder(dir.path()).unwrap();
     assert_eq!(
         problems(&index),
         ["graph.links: no links lead to 10 of 20 vectors"]
@@ -250,7 +242,7 @@ fn a_link_that_leads_nowhere_is_an_error_where_it_is_met() {
         };
         layers.write(dir.path(), &CONFIG).unwrap();
         seal(dir.path()).unwrap();
-        let index = DenseIndex::open_dir(dir.path()).unwrap();
+        let index = DenseIndex::open_folder(dir.path()).unwrap();
         let error = index
             .search(&vectors[7], 5, 15, None)
             .unwrap_err()
@@ -260,4 +252,87 @@ fn a_link_that_leads_nowhere_is_an_error_where_it_is_met() {
         assert!(found.len() == 1 && found[0].contains(message), "{found:?}");
         assert!(index.exact(&vectors[5], 5, None).is_ok());
     }
+}
+
+#[test]
+fn the_number_of_threads_does_not_change_the_graph() {
+    let mut random = Random(48);
+    let mut vectors = clustered(&mut random, 1500, 16);
+    vectors.extend(random.vectors(500, 16));
+    let config = GraphConfig::new(6, 30);
+    let rows = rows(&vectors);
+    let build_on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.unwrap()
+            .install(|| batches::build(&rows, &config, &NoProgress).unwrap())
+    };
+    let alone = build_on(1);
+    for threads in [2, 3, 8] {
+        assert!(build_on(threads) == alone, "{threads} threads");
+    }
+}
+
+#[test]
+fn lists_of_a_graph_are_in_order_and_within_their_limits() {
+    let vectors = Random(49).vectors(3000, 12);
+    let config = GraphConfig::new(4, 30);
+    let rows = rows(&vectors);
+    let layers = batches::build(&rows, &config, &NoProgress).unwrap();
+    let lists = layers
+        .bottom
+        .iter()
+        .zip(0..)
+        .map(|(list, row)| (row, list, 8));
+    let upper = layers.upper.iter().flatten();
+    let mut n = 0;
+    for (row, list, most) in lists.chain(upper.map(|(&row, list)| (row, list, 4))) {
+        assert!(list.len() <= most && !list.contains(&row));
+        let near: Vec<(f32, u32)> = list
+            .iter()
+            .map(|&other| (rows.distance(row, other), other))
+            .collect();
+        assert!(near.is_sorted_by(|a, b| a < b), "{near:?}");
+        n += 1;
+    }
+    // A quarter of the rows in each layer, about.
+    assert!((3900..4100).contains(&n), "{n} lists");
+    assert!((3..8).contains(&layers.top()), "{} layers", layers.top());
+}
+
+/// Neither finds less than the other, whatever the vectors.
+#[test]
+fn both_builders_make_graphs_in_which_the_best_are_found() {
+    let mut random = Random(50);
+    for vectors in [random.vectors(2500, 16), clustered(&mut random, 2500, 16)] {
+        let queries: Vec<_> = vectors
+            .iter()
+            .step_by(50)
+            .map(|v| random.near(v, 0.1))
+            .collect();
+        for builder in [Builder::Batches, Builder::HnswRs] {
+            let dir = tempfile::tempdir().unwrap();
+            let config = GraphConfig { builder, ..CONFIG };
+            write(dir.path(), &vectors, &config);
+            let index = DenseIndex::open_folder(dir.path()).unwrap();
+            assert_eq!(problems(&index), [""; 0]);
+            let found = recall(&index, &queries, 10, 60);
+            assert!(found >= 0.99, "{found} with {builder:?}");
+        }
+    }
+}
+
+/// Links are dropped from full lists in this builder as well.
+#[test]
+fn vectors_that_batches_leave_out_of_reach_are_found() {
+    let config = GraphConfig::new(4, 8);
+    let mut random = Random(51);
+    let centers = random.vectors(60, 16);
+    let vectors: Vec<_> = (0..3000)
+        .map(|i| random.near(&centers[i / 50], 0.01))
+        .collect();
+    let rows = rows(&vectors);
+    let mut layers = batches::build(&rows, &config, &NoProgress).unwrap();
+    assert!(lost(&layers) > 0);
+    connect(&mut layers, &rows, &config).unwrap();
+    assert_eq!(lost(&layers), 0);
 }

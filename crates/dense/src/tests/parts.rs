@@ -104,7 +104,7 @@ impl World {
     /// One folder of all rows.
     fn as_one(&self, dimension: usize) -> (TempDir, DenseIndex) {
         let dir = folder(&self.rows, dimension, 1);
-        let index = DenseIndex::open_dir(dir.path()).unwrap();
+        let index = DenseIndex::open_folder(dir.path()).unwrap();
         (dir, index)
     }
 }
@@ -255,7 +255,7 @@ fn a_small_part_has_no_graph_and_is_scanned() {
     }
     writer.finish(&NoProgress).unwrap();
     assert!(!dir.path().join("graph.links").exists());
-    let index = DenseIndex::open_dir(dir.path()).unwrap();
+    let index = DenseIndex::open_folder(dir.path()).unwrap();
     assert_eq!(problems(&index), [""; 0]);
     let query = Random(63).vector(8);
     let found = index.search(&query, 10, 10, None).unwrap();
@@ -287,7 +287,7 @@ fn a_copy_of_what_is_live_has_the_same_values() {
     };
     assert_eq!(writer.copy_from(&old, renumber).unwrap(), world.rows.len());
     writer.finish(&NoProgress).unwrap();
-    let new = DenseIndex::open_dir(dir.path()).unwrap();
+    let new = DenseIndex::open_folder(dir.path()).unwrap();
     assert_eq!(new.len(), old.len());
     let query = random.vector(8);
     let by_old = |hits: Vec<(PassageId, Score)>| -> Vec<_> {

@@ -4,21 +4,24 @@
 //! compounds of older segments are cut as well, the inverted indexes of these segments are written
 //! anew, so that a ranking does not depend on how documents came to be in which segment.
 
+use std::ops::Range;
 use std::path::Path;
 
 use treffer_bm25::Bm25Index;
 use treffer_disk::SealRecord;
-use treffer_types::{DocId, Language, Progress};
+use treffer_store::Store;
+use treffer_types::{DocId, Document, Language, Progress};
 
 use super::commit::{Move, NEW_SEGMENT, Workplace};
 use super::documents::{Words, add_rows, bm25_writer};
+use crate::blueprint::Blueprint;
 use crate::data::{IndexData, open_bm25_parts, rows};
 use crate::error::{Error, part, stop_if_asked};
 use crate::manifest::{Manifest, Segment, part_of, parts};
 use crate::passages::Unit;
 
 /// Documents between two reports of progress.
-const REPORT_EVERY: u32 = 1024;
+const REPORT_EVERY: u64 = 1024;
 
 /// Writes the inverted indexes anew of segments that stay.
 pub(super) struct Rebuilding<'a> {
@@ -56,7 +59,10 @@ impl Rebuilding<'_> {
         let failed = || part("read", "BM25 part", data.dir());
         let affected = index.parts_affected_by(&[]).map_err(failed())?;
         // One that is new is cut as all words say.
-        let affected: Vec<usize> = affected.into_iter().filter(|nth| *nth < kept.len()).collect();
+        let affected: Vec<usize> = affected
+            .into_iter()
+            .filter(|nth| *nth < kept.len())
+            .collect();
         if affected.is_empty() {
             return Ok(Vec::new());
         }
@@ -64,15 +70,28 @@ impl Rebuilding<'_> {
         let mut moves = Vec::with_capacity(affected.len());
         for nth in affected {
             let (at, (old, _)) = (kept[nth], &folders[nth]);
-            let own = Bm25Index::open_one(old, &data.manifest().blueprint.bm25);
+            let old = Bm25Index::open_folder(old, &data.manifest().blueprint.bm25);
+            let old = old.map_err(failed())?;
             let words = Words {
-                own: own.and_then(|own| own.pieces()).map_err(failed())?,
+                own: old.listed_pieces().map_err(failed())?,
                 known: known.clone(),
             };
             let name = &data.manifest().segments[at].name;
             let folder = format!("{}-{}", parts::BM25, self.workplace.generation());
             let from = format!("{name}-{folder}");
-            let seal = rebuild(data, at, &building.join(&from), words, self.progress)?;
+            let segment = &data.manifest().segments[at];
+            let store = segment.folder(data.dir(), parts::STORE)?;
+            let store = Store::open_folder(&store).map_err(part("open", "store", &store))?;
+            let rows = RowsOf {
+                store: &store,
+                blueprint: &data.manifest().blueprint,
+                progress: self.progress,
+            };
+            let seal = rows.write(&building.join(&from), words, &mut |_, rows| {
+                let languages = rows.map(|row| old.language_of(DocId(row)));
+                let languages = languages.collect::<Result<_, _>>().map_err(failed())?;
+                Ok(Known::Rows(languages))
+            })?;
             if let Some(segment) = manifest.segments.iter_mut().find(|one| one.name == *name) {
                 segment.parts.retain(|name, _| part_of(name) != parts::BM25);
                 segment.parts.insert(folder.clone(), seal);
@@ -86,60 +105,62 @@ impl Rebuilding<'_> {
     }
 }
 
-/// Writes the inverted index of one segment anew. Deleted documents keep their rows, empty, and
-/// their words, which other segments may be cut into.
-fn rebuild(
-    data: &IndexData,
-    at: usize,
-    dir: &Path,
-    words: Words,
-    progress: &dyn Progress,
-) -> Result<SealRecord, Error> {
-    let blueprint = &data.manifest().blueprint;
-    let unit = blueprint.bm25_unit();
-    let before = &data.manifest().segments[..at];
-    let first_doc: u32 = before.iter().map(|segment| segment.documents).sum();
-    let first_row: u32 = before.iter().map(|segment| rows(segment, unit)).sum();
-    let segment = &data.manifest().segments[at];
-    let mut writer = bm25_writer(dir, blueprint, words)?;
-    let store_failed = || part("read", "store", data.dir());
-    let bm25_failed = || part("write", "BM25 part", dir);
-    let n = segment.documents;
-    progress.begin("cutting compounds anew", Some(n.into()), "documents");
-    let mut next = 0;
-    for local in 0..n {
-        let doc = DocId(first_doc + local);
-        if data.store.is_live(doc) {
-            let split = data.store.split_document(doc);
-            let (document, passages) = split.map_err(store_failed())?;
-            // Up to this document, the rows of deleted ones.
-            let first = match unit {
-                Unit::Document => local,
-                Unit::Passage => {
-                    let rows = data.store.passages_of(doc).map_err(store_failed())?;
-                    rows.start - first_row
-                }
+/// The documents of one segment, deleted ones among them, as rows of an inverted index.
+pub(super) struct RowsOf<'a> {
+    pub(super) store: &'a Store,
+    pub(super) blueprint: &'a Blueprint,
+    pub(super) progress: &'a dyn Progress,
+}
+
+/// What is known of the language of a document.
+pub(super) enum Known {
+    /// Nothing: it is detected.
+    Nothing,
+    /// It is this one.
+    Language(Language),
+    /// Each row has its own.
+    Rows(Vec<Option<Language>>),
+}
+
+impl RowsOf<'_> {
+    /// Writes the inverted index. `known` is asked for the language of each document, with its
+    /// rows.
+    pub(super) fn write(
+        &self,
+        dir: &Path,
+        words: Words,
+        known: &mut dyn FnMut(&Document, Range<u32>) -> Result<Known, Error>,
+    ) -> Result<SealRecord, Error> {
+        let unit = self.blueprint.bm25_unit();
+        let mut writer = bm25_writer(dir, self.blueprint, words)?;
+        let failed = || part("write", "BM25 part", dir);
+        let n = self.store.len() as u64;
+        self.progress
+            .begin("indexing words anew", Some(n), "documents");
+        let mut next = 0;
+        for (doc, n) in self.store.live_docs().zip(1_u64..) {
+            let split = self.store.split_document(doc);
+            let (document, passages) = split.map_err(part("read", "store", dir))?;
+            let end = match unit {
+                Unit::Document => next + 1,
+                Unit::Passage => next + passages.len() as u32,
             };
-            for row in next..first {
-                let added = writer.add_in(None, DocId(row), "", "");
-                added.map_err(bm25_failed())?;
+            let known = known(&document, next..end)?;
+            let language = |row: usize| match &known {
+                Known::Nothing => None,
+                Known::Language(language) => Some(Some(*language)),
+                Known::Rows(languages) => languages.get(row).copied(),
+            };
+            let added = add_rows(&mut writer, unit, next, &document, &passages, language);
+            next = added.map_err(failed())?;
+            if n.is_multiple_of(REPORT_EVERY) {
+                self.progress.advance(REPORT_EVERY);
+                stop_if_asked(self.progress)?;
             }
-            let languages = languages_of(data, first_row + first, passages.len(), unit)?;
-            let known = |row: usize| languages.get(row).copied();
-            let added = add_rows(&mut writer, unit, first, &document, &passages, known);
-            next = added.map_err(bm25_failed())?;
         }
-        if (local + 1).is_multiple_of(REPORT_EVERY) {
-            progress.advance(REPORT_EVERY.into());
-            stop_if_asked(progress)?;
-        }
+        self.progress.end();
+        writer.finish().map_err(failed())
     }
-    for row in next..rows(segment, unit) {
-        let added = writer.add_in(None, DocId(row), "", "");
-        added.map_err(bm25_failed())?;
-    }
-    progress.end();
-    writer.finish().map_err(bm25_failed())
 }
 
 /// The languages of the rows of a document, the first of which is given.

@@ -254,13 +254,19 @@ impl Workplace {
 }
 
 fn place(dir: &Path, at: &Move) -> PathBuf {
-    at.to.iter().fold(dir.to_owned(), |path, name| path.join(name))
+    at.to
+        .iter()
+        .fold(dir.to_owned(), |path, name| path.join(name))
 }
 
 /// Removes what the manifest does not name, and what interrupted writers left. A failure
 /// leaves unused files, which the next writer removes.
 pub(super) fn remove_left_over(dir: &Path, manifest: &Manifest) {
-    let mut kept: HashSet<&str> = manifest.segments.iter().map(|one| one.name.as_str()).collect();
+    let mut kept: HashSet<&str> = manifest
+        .segments
+        .iter()
+        .map(|one| one.name.as_str())
+        .collect();
     kept.extend(manifest.deleted.iter().map(|record| record.file.as_str()));
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -294,6 +300,8 @@ pub(super) fn remove_left_over(dir: &Path, manifest: &Manifest) {
 }
 
 fn is_temporary_of_deleted(name: &str) -> bool {
-    let target = name.strip_prefix('.').and_then(|rest| rest.split('.').next());
+    let target = name
+        .strip_prefix('.')
+        .and_then(|rest| rest.split('.').next());
     target.is_some_and(|target| is_deleted_name(target) && is_temporary_of(name, target))
 }

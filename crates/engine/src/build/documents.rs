@@ -213,7 +213,9 @@ pub(super) fn bm25_writer(
     let writer = Bm25Writer::create(dir, &blueprint.bm25);
     let mut writer = writer.map_err(part("create", "BM25 part", dir))?;
     let Words { own, known } = words;
-    let added = writer.add_pieces(own).and_then(|()| writer.know_pieces(known));
+    let added = writer
+        .add_pieces(own)
+        .and_then(|()| writer.know_pieces(known));
     added.map_err(part("write", "BM25 part", dir))?;
     Ok(writer)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use treffer_bm25::Bm25Index;
 use treffer_dense::{DenseIndex, DenseWriter, Error as DenseError};
@@ -11,7 +12,7 @@ use treffer_store::Store;
 use treffer_types::{DocId, Embedder, Language, PassageId, Progress};
 
 use super::language_shift::LanguageShift;
-use crate::blueprint::{Blueprint, DenseConfig};
+use crate::blueprint::{Blueprint, DenseConfig, NO_MODEL};
 use crate::error::{Error, part, stop_if_asked};
 use crate::manifest::parts;
 use crate::passages::Unit;
@@ -35,8 +36,12 @@ impl AddAssign for Cut {
 
 /// From the store of a new segment to its vectors and their graph.
 pub(super) struct DenseEncoding<'a> {
-    /// Where the segment is built.
-    pub(super) segment: &'a Path,
+    /// Where the part is written.
+    pub(super) dir: &'a Path,
+    /// The documents, numbered from 0, none of them deleted.
+    pub(super) store: &'a Store,
+    /// The folder of their inverted index, which knows their languages.
+    pub(super) bm25: &'a Path,
     pub(super) blueprint: &'a Blueprint,
     pub(super) dense: &'a DenseConfig,
     pub(super) embedder: &'a dyn Embedder,
@@ -44,6 +49,8 @@ pub(super) struct DenseEncoding<'a> {
     pub(super) shift: Option<&'a LanguageShift>,
     /// Documents whose text is that of a document of the index before.
     pub(super) same_texts: &'a SameTexts<'a>,
+    /// Vectors that records bring, each in the place of those of the document's passages.
+    pub(super) given: &'a HashMap<DocId, Vec<f32>>,
     pub(super) progress: &'a dyn Progress,
 }
 
@@ -56,6 +63,15 @@ pub(super) struct SameTexts<'a> {
 }
 
 impl SameTexts<'_> {
+    /// No documents.
+    pub(super) fn none() -> Self {
+        static NONE: LazyLock<HashMap<DocId, DocId>> = LazyLock::new(HashMap::new);
+        SameTexts {
+            docs: &NONE,
+            index: None,
+        }
+    }
+
     /// The vectors of a document's passages, if they are all there.
     fn vectors(&self, doc: DocId, n_passages: usize) -> Result<Option<Vec<Vec<f32>>>, Error> {
         let (Some(old), Some(index)) = (self.docs.get(&doc), self.index) else {
@@ -112,12 +128,10 @@ impl DenseEncoding<'_> {
     /// Encodes every passage that has no vector and builds the graph. Returns what was cut, and
     /// the seal of the part.
     pub(super) fn encode(&self) -> Result<(Cut, SealRecord), Error> {
-        let store_dir = self.segment.join(parts::STORE);
-        let store = Store::open_folder(&store_dir).map_err(part("open", "store", &store_dir))?;
-        let dir = self.segment.join(parts::DENSE);
+        let (store, dir) = (self.store, self.dir);
         let DenseConfig { graph, storage, .. } = self.dense;
-        let mut writer = DenseWriter::create(&dir, self.embedder.dimension(), graph, *storage)
-            .map_err(part("create", "dense part", &dir))?;
+        let mut writer = DenseWriter::create(dir, self.embedder.dimension(), graph, *storage)
+            .map_err(part("create", "dense part", dir))?;
         let languages = self.languages()?;
         let mut cut = Cut::default();
         self.progress
@@ -126,11 +140,25 @@ impl DenseEncoding<'_> {
         let mut batch = Vec::with_capacity(ENCODED_AT_ONCE);
         for doc in store.live_docs() {
             let split = store.split_document(doc);
-            let (document, passages) = split.map_err(part("read", "store", &store_dir))?;
+            let (document, passages) = split.map_err(part("read", "store", dir))?;
+            if let Some(vector) = self.given.get(&doc) {
+                row += passages.len() as u32;
+                batch.push(Input {
+                    id: PassageId::whole(doc),
+                    content: Content::Vector(vector.clone()),
+                    language: None,
+                });
+                continue;
+            }
+            if self.embedder.spec().name == NO_MODEL {
+                continue; // without a vector, the document is not in this stage
+            }
             let mut vectors = self.same_texts.vectors(doc, passages.len())?;
             for (number, passage) in passages.iter().enumerate() {
                 let by = |languages: &Languages| languages.of(doc, row);
-                let vector = vectors.as_mut().map(|vectors| std::mem::take(&mut vectors[number]));
+                let vector = vectors
+                    .as_mut()
+                    .map(|vectors| std::mem::take(&mut vectors[number]));
                 batch.push(Input {
                     id: PassageId {
                         doc,
@@ -143,14 +171,14 @@ impl DenseEncoding<'_> {
                     language: languages.as_ref().map(by).transpose()?.flatten(),
                 });
                 row += 1;
-                if batch.len() == ENCODED_AT_ONCE {
-                    self.write_batch(&mut batch, &mut writer, &mut cut)?;
-                }
+            }
+            if batch.len() >= ENCODED_AT_ONCE {
+                self.write_batch(&mut batch, &mut writer, &mut cut)?;
             }
         }
         self.write_batch(&mut batch, &mut writer, &mut cut)?;
         self.progress.end();
-        let seal = finish(writer, &dir, self.progress)?;
+        let seal = finish(writer, dir, self.progress)?;
         Ok((cut, seal))
     }
 
@@ -158,12 +186,11 @@ impl DenseEncoding<'_> {
         if self.shift.is_none() {
             return Ok(None);
         }
-        let dir = self.segment.join(parts::BM25);
-        let bm25 = Bm25Index::open_one(&dir, &self.blueprint.bm25);
+        let bm25 = Bm25Index::open_folder(self.bm25, &self.blueprint.bm25);
         Ok(Some(Languages {
-            bm25: bm25.map_err(part("open", "BM25 part", &dir))?,
+            bm25: bm25.map_err(part("open", "BM25 part", self.bm25))?,
             unit: self.blueprint.bm25_unit(),
-            dir,
+            dir: self.bm25.to_owned(),
         }))
     }
 
@@ -210,7 +237,7 @@ impl DenseEncoding<'_> {
                 }
             };
             let added = writer.add(input.id, &vector);
-            added.map_err(part("write", "dense part", self.segment))?;
+            added.map_err(part("write", "dense part", self.dir))?;
         }
         self.progress.advance(n as u64);
         stop_if_asked(self.progress)

@@ -14,10 +14,11 @@ use super::documents::{DocumentWriter, Words, Written};
 use super::encoding::finish;
 use super::policy::{Size, choose};
 use super::session::{Kind, Session, Writing};
+use crate::check::error_chain;
 use crate::data::IndexData;
 use crate::error::{Error, part, stop_if_asked};
-use crate::passages::Unit;
 use crate::manifest::{Parts, Segment, parts, segment_name};
+use crate::passages::Unit;
 
 /// Documents between two reports of progress.
 const REPORT_EVERY: u64 = 256;
@@ -66,7 +67,20 @@ pub fn compact(dir: &Path, progress: &dyn Progress) -> Result<CompactReport, Err
 }
 
 /// Merges segments of a session, which has committed everything, as long as the policy says so.
-pub(super) fn by_policy(session: &mut Session<'_>) -> Result<(), Error> {
+/// If that fails or is to stop, the documents are there all the same, so it is a warning.
+pub(super) fn by_policy(session: &mut Session<'_>) {
+    match merge_as_long_as_it_pays(session) {
+        Ok(()) | Err(Error::Cancelled) => {}
+        Err(error) => {
+            let cause = error_chain(&error);
+            let warning =
+                format!("segments could not be merged, which is needed only for speed: {cause}");
+            session.counts.warnings.push(warning);
+        }
+    }
+}
+
+fn merge_as_long_as_it_pays(session: &mut Session<'_>) -> Result<(), Error> {
     loop {
         let segments = session.manifest.segments.iter();
         let sizes: Vec<Size> = segments
@@ -106,7 +120,9 @@ fn merge(session: &mut Session<'_>, range: Range<usize>) -> Result<(), Error> {
         from: NEW_SEGMENT.to_owned(),
         to: vec![segment.name.clone()],
     }));
-    session.deleted.splice(range.clone(), merged.iter().map(|_| None));
+    session
+        .deleted
+        .splice(range.clone(), merged.iter().map(|_| None));
     manifest.segments.splice(range, merged);
     session.counts.clock.add("merge", start.elapsed());
     session.put_in_force(manifest, moves)
@@ -161,22 +177,24 @@ impl Merging<'_> {
         let unit = blueprint.bm25_unit();
         // Also words of the other segments, because compounds are cut alike in all.
         let known = data.bm25_of(&self.others)?.pieces();
+        let own: Vec<usize> = self.range.clone().collect();
+        let own = data.bm25_of(&own)?.listed_pieces();
+        let failed = || part("read", "BM25 part", data.dir());
         let words = Words {
-            own: Vec::new(),
-            known: known.map_err(part("read", "BM25 part", data.dir()))?,
+            own: own.map_err(failed())?,
+            known: known.map_err(failed())?,
         };
         let mut writer = DocumentWriter::create(self.dir, blueprint, words, None)?;
         let failed = || part("read", "store", data.dir());
         let n = docs.len() as u64;
-        self.progress.begin("merging segments", Some(n), "documents");
+        self.progress
+            .begin("merging segments", Some(n), "documents");
         for (doc, n) in docs.iter().zip(1_u64..) {
             let split = data.store.split_document(*doc);
             let (document, passages) = split.map_err(failed())?;
             let first = match unit {
                 Unit::Document => doc.0,
-                Unit::Passage => {
-                    data.store.passages_of(*doc).map_err(failed())?.start
-                }
+                Unit::Passage => data.store.passages_of(*doc).map_err(failed())?.start,
             };
             let languages = languages_of(data, first, passages.len(), unit)?;
             writer.add_stored(&document, passages, &languages)?;

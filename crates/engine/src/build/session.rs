@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fixedbitset::FixedBitSet;
-use treffer_corpus::Origin;
-use treffer_types::{DocId, Document, Embedder, Progress};
+use treffer_corpus::{Origin, Reason};
+use treffer_dense::DenseIndex;
+use treffer_store::Store;
+use treffer_types::{DocId, Document, Embedder, PassageId, Progress};
 
 use super::bm25_parts::Rebuilding;
 use super::commit::{Commit, Committed, Move, NEW_SEGMENT, Workplace};
@@ -19,7 +21,12 @@ use super::reading::{Kept, duplicate};
 use crate::data::IndexData;
 use crate::error::{Error, part};
 use crate::manifest::{Manifest, Segment, parts, segment_name};
+use crate::models::unit;
 use crate::passages::Splitter;
+
+/// Two vectors of length 1 whose difference is shorter than this are the same: twice what 16-bit
+/// numbers round off.
+const SAME_VECTOR: f64 = 1e-3;
 
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +50,8 @@ pub(super) struct Session<'a> {
     pub(super) deleted: Vec<Option<Arc<FixedBitSet>>>,
     /// Whether anything was deleted since the last commit.
     has_deleted: bool,
+    /// Whether this run has committed anything.
+    has_committed: bool,
     /// Documents from this number on were added by this run.
     first_of_run: u32,
     /// Documents from before this run that it found again as they are.
@@ -50,6 +59,8 @@ pub(super) struct Session<'a> {
     batch: Option<Batch>,
     writing: Writing<'a>,
     kind: Kind,
+    /// The vectors of the last commit, once they are needed.
+    vectors: OnceCell<DenseIndex>,
     pub(super) counts: SessionCounts,
     pub(super) progress: &'a dyn Progress,
 }
@@ -87,6 +98,8 @@ struct Batch {
     writer: DocumentWriter,
     /// Documents whose text a document of the last commit has, by their numbers in the batch.
     same_texts: HashMap<DocId, DocId>,
+    /// Vectors that records bring, by their documents' numbers in the batch.
+    given: HashMap<DocId, Vec<f32>>,
 }
 
 /// What a run did.
@@ -114,12 +127,14 @@ impl<'a> Session<'a> {
         Ok(Session {
             deleted: data.deleted().to_vec(),
             has_deleted: false,
+            has_committed: false,
             first_of_run: data.store.len() as u32,
             unchanged: HashSet::new(),
             batch: None,
             progress: writing.progress,
             writing,
             kind,
+            vectors: OnceCell::new(),
             counts: SessionCounts::default(),
             workplace,
             manifest,
@@ -130,6 +145,12 @@ impl<'a> Session<'a> {
     /// Adds a document, in the place of the one that has its id, if there is one. A document that
     /// is there as it is stays. One whose id this run has seen is a problem.
     pub(super) fn add(&mut self, document: &Document, origin: Origin) -> Result<Kept, Error> {
+        let (stripped, given) = match self.given_vector(document) {
+            Ok(Some((document, vector))) => (Some(document), Some(vector)),
+            Ok(None) => (None, None),
+            Err(reason) => return Ok(Kept::not(origin.problem(reason))),
+        };
+        let document = stripped.as_ref().unwrap_or(document);
         let old = self.find(&document.id)?;
         if old.is_some_and(|old| old.0 >= self.first_of_run || self.unchanged.contains(&old)) {
             return Ok(Kept::not(duplicate(document, origin)));
@@ -138,12 +159,13 @@ impl<'a> Session<'a> {
         if let Some(old) = old {
             let stored = self.data.store.document(old);
             let stored = stored.map_err(part("read", "store", self.workplace.dir()))?;
-            if stored == *document {
+            if stored == *document && self.has_vector(old, given.as_deref())? {
                 self.unchanged.insert(old);
                 self.counts.unchanged += 1;
                 return Ok(Kept::whole());
             }
-            same_text = (self.has_same_text(&stored, document)).then_some(old);
+            let is_same = given.is_none() && self.has_same_text(&stored, document);
+            same_text = is_same.then_some(old);
         }
         if self.batch.is_none() {
             self.batch = Some(self.new_batch()?);
@@ -154,9 +176,8 @@ impl<'a> Session<'a> {
         if let Some(problem) = batch.writer.add(document, language, origin)? {
             return Ok(Kept::not(problem));
         }
-        if let Some(old) = same_text {
-            batch.same_texts.insert(doc, old);
-        }
+        batch.same_texts.extend(same_text.map(|old| (doc, old)));
+        batch.given.extend(given.map(|vector| (doc, vector)));
         let is_full = Some(batch.writer.n_documents()) == self.writing.commit_every;
         match old {
             None => self.counts.added += 1,
@@ -171,6 +192,16 @@ impl<'a> Session<'a> {
         Ok(Kept {
             has_reported_a_step: is_full,
             ..Kept::whole()
+        })
+    }
+
+    /// The same, but that a stop after a commit says so.
+    pub(super) fn or_interrupted<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        result.map_err(|error| match error {
+            Error::Cancelled if self.has_committed => Error::Interrupted {
+                documents: self.data.manifest().n_documents(),
+            },
+            error => error,
         })
     }
 
@@ -236,7 +267,9 @@ impl<'a> Session<'a> {
         self.manifest = manifest;
         let (dir, bm25) = (self.workplace.dir(), &self.manifest.blueprint.bm25);
         self.data = IndexData::open(dir, &self.manifest, bm25)?;
+        self.vectors = OnceCell::new();
         self.has_deleted = false;
+        self.has_committed = true;
         self.counts.clock.add("commit", start.elapsed());
         Ok(())
     }
@@ -293,6 +326,50 @@ impl<'a> Session<'a> {
             && languages.named(one) == languages.named(other)
     }
 
+    /// The vector that a record brings, and the document without it; none if the configuration
+    /// names no field, or the record does not have it.
+    fn given_vector(&self, document: &Document) -> Result<Option<(Document, Vec<f32>)>, Reason> {
+        let dense = self.manifest.blueprint.dense.as_ref();
+        let Some(field) = dense.and_then(|dense| dense.vectors.as_deref()) else {
+            return Ok(None);
+        };
+        let Some(value) = document.metadata.get(field) else {
+            return Ok(None);
+        };
+        let vector = treffer_corpus::vector(value)?;
+        let dimension = self.writing.embedder.as_ref().map(|one| one.dimension());
+        if dimension.is_some_and(|dimension| dimension != vector.len()) {
+            let (found, expected) = (vector.len(), dimension.unwrap_or_default());
+            let why = format!("it has {found} values, those of the index have {expected}");
+            return Err(Reason::BadVector { why });
+        }
+        let mut document = document.clone();
+        document.metadata.shift_remove(field);
+        Ok(Some((document, unit(vector))))
+    }
+
+    /// Whether a document of the last commit has this vector, as far as its form tells; or whether
+    /// none is given.
+    fn has_vector(&self, doc: DocId, given: Option<&[f32]>) -> Result<bool, Error> {
+        let Some(given) = given else {
+            return Ok(true);
+        };
+        if self.vectors.get().is_none() {
+            let _ = self.vectors.set(self.data.open_dense()?); // nobody else has set it
+        }
+        let vectors = self.vectors.get();
+        let failed = || part("read", "dense part", self.workplace.dir());
+        let old = vectors.map(|index| index.vector(PassageId::whole(doc)));
+        let old = old.transpose().map_err(failed())?.flatten();
+        let difference = |old: Vec<f32>| {
+            let squares = old.iter().zip(given).map(|(a, b)| f64::from(a - b).powi(2));
+            squares.sum::<f64>().sqrt()
+        };
+        Ok(old
+            .map(difference)
+            .is_some_and(|difference| difference < SAME_VECTOR))
+    }
+
     fn new_batch(&self) -> Result<Batch, Error> {
         let building = self.workplace.begin()?;
         let known = self.data.bm25.pieces();
@@ -305,12 +382,17 @@ impl<'a> Session<'a> {
         Ok(Batch {
             writer: DocumentWriter::create(&dir, &self.manifest.blueprint, words, splitter)?,
             same_texts: HashMap::new(),
+            given: HashMap::new(),
         })
     }
 
     /// Completes the parts of a batch.
     fn finish_batch(&mut self, batch: Batch) -> Result<Segment, Error> {
-        let Batch { writer, same_texts } = batch;
+        let Batch {
+            writer,
+            same_texts,
+            given,
+        } = batch;
         let start = Instant::now();
         let Written {
             mut parts,
@@ -324,8 +406,12 @@ impl<'a> Session<'a> {
         if let (Some(embedder), Some(dense)) = (&self.writing.embedder, &blueprint.dense) {
             let vectors = (!same_texts.is_empty()).then(|| self.data.open_dense());
             let vectors = vectors.transpose()?;
+            let segment = self.workplace.building().join(NEW_SEGMENT);
+            let store = segment.join(parts::STORE);
             let encoding = DenseEncoding {
-                segment: &self.workplace.building().join(NEW_SEGMENT),
+                dir: &segment.join(parts::DENSE),
+                store: &Store::open_folder(&store).map_err(part("open", "store", &store))?,
+                bm25: &segment.join(parts::BM25),
                 blueprint,
                 dense,
                 embedder: embedder.as_ref(),
@@ -334,6 +420,7 @@ impl<'a> Session<'a> {
                     docs: &same_texts,
                     index: vectors.as_ref(),
                 },
+                given: &given,
                 progress: self.progress,
             };
             let (cut, seal) = encoding.encode()?;
@@ -352,11 +439,7 @@ impl<'a> Session<'a> {
     }
 
     /// What takes the languages out of vectors: measured once.
-    fn shift(
-        &self,
-        embedder: &dyn Embedder,
-        factor: f64,
-    ) -> Result<Option<&LanguageShift>, Error> {
+    fn shift(&self, embedder: &dyn Embedder, factor: f64) -> Result<Option<&LanguageShift>, Error> {
         if factor == 0.0 {
             return Ok(None);
         }

@@ -111,9 +111,10 @@ pub fn add(
         problems,
         passed_over,
     } = read_into(&mut session, reading)?;
-    session.commit(false)?;
+    let committed = session.commit(false);
+    session.or_interrupted(committed)?;
     if request.merges {
-        merge::by_policy(&mut session)?;
+        merge::by_policy(&mut session);
     }
     let (counts, unread_languages, manifest) = session.into_counts();
     Ok(AddReport {
@@ -143,8 +144,7 @@ fn load_models(
 ) -> Result<Loaded, Error> {
     let blueprint = &manifest.blueprint;
     if let (Some(dense), Some(record)) = (&blueprint.dense, &manifest.models.dense) {
-        let loaded = source.embedder_with(&dense.model, &dense.settings, device);
-        let loaded = loaded.map_err(|error| models::load_error(&dense.model, error))?;
+        let loaded = models::embedder(source, dense, device)?;
         record.check(&models::record_embedder(loaded.as_ref()))?;
         return Ok((Some(loaded), None));
     }
@@ -200,7 +200,7 @@ pub fn delete(request: &DeleteRequest<'_>, progress: &dyn Progress) -> Result<De
     }
     session.commit(false)?;
     if request.merges {
-        merge::by_policy(&mut session)?;
+        merge::by_policy(&mut session);
     }
     let (counts, _, manifest) = session.into_counts();
     Ok(DeleteReport {

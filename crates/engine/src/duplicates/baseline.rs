@@ -40,10 +40,7 @@ pub(super) fn baseline(engine: &Engine, models: &dyn ModelSource) -> Result<f64,
     let (Some(config), Some(record)) = (&manifest.blueprint.dense, &manifest.models.dense) else {
         return Err(Error::Request("this index has no dense stage".into()));
     };
-    let failed = |source| models::load_error(&config.model, source);
-    let embedder = models
-        .embedder_with(&config.model, &config.settings, engine.device())
-        .map_err(failed)?;
+    let embedder = models::embedder(models, config, engine.device())?;
     record.check(&models::record_embedder(embedder.as_ref()))?;
     let (mut sum, mut n) = (0.0, 0_u32);
     for texts in UNRELATED {

@@ -180,7 +180,7 @@ mod tests {
         };
         let writer = Bm25Writer::create(folder.path(), &config).unwrap();
         writer.finish().unwrap();
-        let index = Bm25Index::open_one(folder.path(), &config).unwrap();
+        let index = Bm25Index::open_folder(folder.path(), &config).unwrap();
         let numbers = |text| Numbers::of_words(&index.query_words(text).unwrap(), text);
         let (a, b) = (numbers(a), numbers(b));
         (a.not_in(&b), b.not_in(&a))

@@ -29,9 +29,7 @@ fn open(context: &OpenContext<'_>) -> Result<Arc<dyn Stage>, Error> {
     let (Some(config), Some(record)) = (&manifest.blueprint.dense, &manifest.models.dense) else {
         return Err(Error::Request("this index has no dense stage".into()));
     };
-    let models = context.models;
-    let embedder = models.embedder_with(&config.model, &config.settings, context.device);
-    let embedder = embedder.map_err(|source| models::load_error(&config.model, source))?;
+    let embedder = models::embedder(context.models, config, context.device)?;
     record.check(&models::record_embedder(embedder.as_ref()))?;
     let index = context.data.open_dense()?;
     Ok(Arc::new(DenseStage { index, embedder }))
@@ -48,26 +46,52 @@ impl Stage for DenseStage {
         queries: &[&'a Query],
         parameters: Parameters,
     ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError> {
-        let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
-        let embeddings = self.embedder.embed_queries(&texts)?;
-        if embeddings.len() != queries.len() {
-            return Err(format!(
-                "the bi-encoder returned {} vectors for {} queries",
-                embeddings.len(),
-                queries.len()
-            )
-            .into());
-        }
+        let vectors = self.vectors(queries)?;
         let scans = self.index.len() < parameters.exact_below;
-        let begun = embeddings.into_iter().map(|embedding| {
+        let begun = vectors.into_iter().map(|vector| {
             Box::new(DenseQuery {
                 index: &self.index,
                 embedder: self.embedder.as_ref(),
-                vector: embedding.vector,
+                vector,
                 ef_search: (!scans).then_some(parameters.ef_search),
             }) as Box<dyn StageQuery + 'a>
         });
         Ok(begun.collect())
+    }
+}
+
+impl DenseStage {
+    /// The vector of each query: the one that it brings, or what the bi-encoder makes of its
+    /// text.
+    fn vectors(&self, queries: &[&Query]) -> Result<Vec<Vec<f32>>, BoxError> {
+        let texts = queries.iter().filter(|query| query.vector.is_none());
+        let texts: Vec<&str> = texts.map(|query| query.text.as_str()).collect();
+        let mut embeddings = Vec::new();
+        if !texts.is_empty() {
+            embeddings = self.embedder.embed_queries(&texts)?;
+        }
+        if embeddings.len() != texts.len() {
+            return Err(format!(
+                "the bi-encoder returned {} vectors for {} queries",
+                embeddings.len(),
+                texts.len()
+            )
+            .into());
+        }
+        let mut embeddings = embeddings.into_iter();
+        let dimension = self.embedder.dimension();
+        let vector = |query: &&Query| match &query.vector {
+            Some(given) if given.len() == dimension => Ok(models::unit(given.clone())),
+            Some(given) => {
+                let n = given.len();
+                Err(format!(
+                    "the query's vector has {n} values, those of the index have {dimension}"
+                )
+                .into())
+            }
+            None => Ok(embeddings.next().map(|one| one.vector).unwrap_or_default()),
+        };
+        queries.iter().map(vector).collect()
     }
 }
 
@@ -83,9 +107,10 @@ impl StageQuery for DenseQuery<'_> {
     fn retrieve(&self, depth: usize) -> Result<Vec<Found>, BoxError> {
         let found = match self.ef_search {
             // More than the profile's depth where several passages are of one document.
-            Some(ef_search) => self
-                .index
-                .search(&self.vector, depth, ef_search.max(depth), None)?,
+            Some(ef_search) => {
+                self.index
+                    .search(&self.vector, depth, ef_search.max(depth), None)?
+            }
             None => self.index.exact(&self.vector, depth, None)?,
         };
         Ok(found.into_iter().map(of_passage).collect())

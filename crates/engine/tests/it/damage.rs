@@ -203,7 +203,7 @@ fn another_format_is_refused_with_both_numbers() {
         place.build(),
         Err(Error::Format {
             found: 99,
-            expected: 4,
+            expected: 5,
             ..
         })
     ));

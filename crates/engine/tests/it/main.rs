@@ -20,3 +20,5 @@ mod rerank;
 mod support;
 mod topics;
 mod tune;
+mod updates;
+mod vectors;

@@ -36,8 +36,8 @@ fn world() -> World {
     let bm25_dir = place.segment().join("bm25");
     World {
         index: place.open(),
-        bm25: Bm25Index::open_one(&bm25_dir, &place.config.bm25).unwrap(),
-        dense: DenseIndex::open_dir(&place.segment().join("dense")).unwrap(),
+        bm25: Bm25Index::open_folder(&bm25_dir, &place.config.bm25).unwrap(),
+        dense: DenseIndex::open_folder(&place.segment().join("dense")).unwrap(),
         documents,
         place,
     }

@@ -32,7 +32,7 @@ impl World {
         let mut place = Place::with_corpus(&documents);
         place.config = config(&[&format!("bm25.k1={k1:?}"), &format!("bm25.b={b:?}")]);
         place.build().unwrap();
-        let dense = DenseIndex::open_dir(&place.segment().join("dense")).unwrap();
+        let dense = DenseIndex::open_folder(&place.segment().join("dense")).unwrap();
         World {
             index: place.open(),
             documents,

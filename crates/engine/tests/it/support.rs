@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
@@ -20,8 +21,8 @@ use treffer_engine::{Device, Error};
 use treffer_engine::{Engine, OpenOptions};
 use treffer_testkit::{FakeEmbedder, FakeScorer};
 use treffer_types::{
-    BoxError, Document, Embedder, Fingerprint, ModelSpec, NoProgress, PairScore, PairScorer,
-    Progress, Query, StageMap, StageName,
+    BoxError, Document, Embedder, Embedding, Fingerprint, ModelSpec, NoProgress, PairScore,
+    PairScorer, Progress, Query, StageMap, StageName,
 };
 
 /// Stand-ins for both models. What the cross-encoder reads is logged.
@@ -30,9 +31,15 @@ pub(crate) struct Fakes {
     pub(crate) embedder: FakeEmbedder,
     pub(crate) scorer: FakeScorer,
     pub(crate) read: Arc<Mutex<Vec<String>>>,
+    embedded: Arc<AtomicUsize>,
 }
 
 impl Fakes {
+    /// Number of passages that were embedded so far.
+    pub(crate) fn n_embedded(&self) -> usize {
+        self.embedded.load(Ordering::Relaxed)
+    }
+
     /// The passages read since the last call, in order.
     pub(crate) fn take_read(&self) -> Vec<String> {
         std::mem::take(&mut self.read.lock().unwrap())
@@ -41,7 +48,10 @@ impl Fakes {
 
 impl ModelSource for Fakes {
     fn embedder(&self, _name: &str, _device: Device) -> Result<Arc<dyn Embedder>, BoxError> {
-        Ok(Arc::new(self.embedder.clone()))
+        Ok(Arc::new(Counted {
+            embedder: self.embedder.clone(),
+            embedded: Arc::clone(&self.embedded),
+        }))
     }
 
     fn pair_scorer(&self, _name: &str, _device: Device) -> Result<Arc<dyn PairScorer>, BoxError> {
@@ -49,6 +59,42 @@ impl ModelSource for Fakes {
             scorer: self.scorer.clone(),
             read: Arc::clone(&self.read),
         }))
+    }
+}
+
+struct Counted {
+    embedder: FakeEmbedder,
+    embedded: Arc<AtomicUsize>,
+}
+
+impl Embedder for Counted {
+    fn spec(&self) -> &ModelSpec {
+        self.embedder.spec()
+    }
+
+    fn fingerprint(&self) -> &Fingerprint {
+        self.embedder.fingerprint()
+    }
+
+    fn dimension(&self) -> usize {
+        self.embedder.dimension()
+    }
+
+    fn embed_queries(&self, queries: &[&str]) -> Result<Vec<Embedding>, BoxError> {
+        self.embedder.embed_queries(queries)
+    }
+
+    fn embed_passages(&self, passages: &[&str]) -> Result<Vec<Embedding>, BoxError> {
+        self.embedded.fetch_add(passages.len(), Ordering::Relaxed);
+        self.embedder.embed_passages(passages)
+    }
+
+    fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
+        self.embedder.token_ends(text)
+    }
+
+    fn passage_room(&self) -> Result<usize, BoxError> {
+        self.embedder.passage_room()
     }
 }
 
@@ -148,9 +194,15 @@ impl Place {
     }
 
     pub(crate) fn set_corpus(&mut self, documents: &[Document]) {
-        self.inputs.clear();
+        self.inputs = vec![self.write_corpus("corpus.jsonl", documents)];
+    }
+
+    /// Writes a corpus beside the index.
+    pub(crate) fn write_corpus(&self, name: &str, documents: &[Document]) -> PathBuf {
         let lines: Vec<String> = documents.iter().map(json_line).collect();
-        self.add_input("corpus.jsonl", lines.concat().as_bytes());
+        let path = self.folder.path().join(name);
+        fs::write(&path, lines.concat()).unwrap();
+        path
     }
 
     pub(crate) fn add_input(&mut self, name: &str, content: &[u8]) -> PathBuf {
@@ -221,9 +273,11 @@ impl Place {
 }
 
 fn json_line(document: &Document) -> String {
-    let record = serde_json::json!({
-        "_id": document.id, "title": document.title, "text": document.text,
-    });
+    let mut record = document.metadata.clone();
+    record.insert("_id".into(), document.id.clone().into());
+    record.insert("title".into(), document.title.clone().into());
+    record.insert("text".into(), document.text.clone().into());
+    let record = serde_json::Value::Object(record);
     format!("{record}\n")
 }
 

@@ -33,7 +33,8 @@ fn every_flipped_byte_is_noticed() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1 << (at % 8);
             fs::write(&path, &bytes).unwrap();
-            let read = Store::open_folder(dir.path()).and_then(|store| everything(&store, &["doc-1"]));
+            let read =
+                Store::open_folder(dir.path()).and_then(|store| everything(&store, &["doc-1"]));
             assert!(read.is_err(), "{name} with byte {at} changed was read");
         }
         fs::write(&path, &whole).unwrap();
@@ -51,10 +52,16 @@ fn every_truncation_and_addition_is_noticed_when_opening() {
         let whole = fs::read(&path).unwrap();
         for end in (0..whole.len()).step_by(whole.len() / 200 + 1) {
             fs::write(&path, &whole[..end]).unwrap();
-            assert!(Store::open_folder(dir.path()).is_err(), "{name} cut at {end}");
+            assert!(
+                Store::open_folder(dir.path()).is_err(),
+                "{name} cut at {end}"
+            );
         }
         fs::write(&path, [&whole[..], b"\0"].concat()).unwrap();
-        assert!(Store::open_folder(dir.path()).is_err(), "{name} with a byte more");
+        assert!(
+            Store::open_folder(dir.path()).is_err(),
+            "{name} with a byte more"
+        );
         fs::write(&path, &whole).unwrap();
     }
 }

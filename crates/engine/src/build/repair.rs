@@ -1,0 +1,278 @@
+//! Mends what can be made again from what is sound.
+//!
+//! Documents are the source of all other parts of a segment. An inverted index, columns and a
+//! graph are made again from them; vectors are kept if they are sound, and otherwise encoded again,
+//! which takes the bi-encoder. Damaged settings are replaced by those of the build. What documents
+//! there are, and which of them are deleted, can be learned from nowhere else.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use treffer_bm25::Bm25Index;
+use treffer_dense::{DenseIndex, DenseWriter};
+use treffer_disk::{SealRecord, sync_dir, write_durably};
+use treffer_store::Store;
+use treffer_types::{Device, Document, Embedder, Progress};
+
+use super::bm25_parts::{Known, RowsOf};
+use super::commit::{Commit, Move, Workplace};
+use super::documents::Words;
+use super::encoding::{DenseEncoding, SameTexts, finish};
+use super::language::RecordLanguages;
+use super::language_shift::LanguageShift;
+use crate::check::{Damage, check};
+use crate::deleted;
+use crate::error::{Error, IoContext, part};
+use crate::manifest::{Manifest, SETTINGS, Segment, part_of, parts};
+use crate::models::{self, ModelSource};
+use crate::settings_file::read_settings;
+
+/// What was repaired, and what could not be.
+#[derive(Debug)]
+pub struct RepairReport {
+    /// Parts and files that were made again.
+    pub repaired: Vec<PathBuf>,
+    /// What is damaged still.
+    pub left: Vec<Damage>,
+    /// What failed after the commit, which stands.
+    pub warnings: Vec<String>,
+}
+
+/// Repairs the index in `dir` as far as that is possible. A sound index stays as it is.
+///
+/// # Errors
+/// If there is no index, its manifest or the record of deleted documents is damaged, another
+/// process is writing it, a model that is needed cannot be loaded, or a file cannot be written:
+/// the index is then as it was.
+pub fn repair(
+    dir: &Path,
+    source: &dyn ModelSource,
+    device: Option<Device>,
+    progress: &dyn Progress,
+) -> Result<RepairReport, Error> {
+    let (mut workplace, manifest) = Workplace::enter_index(dir)?;
+    let damage = check(dir)?.damage;
+    let mut report = RepairReport {
+        repaired: Vec::new(),
+        left: Vec::new(),
+        warnings: Vec::new(),
+    };
+    if damage.is_empty() {
+        return Ok(report);
+    }
+    if read_settings(dir, &manifest).is_err() {
+        repair_settings(dir, &manifest)?;
+        report.repaired.push(dir.join(SETTINGS));
+    }
+    let damaged = damaged_parts(dir, &manifest, &damage);
+    if !damaged.is_empty() {
+        let repairing = Repairing {
+            dir,
+            manifest: &manifest,
+            damaged: &damaged,
+            source,
+            device,
+            progress,
+        };
+        repairing.run(&mut workplace, &mut report)?;
+    }
+    report.left = check(dir)?.damage;
+    Ok(report)
+}
+
+/// Puts the settings of the build in the place of those that cannot be read, which stay beside
+/// them.
+fn repair_settings(dir: &Path, manifest: &Manifest) -> Result<(), Error> {
+    let path = dir.join(SETTINGS);
+    let aside = dir.join(format!("{SETTINGS}.damaged"));
+    if path.exists() {
+        fs::rename(&path, &aside).at("rename", &path)?;
+        sync_dir(dir)?;
+    }
+    Ok(write_durably(&path, manifest.settings.toml.as_bytes())?)
+}
+
+/// A part of a segment by the segment's place and the part's name.
+type Place = (usize, &'static str);
+
+/// The parts that are damaged and can be made again.
+fn damaged_parts(dir: &Path, manifest: &Manifest, damage: &[Damage]) -> BTreeSet<Place> {
+    let mut damaged = BTreeSet::new();
+    for Damage { path, .. } in damage {
+        for (at, segment) in manifest.segments.iter().enumerate() {
+            let Ok(within) = path.strip_prefix(dir.join(&segment.name)) else {
+                continue;
+            };
+            let folder = within.iter().next().and_then(|name| name.to_str());
+            let known = [parts::BM25, parts::DENSE];
+            let part = folder.and_then(|name| known.into_iter().find(|one| *one == part_of(name)));
+            damaged.extend(part.map(|part| (at, part)));
+        }
+    }
+    damaged
+}
+
+struct Repairing<'a> {
+    dir: &'a Path,
+    manifest: &'a Manifest,
+    damaged: &'a BTreeSet<Place>,
+    source: &'a dyn ModelSource,
+    device: Option<Device>,
+    progress: &'a dyn Progress,
+}
+
+impl Repairing<'_> {
+    fn run(&self, workplace: &mut Workplace, report: &mut RepairReport) -> Result<(), Error> {
+        let deleted = deleted::read(self.dir, self.manifest)?;
+        let building = workplace.begin()?;
+        let mut manifest = self.manifest.clone();
+        let mut moves = Vec::new();
+        for (at, name) in self.damaged {
+            let segment = &self.manifest.segments[*at];
+            let folder = segment.folder(self.dir, parts::STORE)?;
+            // Without its documents nothing of a segment can be made again.
+            let Ok(store) = Store::open_folder(&folder) else {
+                continue;
+            };
+            let from = format!("{}-{name}", segment.name);
+            let new = building.join(&from);
+            let seal = match *name {
+                parts::BM25 => self.bm25(*at, &store, &new)?,
+                _ => match self.dense(segment, &store, &new)? {
+                    Some(seal) => seal,
+                    None => continue,
+                },
+            };
+            let folder = format!("{name}-{}", workplace.generation());
+            let parts = &mut manifest.segments[*at].parts;
+            parts.retain(|folder, _| part_of(folder) != *name);
+            parts.insert(folder.clone(), seal);
+            report
+                .repaired
+                .push(self.dir.join(&segment.name).join(&folder));
+            moves.push(Move {
+                from,
+                to: vec![segment.name.clone(), folder],
+            });
+        }
+        let commit = Commit {
+            manifest,
+            deleted: &deleted,
+            moves,
+            writes_settings: false,
+        };
+        report.warnings.extend(workplace.commit(commit)?.warnings);
+        Ok(())
+    }
+
+    /// The inverted index of a segment. Languages are those that records name, and detected
+    /// otherwise.
+    fn bm25(&self, at: usize, store: &Store, dir: &Path) -> Result<SealRecord, Error> {
+        let blueprint = &self.manifest.blueprint;
+        let mut words = Words::default();
+        for (other, segment) in self.manifest.segments.iter().enumerate() {
+            if other == at {
+                continue;
+            }
+            let folder = segment.folder(self.dir, parts::BM25)?;
+            let index = Bm25Index::open_folder(&folder, &blueprint.bm25);
+            // Another damaged one is made again as well, with what is known of it then.
+            if let Ok(known) = index.and_then(|index| index.pieces()) {
+                words.known.extend(known);
+            }
+        }
+        let languages = RecordLanguages::new(&blueprint.language);
+        let rows = RowsOf {
+            store,
+            blueprint,
+            progress: self.progress,
+        };
+        rows.write(dir, words, &mut |document: &Document, _| {
+            Ok(languages
+                .named(document)
+                .map_or(Known::Nothing, Known::Language))
+        })
+    }
+
+    /// The vectors of a segment and their graph; `None` if they are lost, because records brought
+    /// them.
+    fn dense(
+        &self,
+        segment: &Segment,
+        store: &Store,
+        dir: &Path,
+    ) -> Result<Option<SealRecord>, Error> {
+        let Some(dense) = &self.manifest.blueprint.dense else {
+            return Err(Error::Request("this index has no dense stage".into()));
+        };
+        let old = segment.folder(self.dir, parts::DENSE)?;
+        let failed = || part("write", "dense part", dir);
+        if let Some((old, dimension)) = sound_vectors(&old) {
+            let writer = DenseWriter::create(dir, dimension, &dense.graph, dense.storage);
+            let mut writer = writer.map_err(failed())?;
+            writer
+                .copy_from(&old, |passage| passage)
+                .map_err(failed())?;
+            return finish(writer, dir, self.progress).map(Some);
+        }
+        if dense.vectors.is_some() {
+            return Ok(None);
+        }
+        let embedder = self.embedder()?;
+        let shift = match dense.language_shift {
+            0.0 => None,
+            factor => {
+                let shift = LanguageShift::measure(embedder.as_ref(), factor);
+                Some(shift.map_err(|source| Error::Model {
+                    action: "run",
+                    name: embedder.spec().name.clone(),
+                    source,
+                })?)
+            }
+        };
+        let encoding = DenseEncoding {
+            dir,
+            store,
+            bm25: &segment.folder(self.dir, parts::BM25)?,
+            blueprint: &self.manifest.blueprint,
+            dense,
+            embedder: embedder.as_ref(),
+            shift: shift.as_ref(),
+            same_texts: &SameTexts::none(),
+            given: &HashMap::new(),
+            progress: self.progress,
+        };
+        Ok(Some(encoding.encode()?.1))
+    }
+
+    fn embedder(&self) -> Result<Arc<dyn Embedder>, Error> {
+        let (Some(dense), Some(record)) =
+            (&self.manifest.blueprint.dense, &self.manifest.models.dense)
+        else {
+            return Err(Error::Request("this index has no dense stage".into()));
+        };
+        let device = match self.device {
+            Some(device) => device,
+            None => read_settings(self.dir, self.manifest)?.settings.device,
+        };
+        let loaded = models::embedder(self.source, dense, device)?;
+        record.check(&models::record_embedder(loaded.as_ref()))?;
+        Ok(loaded)
+    }
+}
+
+/// The vectors in a folder and their dimension, if none of them is damaged.
+fn sound_vectors(folder: &Path) -> Option<(DenseIndex, usize)> {
+    let index = DenseIndex::open_folder(folder).ok()?;
+    let dimension = index.dimension()?;
+    // Every block is verified when it is read.
+    let query = {
+        let mut query = vec![0.0; dimension];
+        query[0] = 1.0;
+        query
+    };
+    index.exact(&query, 1, None).ok()?;
+    Some((index, dimension))
+}

@@ -1,0 +1,383 @@
+//! Documents come and go: an index that was changed answers as one that was built of what is left.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use treffer_corpus::{Problem, ReadOptions};
+use treffer_engine::Engine;
+use treffer_engine::api::SearchRequest;
+use treffer_engine::build::{
+    AddReport, AddRequest, DeleteReport, DeleteRequest, add, compact, delete, repair,
+};
+use treffer_engine::check::check;
+use treffer_engine::config::Config;
+use treffer_types::{Document, NoProgress};
+
+use crate::support::{Place, config, document};
+
+impl Place {
+    /// Adds documents to the index.
+    pub(crate) fn add(
+        &self,
+        documents: &[Document],
+        commit_every: Option<u32>,
+        merges: bool,
+    ) -> AddReport {
+        let input = self.write_corpus("more.jsonl", documents);
+        let request = AddRequest {
+            dir: &self.dir(),
+            inputs: &[input],
+            reading: &ReadOptions::default(),
+            strict: true,
+            commit_every,
+            device: None,
+            merges,
+        };
+        let mut on_problem = |problem: &Problem| panic!("{problem}");
+        add(&request, &self.fakes, &NoProgress, &mut on_problem).unwrap()
+    }
+
+    fn delete(&self, ids: &[&str], merges: bool) -> DeleteReport {
+        let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        let request = DeleteRequest {
+            dir: &self.dir(),
+            ids: &ids,
+            merges,
+        };
+        delete(&request, &NoProgress).unwrap()
+    }
+}
+
+/// The hits of a query: ids with every score, as text that shows every bit.
+fn found(engine: &Engine, text: &str) -> Vec<String> {
+    let mut request = SearchRequest::text(text);
+    request.options.top_k = 1000;
+    request.options.explain = true;
+    let response = engine.search(&request).unwrap();
+    let shown = response.hits.iter();
+    shown
+        .map(|hit| format!("{} {:?} {:?}", hit.id, hit.score, hit.stages))
+        .collect()
+}
+
+fn assert_sound(place: &Place) {
+    let checked = check(&place.dir()).unwrap();
+    assert!(checked.damage.is_empty(), "{:?}", checked.damage);
+}
+
+/// Whether the index answers as one that is built at once of the same documents in the same order.
+fn assert_like_new(place: &Place, documents: &[Document], queries: &[&str]) {
+    assert_sound(place);
+    let engine = place.open();
+    assert_eq!(engine.n_docs() as usize, documents.len());
+    if documents.is_empty() {
+        for query in queries {
+            assert_eq!(found(&engine, query), Vec::<String>::new());
+        }
+        return;
+    }
+    let mut new = Place::with_corpus(documents);
+    new.config = place.config.clone();
+    new.build().unwrap();
+    let new = new.open();
+    for query in queries {
+        assert_eq!(found(&engine, query), found(&new, query), "{query}");
+    }
+}
+
+#[test]
+fn a_document_takes_the_place_of_the_one_with_its_id() {
+    let place = Place::built(&[document("a", "red apple"), document("b", "green pear")]);
+    let report = place.add(
+        &[
+            document("b", "yellow pear"),
+            document("c", "blue plum"),
+            document("a", "red apple"),
+        ],
+        None,
+        false,
+    );
+    assert_eq!((report.added, report.updated, report.unchanged), (1, 1, 1));
+    assert_eq!(report.documents, 3);
+    let left = [
+        document("a", "red apple"),
+        document("b", "yellow pear"),
+        document("c", "blue plum"),
+    ];
+    assert_like_new(&place, &left, &["pear", "green", "yellow plum", "apple"]);
+    compact(&place.dir(), &NoProgress).unwrap();
+    assert_like_new(&place, &left, &["pear", "green", "yellow plum", "apple"]);
+}
+
+#[test]
+fn unknown_ids_are_told_and_deleting_everything_leaves_an_index() {
+    let place = Place::built(&[document("a", "red apple"), document("b", "green pear")]);
+    let report = place.delete(&["b", "x", "b", "a"], true);
+    assert_eq!((report.deleted, report.documents), (2, 0));
+    assert_eq!(report.unknown, ["x"]);
+    assert_like_new(&place, &[], &["pear", "apple"]);
+    assert_eq!(place.open().manifest().segments.len(), 0);
+    place.add(&[document("c", "blue plum")], None, true);
+    assert_like_new(&place, &[document("c", "blue plum")], &["plum", "apple"]);
+}
+
+#[test]
+fn an_open_engine_goes_on_reading_and_can_move_to_the_next_generation() {
+    let place = Place::built(&[document("a", "red apple"), document("b", "green pear")]);
+    let old = place.open();
+    assert!(old.newer(&place.fakes).unwrap().is_none());
+    let before = found(&old, "pear");
+    place.add(&[document("b", "yellow banana")], None, true);
+    compact(&place.dir(), &NoProgress).unwrap();
+    assert_eq!(found(&old, "pear"), before);
+    let new = old.newer(&place.fakes).unwrap().unwrap();
+    assert!(new.manifest().generation > old.manifest().generation);
+    assert_eq!(
+        found(&new, "pear").len(),
+        found(&place.open(), "pear").len()
+    );
+}
+
+#[test]
+fn a_text_that_is_there_is_not_encoded_again() {
+    let place = Place::built(&[document("a", "red apple"), document("b", "green pear")]);
+    let encoded = place.fakes.n_embedded();
+    let mut priced = document("a", "red apple");
+    priced.metadata.insert("price".into(), 7.into());
+    let report = place.add(&[priced.clone(), document("b", "green pear")], None, true);
+    assert_eq!((report.updated, report.unchanged), (1, 1));
+    assert_eq!(place.fakes.n_embedded(), encoded);
+    assert_like_new(
+        &place,
+        &[document("b", "green pear"), priced],
+        &["apple", "pear"],
+    );
+}
+
+#[test]
+fn an_interrupted_build_goes_on_after_its_last_commit() {
+    let documents: Vec<Document> = (0..10)
+        .map(|n| document(&format!("d{n}"), &format!("word{n} common")))
+        .collect();
+    let mut place = Place::with_corpus(&documents);
+    place.commit_every = Some(4);
+    place.strict = true;
+    // A bad record in the middle ends the first run.
+    let good = std::fs::read(&place.inputs[0]).unwrap();
+    let lines: Vec<&[u8]> = good.split_inclusive(|byte| *byte == b'\n').collect();
+    let bad = [&lines[..6].concat()[..], b"{\n", &lines[6..].concat()].concat();
+    std::fs::write(&place.inputs[0], bad).unwrap();
+    place.build().unwrap_err();
+    assert_eq!(place.open().n_docs(), 4);
+    assert!(place.open().manifest().unfinished);
+    let encoded = place.fakes.n_embedded();
+    std::fs::write(&place.inputs[0], good).unwrap();
+    let report = place.build().unwrap();
+    assert_eq!((report.documents, report.resumed), (10, 4));
+    assert_eq!(place.fakes.n_embedded() - encoded, 6);
+    assert!(!place.open().manifest().unfinished);
+    place.commit_every = None;
+    assert_like_new(&place, &documents, &["word3 word7", "common"]);
+}
+
+/// What may happen to an index.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Adds documents, each with the number of its id and that of its text.
+    Add(Vec<(u8, u8)>, Option<u32>, bool),
+    Delete(Vec<u8>, bool),
+    Compact,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let documents = prop::collection::vec((0_u8..30, 0_u8..40), 1..12);
+    let every = prop::option::of(1_u32..5);
+    prop_oneof![
+        4 => (documents, every, any::<bool>()).prop_map(|(d, e, m)| Step::Add(d, e, m)),
+        2 => (prop::collection::vec(0_u8..30, 1..8), any::<bool>()).prop_map(|(d, m)| Step::Delete(d, m)),
+        1 => Just(Step::Compact),
+    ]
+}
+
+/// German texts whose compounds hold one another's words.
+fn text(n: u8) -> String {
+    const WORDS: [&str; 12] = [
+        "Kühlschrank",
+        "Schrank",
+        "Labor",
+        "Laborschrank",
+        "Tür",
+        "Schranktür",
+        "kühl",
+        "Wohnungstür",
+        "Wohnung",
+        "blau",
+        "Schloss",
+        "Türschloss",
+    ];
+    let n = usize::from(n);
+    let word = |i: usize| WORDS[i % WORDS.len()];
+    format!("{} {} {}", word(n), word(n / 2 + 3), word(n * 7 + 1))
+}
+
+/// Documents in the order in which they were last written.
+#[derive(Default)]
+struct Model {
+    documents: BTreeMap<u64, Document>,
+    place: BTreeMap<String, u64>,
+    next: u64,
+}
+
+impl Model {
+    fn add(&mut self, document: Document) {
+        if let Some(old) = self.place.get(&document.id) {
+            if self.documents[old] == document {
+                return;
+            }
+            self.documents.remove(old);
+        }
+        self.place.insert(document.id.clone(), self.next);
+        self.documents.insert(self.next, document);
+        self.next += 1;
+    }
+
+    fn delete(&mut self, id: &str) {
+        if let Some(old) = self.place.remove(id) {
+            self.documents.remove(&old);
+        }
+    }
+}
+
+fn run(config: Config, steps: &[Step], queries: &[&str], is_exact_with_deletes: bool) {
+    let first: Vec<Document> = (0..6)
+        .map(|n| document(&format!("d{n}"), &text(n)))
+        .collect();
+    let mut place = Place::with_corpus(&first);
+    place.config = config;
+    place.build().unwrap();
+    let mut model = Model::default();
+    first.into_iter().for_each(|document| model.add(document));
+    for step in steps {
+        match step {
+            Step::Add(documents, every, merges) => {
+                // An id that comes twice in one command is a problem of the input.
+                let documents: BTreeMap<u8, u8> = documents.iter().copied().collect();
+                let documents: Vec<Document> = documents
+                    .into_iter()
+                    .map(|(id, n)| document(&format!("d{id}"), &text(n)))
+                    .collect();
+                place.add(&documents, *every, *merges);
+                documents
+                    .into_iter()
+                    .for_each(|document| model.add(document));
+            }
+            Step::Delete(ids, merges) => {
+                let ids: Vec<String> = ids.iter().map(|id| format!("d{id}")).collect();
+                let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+                place.delete(&ids, *merges);
+                ids.iter().for_each(|id| model.delete(id));
+            }
+            Step::Compact => {
+                compact(&place.dir(), &NoProgress).unwrap();
+            }
+        }
+        let left: Vec<Document> = model.documents.values().cloned().collect();
+        let is_clean = place.open().manifest().n_deleted() == 0;
+        if is_exact_with_deletes || is_clean {
+            assert_like_new(&place, &left, queries);
+        } else {
+            assert_sound(&place);
+        }
+    }
+}
+
+const QUERIES: [&str; 5] = [
+    "Schrank",
+    "Laborschrank blau",
+    "Tür Wohnung",
+    "Kühlschrank",
+    "Schloss kühl Tür",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Without compounds, deleted documents count nowhere.
+    #[test]
+    fn whatever_happened_the_ranking_is_that_of_a_new_index(steps in prop::collection::vec(step(), 1..7)) {
+        let config = config(&[]);
+        run(config, &steps, &QUERIES, true);
+    }
+
+    /// Compounds are cut into words of deleted documents until their segment is merged.
+    #[test]
+    fn so_it_is_with_compounds_once_nothing_is_deleted(steps in prop::collection::vec(step(), 1..7)) {
+        let config = config(&["bm25.analyzer=german"]);
+        run(config, &steps, &QUERIES, false);
+    }
+}
+
+/// Changes a byte in the middle of every file of a part.
+fn damage_part(folder: &std::path::Path) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        if let Some(byte) = bytes.get_mut(0) {
+            *byte ^= 1;
+        }
+        std::fs::write(&path, bytes).unwrap();
+    }
+}
+
+#[test]
+fn what_documents_tell_is_repaired_from_them() {
+    let documents: Vec<Document> = (0..6)
+        .map(|n| document(&format!("d{n}"), &text(n)))
+        .collect();
+    for part in ["bm25", "dense"] {
+        let mut place = Place::with_corpus(&documents[..4]);
+        place.config = config(&["bm25.analyzer=german"]);
+        place.build().unwrap();
+        place.add(&documents[4..], None, false);
+        place.delete(&["d1"], false);
+        let before = found(&place.open(), "Laborschrank Tür");
+        damage_part(&place.segment().join(part));
+        place
+            .try_open()
+            .err()
+            .expect("a damaged index is not opened");
+        let report = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
+        assert_eq!(
+            (report.repaired.len(), report.left.len()),
+            (1, 0),
+            "{report:?}"
+        );
+        assert_eq!(found(&place.open(), "Laborschrank Tür"), before, "{part}");
+        // A sound index stays as it is.
+        let generation = place.open().manifest().generation;
+        let again = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
+        assert!(again.repaired.is_empty() && again.left.is_empty());
+        assert_eq!(place.open().manifest().generation, generation);
+    }
+}
+
+#[test]
+fn documents_that_are_lost_are_told() {
+    let place = Place::built(&[document("a", "red apple"), document("b", "green pear")]);
+    damage_part(&place.segment().join("store"));
+    let report = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
+    assert!(report.repaired.is_empty());
+    assert!(!report.left.is_empty());
+}
+
+#[test]
+fn settings_that_cannot_be_read_are_replaced_and_kept_aside() {
+    let place = Place::built(&[document("a", "red apple")]);
+    let good = std::fs::read_to_string(place.settings()).unwrap();
+    std::fs::write(place.settings(), "generation = ?").unwrap();
+    let report = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
+    assert_eq!((report.repaired.len(), report.left.len()), (1, 0));
+    assert_eq!(std::fs::read_to_string(place.settings()).unwrap(), good);
+    let aside = place.dir().join("treffer.toml.damaged");
+    assert_eq!(std::fs::read_to_string(aside).unwrap(), "generation = ?");
+}
