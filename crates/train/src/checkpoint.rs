@@ -21,7 +21,7 @@ pub const CHECKPOINT: &str = "checkpoint.safetensors";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Progressed {
     pub(crate) options: Options,
-    /// What base and data were, see [`crate::run`].
+    /// What base and data were, see `data`.
     pub(crate) identity: String,
     /// Number of steps that were made.
     pub(crate) step: u64,

@@ -6,7 +6,7 @@
 //! copies far more than a transformer needs, and the fused operations have no derivative.
 //!
 //! Reading order: [`read`] and [`example`] are the data, [`loss`] what is made small,
-//! [`options`] how, and [`run`] the training itself: `base` is where parameters come from,
+//! [`options`] how, `data` what of it can be learned, and [`run`] the training itself: `base` is where parameters come from,
 //! `shape` where each is, `transformer` the model with its derivatives, `step` one step of
 //! AdamW over lanes of packed sequences, `validate` the measure, `checkpoint` and `save` what
 //! is written. `random` has no state, so that a training that is resumed is the same bit for
@@ -21,6 +21,7 @@ pub mod run;
 
 mod base;
 mod checkpoint;
+mod data;
 mod random;
 mod save;
 mod shape;

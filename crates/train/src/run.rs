@@ -3,22 +3,21 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
 use treffer_disk::create_dir_durably;
 use treffer_encoder::parts::Parts;
 use treffer_types::Progress;
 
 use crate::base;
 use crate::checkpoint::{self, CHECKPOINT, Progressed};
+use crate::data;
 use crate::error::Error;
-use crate::example::{Example, Examples, ValueKind};
-use crate::loss::Loss;
+use crate::example::{Example, Examples};
 use crate::options::Options;
 use crate::random::Stream;
 use crate::read::BadLine;
 use crate::save::SmallFiles;
 use crate::step::{self, Did, Machine, Moments};
-use crate::transformer::{Gradients, Model};
+use crate::transformer::Model;
 use crate::validate::{self, Quality};
 
 /// What is to be learned, and where it goes.
@@ -145,9 +144,9 @@ pub fn train(
         options,
     } = *task;
     options.check(base.shape().layers)?;
-    let identity = identity(base, data, held_out);
+    let identity = data::identity(base, data, held_out);
     let model = base::load(base, options.layers, options.seed)?;
-    refuse_other_head(options.loss, model.shape.classes)?;
+    data::refuse_other_head(options.loss, model.shape.classes)?;
     let folder = &base.folder().path;
     let mut training = Training {
         small: SmallFiles::of(folder, &model, options.max_length)?,
@@ -158,8 +157,10 @@ pub fn train(
             options.train_words,
         ),
         word_sums: options.train_words.then(|| vec![0.0; model.words.len()]),
-        examples: usable(data, options, &model, report)?,
-        held_out: held_out.map(usable_held_out).transpose()?,
+        examples: data::usable(data, options, &model, &mut |line| {
+            report(Event::LeftOut(line));
+        })?,
+        held_out: held_out.map(data::usable_held_out).transpose()?,
         model,
         parts: base,
         data,
@@ -364,7 +365,7 @@ impl<'a> Training<'a> {
                 .gradients(&self.model, &examples, &tokens, self.options, step);
         let sums = self.machine.sums();
         if let Some(words) = &mut self.word_sums {
-            add_words(words, sums, self.model.shape.hidden);
+            step::add_words(words, sums, self.model.shape.hidden);
         }
         let word_sums = self.word_sums.as_deref();
         let norm = step::norm(sums, word_sums);
@@ -443,122 +444,4 @@ impl<'a> Training<'a> {
         });
         Ok(())
     }
-}
-
-/// Sets `sums` to the sum of the gradients of each row of the word table.
-fn add_words(sums: &mut [f32], gradients: &Gradients, hidden: usize) {
-    sums.fill(0.0);
-    if let Some(words) = &gradients.words {
-        for (id, row) in words.ids.iter().zip(words.rows.chunks_exact(hidden)) {
-            let start = *id as usize * hidden;
-            treffer_kernels::floats::add(&mut sums[start..start + hidden], row);
-        }
-    }
-}
-
-/// The examples that the loss can learn from; the others are reported.
-fn usable<'a>(
-    data: &'a Examples,
-    options: &Options,
-    model: &Model,
-    report: &mut dyn FnMut(Event),
-) -> Result<Vec<(u64, &'a Example)>, Error> {
-    let mut usable = Vec::new();
-    for (number, example) in (0..).zip(&data.all) {
-        match options.loss.refuses(example, model.shape.classes) {
-            None => usable.push((number, example)),
-            Some(reason) => report(Event::LeftOut(BadLine {
-                path: data
-                    .files
-                    .get(example.origin.0 as usize)
-                    .cloned()
-                    .unwrap_or_default(),
-                line: example.origin.1,
-                reason,
-            })),
-        }
-    }
-    if usable.is_empty() {
-        return Err(Error::NoExamples {
-            reason: "no line of the data fits; see what was said of the first, and --loss"
-                .to_owned(),
-        });
-    }
-    refuse_one_class(&usable, options.loss)?;
-    Ok(usable)
-}
-
-/// `classes` is the loss of a head of several outputs, and no other is.
-fn refuse_other_head(loss: Loss, classes: usize) -> Result<(), Error> {
-    let reason = match (loss, classes) {
-        (Loss::Classes, 1) => {
-            "the head of the base has one output and no classes; take bce, mse, margin-mse or list"
-                .to_owned()
-        }
-        (Loss::Classes, _) | (_, 1) => return Ok(()),
-        _ => format!("the base has a head with {classes} classes, which only `classes` trains"),
-    };
-    Err(Error::Option {
-        option: "loss",
-        value: loss.as_str().to_owned(),
-        reason,
-    })
-}
-
-/// A model that only ever sees one label learns to say it of everything.
-fn refuse_one_class(examples: &[(u64, &Example)], loss: Loss) -> Result<(), Error> {
-    if !matches!(loss, Loss::Bce | Loss::Mse | Loss::Classes) {
-        return Ok(());
-    }
-    let mut values = examples.iter().flat_map(|(_, example)| &example.values);
-    let Some(first) = values.next() else {
-        return Ok(());
-    };
-    if values.any(|value| value != first) {
-        return Ok(());
-    }
-    Err(Error::NoExamples {
-        reason: format!(
-            "the value of every passage is {first}; passages of another label are needed too, as \
-             `treffer mine` finds them"
-        ),
-    })
-}
-
-fn usable_held_out(data: &Examples) -> Result<Vec<&Example>, Error> {
-    let usable: Vec<&Example> = data
-        .all
-        .iter()
-        .filter(|example| validate::is_usable(example))
-        .collect();
-    if usable.is_empty() {
-        return Err(Error::NoExamples {
-            reason: "the held-out data has no line with several passages and labels, one of them above 0".to_owned(),
-        });
-    }
-    Ok(usable)
-}
-
-/// A hash of base and data, which a training is resumed with only if they are the same.
-fn identity(base: &Parts, data: &Examples, held_out: Option<&Examples>) -> String {
-    let mut hash = Sha256::new();
-    hash.update(base.fingerprint().to_string());
-    for examples in [Some(data), held_out] {
-        for example in examples.into_iter().flat_map(|examples| &examples.all) {
-            let mut text = |text: &str| {
-                hash.update((text.len() as u64).to_le_bytes());
-                hash.update(text);
-            };
-            text(&example.query);
-            example.passages.iter().for_each(|passage| text(passage));
-            for value in &example.values {
-                hash.update(value.to_le_bytes());
-            }
-            hash.update(example.weight.to_le_bytes());
-            hash.update([u8::from(example.kind == ValueKind::Scores)]);
-        }
-        hash.update(b"end");
-    }
-    let digest: [u8; 32] = hash.finalize().into();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }

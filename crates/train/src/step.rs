@@ -364,6 +364,17 @@ pub(crate) fn update(
     }
 }
 
+/// Sets `sums` to the sum of the gradients of each row of the word table.
+pub(crate) fn add_words(sums: &mut [f32], gradients: &Gradients, hidden: usize) {
+    sums.fill(0.0);
+    if let Some(words) = &gradients.words {
+        for (id, row) in words.ids.iter().zip(words.rows.chunks_exact(hidden)) {
+            let start = *id as usize * hidden;
+            floats::add(&mut sums[start..start + hidden], row);
+        }
+    }
+}
+
 fn change(
     values: &mut [f32],
     gradients: &[f32],
