@@ -11,6 +11,38 @@
 //! AdamW over lanes of packed sequences, `validate` the measure, `checkpoint` and `save` what
 //! is written. `random` has no state, so that a training that is resumed is the same bit for
 //! bit as one that was never interrupted.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use treffer_encoder::parts::Parts;
+//! use treffer_train::{Examples, Loss, Options, Running, Task, base_folder, read_examples, train};
+//! use treffer_types::NoProgress;
+//!
+//! # fn main() -> Result<(), treffer_train::Error> {
+//! let mut data = Examples::default();
+//! read_examples("train.jsonl".as_ref(), &mut data, &mut |bad| {
+//!     eprintln!("{}:{}: {}", bad.path.display(), bad.line, bad.reason);
+//! })?;
+//! let options = Options {
+//!     loss: Loss::List,
+//!     ..Options::default()
+//! };
+//! let mut base = Parts::open(&base_folder("base", "base".into()), options.max_length)?;
+//! let task = Task {
+//!     data: &data,
+//!     held_out: None,
+//!     out: "model".as_ref(),
+//!     options: &options,
+//! };
+//! let running = Running {
+//!     resume: false,
+//!     checkpoint_every: Duration::from_secs(240),
+//! };
+//! let trained = train(&mut base, &task, running, &NoProgress, &mut |_| {})?;
+//! assert_eq!(trained.steps, options.steps);
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod error;
 pub mod example;

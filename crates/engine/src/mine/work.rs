@@ -42,6 +42,10 @@ impl Work<'_> {
         } = self.pool(report)?;
         let mut passages = self.answers()?;
         let n_answers = passages.len();
+        if n_answers == 0 {
+            report.without_answer += 1;
+            return Ok(None);
+        }
         let chance = Chance::new(self.request.seed).of(&query.id).of(&query.text);
         candidates.sort_by_key(|one| (chance.at(u64::from(one.doc.0)), one.doc));
         self.add_hard(candidates, &mut passages, report)?;
