@@ -168,7 +168,8 @@ impl Inputs {
     }
 }
 
-fn note_mismatches(topics: &Topics) {
+/// Says what of queries, judgments and index does not fit together.
+pub(crate) fn note_mismatches(topics: &Topics) {
     let mismatches = &topics.mismatches;
     let notes = [
         (
@@ -196,7 +197,7 @@ fn note_mismatches(topics: &Topics) {
 }
 
 /// Has queries leave out the documents that they are themselves, and says how many do.
-fn exclude_self(
+pub(crate) fn exclude_self(
     engine: &Engine,
     queries: &mut [Query],
     which: ExcludeSelf,

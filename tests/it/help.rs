@@ -32,6 +32,8 @@ fn the_help_is_one_page() {
           fuse         Fuse runs of any programs into one
           rerank       Rerank the run of any program, or texts without an index, with a cross-encoder
           judge        Judge queries with the cross-encoder where nobody has judged them
+          mine         Find training data in an index: queries with answers and hard negatives
+          train        Train a cross-encoder on queries and passages of your own
           duplicates   Find documents of an index that say the same
           info         Show what an index holds, and check its files
           check        Read every file of an index and report what is damaged
@@ -68,6 +70,9 @@ fn every_command_has_help() {
         "fuse",
         "rerank",
         "judge",
+        "mine",
+        "train",
+        "train cross",
         "duplicates",
         "info",
         "model",

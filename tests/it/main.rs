@@ -36,6 +36,7 @@ mod learn;
 mod report;
 mod rerank;
 mod rerank_texts;
+mod train;
 mod tune;
 
 mod damage;

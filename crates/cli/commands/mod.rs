@@ -15,10 +15,12 @@ mod fuse;
 mod index;
 mod info;
 mod judge;
+mod mine;
 mod model;
 mod quickstart;
 mod rerank;
 mod search;
+mod train;
 mod tune;
 
 use anyhow::Result;
@@ -55,6 +57,10 @@ pub(crate) enum Command {
     Rerank(rerank::Rerank),
     /// Judge queries with the cross-encoder where nobody has judged them
     Judge(judge::Judge),
+    /// Find training data in an index: queries with answers and hard negatives
+    Mine(mine::Mine),
+    /// Train a cross-encoder on queries and passages of your own
+    Train(train::Train),
     /// Find documents of an index that say the same
     Duplicates(duplicates::Duplicates),
     /// Show what an index holds, and check its files
@@ -85,6 +91,8 @@ impl Command {
             Command::Fuse(command) => fuse::run(command),
             Command::Rerank(command) => rerank::run(command, global),
             Command::Judge(command) => judge::run(command, global),
+            Command::Mine(command) => mine::run(command, global),
+            Command::Train(command) => train::run(command, global),
             Command::Duplicates(command) => duplicates::run(command, global),
             Command::Info(command) => info::run(command),
             Command::Check(command) => check::run(command, global),

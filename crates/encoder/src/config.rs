@@ -37,7 +37,7 @@ pub(crate) struct Config {
 
 /// Model families. They have the same layers and differ in embeddings and heads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
+pub enum Family {
     /// BERT and models of its architecture (MiniLM, bge, e5).
     Bert,
     /// RoBERTa, XLM-RoBERTa and CamemBERT: positions start after the padding token's id.
@@ -48,7 +48,7 @@ pub(crate) enum Family {
 
 /// The activation function of the feed-forward block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Activation {
+pub enum Activation {
     /// GELU with the error function: x/2 (1 + erf(x / sqrt 2)).
     Gelu,
     /// GELU with its tanh approximation, which differs enough to change scores.

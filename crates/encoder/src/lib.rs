@@ -9,7 +9,8 @@
 //! classification head of a cross-encoder, whose classes `labels` turns into a score. `pooling`
 //! and `layers` make one vector of a bi-encoder's tokens. `config` reads `config.json`,
 //! `weights` the three weights formats. [`fn@fingerprint`] identifies a model, and [`fn@describe`] derives a spec
-//! from the files of an unregistered model folder. No type of candle or tokenizers is public.
+//! from the files of an unregistered model folder. [`parts`] hands out the tensors and tokens of a model to a
+//! program that trains it. No type of candle or tokenizers is public.
 //!
 //! ```no_run
 //! use treffer_encoder::{BiEncoder, Device, describe};
@@ -53,6 +54,7 @@ pub mod describe;
 pub mod device;
 pub mod error;
 pub mod fingerprint;
+pub mod parts;
 
 pub use bi_encoder::BiEncoder;
 pub use cross_encoder::CrossEncoder;

@@ -107,6 +107,11 @@ impl Weights {
         })
     }
 
+    /// Takes a tensor by its full name as plain values in row-major order.
+    pub(crate) fn values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+        self.take_values(name, shape)
+    }
+
     fn take_values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
         let found = self.remove(name).ok_or_else(|| Error::NoTensor {
             path: self.path.clone(),

@@ -14,6 +14,7 @@
 //! [`evaluate`] measures and [`tune`] improves rankings on judged [`topics`], in collections
 //! of which [`self_retrieval`] says which documents are queries, [`explain`]
 //! shows why a document ranks where it does, [`judge`] has the cross-encoder make judgments,
+//! [`mine`] finds training data,
 //! [`rerank`] and [`runs`] rerank and fuse the runs of other programs, and [`duplicates`] finds
 //! documents that say the same. Nothing here prints.
 //!
@@ -45,6 +46,7 @@ pub mod judge;
 mod keys;
 pub mod learned;
 pub mod manifest;
+pub mod mine;
 pub mod models;
 pub mod passages;
 pub mod pipeline;

@@ -10,8 +10,8 @@
 //!
 //! Reading order: [`isa`] detects instruction sets, `simd` holds the operations that differ
 //! between them, [`operand`] the packed matrices, [`fn@product`] their tiled product,
-//! [`rows`] the operations between two products, [`mod@attention`] attention. `amx` is the
-//! product with Intel's AMX tiles, and [`peak`] measures the processor's peak throughput.
+//! [`rows`] the operations between two products, [`mod@attention`] attention. [`floats`]
+//! holds what training computes in f32. `amx` is the product with Intel's AMX tiles, and [`peak`] measures the processor's peak throughput.
 //!
 //! ```
 //! use treffer_kernels::{Activation, Isa, Panels, Rows, Store, product, quantize};
@@ -39,6 +39,7 @@ mod rounding;
 mod simd;
 
 pub mod attention;
+pub mod floats;
 pub mod operand;
 pub mod peak;
 pub mod product;

@@ -8,6 +8,7 @@ const API: &str = "treffer-api";
 const KERNELS: &str = "treffer-kernels";
 const ENGINE: &str = "treffer-engine";
 const REPORT: &str = "treffer-report";
+const TRAIN: &str = "treffer-train";
 const FACADE: &str = "treffer";
 const CLI: &str = "treffer-cli";
 const TESTKIT: &str = "treffer-testkit";
@@ -28,7 +29,7 @@ const FUSION: &str = "treffer-fusion";
 const EVAL: &str = "treffer-eval";
 
 /// The members, each with those that it may depend on.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     (TYPES, &[]),
     // Durable writing and verified reading; depends on no other member.
     (DISK, &[]),
@@ -51,6 +52,8 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             TYPES, DISK, API, CORPUS, BM25, DENSE, STORE, COLUMNS, FUSION, EVAL,
         ],
     ),
+    // Trains what the encoder runs.
+    (TRAIN, &[TYPES, DISK, KERNELS, ENCODER, EVAL]),
     (REPORT, &[TYPES, DISK, API, FUSION, EVAL, ENGINE]),
     // The engine with its models; its requests are made of types of corpus and eval.
     (FACADE, &[TYPES, API, CORPUS, MODELS, ENCODER, EVAL, ENGINE]),
@@ -59,7 +62,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
         CLI,
         &[
             TYPES, DISK, KERNELS, API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, COLUMNS,
-            FUSION, EVAL, ENGINE, REPORT, FACADE,
+            FUSION, EVAL, ENGINE, TRAIN, REPORT, FACADE,
         ],
     ),
     (TESTKIT, &[TYPES]),

@@ -13,6 +13,7 @@ mod failures;
 mod filters;
 mod judge;
 mod languages;
+mod mine;
 mod modes;
 mod oracle;
 mod passages;

@@ -1,0 +1,89 @@
+//! Errors of training.
+
+use std::path::PathBuf;
+
+/// Why a model could not be trained.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The I/O error.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The base model could not be read, or a text not be tokenized.
+    #[error(transparent)]
+    Model(#[from] treffer_encoder::Error),
+    /// The output could not be written.
+    #[error(transparent)]
+    Disk(#[from] treffer_disk::Error),
+    /// An option has a value that it cannot have.
+    #[error("cannot train with `{option}` {value}: {reason}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        reason: String,
+    },
+    /// There is nothing to learn from.
+    #[error("there is nothing to learn from: {reason}")]
+    NoExamples {
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// A training was begun in the folder, and it was not said that it should go on.
+    #[error(
+        "{} already holds a training, at step {step}; go on with `--resume`, or choose another folder",
+        path.display()
+    )]
+    Begun {
+        /// The checkpoint.
+        path: PathBuf,
+        /// How far it is.
+        step: u64,
+    },
+    /// A training should go on that was never begun.
+    #[error("cannot resume: there is no checkpoint {}; begin without `--resume`", path.display())]
+    NotBegun {
+        /// The checkpoint that was looked for.
+        path: PathBuf,
+    },
+    /// A checkpoint is damaged, or of another training.
+    #[error("cannot resume from {}: {reason}", path.display())]
+    Checkpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The loss, the gradient or a parameter is not a number any more.
+    #[error(
+        "the {what} became {value} after {step} steps (examples: {examples}); checkpoint and saved \
+         model, if any, are of a step before; begin again in another folder with a smaller \
+         learning rate"
+    )]
+    NotFinite {
+        /// `loss`, `gradient` or `model`.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// Number of steps that were made before.
+        step: u64,
+        /// Where the examples of the step come from.
+        examples: String,
+    },
+    /// A file of the base model is not what it should be.
+    #[error("cannot make a model from {}: {reason}", path.display())]
+    Base {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}

@@ -1,0 +1,9 @@
+//! Trainings of tiny models from beginning to end: what is learned, what is written, and
+//! what remains when something fails.
+
+mod failures;
+mod inputs;
+mod learning;
+mod python;
+mod resuming;
+mod support;

@@ -1,0 +1,94 @@
+//! Agreement with PyTorch, step by step; `data/golden/train.py` wrote what it does.
+
+use serde::Deserialize;
+use treffer_train::{Event, Loss, Options};
+
+use crate::support::{Place, RARELY, golden, options};
+
+#[derive(Deserialize)]
+struct Golden {
+    max_length: usize,
+    steps: u64,
+    rate: f64,
+    warm_up: f64,
+    weight_decay: f64,
+    clip: f64,
+    temperature: f32,
+    data: Data,
+    runs: Vec<PythonRun>,
+}
+
+#[derive(Deserialize)]
+struct Data {
+    bce: Vec<serde_json::Value>,
+    list: Vec<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct PythonRun {
+    base: String,
+    loss: Loss,
+    losses: Vec<f64>,
+    norms: Vec<f64>,
+    logits: Vec<f32>,
+}
+
+fn lines(values: &[serde_json::Value]) -> String {
+    let lines: Vec<String> = values.iter().map(ToString::to_string).collect();
+    lines.join("\n")
+}
+
+#[test]
+fn losses_gradients_and_the_trained_model_are_those_of_pytorch() {
+    let json = std::fs::read(golden("training.json")).unwrap();
+    let python: Golden = serde_json::from_slice(&json).unwrap();
+    assert_eq!(python.runs.len(), 4);
+    for run in &python.runs {
+        let data = match run.loss {
+            Loss::List => &python.data.list,
+            _ => &python.data.bce,
+        };
+        let mut place = Place::new(
+            &lines(data),
+            Options {
+                loss: run.loss,
+                batch: data.len(),
+                steps: python.steps,
+                rate: python.rate,
+                warm_up: python.warm_up,
+                weight_decay: python.weight_decay,
+                clip: python.clip,
+                temperature: python.temperature,
+                dropout: 0.0,
+                train_words: true,
+                max_length: python.max_length,
+                ..options()
+            },
+        );
+        place.base = &run.base;
+        let (trained, events) = place.train(RARELY);
+        trained.unwrap();
+        let steps = events.iter().filter_map(|event| match event {
+            Event::Step { did, .. } => Some(did),
+            _ => None,
+        });
+        let expected = run.losses.iter().zip(&run.norms);
+        let mut met = 0;
+        for (did, (loss, norm)) in steps.zip(expected) {
+            let at = format!("{} {:?} step {met}", run.base, run.loss);
+            assert!((did.loss - loss).abs() < 2e-4, "{at}: {} {loss}", did.loss);
+            assert!((did.norm - norm).abs() < 2e-3, "{at}: {} {norm}", did.norm);
+            met += 1;
+        }
+        assert_eq!(met, 6);
+        for (pair, expected) in python.data.bce.iter().zip(&run.logits) {
+            let text = |key: &str| pair[key].as_str().unwrap();
+            let found = place.score(text("query"), &[text("passage")])[0];
+            // Adam divides by the root of tiny squares, which makes rounding visible.
+            assert!(
+                (found - expected).abs() < 1e-2,
+                "{pair}: {found} {expected}"
+            );
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! `treffer mine` and `treffer train`: from an index to a model that reranks it.
+
+use serde_json::Value;
+
+use crate::fixtures::{indexed_in_three_stages, place, tiny_model};
+use crate::util::Place;
+
+const QRELS: &str = "q1 0 d3 1\nq1 0 d7 1\nq2 0 d12 1\nq2 0 d1 0\nq3 0 d30 2\n";
+const MINE: &str =
+    "mine index --queries queries.tsv --qrels judged.qrels --from 2 --to 30 --negatives 4";
+
+fn judged() -> Place {
+    let here = indexed_in_three_stages();
+    here.write("judged.qrels", QRELS);
+    here
+}
+
+fn lines(text: &str) -> Vec<Value> {
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines.collect()
+}
+
+fn train(words: &str) -> String {
+    let base = tiny_model("tiny-bert-cross");
+    format!(
+        "train cross --base {} --max-length 32 {words}",
+        base.display()
+    )
+}
+
+#[test]
+fn what_is_mined_trains_a_model_that_reranks() {
+    let here = judged();
+    here.treffer(&format!("{MINE} --teacher --out data.jsonl"))
+        .succeeds()
+        .says("wrote 3 queries to data.jsonl: 4 relevant passages, 12 hard negatives (")
+        .says("3 random ones")
+        .says("note: the cross-encoder read 19 pairs");
+    for line in lines(&here.read("data.jsonl")) {
+        let len = |key: &str| line[key].as_array().unwrap().len();
+        let n = len("passages");
+        assert!(len("labels") == n && len("scores") == n && len("from") == n);
+        assert_eq!(line["from"][0]["stage"], "judged");
+        let hard = &line["from"][n - 2];
+        assert!((2..=30).contains(&hard["rank"].as_u64().unwrap()), "{hard}");
+        assert_eq!(line["from"][n - 1]["stage"], "random");
+        assert!(line.get("silver").is_none());
+    }
+    here.treffer(&format!("{MINE} --out held-out.jsonl --seed 2"))
+        .succeeds();
+    let words = "--data data.jsonl --held-out held-out.jsonl --out model --steps 4 --batch 2 \
+                 --validate-every 2 --rate 1e-3 --log-every 1";
+    here.treffer(&train(words))
+        .succeeds()
+        .says("3 examples")
+        .says("step 0: held out nDCG@10")
+        .says("step 4 of 4: loss")
+        .says("saved model")
+        .says("trained 4 steps, best nDCG@10");
+    let pairs = br#"{"query": "cold fridge", "texts": ["warm door", "cold lab fridge"]}"#;
+    let reranked = here
+        .treffer_reading("rerank --model model", pairs)
+        .succeeds();
+    let answer: Value = serde_json::from_str(&reranked.stdout).unwrap();
+    assert_eq!(answer["results"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn triplets_have_one_relevant_passage_a_line() {
+    let here = judged();
+    here.treffer(&format!(
+        "{MINE} --format triplets --random 0 --out data.jsonl"
+    ))
+    .succeeds();
+    let lines = lines(&here.read("data.jsonl"));
+    assert_eq!(lines.len(), 4);
+    for line in &lines {
+        assert!(line["positive"].is_string());
+        assert_eq!(line["negatives"].as_array().unwrap().len(), 4);
+        assert_eq!(line["from"].as_array().unwrap().len(), 5);
+    }
+    here.treffer(&train("--data data.jsonl --out model --steps 2 --batch 2"))
+        .succeeds()
+        .says("trained 2 steps");
+}
+
+#[test]
+fn mining_refuses_what_it_cannot_do() {
+    let here = judged();
+    here.treffer("mine index --out silver.jsonl")
+        .fails_with("no document of index has a title or heading");
+    here.treffer(&format!("{MINE} --out queries.tsv"))
+        .fails_with("queries.tsv exists already; pass --replace");
+    here.treffer(&format!("{MINE} --guard 2 --out data.jsonl"))
+        .fails_with("the guard is 2");
+    assert!(!here.has("data.jsonl"));
+}
+
+#[test]
+fn titles_are_silver() {
+    let here = place();
+    let lines: Vec<String> = (0..30)
+        .map(|n| {
+            format!(
+                r#"{{"_id": "d{n}", "title": "cold fridge number {n}", "text": "the lab fridge {n} is cold and has an ice door and a shelf"}}"#
+            )
+        })
+        .collect();
+    here.write("titled.jsonl", lines.join("\n"));
+    here.treffer("index index titled.jsonl --config bm25.toml")
+        .succeeds();
+    here.treffer("mine index --limit 5 --negatives 2 --random 0 --out silver.jsonl")
+        .succeeds()
+        .says("note: 5 queries from titles and headings, which nobody asked: marked as silver");
+    let text = here.read("silver.jsonl");
+    let mined = self::lines(&text);
+    assert_eq!(mined.len(), 5);
+    for line in mined {
+        assert_eq!(line["silver"], "title");
+        let passages = line["passages"].as_array().unwrap();
+        assert!(
+            passages
+                .iter()
+                .all(|passage| !passage.as_str().unwrap().contains("number"))
+        );
+    }
+}
+
+#[test]
+fn bad_lines_are_shown_with_file_and_line() {
+    let here = Place::with(&[(
+        "pairs.jsonl",
+        "{\"query\": \"ice\", \"passage\": \"freezer\", \"label\": 1}\n\
+         {\"query\": \"ice\", \"passage\": \"\", \"label\": 0}\n\
+         {\"query\": \"ice\", \"passage\": \"door\", \"label\": 0}\n\
+         {\"query\": \"ice\", \"passage\": \"shelf\", \"label\": 4}\n",
+    )]);
+    here.treffer(&train("--data pairs.jsonl --out model --steps 1"))
+        .succeeds()
+        .says("pairs.jsonl:2: its passage 1 is empty")
+        .says("pairs.jsonl:4: has the label 4")
+        .says("1 line does not fit the loss and was left out");
+    here.treffer(&train("--data pairs.jsonl --out model --steps 1"))
+        .fails_with("already holds a training, at step 1")
+        .says("--resume");
+}
