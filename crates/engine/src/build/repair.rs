@@ -15,7 +15,7 @@ use treffer_columns::ColumnWriter;
 use treffer_dense::{DenseIndex, DenseWriter};
 use treffer_disk::{SealRecord, sync_dir, write_durably};
 use treffer_store::Store;
-use treffer_types::{Device, DocId, Document, Embedder, Progress};
+use treffer_types::{Device, Document, Embedder, Progress};
 
 use super::bm25_parts::{Known, RowsOf};
 use super::commit::{Commit, Move, Workplace};

@@ -40,7 +40,7 @@ impl Work<'_> {
         let mut above = HashSet::new();
         for (stage, answer) in &self.stages {
             let failed = self.failed(*stage);
-            let found = retrieve(self.engine, *answer, to, &excluded).map_err(&failed)?;
+            let found = retrieve(self.engine, *answer, to, &excluded, None).map_err(&failed)?;
             let limit = self.limit(*answer).map_err(&failed)?;
             let mut seen = HashSet::new();
             for Found { doc, evidence } in found {
