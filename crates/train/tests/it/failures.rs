@@ -60,15 +60,15 @@ fn a_rate_that_is_far_too_large_leaves_no_broken_model() {
     assert!(!place.out().join("model.safetensors").exists());
 }
 
-/// Lets every operation of a training that changes something on disk fail in turn. Whatever
-/// checkpoint there is then, resuming from it ends as if nothing had happened.
+/// Lets every write and every renaming of a training fail in turn. Whatever checkpoint there
+/// is then, resuming from it ends as if nothing had happened.
 #[test]
 fn a_full_disk_at_any_moment_loses_no_checkpoint() {
     let new = || {
         Place::new(
             TEN,
             Options {
-                steps: 3,
+                steps: 2,
                 ..options()
             },
         )
@@ -80,10 +80,7 @@ fn a_full_disk_at_any_moment_loses_no_checkpoint() {
     drop(scope);
     let mut resumed = 0;
     for (at, &operation) in performed.iter().enumerate() {
-        let changes = matches!(
-            operation,
-            Operation::Create | Operation::Write | Operation::Sync | Operation::Rename
-        );
+        let changes = matches!(operation, Operation::Write | Operation::Rename);
         if !changes {
             continue;
         }
@@ -112,5 +109,5 @@ fn a_full_disk_at_any_moment_loses_no_checkpoint() {
             }
         }
     }
-    assert!(resumed > 20, "{resumed}");
+    assert!(resumed > 10, "{resumed}");
 }
