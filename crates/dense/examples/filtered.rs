@@ -9,11 +9,12 @@
 //! * `far`: those least similar to the query's cluster.
 //!
 //! Corpus: unit vectors of 384 dimensions around centers, one for every 400 vectors, seeded.
-//! Notes: the first run builds the index in the directory. With `--export` it also writes
+//! Notes: the first run builds the index in the directory. With `--deep` 200 documents are
+//! searched for instead of 10. With `--export` it also writes
 //! vectors, queries and filters for `peers.py`.
 //!
 //! ```text
-//! cargo run --release -p treffer-dense --example filtered -- DIRECTORY [VECTORS] [--export]
+//! cargo run --release -p treffer-dense --example filtered -- DIRECTORY [VECTORS] [--deep] [--export]
 //! ```
 
 use std::error::Error;
@@ -28,21 +29,21 @@ use treffer_types::{DocId, NoProgress, PassageId, Score};
 const DIMENSION: usize = 384;
 const PER_CENTER: usize = 400;
 const QUERIES: usize = 50;
-const DEPTH: usize = 10;
-const EF_SEARCH: usize = 100;
 /// Shares of the documents that a filter lets through.
 const SHARES: [f64; 11] = [1.0, 0.9, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 0.0001];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let Some(dir) = args.first().map(PathBuf::from) else {
-        return Err("usage: filtered DIRECTORY [VECTORS] [--export]".into());
+        return Err("usage: filtered DIRECTORY [VECTORS] [--deep] [--export]".into());
     };
     let n: usize = args
         .get(1)
         .filter(|arg| !arg.starts_with("--"))
         .map_or(Ok(100_000), |arg| arg.parse())?;
     let export = args.iter().any(|arg| arg == "--export");
+    let is_deep = args.iter().any(|arg| arg == "--deep");
+    let (depth, ef_search) = if is_deep { (200, 200) } else { (10, 100) };
 
     let mut random = Random(1);
     let centers: Vec<Vec<f32>> = (0..n.div_ceil(PER_CENTER))
@@ -83,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         shuffled.swap(last, random.next_u64() as usize % (last + 1));
     }
 
-    println!("filter  share    rows  recall@{DEPTH}   least    search      scan");
+    println!("filter  share    rows  recall@{depth}   least    search      scan");
     let mut filters = Vec::new();
     for kind in ["random", "near", "far"] {
         for share in SHARES {
@@ -108,12 +109,12 @@ fn main() -> Result<(), Box<dyn Error>> {
                     filters.push(u32::MAX);
                 }
                 let start = seconds();
-                let found = index.search(query, DEPTH, EF_SEARCH, Some(&allowed))?;
+                let found = index.search(query, depth, ef_search, Some(&allowed))?;
                 searching += seconds() - start;
                 let start = seconds();
-                let exact = index.exact(query, DEPTH, Some(&allowed))?;
+                let exact = index.exact(query, depth, Some(&allowed))?;
                 scanning += seconds() - start;
-                assert_eq!(found.len(), DEPTH.min(m), "too few");
+                assert_eq!(found.len(), depth.min(m), "too few");
                 let right = right(&found, &exact);
                 recall += right;
                 least = least.min(right);

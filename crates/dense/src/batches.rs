@@ -9,12 +9,18 @@
 //! Approximate Nearest Neighbor Search Algorithms", 2024). Vectors of one batch do not find
 //! each other, so batches are small beside the graph: the first vectors come alone, and
 //! later a batch is a sixty-fourth of what is there.
+//!
+//! Searches compare bytes in the place of vectors ([`crate::codes`]), and links are chosen by
+//! the vectors. The distance of a link is kept with it: a list that is full is chosen from
+//! again for each new link, and only the distances of its rows from each other are computed
+//! then.
 
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use treffer_types::Progress;
 
+use crate::codes::Codes;
 use crate::config::GraphConfig;
 use crate::error::Error;
 use crate::layers::Layers;
@@ -77,21 +83,35 @@ struct Scratch {
 }
 
 /// The links of a new row: for each layer, from the bottom, the rows that it links to.
-type NewLinks = Vec<Vec<u32>>;
+type NewLinks = Vec<Vec<Near>>;
+
+/// A link back: layer, the row that gets it, and the new row that it leads to.
+type Back = (u8, u32, Near);
 
 /// A graph to which rows are added.
 struct Growing<'a> {
     vectors: &'a Vectors,
+    /// What searches read of them.
+    codes: Codes<'a>,
     m: usize,
     ef_construction: usize,
     entry: u32,
     top: usize,
     /// `2 m` places for each row.
     bottom: Vec<u32>,
-    /// How many of them are used.
+    /// The distance of each link, so that it is not computed again when the list is full.
+    distances: Vec<f32>,
+    /// How many places are used.
     lengths: Vec<u16>,
     /// For each row, its links in the layers above the bottom, as high as it is.
-    upper: Vec<Box<[Vec<u32>]>>,
+    upper: Vec<Box<[Upper]>>,
+}
+
+/// The links of a row in an upper layer.
+#[derive(Clone, Default)]
+struct Upper {
+    rows: Vec<u32>,
+    distances: Vec<f32>,
 }
 
 impl<'a> Growing<'a> {
@@ -100,11 +120,13 @@ impl<'a> Growing<'a> {
         let n = vectors.len();
         let mut graph = Growing {
             vectors,
+            codes: Codes::of(vectors),
             m: config.m,
             ef_construction: config.ef_construction,
             entry,
             top: 0,
             bottom: vec![0; n * 2 * config.m],
+            distances: vec![0.0; n * 2 * config.m],
             lengths: vec![0; n],
             upper: vec![Box::default(); n],
         };
@@ -148,17 +170,17 @@ impl<'a> Growing<'a> {
             })
             .collect::<Result<_, _>>()?;
         // Links back: by layer and target, in the order of the batch.
-        let mut back: Vec<(u8, u32, u32)> = Vec::new();
+        let mut back: Vec<Back> = Vec::new();
         for (&row, links) in batch.iter().zip(&found) {
             self.add(row, links);
             for (layer, links) in links.iter().enumerate() {
-                back.extend(links.iter().map(|&target| (layer as u8, target, row)));
+                let back_to = |near: &Near| (layer as u8, near.row, Near { row, ..*near });
+                back.extend(links.iter().map(back_to));
             }
         }
         back.sort_by_key(|&(layer, target, _)| (layer, target));
-        let groups: Vec<&[(u8, u32, u32)]> =
-            back.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).collect();
-        let lists: Vec<Vec<u32>> = groups.par_iter().map(|group| self.with(group)).collect();
+        let groups: Vec<&[Back]> = back.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)).collect();
+        let lists: Vec<Vec<Near>> = groups.par_iter().map(|group| self.with(group)).collect();
         for (group, list) in groups.iter().zip(lists) {
             let (layer, target, _) = group[0];
             self.set(usize::from(layer), target, &list);
@@ -175,13 +197,13 @@ impl<'a> Growing<'a> {
     /// Searches for the rows that a new row is to link to.
     fn links_of_new(&self, row: u32, scratch: &mut Scratch) -> Result<NewLinks, Error> {
         let Scratch { query, visited } = scratch;
-        query.set(self.vectors.coarse(row));
-        let mut away = |other| Ok(query.distance(self.vectors.coarse(other)));
+        query.set(self.codes.row(row));
+        let mut away = self.codes.away_from(query);
         let level = self.level(row).min(self.top);
         let mut starts = starts_above(self, level, visited, &mut away)?;
         let mut all = Vec::new();
         for layer in (0..=level).rev() {
-            let found = near_from(
+            let mut found = near_from(
                 self,
                 layer,
                 &starts,
@@ -191,21 +213,34 @@ impl<'a> Growing<'a> {
             )?;
             starts.clear();
             starts.extend(found.iter().map(|near| near.row));
+            if self.codes.are_coarse() {
+                self.compare(row, &mut found);
+            }
             all.push(self.choose(found, self.m));
         }
         all.reverse();
         Ok(all)
     }
 
-    /// Of rows in order by their distance from another, those to link to: a row that is
-    /// nearer to one that was chosen is left to be found by way of it (algorithm 4).
-    fn choose(&self, mut near: Vec<Near>, most: usize) -> Vec<u32> {
-        near.sort_unstable_by(|a, b| a.cmp(b).then(a.row.cmp(&b.row)));
-        let mut chosen: Vec<u32> = Vec::with_capacity(most);
-        if near.len() <= most {
-            chosen.extend(near.iter().map(|near| near.row));
-            return chosen;
+    /// Sets the distances of some rows from another to those of the vectors.
+    fn compare(&self, row: u32, found: &mut [Near]) {
+        let own = self.vectors.coarse(row);
+        for near in &*found {
+            self.vectors.coarse(near.row).prefetch();
         }
+        for near in found {
+            near.distance = own.distance(self.vectors.coarse(near.row));
+        }
+    }
+
+    /// Of some rows, given with their distance from another, those to link to, nearest first: a
+    /// row that is nearer to one that was chosen is left to be found by way of it (algorithm 4).
+    fn choose(&self, mut near: Vec<Near>, most: usize) -> Vec<Near> {
+        sort(&mut near);
+        if near.len() <= most {
+            return near;
+        }
+        let mut chosen: Vec<Near> = Vec::with_capacity(most);
         for near in near {
             if chosen.len() == most {
                 break;
@@ -213,80 +248,98 @@ impl<'a> Growing<'a> {
             let own = self.vectors.coarse(near.row);
             let is_hidden = chosen
                 .iter()
-                .any(|&other| own.distance(self.vectors.coarse(other)) < near.distance);
+                .any(|other| own.distance(self.vectors.coarse(other.row)) < near.distance);
             if !is_hidden {
-                chosen.push(near.row);
+                chosen.push(near);
             }
         }
         chosen
     }
 
-    /// The links of a row with new ones, given with their layer and row: as many as may be.
-    fn with(&self, group: &[(u8, u32, u32)]) -> Vec<u32> {
+    /// The links of a row with new ones: as many as may be.
+    fn with(&self, group: &[Back]) -> Vec<Near> {
         let (layer, row, _) = group[0];
         let most = if layer == 0 { 2 * self.m } else { self.m };
-        let mut list = self.list(usize::from(layer), row).to_vec();
+        let mut list = self.near(usize::from(layer), row);
         list.extend(group.iter().map(|&(_, _, new)| new));
         if list.len() <= most {
             return list;
         }
-        let near = list.into_iter().map(|other| Near {
-            distance: self.vectors.distance(row, other),
-            row: other,
-        });
-        self.choose(near.collect(), most)
+        self.choose(list, most)
     }
 
     /// Makes place for a row and sets its links.
-    fn add(&mut self, row: u32, links: &[Vec<u32>]) {
-        self.upper[row as usize] = vec![Vec::new(); self.level(row)].into_boxed_slice();
+    fn add(&mut self, row: u32, links: &[Vec<Near>]) {
+        self.upper[row as usize] = vec![Upper::default(); self.level(row)].into_boxed_slice();
         for (layer, links) in links.iter().enumerate() {
             self.set(layer, row, links);
         }
     }
 
-    fn set(&mut self, layer: usize, row: u32, links: &[u32]) {
+    fn set(&mut self, layer: usize, row: u32, links: &[Near]) {
+        let rows = links.iter().map(|near| near.row);
+        let distances = links.iter().map(|near| near.distance);
         match layer.checked_sub(1) {
             None => {
                 let start = row as usize * 2 * self.m;
-                self.bottom[start..start + links.len()].copy_from_slice(links);
+                let places = start..start + links.len();
+                for (place, row) in self.bottom[places.clone()].iter_mut().zip(rows) {
+                    *place = row;
+                }
+                for (place, distance) in self.distances[places].iter_mut().zip(distances) {
+                    *place = distance;
+                }
                 self.lengths[row as usize] = links.len() as u16;
             }
-            Some(layer) => self.upper[row as usize][layer] = links.to_vec(),
+            Some(layer) => {
+                self.upper[row as usize][layer] = Upper {
+                    rows: rows.collect(),
+                    distances: distances.collect(),
+                };
+            }
         }
     }
 
     fn list(&self, layer: usize, row: u32) -> &[u32] {
+        self.parts(layer, row).0
+    }
+
+    /// The links of a row with their distances.
+    fn near(&self, layer: usize, row: u32) -> Vec<Near> {
+        let (rows, distances) = self.parts(layer, row);
+        let both = rows.iter().zip(distances);
+        both.map(|(&row, &distance)| Near { distance, row })
+            .collect()
+    }
+
+    fn parts(&self, layer: usize, row: u32) -> (&[u32], &[f32]) {
         match layer.checked_sub(1) {
             None => {
                 let start = row as usize * 2 * self.m;
-                &self.bottom[start..start + usize::from(self.lengths[row as usize])]
+                let places = start..start + usize::from(self.lengths[row as usize]);
+                (&self.bottom[places.clone()], &self.distances[places])
             }
             Some(layer) => self.upper[row as usize]
                 .get(layer)
-                .map_or(&[], Vec::as_slice),
+                .map_or((&[], &[]), |upper| (&upper.rows, &upper.distances)),
         }
     }
 
     /// Every list in order by distance.
-    fn finish(self) -> Layers {
-        let sorted = |row: u32, list: &[u32]| -> Vec<u32> {
-            let away = |other: u32| Near {
-                distance: self.vectors.distance(row, other),
-                row: other,
-            };
-            let mut near: Vec<Near> = list.iter().map(|&other| away(other)).collect();
-            near.sort_unstable_by(|a, b| a.cmp(b).then(a.row.cmp(&b.row)));
+    fn finish(mut self) -> Layers {
+        // Searches are over, and these take memory.
+        self.codes = Codes::Vectors(self.vectors);
+        let sorted = |layer: usize, row: u32| -> Vec<u32> {
+            let mut near = self.near(layer, row);
+            sort(&mut near);
             near.into_iter().map(|near| near.row).collect()
         };
         let rows = 0..self.vectors.len() as u32;
         let bottom = rows.clone().into_par_iter();
-        let bottom = bottom.map(|row| sorted(row, self.list(0, row))).collect();
+        let bottom = bottom.map(|row| sorted(0, row)).collect();
         let upper = (1..=self.top).map(|layer| {
             let members = rows.clone().filter(|&row| self.level(row) >= layer);
-            members
-                .map(|row| (row, sorted(row, self.list(layer, row))))
-                .collect()
+            members.map(|row| (row, sorted(layer, row))).collect()
         });
         let mut layers = Layers {
             entry: self.entry,
@@ -296,6 +349,11 @@ impl<'a> Growing<'a> {
         layers.keep_reachable();
         layers
     }
+}
+
+/// By distance, equal ones by row.
+fn sort(near: &mut [Near]) {
+    near.sort_unstable_by(|a, b| a.cmp(b).then(a.row.cmp(&b.row)));
 }
 
 impl Links for Growing<'_> {

@@ -12,6 +12,9 @@ use crate::part::{DensePart, Part, Ranked};
 use crate::storage::{Query, Storage};
 use crate::vectors::check_unit;
 
+/// Vectors that are asked for before they are compared, so that there is no waiting for memory.
+const AHEAD: usize = 8;
+
 /// An open dense index of any number of parts. Any number of threads may search it; results
 /// do not depend on their number.
 pub struct DenseIndex {
@@ -173,14 +176,19 @@ impl DenseIndex {
         self.check_query(query)?;
         // Scores do not depend on what the form adds to it.
         let query = Query::new(query, Storage::F32);
-        let mut scores = Vec::with_capacity(docs.len());
+        let mut rows = Vec::with_capacity(docs.len());
         for &doc in docs {
             let Some(part) = self.part_of(doc) else {
                 continue;
             };
-            for row in part.rows_of(doc)? {
-                scores.push((part.passage(row)?, part.vectors.score(&query, row)?));
+            rows.extend(part.rows_of(doc)?.map(|row| (part, row)));
+        }
+        let mut scores = Vec::with_capacity(rows.len());
+        for (i, &(part, row)) in rows.iter().enumerate() {
+            if let Some(&(part, row)) = rows.get(i + AHEAD) {
+                part.vectors.prefetch(row)?;
             }
+            scores.push((part.passage(row)?, part.vectors.score(&query, row)?));
         }
         Ok(scores)
     }

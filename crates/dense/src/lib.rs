@@ -58,6 +58,7 @@ mod index;
 mod part;
 mod writer;
 
+mod dot;
 mod filter;
 mod filtered;
 mod format;
@@ -70,6 +71,7 @@ mod verify;
 
 mod batches;
 mod build;
+mod codes;
 mod layers;
 mod library;
 mod order;

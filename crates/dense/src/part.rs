@@ -12,7 +12,7 @@ use treffer_types::{DocId, PassageId, Score};
 
 use crate::error::{Error, damaged};
 use crate::filter::Filter;
-use crate::filtered::{Found, near_matching};
+use crate::filtered::near_matching;
 use crate::graph::{GRAPH, Graph};
 use crate::passages::Passages;
 use crate::search::near;
@@ -194,20 +194,20 @@ impl Part {
             return self.scan_where(query, depth, &filter);
         };
         let rows = self.vectors.len();
-        let away = |row| Ok(query.distance(self.vectors.coarse(row)?));
+        let mut away = self.vectors.away_from(query);
         let found = if filter.is_open() {
             if ef_search >= rows {
                 return self.scan_where(query, depth, &filter);
             }
-            Found::Rows(near(graph, ef_search, away)?)
+            Some(near(graph, ef_search, &mut away)?)
         } else {
             // Exact where every document has equally many passages.
             let matching = (filter.count() as u128 * rows as u128
                 / u128::from(self.passages.docs().max(1))) as usize;
             let matches = |row| Ok(filter.contains(self.passages.doc(row)?));
-            near_matching(graph, depth, ef_search, matching, matches, away)?
+            near_matching(graph, depth, ef_search, matching, matches, &mut away)?
         };
-        if let Found::Rows(near) = found
+        if let Some(near) = found
             && (near.len() >= depth || near.len() == rows)
         {
             let mut best = Best::new(depth);

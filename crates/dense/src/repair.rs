@@ -82,11 +82,18 @@ fn near_reached(
     row: u32,
     reached: &[bool],
 ) -> Result<Vec<Near>, Error> {
-    let away = |other| Ok(vectors.distance(row, other));
-    let mut found = near(layers, ef, away)?;
+    let mut away = |other| Ok(vectors.distance(row, other));
+    let mut found = near(layers, ef, &mut away)?;
     found.retain(|near| reached[near.row as usize]);
     if found.is_empty() {
-        found = near_from(layers, 0, &[layers.entry], ef, &mut Rows::of(layers), away)?;
+        found = near_from(
+            layers,
+            0,
+            &[layers.entry],
+            ef,
+            &mut Rows::of(layers),
+            &mut away,
+        )?;
     }
     found.sort_by(|a, b| a.cmp(b).then(a.row.cmp(&b.row)));
     Ok(found)

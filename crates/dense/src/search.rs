@@ -27,6 +27,23 @@ pub(crate) trait Links {
     fn links(&self, layer: usize, row: u32) -> Result<&[u32], Error>;
 }
 
+/// Distances of rows from a query.
+pub(crate) trait Away {
+    /// The distance of a row.
+    fn to(&mut self, row: u32) -> Result<f32, Error>;
+
+    /// Says that the distance of a row will be asked for soon.
+    fn expect(&mut self, _row: u32) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl<F: FnMut(u32) -> Result<f32, Error>> Away for F {
+    fn to(&mut self, row: u32) -> Result<f32, Error> {
+        self(row)
+    }
+}
+
 /// A row and its distance from the query. Ordered by distance alone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Near {
@@ -57,37 +74,36 @@ impl Ord for Near {
 /// Rows of layer 1 from which a search of the bottom layer begins.
 const STARTS: usize = 16;
 
-/// Up to `ef` rows with a small `distance`, nearest first. It computes the distance only of
+/// Up to `ef` rows that are not far `away`, nearest first. It computes the distance only of
 /// rows that it visits.
 pub(crate) fn near(
     graph: &impl Links,
     ef: usize,
-    mut distance: impl FnMut(u32) -> Result<f32, Error>,
+    away: &mut impl Away,
 ) -> Result<Vec<Near>, Error> {
     let mut visited = Rows::of(graph);
-    let starts = starts_above(graph, 0, &mut visited, &mut distance)?;
-    near_from(graph, 0, &starts, ef, &mut visited, distance)
+    let starts = starts_above(graph, 0, &mut visited, away)?;
+    near_from(graph, 0, &starts, ef, &mut visited, away)
 }
 
-/// Where a search in `layer` begins: rows with a small `distance` that are found in the layers
-/// above it.
+/// Where a search in `layer` begins: rows that are not far `away`, found in the layers above it.
 pub(crate) fn starts_above(
     graph: &impl Links,
     layer: usize,
     visited: &mut Rows,
-    mut distance: impl FnMut(u32) -> Result<f32, Error>,
+    away: &mut impl Away,
 ) -> Result<Vec<u32>, Error> {
     let mut starts = vec![graph.entry()];
     for layer in (layer + 1..=graph.top()).rev() {
         let width = if layer == 1 { STARTS } else { 1 };
-        let found = near_from(graph, layer, &starts, width, visited, &mut distance)?;
+        let found = near_from(graph, layer, &starts, width, visited, away)?;
         starts.clear();
         starts.extend(found.iter().map(|near| near.row));
     }
     Ok(starts)
 }
 
-/// Up to `ef` rows with a small `distance`, nearest first, found in one layer from some rows
+/// Up to `ef` rows that are not far `away`, nearest first, found in one layer from some rows
 /// of it on. What `visited` holds is of no importance.
 pub(crate) fn near_from(
     graph: &impl Links,
@@ -95,39 +111,34 @@ pub(crate) fn near_from(
     starts: &[u32],
     ef: usize,
     visited: &mut Rows,
-    mut distance: impl FnMut(u32) -> Result<f32, Error>,
+    away: &mut impl Away,
 ) -> Result<Vec<Near>, Error> {
     visited.clear();
-    let mut candidates = BinaryHeap::new();
+    let mut candidates = BinaryHeap::with_capacity(ef.min(4096));
     let mut found = Beam::new(ef);
-    for &row in starts {
-        if !visited.insert(row) {
-            continue;
+    let mut next = Vec::new();
+    next.extend(starts.iter().filter(|&&row| visited.insert(row)));
+    loop {
+        // Most of the time of a search is spent waiting for vectors: all are asked for before
+        // the first is compared.
+        for &row in &next {
+            away.expect(row)?;
         }
-        let near = Near {
-            distance: distance(row)?,
-            row,
-        };
-        if found.push(near) {
-            candidates.push(Reverse(near));
-        }
-    }
-    while let Some(Reverse(candidate)) = candidates.pop() {
-        if found.is_beyond(&candidate) {
-            break;
-        }
-        for &row in graph.links(layer, candidate.row)? {
-            if !visited.insert(row) {
-                continue;
-            }
-            let near = Near {
-                distance: distance(row)?,
-                row,
-            };
+        for row in next.drain(..) {
+            let distance = away.to(row)?;
+            let near = Near { distance, row };
             if found.push(near) {
                 candidates.push(Reverse(near));
             }
         }
+        let Some(Reverse(candidate)) = candidates.pop() else {
+            break;
+        };
+        if found.is_beyond(&candidate) {
+            break;
+        }
+        let links = graph.links(layer, candidate.row)?;
+        next.extend(links.iter().filter(|&&row| visited.insert(row)));
     }
     Ok(found.into_sorted())
 }
@@ -143,7 +154,8 @@ impl Beam {
     pub(crate) fn new(width: usize) -> Self {
         Beam {
             width,
-            found: BinaryHeap::new(),
+            // One more than it keeps, for a moment; a scan may ask for any number.
+            found: BinaryHeap::with_capacity(width.saturating_add(1).min(4096)),
         }
     }
 
@@ -167,10 +179,6 @@ impl Beam {
         self.found
             .peek()
             .is_some_and(|farthest| near.distance > farthest.distance)
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.found.len() >= self.width
     }
 
     /// The rows, nearest first.
@@ -203,11 +211,6 @@ impl Rows {
             self.rows.push(row);
         }
         is_new
-    }
-
-    #[inline]
-    pub(crate) fn contains(&self, row: u32) -> bool {
-        self.bits.contains(row as usize)
     }
 
     fn clear(&mut self) {

@@ -12,14 +12,11 @@
 //! the low bytes beside them instead of half-precision numbers, the form is no larger than
 //! `f16`, and its scores are nearer to those of `f32`: all steps of a vector are equal,
 //! 1/32512 of its greatest value.
-//!
-//! Every sum is computed in a fixed order, or of integers without rounding, so that results
-//! are the same on every processor. The order is written out, so the compiler may use vector
-//! registers of any width and may not reassociate. Products and sums are rounded apart; a
-//! fused multiply-add would differ.
 
 use half::f16;
 use serde::{Deserialize, Serialize};
+
+use crate::dot::{self, code, half_to_single};
 
 /// In which form an index keeps its vectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,9 +114,9 @@ impl Query {
     pub(crate) fn cosine(&self, other: Stored<'_>) -> f32 {
         let query = self.values.as_slice();
         let cosine = match other {
-            Stored::F32(values) => dot(query, values, |x| x, |x| x),
-            Stored::F16(values) => dot(query, values, |x| x, half_to_single),
-            Stored::Int8 { high, low, scale } => dot_of_codes(query, high, low) * scale,
+            Stored::F32(values) => dot::singles(query, values),
+            Stored::F16(values) => dot::single_halves(query, values),
+            Stored::Int8 { high, low, scale } => dot::single_codes(query, high, low) * scale,
         };
         cosine.clamp(-1.0, 1.0)
     }
@@ -130,7 +127,7 @@ impl Query {
             Coarse::F32(values) => 1.0 - self.cosine(Stored::F32(values)),
             Coarse::F16(values) => 1.0 - self.cosine(Stored::F16(values)),
             Coarse::Int8 { high, scale } => {
-                let sum = dot_of_integers(&self.codes, high);
+                let sum = dot::words_bytes(&self.codes, high);
                 1.0 - (sum as f32 * (self.scale * (256.0 * scale))).clamp(-1.0, 1.0)
             }
         }
@@ -138,6 +135,15 @@ impl Query {
 }
 
 impl<'a> Stored<'a> {
+    /// Says that a cosine with the vector will be asked for soon.
+    #[inline]
+    pub(crate) fn prefetch(self) {
+        if let Stored::Int8 { low, .. } = self {
+            dot::prefetch(low);
+        }
+        self.coarse().prefetch();
+    }
+
     pub(crate) fn coarse(self) -> Coarse<'a> {
         match self {
             Stored::F32(values) => Coarse::F32(values),
@@ -166,12 +172,22 @@ impl<'a> Stored<'a> {
 }
 
 impl Coarse<'_> {
+    /// Says that a distance from the vector will be asked for soon.
+    #[inline]
+    pub(crate) fn prefetch(self) {
+        match self {
+            Coarse::F32(values) => dot::prefetch(values),
+            Coarse::F16(values) => dot::prefetch(values),
+            Coarse::Int8 { high, .. } => dot::prefetch(high),
+        }
+    }
+
     /// `1 - cosine` of two vectors in one form, from 0 to 2; symmetric. Vectors in different
     /// forms are as far apart as can be.
     pub(crate) fn distance(self, other: Coarse<'_>) -> f32 {
         let cosine = match (self, other) {
-            (Coarse::F32(a), Coarse::F32(b)) => dot(a, b, |x| x, |x| x),
-            (Coarse::F16(a), Coarse::F16(b)) => dot(a, b, half_to_single, half_to_single),
+            (Coarse::F32(a), Coarse::F32(b)) => dot::singles(a, b),
+            (Coarse::F16(a), Coarse::F16(b)) => dot::halves(a, b),
             (
                 Coarse::Int8 {
                     high: a,
@@ -181,7 +197,7 @@ impl Coarse<'_> {
                     high: b,
                     scale: b_scale,
                 },
-            ) => dot_of_integers(a, b) as f32 * ((256.0 * a_scale) * (256.0 * b_scale)),
+            ) => dot::bytes(a, b) as f32 * ((256.0 * a_scale) * (256.0 * b_scale)),
             _ => -1.0,
         };
         1.0 - cosine.clamp(-1.0, 1.0)
@@ -231,11 +247,9 @@ impl Values {
             Values::Int8 { high, low, scales } => {
                 let scale = scale_of(vector, MOST_CODE);
                 for &value in vector {
-                    let code = round(value / scale);
-                    // To the nearest multiple of 256: the remainder is from -128 to 127.
-                    let multiple = (code + 128) >> 8;
-                    high.push(multiple as i8);
-                    low.push((code - 256 * multiple) as i8);
+                    let (of_high, of_low) = bytes_of(value, scale);
+                    high.push(of_high);
+                    low.push(of_low);
                 }
                 scales.push(scale);
             }
@@ -265,6 +279,24 @@ impl Values {
     }
 }
 
+/// Sets the high bytes of a vector's values as `int8` keeps them, and returns the scale.
+pub(crate) fn set_high(vector: &[f32], high: &mut [i8]) -> f32 {
+    let scale = scale_of(vector, MOST_CODE);
+    for (&value, high) in vector.iter().zip(high) {
+        *high = bytes_of(value, scale).0;
+    }
+    scale
+}
+
+/// The high and the low byte of a value that is at most `MOST_CODE` times the scale.
+#[inline(always)]
+fn bytes_of(value: f32, scale: f32) -> (i8, i8) {
+    let code = round(value / scale);
+    // To the nearest multiple of 256: the remainder is from -128 to 127.
+    let multiple = (code + 128) >> 8;
+    (multiple as i8, (code - 256 * multiple) as i8)
+}
+
 /// The scale with which the greatest of the values becomes `most`.
 fn scale_of(values: &[f32], most: f32) -> f32 {
     let greatest = values.iter().fold(0.0f32, |most, x| most.max(x.abs()));
@@ -280,84 +312,6 @@ fn round(x: f32) -> i32 {
     /// 1.5 * 2^23.
     const WHOLE: f32 = 12_582_912.0;
     ((x + WHOLE) - WHOLE) as i32
-}
-
-/// The 16-bit integer of two bytes.
-#[inline(always)]
-fn code(high: i8, low: i8) -> f32 {
-    (i32::from(high) * 256 + i32::from(low)) as f32
-}
-
-/// The number of which these are the bits in half precision; exact, and without branches,
-/// so that many are converted at once. Not for infinity, which no vector has.
-#[inline(always)]
-fn half_to_single(bits: u16) -> f32 {
-    /// The exponents of the two forms differ by 112.
-    const FACTOR: f32 = f32::from_bits((112 + 127) << 23);
-    let bits = u32::from(bits);
-    f32::from_bits((bits & 0x7fff) << 13 | (bits & 0x8000) << 16) * FACTOR
-}
-
-/// Running sums. A power of two that fills vector registers of any width.
-const LANES: usize = 16;
-
-/// The sum of the products of two vectors of one length: lane `i` sums the products at `i`,
-/// `i + 16`, `i + 32`, ..., then the lanes are added in halves.
-#[inline(always)]
-fn dot<A: Copy, B: Copy>(
-    a: &[A],
-    b: &[B],
-    a_value: impl Fn(A) -> f32,
-    b_value: impl Fn(B) -> f32,
-) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
-    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
-    for (x, y) in a_chunks.iter().zip(b_chunks) {
-        for lane in 0..LANES {
-            lanes[lane] += a_value(x[lane]) * b_value(y[lane]);
-        }
-    }
-    for (lane, (x, y)) in a_rest.iter().zip(b_rest).enumerate() {
-        lanes[lane] += a_value(*x) * b_value(*y);
-    }
-    sum(lanes)
-}
-
-/// The same of a vector and the 16-bit integers of another.
-fn dot_of_codes(a: &[f32], high: &[i8], low: &[i8]) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
-    let (high_chunks, high_rest) = high.as_chunks::<LANES>();
-    let (low_chunks, low_rest) = low.as_chunks::<LANES>();
-    for ((x, high), low) in a_chunks.iter().zip(high_chunks).zip(low_chunks) {
-        for lane in 0..LANES {
-            lanes[lane] += x[lane] * code(high[lane], low[lane]);
-        }
-    }
-    let rest = a_rest.iter().zip(high_rest).zip(low_rest);
-    for (lane, ((x, high), low)) in rest.enumerate() {
-        lanes[lane] += x * code(*high, *low);
-    }
-    sum(lanes)
-}
-
-fn sum(mut lanes: [f32; LANES]) -> f32 {
-    let mut width = LANES / 2;
-    while width > 0 {
-        for lane in 0..width {
-            lanes[lane] += lanes[lane + width];
-        }
-        width /= 2;
-    }
-    lanes[0]
-}
-
-/// The sum of products of integers. [`Query`] chooses its own so that it does not overflow,
-/// whatever the bytes are.
-fn dot_of_integers<T: Copy + Into<i32>>(a: &[T], b: &[i8]) -> i32 {
-    let products = a.iter().zip(b).map(|(&x, &y)| x.into() * i32::from(y));
-    products.fold(0, i32::wrapping_add)
 }
 
 #[cfg(test)]

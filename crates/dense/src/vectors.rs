@@ -12,6 +12,7 @@ use treffer_types::Score;
 
 use crate::error::{Error, Owner, damaged};
 use crate::format::{DIMENSIONS, MOST_VECTORS, VERSION};
+use crate::search::Away;
 use crate::storage::{Coarse, Query, Storage, Stored, Values};
 
 const VECTORS: &str = "vectors";
@@ -46,6 +47,10 @@ impl Vectors {
 
     pub(crate) fn len(&self) -> usize {
         self.rows
+    }
+
+    pub(crate) fn dimension(&self) -> usize {
+        self.dimension
     }
 
     pub(crate) fn storage(&self) -> Storage {
@@ -269,10 +274,42 @@ impl MappedVectors {
         })
     }
 
+    /// Distances of rows from a query, for a search of the graph.
+    pub(crate) fn away_from<'a>(&'a self, query: &'a Query) -> impl Away + 'a {
+        AwayFrom {
+            vectors: self,
+            query,
+        }
+    }
+
+    /// Says that a row will be scored soon.
+    pub(crate) fn prefetch(&self, row: u32) -> Result<(), Error> {
+        self.row(row)?.prefetch();
+        Ok(())
+    }
+
     /// Cosine similarity of a checked query and one row.
     pub(crate) fn score(&self, query: &Query, row: u32) -> Result<Score, Error> {
         Score::new(query.cosine(self.row(row)?))
             .ok_or_else(|| damaged(self.path(), format!("vector {row} is not finite")))
+    }
+}
+
+struct AwayFrom<'a> {
+    vectors: &'a MappedVectors,
+    query: &'a Query,
+}
+
+impl Away for AwayFrom<'_> {
+    #[inline]
+    fn to(&mut self, row: u32) -> Result<f32, Error> {
+        Ok(self.query.distance(self.vectors.coarse(row)?))
+    }
+
+    #[inline]
+    fn expect(&mut self, row: u32) -> Result<(), Error> {
+        self.vectors.coarse(row)?.prefetch();
+        Ok(())
     }
 }
 

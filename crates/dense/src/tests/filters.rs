@@ -52,16 +52,25 @@ impl World {
     }
 
     /// The share of the best allowed documents that are found, over all queries.
-    fn recall(&self, mut allowed: impl FnMut(usize, &[f32]) -> FixedBitSet) -> f64 {
+    fn recall(&self, allowed: impl FnMut(usize, &[f32]) -> FixedBitSet) -> f64 {
+        self.recall_at(DEPTH, EF_SEARCH, allowed)
+    }
+
+    fn recall_at(
+        &self,
+        depth: usize,
+        ef_search: usize,
+        mut allowed: impl FnMut(usize, &[f32]) -> FixedBitSet,
+    ) -> f64 {
         let (mut found, mut all) = (0, 0);
         for (number, query) in self.queries.iter().enumerate() {
             let allowed = allowed(number, query);
-            let search = self.index.search(query, DEPTH, EF_SEARCH, Some(&allowed));
+            let search = self.index.search(query, depth, ef_search, Some(&allowed));
             let [search, exact]: [Vec<(PassageId, Score)>; 2] = [
                 search.unwrap(),
-                self.index.exact(query, DEPTH, Some(&allowed)).unwrap(),
+                self.index.exact(query, depth, Some(&allowed)).unwrap(),
             ];
-            assert_eq!(search.len(), DEPTH.min(allowed.count_ones(..)));
+            assert_eq!(search.len(), depth.min(allowed.count_ones(..)));
             found += exact.iter().filter(|hit| search.contains(hit)).count();
             all += exact.len();
         }
@@ -75,7 +84,19 @@ fn filters_without_regard_to_the_query_cost_no_recall() {
     let mut random = Random(71);
     for percent in [100, 95, 70, 50, 30, 15, 5, 1] {
         let recall = world.recall(|_, _| set((0..N).filter(|_| random.next() % 100 < percent)));
-        assert!(recall >= 0.98, "{recall} of {percent} %");
+        assert!(recall >= 0.99, "{recall} of {percent} %");
+    }
+}
+
+/// As many are wanted as the search keeps, and they are in many clusters.
+#[test]
+fn filters_cost_no_recall_where_many_are_wanted() {
+    let world = world(Storage::F32);
+    let mut random = Random(73);
+    for percent in [90, 70, 50, 30, 20, 10] {
+        let drawn = |_: usize, _: &[f32]| set((0..N).filter(|_| random.next() % 100 < percent));
+        let recall = world.recall_at(60, 60, drawn);
+        assert!(recall >= 0.99, "{recall} of {percent} %");
     }
 }
 
@@ -85,9 +106,9 @@ fn filters_with_the_query_and_against_it_cost_no_recall() {
     for share in [0.9, 0.5, 0.2, 0.05] {
         let n = (share * N as f64) as usize;
         let near = world.recall(|_, query| set(world.ranking(query).into_iter().take(n)));
-        assert!(near >= 0.98, "{near} of the nearest {n}");
+        assert!(near >= 0.99, "{near} of the nearest {n}");
         let far = world.recall(|_, query| set(world.ranking(query).into_iter().skip(N - n)));
-        assert!(far >= 0.98, "{far} of the farthest {n}");
+        assert!(far >= 0.99, "{far} of the farthest {n}");
     }
 }
 
@@ -105,7 +126,7 @@ fn filters_for_clusters_cost_no_recall() {
     ] {
         let recall =
             world.recall(|own, _| set((0..N).filter(|doc| is_allowed(own, doc % CLUSTERS))));
-        assert!(recall >= 0.98, "{recall} of {name}");
+        assert!(recall >= 0.99, "{recall} of {name}");
     }
 }
 
@@ -115,8 +136,10 @@ fn other_forms_are_searched_as_well() {
         let world = world(storage);
         let mut random = Random(72);
         for percent in [100, 40, 10] {
-            let recall = world.recall(|_, _| set((0..N).filter(|_| random.next() % 100 < percent)));
-            assert!(recall >= 0.97, "{recall} of {percent} % in {storage:?}");
+            let drawn = |_: usize, _: &[f32]| set((0..N).filter(|_| random.next() % 100 < percent));
+            // Of so few dimensions, bytes are coarse: a search keeps more.
+            let recall = world.recall_at(DEPTH, 2 * EF_SEARCH, drawn);
+            assert!(recall >= 0.99, "{recall} of {percent} % in {storage:?}");
         }
     }
 }
