@@ -59,7 +59,7 @@ fn what_is_mined_trains_a_model_that_reranks() {
         .says("trained 4 steps, best nDCG@10");
     let pairs = br#"{"query": "cold fridge", "texts": ["warm door", "cold lab fridge"]}"#;
     let reranked = here
-        .treffer_reading("rerank --model model", pairs)
+        .treffer_reading("rerank --model ./model", pairs)
         .succeeds();
     let answer: Value = serde_json::from_str(&reranked.stdout).unwrap();
     assert_eq!(answer["results"].as_array().unwrap().len(), 2);

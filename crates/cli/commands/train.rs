@@ -39,7 +39,7 @@ Each line of the data is one of
 also with a teacher's `score` or `scores` in place of labels, and maybe a `weight`.
 
 The folder then holds a model that Sentence Transformers loads as a CrossEncoder, and Treffer by
-its path: `treffer rerank --model FOLDER`, `treffer index --set cross.model=FOLDER`. A training
+its path: `treffer rerank --model ./FOLDER`, `treffer index --set cross.model=./FOLDER`. A training
 that was interrupted (Ctrl-C, a full disk, no power) goes on with `--resume` and ends with the
 same model, bit for bit. `treffer mine` finds training data in an index.
 
