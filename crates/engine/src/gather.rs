@@ -472,7 +472,7 @@ fn trace_of_unknown_language(
 }
 
 fn refuse_blank(query: &Query) -> Result<(), Error> {
-    if !query.text.trim().is_empty() {
+    if !query.text.trim().is_empty() || query.vector.is_some() {
         return Ok(());
     }
     Err(Error::Request(match query.id.as_str() {
