@@ -38,6 +38,7 @@ mod rerank;
 mod rerank_texts;
 mod tune;
 
+mod crash;
 mod damage;
 mod formats;
 mod hostile_index;
