@@ -1,6 +1,7 @@
 //! A full disk, Ctrl-C, a killed program, a reader that goes away: nothing that was
 //! committed is lost, and nothing half-made is taken for an index.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,10 +63,51 @@ fn a_full_disk_while_the_graph_is_written_leaves_nothing() {
     assert!(!here.has("index"));
 }
 
-/// Starts a build from standard input and returns once it is under way.
-fn building(here: &Place, words: &str, folder: &str) -> Child {
+/// Runs a command that changes the index where files may grow to more and more blocks, until it
+/// goes well: before, the index stays as it was. Returns how often it failed.
+fn until_it_fits(here: &Place, words: &str) -> usize {
+    let before = here.files("index");
+    for n_failed in 0..20 {
+        let blocks = [0, 1, 2, 3, 4, 6][n_failed.min(5)] << n_failed.saturating_sub(5);
+        let ran = with_file_limit(here, words, blocks);
+        if ran.code() == Some(0) {
+            here.treffer("check index").succeeds();
+            assert_ne!(here.files("index"), before, "{words}");
+            return n_failed;
+        }
+        ran.fails_with("File too large").says("error: could not ");
+        assert_eq!(here.files("index"), before, "{words}: {blocks} blocks");
+        here.treffer("check index").succeeds();
+    }
+    panic!("{words} does not fit");
+}
+
+#[test]
+fn a_full_disk_leaves_an_index_that_is_changed_as_it_was() {
+    let here = place();
+    here.write("sixty.jsonl", documents(60));
+    here.write("more.jsonl", documents(300).replace("cold", "chilly"));
+    here.treffer("index index sixty.jsonl --config three.toml")
+        .succeeds();
+    // Files of tantivy, of the store, and of the graph are too large in turn.
+    assert!(until_it_fits(&here, "add index more.jsonl") > 5);
+    assert!(until_it_fits(&here, "delete index d1 d7 d299 --no-merge") > 1);
+    assert!(until_it_fits(&here, "compact index") > 5);
+    let found = here
+        .treffer("search index chilly -k 1000 --format json")
+        .succeeds();
+    assert!(found.ids().len() > 20);
+}
+
+/// Starts a build from standard input, where a first document comes, and returns once a file or
+/// folder shows that it is under way.
+fn building(here: &Place, words: &str, sign: &str) -> Child {
     let mut child = here.command(words).spawn().unwrap();
-    while !here.has(folder) {
+    let input = child.stdin.as_mut().unwrap();
+    input
+        .write_all(b"{\"_id\": \"first\", \"text\": \"cold\"}\n")
+        .unwrap();
+    while !here.has(sign) {
         assert!(child.try_wait().unwrap().is_none(), "the build ended early");
         thread::yield_now();
     }
@@ -145,6 +187,93 @@ fn an_index_can_be_searched_while_it_is_replaced() {
         .unwrap();
     Ran::new(&replace, child.wait_with_output().unwrap()).succeeds();
     here.treffer("search index stove").succeeds();
+}
+
+#[test]
+fn a_second_writer_is_turned_away_whatever_it_wants() {
+    let here = indexed();
+    let child = building(&here, "add index -", "index/.building-2");
+    for other in [
+        "add index corpus.jsonl",
+        "delete index oven",
+        "compact index",
+        "index index corpus.jsonl --config bm25.toml --replace",
+    ] {
+        here.treffer(other)
+            .fails_with("another process is writing")
+            .says("\nhint: ");
+    }
+    here.treffer("search index fridge").succeeds();
+    signal(&child, "-KILL");
+    child.wait_with_output().unwrap();
+    here.treffer("delete index oven").succeeds();
+    assert!(!here.has("index/.building-2"));
+}
+
+/// Runs the program as somebody who may read what is here and write nothing.
+fn as_reader(here: &Place, words: &str) -> Ran {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+
+    // Nobody's folders lead to where programs are built.
+    let program = here.path("program");
+    if !program.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_treffer"), &program).unwrap();
+        let names = here.files("").into_keys().chain([here.path("")]);
+        let folders = ["index", "index/segment-1"].map(|name| here.path(name));
+        for path in names.chain(folders) {
+            let mode = if path.is_dir() || path == program {
+                0o555
+            } else {
+                0o444
+            };
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        for part in ["bm25", "store"] {
+            let path = here.path("index/segment-1").join(part);
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o555)).unwrap();
+        }
+    }
+    let mut command = Command::new(&program);
+    command.args(words.split(' ')).current_dir(here.path(""));
+    command.env("TREFFER_OFFLINE", "1");
+    // Root may write whatever the permissions say.
+    if fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0) {
+        command.gid(65534).uid(65534);
+    }
+    Ran::new(words, command.output().unwrap())
+}
+
+#[test]
+fn an_index_that_cannot_be_written_can_be_read() {
+    let here = indexed();
+    let before = here.files("index");
+    for words in ["search index fridge", "info index", "check index"] {
+        as_reader(&here, words).succeeds();
+    }
+    for words in [
+        "add index corpus.jsonl",
+        "delete index oven",
+        "compact index",
+        "index index corpus.jsonl --config bm25.toml --replace",
+        "index other corpus.jsonl --config bm25.toml",
+    ] {
+        as_reader(&here, words)
+            .fails_with("could not ")
+            .says("Permission denied");
+    }
+    assert_eq!(here.files("index"), before);
+    // Else the folder cannot be removed.
+    let mut folders = vec![
+        here.path(""),
+        here.path("index"),
+        here.path("index/segment-1"),
+    ];
+    folders.extend(["bm25", "store"].map(|part| here.path("index/segment-1").join(part)));
+    for path in folders {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
 }
 
 #[test]
@@ -250,7 +379,7 @@ fn a_request_to_end_is_noticed_within_an_endless_line_and_before_a_pipe_is_opene
     let words = "index index endless --input-format jsonl --config bm25.toml";
     let made = Command::new("mkfifo").arg(here.path("endless")).status();
     assert!(made.unwrap().success());
-    let child = building(&here, words, "index/.building-1");
+    let child = building(&here, words, "index/writer.lock");
     signal(&child, "-TERM");
     Ran::new(words, child.wait_with_output().unwrap()).fails_with("stopped on request");
 

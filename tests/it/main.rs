@@ -39,6 +39,7 @@ mod rerank_texts;
 mod train;
 mod tune;
 
+mod crash;
 mod damage;
 mod formats;
 mod hostile_index;

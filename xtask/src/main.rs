@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod crash;
 mod cuda;
 mod python;
 mod reproduce;
@@ -30,6 +31,8 @@ enum Command {
     Tidy,
     /// Published and recorded figures, measured again
     Reproduce(reproduce::Arguments),
+    /// The program killed at random moments while it writes
+    Crash(crash::Arguments),
     /// The binary with the CUDA device, built without a GPU or a toolkit
     Cuda(cuda::Arguments),
     /// One of the benchmarks in benches/
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Ci(arguments) => ci::run(&workspace, &arguments),
         Command::Tidy => tidy::run(&workspace),
         Command::Reproduce(arguments) => reproduce::run(&workspace, &arguments),
+        Command::Crash(arguments) => crash::run(&workspace, &arguments),
         Command::Cuda(arguments) => cuda::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
     });

@@ -86,7 +86,8 @@ impl AtomicFile {
 
     fn remove_temporary(&self) {
         // Nothing is lost if it stays, and the caller has an error of its own to report.
-        let _ = reach(Operation::Remove).and_then(|()| fs::remove_file(&self.temporary));
+        let _ = reach(Operation::Remove, &self.temporary)
+            .and_then(|()| fs::remove_file(&self.temporary));
     }
 }
 
@@ -157,7 +158,7 @@ impl Output {
             }),
             Ok(metadata) if !metadata.is_file() || is_stream(path) => {
                 // Appending, so that a redirected output keeps what it has.
-                let file = reach(Operation::Create)
+                let file = reach(Operation::Create, path)
                     .and_then(|()| File::options().append(true).open(path))
                     .map_err(io_error("open", path))?;
                 Ok(Output::Direct {

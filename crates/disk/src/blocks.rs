@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 
 use crate::failpoint::{Operation, reach};
 
@@ -18,12 +19,16 @@ pub(crate) struct FileSum {
     pub(crate) crc32s: Vec<u32>,
 }
 
-/// Reads a file block by block; returns its length.
-pub(crate) fn for_each_block(file: &File, mut visit: impl FnMut(&[u8])) -> io::Result<u64> {
+/// Reads a file, which is at `path`, block by block; returns its length.
+pub(crate) fn for_each_block(
+    file: &File,
+    path: &Path,
+    mut visit: impl FnMut(&[u8]),
+) -> io::Result<u64> {
     let mut block = Vec::with_capacity(BLOCK_BYTES);
     let mut bytes = 0;
     loop {
-        reach(Operation::Read)?;
+        reach(Operation::Read, path)?;
         block.clear();
         let n = file.take(BLOCK_BYTES as u64).read_to_end(&mut block)?;
         if n == 0 {

@@ -13,7 +13,7 @@ use crate::failpoint::{Operation, reach};
 /// [`Error::Io`] if the folder cannot be opened or synced.
 pub fn sync_dir(dir: &Path) -> Result<(), Error> {
     let sync = || {
-        reach(Operation::SyncDir)?;
+        reach(Operation::SyncDir, dir)?;
         // Only Unix lets a folder be opened as a file; elsewhere the file system's own
         // journal has to do.
         if cfg!(unix) {
@@ -39,7 +39,7 @@ pub fn rename_durably(from: &Path, to: &Path) -> Result<(), Error> {
 }
 
 pub(crate) fn rename(from: &Path, to: &Path) -> Result<(), Error> {
-    reach(Operation::Rename)
+    reach(Operation::Rename, from)
         .and_then(|()| fs::rename(from, to))
         .map_err(io_error("replace", to))
 }
@@ -55,7 +55,7 @@ pub fn create_dir_durably(dir: &Path) -> Result<(), Error> {
     }
     let above = parent(dir);
     create_dir_durably(above)?;
-    let created = reach(Operation::Create).and_then(|()| fs::create_dir(dir));
+    let created = reach(Operation::Create, dir).and_then(|()| fs::create_dir(dir));
     match created {
         Ok(()) => sync_dir(above),
         // Another process was faster.
@@ -69,7 +69,7 @@ pub fn create_dir_durably(dir: &Path) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Io`] if it cannot be removed; some of it may be gone then.
 pub fn remove_dir_if_there(dir: &Path) -> Result<bool, Error> {
-    match reach(Operation::Remove).and_then(|()| fs::remove_dir_all(dir)) {
+    match reach(Operation::Remove, dir).and_then(|()| fs::remove_dir_all(dir)) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(io_error("remove", dir)(error)),

@@ -16,10 +16,17 @@
 //! assert!(!path.exists());
 //! # }
 //! ```
+//!
+//! [`Scope::watch`] calls a test before each operation, with its path: so a test sees the files as
+//! they are at each moment, and which of them were waited for.
+//!
+//! What other programs' code writes (tantivy's files) passes no failpoint; it does when it is read
+//! and synced to be sealed.
 
 use std::cell::RefCell;
 use std::io;
 use std::marker::PhantomData;
+use std::path::Path;
 
 /// A kind of operation on the file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,6 +56,8 @@ pub enum Operation {
 pub enum Fault {
     /// It fails with an error of this kind, and so does every later operation of the kind.
     Error(io::ErrorKind),
+    /// It fails with an error of this kind, and everything later goes well.
+    Once(io::ErrorKind),
     /// A write takes this many bytes at most, and the next one finds the disk full. Of any
     /// operation that is not a write, the same as a full disk.
     Short(usize),
@@ -59,7 +68,11 @@ struct State {
     performed: Vec<Operation>,
     /// The operation that is to fail, how many of its kind go well before, and how.
     fault: Option<(Operation, usize, Fault)>,
+    look: Option<Look>,
 }
+
+/// Is shown each operation before it is performed.
+type Look = Box<dyn FnMut(Operation, &Path)>;
 
 thread_local! {
     static STATE: RefCell<Option<State>> = const { RefCell::new(None) };
@@ -79,12 +92,22 @@ impl Scope {
         Self::begin(State {
             performed: Vec::new(),
             fault: Some((operation, nth, fault)),
+            look: None,
         })
     }
 
     /// Lets nothing fail, and remembers what was done.
     pub fn observe() -> Self {
         Self::begin(State::default())
+    }
+
+    /// Lets nothing fail, and calls `look` before each operation with its path: of a rename, the
+    /// old one. What `look` itself does with this crate is not shown to it.
+    pub fn watch(look: impl FnMut(Operation, &Path) + 'static) -> Self {
+        Self::begin(State {
+            look: Some(Box::new(look)),
+            ..State::default()
+        })
     }
 
     fn begin(state: State) -> Self {
@@ -110,19 +133,19 @@ impl Drop for Scope {
 }
 
 /// Passes one operation, or fails in its place.
-pub(crate) fn reach(operation: Operation) -> io::Result<()> {
-    match due(operation) {
+pub(crate) fn reach(operation: Operation, path: &Path) -> io::Result<()> {
+    match due(operation, path) {
         None => Ok(()),
-        Some(Fault::Error(kind)) => Err(kind.into()),
+        Some(Fault::Error(kind) | Fault::Once(kind)) => Err(kind.into()),
         Some(Fault::Short(_)) => Err(io::ErrorKind::StorageFull.into()),
     }
 }
 
 /// How many of `n` bytes may be written.
-pub(crate) fn reach_write(n: usize) -> io::Result<usize> {
-    match due(Operation::Write) {
+pub(crate) fn reach_write(path: &Path, n: usize) -> io::Result<usize> {
+    match due(Operation::Write, path) {
         None => Ok(n),
-        Some(Fault::Error(kind)) => Err(kind.into()),
+        Some(Fault::Error(kind) | Fault::Once(kind)) => Err(kind.into()),
         Some(Fault::Short(most)) if most > 0 => {
             STATE.with_borrow_mut(|slot| {
                 if let Some(state) = slot {
@@ -137,7 +160,17 @@ pub(crate) fn reach_write(n: usize) -> io::Result<usize> {
 }
 
 /// The fault of an operation that is due to fail now.
-fn due(operation: Operation) -> Option<Fault> {
+fn due(operation: Operation, path: &Path) -> Option<Fault> {
+    // Taken out, so that it can use this crate.
+    let look = STATE.with_borrow_mut(|slot| slot.as_mut()?.look.take());
+    if let Some(mut look) = look {
+        look(operation, path);
+        STATE.with_borrow_mut(|slot| {
+            if let Some(state) = slot {
+                state.look = Some(look);
+            }
+        });
+    }
     STATE.with_borrow_mut(|slot| {
         let state = slot.as_mut()?;
         state.performed.push(operation);
@@ -149,6 +182,10 @@ fn due(operation: Operation) -> Option<Fault> {
             *left -= 1;
             return None;
         }
-        Some(*fault)
+        let fault = *fault;
+        if let Fault::Once(_) = fault {
+            state.fault = None;
+        }
+        Some(fault)
     })
 }

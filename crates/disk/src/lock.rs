@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::durable::{parent, sync_dir};
 use crate::error::{Error, io_error};
 use crate::failpoint::{Operation, reach, reach_write};
 use crate::read::regular_len;
@@ -32,7 +33,7 @@ pub enum LockError {
 
 impl Lock {
     /// Takes the lock on `path`, or fails at once. The file is created if it is not there, and
-    /// `content` is written to it if it is empty: it tells people what the file is for.
+    /// `content` is written to it, durably, if it is empty: it tells people what the file is for.
     ///
     /// # Errors
     /// [`LockError::Held`] if somebody has it, in this process or another.
@@ -41,7 +42,7 @@ impl Lock {
             Ok(_) | Err(Error::Missing { .. }) => {}
             Err(error) => return Err(error.into()),
         }
-        let mut file = reach(Operation::Create)
+        let mut file = reach(Operation::Create, path)
             .and_then(|()| {
                 File::options()
                     .write(true)
@@ -50,12 +51,14 @@ impl Lock {
                     .open(path)
             })
             .map_err(io_error("open", path))?;
-        let locked = reach(Operation::Lock)
+        let locked = reach(Operation::Lock, path)
             .map_err(TryLockError::Error)
             .and_then(|()| file.try_lock());
         match locked {
             Ok(()) => {
-                write_if_empty(&mut file, content).map_err(io_error("write", path))?;
+                if write_if_empty(&mut file, path, content).map_err(io_error("write", path))? {
+                    sync_dir(parent(path))?;
+                }
                 Ok(Lock { _file: file })
             }
             Err(TryLockError::WouldBlock) => Err(LockError::Held {
@@ -66,12 +69,16 @@ impl Lock {
     }
 }
 
-fn write_if_empty(file: &mut File, content: &str) -> io::Result<()> {
+/// Whether the file was empty.
+fn write_if_empty(file: &mut File, path: &Path, content: &str) -> io::Result<bool> {
     if file.metadata()?.len() > 0 {
-        return Ok(());
+        return Ok(false);
     }
-    reach_write(content.len())?;
-    file.write_all(content.as_bytes())
+    reach_write(path, content.len())?;
+    file.write_all(content.as_bytes())?;
+    reach(Operation::Sync, path)?;
+    file.sync_all()?;
+    Ok(true)
 }
 
 fn held_or_io(path: &Path, source: io::Error) -> LockError {

@@ -19,7 +19,7 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, Error> {
         return Err(too_long());
     }
     let read = || {
-        reach(Operation::Read)?;
+        reach(Operation::Read, path)?;
         let mut content = Vec::with_capacity(usize::try_from(bytes).unwrap_or(0));
         // The file may have grown since its length was asked for.
         let most = limit.saturating_add(1);

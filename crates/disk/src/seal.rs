@@ -86,14 +86,14 @@ fn relative_name(dir: &Path, path: &Path) -> Option<String> {
 
 fn sum_and_sync(dir: &Path, name: String) -> Result<FileSum, Error> {
     let path: PathBuf = dir.join(&name);
-    let file = reach(Operation::Read)
+    let file = reach(Operation::Read, &path)
         // Windows makes only files durable that are open for writing.
         .and_then(|()| File::options().read(true).write(cfg!(windows)).open(&path))
         .map_err(io_error("open", &path))?;
     let mut crc32s = Vec::new();
-    let bytes = for_each_block(&file, |block| crc32s.push(crc32fast::hash(block)))
+    let bytes = for_each_block(&file, &path, |block| crc32s.push(crc32fast::hash(block)))
         .map_err(io_error("read", &path))?;
-    reach(Operation::Sync)
+    reach(Operation::Sync, &path)
         .and_then(|()| file.sync_all())
         .map_err(io_error("make durable", &path))?;
     Ok(FileSum {

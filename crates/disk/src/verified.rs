@@ -27,7 +27,7 @@ impl VerifiedFile {
     /// Maps the file at `path`, which must be as long as `sum` says.
     pub(crate) fn open(path: PathBuf, sum: &FileSum) -> Result<Self, Error> {
         let file = open_regular(&path, sum.bytes)?;
-        let bytes = reach(Operation::Map)
+        let bytes = reach(Operation::Map, &path)
             .and_then(|()| MappedBytes::map(&file))
             .map_err(io_error("map", &path))?;
         // Between the look at its length and the map it may have changed.
@@ -133,7 +133,7 @@ pub(crate) fn open_regular(path: &Path, bytes: u64) -> Result<File, Error> {
     if found != bytes {
         return Err(wrong_length(path, found, bytes));
     }
-    reach(Operation::Read)
+    reach(Operation::Read, path)
         .and_then(|()| File::open(path))
         .map_err(missing_or_io("open", path))
 }

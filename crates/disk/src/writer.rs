@@ -107,7 +107,7 @@ pub(crate) struct RawFile {
 
 impl RawFile {
     pub(crate) fn open(path: &Path, options: &std::fs::OpenOptions) -> Result<Self, Error> {
-        let file = reach(Operation::Create)
+        let file = reach(Operation::Create, path)
             .and_then(|()| options.open(path))
             .map_err(io_error("create", path))?;
         Ok(RawFile {
@@ -117,14 +117,14 @@ impl RawFile {
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {
-        reach(Operation::Sync)?;
+        reach(Operation::Sync, &self.path)?;
         self.file.sync_all()
     }
 }
 
 impl Write for RawFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = reach_write(bytes.len())?;
+        let n = reach_write(&self.path, bytes.len())?;
         self.file.write(&bytes[..n])
     }
 

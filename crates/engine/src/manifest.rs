@@ -254,10 +254,18 @@ pub(crate) fn is_manifest(dir: &Path) -> bool {
     head.is_ok_and(|bytes| bytes.starts_with(SEAL[0].as_bytes()))
 }
 
-/// Whether the file in `dir` that has the lock's name is one.
+/// Whether the file in `dir` that has the lock's name is one. A writer that is killed, or whose
+/// power is cut, before the lock is on disk leaves one without its whole content, or with zeros in
+/// its place, and nothing beside it.
 pub(crate) fn is_lock(dir: &Path) -> bool {
-    let content = read_file(&dir.join(LOCK), LARGEST);
-    content.is_ok_and(|content| content == LOCK_CONTENT.as_bytes())
+    let expected = LOCK_CONTENT.as_bytes();
+    let Ok(content) = read_file(&dir.join(LOCK), expected.len() as u64) else {
+        return false;
+    };
+    let mut bytes = content.iter().zip(expected);
+    let mut is_incomplete = || bytes.all(|(found, expected)| found == expected || *found == 0);
+    let is_alone = || fs::read_dir(dir).is_ok_and(|entries| entries.count() == 1);
+    content == expected || is_incomplete() && is_alone()
 }
 
 /// The name of the file that says which documents are deleted in a generation.
@@ -459,6 +467,28 @@ mod tests {
         fs::write(dir.path().join(LOCK), LOCK_CONTENT).unwrap();
         assert!(message(dir.path()).contains("never completed"));
         assert!(message(&dir.path().join("letter.txt")).contains("not a folder"));
+    }
+
+    #[test]
+    fn a_lock_that_was_not_written_whole_is_one_if_it_is_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let is_lock_with = |content: &str| {
+            fs::write(dir.path().join(LOCK), content).unwrap();
+            is_lock(dir.path())
+        };
+        let zeros = "\0".repeat(9);
+        let incomplete = ["", &LOCK_CONTENT[..9], &zeros];
+        for content in incomplete {
+            assert!(is_lock_with(content), "{content}");
+        }
+        for content in ["mine", "Treffer: mine", &format!("{LOCK_CONTENT}2")] {
+            assert!(!is_lock_with(content), "{content}");
+        }
+        fs::write(dir.path().join("letter.txt"), "hello").unwrap();
+        for content in incomplete {
+            assert!(!is_lock_with(content), "{content}");
+        }
+        assert!(is_lock_with(LOCK_CONTENT));
     }
 
     #[test]

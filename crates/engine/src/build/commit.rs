@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 use treffer_disk::{
-    Lock, create_dir_durably, is_temporary_of, remove_dir_if_there, rename_durably, write_durably,
+    Lock, create_dir_durably, is_temporary_of, remove_dir_if_there, rename_durably, sync_dir,
+    write_durably,
 };
 
 use crate::check::error_chain;
 use crate::deleted;
 use crate::error::Error;
 use crate::manifest::{
-    LOCK, MANIFEST, Manifest, SETTINGS, is_deleted_name, is_generation, is_lock, is_manifest,
-    is_segment_name, part_of, segment_name,
+    LOCK, MANIFEST, Manifest, SETTINGS, deleted_name, is_deleted_name, is_generation, is_lock,
+    is_manifest, is_segment_name, part_of, segment_name,
 };
 use crate::settings_file::lock;
 
@@ -82,6 +83,9 @@ impl Workplace {
             made_dir: false,
             _lock: lock,
         };
+        // Its writer may have died before the manifest's name was on disk; until it is, a power
+        // cut may bring back the generation before, which needs its files.
+        sync_dir(dir)?;
         remove_left_over(dir, &manifest);
         Ok((workplace, manifest))
     }
@@ -203,29 +207,27 @@ impl Workplace {
         } = commit;
         let dir = self.dir.clone();
         manifest.generation = self.generation;
-        manifest.deleted = deleted::write(&dir, self.generation, deleted)?;
         let mut warnings = Vec::new();
-        let placed = self.place(&moves);
-        match placed.and_then(|()| manifest.write(&dir)) {
+        let mut is_durable = true;
+        let written = deleted::write(&dir, self.generation, deleted).and_then(|record| {
+            manifest.deleted = record;
+            self.place(&moves)?;
+            manifest.write(&dir)
+        });
+        match written {
             Ok(()) => {}
             // The manifest may be in place although making its name durable failed.
             Err(error) if Manifest::read(&dir).is_ok_and(|found| found == manifest) => {
+                is_durable = false;
                 warnings.push(format!(
                     "the index is complete, but might not survive a power cut: {}",
                     error_chain(&error)
                 ));
             }
             Err(error) => {
-                match Manifest::read(&dir) {
-                    Ok(in_force) => remove_left_over(&dir, &in_force),
-                    // What is no index can be removed; a manifest that cannot be read may name
-                    // anything.
-                    Err(_) if !dir.join(MANIFEST).exists() => {
-                        for at in &moves {
-                            let _ = fs::remove_dir_all(place(&dir, at));
-                        }
-                    }
-                    Err(_) => {}
+                // A manifest that cannot be read may name anything.
+                if Manifest::read(&dir).is_ok() || !dir.join(MANIFEST).exists() {
+                    self.remove_placed(&moves);
                 }
                 return Err(error);
             }
@@ -239,7 +241,10 @@ impl Workplace {
             ));
         }
         self.generation += 1;
-        remove_left_over(&dir, &manifest);
+        // Otherwise a power cut may bring back the generation before, which needs its files.
+        if is_durable {
+            remove_left_over(&dir, &manifest);
+        }
         Ok(Committed { manifest, warnings })
     }
 
@@ -251,6 +256,15 @@ impl Workplace {
         }
         Ok(())
     }
+
+    /// Removes what a commit that failed put in its place: names of its generation alone. A
+    /// failure leaves unused files, which the next writer removes.
+    fn remove_placed(&self, moves: &[Move]) {
+        for at in moves {
+            let _ = fs::remove_dir_all(place(&self.dir, at));
+        }
+        let _ = fs::remove_file(self.dir.join(deleted_name(self.generation)));
+    }
 }
 
 fn place(dir: &Path, at: &Move) -> PathBuf {
@@ -259,8 +273,8 @@ fn place(dir: &Path, at: &Move) -> PathBuf {
         .fold(dir.to_owned(), |path, name| path.join(name))
 }
 
-/// Removes what the manifest does not name, and what interrupted writers left. A failure
-/// leaves unused files, which the next writer removes.
+/// Removes what the manifest, whose name is on disk, does not name, and what interrupted writers
+/// left. A failure leaves unused files, which the next writer removes.
 pub(super) fn remove_left_over(dir: &Path, manifest: &Manifest) {
     let mut kept: HashSet<&str> = manifest
         .segments

@@ -1,5 +1,7 @@
 //! What is wrong with an index is said, with the file and what to do; it never panics.
 
+mod segments;
+
 use std::fs;
 use std::path::Path;
 

@@ -1,110 +1,164 @@
-//! Builds whose operations on the file system fail one after the other: the index is the old
-//! one or the new one, with the settings that belong to it.
+//! Every operation of every command that writes an index fails once, and the index is what it was
+//! before or what it is to be, with the settings that belong to it.
+//!
+//! What tantivy writes passes no failpoint; the tests of the program take its disk away.
 
-use std::fs;
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 
 use treffer_disk::failpoint::{Fault, Operation, Scope};
-use treffer_engine::Error;
-use treffer_engine::check::check;
 use treffer_engine::manifest::Manifest;
-use treffer_testkit::random_corpus;
 
-use crate::support::{Place, config};
+use crate::crash::changes::{Change, base, contents, left_over};
+use crate::support::Place;
 
-const OLD: (u32, f32) = (12, 0.9);
-const NEW: (u32, f32) = (17, 1.7);
+/// Errors as they come, once or for good; and a disk that takes five more bytes.
+const FAULTS: [Fault; 3] = [
+    Fault::Once(ErrorKind::StorageFull),
+    Fault::Error(ErrorKind::StorageFull),
+    Fault::Short(5),
+];
 
-/// A place in which the next build makes the index `NEW`.
-fn place(with_old_index: bool) -> Place {
-    let mut place = Place::empty();
-    if with_old_index {
-        place = Place::built(&random_corpus(1, OLD.0 as usize));
-        place.replace = true;
-    }
-    place.set_corpus(&random_corpus(2, NEW.0 as usize));
-    place.config = config(&["bm25.k1=1.7"]);
-    place
+/// How often a command was interrupted, and how often it committed all the same.
+#[derive(Debug, Default)]
+struct Tried {
+    tried: usize,
+    committed: usize,
 }
 
-/// Documents and k1 of the index, if there is one, which must be sound.
-fn found(place: &Place) -> Option<(u32, f32)> {
-    if let Err(Error::NoIndex { .. }) = Manifest::read(&place.dir()) {
-        return None;
-    }
-    let checked = check(&place.dir()).unwrap();
-    assert_eq!(checked.damage, []);
-    let engine = place.open();
-    assert_eq!(engine.settings(), &checked.settings.unwrap().settings);
-    Some((engine.n_docs(), engine.settings().bm25.k1))
-}
-
-/// Lets every operation of a build that changes something fail in turn. Returns how many were tried, and how many of
-/// these did not keep the build from committing.
-fn fail_each(with_old_index: bool) -> (usize, usize) {
-    let old = with_old_index.then_some(OLD);
-    let whole = place(with_old_index);
+/// Lets every operation of a command that changes something fail in turn.
+fn fail_each(change: Change) -> Tried {
+    let base = base();
+    let whole = change.prepare(&base);
     let scope = Scope::observe();
-    whole.build().unwrap();
+    let warnings = change.run(&whole).unwrap();
     let performed = scope.performed();
     drop(scope);
-    assert_eq!(found(&whole), Some(NEW));
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert_eq!(contents(&whole.dir()), *change.states().last().unwrap());
+    assert_eq!(left_over(&whole.dir()), BTreeSet::new());
 
-    let mut n_committed = 0;
-    let changes = |operation| !matches!(operation, Operation::Read | Operation::Map);
-    let mut n_tried = 0;
+    let mut tried = Tried::default();
     for (i, &operation) in performed.iter().enumerate() {
-        if !changes(operation) {
+        if matches!(operation, Operation::Read | Operation::Map) {
             continue;
         }
-        n_tried += 1;
         let nth = performed[..i].iter().filter(|&&o| o == operation).count();
-        let mut place = place(with_old_index);
-        let fault = Fault::Error(ErrorKind::StorageFull);
-        let scope = Scope::fail(operation, nth, fault);
-        let built = place.build();
-        drop(scope);
-        let what = format!("{operation:?} {nth}");
-        match built {
-            Ok(report) => {
-                n_committed += 1;
-                assert_eq!(found(&place), Some(NEW), "{what}");
-                let is_removal = operation == Operation::Remove;
-                assert!(is_removal || !report.warnings.is_empty(), "{what} is told");
+        for fault in FAULTS {
+            if matches!(fault, Fault::Short(_)) && operation != Operation::Write {
+                continue; // it is the same as an error
             }
-            Err(error) => {
-                assert_eq!(found(&place), old, "{what}: {error}");
-                let is_left = |name: &str| name.starts_with(".building") || name == "segment-2";
-                let names = fs::read_dir(place.dir()).into_iter().flatten().flatten();
-                let mut names = names.filter_map(|entry| entry.file_name().into_string().ok());
-                let cleaned = operation == Operation::Remove || !names.any(|name| is_left(&name));
-                assert!(cleaned, "{what}: {error}");
+            let what = format!("{change:?}: {operation:?} {nth}, {fault:?}");
+            let place = change.prepare(&base);
+            let scope = Scope::fail(operation, nth, fault);
+            let done = change.run(&place);
+            drop(scope);
+            tried.tried += 1;
+            tried.committed += usize::from(done.is_ok());
+            assert_state(change, operation, &place, done.as_deref(), &what);
+            // The next command finds nothing in its way.
+            if tried.tried % 3 == 0 {
+                change.run_again(&place, &what);
             }
-        }
-        // The next build finds nothing in its way.
-        if n_tried % 4 == 0 {
-            place.replace = true;
-            place.build().unwrap();
-            assert_eq!(found(&place), Some(NEW), "{what}");
         }
     }
-    (n_tried, n_committed)
+    tried
+}
+
+fn assert_state(
+    change: Change,
+    operation: Operation,
+    place: &Place,
+    done: Result<&[String], &treffer_engine::Error>,
+    what: &str,
+) {
+    let states = change.states();
+    let (last, before) = states.split_last().unwrap();
+    let found = contents(&place.dir());
+    match done {
+        Ok(warnings) => {
+            assert_eq!(found, *last, "{what}");
+            let is_removal = operation == Operation::Remove;
+            assert!(is_removal || !warnings.is_empty(), "{what} is told");
+        }
+        Err(error) => {
+            assert!(before.contains(&found), "{what}: {error}; found {found:?}");
+            let left = left_over(&place.dir());
+            let is_clean = left.is_empty() || operation == Operation::Remove;
+            assert!(is_clean, "{what}: {error}; left {left:?}");
+        }
+    }
+    if found.is_some() {
+        assert_eq!(
+            place.open().settings().bm25.k1,
+            change.k1_of(&found),
+            "{what}"
+        );
+    }
+}
+
+#[track_caller]
+fn assert_safe(change: Change, at_least: usize) {
+    let tried = fail_each(change);
+    println!("{change:?}: {tried:?}");
+    assert!(tried.tried >= at_least, "{tried:?}");
+    assert!((2..tried.tried).contains(&tried.committed), "{tried:?}");
 }
 
 #[test]
 fn whatever_fails_a_new_index_is_whole_or_absent() {
-    let (tried, committed) = fail_each(false);
-    assert!(
-        tried > 30 && (2..10).contains(&committed),
-        "{tried} {committed}"
-    );
+    assert_safe(Change::Index, 60);
+}
+
+#[test]
+fn whatever_fails_a_new_index_holds_the_batches_that_were_committed() {
+    assert_safe(Change::IndexByBatches, 60);
 }
 
 #[test]
 fn whatever_fails_a_replaced_index_is_the_old_one_or_the_new_one() {
-    let (tried, committed) = fail_each(true);
-    assert!(
-        tried > 30 && (2..10).contains(&committed),
-        "{tried} {committed}"
-    );
+    assert_safe(Change::Replace, 60);
+}
+
+#[test]
+fn whatever_fails_documents_are_added_or_not() {
+    assert_safe(Change::Add, 60);
+}
+
+#[test]
+fn whatever_fails_documents_of_a_batch_are_added_or_not() {
+    assert_safe(Change::AddByBatches, 60);
+}
+
+#[test]
+fn whatever_fails_documents_are_deleted_or_not() {
+    assert_safe(Change::Delete, 20);
+}
+
+#[test]
+fn whatever_fails_a_compacted_index_holds_the_same() {
+    assert_safe(Change::Compact, 60);
+}
+
+#[test]
+fn the_commands_do_what_these_tests_are_about() {
+    let base = base();
+    let after = |change: Change| {
+        let place = change.prepare(&base);
+        change.run(&place).unwrap();
+        let manifest = Manifest::read(&place.dir()).unwrap();
+        let parts = manifest
+            .segments
+            .iter()
+            .map(|one| one.parts.keys().cloned().collect());
+        (manifest.generation, parts.collect::<Vec<Vec<String>>>())
+    };
+    let (generation, parts) = after(Change::Add);
+    assert_eq!(generation, 4);
+    assert!(parts[0].contains(&"bm25-4".to_owned()), "{parts:?}");
+    assert_eq!(after(Change::AddByBatches).0, 5);
+    assert_eq!(after(Change::IndexByBatches).0, 3);
+    // Deleted, then merged.
+    assert_eq!(after(Change::Delete).0, 5);
+    assert_eq!(after(Change::Compact).1.len(), 1);
 }

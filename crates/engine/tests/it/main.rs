@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod build;
+mod crash;
 mod damage;
 mod deadline;
 mod determinism;
