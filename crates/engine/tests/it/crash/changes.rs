@@ -210,6 +210,7 @@ pub(crate) fn add_to(place: &Place, commit_every: Option<u32>) -> Result<Vec<Str
 pub(crate) fn delete_from(place: &Place, ids: &[&str]) -> Result<Vec<String>, Error> {
     let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
     let request = DeleteRequest {
+        filter: None,
         dir: &place.dir(),
         ids: &ids,
         merges: true,

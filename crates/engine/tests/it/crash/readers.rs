@@ -69,6 +69,7 @@ impl Writer<'_> {
         self.texts.retain(|id, _| !doomed.contains(id));
         self.announce();
         let request = DeleteRequest {
+            filter: None,
             dir: &self.place.dir(),
             ids: &doomed,
             merges: false,
