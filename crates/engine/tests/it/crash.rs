@@ -30,7 +30,11 @@ fn state_of(change: Change, found: &Contents, least: usize) -> Option<usize> {
     (least..states.len()).find(|at| states[*at] == *found)
 }
 
-fn cut_power(change: Change) -> Tried {
+/// Of the trees beyond what is durable for certain and what is visible, one in so many is tried;
+/// [`every_tree_holds_what_was_committed`] tries all.
+const ONE_IN: usize = 8;
+
+fn cut_power(change: Change, one_in: usize) -> Tried {
     let base = base();
     let place = change.prepare(&base);
     let recorder = Recorder::new(place.folder.path());
@@ -59,7 +63,10 @@ fn cut_power(change: Change) -> Tried {
         let mut visible = change.states().len() - 1;
         for (nth, survivor) in survivors.iter().enumerate() {
             // The first is what is durable for certain, the second what is visible.
-            if nth > 1 && !seen.insert((survivor.hash(), durable, visible)) {
+            if nth > 1
+                && (!(at + nth).is_multiple_of(one_in)
+                    || !seen.insert((survivor.hash(), durable, visible)))
+            {
                 continue;
             }
             let after = Place {
@@ -86,7 +93,7 @@ fn cut_power(change: Change) -> Tried {
             }
             tried.trees += 1;
             tried.by_state[state] += 1;
-            if tried.trees % 8 == 0 {
+            if tried.trees % (2 * one_in) == 0 {
                 change.run_again(&after, &what(survivor));
             }
         }
@@ -99,12 +106,12 @@ fn cut_power(change: Change) -> Tried {
     tried
 }
 
-fn assert_safe(changes: &[Change]) {
+fn assert_safe(changes: &[Change], one_in: usize) {
     for change in changes {
-        let tried = cut_power(*change);
+        let tried = cut_power(*change, one_in);
         println!("{change:?}: {tried:?}");
         assert!(
-            tried.moments > 30 && tried.trees > 2 * tried.moments,
+            tried.moments > 30 && tried.trees >= 2 * tried.moments,
             "{tried:?}"
         );
     }
@@ -112,25 +119,42 @@ fn assert_safe(changes: &[Change]) {
 
 #[test]
 fn a_power_cut_leaves_a_new_index_whole_or_absent() {
-    assert_safe(&[Change::Index, Change::IndexByBatches]);
+    assert_safe(&[Change::Index, Change::IndexByBatches], ONE_IN);
 }
 
 #[test]
 fn a_power_cut_leaves_the_old_index_or_the_new_one() {
-    assert_safe(&[Change::Replace]);
+    assert_safe(&[Change::Replace], ONE_IN);
 }
 
 #[test]
 fn a_power_cut_leaves_the_batches_that_were_added() {
-    assert_safe(&[Change::Add, Change::AddByBatches]);
+    assert_safe(&[Change::Add, Change::AddByBatches], ONE_IN);
 }
 
 #[test]
 fn a_power_cut_leaves_documents_deleted_or_not() {
-    assert_safe(&[Change::Delete]);
+    assert_safe(&[Change::Delete], ONE_IN);
 }
 
 #[test]
 fn a_power_cut_leaves_what_was_compacted() {
-    assert_safe(&[Change::Compact]);
+    assert_safe(&[Change::Compact], ONE_IN);
+}
+
+#[test]
+#[ignore = "takes minutes; run it after changes to how an index is written"]
+fn every_tree_holds_what_was_committed() {
+    assert_safe(
+        &[
+            Change::Index,
+            Change::IndexByBatches,
+            Change::Replace,
+            Change::Add,
+            Change::AddByBatches,
+            Change::Delete,
+            Change::Compact,
+        ],
+        1,
+    );
 }
