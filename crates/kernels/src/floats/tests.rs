@@ -116,7 +116,8 @@ fn activations_and_their_derivatives() {
     let x: Vec<f32> = numbers(40, 3).iter().map(|x| x * 3.0).collect();
     let ones = vec![1.0; 40];
     type Forward = fn(&mut [f32], &[f32]);
-    let cases: [(Forward, Forward, fn(f64) -> f64); 2] = [
+    type Definition = fn(f64) -> f64;
+    let cases: [(Forward, Forward, Definition); 2] = [
         (gelu, gelu_backward, gelu64),
         (gelu_tanh, gelu_tanh_backward, gelu_tanh64),
     ];

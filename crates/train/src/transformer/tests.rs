@@ -84,13 +84,16 @@ const BENT: Differences = Differences {
     rounding: 5e-3,
 };
 
+/// What is added to each value of a tensor.
+type Change<'a> = dyn Fn(usize) -> f32 + 'a;
+
 /// Compares the gradient of one tensor with differences: along itself, along random signs,
 /// and by single values.
 fn check(
     name: &str,
     gradient: &[f32],
     differences: Differences,
-    value_at: &dyn Fn(&dyn Fn(usize) -> f32) -> f64,
+    value_at: &dyn Fn(&Change<'_>) -> f64,
 ) {
     let norm = gradient
         .iter()

@@ -83,13 +83,14 @@ trait SourceText {
 impl<E: std::error::Error> SourceText for E {
     fn source_text(&self) -> String {
         let source = self.source();
-        source.map_or_else(String::new, |source| source.to_string())
+        source.map_or_else(String::new, ToString::to_string)
     }
 }
 
 #[test]
 fn options_that_cannot_be_followed_are_refused_by_name() {
-    let bad: [(&str, fn(&mut Options)); 9] = [
+    type Change = fn(&mut Options);
+    let bad: [(&str, Change); 9] = [
         ("batch", |o| o.batch = 0),
         ("steps", |o| o.steps = 0),
         ("rate", |o| o.rate = f64::NAN),

@@ -1,6 +1,8 @@
 //! Trainings of tiny models from beginning to end: what is learned, what is written, and
 //! what remains when something fails.
 
+#![allow(missing_docs, clippy::unwrap_used)]
+
 mod failures;
 mod inputs;
 mod learning;

@@ -170,9 +170,11 @@ pub(crate) fn checkpoints(events: &[Event]) -> Vec<u64> {
 }
 
 pub(crate) fn left_out(events: &[Event]) -> Vec<&BadLine> {
-    let line = |event| match event {
-        &Event::LeftOut(ref line) => Some(line),
-        _ => None,
-    };
-    events.iter().filter_map(line).collect()
+    let mut lines = Vec::new();
+    for event in events {
+        if let Event::LeftOut(line) = event {
+            lines.push(line);
+        }
+    }
+    lines
 }
