@@ -148,7 +148,7 @@ impl Place {
         write_corpus(&corpus, self.n, 0..self.n)?;
         let request = BuildRequest {
             dir: &self.index(),
-            inputs: &[corpus.clone()],
+            inputs: std::slice::from_ref(&corpus),
             reading: &ReadOptions::default(),
             config: &self.config()?,
             replace: true,

@@ -58,9 +58,10 @@ impl Problems {
     pub(crate) fn add(&mut self, problem: &Problem, show: &dyn Fn(&str)) {
         // An id may hold anything, and each record is one line.
         let line = visible(&problem.to_string()).replace('\n', "\\n");
-        let (counts, fate) = match problem.reason.keeps_record() {
-            true => (&mut self.kept, "kept in part"),
-            false => (&mut self.counts, "skipped"),
+        let (counts, fate) = if problem.reason.keeps_record() {
+            (&mut self.kept, "kept in part")
+        } else {
+            (&mut self.counts, "skipped")
         };
         let n = counts.entry(problem.reason.kind()).or_default();
         *n += 1;

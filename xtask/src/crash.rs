@@ -58,9 +58,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
             Trials::new(&program, &folder, config, arguments.seed).with_context(lost)?;
         let (mut killed, mut late) = (0, 0);
         while killed < kills {
-            match trials.kill_one().with_context(lost)? {
-                true => killed += 1,
-                false => late += 1,
+            if trials.kill_one().with_context(lost)? {
+                killed += 1
+            } else {
+                late += 1
             }
         }
         println!("{name}: {killed} kills, nothing lost; {late} came too late");

@@ -71,9 +71,10 @@ pub(crate) fn run(command: &Delete) -> Result<Outcome> {
             .map(String::as_str)
             .take(SHOWN)
             .collect();
-        let more = match report.unknown.len() > SHOWN {
-            true => ", ...",
-            false => "",
+        let more = if report.unknown.len() > SHOWN {
+            ", ..."
+        } else {
+            ""
         };
         note(&format!(
             "{} that no document has: {}{more}",

@@ -156,10 +156,10 @@ fn infer(
 /// The line of a configuration that gives a field its type.
 fn toml_line(name: &str, field_type: FieldType) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    match !name.is_empty() && name.chars().all(is_bare) {
-        true => format!("{name} = \"{field_type}\""),
-        // A string of JSON is one of TOML.
-        false => format!("{} = \"{field_type}\"", serde_json::json!(name)),
+    if !name.is_empty() && name.chars().all(is_bare) {
+        format!("{name} = \"{field_type}\"")
+    } else {
+        format!("{} = \"{field_type}\"", serde_json::json!(name))
     }
 }
 

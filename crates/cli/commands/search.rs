@@ -179,9 +179,10 @@ fn browse(command: &Search, options: &SearchOptions, global: &Global) -> Result<
     if let Some(said) = &response.note {
         note(said);
     }
-    Ok(match response.hits.is_empty() {
-        true => Outcome::NothingFound,
-        false => Outcome::Found,
+    Ok(if response.hits.is_empty() {
+        Outcome::NothingFound
+    } else {
+        Outcome::Found
     })
 }
 
@@ -216,9 +217,10 @@ fn refuse_unordered_run(command: &Search) -> Result<()> {
 
 /// A vector as it was typed, or from a file.
 fn vector(given: &str) -> Result<Vec<f32>> {
-    let text = match given.trim_start().starts_with('[') {
-        true => given.to_owned(),
-        false => read_text(Path::new(given), 16 << 20).context("could not read the vector")?,
+    let text = if given.trim_start().starts_with('[') {
+        given.to_owned()
+    } else {
+        read_text(Path::new(given), 16 << 20).context("could not read the vector")?
     };
     let value = serde_json::from_str(&text).context("the vector is not valid JSON")?;
     treffer_corpus::vector(&value).map_err(|reason| anyhow!("{reason}"))

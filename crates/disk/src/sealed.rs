@@ -146,7 +146,7 @@ fn verify_file(path: &Path, sum: &FileSum, report: &mut dyn FnMut(Problem)) {
         });
     }
     let mut blocks = sum.crc32s.iter().zip(0u64..);
-    let read = for_each_block(&file, &path, |block| {
+    let read = for_each_block(&file, path, |block| {
         let found = crc32fast::hash(block);
         if let Some((&expected, number)) = blocks.next()
             && found != expected

@@ -128,10 +128,8 @@ pub fn build(
             "an index that is replaced stays until the new one is complete, so documents cannot be committed before; leave out --commit-every or --replace".into(),
         ));
     }
-    let unfinished = match Manifest::read(request.dir) {
-        Ok(manifest) if manifest.unfinished && !request.replace => true,
-        _ => false,
-    };
+    let found = Manifest::read(request.dir);
+    let unfinished = found.is_ok_and(|manifest| manifest.unfinished) && !request.replace;
     let (workplace, old) = if unfinished {
         let (workplace, manifest) = Workplace::enter_index(request.dir)?;
         (workplace, Some(manifest))
@@ -271,12 +269,13 @@ pub fn survey(
     let mut ids = HashSet::new();
     let fields = &request.config.fields;
     let mut keep = |document: &Document, origin: Origin| {
-        Ok(match ids.insert(document.id.clone()) {
-            true => Kept {
+        Ok(if ids.insert(document.id.clone()) {
+            Kept {
                 problems: field_problems(check_fields(fields, document), &origin),
                 ..Kept::whole()
-            },
-            false => Kept::not(duplicate(document, origin)),
+            }
+        } else {
+            Kept::not(duplicate(document, origin))
         })
     };
     let Counts {

@@ -80,9 +80,10 @@ impl Blocks for Answer<'_> {
                 blocks.push(Block::Line(String::new()));
             }
             let documents = count(matched as u64, "document");
-            blocks.push(Block::Line(match self.is_filtered {
-                true => format!("the filter holds for {documents}"),
-                false => format!("of {documents}"),
+            blocks.push(Block::Line(if self.is_filtered {
+                format!("the filter holds for {documents}")
+            } else {
+                format!("of {documents}")
             }));
         }
         blocks.extend(facets.iter().map(facet));

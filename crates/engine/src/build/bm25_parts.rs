@@ -122,6 +122,9 @@ pub(super) enum Known {
     Rows(Vec<Option<Language>>),
 }
 
+/// Says what is known of the language of a document, whose rows are given.
+pub(super) type KnownOf<'a> = dyn FnMut(&Document, Range<u32>) -> Result<Known, Error> + 'a;
+
 impl RowsOf<'_> {
     /// Writes the inverted index. `known` is asked for the language of each document, with its
     /// rows.
@@ -129,7 +132,7 @@ impl RowsOf<'_> {
         &self,
         dir: &Path,
         words: Words,
-        known: &mut dyn FnMut(&Document, Range<u32>) -> Result<Known, Error>,
+        known: &mut KnownOf<'_>,
     ) -> Result<SealRecord, Error> {
         let unit = self.blueprint.bm25_unit();
         let mut writer = bm25_writer(dir, self.blueprint, words)?;

@@ -71,9 +71,10 @@ impl Reading<'_> {
                     if self.strict {
                         return Err(Error::Strict(problem));
                     }
-                    match problem.reason.keeps_record() {
-                        true => counts.fields_left_out += 1,
-                        false => counts.problems += 1,
+                    if problem.reason.keeps_record() {
+                        counts.fields_left_out += 1
+                    } else {
+                        counts.problems += 1
                     }
                     (self.on_problem)(&problem);
                 }

@@ -93,7 +93,7 @@ fn cut_power(change: Change, one_in: usize) -> Tried {
             }
             tried.trees += 1;
             tried.by_state[state] += 1;
-            if tried.trees % (2 * one_in) == 0 {
+            if tried.trees.is_multiple_of(2 * one_in) {
                 change.run_again(&after, &what(survivor));
             }
         }

@@ -56,7 +56,7 @@ fn vectors_of_records_need_no_model() {
     assert!(check(&place.dir()).unwrap().damage.is_empty());
     // The field is no metadata: the vector is kept once.
     let response = engine.search(&SearchRequest::text("one"));
-    let message = chain(&response.err().expect("a text is no vector"));
+    let message = chain(&response.expect_err("a text is no vector"));
     assert!(message.contains("a vector has to be given"), "{message}");
     compact(&place.dir(), &NoProgress).unwrap();
     assert_eq!(near(&place.open(), &[1.0, 0.5, 0.0]), ["x", "y"]);
@@ -106,13 +106,7 @@ fn a_vector_that_cannot_be_used_is_a_bad_record() {
     let mut request = SearchRequest::text("one");
     request.query.vector = Some(vec![1.0, 0.0]);
     request.options.stages = Some(vec![DENSE]);
-    let message = chain(
-        &place
-            .open()
-            .search(&request)
-            .err()
-            .expect("it is too short"),
-    );
+    let message = chain(&place.open().search(&request).expect_err("it is too short"));
     assert!(
         message.contains("has 2 values, those of the index have 3"),
         "{message}"
@@ -151,7 +145,7 @@ fn keys_that_contradict_each_other_are_refused() {
         let all: Vec<String> = all.iter().map(ToString::to_string).collect();
         let base = treffer_engine::config::Base::Preset("english");
         let refused = treffer_engine::config::Config::load(base, &all);
-        let error: Error = refused.err().expect("it is refused");
+        let error: Error = refused.expect_err("it is refused");
         let message = chain(&error);
         assert!(message.contains(why), "{message}");
     }

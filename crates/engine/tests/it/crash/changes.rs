@@ -162,9 +162,10 @@ impl Change {
     pub(crate) fn run_again(self, place: &Place, what: &str) {
         let is_done = matches!(self, Change::Index | Change::IndexByBatches)
             && Manifest::read(&place.dir()).is_ok_and(|manifest| !manifest.unfinished);
-        let done = match is_done {
-            true => compact(&place.dir(), &NoProgress).map(|report| report.warnings),
-            false => self.run(place),
+        let done = if is_done {
+            compact(&place.dir(), &NoProgress).map(|report| report.warnings)
+        } else {
+            self.run(place)
         };
         let warnings = done.unwrap_or_else(|error| panic!("{what}, again: {error}"));
         assert!(warnings.is_empty(), "{what}, again: {warnings:?}");
@@ -292,9 +293,10 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();
         let target = to.join(path.file_name().unwrap());
-        match path.is_dir() {
-            true => copy(&path, &target),
-            false => drop(fs::copy(&path, target).unwrap()),
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, target).unwrap();
         }
     }
 }
