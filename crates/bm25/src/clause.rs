@@ -198,18 +198,29 @@ impl<'a> ClauseCursor<'a> {
         rows.min().unwrap_or(tantivy::TERMINATED)
     }
 
+    /// Whether a term has so many postings that bounds of windows are worth looking at.
+    pub(crate) fn is_dense(&self) -> bool {
+        self.fields().any(FieldCursor::is_dense)
+    }
+
+    /// An upper bound of the score in any row; 0 only if none holds the clause.
+    pub(crate) fn most(&self) -> f64 {
+        let of_form = |form: &Vec<TermCursor<'_>>| form.iter().map(TermCursor::most).sum();
+        self.forms.iter().map(of_form).fold(0.0, f64::max)
+    }
+
     /// An upper bound of the score in rows from `start` to before `end`; 0 only if none of them
     /// holds the clause. `start` never falls.
-    pub(crate) fn bound(&mut self, start: u32, end: u32) -> Result<f64, Error> {
+    pub(crate) fn bound(&mut self, start: u32, end: u32) -> f64 {
         let mut most = 0.0;
         for form in &mut self.forms {
             let mut sum = 0.0;
             for term in form {
-                sum += term.bound(start, end)?;
+                sum += term.bound(start, end);
             }
             most = sum.max(most);
         }
-        Ok(most)
+        most
     }
 
     /// The only term in the only field that holds it, if the clause is no more than that.

@@ -9,6 +9,10 @@ use crate::bounds::{Block, Peak};
 use crate::error::Error;
 use crate::formula::{LengthNorm, Saturation, normalized_tf, saturated, saturation};
 
+/// Rows to each posting of a dense term, at most. A window of a search, 2048 rows, then holds a block
+/// or more on average. With fewer, bounds of windows cost more than the postings that they pass over.
+const DENSE: usize = 16;
+
 /// What scoring needs to know of one field, over all parts of an index.
 pub(crate) struct FieldScoring {
     pub(crate) name: &'static str,
@@ -35,6 +39,8 @@ pub(crate) struct FieldCursor<'a> {
     at: usize,
     /// The bounds of all blocks; none if there is only one block, which is loaded.
     blocks: &'a [Block],
+    /// Whether [`most_tf`](Self::most_tf) looks at bounds.
+    is_dense: bool,
     /// The first block that does not end before the row that was last asked about.
     block: usize,
     /// The last block whose greatest normalized frequency was asked for, and what it is.
@@ -51,10 +57,12 @@ impl<'a> FieldCursor<'a> {
         lengths: &'a Numbers<u32>,
         scoring: &'a FieldScoring,
     ) -> Self {
+        let is_dense = postings.doc_freq() as usize * DENSE >= lengths.len();
         FieldCursor {
             postings,
             at: 0,
             blocks,
+            is_dense: is_dense && !blocks.is_empty(),
             block: 0,
             known: None,
             lengths,
@@ -70,6 +78,11 @@ impl<'a> FieldCursor<'a> {
     /// Number of documents in which the term occurs.
     pub(crate) fn n_postings(&self) -> u32 {
         self.postings.doc_freq()
+    }
+
+    /// Whether a window holds so many postings that its bounds are worth looking at.
+    pub(crate) fn is_dense(&self) -> bool {
+        self.is_dense
     }
 
     /// The current document, [`TERMINATED`] after the last.
@@ -112,12 +125,12 @@ impl<'a> FieldCursor<'a> {
     }
 
     /// The first row from `start` on that may hold the term, [`TERMINATED`] if there is none.
-    /// Loads no block; `start` never falls.
+    /// Loads no block of a dense term; `start` never falls.
     fn next_row(&mut self, start: u32) -> u32 {
         if self.doc() >= start {
             return self.doc();
         }
-        if self.blocks.is_empty() {
+        if !self.is_dense {
             self.seek(start);
             return self.doc();
         }
@@ -147,25 +160,18 @@ impl<'a> FieldCursor<'a> {
         }
     }
 
-    /// An upper bound of the normalized frequency in rows from `start` to before `end`; 0 only if
-    /// none of them holds the term. Loads no block; `start` never falls.
-    fn most_tf(&mut self, start: u32, end: u32) -> Result<f64, Error> {
+    /// An upper bound of the normalized frequency in rows from `start` to before `end`: 0 only if
+    /// none of them holds the term, and infinite if one does and the term is not dense. Loads no
+    /// block of a dense term; `start` never falls.
+    fn most_tf(&mut self, start: u32, end: u32) -> f64 {
         if self.doc() >= end {
-            return Ok(0.0);
+            return 0.0;
+        }
+        if !self.is_dense {
+            self.seek(start);
+            return if self.doc() < end { f64::INFINITY } else { 0.0 };
         }
         let mut most = 0.0;
-        if self.blocks.is_empty() {
-            self.seek(start);
-            let held = self.postings.docs().iter().zip(self.postings.freqs());
-            for (&row, &tf) in held.skip(self.at) {
-                if row >= end {
-                    break;
-                }
-                let length = self.lengths.get(row as usize)?;
-                most = self.scoring.normalized_tf(tf, length).max(most);
-            }
-            return Ok(most);
-        }
         self.pass_blocks(start);
         for block in self.block..self.blocks.len() {
             if self.first_row(block) >= end {
@@ -173,7 +179,7 @@ impl<'a> FieldCursor<'a> {
             }
             most = self.most_tf_of(block).max(most);
         }
-        Ok(most)
+        most
     }
 
     fn most_tf_of(&mut self, block: usize) -> f64 {
@@ -190,9 +196,10 @@ impl<'a> FieldCursor<'a> {
     }
 
     /// Visits the rows from `start` to before `end` that hold the term, with its frequency and the
-    /// field's length, but for blocks whose greatest normalized frequency is not `worth_it`.
+    /// field's length; if it is to `PASS_OVER`, but for blocks whose greatest normalized frequency is
+    /// not `worth_it`.
     #[inline]
-    fn for_each_in<S>(
+    fn for_each_in<S, const PASS_OVER: bool>(
         &mut self,
         start: u32,
         end: u32,
@@ -205,16 +212,18 @@ impl<'a> FieldCursor<'a> {
             if self.doc() >= end {
                 return Ok(());
             }
-            self.pass_blocks(from);
-            while self.block < self.blocks.len() {
-                if worth_it(state, self.most_tf_of(self.block)) {
-                    break;
+            if PASS_OVER {
+                self.pass_blocks(from);
+                while self.block < self.blocks.len() {
+                    if worth_it(state, self.most_tf_of(self.block)) {
+                        break;
+                    }
+                    from = self.blocks[self.block][0].saturating_add(1);
+                    self.block += 1;
                 }
-                from = self.blocks[self.block][0].saturating_add(1);
-                self.block += 1;
-            }
-            if from >= end || (self.block > 0 && self.block == self.blocks.len()) {
-                return Ok(());
+                if from >= end || (self.block > 0 && self.block == self.blocks.len()) {
+                    return Ok(());
+                }
             }
             self.seek(from);
             if self.doc() >= end {
@@ -278,18 +287,29 @@ impl<'a> TermCursor<'a> {
         rows.min().unwrap_or(TERMINATED)
     }
 
+    /// An upper bound of the score in any row; 0 only if none holds the term.
+    pub(crate) fn most(&self) -> f64 {
+        if self.fields.is_empty() {
+            0.0
+        } else {
+            self.weighted_idf
+        }
+    }
+
     /// An upper bound of the score in rows from `start` to before `end`; 0 only if none of them
     /// holds the term. `start` never falls.
-    pub(crate) fn bound(&mut self, start: u32, end: u32) -> Result<f64, Error> {
+    pub(crate) fn bound(&mut self, start: u32, end: u32) -> f64 {
         let mut tf = 0.0;
         for field in &mut self.fields {
-            tf += field.most_tf(start, end)?;
+            tf += field.most_tf(start, end);
         }
-        Ok(if tf > 0.0 {
+        if tf == f64::INFINITY {
+            self.weighted_idf
+        } else if tf > 0.0 {
             saturated(self.weighted_idf, self.k1, tf)
         } else {
             0.0
-        })
+        }
     }
 
     /// The only field that holds the term, if it is only one.
@@ -313,7 +333,7 @@ impl<'a> TermCursor<'a> {
         mut visit: impl FnMut(u32, f64),
     ) -> Result<(), Error> {
         if let Some(mut only) = self.only_field() {
-            return only.for_each_in(
+            return only.for_each_in::<_, false>(
                 start,
                 end,
                 &mut (),
@@ -351,10 +371,10 @@ pub(crate) struct OnlyField<'c, 'a> {
 }
 
 impl OnlyField<'_, '_> {
-    /// Visits the rows from `start` to before `end` that hold the term, with its score, but for
-    /// blocks whose upper bound is not `worth_it`.
+    /// Visits the rows from `start` to before `end` that hold the term, with its score; if it is to
+    /// `PASS_OVER`, but for blocks whose upper bound is not `worth_it`.
     #[inline]
-    pub(crate) fn for_each_in<S>(
+    pub(crate) fn for_each_in<S, const PASS_OVER: bool>(
         &mut self,
         start: u32,
         end: u32,
@@ -364,7 +384,7 @@ impl OnlyField<'_, '_> {
     ) -> Result<(), Error> {
         let (idf, k1) = (self.weighted_idf, self.k1);
         let scoring = self.field.scoring;
-        self.field.for_each_in(
+        self.field.for_each_in::<S, PASS_OVER>(
             start,
             end,
             state,

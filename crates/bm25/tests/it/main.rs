@@ -4,6 +4,7 @@
 
 mod damage;
 mod oracle;
+mod part_words;
 mod parts;
 mod pruning;
 mod queries;

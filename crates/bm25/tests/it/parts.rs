@@ -11,33 +11,31 @@ use treffer_bm25::{Analyzer, Bm25Config, Bm25Index, Bm25Part, Bm25Writer, Error,
 use treffer_types::{DocId, Language, Score};
 
 use crate::oracle::{german_words, settings, words};
-use crate::support::{
-    Sequence, build, config, doc_ids, index, large_corpus, plain, texts, weighted,
-};
+use crate::support::{Sequence, build, config, index, large_corpus, plain, texts, weighted};
 
 /// A document of one of several parts.
 #[derive(Clone, Debug)]
-struct Spread {
-    language: Option<Language>,
-    title: String,
-    text: String,
-    is_deleted: bool,
+pub(crate) struct Spread {
+    pub(crate) language: Option<Language>,
+    pub(crate) title: String,
+    pub(crate) text: String,
+    pub(crate) is_deleted: bool,
     /// Begins another part; an empty one stands before it if this is 2.
-    parts_before: u8,
+    pub(crate) parts_before: u8,
 }
 
 /// The folders of an index.
-struct Parts {
+pub(crate) struct Parts {
     dir: TempDir,
     /// The documents of each.
-    docs: Vec<Vec<Spread>>,
-    paths: Vec<PathBuf>,
+    pub(crate) docs: Vec<Vec<Spread>>,
+    pub(crate) paths: Vec<PathBuf>,
     config: Bm25Config,
     n_built: usize,
 }
 
 impl Parts {
-    fn new(docs: &[Spread], config: &Bm25Config) -> Self {
+    pub(crate) fn new(docs: &[Spread], config: &Bm25Config) -> Self {
         let mut parts: Vec<Vec<Spread>> = vec![Vec::new()];
         for doc in docs {
             parts.extend((0..doc.parts_before).map(|_| Vec::new()));
@@ -52,7 +50,7 @@ impl Parts {
         }
     }
 
-    fn folder(&mut self, docs: &[Spread], known: Vec<String>) -> PathBuf {
+    pub(crate) fn folder(&mut self, docs: &[Spread], known: Vec<String>) -> PathBuf {
         self.n_built += 1;
         let path = self.dir.path().join(self.n_built.to_string());
         build_spread(&path, &self.config, docs, known);
@@ -78,7 +76,7 @@ impl Parts {
         }
     }
 
-    fn open(&self) -> Bm25Index {
+    pub(crate) fn open(&self) -> Bm25Index {
         let mut first = 0;
         let mut parts = Vec::new();
         for (dir, docs) in self.paths.iter().zip(&self.docs) {
@@ -351,121 +349,6 @@ fn a_large_index_of_parts_is_as_one_at_any_depth_and_for_any_filter() {
             );
         }
     }
-}
-
-#[test]
-fn words_of_a_later_part_cut_the_compounds_of_earlier_ones() {
-    for analyzer in [Analyzer::German, Analyzer::Mixed] {
-        let config = config(analyzer, Fields::Concatenated);
-        let doc = |text: &str, parts_before| Spread {
-            language: Some(Language::German),
-            title: String::new(),
-            text: text.to_owned(),
-            is_deleted: false,
-            parts_before,
-        };
-        let docs = [
-            doc("Laborkühlschrank", 0),
-            doc("Sporthalle", 1),
-            doc("Labor Kühlschrank", 1),
-        ];
-        let mut parts = Parts::new(&docs, &config);
-        let folder = |parts: &mut Parts, nth: usize, known| {
-            let docs = parts.docs[nth].clone();
-            parts.folder(&docs, known)
-        };
-        for nth in 0..3 {
-            let path = folder(&mut parts, nth, Vec::new());
-            parts.paths.push(path);
-        }
-        let index = parts.open();
-        assert_eq!(doc_ids(&index.search("Labor", 9, None).unwrap()), [2]);
-        assert_eq!(index.parts_affected_by(&[]).unwrap(), [0]);
-        let hall = ["sport".to_owned(), "hall".to_owned()];
-        let both = index.parts_affected_by(&[hall[0].clone(), "halle".to_owned()]);
-        assert_eq!(both.unwrap(), [0]);
-        let known = index.pieces().unwrap();
-        parts.paths[0] = folder(&mut parts, 0, known);
-        let index = parts.open();
-        assert_eq!(index.parts_affected_by(&[]).unwrap(), [0; 0]);
-        assert_eq!(
-            index.parts_affected_by(&["halle".to_owned()]).unwrap(),
-            [0; 0]
-        );
-        // As terms, so without the ending.
-        assert_eq!(index.parts_affected_by(&hall).unwrap(), [1]);
-        assert_eq!(doc_ids(&index.search("Labor", 9, None).unwrap()), [0, 2]);
-
-        // Without the part that knows the words, they are cut no more.
-        let alone = Bm25Index::open_folder(&parts.paths[0], &config).unwrap();
-        assert_eq!(alone.parts_affected_by(&[]).unwrap(), [0]);
-    }
-}
-
-#[test]
-fn listed_words_stay_when_parts_are_built_into_one() {
-    let list = |words: &[&str]| {
-        words
-            .iter()
-            .map(|word| (*word).to_owned())
-            .collect::<Vec<_>>()
-    };
-    for analyzer in [Analyzer::German, Analyzer::Mixed] {
-        let config = config(analyzer, Fields::Concatenated);
-        let dir = tempfile::tempdir().unwrap();
-        let folder = |name: &str, texts: &[&str], known: Vec<String>, listed: Vec<String>| {
-            let path = dir.path().join(name);
-            let mut writer = Bm25Writer::create(&path, &config).unwrap();
-            writer.know_pieces(known).unwrap();
-            writer.add_pieces(listed).unwrap();
-            for (doc, text) in (0..).zip(texts) {
-                let german = Some(Language::German);
-                writer.add_in(german, DocId(doc), "", text).unwrap();
-            }
-            writer.finish().unwrap();
-            path
-        };
-        let open = |paths: &[&PathBuf]| {
-            let parts: Vec<Bm25Part<'_>> = (0..)
-                .zip(paths)
-                .map(|(first, dir)| Bm25Part {
-                    dir,
-                    first,
-                    deleted: None,
-                })
-                .collect();
-            Bm25Index::open(&parts, &config).unwrap()
-        };
-        let one = folder("1", &["Sporthalle"], Vec::new(), list(&["sport", "hall"]));
-        let known = open(&[&one]).pieces().unwrap();
-        let listed = list(&["sport", "labor"]);
-        let two = folder("2", &["Sportlabor Tennis"], known, listed);
-        let index = open(&[&one, &two]);
-        let all = list(&["hall", "labor", "sport"]);
-        assert_eq!(index.listed_pieces().unwrap(), all);
-        let pieces = index.pieces().unwrap();
-        assert!(pieces.contains(&"hall".to_owned()) && pieces.contains(&"tennis".to_owned()));
-
-        let texts = ["Sporthalle", "Sportlabor Tennis"];
-        let merged = folder("3", &texts, Vec::new(), index.listed_pieces().unwrap());
-        let merged = Bm25Index::open_folder(&merged, &config).unwrap();
-        assert_eq!(merged.listed_pieces().unwrap(), all);
-        assert_eq!(merged.pieces().unwrap(), pieces);
-        for query in ["Halle", "Labor", "Sport", "Sporthalle"] {
-            let hits = index.search(query, 9, None).unwrap();
-            assert!(!hits.is_empty(), "{query}");
-            assert_eq!(merged.search(query, 9, None).unwrap(), hits, "{query}");
-        }
-        let mut problems = Vec::new();
-        merged.verify(&mut |path, reason| problems.push((path.to_owned(), reason)));
-        assert_eq!(problems, []);
-        // Words that are only known are not listed.
-        let known = folder("4", &["x"], all, Vec::new());
-        let known = Bm25Index::open_folder(&known, &config).unwrap();
-        assert_eq!(known.listed_pieces().unwrap(), [""; 0]);
-    }
-    let (_dir, plain) = texts(&plain(), &["x"]);
-    assert_eq!(plain.listed_pieces().unwrap(), [""; 0]);
 }
 
 #[test]
