@@ -116,7 +116,7 @@ proptest! {
         build(dir.path(), &built, &docs);
         let deleted = rows(N as usize, one_in, seed ^ 1);
         let sets = [1, 7, 80, 2000].map(|one_in| rows(N as usize, one_in, seed ^ 2));
-        // Neighbours.
+        // Neighbors.
         let mut few = FixedBitSet::with_capacity(N as usize);
         few.insert_range(3000..3300);
         let allowed: Vec<Option<&FixedBitSet>> =

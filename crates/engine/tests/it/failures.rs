@@ -26,8 +26,12 @@ struct Tried {
     committed: usize,
 }
 
-/// Lets every operation of a command that changes something fail in turn.
-fn fail_each(change: Change) -> Tried {
+/// Of the many operations that write the files of parts, one in so many fails;
+/// [`whatever_fails_at_all_an_index_holds_what_was_committed`] lets each fail.
+const ONE_IN: usize = 5;
+
+/// Lets the operations of a command that change something fail in turn.
+fn fail_each(change: Change, one_in: usize) -> Tried {
     let base = base();
     let whole = change.prepare(&base);
     let scope = Scope::observe();
@@ -41,6 +45,13 @@ fn fail_each(change: Change) -> Tried {
     let mut tried = Tried::default();
     for (i, &operation) in performed.iter().enumerate() {
         if matches!(operation, Operation::Read | Operation::Map) {
+            continue;
+        }
+        let is_of_parts = matches!(
+            operation,
+            Operation::Create | Operation::Write | Operation::Sync
+        );
+        if is_of_parts && !i.is_multiple_of(one_in) {
             continue;
         }
         let nth = performed[..i].iter().filter(|&&o| o == operation).count();
@@ -74,6 +85,12 @@ fn assert_state(
 ) {
     let states = change.states();
     let (last, before) = states.split_last().unwrap();
+    // Where it leaves the documents as they are, that is what was before.
+    let before = if before.is_empty() {
+        &states[..]
+    } else {
+        before
+    };
     let found = contents(&place.dir());
     match done {
         Ok(warnings) => {
@@ -84,7 +101,9 @@ fn assert_state(
         Err(error) => {
             assert!(before.contains(&found), "{what}: {error}; found {found:?}");
             let left = left_over(&place.dir());
-            let is_clean = left.is_empty() || operation == Operation::Remove;
+            // What a power cut may bring back stays until the next command.
+            let stays = matches!(operation, Operation::Remove | Operation::SyncDir);
+            let is_clean = left.is_empty() || stays;
             assert!(is_clean, "{what}: {error}; left {left:?}");
         }
     }
@@ -99,7 +118,12 @@ fn assert_state(
 
 #[track_caller]
 fn assert_safe(change: Change, at_least: usize) {
-    let tried = fail_each(change);
+    assert_safe_where(change, at_least, ONE_IN);
+}
+
+#[track_caller]
+fn assert_safe_where(change: Change, at_least: usize, one_in: usize) {
+    let tried = fail_each(change, one_in);
     println!("{change:?}: {tried:?}");
     assert!(tried.tried >= at_least, "{tried:?}");
     assert!((2..tried.tried).contains(&tried.committed), "{tried:?}");
@@ -107,27 +131,27 @@ fn assert_safe(change: Change, at_least: usize) {
 
 #[test]
 fn whatever_fails_a_new_index_is_whole_or_absent() {
-    assert_safe(Change::Index, 60);
+    assert_safe(Change::Index, 30);
 }
 
 #[test]
 fn whatever_fails_a_new_index_holds_the_batches_that_were_committed() {
-    assert_safe(Change::IndexByBatches, 60);
+    assert_safe(Change::IndexByBatches, 30);
 }
 
 #[test]
 fn whatever_fails_a_replaced_index_is_the_old_one_or_the_new_one() {
-    assert_safe(Change::Replace, 60);
+    assert_safe(Change::Replace, 30);
 }
 
 #[test]
 fn whatever_fails_documents_are_added_or_not() {
-    assert_safe(Change::Add, 60);
+    assert_safe(Change::Add, 30);
 }
 
 #[test]
 fn whatever_fails_documents_of_a_batch_are_added_or_not() {
-    assert_safe(Change::AddByBatches, 60);
+    assert_safe(Change::AddByBatches, 30);
 }
 
 #[test]
@@ -137,7 +161,23 @@ fn whatever_fails_documents_are_deleted_or_not() {
 
 #[test]
 fn whatever_fails_a_compacted_index_holds_the_same() {
-    assert_safe(Change::Compact, 60);
+    assert_safe(Change::Compact, 30);
+}
+
+#[test]
+#[ignore = "takes minutes; run it after changes to how an index is written"]
+fn whatever_fails_at_all_an_index_holds_what_was_committed() {
+    for change in [
+        Change::Index,
+        Change::IndexByBatches,
+        Change::Replace,
+        Change::Add,
+        Change::AddByBatches,
+        Change::Delete,
+        Change::Compact,
+    ] {
+        assert_safe_where(change, 60, 1);
+    }
 }
 
 #[test]

@@ -130,8 +130,11 @@ impl State {
                 names.insert(name, self.read_folder(&path, tree));
                 continue;
             }
-            let inode = self.hold(&path);
-            let content = Rc::new(fs::read(&path).unwrap());
+            // tantivy's threads remove files of their own meanwhile.
+            let (Ok(content), Some(inode)) = (fs::read(&path), self.hold_if_there(&path)) else {
+                continue;
+            };
+            let content = Rc::new(content);
             let content = match self.contents.get(&content) {
                 Some(known) => Rc::clone(known),
                 None => {
@@ -147,10 +150,15 @@ impl State {
     }
 
     fn hold(&mut self, path: &Path) -> Inode {
-        let inode = fs::metadata(path).unwrap().ino();
-        let open = self.open.entry(inode);
-        open.or_insert_with(|| File::open(path).unwrap());
-        inode
+        self.hold_if_there(path).unwrap()
+    }
+
+    /// Holds a file open, so that its number is not used again.
+    fn hold_if_there(&mut self, path: &Path) -> Option<Inode> {
+        let file = File::open(path).ok()?;
+        let inode = file.metadata().ok()?.ino();
+        self.open.entry(inode).or_insert(file);
+        Some(inode)
     }
 }
 
