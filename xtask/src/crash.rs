@@ -59,9 +59,9 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         let (mut killed, mut late) = (0, 0);
         while killed < kills {
             if trials.kill_one().with_context(lost)? {
-                killed += 1
+                killed += 1;
             } else {
-                late += 1
+                late += 1;
             }
         }
         println!("{name}: {killed} kills, nothing lost; {late} came too late");

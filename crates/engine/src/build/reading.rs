@@ -72,9 +72,9 @@ impl Reading<'_> {
                         return Err(Error::Strict(problem));
                     }
                     if problem.reason.keeps_record() {
-                        counts.fields_left_out += 1
+                        counts.fields_left_out += 1;
                     } else {
-                        counts.problems += 1
+                        counts.problems += 1;
                     }
                     (self.on_problem)(&problem);
                 }
