@@ -34,5 +34,8 @@ fn a_killed_command_loses_nothing_that_was_committed() {
 #[test]
 fn a_killed_command_loses_no_vectors() {
     let model = tiny_model("tiny-bert-bi");
-    kill(&format!("{BM25}\n[dense]\nmodel = {model:?}\n"), 4);
+    kill(
+        &format!("{BM25}\n[dense]\nmodel = {model:?}\nm = 8\nef_construction = 40\n"),
+        4,
+    );
 }
