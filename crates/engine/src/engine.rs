@@ -15,7 +15,7 @@ use crate::config::Settings;
 use crate::data::IndexData;
 use crate::error::{Error, part};
 use crate::manifest::Manifest;
-use crate::models::{LoadedModels, LoadingModels, ModelSource};
+use crate::models::{LoadedModels, ModelSource, SharedModels};
 use crate::passages::Unit;
 use crate::pipeline::Available;
 use crate::profile::Profile;
@@ -78,7 +78,7 @@ impl Engine {
         models: &dyn ModelSource,
     ) -> Result<Self, Error> {
         let manifest = Manifest::read(dir)?;
-        open_newest(dir, manifest, options, models)
+        open_newest(dir, manifest, options, models, &LoadedModels::default())
     }
 
     /// The newest generation of the index, if another process committed one since this was
@@ -92,8 +92,8 @@ impl Engine {
         if manifest.generation == self.manifest().generation {
             return Ok(None);
         }
-        let models = self.0.models.or(models);
-        open_newest(self.dir(), manifest, &self.0.options, &models).map(Some)
+        let (options, loaded) = (&self.0.options, &self.0.models);
+        open_newest(self.dir(), manifest, options, models, loaded).map(Some)
     }
 
     /// Its folder.
@@ -290,6 +290,7 @@ impl Snapshot {
         manifest: &Manifest,
         options: &OpenOptions,
         models: &dyn ModelSource,
+        loaded: &LoadedModels,
     ) -> Result<Self, Error> {
         let current = read_settings(dir, manifest)?;
         let settings = &current.settings;
@@ -298,7 +299,7 @@ impl Snapshot {
         (bm25_config.k1, bm25_config.b) = (settings.bm25.k1, settings.bm25.b);
         let data = IndexData::open(dir, manifest, &bm25_config)?;
         let device = options.device.unwrap_or(settings.device);
-        let models = LoadingModels::new(models);
+        let models = SharedModels::new(models, loaded);
         let context = OpenContext {
             data: &data,
             models: &models,
@@ -318,21 +319,23 @@ impl Snapshot {
             options: options.clone(),
             device,
             stages,
-            models: models.loaded(),
+            models: models.into_given(),
             data,
         })
     }
 }
 
 /// Opens the generation of `manifest`, or a newer one if another process commits one meanwhile.
+/// Of `loaded`, no model is loaded again.
 fn open_newest(
     dir: &Path,
     mut manifest: Manifest,
     options: &OpenOptions,
     models: &dyn ModelSource,
+    loaded: &LoadedModels,
 ) -> Result<Engine, Error> {
     loop {
-        match Snapshot::open(dir, &manifest, options, models) {
+        match Snapshot::open(dir, &manifest, options, models, loaded) {
             // Replaced while being opened: the files of the old generation are gone.
             Err(error) => match Manifest::read(dir) {
                 Ok(newer) if newer.generation > manifest.generation => manifest = newer,

@@ -80,100 +80,67 @@ impl ModelSource for NoModels {
     }
 }
 
-/// Passes requests on, and keeps what was loaded.
-pub(crate) struct LoadingModels<'a> {
-    source: &'a dyn ModelSource,
-    loaded: Mutex<LoadedModels>,
-}
+/// A model that was loaded, and what was asked for: name, settings and place.
+type Loaded<S, M> = (String, S, Device, Arc<M>);
 
-/// Models that were loaded, by what was asked for.
+/// Models that were loaded.
 #[derive(Clone, Default)]
 pub(crate) struct LoadedModels {
-    embedders: Vec<(String, EmbedderSettings, Device, Arc<dyn Embedder>)>,
-    scorers: Vec<(String, ScorerSettings, Device, Arc<dyn PairScorer>)>,
+    embedders: Vec<Loaded<EmbedderSettings, dyn Embedder>>,
+    scorers: Vec<Loaded<ScorerSettings, dyn PairScorer>>,
 }
 
-impl<'a> LoadingModels<'a> {
-    pub(crate) fn new(source: &'a dyn ModelSource) -> Self {
-        LoadingModels {
-            source,
-            loaded: Mutex::default(),
-        }
-    }
-
-    /// What was loaded so far.
-    pub(crate) fn loaded(self) -> LoadedModels {
-        self.loaded
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn keep(&self, keep: impl FnOnce(&mut LoadedModels)) {
-        keep(&mut self.loaded.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-impl ModelSource for LoadingModels<'_> {
-    fn embedder(&self, name: &str, device: Device) -> Result<Arc<dyn Embedder>, BoxError> {
-        self.embedder_with(name, &EmbedderSettings::default(), device)
-    }
-
-    fn pair_scorer(&self, name: &str, device: Device) -> Result<Arc<dyn PairScorer>, BoxError> {
-        self.pair_scorer_with(name, &ScorerSettings::default(), device)
-    }
-
-    fn embedder_with(
-        &self,
-        name: &str,
-        settings: &EmbedderSettings,
-        device: Device,
-    ) -> Result<Arc<dyn Embedder>, BoxError> {
-        let model = self.source.embedder_with(name, settings, device)?;
-        let entry = (
-            name.to_owned(),
-            settings.clone(),
-            device,
-            Arc::clone(&model),
-        );
-        self.keep(|loaded| loaded.embedders.push(entry));
-        Ok(model)
-    }
-
-    fn pair_scorer_with(
-        &self,
-        name: &str,
-        settings: &ScorerSettings,
-        device: Device,
-    ) -> Result<Arc<dyn PairScorer>, BoxError> {
-        let model = self.source.pair_scorer_with(name, settings, device)?;
-        let entry = (
-            name.to_owned(),
-            settings.clone(),
-            device,
-            Arc::clone(&model),
-        );
-        self.keep(|loaded| loaded.scorers.push(entry));
-        Ok(model)
-    }
-}
-
-impl LoadedModels {
-    /// A source of these, and for what is not among them of `source`.
-    pub(crate) fn or<'a>(&'a self, source: &'a dyn ModelSource) -> LoadedOr<'a> {
-        LoadedOr {
-            loaded: self,
-            source,
-        }
-    }
-}
-
-/// See [`LoadedModels::or`].
-pub(crate) struct LoadedOr<'a> {
-    loaded: &'a LoadedModels,
+/// Gives the models of a source, those among them that are loaded already without asking it, and
+/// keeps account of what it gave.
+pub(crate) struct SharedModels<'a> {
     source: &'a dyn ModelSource,
+    loaded: &'a LoadedModels,
+    given: Mutex<LoadedModels>,
 }
 
-impl ModelSource for LoadedOr<'_> {
+impl<'a> SharedModels<'a> {
+    pub(crate) fn new(source: &'a dyn ModelSource, loaded: &'a LoadedModels) -> Self {
+        SharedModels {
+            source,
+            loaded,
+            given: Mutex::default(),
+        }
+    }
+
+    /// What it gave.
+    pub(crate) fn into_given(self) -> LoadedModels {
+        let given = self.given.into_inner();
+        given.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A model, and its entry in the account; `loaded` and `entries` are those of its kind.
+    fn give<S: Clone + PartialEq, M: ?Sized>(
+        &self,
+        (name, settings, device): (&str, &S, Device),
+        loaded: &[Loaded<S, M>],
+        entries: impl FnOnce(&mut LoadedModels) -> &mut Vec<Loaded<S, M>>,
+        load: impl FnOnce() -> Result<Arc<M>, BoxError>,
+    ) -> Result<Arc<M>, BoxError> {
+        let is_it = |(known, with, on, _): &&Loaded<S, M>| {
+            known == name && with == settings && *on == device
+        };
+        let model = match loaded.iter().find(is_it) {
+            Some((.., model)) => Arc::clone(model),
+            None => load()?,
+        };
+        let entry = (
+            name.to_owned(),
+            settings.clone(),
+            device,
+            Arc::clone(&model),
+        );
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        entries(&mut given).push(entry);
+        Ok(model)
+    }
+}
+
+impl ModelSource for SharedModels<'_> {
     fn embedder(&self, name: &str, device: Device) -> Result<Arc<dyn Embedder>, BoxError> {
         self.embedder_with(name, &EmbedderSettings::default(), device)
     }
@@ -188,13 +155,12 @@ impl ModelSource for LoadedOr<'_> {
         settings: &EmbedderSettings,
         device: Device,
     ) -> Result<Arc<dyn Embedder>, BoxError> {
-        let asked = (name, settings, device);
-        let mut loaded = self.loaded.embedders.iter();
-        match loaded.find(|(name, settings, device, _)| (name.as_str(), settings, *device) == asked)
-        {
-            Some((.., model)) => Ok(Arc::clone(model)),
-            None => self.source.embedder_with(name, settings, device),
-        }
+        self.give(
+            (name, settings, device),
+            &self.loaded.embedders,
+            |given| &mut given.embedders,
+            || self.source.embedder_with(name, settings, device),
+        )
     }
 
     fn pair_scorer_with(
@@ -203,13 +169,12 @@ impl ModelSource for LoadedOr<'_> {
         settings: &ScorerSettings,
         device: Device,
     ) -> Result<Arc<dyn PairScorer>, BoxError> {
-        let asked = (name, settings, device);
-        let mut loaded = self.loaded.scorers.iter();
-        match loaded.find(|(name, settings, device, _)| (name.as_str(), settings, *device) == asked)
-        {
-            Some((.., model)) => Ok(Arc::clone(model)),
-            None => self.source.pair_scorer_with(name, settings, device),
-        }
+        self.give(
+            (name, settings, device),
+            &self.loaded.scorers,
+            |given| &mut given.scorers,
+            || self.source.pair_scorer_with(name, settings, device),
+        )
     }
 }
 
