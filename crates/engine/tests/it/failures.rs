@@ -167,15 +167,7 @@ fn whatever_fails_a_compacted_index_holds_the_same() {
 #[test]
 #[ignore = "takes minutes; run it after changes to how an index is written"]
 fn whatever_fails_at_all_an_index_holds_what_was_committed() {
-    for change in [
-        Change::Index,
-        Change::IndexByBatches,
-        Change::Replace,
-        Change::Add,
-        Change::AddByBatches,
-        Change::Delete,
-        Change::Compact,
-    ] {
+    for change in Change::ALL {
         assert_safe_where(change, 60, 1);
     }
 }

@@ -82,6 +82,16 @@ pub(crate) fn base() -> Place {
 }
 
 impl Change {
+    pub(crate) const ALL: [Change; 7] = [
+        Change::Index,
+        Change::IndexByBatches,
+        Change::Replace,
+        Change::Add,
+        Change::AddByBatches,
+        Change::Delete,
+        Change::Compact,
+    ];
+
     fn needs_index(self) -> bool {
         !matches!(self, Change::Index | Change::IndexByBatches)
     }
