@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser, TypedValueParser};
 use treffer_corpus::{Columns, Delimiter, Format, PassedOver, ReadOptions};
-use treffer_engine::build::{PassageCounts, UnreadLanguages};
+use treffer_engine::build::{PassageCounts, UnreadLanguages, WriteReport};
 use treffer_report::text::count;
 
 use crate::options::ReadArgs;
 use crate::progress::Bars;
-use crate::terminal::note;
+use crate::terminal::{note, warn};
 
 /// The documents that a command reads.
 #[derive(Clone, Debug, clap::Args)]
@@ -86,6 +86,17 @@ pub(crate) fn times(steps: &[(&'static str, Duration)]) -> String {
     format!("{:.1} s ({})", total.as_secs_f64(), steps.join(", "))
 }
 
+/// What else is to be said of documents that were written: what failed, and what was not read.
+pub(crate) fn note_written(report: &WriteReport) {
+    for warning in &report.warnings {
+        warn(warning);
+    }
+    note_passed_over(&report.passed_over);
+    note_unread_languages(&report.unread_languages);
+    note_passages(&report.passages);
+    note_cut(&report.passages, report.passages_cut, report.tokens_cut);
+}
+
 /// A folder may hold much that is no text, and little that is.
 pub(crate) fn note_passed_over(passed_over: &PassedOver) {
     if !passed_over.is_empty() {
@@ -96,7 +107,7 @@ pub(crate) fn note_passed_over(passed_over: &PassedOver) {
 }
 
 /// Records whose language could not be read.
-pub(crate) fn note_unread_languages(unread: &UnreadLanguages) {
+fn note_unread_languages(unread: &UnreadLanguages) {
     if let Some((id, value)) = &unread.first {
         note(&format!(
             "`{}` is no language tag in {}, as in {id}: {value}; their language was detected",
@@ -107,7 +118,7 @@ pub(crate) fn note_unread_languages(unread: &UnreadLanguages) {
 }
 
 /// How documents were split.
-pub(crate) fn note_passages(passages: &PassageCounts) {
+fn note_passages(passages: &PassageCounts) {
     let PassageCounts {
         passages,
         documents_split,
@@ -132,7 +143,7 @@ pub(crate) fn note_passages(passages: &PassageCounts) {
 }
 
 /// What the bi-encoder did not read.
-pub(crate) fn note_cut(passages: &PassageCounts, passages_cut: u32, tokens_cut: u64) {
+fn note_cut(passages: &PassageCounts, passages_cut: u32, tokens_cut: u64) {
     if passages_cut == 0 {
         return;
     }

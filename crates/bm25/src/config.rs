@@ -131,7 +131,7 @@ pub enum Analyzer {
 
 impl Analyzer {
     /// Whether compounds are cut into words of the index.
-    pub(crate) fn has_compounds(self) -> bool {
+    pub fn has_compounds(self) -> bool {
         match self {
             Analyzer::German | Analyzer::Mixed => true,
             Analyzer::English | Analyzer::Plain => false,

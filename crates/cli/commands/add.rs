@@ -5,18 +5,15 @@ use std::path::PathBuf;
 use anyhow::Result;
 use treffer::StandardModels;
 use treffer_corpus::Problem;
-use treffer_engine::build::{AddReport, AddRequest, add};
+use treffer_engine::build::{AddRequest, WriteReport, add};
 use treffer_report::text::{count, grouped};
 use treffer_types::Device;
 
-use crate::corpus::{
-    CorpusArgs, at_least_one_document, note_cut, note_passages, note_passed_over,
-    note_unread_languages, times,
-};
+use crate::corpus::{CorpusArgs, at_least_one_document, note_written, times};
 use crate::options::Global;
 use crate::problems::Problems;
 use crate::progress::Bars;
-use crate::terminal::{say, warn};
+use crate::terminal::say;
 use crate::{Outcome, input};
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +58,7 @@ pub(crate) fn run(command: &Add, global: &Global) -> Result<Outcome> {
     Ok(Outcome::Found)
 }
 
-fn show_report(command: &Add, report: &AddReport) {
+fn show_report(command: &Add, report: &WriteReport) {
     say(&format!(
         "added {} to {}, replaced {}, found {} unchanged: {} now, in {}",
         count(report.added.into(), "document"),
@@ -71,11 +68,5 @@ fn show_report(command: &Add, report: &AddReport) {
         count(report.documents.into(), "document"),
         times(&report.steps),
     ));
-    for warning in &report.warnings {
-        warn(warning);
-    }
-    note_passed_over(&report.passed_over);
-    note_unread_languages(&report.unread_languages);
-    note_passages(&report.passages);
-    note_cut(&report.passages, report.passages_cut, report.tokens_cut);
+    note_written(report);
 }

@@ -32,7 +32,7 @@ pub(crate) struct Check {
 /// Reads every file of an index and prints what is not as it was written, which is an
 /// error. Loads no models, except to encode documents whose vectors are damaged.
 pub(crate) fn run(command: &Check, global: &Global) -> Result<Outcome> {
-    if command.repair {
+    let checked = if command.repair {
         let bars = Bars::cancellable()?;
         let models = StandardModels::new(input::registry(global)?).with_progress(&bars);
         let report = repair(&command.dir, &models, None, &bars)?;
@@ -42,8 +42,10 @@ pub(crate) fn run(command: &Check, global: &Global) -> Result<Outcome> {
         for warning in &report.warnings {
             warn(warning);
         }
-    }
-    let checked = check(&command.dir)?;
+        report.checked
+    } else {
+        check(&command.dir)?
+    };
     if let Ok(Current {
         note: Some(note), ..
     }) = &checked.settings

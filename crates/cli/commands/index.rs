@@ -5,21 +5,18 @@ use std::path::PathBuf;
 use anyhow::Result;
 use treffer::StandardModels;
 use treffer_corpus::{Problem, ReadOptions};
-use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, infer_fields, survey};
+use treffer_engine::build::{BuildRequest, Survey, WriteReport, build, infer_fields, survey};
 use treffer_engine::config::{Base, Config};
 use treffer_engine::fields::{Decision, FieldType, InferredField};
 use treffer_engine::settings_file::read_both;
 use treffer_report::text::count;
 use treffer_types::{StageName, stage_list};
 
-use crate::corpus::{
-    CorpusArgs, at_least_one_document, note_cut, note_passages, note_passed_over,
-    note_unread_languages, times,
-};
+use crate::corpus::{CorpusArgs, at_least_one_document, note_passed_over, note_written, times};
 use crate::options::Global;
 use crate::problems::Problems;
 use crate::progress::Bars;
-use crate::terminal::{bytes, note, say, warn};
+use crate::terminal::{bytes, note, say};
 use crate::{Outcome, input};
 
 #[derive(Debug, clap::Args)]
@@ -197,7 +194,7 @@ fn stages(config: &Config) -> Vec<StageName> {
         .collect()
 }
 
-fn report_build(command: &Index, report: &BuildReport) {
+fn report_build(command: &Index, report: &WriteReport) {
     say(&format!(
         "indexed {} into {}: {} in {}",
         count(report.documents.into(), "document"),
@@ -211,11 +208,5 @@ fn report_build(command: &Index, report: &BuildReport) {
             count(report.resumed.into(), "document")
         ));
     }
-    for warning in &report.warnings {
-        warn(warning);
-    }
-    note_passed_over(&report.passed_over);
-    note_unread_languages(&report.unread_languages);
-    note_passages(&report.passages);
-    note_cut(&report.passages, report.passages_cut, report.tokens_cut);
+    note_written(report);
 }

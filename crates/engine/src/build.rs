@@ -49,7 +49,7 @@ pub use self::merge::{CompactReport, compact};
 use self::reading::{Counts, Kept, Reading, duplicate, field_problems};
 pub use self::repair::{RepairReport, repair};
 use self::session::{Kind, Session, Writing};
-pub use self::update::{AddReport, AddRequest, DeleteReport, DeleteRequest, add, delete};
+pub use self::update::{AddRequest, DeleteReport, DeleteRequest, add, delete};
 pub use self::words::read_pieces;
 use crate::blueprint::NO_MODEL;
 use crate::config::{Blueprint, Config};
@@ -77,10 +77,16 @@ pub struct BuildRequest<'a> {
     pub commit_every: Option<u32>,
 }
 
-/// What a build did.
+/// What [`build`] or [`add`] did.
 #[derive(Clone, Debug, PartialEq)]
-pub struct BuildReport {
-    /// Documents in the index.
+pub struct WriteReport {
+    /// Documents with a new id.
+    pub added: u32,
+    /// Documents that took the place of one with the same id.
+    pub updated: u32,
+    /// Documents that were there as they are.
+    pub unchanged: u32,
+    /// Documents in the index now.
     pub documents: u32,
     /// How many of them an interrupted build of the same index had committed before.
     pub resumed: u32,
@@ -93,7 +99,7 @@ pub struct BuildReport {
     pub passed_over: PassedOver,
     /// Documents whose record names no language where it should.
     pub unread_languages: UnreadLanguages,
-    /// Into how many passages the documents were split.
+    /// Into how many passages the new documents were split.
     pub passages: PassageCounts,
     /// Passages longer than the bi-encoder's maximal length.
     pub passages_cut: u32,
@@ -101,7 +107,7 @@ pub struct BuildReport {
     pub tokens_cut: u64,
     /// Size of the index in bytes.
     pub bytes: u64,
-    /// What failed after the index was committed, which it stays.
+    /// What failed after a commit, which stands.
     pub warnings: Vec<String>,
     /// Time by step, in order.
     pub steps: Vec<(&'static str, Duration)>,
@@ -122,7 +128,7 @@ pub fn build(
     source: &dyn ModelSource,
     progress: &dyn Progress,
     on_problem: &mut dyn FnMut(&Problem),
-) -> Result<BuildReport, Error> {
+) -> Result<WriteReport, Error> {
     if request.replace && request.commit_every.is_some() {
         return Err(Error::Request(
             "an index that is replaced stays until the new one is complete, so documents cannot be committed before; leave out --commit-every or --replace".into(),
@@ -170,7 +176,7 @@ pub fn build(
         progress,
     };
     workplace.begin()?; // at once, so that a folder that cannot be written is noticed
-    let mut session = Session::begin(workplace, manifest, writing, kind)?;
+    let session = Session::begin(workplace, manifest, writing, kind)?;
     let reading = Reading {
         inputs: request.inputs,
         options: request.reading,
@@ -178,29 +184,11 @@ pub fn build(
         progress,
         on_problem,
     };
-    let Counts {
-        documents: _,
-        problems,
-        fields_left_out,
-        passed_over,
-    } = read_into(&mut session, reading)?;
-    let committed = session.commit(false);
-    session.or_interrupted(committed)?;
-    merge::by_policy(&mut session);
-    let (counts, unread_languages, manifest) = session.into_counts();
-    Ok(BuildReport {
-        documents: manifest.n_documents(),
+    let report = write(session, reading, true)?;
+    Ok(WriteReport {
         resumed,
-        problems: problems + bad_words,
-        fields_left_out,
-        passed_over,
-        unread_languages,
-        passages: counts.passages,
-        passages_cut: counts.cut.passages,
-        tokens_cut: counts.cut.tokens,
-        bytes: manifest.n_bytes(),
-        warnings: counts.warnings,
-        steps: counts.clock.into_steps(),
+        problems: report.problems + bad_words,
+        ..report
     })
 }
 
@@ -226,6 +214,44 @@ fn new_manifest(
         segments: Vec::new(),
         deleted: None,
     }
+}
+
+/// Adds all documents of the inputs and commits them; `merges` says whether segments are merged
+/// when that pays. If it is stopped, what was committed before stays.
+fn write(
+    mut session: Session<'_>,
+    reading: Reading<'_>,
+    merges: bool,
+) -> Result<WriteReport, Error> {
+    let Counts {
+        documents: _,
+        problems,
+        fields_left_out,
+        passed_over,
+    } = read_into(&mut session, reading)?;
+    let committed = session.commit(false);
+    session.or_interrupted(committed)?;
+    if merges {
+        merge::by_policy(&mut session);
+    }
+    let (counts, unread_languages, manifest) = session.into_counts();
+    Ok(WriteReport {
+        added: counts.added,
+        updated: counts.updated,
+        unchanged: counts.unchanged,
+        documents: manifest.n_documents(),
+        resumed: 0,
+        problems,
+        fields_left_out,
+        passed_over,
+        unread_languages,
+        passages: counts.passages,
+        passages_cut: counts.cut.passages,
+        tokens_cut: counts.cut.tokens,
+        bytes: manifest.n_bytes(),
+        warnings: counts.warnings,
+        steps: counts.clock.into_steps(),
+    })
 }
 
 /// Adds all documents of the inputs. If that is stopped, what was committed before stays.

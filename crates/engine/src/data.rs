@@ -111,14 +111,23 @@ impl IndexData {
     /// # Errors
     /// If they are damaged.
     pub(crate) fn bm25_of(&self, segments: &[usize]) -> Result<Bm25Index, Error> {
-        let blueprint = &self.manifest.blueprint;
-        let mut folders = Vec::with_capacity(segments.len());
-        for segment in segments.iter().map(|at| &self.manifest.segments[*at]) {
-            let folder = segment.folder(&self.dir, parts::BM25)?;
-            folders.push((folder, rows(segment, blueprint.bm25_unit())));
-        }
+        let folders = self.bm25_folders(segments)?;
         let parts = folders.iter().map(|(folder, rows)| ((folder, *rows), None));
-        open_bm25_parts(parts, &blueprint.bm25)
+        open_bm25_parts(parts, &self.manifest.blueprint.bm25)
+    }
+
+    /// The folders of the inverted indexes of some segments, each with the number of its rows.
+    ///
+    /// # Errors
+    /// If a segment has none.
+    pub(crate) fn bm25_folders(&self, segments: &[usize]) -> Result<Vec<(PathBuf, u32)>, Error> {
+        let unit = self.manifest.blueprint.bm25_unit();
+        let segments = segments.iter().map(|at| &self.manifest.segments[*at]);
+        let folder = |segment: &Segment| {
+            let folder = segment.folder(&self.dir, parts::BM25)?;
+            Ok((folder, rows(segment, unit)))
+        };
+        segments.map(folder).collect()
     }
 
     /// The folder of the index.

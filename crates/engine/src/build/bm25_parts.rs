@@ -17,7 +17,7 @@ use super::documents::{Words, add_rows, bm25_writer};
 use crate::blueprint::Blueprint;
 use crate::data::{IndexData, open_bm25_parts, rows};
 use crate::error::{Error, part, stop_if_asked};
-use crate::manifest::{Manifest, Segment, part_of, parts};
+use crate::manifest::{Manifest, Segment, parts};
 use crate::passages::Unit;
 
 /// Documents between two reports of progress.
@@ -34,7 +34,8 @@ pub(super) struct Rebuilding<'a> {
 impl Rebuilding<'_> {
     /// Writes those anew that are affected when, of the segments of the last commit, those at the
     /// places `kept` are left, and the segment `new` is added, which is complete where the
-    /// generation is built. Puts the new folders into the manifest, and says where they belong.
+    /// generation is built. Puts the new folders into the manifest, which lists the segments of the
+    /// last commit yet, and says where they belong.
     pub(super) fn run(
         &self,
         manifest: &mut Manifest,
@@ -42,20 +43,19 @@ impl Rebuilding<'_> {
         new: Option<&Segment>,
     ) -> Result<Vec<Move>, Error> {
         let data = self.data;
-        let unit = data.manifest().blueprint.bm25_unit();
-        let mut folders = Vec::with_capacity(kept.len() + 1);
-        for at in kept {
-            let segment = &data.manifest().segments[*at];
-            let folder = segment.folder(data.dir(), parts::BM25)?;
-            folders.push((folder, rows(segment, unit)));
+        let blueprint = &data.manifest().blueprint;
+        if !blueprint.bm25.analyzer.has_compounds() {
+            return Ok(Vec::new());
         }
+        let unit = blueprint.bm25_unit();
+        let mut folders = data.bm25_folders(kept)?;
         let building = self.workplace.building();
         folders.extend(new.map(|segment| {
             let folder = building.join(NEW_SEGMENT).join(parts::BM25);
             (folder, rows(segment, unit))
         }));
         let parts = folders.iter().map(|(folder, rows)| ((folder, *rows), None));
-        let index = open_bm25_parts(parts, &data.manifest().blueprint.bm25)?;
+        let index = open_bm25_parts(parts, &blueprint.bm25)?;
         let failed = || part("read", "BM25 part", data.dir());
         let affected = index.parts_affected_by(&[]).map_err(failed())?;
         // One that is new is cut as all words say.
@@ -70,21 +70,19 @@ impl Rebuilding<'_> {
         let mut moves = Vec::with_capacity(affected.len());
         for nth in affected {
             let (at, (old, _)) = (kept[nth], &folders[nth]);
-            let old = Bm25Index::open_folder(old, &data.manifest().blueprint.bm25);
+            let old = Bm25Index::open_folder(old, &blueprint.bm25);
             let old = old.map_err(failed())?;
             let words = Words {
                 own: old.listed_pieces().map_err(failed())?,
                 known: known.clone(),
             };
-            let name = &data.manifest().segments[at].name;
-            let folder = format!("{}-{}", parts::BM25, self.workplace.generation());
-            let from = format!("{name}-{folder}");
             let segment = &data.manifest().segments[at];
+            let from = format!("{}-{}", segment.name, parts::BM25);
             let store = segment.folder(data.dir(), parts::STORE)?;
             let store = Store::open_folder(&store).map_err(part("open", "store", &store))?;
             let rows = RowsOf {
                 store: &store,
-                blueprint: &data.manifest().blueprint,
+                blueprint,
                 progress: self.progress,
             };
             let seal = rows.write(&building.join(&from), words, &mut |_, rows| {
@@ -92,13 +90,11 @@ impl Rebuilding<'_> {
                 let languages = languages.collect::<Result<_, _>>().map_err(failed())?;
                 Ok(Known::Rows(languages))
             })?;
-            if let Some(segment) = manifest.segments.iter_mut().find(|one| one.name == *name) {
-                segment.parts.retain(|name, _| part_of(name) != parts::BM25);
-                segment.parts.insert(folder.clone(), seal);
-            }
+            let generation = self.workplace.generation();
+            let folder = manifest.segments[at].replace_part(parts::BM25, generation, seal);
             moves.push(Move {
                 from,
-                to: vec![name.clone(), folder],
+                to: vec![segment.name.clone(), folder],
             });
         }
         Ok(moves)

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
 use treffer_bm25::Bm25Index;
 use treffer_dense::{DenseIndex, DenseWriter, Error as DenseError};
@@ -63,15 +62,6 @@ pub(super) struct SameTexts<'a> {
 }
 
 impl SameTexts<'_> {
-    /// No documents.
-    pub(super) fn none() -> Self {
-        static NONE: LazyLock<HashMap<DocId, DocId>> = LazyLock::new(HashMap::new);
-        SameTexts {
-            docs: &NONE,
-            index: None,
-        }
-    }
-
     /// The vectors of a document's passages, if they are all there.
     fn vectors(&self, doc: DocId, n_passages: usize) -> Result<Option<Vec<Vec<f32>>>, Error> {
         let (Some(old), Some(index)) = (self.docs.get(&doc), self.index) else {

@@ -23,7 +23,7 @@ use super::documents::Words;
 use super::encoding::{DenseEncoding, SameTexts, finish};
 use super::language::RecordLanguages;
 use super::language_shift::LanguageShift;
-use crate::check::{Damage, check};
+use crate::check::{Checked, Damage, check};
 use crate::deleted;
 use crate::error::{Error, IoContext, part};
 use crate::manifest::{Manifest, SETTINGS, Segment, part_of, parts};
@@ -35,8 +35,8 @@ use crate::settings_file::read_settings;
 pub struct RepairReport {
     /// Parts and files that were made again.
     pub repaired: Vec<PathBuf>,
-    /// What is damaged still.
-    pub left: Vec<Damage>,
+    /// The index as it is now, with what is damaged still.
+    pub checked: Checked,
     /// What failed after the commit, which stands.
     pub warnings: Vec<String>,
 }
@@ -54,20 +54,19 @@ pub fn repair(
     progress: &dyn Progress,
 ) -> Result<RepairReport, Error> {
     let (mut workplace, manifest) = Workplace::enter_index(dir)?;
-    let damage = check(dir)?.damage;
     let mut report = RepairReport {
         repaired: Vec::new(),
-        left: Vec::new(),
+        checked: check(dir)?,
         warnings: Vec::new(),
     };
-    if damage.is_empty() {
+    if report.checked.damage.is_empty() {
         return Ok(report);
     }
     if read_settings(dir, &manifest).is_err() {
         repair_settings(dir, &manifest)?;
         report.repaired.push(dir.join(SETTINGS));
     }
-    let damaged = damaged_parts(dir, &manifest, &damage);
+    let damaged = damaged_parts(dir, &manifest, &report.checked.damage);
     if !damaged.is_empty() {
         let repairing = Repairing {
             dir,
@@ -79,7 +78,9 @@ pub fn repair(
         };
         repairing.run(&mut workplace, &mut report)?;
     }
-    report.left = check(dir)?.damage;
+    if !report.repaired.is_empty() {
+        report.checked = check(dir)?;
+    }
     Ok(report)
 }
 
@@ -148,10 +149,8 @@ impl Repairing<'_> {
                     None => continue,
                 },
             };
-            let folder = format!("{name}-{}", workplace.generation());
-            let parts = &mut manifest.segments[*at].parts;
-            parts.retain(|folder, _| part_of(folder) != *name);
-            parts.insert(folder.clone(), seal);
+            let generation = workplace.generation();
+            let folder = manifest.segments[*at].replace_part(name, generation, seal);
             report
                 .repaired
                 .push(self.dir.join(&segment.name).join(&folder));
@@ -256,7 +255,10 @@ impl Repairing<'_> {
             dense,
             embedder: embedder.as_ref(),
             shift: shift.as_ref(),
-            same_texts: &SameTexts::none(),
+            same_texts: &SameTexts {
+                docs: &HashMap::new(),
+                index: None,
+            },
             given: &HashMap::new(),
             progress: self.progress,
         };

@@ -220,9 +220,7 @@ impl<'a> Session<'a> {
     pub(super) fn delete_filtered(&mut self, filter: &str) -> Result<(), Error> {
         let selection = self.data.filter(filter)?;
         for doc in selection.docs().ones().map(|doc| DocId(doc as u32)) {
-            let (segment, local) = self.place(doc);
-            let deleted = self.deleted[segment].as_ref();
-            if !deleted.is_some_and(|deleted| deleted.contains(local)) {
+            if !self.is_deleted(doc) {
                 self.mark_deleted(doc)?;
                 self.counts.deleted += 1;
             }
@@ -298,11 +296,14 @@ impl<'a> Session<'a> {
     fn find(&self, id: &str) -> Result<Option<DocId>, Error> {
         let found = self.data.store.find(id);
         let found = found.map_err(part("read", "store", self.workplace.dir()))?;
-        Ok(found.filter(|doc| {
-            let (segment, local) = self.place(*doc);
-            let deleted = self.deleted[segment].as_ref();
-            !deleted.is_some_and(|deleted| deleted.contains(local))
-        }))
+        Ok(found.filter(|doc| !self.is_deleted(*doc)))
+    }
+
+    /// Whether a document of the last commit is deleted, be it since.
+    fn is_deleted(&self, doc: DocId) -> bool {
+        let (segment, local) = self.place(doc);
+        let deleted = self.deleted[segment].as_ref();
+        deleted.is_some_and(|deleted| deleted.contains(local))
     }
 
     /// The segment of a document of the last commit, and its number there.

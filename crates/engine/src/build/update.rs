@@ -4,17 +4,15 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use treffer_corpus::{PassedOver, Problem, ReadOptions};
+use treffer_corpus::{Problem, ReadOptions};
 use treffer_types::{Device, Embedder, PairScorer, Progress};
 
 use super::commit::Workplace;
-use super::documents::PassageCounts;
-use super::language::{RecordLanguages, UnreadLanguages};
-use super::reading::{Counts, Reading};
+use super::language::RecordLanguages;
+use super::reading::Reading;
 use super::session::{Kind, Session, Writing};
-use super::{merge, read_into, splitter};
+use super::{WriteReport, merge, splitter, write};
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::models::{self, ModelSource};
@@ -38,38 +36,6 @@ pub struct AddRequest<'a> {
     pub merges: bool,
 }
 
-/// What adding did.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AddReport {
-    /// Documents with a new id.
-    pub added: u32,
-    /// Documents that took the place of one with the same id.
-    pub updated: u32,
-    /// Documents that were there as they are.
-    pub unchanged: u32,
-    /// Documents in the index now.
-    pub documents: u32,
-    /// Records that were skipped; each was reported.
-    pub problems: u64,
-    /// Records that were kept without a value that is not of its field's type, once for each
-    /// field; each was reported.
-    pub fields_left_out: u64,
-    /// Files of folders that were not read, by kind.
-    pub passed_over: PassedOver,
-    /// Documents whose record names no language where it should.
-    pub unread_languages: UnreadLanguages,
-    /// Into how many passages the new documents were split.
-    pub passages: PassageCounts,
-    /// Passages longer than the bi-encoder's maximal length.
-    pub passages_cut: u32,
-    /// Tokens beyond that length, over all passages.
-    pub tokens_cut: u64,
-    /// What failed after a commit, which stands.
-    pub warnings: Vec<String>,
-    /// Time by step, in order.
-    pub steps: Vec<(&'static str, Duration)>,
-}
-
 /// Adds documents to an index, each in the place of the one that has its id. A document that is
 /// there as it is costs no encoding; nor does one whose metadata alone changed.
 ///
@@ -85,7 +51,7 @@ pub fn add(
     source: &dyn ModelSource,
     progress: &dyn Progress,
     on_problem: &mut dyn FnMut(&Problem),
-) -> Result<AddReport, Error> {
+) -> Result<WriteReport, Error> {
     let (workplace, manifest) = Workplace::enter_index(request.dir)?;
     let settings = read_settings(request.dir, &manifest)?.settings;
     let device = request.device.unwrap_or(settings.device);
@@ -101,7 +67,7 @@ pub fn add(
         shift: OnceCell::new(),
         progress,
     };
-    let mut session = Session::begin(workplace, manifest, writing, Kind::Change)?;
+    let session = Session::begin(workplace, manifest, writing, Kind::Change)?;
     let reading = Reading {
         inputs: request.inputs,
         options: request.reading,
@@ -109,33 +75,7 @@ pub fn add(
         progress,
         on_problem,
     };
-    let Counts {
-        documents: _,
-        problems,
-        fields_left_out,
-        passed_over,
-    } = read_into(&mut session, reading)?;
-    let committed = session.commit(false);
-    session.or_interrupted(committed)?;
-    if request.merges {
-        merge::by_policy(&mut session);
-    }
-    let (counts, unread_languages, manifest) = session.into_counts();
-    Ok(AddReport {
-        added: counts.added,
-        updated: counts.updated,
-        unchanged: counts.unchanged,
-        documents: manifest.n_documents(),
-        problems,
-        fields_left_out,
-        passed_over,
-        unread_languages,
-        passages: counts.passages,
-        passages_cut: counts.cut.passages,
-        tokens_cut: counts.cut.tokens,
-        warnings: counts.warnings,
-        steps: counts.clock.into_steps(),
-    })
+    write(session, reading, request.merges)
 }
 
 type Loaded = (Option<Arc<dyn Embedder>>, Option<Arc<dyn PairScorer>>);

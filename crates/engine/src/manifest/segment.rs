@@ -64,6 +64,15 @@ impl Segment {
         folders.find(|folder| part_of(folder) == part)
     }
 
+    /// Puts a part that the commit of a generation makes in the place of the one that is there, and
+    /// returns the name of its folder.
+    pub(crate) fn replace_part(&mut self, part: &str, generation: u64, seal: SealRecord) -> String {
+        let folder = format!("{part}-{generation}");
+        self.parts.retain(|folder, _| part_of(folder) != part);
+        self.parts.insert(folder.clone(), seal);
+        folder
+    }
+
     /// The folder of a part of the index in `dir`.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use treffer_corpus::{Problem, ReadOptions};
 use treffer_engine::api::{FacetRequest, SearchOptions};
 use treffer_engine::build::{
-    AddReport, AddRequest, DeleteReport, DeleteRequest, add, compact, delete,
+    AddRequest, DeleteReport, DeleteRequest, WriteReport, add, compact, delete,
 };
 use treffer_engine::check::check;
 use treffer_engine::profile::{Mode, Profile};
@@ -55,7 +55,7 @@ fn set_corpus(place: &mut Place, documents: &[Document]) {
     place.add_input("corpus.jsonl", lines.collect::<String>().as_bytes());
 }
 
-fn add_to(place: &mut Place, documents: &[Document]) -> Result<(AddReport, Vec<String>), Error> {
+fn add_to(place: &mut Place, documents: &[Document]) -> Result<(WriteReport, Vec<String>), Error> {
     set_corpus(place, documents);
     let request = AddRequest {
         dir: &place.dir(),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use treffer_corpus::{Problem, ReadOptions};
 use treffer_engine::api::{SearchOptions, SearchResponse};
-use treffer_engine::build::{BuildReport, BuildRequest, Survey, build, survey};
+use treffer_engine::build::{BuildRequest, Survey, WriteReport, build, survey};
 use treffer_engine::config::{Base, Config};
 use treffer_engine::gather::Gatherer;
 use treffer_engine::models::ModelSource;
@@ -212,7 +212,7 @@ impl Place {
         path
     }
 
-    pub(crate) fn build(&self) -> Result<BuildReport, Error> {
+    pub(crate) fn build(&self) -> Result<WriteReport, Error> {
         self.build_with(&NoProgress, &mut Vec::new())
     }
 
@@ -220,7 +220,7 @@ impl Place {
         &self,
         progress: &dyn Progress,
         problems: &mut Vec<String>,
-    ) -> Result<BuildReport, Error> {
+    ) -> Result<WriteReport, Error> {
         self.build_from(&self.fakes, progress, problems)
     }
 
@@ -229,7 +229,7 @@ impl Place {
         source: &dyn ModelSource,
         progress: &dyn Progress,
         problems: &mut Vec<String>,
-    ) -> Result<BuildReport, Error> {
+    ) -> Result<WriteReport, Error> {
         self.request(|request| {
             build(request, source, progress, &mut |problem: &Problem| {
                 problems.push(problem.to_string());

@@ -7,7 +7,7 @@ use treffer_corpus::{Problem, ReadOptions};
 use treffer_engine::Engine;
 use treffer_engine::api::SearchRequest;
 use treffer_engine::build::{
-    AddReport, AddRequest, DeleteReport, DeleteRequest, add, compact, delete, repair,
+    AddRequest, DeleteReport, DeleteRequest, WriteReport, add, compact, delete, repair,
 };
 use treffer_engine::check::check;
 use treffer_engine::config::Config;
@@ -22,7 +22,7 @@ impl Place {
         documents: &[Document],
         commit_every: Option<u32>,
         merges: bool,
-    ) -> AddReport {
+    ) -> WriteReport {
         let input = self.write_corpus("more.jsonl", documents);
         let request = AddRequest {
             dir: &self.dir(),
@@ -349,7 +349,7 @@ fn what_documents_tell_is_repaired_from_them() {
             .expect("a damaged index is not opened");
         let report = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
         assert_eq!(
-            (report.repaired.len(), report.left.len()),
+            (report.repaired.len(), report.checked.damage.len()),
             (1, 0),
             "{report:?}"
         );
@@ -357,7 +357,7 @@ fn what_documents_tell_is_repaired_from_them() {
         // A sound index stays as it is.
         let generation = place.open().manifest().generation;
         let again = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
-        assert!(again.repaired.is_empty() && again.left.is_empty());
+        assert!(again.repaired.is_empty() && again.checked.damage.is_empty());
         assert_eq!(place.open().manifest().generation, generation);
     }
 }
@@ -368,7 +368,7 @@ fn documents_that_are_lost_are_told() {
     damage_part(&place.segment().join("store"));
     let report = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
     assert!(report.repaired.is_empty());
-    assert!(!report.left.is_empty());
+    assert!(!report.checked.damage.is_empty());
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn settings_that_cannot_be_read_are_replaced_and_kept_aside() {
     let good = std::fs::read_to_string(place.settings()).unwrap();
     std::fs::write(place.settings(), "generation = ?").unwrap();
     let report = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
-    assert_eq!((report.repaired.len(), report.left.len()), (1, 0));
+    assert_eq!((report.repaired.len(), report.checked.damage.len()), (1, 0));
     assert_eq!(std::fs::read_to_string(place.settings()).unwrap(), good);
     let aside = place.dir().join("treffer.toml.damaged");
     assert_eq!(std::fs::read_to_string(aside).unwrap(), "generation = ?");

@@ -70,7 +70,7 @@ fn damaged_columns_are_made_again() {
     fs::write(&file, bytes).unwrap();
     assert!(!check(&place.dir()).unwrap().damage.is_empty());
     let report = repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap();
-    assert_eq!((report.repaired.len(), report.left), (1, vec![]));
+    assert_eq!((report.repaired.len(), report.checked.damage), (1, vec![]));
     assert_eq!(matching(&place.open(), "tag:Kirsch"), ["a", "c", "d"]);
     assert_eq!(matching(&place.open(), "tag:Liebherr"), ["b"]);
 }
