@@ -9,6 +9,7 @@ use treffer_bm25::{Bm25Config, Bm25Index, Bm25Part};
 use treffer_columns::{Columns, FieldSchema};
 use treffer_dense::{DenseIndex, DensePart};
 use treffer_store::{Store, StorePart};
+use treffer_types::DocId;
 
 use crate::deleted::{self, Deleted};
 use crate::error::{Error, part};
@@ -104,6 +105,18 @@ impl IndexData {
             first_doc += segment.documents;
         }
         DenseIndex::open(&dense_parts[range]).map_err(part("open", "dense part", &self.dir))
+    }
+
+    /// The numbers under which BM25 has a document: its own, or those of its passages.
+    pub(crate) fn bm25_rows(&self, doc: DocId) -> Result<Range<u32>, Error> {
+        match self.manifest.blueprint.bm25_unit() {
+            // A damaged index can name any number.
+            Unit::Document => Ok(doc.0..doc.0.saturating_add(1)),
+            Unit::Passage => {
+                let passages = self.store.passages_of(doc);
+                passages.map_err(part("read", "store", &self.dir))
+            }
+        }
     }
 
     /// The inverted index of some segments, as if nothing were deleted in them.

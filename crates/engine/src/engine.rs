@@ -16,7 +16,6 @@ use crate::data::IndexData;
 use crate::error::{Error, part};
 use crate::manifest::Manifest;
 use crate::models::{LoadedModels, ModelSource, SharedModels};
-use crate::passages::Unit;
 use crate::pipeline::Available;
 use crate::profile::Profile;
 use crate::settings_file::{Current, read_settings};
@@ -166,15 +165,7 @@ impl Engine {
 
     /// The numbers under which BM25 has a document: its own, or those of its passages.
     pub(crate) fn bm25_rows(&self, doc: DocId) -> Result<Range<u32>, Error> {
-        match self.manifest().blueprint.bm25_unit() {
-            // A damaged index can name any number.
-            Unit::Document => Ok(doc.0..doc.0.saturating_add(1)),
-            Unit::Passage => {
-                self.store()
-                    .passages_of(doc)
-                    .map_err(part("read", "store", self.dir()))
-            }
-        }
+        self.data().bm25_rows(doc)
     }
 
     /// The language of a document, as its record said or as it was detected when the index was

@@ -161,19 +161,3 @@ impl RowsOf<'_> {
         writer.finish().map_err(failed())
     }
 }
-
-/// The languages of the rows of a document, the first of which is given.
-pub(super) fn languages_of(
-    data: &IndexData,
-    first: u32,
-    n_passages: usize,
-    unit: Unit,
-) -> Result<Vec<Option<Language>>, Error> {
-    let n = match unit {
-        Unit::Document => 1,
-        Unit::Passage => n_passages as u32,
-    };
-    let languages = (first..first + n).map(|row| data.bm25.language_of(DocId(row)));
-    let languages = languages.collect::<Result<_, _>>();
-    languages.map_err(part("read", "BM25 part", data.dir()))
-}

@@ -8,7 +8,7 @@ use std::time::Instant;
 use treffer_dense::DenseWriter;
 use treffer_types::{DocId, PassageId, Progress};
 
-use super::bm25_parts::{Rebuilding, languages_of};
+use super::bm25_parts::Rebuilding;
 use super::commit::{Move, NEW_SEGMENT, Workplace};
 use super::documents::{DocumentWriter, Words, Written};
 use super::encoding::finish;
@@ -18,7 +18,6 @@ use crate::check::error_chain;
 use crate::data::IndexData;
 use crate::error::{Error, part, stop_if_asked};
 use crate::manifest::{Parts, Segment, parts, segment_name};
-use crate::passages::Unit;
 
 /// Documents between two reports of progress.
 const REPORT_EVERY: u64 = 256;
@@ -174,7 +173,6 @@ impl Merging<'_> {
     fn documents(&self, docs: &[DocId]) -> Result<Written, Error> {
         let data = self.data;
         let blueprint = &data.manifest().blueprint;
-        let unit = blueprint.bm25_unit();
         // Also words of the other segments, because compounds are cut alike in all.
         let known = data.bm25_of(&self.others)?.pieces();
         let own: Vec<usize> = self.range.clone().collect();
@@ -192,11 +190,10 @@ impl Merging<'_> {
         for (doc, n) in docs.iter().zip(1_u64..) {
             let split = data.store.split_document(*doc);
             let (document, passages) = split.map_err(failed())?;
-            let first = match unit {
-                Unit::Document => doc.0,
-                Unit::Passage => data.store.passages_of(*doc).map_err(failed())?.start,
-            };
-            let languages = languages_of(data, first, passages.len(), unit)?;
+            let rows = data.bm25_rows(*doc)?;
+            let languages = rows.map(|row| data.bm25.language_of(DocId(row)));
+            let languages: Result<Vec<_>, _> = languages.collect();
+            let languages = languages.map_err(part("read", "BM25 part", data.dir()))?;
             writer.add_stored(&document, passages, &languages)?;
             if n.is_multiple_of(REPORT_EVERY) {
                 self.progress.advance(REPORT_EVERY);
