@@ -8,8 +8,8 @@ use clap::{Subcommand, ValueEnum};
 use treffer_encoder::parts::Parts;
 use treffer_models::Fetched;
 use treffer_train::{
-    BadLine, Decay, End, Event, Examples, Loss, Options, Running, Task, Trained, base_folder,
-    read_examples,
+    BadLine, Decay, End, Event, Examples, Loss, Options, Precision, Running, Task, Trained,
+    base_folder, read_examples,
 };
 use treffer_types::ModelFolder;
 
@@ -115,6 +115,9 @@ struct Cross {
     /// Most tokens of a pair
     #[arg(long, default_value = "256", value_name = "N")]
     max_length: usize,
+    /// What products of matrices are computed from; everything else is f32
+    #[arg(long, value_enum, default_value = "f32", value_name = "FORM")]
+    precision: PrecisionName,
     /// Where random numbers come from
     #[arg(long, default_value = "1", value_name = "N")]
     seed: u64,
@@ -144,6 +147,15 @@ enum LossName {
     MarginMse,
     /// Softmax cross-entropy over the passages of a query (ListNet)
     List,
+}
+
+/// What the operands of products are rounded to.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PrecisionName {
+    /// Not rounded
+    F32,
+    /// bf16: about 1.6 times as fast with AVX-512 BF16, slower without
+    Bf16,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -255,6 +267,10 @@ impl Cross {
             train_words: self.train_words,
             layers: self.layers,
             max_length: self.max_length,
+            precision: match self.precision {
+                PrecisionName::F32 => Precision::F32,
+                PrecisionName::Bf16 => Precision::Bf16,
+            },
             seed: self.seed,
             validate_every: self.validate_every,
             patience: self.patience,

@@ -1,6 +1,6 @@
 //! Measures the products of a training step: billions of operations a second on one thread.
 use std::time::Instant;
-use treffer_kernels::floats::{Into, Matrix, Norm, gelu, multiply, norm, softmax};
+use treffer_kernels::floats::{Into, Matrix, Norm, Precision, Products, gelu, norm, softmax};
 
 fn main() {
     let x = vec![0.5f32; 768 * 1536];
@@ -20,52 +20,55 @@ fn main() {
         );
     };
     let flops = 2.0 * 768.0 * 384.0 * 1536.0;
-    time("x W^T", flops, &mut || {
-        multiply(
-            &mut out,
-            1536,
-            Matrix::new(&x, 768, 384),
-            Matrix::new(&w, 1536, 384).transposed(),
-            1.0,
-            Into::Set,
+    for precision in [Precision::F32, Precision::Bf16] {
+        let mut products = Products::new(precision);
+        time(&format!("x W^T in {precision:?}"), flops, &mut || {
+            products.multiply(
+                &mut out,
+                1536,
+                Matrix::new(&x, 768, 384),
+                Matrix::new(&w, 1536, 384).transposed(),
+                1.0,
+                Into::Set,
+            );
+        });
+        time(&format!("dy W in {precision:?}"), flops, &mut || {
+            products.multiply(
+                &mut out,
+                384,
+                Matrix::new(&x, 768, 1536),
+                Matrix::new(&w, 1536, 384),
+                1.0,
+                Into::Set,
+            );
+        });
+        time(&format!("dy^T x in {precision:?}"), flops, &mut || {
+            products.multiply(
+                &mut out,
+                384,
+                Matrix::new(&x, 768, 1536).transposed(),
+                Matrix::new(&x, 768, 384),
+                1.0,
+                Into::Add,
+            );
+        });
+        time(
+            &format!("heads in {precision:?}"),
+            2.0 * 12.0 * 6.0 * 128.0 * 128.0 * 32.0,
+            &mut || {
+                for _ in 0..72 {
+                    products.multiply(
+                        &mut out,
+                        128,
+                        Matrix::strided(&x, 128, 32, 384),
+                        Matrix::strided(&w, 128, 32, 768).transposed(),
+                        1.0,
+                        Into::Set,
+                    );
+                }
+            },
         );
-    });
-    time("dy W", flops, &mut || {
-        multiply(
-            &mut out,
-            384,
-            Matrix::new(&x, 768, 1536),
-            Matrix::new(&w, 1536, 384),
-            1.0,
-            Into::Set,
-        );
-    });
-    time("dy^T x", flops, &mut || {
-        multiply(
-            &mut out,
-            384,
-            Matrix::new(&x, 768, 1536).transposed(),
-            Matrix::new(&x, 768, 384),
-            1.0,
-            Into::Add,
-        );
-    });
-    time(
-        "heads",
-        2.0 * 12.0 * 6.0 * 128.0 * 128.0 * 32.0,
-        &mut || {
-            for _ in 0..72 {
-                multiply(
-                    &mut out,
-                    128,
-                    Matrix::strided(&x, 128, 32, 384),
-                    Matrix::strided(&w, 128, 32, 768).transposed(),
-                    1.0,
-                    Into::Set,
-                );
-            }
-        },
-    );
+    }
     time("gelu", 768.0 * 1536.0, &mut || gelu(&mut out, &x));
     let mut y = vec![0f32; 768 * 1536];
     time("softmax", 768.0 * 1536.0, &mut || softmax(&mut y, 128));

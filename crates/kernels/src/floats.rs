@@ -3,127 +3,16 @@
 //!
 //! Every function is compiled for AVX-512, AVX2 and the plain instruction set from one body,
 //! and the fastest is chosen when it is called. Operations and their order are the same in
-//! all of them, multiply-adds included; only [`multiply`] may differ between processors,
-//! since it takes its tiles from the `gemm` crate. On one machine all results are
-//! reproducible bit for bit.
+//! all of them, multiply-adds included; only [`Products`] may differ between processors,
+//! since it takes its tiles from the `gemm` crate, or for bf16 from `tiles`. On one machine all results are reproducible bit for bit.
 
 use crate::math::ERF;
 
-/// A matrix in memory, in any order of rows and columns.
-#[derive(Clone, Copy, Debug)]
-pub struct Matrix<'a> {
-    values: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row_stride: usize,
-    column_stride: usize,
-}
+mod products;
+#[cfg(target_arch = "x86_64")]
+mod tiles;
 
-impl<'a> Matrix<'a> {
-    /// A matrix of rows that lie one after another.
-    ///
-    /// # Panics
-    /// If `values` is too short.
-    pub fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
-        Matrix::strided(values, rows, columns, columns)
-    }
-
-    /// A matrix whose rows begin `stride` values apart.
-    ///
-    /// # Panics
-    /// If `values` is too short.
-    pub fn strided(values: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
-        check(values.len(), rows, columns, stride);
-        Matrix {
-            values,
-            rows,
-            columns,
-            row_stride: stride,
-            column_stride: 1,
-        }
-    }
-
-    /// Rows for columns.
-    #[must_use]
-    pub fn transposed(self) -> Self {
-        Matrix {
-            rows: self.columns,
-            columns: self.rows,
-            row_stride: self.column_stride,
-            column_stride: self.row_stride,
-            ..self
-        }
-    }
-}
-
-/// What becomes of what was in the output of [`multiply`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Into {
-    /// It is overwritten.
-    Set,
-    /// The product is added to it.
-    Add,
-}
-
-/// `scale` times the product of `left` and `right`, into rows of `out` that begin
-/// `out_stride` values apart. Runs on the calling thread alone.
-///
-/// # Panics
-/// If the shapes do not fit, or `out` is too short.
-pub fn multiply(
-    out: &mut [f32],
-    out_stride: usize,
-    left: Matrix<'_>,
-    right: Matrix<'_>,
-    scale: f32,
-    into: Into,
-) {
-    assert_eq!(left.columns, right.rows, "the inner dimensions differ");
-    let (rows, columns, inner) = (left.rows, right.columns, left.columns);
-    check(out.len(), rows, columns, out_stride);
-    if rows == 0 || columns == 0 {
-        return;
-    }
-    let stride = |stride: usize| isize::try_from(stride).unwrap_or(isize::MAX);
-    // SAFETY: `check` has made sure that the last element of each of the three matrices is
-    // within its slice, whose lifetimes last until the function returns; `out` is borrowed
-    // mutably and so does not overlap with the others.
-    unsafe {
-        gemm::gemm(
-            rows,
-            columns,
-            inner,
-            out.as_mut_ptr(),
-            1,
-            stride(out_stride),
-            into == Into::Add,
-            left.values.as_ptr(),
-            stride(left.column_stride),
-            stride(left.row_stride),
-            right.values.as_ptr(),
-            stride(right.column_stride),
-            stride(right.row_stride),
-            1.0,
-            scale,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
-}
-
-/// Panics unless the last element of the matrix is within `length` values and rows do not
-/// overlap.
-fn check(length: usize, rows: usize, columns: usize, stride: usize) {
-    assert!(columns <= stride || rows <= 1, "rows overlap");
-    let last = rows.checked_sub(1).and_then(|row| row.checked_mul(stride));
-    let needed = last.map_or(Some(0), |start| start.checked_add(columns));
-    assert!(
-        needed.is_some_and(|needed| needed <= length),
-        "a matrix of {rows} x {columns} needs more than {length} values"
-    );
-}
+pub use products::{Into, Matrix, Precision, Products};
 
 /// Compiles a function for each instruction set, and calls the best.
 macro_rules! for_each_isa {

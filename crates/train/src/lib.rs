@@ -68,7 +68,7 @@ pub use checkpoint::CHECKPOINT;
 pub use error::Error;
 pub use example::{Example, Examples, ValueKind};
 pub use loss::Loss;
-pub use options::{Decay, Options};
+pub use options::{Decay, Options, Precision};
 pub use read::{BadLine, read_examples};
 pub use run::{End, Event, Running, Task, Trained, train};
 pub use step::Did;

@@ -85,7 +85,7 @@ impl Machine {
         let start = first_trained(model, options);
         let lane = || Lane {
             bundles: Vec::new(),
-            tape: Tape::default(),
+            tape: Tape::new(options.precision.products()),
             gradients: Gradients::new(model, start, options.train_words),
             loss: 0.0,
         };

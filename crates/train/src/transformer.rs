@@ -5,7 +5,7 @@
 //! attention looks at where each begins. The last layer computes the first token of each
 //! sequence only, since the head reads no other.
 
-use treffer_kernels::floats::{self, Into, Matrix, Norm, multiply};
+use treffer_kernels::floats::{self, Into, Matrix, Norm, Products};
 
 use crate::random::Stream;
 use crate::shape::{Activation, Family, Layout, LinearAt, NormAt, Shape};
@@ -126,7 +126,26 @@ pub(crate) struct Tape {
     activated: Vec<f32>,
     /// `[sequences, classes]`.
     pub(crate) logits: Vec<f32>,
-    scratch: [Vec<f32>; 6],
+    scratch: Scratch,
+}
+
+/// Room that nothing is kept in from one layer to the next.
+#[derive(Debug, Default)]
+struct Scratch {
+    rows: [Vec<f32>; 6],
+    products: Products,
+}
+
+impl Tape {
+    pub(crate) fn new(products: Products) -> Self {
+        Tape {
+            scratch: Scratch {
+                rows: Default::default(),
+                products,
+            },
+            ..Tape::default()
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -172,14 +191,14 @@ impl Model {
     }
 
     /// x W^T + b, into `out`.
-    fn linear(&self, out: &mut Vec<f32>, x: &[f32], at: &LinearAt) {
+    fn linear(&self, products: &mut Products, out: &mut Vec<f32>, x: &[f32], at: &LinearAt) {
         let bias = self.at(&at.bias);
         let (weight, outputs) = (self.at(&at.weight), bias.len());
         let inputs = weight.len() / outputs;
         let rows = x.len() / inputs;
         resize(out, rows * outputs);
         let weight = Matrix::new(weight, outputs, inputs).transposed();
-        multiply(
+        products.multiply(
             out,
             outputs,
             Matrix::new(x, rows, inputs),
@@ -253,8 +272,12 @@ impl Model {
         dropout: Option<Dropout>,
         tape: &mut LayerTape,
         output: &mut Vec<f32>,
-        scratch: &mut [Vec<f32>; 6],
+        scratch: &mut Scratch,
     ) {
+        let Scratch {
+            rows: [sum, ..],
+            products,
+        } = scratch;
         let (hidden, at) = (self.shape.hidden, &self.layout.layers[index]);
         let is_last = index + 1 == self.shape.layers;
         let LayerTape {
@@ -269,12 +292,16 @@ impl Model {
         } else {
             input
         };
-        self.linear(&mut tape.query, rows, &at.query);
-        self.linear(&mut tape.key_value, input, &at.key_value);
+        self.linear(products, &mut tape.query, rows, &at.query);
+        self.linear(products, &mut tape.key_value, input, &at.key_value);
         let rows_len = rows.len();
-        self.attend(index, pack, dropout, is_last, tape);
-        let [sum, ..] = scratch;
-        self.linear(&mut tape.attended_norm.rows, &tape.context, &at.attended);
+        self.attend(index, pack, dropout, is_last, products, tape);
+        self.linear(
+            products,
+            &mut tape.attended_norm.rows,
+            &tape.context,
+            &at.attended,
+        );
         let rows = if is_last {
             &tape.query_input
         } else {
@@ -296,10 +323,10 @@ impl Model {
             &mut tape.attended_norm.inverse,
             self.norm_at(&at.attended_norm),
         );
-        self.linear(&mut tape.wide, &tape.attended, &at.widen);
+        self.linear(products, &mut tape.wide, &tape.attended, &at.widen);
         resize(&mut tape.active, tape.wide.len());
         activate(self.shape.activation, &mut tape.active, &tape.wide);
-        self.linear(sum, &tape.active, &at.narrow);
+        self.linear(products, sum, &tape.active, &at.narrow);
         Dropout::rows(dropout, Site::Narrow(index), pack, sum, hidden);
         floats::add(sum, &tape.attended);
         std::mem::swap(&mut tape.norm.rows, sum);
@@ -316,7 +343,11 @@ impl Model {
     fn head(&self, pack: &Pack, dropout: Option<Dropout>, tape: &mut Tape) {
         let (hidden, at) = (self.shape.hidden, &self.layout.head);
         // Dropped before the classes, as in BERT; RoBERTa also drops before the dense layer.
-        self.linear(&mut tape.dense, &tape.first, &at.dense);
+        let Scratch {
+            rows: [dropped, ..],
+            products,
+        } = &mut tape.scratch;
+        self.linear(products, &mut tape.dense, &tape.first, &at.dense);
         resize(&mut tape.activated, tape.dense.len());
         match self.shape.family {
             Family::Bert | Family::Roberta => {
@@ -326,11 +357,10 @@ impl Model {
             }
             Family::Electra => floats::gelu(&mut tape.activated, &tape.dense),
         }
-        let [dropped, ..] = &mut tape.scratch;
         dropped.clear();
         dropped.extend_from_slice(&tape.activated);
         Dropout::rows(dropout, Site::Head, pack, dropped, hidden);
-        self.linear(&mut tape.logits, dropped, &at.classes);
+        self.linear(products, &mut tape.logits, dropped, &at.classes);
     }
 }
 

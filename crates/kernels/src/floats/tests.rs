@@ -1,5 +1,6 @@
 //! Each operation against its definition in f64, and each derivative against differences.
 
+use super::products::to_bf16;
 use super::*;
 
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
@@ -82,7 +83,7 @@ fn a_product_is_that_of_its_definition_in_every_layout() {
     let left = Matrix::new(&a, rows, inner);
     let right = Matrix::new(&b, columns, inner).transposed();
     let mut out = vec![1.0; rows * 10];
-    multiply(&mut out, 10, left, right, 2.0, Into::Add);
+    Products::default().multiply(&mut out, 10, left, right, 2.0, Into::Add);
     for row in 0..rows {
         for column in 0..columns {
             close(
@@ -94,7 +95,7 @@ fn a_product_is_that_of_its_definition_in_every_layout() {
         assert_eq!(out[row * 10 + columns..][..3], [1.0; 3]);
     }
     let mut turned = vec![f32::NAN; columns * rows];
-    multiply(
+    Products::default().multiply(
         &mut turned,
         rows,
         right.transposed(),
@@ -257,4 +258,111 @@ fn steps_of_adam_are_those_of_the_definition() {
     for (found, [expected, ..]) in values.iter().zip(&expected) {
         close(*found, *expected, 1e-5);
     }
+}
+
+/// The size of every operand, and of what lies between its rows.
+fn shapes() -> impl proptest::strategy::Strategy<Value = (usize, usize, usize, usize)> {
+    (1..120usize, 1..120usize, 1..400usize, 0..3usize)
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn products_of_any_shape_are_those_of_their_definition(
+        (rows, columns, inner, gap) in shapes(),
+        turned in proptest::array::uniform2(proptest::bool::ANY),
+        half in proptest::bool::ANY,
+        add in proptest::bool::ANY,
+        seed in 0..1000u32,
+    ) {
+        let [left_turned, right_turned] = turned;
+        let numbers = |count, seed| -> Vec<f32> {
+            let round = |x| if half { to_bf16(x) } else { x };
+            numbers(count, seed).into_iter().map(round).collect()
+        };
+        // In memory, rows of the operand or of its transpose.
+        let stored = |turned: bool, rows: usize, columns: usize| {
+            if turned { (columns, rows) } else { (rows, columns) }
+        };
+        let (tall, wide) = stored(left_turned, rows, inner);
+        let a = numbers(tall * (wide + gap), seed);
+        let left = Matrix::strided(&a, tall, wide, wide + gap);
+        let left = if left_turned { left.transposed() } else { left };
+        let (tall, wide) = stored(right_turned, inner, columns);
+        let b = numbers(tall * (wide + gap), seed + 1);
+        let right = Matrix::strided(&b, tall, wide, wide + gap);
+        let right = if right_turned { right.transposed() } else { right };
+
+        let precision = if half { Precision::Bf16 } else { Precision::F32 };
+        let into = if add { Into::Add } else { Into::Set };
+        let before = numbers(rows * (columns + gap), seed + 2);
+        let mut out = before.clone();
+        // Memory that an earlier, larger product has left behind.
+        let mut products = Products::new(precision);
+        let ones = vec![1.0; 130 * 130];
+        let square = Matrix::new(&ones, 130, 130);
+        products.multiply(&mut vec![0.0; 130 * 130], 130, square, square, 1.0, Into::Set);
+        products.multiply(&mut out, columns + gap, left, right, 0.5, into);
+
+        let at = |m: &Matrix<'_>, row: usize, column: usize| {
+            f64::from(m.values[row * m.row_stride + column * m.column_stride])
+        };
+        for row in 0..rows {
+            for column in 0..columns {
+                let place = row * (columns + gap) + column;
+                let (mut sum, mut size) = (0.0, 1.0);
+                for k in 0..inner {
+                    let term = at(&left, row, k) * at(&right, k, column);
+                    sum += term;
+                    size += term.abs();
+                }
+                let start = if add { f64::from(before[place]) } else { 0.0 };
+                let expected = start + 0.5 * sum;
+                let found = f64::from(out[place]);
+                proptest::prop_assert!((found - expected).abs() < 1e-6 * size, "{found} {expected}");
+            }
+            for between in columns..columns + gap {
+                let place = row * (columns + gap) + between;
+                proptest::prop_assert_eq!(out[place], before[place]);
+            }
+        }
+    }
+}
+
+#[test]
+fn rounding_to_bf16_is_to_the_nearest_even() {
+    let bits = |bits: u32| f32::from_bits(bits);
+    for (from, to) in [
+        (0x3f80_7fff, 0x3f80_0000),
+        (0x3f80_8000, 0x3f80_0000),
+        (0x3f80_8001, 0x3f81_0000),
+        (0x3f81_8000, 0x3f82_0000),
+        (0x7f7f_ffff, 0x7f80_0000),
+        (0x8000_0001, 0x8000_0000),
+        (0xff80_0000, 0xff80_0000),
+    ] {
+        assert_eq!(to_bf16(bits(from)).to_bits(), to, "{from:x}");
+        let (one, x) = ([1.0, 0.0], [bits(from), 0.0]);
+        let mut out = [0.0];
+        let (x, one) = (Matrix::new(&x, 1, 2), Matrix::new(&one, 2, 1));
+        Products::new(Precision::Bf16).multiply(&mut out, 1, x, one, 1.0, Into::Set);
+        assert_eq!(out[0].abs().to_bits(), to & 0x7fff_ffff, "{from:x}");
+    }
+    let (one, x) = ([1.0, 1.0], [f32::NAN, 1.0]);
+    let mut out = [0.0];
+    let (x, one) = (Matrix::new(&x, 1, 2), Matrix::new(&one, 2, 1));
+    Products::new(Precision::Bf16).multiply(&mut out, 1, x, one, 1.0, Into::Set);
+    assert!(out[0].is_nan());
+}
+
+#[test]
+fn a_product_over_nothing_is_zero() {
+    let mut out = [1.0; 6];
+    let left = Matrix::new(&[], 2, 0);
+    let right = Matrix::new(&[], 0, 2);
+    Products::default().multiply(&mut out, 3, left, right, 1.0, Into::Add);
+    assert_eq!(out, [1.0; 6]);
+    Products::default().multiply(&mut out, 3, left, right, 1.0, Into::Set);
+    assert_eq!(out, [0.0, 0.0, 1.0, 0.0, 0.0, 1.0]);
 }

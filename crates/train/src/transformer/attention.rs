@@ -1,6 +1,6 @@
 //! softmax(Q K^T / sqrt d) V in each head of each sequence, and its derivative.
 
-use treffer_kernels::floats::{self, Into, Matrix, multiply};
+use treffer_kernels::floats::{self, Into, Matrix, Products};
 
 use super::{Dropout, LayerTape, Model, Pack, Site, resize};
 
@@ -17,6 +17,7 @@ impl Model {
         pack: &Pack,
         dropout: Option<Dropout>,
         is_last: bool,
+        products: &mut Products,
         tape: &mut LayerTape,
     ) {
         let (hidden, heads, width) = (self.shape.hidden, self.shape.heads, self.head_width());
@@ -39,7 +40,7 @@ impl Model {
                 let key = &tape.key_value[span.start * 2 * hidden + head * width..];
                 let query = Matrix::strided(query, queries, width, hidden);
                 let key = Matrix::strided(key, keys, width, 2 * hidden).transposed();
-                multiply(scores, keys, query, key, scale, Into::Set);
+                products.multiply(scores, keys, query, key, scale, Into::Set);
             }
             floats::softmax(all, keys);
             let mut used: &[f32] = all;
@@ -58,7 +59,7 @@ impl Model {
                 let value = Matrix::strided(value, keys, width, 2 * hidden);
                 let context = &mut tape.context[first * hidden + head * width..];
                 let weights = Matrix::new(weights, queries, keys);
-                multiply(context, hidden, weights, value, 1.0, Into::Set);
+                products.multiply(context, hidden, weights, value, 1.0, Into::Set);
             }
             done = end;
         }
@@ -75,6 +76,7 @@ impl Model {
         pack: &Pack,
         dropout: Option<Dropout>,
         is_last: bool,
+        products: &mut Products,
         tape: &LayerTape,
         context: &[f32],
         query_gradient: &mut Vec<f32>,
@@ -112,7 +114,7 @@ impl Model {
                 let value = Matrix::strided(&tape.key_value[at..], keys, width, stride);
                 let weights = Matrix::new(&used[block.clone()], queries, keys);
                 let gradient = &mut key_value_gradient[at..];
-                multiply(
+                products.multiply(
                     gradient,
                     stride,
                     weights.transposed(),
@@ -121,7 +123,7 @@ impl Model {
                     Into::Set,
                 );
                 let slopes = &mut slopes[block];
-                multiply(slopes, keys, context, value.transposed(), 1.0, Into::Set);
+                products.multiply(slopes, keys, context, value.transposed(), 1.0, Into::Set);
             }
             if let Some(dropout) = dropout {
                 dropout.apply(Site::Probabilities(layer), pack.keys[sequence], &mut slopes);
@@ -133,10 +135,10 @@ impl Model {
                 let key_at = span.start * stride + head * width;
                 let key = Matrix::strided(&tape.key_value[key_at..], keys, width, stride);
                 let gradient = &mut query_gradient[at..];
-                multiply(gradient, hidden, slopes, key, 1.0, Into::Set);
+                products.multiply(gradient, hidden, slopes, key, 1.0, Into::Set);
                 let query = Matrix::strided(&tape.query[at..], queries, width, hidden);
                 let gradient = &mut key_value_gradient[key_at..];
-                multiply(gradient, stride, slopes.transposed(), query, 1.0, Into::Set);
+                products.multiply(gradient, stride, slopes.transposed(), query, 1.0, Into::Set);
             }
             done = end;
         }

@@ -1,8 +1,8 @@
 //! The backward pass: from the gradient of the logits to those of all trained parameters.
 
-use treffer_kernels::floats::{self, Into, Matrix, multiply};
+use treffer_kernels::floats::{self, Into, Matrix, Products};
 
-use super::{Dropout, LayerTape, Model, Normalized, Pack, Site, Tape, resize};
+use super::{Dropout, LayerTape, Model, Normalized, Pack, Scratch, Site, Tape, resize};
 use crate::shape::{Activation, Family, LinearAt, NormAt};
 
 /// Sums of gradients.
@@ -57,8 +57,7 @@ impl Model {
         gradients: &mut Gradients,
     ) {
         let mut scratch = std::mem::take(&mut tape.scratch);
-        let [flow, ..] = &mut scratch;
-        self.head_backward(pack, dropout, tape, logits, gradients, flow);
+        self.head_backward(pack, dropout, tape, logits, gradients, &mut scratch);
         for index in (0..self.shape.layers).rev() {
             if self.layout.layers[index].start < gradients.start {
                 tape.scratch = scratch;
@@ -76,21 +75,28 @@ impl Model {
             );
         }
         if gradients.start == 0 {
-            let [flow, ..] = &mut scratch;
+            let [flow, ..] = &mut scratch.rows;
             self.embed_backward(pack, dropout, &tape.embedded, gradients, flow);
         }
         tape.scratch = scratch;
     }
 
     /// The gradient of a linear layer's input, from that of its output.
-    fn linear_input(&self, x: &mut Vec<f32>, out: &[f32], at: &LinearAt, into: Into) {
+    fn linear_input(
+        &self,
+        products: &mut Products,
+        x: &mut Vec<f32>,
+        out: &[f32],
+        at: &LinearAt,
+        into: Into,
+    ) {
         let outputs = at.bias.len();
         let weight = self.at(&at.weight);
         let inputs = weight.len() / outputs;
         let rows = out.len() / outputs;
         resize(x, rows * inputs);
         let weight = Matrix::new(weight, outputs, inputs);
-        multiply(
+        products.multiply(
             x,
             inputs,
             Matrix::new(out, rows, outputs),
@@ -128,14 +134,18 @@ impl Model {
         tape: &Tape,
         logits: &[f32],
         gradients: &mut Gradients,
-        flow: &mut Vec<f32>,
+        scratch: &mut Scratch,
     ) {
+        let Scratch {
+            rows: [flow, ..],
+            products,
+        } = scratch;
         let (hidden, at) = (self.shape.hidden, &self.layout.head);
         let mut dropped = tape.activated.clone();
         Dropout::rows(dropout, Site::Head, pack, &mut dropped, hidden);
-        linear_weights(gradients, &dropped, logits, &at.classes);
+        linear_weights(products, gradients, &dropped, logits, &at.classes);
         let mut dense = Vec::new();
-        self.linear_input(&mut dense, logits, &at.classes, Into::Set);
+        self.linear_input(products, &mut dense, logits, &at.classes, Into::Set);
         Dropout::rows(dropout, Site::Head, pack, &mut dense, hidden);
         match self.shape.family {
             Family::Bert | Family::Roberta => {
@@ -145,8 +155,8 @@ impl Model {
             }
             Family::Electra => floats::gelu_backward(&mut dense, &tape.dense),
         }
-        linear_weights(gradients, &tape.first, &dense, &at.dense);
-        self.linear_input(flow, &dense, &at.dense, Into::Set);
+        linear_weights(products, gradients, &tape.first, &dense, &at.dense);
+        self.linear_input(products, flow, &dense, &at.dense, Into::Set);
     }
 
     /// Turns the first of `scratch` from the gradient of a layer's output into that of its
@@ -162,32 +172,33 @@ impl Model {
         dropout: Option<Dropout>,
         tape: &mut LayerTape,
         gradients: &mut Gradients,
-        scratch: &mut [Vec<f32>; 6],
+        scratch: &mut Scratch,
         lowest: bool,
     ) {
         let (hidden, at) = (self.shape.hidden, &self.layout.layers[index]);
         let is_last = index + 1 == self.shape.layers;
-        let [flow, inner, branch, context, query, key_value] = scratch;
+        let Scratch { rows, products } = scratch;
+        let [flow, inner, branch, context, query, key_value] = rows;
         let drop = |site, rows: &mut [f32]| Dropout::rows(dropout, site, pack, rows, hidden);
 
         self.norm_backward(gradients, flow, &tape.norm, &at.norm);
         branch.clear();
         branch.extend_from_slice(flow);
         drop(Site::Narrow(index), branch);
-        linear_weights(gradients, &tape.active, branch, &at.narrow);
-        self.linear_input(inner, branch, &at.narrow, Into::Set);
+        linear_weights(products, gradients, &tape.active, branch, &at.narrow);
+        self.linear_input(products, inner, branch, &at.narrow, Into::Set);
         activate_backward(self.shape.activation, inner, &tape.wide);
-        linear_weights(gradients, &tape.attended, inner, &at.widen);
-        self.linear_input(flow, inner, &at.widen, Into::Add);
+        linear_weights(products, gradients, &tape.attended, inner, &at.widen);
+        self.linear_input(products, flow, inner, &at.widen, Into::Add);
 
         self.norm_backward(gradients, flow, &tape.attended_norm, &at.attended_norm);
         branch.clear();
         branch.extend_from_slice(flow);
         drop(Site::Attended(index), branch);
-        linear_weights(gradients, &tape.context, branch, &at.attended);
-        self.linear_input(context, branch, &at.attended, Into::Set);
+        linear_weights(products, gradients, &tape.context, branch, &at.attended);
+        self.linear_input(products, context, branch, &at.attended, Into::Set);
         self.attend_backward(
-            index, pack, dropout, is_last, tape, context, query, key_value,
+            index, pack, dropout, is_last, products, tape, context, query, key_value,
         );
 
         let rows = if is_last {
@@ -195,20 +206,20 @@ impl Model {
         } else {
             &tape.input
         };
-        linear_weights(gradients, rows, query, &at.query);
-        linear_weights(gradients, &tape.input, key_value, &at.key_value);
+        linear_weights(products, gradients, rows, query, &at.query);
+        linear_weights(products, gradients, &tape.input, key_value, &at.key_value);
         if lowest {
             return;
         }
-        self.linear_input(flow, query, &at.query, Into::Add);
+        self.linear_input(products, flow, query, &at.query, Into::Add);
         if is_last {
-            self.linear_input(branch, key_value, &at.key_value, Into::Set);
+            self.linear_input(products, branch, key_value, &at.key_value, Into::Set);
             for (span, first) in pack.spans().zip(flow.chunks_exact(hidden)) {
                 floats::add(&mut branch[span.start * hidden..][..hidden], first);
             }
             std::mem::swap(flow, branch);
         } else {
-            self.linear_input(flow, key_value, &at.key_value, Into::Add);
+            self.linear_input(products, flow, key_value, &at.key_value, Into::Add);
         }
     }
 
@@ -240,13 +251,19 @@ impl Model {
 }
 
 /// Adds to the gradients of a linear layer, given that of its output.
-fn linear_weights(gradients: &mut Gradients, x: &[f32], out: &[f32], at: &LinearAt) {
+fn linear_weights(
+    products: &mut Products,
+    gradients: &mut Gradients,
+    x: &[f32],
+    out: &[f32],
+    at: &LinearAt,
+) {
     let outputs = at.bias.len();
     let inputs = at.weight.len() / outputs;
     let rows = out.len() / outputs;
     let out_t = Matrix::new(out, rows, outputs).transposed();
     let x = Matrix::new(x, rows, inputs);
-    multiply(gradients.at(&at.weight), inputs, out_t, x, 1.0, Into::Add);
+    products.multiply(gradients.at(&at.weight), inputs, out_t, x, 1.0, Into::Add);
     floats::add_rows(gradients.at(&at.bias), out);
 }
 

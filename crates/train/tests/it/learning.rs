@@ -1,29 +1,41 @@
 //! What a training learns, and what it saves.
 
-use treffer_train::{End, Event, Loss, Options};
+use treffer_train::{End, Event, Loss, Options, Precision};
 
 use crate::support::{LISTS, Place, RARELY, TEN, golden, losses, options};
 
 #[test]
 fn ten_pairs_are_learned_by_heart_and_the_saved_model_knows_them() {
-    let place = Place::new(
-        TEN,
-        Options {
-            batch: 10,
-            steps: 120,
-            rate: 3e-3,
-            dropout: 0.0,
-            ..options()
-        },
-    );
-    let (trained, events) = place.train(RARELY);
-    assert_eq!(trained.unwrap().end, End::Complete);
-    let losses = losses(&events);
-    assert!(losses[0] > 0.3, "{}", losses[0]);
-    assert!(losses[119] < 0.01, "{}", losses[119]);
-    let passages = ["the lab fridge is 5 c cold", "warm door"];
-    let scores = place.score("cold fridge", &passages);
-    assert!(scores[0] > 3.0 && scores[1] < -3.0, "{scores:?}");
+    let learned = [Precision::F32, Precision::Bf16].map(|precision| {
+        let place = Place::new(
+            TEN,
+            Options {
+                batch: 10,
+                steps: 120,
+                rate: 3e-3,
+                dropout: 0.0,
+                precision,
+                ..options()
+            },
+        );
+        let (trained, events) = place.train(RARELY);
+        assert_eq!(trained.unwrap().end, End::Complete);
+        let losses = losses(&events);
+        assert!(losses[0] > 0.3, "{}", losses[0]);
+        assert!(losses[119] < 0.01, "{}", losses[119]);
+        let passages = ["the lab fridge is 5 c cold", "warm door"];
+        let scores = place.score("cold fridge", &passages);
+        assert!(scores[0] > 3.0 && scores[1] < -3.0, "{scores:?}");
+        losses
+    });
+    let [exact, rounded] = learned;
+    for (step, (exact, rounded)) in exact.iter().zip(&rounded).enumerate().take(20) {
+        assert!(
+            (exact - rounded).abs() < 0.02,
+            "step {step}: {exact} {rounded}"
+        );
+    }
+    assert_ne!(exact, rounded);
 }
 
 #[test]
