@@ -110,6 +110,7 @@ mod tests {
             scored,
             to_score: (skipped > 0).then_some(scored + skipped),
             cut_by_deadline: skipped > 0,
+            settled: None,
             unknown_language: None,
             ms: None,
         }

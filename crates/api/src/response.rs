@@ -77,6 +77,9 @@ pub struct StageReport {
     /// Present and true if the deadline cut it short.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut_by_deadline: bool,
+    /// How many it did not score because the best were settled, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<usize>,
     /// The language of the query, if the stage was left out because its model does not know it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unknown_language: Option<Language>,

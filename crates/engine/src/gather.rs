@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fixedbitset::FixedBitSet;
-use treffer_api::StageReport;
-use treffer_types::{BoxError, Candidate, Clock, DocId, Evidence, Language, Query, StageName};
+use treffer_types::{BoxError, Candidate, Clock, DocId, Evidence, Query, StageName};
 
 use crate::deadline::{Deadline, SystemClock};
 use crate::engine::Engine;
@@ -19,11 +18,13 @@ use crate::stages::{Found, Parameters, StageQuery};
 mod batch;
 mod languages;
 mod reading;
+mod trace;
 
 use batch::Batch;
 use languages::Languages;
-use reading::rerank;
 pub(crate) use reading::rerank_at;
+use reading::{Unread, rerank};
+pub use trace::StageTrace;
 
 /// What the stages found for one query. Fusing it is cheap and can be repeated.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,43 +34,6 @@ pub struct Gathered {
     /// What each step did, in the order in which they ran. BM25 appears twice in
     /// mode `hybrid`: it retrieves first, and later scores what only the bi-encoder retrieved.
     pub traces: Vec<StageTrace>,
-}
-
-/// One step's part in one search.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StageTrace {
-    /// Which stage.
-    pub stage: StageName,
-    /// Wall-clock time.
-    pub elapsed: Duration,
-    /// Candidates in the pool before it.
-    pub candidates_in: usize,
-    /// Candidates in the pool after it; never fewer.
-    pub candidates_out: usize,
-    /// Candidates that it scored.
-    pub scored: usize,
-    /// Candidates that it would have scored but for the deadline; for a retrieval that was
-    /// skipped, its depth.
-    pub skipped: usize,
-    /// The language of the query, if the stage was left out because its model does not know it.
-    pub unknown_language: Option<Language>,
-}
-
-impl StageTrace {
-    /// The trace as a response holds it, with its time if `timed`.
-    pub fn report(&self, timed: bool) -> StageReport {
-        let is_cut = self.skipped > 0;
-        StageReport {
-            stage: self.stage,
-            candidates_in: self.candidates_in,
-            candidates_out: self.candidates_out,
-            scored: self.scored,
-            to_score: is_cut.then_some(self.scored + self.skipped),
-            cut_by_deadline: is_cut,
-            unknown_language: self.unknown_language,
-            ms: timed.then_some(self.elapsed.as_secs_f64() * 1e3),
-        }
-    }
 }
 
 /// Chooses the candidates that a reranker scores, as positions in the pool, in the order of
@@ -232,9 +196,9 @@ impl Gatherer {
             };
             // The first step always runs, so that there are candidates.
             let trace = if let Some(language) = unknown {
-                trace_of_unknown_language(*step, &candidates, language)
+                StageTrace::of_unknown_language(*step, &candidates, language)
             } else if !traces.is_empty() && deadline.is_over() {
-                trace_of_skipped(*step, &candidates)
+                StageTrace::of_skipped(*step, &candidates)
             } else {
                 let query = batch.query(at);
                 let failed = |source| Error::Stage {
@@ -265,7 +229,7 @@ impl Gatherer {
         let scored_before = n_scored(candidates, stage);
         let (answer, share) = batch.answer(stage, at)?;
         deadline.adjust(share);
-        let mut skipped = 0;
+        let mut unread = Unread::default();
         match step {
             Step::Retrieve { depth, .. } => {
                 let retrieved =
@@ -300,7 +264,14 @@ impl Gatherer {
                     cross_passages,
                     limit,
                 )?;
-                skipped = rerank(candidates, stage, answer, &readings, deadline)?;
+                // What several depths choose, and everything, is to be complete.
+                let is_all = scope.select.is_some() || self.pipeline.scores_every_document();
+                let patience = if is_all {
+                    0
+                } else {
+                    self.profile.cross_patience
+                };
+                unread = rerank(candidates, stage, answer, &readings, deadline, patience)?;
             }
         }
         Ok(StageTrace {
@@ -309,7 +280,8 @@ impl Gatherer {
             candidates_in,
             candidates_out: candidates.len(),
             scored: n_scored(candidates, stage) - scored_before,
-            skipped,
+            skipped: unread.skipped,
+            settled: unread.settled,
             unknown_language: None,
         })
     }
@@ -430,45 +402,9 @@ pub(crate) fn score_at(
     Ok(())
 }
 
-fn unscored(candidates: &[Candidate], stage: StageName) -> Vec<usize> {
-    (0..candidates.len())
-        .filter(|at| !candidates[*at].is_scored_by(stage))
-        .collect()
-}
-
 fn n_scored(candidates: &[Candidate], stage: StageName) -> usize {
     let scored = candidates.iter().filter(|one| one.is_scored_by(stage));
     scored.count()
-}
-
-fn trace_of_skipped(step: Step, candidates: &[Candidate]) -> StageTrace {
-    let stage = step.stage();
-    let n_unscored = unscored(candidates, stage).len();
-    StageTrace {
-        stage,
-        elapsed: Duration::ZERO,
-        candidates_in: candidates.len(),
-        candidates_out: candidates.len(),
-        scored: 0,
-        skipped: match step {
-            Step::Retrieve { depth, .. } => depth,
-            Step::Score { .. } => n_unscored,
-            Step::Rerank { depth, .. } => depth.min(n_unscored),
-        },
-        unknown_language: None,
-    }
-}
-
-fn trace_of_unknown_language(
-    step: Step,
-    candidates: &[Candidate],
-    language: Language,
-) -> StageTrace {
-    StageTrace {
-        skipped: 0,
-        unknown_language: Some(language),
-        ..trace_of_skipped(step, candidates)
-    }
 }
 
 fn refuse_blank(query: &Query) -> Result<(), Error> {

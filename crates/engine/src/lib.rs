@@ -57,6 +57,7 @@ pub mod runs;
 pub mod search;
 pub mod self_retrieval;
 pub mod settings_file;
+mod settled;
 pub mod stages;
 pub mod topics;
 pub mod tune;

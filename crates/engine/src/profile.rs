@@ -61,6 +61,9 @@ pub struct Profile {
     /// Most passages of a document that a reranker scores, at least 1: the most promising by the
     /// stages before it. Its depth counts passages.
     pub cross_passages: usize,
+    /// Adaptive depth: a reranker stops when so many documents in a row did not come among the ten
+    /// that it scored highest. 0 to score all.
+    pub cross_patience: usize,
     /// alpha (bm25), beta (dense), gamma (cross) and so on: at least 0, with sum 1.
     pub weights: Weights,
     /// A learned fusion, if there is one: trees that correct a weighted sum. Its file holds
@@ -224,6 +227,7 @@ impl Default for Profile {
             cross_languages: Vec::new(),
             by_language: BTreeMap::new(),
             cross_passages: 1,
+            cross_patience: 0,
             weights: "0.2,0.3,0.5".parse().expect("three decimals that sum to 1"),
             learned: None,
             deadline_ms: None,
@@ -251,6 +255,7 @@ impl Profile {
             cross_languages: _,
             by_language: _, // checked with the other profiles
             cross_passages,
+            cross_patience: _,
             weights: _, // non-negative with sum 1 by construction
             learned: _,
             deadline_ms,

@@ -1,7 +1,6 @@
 //! Quality against time: every combination of depths, and the Pareto front.
 
-use treffer_engine::profile::Depths;
-use treffer_engine::tune::{Choice, DepthPoint};
+use treffer_engine::tune::{Choice, DepthPoint, Setup};
 use treffer_types::StageName;
 
 use crate::color::{share, ticks};
@@ -22,11 +21,15 @@ pub(crate) fn depths(
     let mut body = plot(points, &front, chosen, metric);
     let rows = front.iter().map(|point| {
         let depths = &point.choice.setup.depths;
-        let is_chosen = *depths == chosen.setup.depths;
+        let is_chosen = is_chosen(point, chosen);
         let mut row = vec![Cell::word(if is_chosen { "\u{2605} chosen" } else { "" })];
         row.extend(stages.iter().map(|stage| {
             let depth = depths.get(*stage);
             Cell::number(depth.map_or("-".to_owned(), |depth| depth.to_string()))
+        }));
+        row.push(Cell::number(match point.choice.setup.cross_patience {
+            0 => "-".to_owned(),
+            patience => patience.to_string(),
         }));
         row.extend([
             Cell::number(format!("{:.1}", point.ms)),
@@ -37,18 +40,23 @@ pub(crate) fn depths(
     });
     let mut heads = vec![String::new()];
     heads.extend(stages.iter().map(|stage| format!("{stage} depth")));
-    heads.extend(["ms per query", metric, "weights"].map(String::from));
+    heads.extend(["patience", "ms per query", metric, "weights"].map(String::from));
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
     body.push(table(&heads, rows.collect()));
     body
 }
 
-/// As in "bm25 200, dense 200, cross 50".
-fn depths_in_words(depths: &Depths) -> String {
-    let depths = depths
-        .iter()
-        .map(|(stage, depth)| format!("{stage} {depth}"));
-    depths.collect::<Vec<String>>().join(", ")
+fn is_chosen(point: &DepthPoint, chosen: &Choice) -> bool {
+    let (point, chosen) = (&point.choice.setup, &chosen.setup);
+    point.depths == chosen.depths && point.cross_patience == chosen.cross_patience
+}
+
+/// As in "bm25 200, dense 200, cross 50, patience 10".
+fn depths_in_words(setup: &Setup) -> String {
+    let depths = setup.depths.iter();
+    let depths = depths.map(|(stage, depth)| format!("{stage} {depth}"));
+    let patience = (setup.cross_patience > 0).then(|| format!("patience {}", setup.cross_patience));
+    depths.chain(patience).collect::<Vec<String>>().join(", ")
 }
 
 fn plot(points: &[DepthPoint], front: &[&DepthPoint], chosen: &Choice, metric: &str) -> Markup {
@@ -96,14 +104,13 @@ fn plot(points: &[DepthPoint], front: &[&DepthPoint], chosen: &Choice, metric: &
 
 /// Squares on the front and circles off it, so that color is not needed to see which is which.
 fn dot(point: &DepthPoint, x: f64, y: f64, chosen: &Choice) -> Element {
-    let depths = &point.choice.setup.depths;
     let title = el("title").text(format!(
         "{}: {:.4} in {:.1} ms",
-        depths_in_words(depths),
+        depths_in_words(&point.choice.setup),
         point.mean,
         point.ms
     ));
-    if *depths == chosen.setup.depths {
+    if is_chosen(point, chosen) {
         return star((x, y)).add(title);
     }
     if point.is_pareto {

@@ -83,6 +83,7 @@ fn pools(stages: &[StageName]) -> Vec<Pool> {
             candidates_out: 30,
             scored: 30,
             skipped: 0,
+            settled: 0,
             unknown_language: None,
         };
         Pool {

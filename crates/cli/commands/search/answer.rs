@@ -75,6 +75,15 @@ impl Blocks for Answer<'_> {
                 language.name()
             )));
         }
+        let settled = stages
+            .iter()
+            .filter_map(|one| Some((one.stage, one.scored, one.settled?)));
+        for (stage, scored, settled) in settled.filter(|_| self.explain) {
+            let all = scored + settled;
+            blocks.push(Block::Line(format!(
+                "{stage} scored {scored} of {all}: the ten best were settled by then (cross_patience)"
+            )));
+        }
         if let Some(matched) = matched.filter(|_| self.is_filtered || !facets.is_empty()) {
             if !hits.is_empty() {
                 blocks.push(Block::Line(String::new()));

@@ -1,7 +1,7 @@
 //! What a tuning found, for people.
 
 use treffer_engine::stages::Registry;
-use treffer_engine::tune::{Choice, LearnedReport, Search, TuneReport, Verdict};
+use treffer_engine::tune::{Choice, DepthPoint, LearnedReport, Search, TuneReport, Verdict};
 use treffer_types::{StageName, stage_list};
 
 use super::tuning::Tuning;
@@ -142,12 +142,19 @@ fn front(report: &TuneReport) -> Columns {
     if let Some(last) = heads.last_mut() {
         last.push_str(" depth");
     }
+    let patience = |point: &DepthPoint| point.choice.setup.cross_patience;
+    let is_patient = report.depths.iter().any(|point| patience(point) > 0);
+    heads.extend(is_patient.then(|| "patience".to_owned()));
     let mut table = Columns::default();
     table.row(heads);
     for point in report.depths.iter().filter(|point| point.is_pareto) {
         let depths = columns.iter().map(|stage| depth(&point.choice, *stage));
         let cells = [format!("{:.2}", point.ms), format!("{:.4}", point.mean)];
-        table.row(cells.into_iter().chain(depths));
+        let patience = is_patient.then(|| match patience(point) {
+            0 => "-".to_owned(),
+            patience => patience.to_string(),
+        });
+        table.row(cells.into_iter().chain(depths).chain(patience));
     }
     table
 }

@@ -107,6 +107,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
         cross_languages,
         by_language: _, // refused while tuning
         cross_passages,
+        cross_patience,
         weights: _, // the order in which a reranker reads does not depend on them
         learned: _,
         deadline_ms: _, // ignored while tuning
@@ -149,6 +150,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
             "cross_language": cross_language,
             "cross_languages": cross_languages,
             "cross_passages": cross_passages,
+            "cross_patience": cross_patience,
         },
         "queries": queries,
     })
@@ -302,6 +304,7 @@ impl<'a> Reader<'a> {
                     candidates_out: self.number()?,
                     scored: self.number()?,
                     skipped: 0, // gathered without a deadline
+                    settled: 0, // no cost depends on it
                     unknown_language: None,
                 })
             })
@@ -382,6 +385,7 @@ mod tests {
             candidates_out: 2,
             scored: 1,
             skipped: 0,
+            settled: 0,
             unknown_language: None,
         };
         let full = Gathered {

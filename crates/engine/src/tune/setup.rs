@@ -34,6 +34,9 @@ pub struct Setup {
     pub aggregation: Aggregation,
     /// What stands in for BM25 in documents of another language than the query.
     pub cross_language: f64,
+    /// After how many documents in a row that do not come among the best ten the cross-encoder
+    /// stops; 0 for never.
+    pub cross_patience: usize,
 }
 
 impl Setup {
@@ -45,6 +48,7 @@ impl Setup {
             normalizers: profile.normalizers.clone(),
             aggregation: profile.aggregation,
             cross_language: profile.cross_language,
+            cross_patience: profile.cross_patience,
         }
     }
 
@@ -56,6 +60,7 @@ impl Setup {
             normalizers,
             aggregation,
             cross_language,
+            cross_patience,
         } = self.clone();
         Profile {
             depths,
@@ -63,6 +68,7 @@ impl Setup {
             normalizers,
             aggregation,
             cross_language,
+            cross_patience,
             ..profile.clone()
         }
     }
@@ -85,6 +91,7 @@ impl Setup {
             normalizers,
             aggregation,
             cross_language,
+            cross_patience,
         } = self;
         let depths = depths.iter().map(|(stage, depth)| Setting {
             key: Depths::key(stage),
@@ -126,8 +133,16 @@ impl Setup {
             shown: cross_language.to_string(),
             value: json!(cross_language),
         };
+        let cross_patience = Setting {
+            key: "cross_patience".to_owned(),
+            label: "cross_patience".to_owned(),
+            group: "cross_patience",
+            stage: None,
+            shown: cross_patience.to_string(),
+            value: json!(cross_patience),
+        };
         (normalizers.chain(depths))
-            .chain([order, aggregation, cross_language])
+            .chain([order, cross_patience, aggregation, cross_language])
             .collect()
     }
 

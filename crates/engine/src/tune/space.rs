@@ -8,6 +8,7 @@ use treffer_types::{Candidate, DocId, Evidence, Score, StageMap, StageName};
 use crate::pipeline::Pipeline;
 use crate::profile::{Order, Profile, Scaling};
 use crate::rerank_order::first_to_rerank;
+use crate::settled::n_until_settled;
 use crate::stages::LEAST_BM25;
 use crate::tune::Search;
 use crate::tune::setup::{Choice, Setup};
@@ -17,6 +18,10 @@ const RERANK_DEPTHS: [usize; 6] = [0, 10, 25, 50, 100, 200];
 
 /// Fractions of the profile's depth of a retrieval that are tried: a quarter, half, all.
 const DEPTH_DIVISORS: [usize; 3] = [4, 2, 1];
+
+/// How long the reranker goes on without a change of the best ten, that are tried beside never
+/// stopping.
+const PATIENCES: [usize; 4] = [5, 10, 20, 40];
 
 /// Constants of reciprocal ranks that are tried.
 const RANK_CONSTANTS: [u32; 4] = [10, 30, 60, 100];
@@ -123,7 +128,8 @@ impl Space {
         stages.filter(|stage| self.pipeline.retrieves(*stage).is_some())
     }
 
-    /// Every combination of depths, the profile's own among them.
+    /// Every combination of depths, the profile's own among them, and the ways to stop before the
+    /// reranker's full depth.
     pub(crate) fn depth_setups(&self) -> Vec<Setup> {
         let current = self.current.clone();
         if self.search == Search::Weights {
@@ -140,7 +146,18 @@ impl Space {
         if let Some(stage) = self.choosable_reranker() {
             let depth = self.rerank_depth(&current);
             let shallower = RERANK_DEPTHS.into_iter().filter(|tried| *tried < depth);
+            let mut patient = Vec::new();
+            for tried in PATIENCES.into_iter().chain([0]) {
+                if tried != current.cross_patience && tried < depth {
+                    patient.extend(setups.iter().cloned().map(|setup| Setup {
+                        cross_patience: tried,
+                        ..setup
+                    }));
+                }
+            }
             setups = with_depths(&setups, stage, &shallower.chain([depth]).collect());
+            // At the full depth only: stopping early is another way to be shallow.
+            setups.extend(patient);
         }
         setups
     }
@@ -250,7 +267,9 @@ impl Space {
         let deepest = self.rerank_depth(&self.current);
         let mut places = BTreeSet::new();
         for setup in self.depth_setups() {
-            if self.rerank_depth(&setup) != deepest {
+            // Who stops early reads no others.
+            let is_patient = setup.cross_patience == self.current.cross_patience;
+            if self.rerank_depth(&setup) != deepest || !is_patient {
                 continue;
             }
             let kept = self.kept(candidates, &setup);
@@ -327,9 +346,19 @@ impl Space {
             // Passages are read in the order of their documents, and the depth counts them.
             let mut n_read = vec![0; pool.len()];
             let mut left = depth;
-            for at in first_to_rerank(&pool, setup.cross_order, &before, depth) {
-                n_read[at] = pool[at].evidence(stage).count().min(left);
-                left -= n_read[at];
+            let places = first_to_rerank(&pool, setup.cross_order, &before, depth);
+            for at in &places {
+                n_read[*at] = pool[*at].evidence(stage).count().min(left);
+                left -= n_read[*at];
+            }
+            let places: Vec<usize> = places.into_iter().filter(|at| n_read[*at] > 0).collect();
+            let score = |at: &usize| {
+                let read = pool[*at].evidence(stage).take(n_read[*at]);
+                read.map(|evidence| evidence.score).max()
+            };
+            let n_kept = n_until_settled(places.iter().map(score), setup.cross_patience);
+            for at in &places[n_kept..] {
+                n_read[*at] = 0;
             }
             for (candidate, n_read) in pool.iter_mut().zip(n_read) {
                 let read: Vec<Evidence> = candidate.evidence(stage).take(n_read).copied().collect();

@@ -18,6 +18,7 @@ mod mine;
 mod modes;
 mod oracle;
 mod passages;
+mod patience;
 mod rerank;
 mod support;
 mod topics;

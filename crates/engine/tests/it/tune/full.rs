@@ -41,6 +41,18 @@ fn so_it_is_where_documents_have_several_passages() {
     check_choices(&index, &two_of_each);
 }
 
+#[test]
+fn so_it_is_where_reading_stops_early() {
+    let (_place, index) = place();
+    for cross_patience in [1, 3] {
+        let profile = Profile {
+            cross_patience,
+            ..hybrid()
+        };
+        check_choices(&index, &profile);
+    }
+}
+
 /// Every choice that tuning reports has the mean that searching with it has.
 fn check_choices(index: &Engine, hybrid: &Profile) {
     for mode in [
@@ -110,8 +122,9 @@ fn depths_and_their_costs_make_a_front() {
     let profile = hybrid();
     let topics = topics(&index, judged_by(&index, CROSS));
     let report = run(&index, &full(&profile), &topics);
-    // Three depths of each first stage; the cross-encoder reads 0, 10 or 11.
-    assert_eq!(report.depths.len(), 27);
+    // Three depths of each first stage; the cross-encoder reads 0, 10 or 11, or up to 11 with a
+    // patience of 5 or 10.
+    assert_eq!(report.depths.len(), 9 * (3 + 2));
     let front: Vec<_> = report
         .depths
         .iter()
@@ -189,6 +202,7 @@ fn a_choice_becomes_a_profile_and_nothing_else_of_it_changes() {
             normalizers: StageMap::from_fn(&ALL, |_| Normalizer::ZScore),
             aggregation: Aggregation::Mean { best: 3 },
             cross_language: 0.4,
+            cross_patience: 0,
         },
         weights: "0.5,0.5,0".parse().unwrap(),
     };
