@@ -33,7 +33,8 @@ fn the_help_is_one_page() {
           rerank       Rerank the run of any program, or texts without an index, with a cross-encoder
           judge        Judge queries with the cross-encoder where nobody has judged them
           mine         Find training data in an index: queries with answers and hard negatives
-          train        Train a cross-encoder on queries and passages of your own
+          train        Train a cross-encoder or a bi-encoder on queries and passages of your own
+          distill      Train a smaller model on what a cross-encoder thinks of your data
           duplicates   Find documents of an index that say the same
           info         Show what an index holds, and check its files
           check        Read every file of an index and report what is damaged
@@ -73,6 +74,10 @@ fn every_command_has_help() {
         "mine",
         "train",
         "train cross",
+        "train bi",
+        "distill",
+        "distill cross",
+        "distill bi",
         "duplicates",
         "info",
         "model",

@@ -1,4 +1,5 @@
-//! `treffer mine` and `treffer train`: from an index to a model that reranks it.
+//! `treffer mine`, `treffer train` and `treffer distill`: from an index to a model that searches
+//! or reranks it.
 
 use serde_json::Value;
 
@@ -143,4 +144,88 @@ fn bad_lines_are_shown_with_file_and_line() {
     here.treffer(&train("--data pairs.jsonl --out model --steps 1"))
         .fails_with("already holds a training, at step 1")
         .says("--resume");
+}
+
+fn train_bi(words: &str) -> String {
+    let base = tiny_model("tiny-bert-bi");
+    format!("train bi --base {} --max-length 32 {words}", base.display())
+}
+
+#[test]
+fn what_is_mined_trains_a_bi_encoder_that_searches() {
+    let here = judged();
+    // With a teacher's scores, next to which the labels are seen.
+    here.treffer(&format!("{MINE} --teacher --out data.jsonl"))
+        .succeeds();
+    let words = "--data data.jsonl --held-out data.jsonl --out model --steps 4 --batch 2 \
+                 --validate-every 2 --rate 1e-3 --log-every 1";
+    here.treffer(&train_bi(words))
+        .succeeds()
+        .says("3 examples")
+        .says("step 0: held out nDCG@10")
+        .says("step 4 of 4: loss")
+        .says("trained 4 steps, best nDCG@10");
+    here.treffer("index second sixty.jsonl --config three.toml --set dense.model=./model")
+        .succeeds();
+    here.treffer("search second 'cold lab fridge' -k 3")
+        .succeeds();
+}
+
+#[test]
+fn a_cross_encoder_begins_a_bi_encoder_only_if_its_pooling_is_named() {
+    let here = Place::with(&[(
+        "pairs.jsonl",
+        "{\"query\": \"ice\", \"positive\": \"freezer\"}\n\
+         {\"query\": \"ice\", \"positive\": [\" \"]}\n\
+         {\"query\": \"ice\", \"passages\": [\"freezer\", \"door\"]}\n\
+         {\"query\": \"cold\", \"passages\": [\"fridge\", \"door\"], \"labels\": [0, 0]}\n\
+         {\"query\": \"cold\", \"positive\": \"fridge\"}\n",
+    )]);
+    let base = tiny_model("tiny-bert-cross");
+    let command = format!(
+        "train bi --data pairs.jsonl --base {} --max-length 32 --steps 1 --out model",
+        base.display()
+    );
+    here.treffer(&command)
+        .fails_with("cannot begin a bi-encoder with")
+        .says("--pooling mean");
+    here.treffer(&format!("{command} --pooling mean"))
+        .succeeds()
+        .says("pairs.jsonl:2: its passage 1 is empty")
+        .says("pairs.jsonl:3: has neither labels nor scores")
+        .says("pairs.jsonl:4: has no label above 0")
+        .says("trained 1 steps");
+}
+
+#[test]
+fn a_teacher_is_asked_once() {
+    let here = judged();
+    here.treffer(&format!("{MINE} --out data.jsonl")).succeeds();
+    let teacher = tiny_model("tiny-bert-cross");
+    let teacher = teacher.display();
+    let bi = tiny_model("tiny-bert-bi");
+    let bi = format!(
+        "distill bi --data data.jsonl --base {} --steps 2 --batch 2 --out bi",
+        bi.display()
+    );
+    here.treffer(&bi)
+        .fails_with("data.jsonl:1 has no scores of a teacher, and with it 2 other lines of 3");
+    here.treffer(&format!("{bi} --teacher {teacher}"))
+        .succeeds()
+        .says("note: the teacher read 3 lines; the scores of 0 were in bi/teacher-scores.jsonl")
+        .says("trained 2 steps");
+    here.treffer(&format!("{bi} --teacher {teacher} --resume"))
+        .succeeds()
+        .says("note: the teacher read 0 lines; the scores of 3 were in")
+        .says("trained 2 steps");
+    here.treffer(&format!("{bi} --loss multiple-negatives"))
+        .fails_with("learns from labels");
+    here.treffer(&format!(
+        "distill cross --data data.jsonl --teacher {teacher} --base {teacher} --max-length 32 \
+         --steps 2 --batch 2 --out small"
+    ))
+    .succeeds()
+    .says("trained 2 steps");
+    let config: Value = serde_json::from_str(&here.read("small/config.json")).unwrap();
+    assert_eq!(config["num_hidden_layers"], 1);
 }

@@ -8,6 +8,7 @@ mod compact;
 mod compare;
 mod completions;
 mod delete;
+mod distill;
 mod duplicates;
 mod eval;
 mod explain;
@@ -59,8 +60,10 @@ pub(crate) enum Command {
     Judge(judge::Judge),
     /// Find training data in an index: queries with answers and hard negatives
     Mine(mine::Mine),
-    /// Train a cross-encoder on queries and passages of your own
+    /// Train a cross-encoder or a bi-encoder on queries and passages of your own
     Train(train::Train),
+    /// Train a smaller model on what a cross-encoder thinks of your data
+    Distill(distill::Distill),
     /// Find documents of an index that say the same
     Duplicates(duplicates::Duplicates),
     /// Show what an index holds, and check its files
@@ -93,6 +96,7 @@ impl Command {
             Command::Judge(command) => judge::run(command, global),
             Command::Mine(command) => mine::run(command, global),
             Command::Train(command) => train::run(command, global),
+            Command::Distill(command) => distill::run(command, global),
             Command::Duplicates(command) => duplicates::run(command, global),
             Command::Info(command) => info::run(command),
             Command::Check(command) => check::run(command, global),

@@ -9,7 +9,7 @@ use crate::batch::{positions_of, segments_of};
 use crate::config::Config;
 use crate::error::Error;
 use crate::folder::{Files, TOKENIZER};
-use crate::tokenize::{Limits, TextReader};
+use crate::tokenize::{Limits, Sequence, TextReader};
 use crate::weights::Weights;
 
 /// The sizes of a model and what differs between models of the same sizes.
@@ -49,9 +49,9 @@ pub struct Parts {
     folder: ModelFolder,
 }
 
-/// A pair of texts as a model reads it. All have one value for each token.
+/// A text or a pair of texts as a model reads it. All have one value for each token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PairTokens {
+pub struct Tokens {
     /// Rows of the table of word pieces.
     pub ids: Vec<u32>,
     /// Rows of the segment table.
@@ -61,8 +61,8 @@ pub struct PairTokens {
 }
 
 impl Parts {
-    /// Reads the files of `folder`, of either role. Pairs are cut to `max_length` tokens;
-    /// prefixes are not added.
+    /// Reads the files of `folder`, of either role. Texts and pairs are cut to `max_length`
+    /// tokens.
     ///
     /// # Errors
     /// As when a model is loaded, and if embeddings are narrower than layers, as in small
@@ -163,17 +163,31 @@ impl Parts {
         self.wrapped(self.reader.tokens(query))
     }
 
-    /// The sequence of a query and a passage, cut as a cross-encoder cuts it.
+    /// The sequence of a query and a passage, cut as a cross-encoder cuts it. Prefixes are not
+    /// added.
     ///
     /// # Errors
     /// If the tokenizer fails.
-    pub fn pair(&self, query: &[u32], passage: &str) -> Result<PairTokens, Error> {
+    pub fn pair(&self, query: &[u32], passage: &str) -> Result<Tokens, Error> {
         let sequence = self.wrapped(self.reader.pair(query, passage))?;
-        Ok(PairTokens {
+        Ok(self.as_read(sequence))
+    }
+
+    /// The sequence of `text` after `prefix`, cut as a bi-encoder cuts it.
+    ///
+    /// # Errors
+    /// If the tokenizer fails.
+    pub fn single(&self, prefix: &str, text: &str) -> Result<Tokens, Error> {
+        let sequence = self.wrapped(self.reader.single(&format!("{prefix}{text}")))?;
+        Ok(self.as_read(sequence))
+    }
+
+    fn as_read(&self, sequence: Sequence) -> Tokens {
+        Tokens {
             segments: segments_of(&self.config, &sequence.segments).collect(),
             positions: positions_of(&self.config, &sequence.ids),
             ids: sequence.ids,
-        })
+        }
     }
 
     fn wrapped<T>(&self, result: Result<T, treffer_types::BoxError>) -> Result<T, Error> {

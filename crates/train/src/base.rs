@@ -6,11 +6,13 @@ use treffer_encoder::parts::Parts;
 use treffer_types::{ModelFolder, ModelRole, ModelSpec, Pooling};
 
 use crate::error::Error;
+use crate::options::Kind;
 use crate::random::Stream;
-use crate::shape::{Layout, WORDS, prefix};
+use crate::shape::{Layout, Output, WORDS, prefix};
 use crate::transformer::Model;
 
-/// The model folder at `path` as a base: of whatever role, without prefixes or pooling.
+/// The model folder at `path` as the base of a cross-encoder: of whatever role, without prefixes
+/// or pooling.
 pub fn base_folder(name: &str, path: PathBuf) -> ModelFolder {
     ModelFolder {
         path,
@@ -38,20 +40,70 @@ fn chosen(all: usize, kept: usize) -> Vec<usize> {
 /// Standard deviation of new weights, as in BERT.
 const SPREAD: f64 = 0.02;
 
+/// What a model of this kind makes of a sequence, if it is to be as the spec of its base says.
+pub(crate) fn output(base: &ModelFolder, kind: Kind) -> Result<Output, Error> {
+    let refused = |reason: String| {
+        Err(Error::Base {
+            path: base.path.clone(),
+            reason,
+        })
+    };
+    let spec = &base.spec;
+    if matches!(kind, Kind::CrossEncoder) {
+        return Ok(Output::Logits);
+    }
+    if spec.role != ModelRole::BiEncoder {
+        return refused(format!(
+            "it is a {}, which has no pooling; begin with a bi-encoder, or say how its tokens \
+             become one vector (`--pooling mean`)",
+            spec.role
+        ));
+    }
+    if !spec.details.layers.is_empty() {
+        return refused(
+            "it has layers after its pooling, which cannot be trained; begin with a bi-encoder \
+             that has none"
+                .to_owned(),
+        );
+    }
+    if spec.details.prefix_not_pooled {
+        return refused(
+            "its pooling leaves out the tokens of the prefix, which cannot be trained; begin \
+             with another bi-encoder"
+                .to_owned(),
+        );
+    }
+    match spec.pooling {
+        Pooling::Mean => Ok(Output::MeanVector),
+        Pooling::Cls => Ok(Output::FirstVector),
+        other => refused(format!(
+            "its pooling is {other}; mean and cls can be trained"
+        )),
+    }
+}
+
 /// The model that `parts` begin with, of `layers` layers. What the base lacks of a head is
 /// drawn by `seed`.
-pub(crate) fn load(parts: &mut Parts, layers: Option<usize>, seed: u64) -> Result<Model, Error> {
+pub(crate) fn load(
+    parts: &mut Parts,
+    output: Output,
+    layers: Option<usize>,
+    seed: u64,
+) -> Result<Model, Error> {
     let mut shape = parts.shape().clone();
+    if output != Output::Logits {
+        shape.classes = 1;
+    }
     let all = shape.layers;
     let chosen = chosen(all, layers.unwrap_or(all));
     shape.layers = chosen.len();
-    let layout = Layout::new(&shape);
+    let layout = Layout::new(&shape, output);
     let words = parts.encoder(WORDS, &[shape.vocabulary, shape.hidden])?;
     let mut parameters = vec![0.0; layout.len];
     let stream = Stream::new(seed).of(0x4845_4144);
     let prefix = prefix(shape.family);
     for (index, tensor) in layout.tensors.iter().enumerate() {
-        let is_head = tensor.at.start >= layout.head.start;
+        let is_head = tensor.at.start >= layout.encoder_end();
         let found = if !is_head {
             let name = tensor.name.strip_prefix(prefix).unwrap_or(&tensor.name);
             parts.encoder(&in_base(name, &chosen), &tensor.dims)
@@ -77,6 +129,7 @@ pub(crate) fn load(parts: &mut Parts, layers: Option<usize>, seed: u64) -> Resul
     }
     Ok(Model {
         shape,
+        output,
         layout,
         words,
         parameters,

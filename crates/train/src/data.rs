@@ -6,8 +6,9 @@ use treffer_encoder::parts::Parts;
 use crate::error::Error;
 use crate::example::{Example, Examples, ValueKind};
 use crate::loss::Loss;
-use crate::options::Options;
+use crate::options::{Kind, Options};
 use crate::read::BadLine;
+use crate::similarity;
 use crate::transformer::Model;
 use crate::validate;
 
@@ -19,8 +20,17 @@ pub(crate) fn usable<'a>(
     report: &mut dyn FnMut(BadLine),
 ) -> Result<Vec<(u64, &'a Example)>, Error> {
     let mut usable = Vec::new();
+    let refuses = |example| {
+        let refused = options.loss.refuses(example, model.shape.classes);
+        match options.kind {
+            Kind::CrossEncoder => refused,
+            Kind::BiEncoder { .. } => refused
+                .or_else(|| similarity::refuses(options.loss, example))
+                .or_else(|| has_no_other(example, options)),
+        }
+    };
     for (number, example) in (0..).zip(&data.all) {
-        match options.loss.refuses(example, model.shape.classes) {
+        match refuses(example) {
             None => usable.push((number, example)),
             Some(reason) => report(BadLine {
                 path: data
@@ -43,15 +53,39 @@ pub(crate) fn usable<'a>(
     Ok(usable)
 }
 
-/// `classes` is the loss of a head of several outputs, and no other is.
-pub(crate) fn refuse_other_head(loss: Loss, classes: usize) -> Result<(), Error> {
-    let reason = match (loss, classes) {
-        (Loss::Classes, 1) => {
+/// Alone in its step, a relevant passage is compared with nothing.
+fn has_no_other(example: &Example, options: &Options) -> Option<String> {
+    let is_alone = options.loss == Loss::MultipleNegatives
+        && options.batch == 1
+        && example.values.iter().all(|&value| value > 0.0);
+    is_alone.then(|| {
+        "has no passage that is not relevant, and with --batch 1 there is no other line to take \
+         one from"
+            .to_owned()
+    })
+}
+
+/// Each kind of model and of head has its losses.
+pub(crate) fn refuse_other_loss(options: &Options, classes: usize) -> Result<(), Error> {
+    let loss = options.loss;
+    let reason = match (options.kind, loss) {
+        (Kind::BiEncoder { .. }, Loss::Bce | Loss::Classes) => {
+            "a bi-encoder has no head; take multiple-negatives, mse, margin-mse or list".to_owned()
+        }
+        (Kind::BiEncoder { .. }, _) => return Ok(()),
+        (Kind::CrossEncoder, Loss::MultipleNegatives) => {
+            "it compares vectors, which only a bi-encoder has; take bce, mse, margin-mse or list"
+                .to_owned()
+        }
+        (Kind::CrossEncoder, Loss::Classes) if classes == 1 => {
             "the head of the base has one output and no classes; take bce, mse, margin-mse or list"
                 .to_owned()
         }
-        (Loss::Classes, _) | (_, 1) => return Ok(()),
-        _ => format!("the base has a head with {classes} classes, which only `classes` trains"),
+        (Kind::CrossEncoder, Loss::Classes) => return Ok(()),
+        (Kind::CrossEncoder, _) if classes == 1 => return Ok(()),
+        (Kind::CrossEncoder, _) => {
+            format!("the base has a head with {classes} classes, which only `classes` trains")
+        }
     };
     Err(Error::Option {
         option: "loss",

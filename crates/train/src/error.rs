@@ -78,10 +78,29 @@ pub enum Error {
         /// Where the examples of the step come from.
         examples: String,
     },
-    /// A file of the base model is not what it should be.
+    /// The teacher could not read a text.
+    #[error("the teacher could not score {example}")]
+    Teacher {
+        /// Where the example comes from.
+        example: String,
+        /// What the model says.
+        #[source]
+        source: treffer_types::BoxError,
+    },
+    /// The file of a teacher's scores could not be read or written.
+    #[error("cannot keep the teacher's scores in {}; delete it if it is damaged", path.display())]
+    Cache {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The base model cannot become what is asked for, or one of its files is not what it should
+    /// be.
     #[error("cannot make a model from {}: {reason}", path.display())]
     Base {
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,

@@ -23,6 +23,13 @@ pub enum Loss {
     /// the share of each passage in the labels, or the softmax of the scores (ListNet, Cao
     /// et al. 2007, <https://doi.org/10.1145/1273496.1273513>).
     List,
+    /// Of a bi-encoder: cross-entropy between the softmax of scaled cosines, of a query with a
+    /// relevant passage, its other passages and those of the other lines of a step, and the
+    /// relevant passage (multiple negatives ranking, Henderson et al. 2017,
+    /// <https://arxiv.org/abs/1705.00652>). A query with several relevant passages has a term
+    /// for each. Passages with the text of one that is relevant to the query, in any line of
+    /// the step, are left out.
+    MultipleNegatives,
 }
 
 impl Loss {
@@ -34,6 +41,7 @@ impl Loss {
             Loss::Classes => "classes",
             Loss::MarginMse => "margin-mse",
             Loss::List => "list",
+            Loss::MultipleNegatives => "multiple-negatives",
         }
     }
 
@@ -43,6 +51,7 @@ impl Loss {
             Loss::Bce | Loss::Mse | Loss::Classes => example.passages.len(),
             Loss::MarginMse => example.passages.len() - 1,
             Loss::List => 1,
+            Loss::MultipleNegatives => example.values.iter().filter(|&&value| value > 0.0).count(),
         }
     }
 
@@ -90,27 +99,36 @@ impl Loss {
                 })
             }
             Loss::List => None,
+            Loss::MultipleNegatives if example.kind == ValueKind::Scores => Some(
+                "has scores and no labels; --loss multiple-negatives needs to know what is relevant"
+                    .to_owned(),
+            ),
+            Loss::MultipleNegatives => (self.terms(example) == 0).then(|| {
+                "has no label above 0; --loss multiple-negatives needs one relevant passage"
+                    .to_owned()
+            }),
         }
     }
 
-    /// The loss of `example`, whose `logits` are `[passages, classes]`, and its derivative into
-    /// `gradient`. Both are multiplied by `scale`.
+    /// The loss of an example with these values, whose `logits` are `[passages, classes]`, and
+    /// its derivative into `gradient`. Both are multiplied by `scale`. Of
+    /// [`Loss::MultipleNegatives`], that with the example's own passages alone.
     pub(crate) fn of(
         self,
-        example: &Example,
+        values: &[f32],
+        kind: ValueKind,
         logits: &[f32],
         temperature: f32,
         scale: f64,
         gradient: &mut [f32],
     ) -> f64 {
-        let values = &example.values;
         let wide = |x: f32| f64::from(x);
         let mut loss = 0.0;
         match self {
             Loss::Bce => {
                 for ((&logit, &value), slope) in logits.iter().zip(values).zip(gradient) {
                     let x = wide(logit);
-                    let label = match example.kind {
+                    let label = match kind {
                         ValueKind::Labels => wide(value),
                         ValueKind::Scores => sigmoid(wide(value) / wide(temperature)),
                     };
@@ -154,7 +172,7 @@ impl Loss {
                 gradient[best] = (scale * own) as f32;
             }
             Loss::List => {
-                let wanted: Vec<f64> = match example.kind {
+                let wanted: Vec<f64> = match kind {
                     ValueKind::Labels => {
                         let total: f64 = values.iter().map(|&x| wide(x)).sum();
                         values.iter().map(|&x| wide(x) / total).collect()
@@ -174,9 +192,56 @@ impl Loss {
                     *slope = (scale * (log.exp() - wanted)) as f32;
                 }
             }
+            Loss::MultipleNegatives => {
+                let role = |&value: &f32| {
+                    if value > 0.0 {
+                        Role::Positive
+                    } else {
+                        Role::Negative
+                    }
+                };
+                let roles: Vec<Role> = values.iter().map(role).collect();
+                let logits: Vec<f64> = logits.iter().map(|&x| wide(x)).collect();
+                let (sum, slopes) = ranking(&logits, &roles);
+                loss = sum;
+                for (slope, wide) in gradient.iter_mut().zip(slopes) {
+                    *slope = (scale * wide) as f32;
+                }
+            }
         }
         scale * loss
     }
+}
+
+/// What a passage is to a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Positive,
+    Negative,
+    /// Neither: it is not compared.
+    LeftOut,
+}
+
+/// The sum over the positive passages of the cross-entropy of each among itself and all negative
+/// ones, and its derivative by each logit.
+pub(crate) fn ranking(logits: &[f64], roles: &[Role]) -> (f64, Vec<f64>) {
+    let of = |wanted: Role| {
+        let logits = logits.iter().zip(roles).enumerate();
+        logits.filter_map(move |(index, (&x, &role))| (role == wanted).then_some((index, x)))
+    };
+    let hardest = of(Role::Negative).fold(f64::NEG_INFINITY, |most, (_, x)| most.max(x));
+    let (mut loss, mut slopes) = (0.0, vec![0.0; logits.len()]);
+    for (index, x) in of(Role::Positive) {
+        let largest = hardest.max(x);
+        let others: f64 = of(Role::Negative).map(|(_, y)| (y - largest).exp()).sum();
+        let total = others + (x - largest).exp();
+        loss += total.ln() - (x - largest);
+        slopes[index] -= others / total;
+        for (other, y) in of(Role::Negative) {
+            slopes[other] += (y - largest).exp() / total;
+        }
+    }
+    (loss, slopes)
 }
 
 /// The first passage with the largest value.
@@ -190,7 +255,7 @@ fn best(values: &[f32]) -> usize {
     best
 }
 
-fn sigmoid(x: f64) -> f64 {
+pub(crate) fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
@@ -226,12 +291,29 @@ mod tests {
             (Loss::MarginMse, example(&[0.5, 3.0, -1.0], Scores), 1),
             (Loss::List, example(&[1.0, 0.0, 2.0], Labels), 1),
             (Loss::List, example(&[1.0, -4.0, 2.0], Scores), 1),
+            (
+                Loss::MultipleNegatives,
+                example(&[0.0, 1.0, 0.0], Labels),
+                1,
+            ),
+            (
+                Loss::MultipleNegatives,
+                example(&[1.0, 0.0, 2.0], Labels),
+                1,
+            ),
         ];
         for (loss, example, classes) in cases {
             let logits: Vec<f32> = (0..3 * classes).map(|i| (i as f32 * 1.7).sin()).collect();
             let value = |logits: &[f32]| {
                 let mut gradient = vec![0.0; logits.len()];
-                let value = loss.of(&example, logits, 1.5, 0.7, &mut gradient);
+                let value = loss.of(
+                    &example.values,
+                    example.kind,
+                    logits,
+                    1.5,
+                    0.7,
+                    &mut gradient,
+                );
                 (value, gradient)
             };
             let (_, gradient) = value(&logits);
@@ -276,13 +358,17 @@ mod tests {
         assert!(list(&[2.0, 2.0]).contains("for every passage"));
         assert_eq!(list(&[2.0, 1.0]), "");
         assert_eq!(refused(Loss::List, &[-2.0, -2.0], Scores, 1), "");
+        let ranking = |values: &[f32], kind| refused(Loss::MultipleNegatives, values, kind, 1);
+        assert!(ranking(&[0.0, 0.0], Labels).contains("no label above 0"));
+        assert!(ranking(&[4.0, -2.0], Scores).contains("no labels"));
+        assert_eq!(ranking(&[1.0], Labels), "");
     }
 
     #[test]
     fn values_are_those_of_the_definitions() {
         let mut gradient = [0.0; 2];
         let mut of = |loss: Loss, values: &[f32], kind| {
-            loss.of(&example(values, kind), &[2.0, 0.0], 1.0, 1.0, &mut gradient)
+            loss.of(values, kind, &[2.0, 0.0], 1.0, 1.0, &mut gradient)
         };
         let bce = of(Loss::Bce, &[1.0, 0.0], ValueKind::Labels);
         assert!(
@@ -292,5 +378,10 @@ mod tests {
         assert!((of(Loss::MarginMse, &[5.0, 0.0], ValueKind::Scores) - 9.0).abs() < 1e-9);
         let list = of(Loss::List, &[1.0, 0.0], ValueKind::Labels);
         assert!((list - 0.126_928).abs() < 1e-5, "{list}");
+        let ranking = of(Loss::MultipleNegatives, &[1.0, 0.0], ValueKind::Labels);
+        assert!((ranking - 0.126_928).abs() < 1e-5, "{ranking}");
+        // Alone among positives, each is compared with nothing.
+        let alone = of(Loss::MultipleNegatives, &[1.0, 1.0], ValueKind::Labels);
+        assert!(alone.abs() < 1e-9, "{alone}");
     }
 }

@@ -6,9 +6,28 @@ use treffer_kernels::floats::{self, Products};
 use crate::error::Error;
 use crate::loss::Loss;
 
+/// What is trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A model that reads query and passage together, to logits.
+    #[default]
+    CrossEncoder,
+    /// A model that makes a vector of each text, pooled as the spec of its base says, with its
+    /// prefixes. Vectors are compared by their cosine.
+    BiEncoder {
+        /// What the cosine is multiplied by where it stands for a logit: in every loss but
+        /// [`Loss::Mse`]. Above 0; 20 is usual.
+        scale: f32,
+    },
+}
+
 /// Everything that the result depends on, next to base and data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Options {
+    /// What is trained.
+    #[serde(default)]
+    pub kind: Kind,
     /// What is made small.
     pub loss: Loss,
     /// Examples of a step, from 1.
@@ -17,7 +36,7 @@ pub struct Options {
     pub steps: u64,
     /// Largest learning rate.
     pub rate: f64,
-    /// The learning rate of the head is this many times as large.
+    /// The learning rate of a cross-encoder's head is this many times as large.
     pub head_rate: f64,
     /// Share of the steps in which the learning rate grows from 0, from 0 to 1.
     pub warm_up: f64,
@@ -42,7 +61,7 @@ pub struct Options {
     pub train_words: bool,
     /// Number of layers, evenly chosen from those of the base [default: all].
     pub layers: Option<usize>,
-    /// Most tokens of a pair.
+    /// Most tokens of a pair, or of a bi-encoder's text.
     pub max_length: usize,
     /// Where the random numbers come from: the order, the dropout and a new head.
     pub seed: u64,
@@ -63,6 +82,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Options {
+            kind: Kind::CrossEncoder,
             loss: Loss::Bce,
             batch: 32,
             steps: 1000,
@@ -214,6 +234,28 @@ impl Options {
             self.freeze_layers.to_string(),
             &of,
         )?;
+        if let Kind::BiEncoder { scale } = self.kind {
+            check(
+                scale > 0.0 && scale.is_finite(),
+                "scale",
+                text(scale.into()),
+                above_0,
+            )?;
+            let no_head = "a bi-encoder has no head; leave it 1";
+            check(
+                self.head_rate == 1.0,
+                "head-rate",
+                text(self.head_rate),
+                no_head,
+            )?;
+            let nothing = format!("{of}, and a bi-encoder has nothing above them to train");
+            check(
+                self.freeze_layers < kept,
+                "freeze-layers",
+                self.freeze_layers.to_string(),
+                &nothing,
+            )?;
+        }
         check(
             !(self.train_words && self.freeze_layers > 0),
             "train-words",

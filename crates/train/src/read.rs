@@ -66,12 +66,14 @@ const MOST: u64 = 16 << 20;
 ///   texts, also `negatives`; maybe with `scores` of the positives, then of the negatives,
 /// * a list, `{"query", "passages", "labels"}`, or with a teacher's `scores`.
 ///
-/// Scores come before labels where a line has both. Each may have a `weight`.
+/// Of a line with both labels and scores, the `preferred` ones are taken. Each may have a
+/// `weight`. A triplet may lack the negatives, where other lines are negative enough.
 ///
 /// # Errors
 /// If the file cannot be read.
 pub fn read_examples(
     path: &Path,
+    preferred: ValueKind,
     examples: &mut Examples,
     report: &mut dyn FnMut(BadLine),
 ) -> Result<(), Error> {
@@ -102,7 +104,7 @@ pub fn read_examples(
         if bytes.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        match parse(&bytes) {
+        match parse(&bytes, preferred) {
             Ok(mut example) => {
                 example.origin = (number, line);
                 examples.all.push(example);
@@ -117,7 +119,7 @@ pub fn read_examples(
     Ok(())
 }
 
-fn parse(bytes: &[u8]) -> Result<Example, String> {
+fn parse(bytes: &[u8], preferred: ValueKind) -> Result<Example, String> {
     if bytes.len() as u64 == MOST && !bytes.ends_with(b"\n") {
         return Err(format!("is longer than {MOST} bytes"));
     }
@@ -137,8 +139,8 @@ fn parse(bytes: &[u8]) -> Result<Example, String> {
             .flat_map(OneOrMore::all)
             .collect();
         let mut passages = positive.all();
-        if passages.is_empty() || negatives.is_empty() {
-            return Err("has no `positive` or no `negative`".to_owned());
+        if passages.is_empty() {
+            return Err("its `positive` is an empty list".to_owned());
         }
         let mut labels = vec![1.0; passages.len()];
         labels.resize(passages.len() + negatives.len(), 0.0);
@@ -150,10 +152,12 @@ fn parse(bytes: &[u8]) -> Result<Example, String> {
     } else {
         return Err("has none of `passage`, `positive` and `passages`".to_owned());
     };
-    let (values, kind) = match (scores, labels) {
-        (Some(scores), _) => (scores, ValueKind::Scores),
-        (None, Some(labels)) => (labels, ValueKind::Labels),
-        (None, None) => return Err("has neither labels nor scores".to_owned()),
+    let (values, kind) = match (scores, labels, preferred) {
+        (Some(scores), None, _) | (Some(scores), _, ValueKind::Scores) => {
+            (scores, ValueKind::Scores)
+        }
+        (_, Some(labels), _) => (labels, ValueKind::Labels),
+        (None, None, _) => return Err("has neither labels nor scores".to_owned()),
     };
     if passages.is_empty() || passages.len() != values.len() {
         return Err(format!(
@@ -186,11 +190,15 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> (Examples, Vec<BadLine>) {
+        read_preferring(ValueKind::Scores, text)
+    }
+
+    fn read_preferring(preferred: ValueKind, text: &str) -> (Examples, Vec<BadLine>) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("data.jsonl");
         std::fs::write(&path, text).unwrap();
         let (mut examples, mut bad) = (Examples::default(), Vec::new());
-        read_examples(&path, &mut examples, &mut |line| bad.push(line)).unwrap();
+        read_examples(&path, preferred, &mut examples, &mut |line| bad.push(line)).unwrap();
         (examples, bad)
     }
 
@@ -222,6 +230,24 @@ mod tests {
     }
 
     #[test]
+    fn labels_are_taken_where_they_are_preferred_and_there() {
+        let (examples, bad) = read_preferring(
+            ValueKind::Labels,
+            concat!(
+                r#"{"query": "q", "passages": ["a", "b"], "labels": [2, 0], "scores": [7.5, -1]}"#,
+                "\n",
+                r#"{"query": "q", "passages": ["a", "b"], "scores": [7.5, -1]}"#,
+                "\n",
+                r#"{"query": "q", "positive": "a"}"#,
+            ),
+        );
+        assert_eq!(bad, []);
+        let values: Vec<_> = examples.all.iter().map(|e| e.values.clone()).collect();
+        assert_eq!(values, [vec![2.0, 0.0], vec![7.5, -1.0], vec![1.0]]);
+        assert_eq!(examples.all[1].kind, ValueKind::Scores);
+    }
+
+    #[test]
     fn bad_lines_are_reported_and_good_ones_kept() {
         let (examples, bad) = read(concat!(
             "{\"query\": \"q\"\n",
@@ -231,7 +257,7 @@ mod tests {
             "{\"passage\": \"a\", \"label\": 1}\n",
             "{\"query\": \" \", \"passage\": \"a\", \"label\": 1}\n",
             "{\"query\": \"q\", \"passages\": [\"a\", \"\"], \"labels\": [1, 0]}\n",
-            "{\"query\": \"q\", \"positive\": \"a\", \"negatives\": []}\n",
+            "{\"query\": \"q\", \"positive\": [], \"negatives\": [\"a\"]}\n",
             "{\"query\": \"q\", \"passage\": \"a\", \"label\": 1, \"weight\": 0}\n",
         ));
         assert_eq!(examples.all.len(), 1);

@@ -12,11 +12,12 @@ use crate::checkpoint::{self, CHECKPOINT, Progressed};
 use crate::data;
 use crate::error::Error;
 use crate::example::{Example, Examples};
+use crate::machine::{self, Machine};
 use crate::options::Options;
 use crate::random::Stream;
 use crate::read::BadLine;
-use crate::save::SmallFiles;
-use crate::step::{self, Did, Machine, Moments};
+use crate::save::{self, SmallFiles};
+use crate::step::{self, Did, Moments};
 use crate::transformer::Model;
 use crate::validate::{self, Quality};
 
@@ -120,12 +121,16 @@ pub enum End {
     Stopped,
 }
 
-/// Trains a cross-encoder that begins as `base` and saves it in a folder, with a checkpoint
-/// beside it.
+/// Trains a model that begins as `base` and saves it in a folder, with a checkpoint beside it. A
+/// bi-encoder is pooled and has the prefixes as the spec of the base's folder says.
 ///
 /// With held-out examples the saved model is the one that ranked them best by nDCG@10, of those
-/// that were measured after a step; without, the last one. The result depends on base, data and options alone, not on threads or on how
-/// often it was interrupted, on one machine.
+/// that were measured after a step; without, the last one. The result depends on base, data and
+/// options alone, not on threads or on how often it was interrupted, on one machine.
+///
+/// `progress` counts steps, and within a measurement queries. When it is cancelled, a checkpoint
+/// is written and the training ends; a measurement that was under way is made again when it goes
+/// on.
 ///
 /// # Errors
 /// If an option or the data cannot be followed, the folder holds another training, a file cannot be
@@ -145,15 +150,16 @@ pub fn train(
     } = *task;
     options.check(base.shape().layers)?;
     let identity = data::identity(base, data, held_out);
-    let model = base::load(base, options.layers, options.seed)?;
-    data::refuse_other_head(options.loss, model.shape.classes)?;
-    let folder = &base.folder().path;
+    let output = base::output(base.folder(), options.kind)?;
+    let model = base::load(base, output, options.layers, options.seed)?;
+    data::refuse_other_loss(options, model.shape.classes)?;
+    let kept = save::pooler(base, &model)?;
     let mut training = Training {
-        small: SmallFiles::of(folder, &model, options.max_length)?,
+        small: SmallFiles::of(base.folder(), &model, options.max_length, kept)?,
         machine: Machine::new(&model, options),
         moments: Moments::new(
             &model,
-            step::first_trained(&model, options),
+            machine::first_trained(&model, options),
             options.train_words,
         ),
         word_sums: options.train_words.then(|| vec![0.0; model.words.len()]),
@@ -183,8 +189,7 @@ pub fn train(
         examples: training.examples.len(),
         trained: training.moments.mean.len() + training.word_sums.as_ref().map_or(0, Vec::len),
     });
-    progress.begin("training", Some(options.steps), "steps");
-    progress.advance(training.at.step);
+    training.show_steps(progress);
     let end = training.run(running, progress, report);
     progress.end();
     Ok(Trained {
@@ -282,6 +287,11 @@ impl<'a> Training<'a> {
         }
     }
 
+    fn show_steps(&self, progress: &dyn Progress) {
+        progress.begin("training", Some(self.options.steps), "steps");
+        progress.advance(self.at.step);
+    }
+
     fn run(
         &mut self,
         running: Running,
@@ -297,7 +307,13 @@ impl<'a> Training<'a> {
                     .step
                     .is_multiple_of(self.options.validate_every.max(1));
             if is_due && !self.at.validated && self.held_out.is_some() {
-                self.validate(report)?;
+                progress.end();
+                let is_whole = self.validate(progress, report)?;
+                self.show_steps(progress);
+                if !is_whole {
+                    self.write_checkpoint(report)?;
+                    return Ok(End::Stopped);
+                }
             }
             let patience = self.options.patience;
             let no_better = patience > 0 && self.at.worse >= patience;
@@ -358,11 +374,11 @@ impl<'a> Training<'a> {
     fn gradients(&mut self) -> Result<(Did, f32), Error> {
         let step = self.at.step;
         let batch = self.batch(step);
-        let tokens = step::tokenize(self.parts, &batch)?;
+        let tokens = machine::tokenize(self.parts, self.options.kind, &batch)?;
         let examples: Vec<&Example> = batch.iter().map(|(_, example)| *example).collect();
         let (loss, count) =
             self.machine
-                .gradients(&self.model, &examples, &tokens, self.options, step);
+                .gradients(&self.model, &examples, tokens, self.options, step);
         let sums = self.machine.sums();
         if let Some(words) = &mut self.word_sums {
             step::add_words(words, sums, self.model.shape.hidden);
@@ -407,11 +423,28 @@ impl<'a> Training<'a> {
         self.at.validated = false;
     }
 
-    fn validate(&mut self, report: &mut dyn FnMut(Event)) -> Result<(), Error> {
+    /// Measures the model, unless it is asked to stop before it is done.
+    fn validate(
+        &mut self,
+        progress: &dyn Progress,
+        report: &mut dyn FnMut(Event),
+    ) -> Result<bool, Error> {
         let Some(held_out) = &self.held_out else {
-            return Ok(());
+            return Ok(true);
         };
-        let quality = validate::validate(&self.model, self.parts, &mut self.machine, held_out)?;
+        progress.begin("measuring", Some(held_out.len() as u64), "queries");
+        let quality = validate::validate(
+            &self.model,
+            self.options.kind,
+            self.parts,
+            &mut self.machine,
+            held_out,
+            progress,
+        );
+        progress.end();
+        let Some(quality) = quality? else {
+            return Ok(false);
+        };
         let is_base = self.at.step == 0;
         let is_best = !is_base && self.at.best.is_none_or(|(_, best)| quality.ndcg > best);
         report(Event::Validated {
@@ -432,7 +465,7 @@ impl<'a> Training<'a> {
         } else {
             self.at.worse += 1;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn save(&self, report: &mut dyn FnMut(Event)) -> Result<(), Error> {

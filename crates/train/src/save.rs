@@ -1,4 +1,5 @@
-//! Writes a model folder that Sentence Transformers and Treffer load as a cross-encoder.
+//! Writes a model folder that Sentence Transformers and Treffer load as a cross-encoder or as a
+//! bi-encoder.
 
 use std::collections::HashMap;
 use std::fs;
@@ -6,15 +7,26 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use treffer_disk::{create_dir_durably, write_durably};
+use treffer_encoder::parts::Parts;
+use treffer_types::ModelFolder;
 
 use crate::checkpoint::Floats;
 use crate::error::Error;
-use crate::shape::{Family, WORDS, prefix};
+use crate::shape::{Family, Output, WORDS, prefix};
 use crate::transformer::Model;
 
-/// The small files of a folder, made from those of the base.
+mod sentence;
+
+/// What a folder holds next to the parameters, made from what the base holds.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct SmallFiles(Vec<(String, Vec<u8>)>);
+pub(crate) struct SmallFiles {
+    files: Vec<(String, Vec<u8>)>,
+    /// Tensors that nothing here reads or changes.
+    kept: Vec<Kept>,
+}
+
+/// A tensor of the base: name, dimensions, values.
+pub(crate) type Kept = (String, Vec<usize>, Vec<f32>);
 
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
@@ -28,79 +40,150 @@ const COPIED: [&str; 5] = [
 ];
 
 impl SmallFiles {
-    /// Reads those of the base in the folder `base`, for a model that reads `max_length`
-    /// tokens.
-    pub(crate) fn of(base: &Path, model: &Model, max_length: usize) -> Result<Self, Error> {
-        let mut files = Vec::new();
-        let mut config = object(&base.join("config.json"))?.unwrap_or_default();
-        let (layers, classes) = (model.shape.layers, model.shape.classes);
-        config.insert(
-            "architectures".into(),
-            json!([architecture(model, &config)]),
-        );
-        config.insert("num_hidden_layers".into(), json!(layers));
-        let named = config.get("id2label").and_then(Value::as_object);
-        if named.is_none_or(|labels| labels.len() != classes) {
-            let labels: Vec<String> = (0..classes).map(|class| format!("LABEL_{class}")).collect();
-            let by_id = labels.iter().enumerate();
-            let by_id: Map<String, Value> = by_id
-                .map(|(id, name)| (id.to_string(), json!(name)))
-                .collect();
-            let by_name: Map<String, Value> = labels
-                .iter()
-                .cloned()
-                .zip((0..classes).map(Value::from))
-                .collect();
-            config.insert("id2label".into(), by_id.into());
-            config.insert("label2id".into(), by_name.into());
+    /// Reads those of the base in `folder`, for a model that reads `max_length` tokens. `kept`
+    /// is saved too.
+    pub(crate) fn of(
+        folder: &ModelFolder,
+        model: &Model,
+        max_length: usize,
+        kept: Vec<Kept>,
+    ) -> Result<Self, Error> {
+        let mut files = copied(&folder.path, model, max_length)?;
+        if model.output != Output::Logits {
+            let hidden = model.shape.hidden;
+            files.extend(sentence::files(&folder.spec, hidden, max_length));
         }
-        if classes == 1 {
-            // What is saved are logits; whoever loads the folder decides what follows them.
-            config.insert(
-                "sentence_transformers".into(),
-                json!({"activation_fn": "torch.nn.modules.linear.Identity"}),
-            );
-        }
-        for key in ["torch_dtype", "dtype"] {
-            if config.contains_key(key) {
-                config.insert(key.into(), json!("float32"));
-            }
-        }
-        config.remove("_name_or_path");
-        files.push(("config.json".to_owned(), pretty(&config)));
-        for name in COPIED {
-            if let Some(bytes) = read(&base.join(name))? {
-                files.push((name.to_owned(), bytes));
-            }
-        }
-        let path = base.join(TOKENIZER_CONFIG);
-        let mut settings = match object(&path)? {
-            Some(settings) => settings,
-            None => tokenizer_config(&base.join("tokenizer.json"), model)?,
-        };
-        settings.insert("model_max_length".into(), json!(max_length));
-        files.push((TOKENIZER_CONFIG.to_owned(), pretty(&settings)));
-        Ok(SmallFiles(files))
+        Ok(SmallFiles { files, kept })
     }
+}
 
+/// The dense layer over the first token that BERT has for another task. No bi-encoder reads it,
+/// but Transformers misses it where it is not.
+pub(crate) fn pooler(base: &mut Parts, model: &Model) -> Result<Vec<Kept>, Error> {
+    if model.output == Output::Logits {
+        // There it is part of the head.
+        return Ok(Vec::new());
+    }
+    let hidden = model.shape.hidden;
+    let tensors = [
+        ("pooler.dense.weight", vec![hidden, hidden]),
+        ("pooler.dense.bias", vec![hidden]),
+    ];
+    let mut kept = Vec::new();
+    for (name, dims) in tensors {
+        match base.encoder(name, &dims) {
+            Ok(values) => kept.push((name.to_owned(), dims, values)),
+            Err(treffer_encoder::Error::NoTensor { .. }) => return Ok(Vec::new()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(kept)
+}
+
+/// Configuration and tokenizer of the base in the folder `base`, for `model`.
+fn copied(base: &Path, model: &Model, max_length: usize) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let mut files = Vec::new();
+    let mut config = object(&base.join("config.json"))?.unwrap_or_default();
+    config.insert(
+        "architectures".into(),
+        json!([architecture(model, &config)]),
+    );
+    config.insert("num_hidden_layers".into(), json!(model.shape.layers));
+    match model.output {
+        Output::Logits => name_classes(&mut config, model.shape.classes),
+        Output::MeanVector | Output::FirstVector => {
+            // What a cross-encoder says of its head.
+            for key in ["id2label", "label2id", "sentence_transformers"] {
+                config.remove(key);
+            }
+        }
+    }
+    for key in ["torch_dtype", "dtype"] {
+        if config.contains_key(key) {
+            config.insert(key.into(), json!("float32"));
+        }
+    }
+    config.remove("_name_or_path");
+    files.push(("config.json".to_owned(), pretty(&config)));
+    for name in COPIED {
+        if let Some(bytes) = read(&base.join(name))? {
+            files.push((name.to_owned(), bytes));
+        }
+    }
+    let path = base.join(TOKENIZER_CONFIG);
+    let mut settings = match object(&path)? {
+        Some(settings) => settings,
+        None => tokenizer_config(&base.join("tokenizer.json"), model)?,
+    };
+    settings.insert("model_max_length".into(), json!(max_length));
+    files.push((TOKENIZER_CONFIG.to_owned(), pretty(&settings)));
+    Ok(files)
+}
+
+fn name_classes(config: &mut Map<String, Value>, classes: usize) {
+    let named = config.get("id2label").and_then(Value::as_object);
+    if named.is_none_or(|labels| labels.len() != classes) {
+        let labels: Vec<String> = (0..classes).map(|class| format!("LABEL_{class}")).collect();
+        let by_id = labels.iter().enumerate();
+        let by_id: Map<String, Value> = by_id
+            .map(|(id, name)| (id.to_string(), json!(name)))
+            .collect();
+        let by_name: Map<String, Value> = labels
+            .iter()
+            .cloned()
+            .zip((0..classes).map(Value::from))
+            .collect();
+        config.insert("id2label".into(), by_id.into());
+        config.insert("label2id".into(), by_name.into());
+    }
+    if classes == 1 {
+        // What is saved are logits; whoever loads the folder decides what follows them.
+        config.insert(
+            "sentence_transformers".into(),
+            json!({"activation_fn": "torch.nn.modules.linear.Identity"}),
+        );
+    }
+}
+
+impl SmallFiles {
     /// Writes them and the weights of `model` into `folder`; each file appears whole. The
     /// weights come last.
     pub(crate) fn save(&self, folder: &Path, model: &Model) -> Result<(), Error> {
         create_dir_durably(folder)?;
-        for (name, bytes) in &self.0 {
-            write_durably(&folder.join(name), bytes)?;
+        for (name, bytes) in &self.files {
+            let path = folder.join(name);
+            if let Some(parent) = path.parent() {
+                create_dir_durably(parent)?;
+            }
+            write_durably(&path, bytes)?;
         }
         let words = Floats {
             values: &model.words,
             dims: vec![model.shape.vocabulary, model.shape.hidden],
         };
-        let mut tensors = vec![(format!("{}{WORDS}", prefix(model.shape.family)), words)];
+        let prefix = prefix(model.shape.family);
+        let mut tensors = vec![(format!("{prefix}{WORDS}"), words)];
         tensors.extend(model.layout.tensors.iter().map(|tensor| {
             let values = Floats {
                 values: model.at(&tensor.at),
                 dims: tensor.dims.clone(),
             };
             (tensor.name.clone(), values)
+        }));
+        if model.output != Output::Logits {
+            // An encoder without a head has its own names.
+            for (name, _) in &mut tensors {
+                if let Some(own) = name.strip_prefix(prefix) {
+                    *name = own.to_owned();
+                }
+            }
+        }
+        tensors.extend(self.kept.iter().map(|(name, dims, values)| {
+            let values = Floats {
+                values,
+                dims: dims.clone(),
+            };
+            (name.clone(), values)
         }));
         let about = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         let path = folder.join("model.safetensors");
@@ -113,7 +196,7 @@ impl SmallFiles {
     }
 }
 
-/// The class of Transformers that has this head.
+/// The class of Transformers that has this head, or none.
 fn architecture(model: &Model, config: &Map<String, Value>) -> String {
     let name = match (
         model.shape.family,
@@ -125,7 +208,10 @@ fn architecture(model: &Model, config: &Map<String, Value>) -> String {
         (Family::Roberta, Some("camembert")) => "Camembert",
         (Family::Roberta, _) => "Roberta",
     };
-    format!("{name}ForSequenceClassification")
+    match model.output {
+        Output::Logits => format!("{name}ForSequenceClassification"),
+        Output::MeanVector | Output::FirstVector => format!("{name}Model"),
+    }
 }
 
 /// What Transformers needs to know of a tokenizer.json that stands alone.

@@ -4,6 +4,17 @@ use std::ops::Range;
 
 pub(crate) use treffer_encoder::parts::{Activation, Family, Shape};
 
+/// What a model makes of a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Logits, by a head over the first token: a cross-encoder.
+    Logits,
+    /// The mean of all tokens, scaled to length 1: a bi-encoder.
+    MeanVector,
+    /// The first token, scaled to length 1.
+    FirstVector,
+}
+
 /// A tensor within the parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Tensor {
@@ -23,7 +34,8 @@ pub(crate) struct Layout {
     pub(crate) tensors: Vec<Tensor>,
     pub(crate) embeddings: EmbeddingsAt,
     pub(crate) layers: Vec<LayerAt>,
-    pub(crate) head: HeadAt,
+    /// Of a model with logits.
+    pub(crate) head: Option<HeadAt>,
     /// Number of values of all tensors.
     pub(crate) len: usize,
 }
@@ -65,7 +77,7 @@ pub(crate) struct LayerAt {
 pub(crate) struct HeadAt {
     pub(crate) dense: LinearAt,
     pub(crate) classes: LinearAt,
-    pub(crate) start: usize,
+    start: usize,
 }
 
 /// The prefix of an encoder's names in the files of a model with a head.
@@ -116,10 +128,24 @@ impl Builder {
             bias: self.encoder(&format!("{name}.bias"), &[width]),
         }
     }
+
+    fn head(&mut self, shape: &Shape) -> HeadAt {
+        let (hidden, start) = (shape.hidden, self.len);
+        let (dense, classes) = match shape.family {
+            Family::Bert => ("bert.pooler.dense", "classifier"),
+            Family::Roberta | Family::Electra => ("classifier.dense", "classifier.out_proj"),
+        };
+        self.prefix = "";
+        HeadAt {
+            dense: self.linear(dense, hidden, hidden),
+            classes: self.linear(classes, shape.classes, hidden),
+            start,
+        }
+    }
 }
 
 impl Layout {
-    pub(crate) fn new(shape: &Shape) -> Self {
+    pub(crate) fn new(shape: &Shape, output: Output) -> Self {
         let mut builder = Builder {
             prefix: prefix(shape.family),
             tensors: Vec::new(),
@@ -162,17 +188,7 @@ impl Layout {
                 }
             })
             .collect();
-        let start = builder.len;
-        let (dense, classes) = match shape.family {
-            Family::Bert => ("bert.pooler.dense", "classifier"),
-            Family::Roberta | Family::Electra => ("classifier.dense", "classifier.out_proj"),
-        };
-        builder.prefix = "";
-        let head = HeadAt {
-            dense: builder.linear(dense, hidden, hidden),
-            classes: builder.linear(classes, shape.classes, hidden),
-            start,
-        };
+        let head = (output == Output::Logits).then(|| builder.head(shape));
         Layout {
             tensors: builder.tensors,
             embeddings,
@@ -180,5 +196,10 @@ impl Layout {
             head,
             len: builder.len,
         }
+    }
+
+    /// Where the parameters of the encoder end, and those of a head begin.
+    pub(crate) fn encoder_end(&self) -> usize {
+        self.head.as_ref().map_or(self.len, |head| head.start)
     }
 }

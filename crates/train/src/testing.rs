@@ -6,7 +6,7 @@ use treffer_types::{ModelFolder, ModelSpec};
 
 use crate::base::base_folder;
 use crate::random::Stream;
-use crate::shape::{Activation, Family, Layout, Shape};
+use crate::shape::{Activation, Family, Layout, Output, Shape};
 use crate::transformer::{Model, Pack};
 
 /// Two layers of width 16 with 4 heads, and what is given.
@@ -27,8 +27,8 @@ pub(crate) fn shape(family: Family, activation: Activation, classes: usize) -> S
 }
 
 /// Larger weights than at initialization, so that mistakes show in the output.
-pub(crate) fn model(shape: Shape, seed: u64) -> Model {
-    let layout = Layout::new(&shape);
+pub(crate) fn model(shape: Shape, output: Output, seed: u64) -> Model {
+    let layout = Layout::new(&shape, output);
     let stream = Stream::new(seed);
     let mut parameters = vec![0.0; layout.len];
     for tensor in &layout.tensors {
@@ -46,6 +46,7 @@ pub(crate) fn model(shape: Shape, seed: u64) -> Model {
         .collect();
     Model {
         shape,
+        output,
         layout,
         words,
         parameters,
@@ -81,7 +82,7 @@ pub(crate) fn golden(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// That folder as a cross-encoder, and what is known of it.
+/// That folder as a model, and what is known of it.
 pub(crate) fn golden_model(name: &str) -> (ModelFolder, serde_json::Value) {
     let path = golden(name);
     let json = std::fs::read(path.join("golden.json")).unwrap();

@@ -3,15 +3,17 @@
 //!
 //! Sequences are not padded: the tokens of all of them lie one after another, and only
 //! attention looks at where each begins. The last layer computes the first token of each
-//! sequence only, since the head reads no other.
+//! sequence only where nothing reads another: a head reads no other, the mean of all tokens
+//! does.
 
 use treffer_kernels::floats::{self, Into, Matrix, Norm, Products};
 
 use crate::random::Stream;
-use crate::shape::{Activation, Family, Layout, LinearAt, NormAt, Shape};
+use crate::shape::{Activation, Family, HeadAt, Layout, LinearAt, NormAt, Output, Shape};
 
 mod attention;
 mod backward;
+mod pooling;
 
 pub(crate) use backward::Gradients;
 
@@ -19,6 +21,8 @@ pub(crate) use backward::Gradients;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Model {
     pub(crate) shape: Shape,
+    /// What it makes of a sequence.
+    pub(crate) output: Output,
     pub(crate) layout: Layout,
     /// The table of word embeddings, one row for each word piece.
     pub(crate) words: Vec<f32>,
@@ -119,13 +123,17 @@ impl Dropout {
 pub(crate) struct Tape {
     embedded: Normalized,
     layers: Vec<LayerTape>,
-    /// The first tokens after the last layer.
-    first: Vec<f32>,
+    /// The states after the last layer: of the first tokens, or of all.
+    last: Vec<f32>,
     /// The dense layer of the head: before and after its activation, and what is dropped.
     dense: Vec<f32>,
     activated: Vec<f32>,
-    /// `[sequences, classes]`.
-    pub(crate) logits: Vec<f32>,
+    /// `[sequences, classes]`, of a model with a head.
+    logits: Vec<f32>,
+    /// `[sequences, hidden]`, of length 1, of a model without.
+    vectors: Vec<f32>,
+    /// What the sum of a sequence's states was multiplied by, to have length 1.
+    inverse: Vec<f32>,
     scratch: Scratch,
 }
 
@@ -209,10 +217,22 @@ impl Model {
         floats::add_bias(out, bias);
     }
 
-    /// Logits of the sequences of `pack`, into `tape.logits`, with all that the backward pass
-    /// needs.
+    /// Whether a layer computes the first token of each sequence only.
+    fn is_narrow(&self, layer: usize) -> bool {
+        layer + 1 == self.shape.layers && self.output != Output::MeanVector
+    }
+
+    /// The outputs of the last forward pass on `tape`, and the number of values of each sequence.
+    pub(crate) fn outputs<'t>(&self, tape: &'t Tape) -> (&'t [f32], usize) {
+        match self.output {
+            Output::Logits => (&tape.logits, self.shape.classes),
+            Output::MeanVector | Output::FirstVector => (&tape.vectors, self.shape.hidden),
+        }
+    }
+
+    /// Logits of the sequences of `pack`, into `tape.logits`, or their vectors, into
+    /// `tape.vectors`, with all that the backward pass needs.
     pub(crate) fn forward(&self, pack: &Pack, dropout: Option<Dropout>, tape: &mut Tape) {
-        let hidden = self.shape.hidden;
         tape.layers
             .resize_with(self.shape.layers, LayerTape::default);
         let mut layers = std::mem::take(&mut tape.layers);
@@ -223,7 +243,7 @@ impl Model {
             let (before, after) = layers.split_at_mut(index + 1);
             let output = match after.first_mut() {
                 Some(next) => &mut next.input,
-                None => &mut tape.first,
+                None => &mut tape.last,
             };
             self.layer(
                 index,
@@ -235,8 +255,10 @@ impl Model {
             );
         }
         tape.layers = layers;
-        debug_assert_eq!(tape.first.len(), pack.sequences() * hidden);
-        self.head(pack, dropout, tape);
+        match &self.layout.head {
+            Some(head) => self.head(head, pack, dropout, tape),
+            None => self.pool(pack, tape),
+        }
     }
 
     fn embed(
@@ -279,11 +301,11 @@ impl Model {
             products,
         } = scratch;
         let (hidden, at) = (self.shape.hidden, &self.layout.layers[index]);
-        let is_last = index + 1 == self.shape.layers;
+        let is_narrow = self.is_narrow(index);
         let LayerTape {
             input, query_input, ..
         } = tape;
-        let rows: &[f32] = if is_last {
+        let rows: &[f32] = if is_narrow {
             query_input.clear();
             for span in pack.spans() {
                 query_input.extend_from_slice(&input[span.start * hidden..][..hidden]);
@@ -295,14 +317,14 @@ impl Model {
         self.linear(products, &mut tape.query, rows, &at.query);
         self.linear(products, &mut tape.key_value, input, &at.key_value);
         let rows_len = rows.len();
-        self.attend(index, pack, dropout, is_last, products, tape);
+        self.attend(index, pack, dropout, is_narrow, products, tape);
         self.linear(
             products,
             &mut tape.attended_norm.rows,
             &tape.context,
             &at.attended,
         );
-        let rows = if is_last {
+        let rows = if is_narrow {
             &tape.query_input
         } else {
             &tape.input
@@ -340,14 +362,14 @@ impl Model {
         );
     }
 
-    fn head(&self, pack: &Pack, dropout: Option<Dropout>, tape: &mut Tape) {
-        let (hidden, at) = (self.shape.hidden, &self.layout.head);
+    fn head(&self, at: &HeadAt, pack: &Pack, dropout: Option<Dropout>, tape: &mut Tape) {
+        let hidden = self.shape.hidden;
         // Dropped before the classes, as in BERT; RoBERTa also drops before the dense layer.
         let Scratch {
             rows: [dropped, ..],
             products,
         } = &mut tape.scratch;
-        self.linear(products, &mut tape.dense, &tape.first, &at.dense);
+        self.linear(products, &mut tape.dense, &tape.last, &at.dense);
         resize(&mut tape.activated, tape.dense.len());
         match self.shape.family {
             Family::Bert | Family::Roberta => {

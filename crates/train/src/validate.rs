@@ -6,11 +6,14 @@ use std::num::NonZeroUsize;
 use serde::{Deserialize, Serialize};
 use treffer_encoder::parts::Parts;
 use treffer_eval::Metric;
-use treffer_types::Grade;
+use treffer_types::{Grade, Progress};
 
 use crate::error::Error;
 use crate::example::{Example, ValueKind};
-use crate::step::{Machine, tokenize};
+use crate::machine::{Machine, tokenize};
+use crate::options::Kind;
+use crate::shape::Output;
+use crate::similarity;
 use crate::transformer::Model;
 
 /// Means over the held-out queries.
@@ -35,21 +38,33 @@ pub(crate) fn is_usable(example: &Example) -> bool {
 /// Examples that are in memory as tokens at a time.
 const AT_ONCE: usize = 64;
 
+/// How well `model` ranks the passages of each of `held_out`. `progress` counts queries; `None` if
+/// it was cancelled, which is asked before each pack of sequences.
 pub(crate) fn validate(
     model: &Model,
+    kind: Kind,
     parts: &Parts,
     machine: &mut Machine,
     held_out: &[&Example],
-) -> Result<Quality, Error> {
+    progress: &dyn Progress,
+) -> Result<Option<Quality>, Error> {
     let cutoff = NonZeroUsize::new(10);
     let ndcg = Metric::Ndcg { cutoff };
     let rr = Metric::ReciprocalRank { rel: 1, cutoff };
     let (mut ndcgs, mut rrs) = (0.0, 0.0);
     for some in held_out.chunks(AT_ONCE) {
         let keyed: Vec<(u64, &Example)> = (0..).zip(some.iter().copied()).collect();
-        let tokens = tokenize(parts, &keyed)?;
-        for (example, logits) in some.iter().zip(machine.score(model, &tokens)) {
-            let scores = relevance(&logits, model.shape.classes);
+        let tokens = tokenize(parts, kind, &keyed)?;
+        let Some(outputs) = machine.run(model, &tokens, progress) else {
+            return Ok(None);
+        };
+        for (example, outputs) in some.iter().zip(outputs) {
+            let scores = match model.output {
+                Output::Logits => relevance(&outputs, model.shape.classes),
+                Output::MeanVector | Output::FirstVector => {
+                    similarity::cosines(&outputs, model.shape.hidden)
+                }
+            };
             let mut order: Vec<usize> = (0..scores.len()).collect();
             // Ties rank the last first, so that a model that scores all alike gains nothing
             // from a file that lists what is relevant first.
@@ -63,11 +78,11 @@ pub(crate) fn validate(
         }
     }
     let queries = held_out.len();
-    Ok(Quality {
+    Ok(Some(Quality {
         ndcg: ndcgs / queries as f64,
         rr: rrs / queries as f64,
         queries,
-    })
+    }))
 }
 
 /// One score for each passage: the logit, or with several classes the expected class.

@@ -1,13 +1,13 @@
 //! Saved folders as the encoder loads them.
 
 use treffer_encoder::parts::Parts;
-use treffer_encoder::{CpuBackend, CrossEncoder, Device};
-use treffer_types::{ModelFolder, ModelRole, PairScorer};
+use treffer_encoder::{BiEncoder, CpuBackend, CrossEncoder, Device, describe};
+use treffer_types::{Embedder, ModelFolder, ModelRole, NoProgress, PairScorer, Pooling};
 
 use super::*;
 use crate::base::base_folder;
+use crate::machine::Machine;
 use crate::shape::Activation;
-use crate::step::Machine;
 use crate::testing::{golden, model, shape};
 
 const QUERY: &str = "how cold is the lab fridge?";
@@ -46,7 +46,7 @@ fn saved(model: &Model, kind: &str, activation: &str) -> (tempfile::TempDir, Mod
     let (from, to) = (place.path().join("base"), place.path().join("out"));
     fs::create_dir(&from).unwrap();
     base(&from, model, kind, activation);
-    SmallFiles::of(&from, model, 24)
+    SmallFiles::of(&base_folder("base", from), model, 24, Vec::new())
         .unwrap()
         .save(&to, model)
         .unwrap();
@@ -65,7 +65,7 @@ fn a_saved_model_of_each_family_scores_in_the_encoder_as_here() {
         (Family::Electra, "electra", Activation::Relu, "relu"),
     ];
     for (family, kind, activation, name) in cases {
-        let model = model(shape(family, activation, 1), 3);
+        let model = model(shape(family, activation, 1), Output::Logits, 3);
         let (_place, folder) = saved(&model, kind, name);
         let encoder = CrossEncoder::load(&folder, Device::Cpu(CpuBackend::Candle)).unwrap();
         let expected = encoder.score_pairs(QUERY, &PASSAGES).unwrap();
@@ -76,7 +76,8 @@ fn a_saved_model_of_each_family_scores_in_the_encoder_as_here() {
             .map(|passage| parts.pair(&query, passage).unwrap())
             .collect();
         let mut machine = Machine::new(&model, &crate::Options::default());
-        let found = machine.score(&model, &[(0, tokens)]).remove(0);
+        let found = machine.run(&model, &[(0, tokens)], &NoProgress).unwrap();
+        let found = &found[0];
         for (found, expected) in found.iter().zip(expected) {
             let apart = (found - expected.score).abs();
             assert!(apart < 1e-5, "{kind}: {found} is not {}", expected.score);
@@ -87,17 +88,17 @@ fn a_saved_model_of_each_family_scores_in_the_encoder_as_here() {
 
 #[test]
 fn what_was_saved_is_loaded_again_bit_for_bit() {
-    let model = model(shape(Family::Bert, Activation::Gelu, 3), 4);
+    let model = model(shape(Family::Bert, Activation::Gelu, 3), Output::Logits, 4);
     let (_place, folder) = saved(&model, "bert", "gelu");
     // As a base, whose labels nobody asks for.
     let folder = base_folder("saved", folder.path);
     let mut parts = Parts::open(&folder, 24).unwrap();
-    assert!(crate::base::load(&mut parts, None, 1).unwrap() == model);
+    assert!(crate::base::load(&mut parts, Output::Logits, None, 1).unwrap() == model);
 }
 
 #[test]
 fn the_configuration_says_what_the_model_is_now() {
-    let model = model(shape(Family::Bert, Activation::Gelu, 1), 4);
+    let model = model(shape(Family::Bert, Activation::Gelu, 1), Output::Logits, 4);
     let (_place, folder) = saved(&model, "bert", "gelu");
     let config = object(&folder.path.join("config.json")).unwrap().unwrap();
     assert_eq!(
@@ -114,4 +115,62 @@ fn the_configuration_says_what_the_model_is_now() {
         .unwrap();
     assert_eq!(tokenizer["model_max_length"], 24);
     assert_eq!(tokenizer["cls_token"], "[CLS]");
+}
+
+#[test]
+fn a_saved_bi_encoder_embeds_in_the_encoder_as_here() {
+    let cases = [
+        (Family::Bert, "bert", Output::MeanVector, Pooling::Mean),
+        (
+            Family::Roberta,
+            "xlm-roberta",
+            Output::FirstVector,
+            Pooling::Cls,
+        ),
+    ];
+    for (family, kind, output, pooling) in cases {
+        let model = model(shape(family, Activation::Gelu, 1), output, 3);
+        let place = tempfile::tempdir().unwrap();
+        let (from, to) = (place.path().join("base"), place.path().join("out"));
+        fs::create_dir(&from).unwrap();
+        base(&from, &model, kind, "gelu");
+        let mut folder = base_folder("base", from);
+        (folder.spec.pooling, folder.spec.query_prefix) = (pooling, "lab ".to_owned());
+        SmallFiles::of(&folder, &model, 24, Vec::new())
+            .unwrap()
+            .save(&to, &model)
+            .unwrap();
+        let folder = ModelFolder {
+            spec: describe(&to, None).unwrap(),
+            ..base_folder("saved", to)
+        };
+        assert_eq!(
+            (
+                folder.spec.pooling,
+                folder.spec.query_prefix.as_str(),
+                folder.spec.max_length
+            ),
+            (pooling, "lab ", 24)
+        );
+        let encoder = BiEncoder::load(&folder, Device::Cpu(CpuBackend::Candle)).unwrap();
+        let mut machine = Machine::new(&model, &crate::Options::default());
+        let parts = Parts::open(&folder, 24).unwrap();
+        let mut check = |prefix: &str, text: &str, expected: &[f32]| {
+            let tokens = vec![parts.single(prefix, text).unwrap()];
+            let found = machine.run(&model, &[(0, tokens)], &NoProgress).unwrap();
+            for (found, expected) in found[0].iter().zip(expected) {
+                assert!(
+                    (found - expected).abs() < 1e-5,
+                    "{kind}: {found} {expected}"
+                );
+            }
+            assert_eq!(found[0].len(), expected.len());
+        };
+        let query = &encoder.embed_queries(&[QUERY]).unwrap()[0];
+        check("lab ", QUERY, &query.vector);
+        for passage in PASSAGES {
+            let embedded = &encoder.embed_passages(&[passage]).unwrap()[0];
+            check("", passage, &embedded.vector);
+        }
+    }
 }

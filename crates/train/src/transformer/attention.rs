@@ -16,7 +16,7 @@ impl Model {
         layer: usize,
         pack: &Pack,
         dropout: Option<Dropout>,
-        is_last: bool,
+        is_narrow: bool,
         products: &mut Products,
         tape: &mut LayerTape,
     ) {
@@ -25,14 +25,14 @@ impl Model {
         resize(&mut tape.context, tape.query.len());
         let pairs: usize = pack
             .spans()
-            .map(|span| span.len() * queries(&span, is_last))
+            .map(|span| span.len() * queries(&span, is_narrow))
             .sum();
         resize(&mut tape.probabilities, pairs * heads);
         let mut dropped = Vec::new();
         let mut done = 0;
         for (sequence, span) in pack.spans().enumerate() {
-            let (keys, queries) = (span.len(), queries(&span, is_last));
-            let first = if is_last { sequence } else { span.start };
+            let (keys, queries) = (span.len(), queries(&span, is_narrow));
+            let first = if is_narrow { sequence } else { span.start };
             let end = done + heads * queries * keys;
             let all = &mut tape.probabilities[done..end];
             for (head, scores) in all.chunks_exact_mut(queries * keys).enumerate() {
@@ -75,7 +75,7 @@ impl Model {
         layer: usize,
         pack: &Pack,
         dropout: Option<Dropout>,
-        is_last: bool,
+        is_narrow: bool,
         products: &mut Products,
         tape: &LayerTape,
         context: &[f32],
@@ -89,8 +89,8 @@ impl Model {
         let (mut slopes, mut dropped) = (Vec::new(), Vec::new());
         let mut done = 0;
         for (sequence, span) in pack.spans().enumerate() {
-            let (keys, queries) = (span.len(), queries(&span, is_last));
-            let first = if is_last { sequence } else { span.start };
+            let (keys, queries) = (span.len(), queries(&span, is_narrow));
+            let first = if is_narrow { sequence } else { span.start };
             let end = done + heads * queries * keys;
             let all = &tape.probabilities[done..end];
             resize(&mut slopes, all.len());
@@ -146,6 +146,6 @@ impl Model {
 }
 
 /// Number of queries of a sequence.
-fn queries(span: &std::ops::Range<usize>, is_last: bool) -> usize {
-    if is_last { 1 } else { span.len() }
+fn queries(span: &std::ops::Range<usize>, is_narrow: bool) -> usize {
+    if is_narrow { 1 } else { span.len() }
 }

@@ -1,9 +1,10 @@
-//! The backward pass: from the gradient of the logits to those of all trained parameters.
+//! The backward pass: from the gradient of logits or vectors to those of all trained
+//! parameters.
 
 use treffer_kernels::floats::{self, Into, Matrix, Products};
 
 use super::{Dropout, LayerTape, Model, Normalized, Pack, Scratch, Site, Tape, resize};
-use crate::shape::{Activation, Family, LinearAt, NormAt};
+use crate::shape::{Activation, Family, HeadAt, LinearAt, NormAt};
 
 /// Sums of gradients.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,17 +48,22 @@ impl Gradients {
 
 impl Model {
     /// Adds the gradients of everything from `gradients.start` on to `gradients`, given that of
-    /// the logits of the sequences that were last run on `tape` with the same dropout.
+    /// the logits or vectors of the sequences that were last run on `tape` with the same dropout.
     pub(crate) fn backward(
         &self,
         pack: &Pack,
         dropout: Option<Dropout>,
         tape: &mut Tape,
-        logits: &[f32],
+        slopes: &[f32],
         gradients: &mut Gradients,
     ) {
         let mut scratch = std::mem::take(&mut tape.scratch);
-        self.head_backward(pack, dropout, tape, logits, gradients, &mut scratch);
+        match &self.layout.head {
+            Some(at) => {
+                self.head_backward(at, pack, dropout, tape, slopes, gradients, &mut scratch);
+            }
+            None => self.pool_backward(pack, tape, slopes, &mut scratch.rows[0]),
+        }
         for index in (0..self.shape.layers).rev() {
             if self.layout.layers[index].start < gradients.start {
                 tape.scratch = scratch;
@@ -127,8 +133,13 @@ impl Model {
     }
 
     /// Sets `flow` to the gradient of the first tokens.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a head, what it read and what it learns"
+    )]
     fn head_backward(
         &self,
+        at: &HeadAt,
         pack: &Pack,
         dropout: Option<Dropout>,
         tape: &Tape,
@@ -140,7 +151,7 @@ impl Model {
             rows: [flow, ..],
             products,
         } = scratch;
-        let (hidden, at) = (self.shape.hidden, &self.layout.head);
+        let hidden = self.shape.hidden;
         let mut dropped = tape.activated.clone();
         Dropout::rows(dropout, Site::Head, pack, &mut dropped, hidden);
         linear_weights(products, gradients, &dropped, logits, &at.classes);
@@ -155,7 +166,7 @@ impl Model {
             }
             Family::Electra => floats::gelu_backward(&mut dense, &tape.dense),
         }
-        linear_weights(products, gradients, &tape.first, &dense, &at.dense);
+        linear_weights(products, gradients, &tape.last, &dense, &at.dense);
         self.linear_input(products, flow, &dense, &at.dense, Into::Set);
     }
 
@@ -176,7 +187,7 @@ impl Model {
         lowest: bool,
     ) {
         let (hidden, at) = (self.shape.hidden, &self.layout.layers[index]);
-        let is_last = index + 1 == self.shape.layers;
+        let is_narrow = self.is_narrow(index);
         let Scratch { rows, products } = scratch;
         let [flow, inner, branch, context, query, key_value] = rows;
         let drop = |site, rows: &mut [f32]| Dropout::rows(dropout, site, pack, rows, hidden);
@@ -198,10 +209,10 @@ impl Model {
         linear_weights(products, gradients, &tape.context, branch, &at.attended);
         self.linear_input(products, context, branch, &at.attended, Into::Set);
         self.attend_backward(
-            index, pack, dropout, is_last, products, tape, context, query, key_value,
+            index, pack, dropout, is_narrow, products, tape, context, query, key_value,
         );
 
-        let rows = if is_last {
+        let rows = if is_narrow {
             &tape.query_input
         } else {
             &tape.input
@@ -212,7 +223,7 @@ impl Model {
             return;
         }
         self.linear_input(products, flow, query, &at.query, Into::Add);
-        if is_last {
+        if is_narrow {
             self.linear_input(products, branch, key_value, &at.key_value, Into::Set);
             for (span, first) in pack.spans().zip(flow.chunks_exact(hidden)) {
                 floats::add(&mut branch[span.start * hidden..][..hidden], first);

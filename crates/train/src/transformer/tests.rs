@@ -2,30 +2,31 @@
 //! and the Python originals.
 
 use treffer_encoder::parts::Parts;
-use treffer_encoder::{CpuBackend, CrossEncoder, Device};
-use treffer_types::PairScorer;
+use treffer_encoder::{BiEncoder, CpuBackend, CrossEncoder, Device};
+use treffer_types::{Embedder, NoProgress, PairScorer, Pooling};
 
 use super::{Dropout, Gradients, Model, Pack, Tape};
 use crate::base;
+use crate::machine::Machine;
+use crate::options::Kind;
 use crate::random::Stream;
-use crate::shape::{Activation, Family};
-use crate::step::Machine;
+use crate::shape::{Activation, Family, Output};
 use crate::testing::{golden_model, model, pack, shape};
 use crate::validate::relevance;
 
-/// Any weights for logits, so that every one of them has a slope.
+/// Any weights for outputs, so that every one of them has a slope.
 fn slopes(count: usize) -> Vec<f32> {
     (0..count)
         .map(|at| 1.0 + (at as f32 * 1.3).sin() * 0.7)
         .collect()
 }
 
-/// The sum of the logits times their slopes.
+/// The sum of the outputs times their slopes.
 fn value(model: &Model, pack: &Pack, dropout: Option<Dropout>) -> f64 {
     let mut tape = Tape::default();
     model.forward(pack, dropout, &mut tape);
-    let slopes = slopes(tape.logits.len());
-    let products = tape.logits.iter().zip(slopes);
+    let (outputs, _) = model.outputs(&tape);
+    let products = outputs.iter().zip(slopes(outputs.len()));
     products
         .map(|(&x, slope)| f64::from(x) * f64::from(slope))
         .sum()
@@ -35,7 +36,7 @@ fn gradients(model: &Model, pack: &Pack, dropout: Option<Dropout>, start: usize)
     let mut tape = Tape::default();
     let mut gradients = Gradients::new(model, start, start == 0);
     model.forward(pack, dropout, &mut tape);
-    let slopes = slopes(tape.logits.len());
+    let slopes = slopes(model.outputs(&tape).0.len());
     model.backward(pack, dropout, &mut tape, &slopes, &mut gradients);
     gradients
 }
@@ -166,12 +167,32 @@ fn check_all(model: &Model, pack: &Pack, dropout: Option<Dropout>, differences: 
 #[test]
 fn every_gradient_agrees_with_differences() {
     let cases = [
-        (Family::Bert, Activation::Gelu, 1, SMOOTH),
-        (Family::Roberta, Activation::GeluTanh, 3, SMOOTH),
-        (Family::Electra, Activation::Relu, 1, BENT),
+        (Family::Bert, Activation::Gelu, Output::Logits, 1, SMOOTH),
+        (
+            Family::Roberta,
+            Activation::GeluTanh,
+            Output::Logits,
+            3,
+            SMOOTH,
+        ),
+        (Family::Electra, Activation::Relu, Output::Logits, 1, BENT),
+        (
+            Family::Bert,
+            Activation::Gelu,
+            Output::MeanVector,
+            1,
+            SMOOTH,
+        ),
+        (
+            Family::Roberta,
+            Activation::Gelu,
+            Output::FirstVector,
+            1,
+            SMOOTH,
+        ),
     ];
-    for (family, activation, classes, differences) in cases {
-        let model = model(shape(family, activation, classes), 5);
+    for (family, activation, output, classes, differences) in cases {
+        let model = model(shape(family, activation, classes), output, 5);
         let pack = pack(&model.shape, &[5, 9, 1]);
         check_all(&model, &pack, None, differences);
     }
@@ -179,47 +200,56 @@ fn every_gradient_agrees_with_differences() {
 
 #[test]
 fn every_gradient_agrees_with_differences_while_values_are_dropped() {
-    let model = model(shape(Family::Bert, Activation::Gelu, 1), 6);
-    let pack = pack(&model.shape, &[6, 8]);
-    let dropout = Dropout {
-        share: 0.25,
-        stream: Stream::new(9),
-    };
-    let (with, without) = (
-        value(&model, &pack, Some(dropout)),
-        value(&model, &pack, None),
-    );
-    assert!((with - without).abs() > 1e-3, "{with} {without}");
-    check_all(&model, &pack, Some(dropout), SMOOTH);
-}
-
-#[test]
-fn what_is_frozen_changes_no_other_gradient() {
-    let model = model(shape(Family::Bert, Activation::Gelu, 1), 7);
-    let pack = pack(&model.shape, &[5, 7]);
-    let all = gradients(&model, &pack, None, 0);
-    let starts = model.layout.layers.iter().map(|layer| layer.start);
-    for start in starts.chain([model.layout.head.start]) {
-        let some = gradients(&model, &pack, None, start);
-        assert!(some.parameters == all.parameters[start..], "from {start}");
+    for output in [Output::Logits, Output::MeanVector] {
+        let model = model(shape(Family::Bert, Activation::Gelu, 1), output, 6);
+        let pack = pack(&model.shape, &[6, 8]);
+        let dropout = Dropout {
+            share: 0.25,
+            stream: Stream::new(9),
+        };
+        let (with, without) = (
+            value(&model, &pack, Some(dropout)),
+            value(&model, &pack, None),
+        );
+        assert!((with - without).abs() > 1e-3, "{with} {without}");
+        check_all(&model, &pack, Some(dropout), SMOOTH);
     }
 }
 
 #[test]
-fn a_sequence_has_the_same_logits_in_any_company() {
-    let model = model(shape(Family::Bert, Activation::Gelu, 1), 8);
-    let mut tape = Tape::default();
-    model.forward(&pack(&model.shape, &[5, 9, 3]), None, &mut tape);
-    let together = tape.logits.clone();
-    model.forward(&pack(&model.shape, &[5]), None, &mut tape);
-    assert!((together[0] - tape.logits[0]).abs() < 1e-5);
+fn what_is_frozen_changes_no_other_gradient() {
+    for output in [Output::Logits, Output::MeanVector, Output::FirstVector] {
+        let model = model(shape(Family::Bert, Activation::Gelu, 1), output, 7);
+        let pack = pack(&model.shape, &[5, 7]);
+        let all = gradients(&model, &pack, None, 0);
+        let starts = model.layout.layers.iter().map(|layer| layer.start);
+        for start in starts.chain([model.layout.encoder_end()]) {
+            let some = gradients(&model, &pack, None, start);
+            assert!(some.parameters == all.parameters[start..], "from {start}");
+        }
+    }
+}
+
+#[test]
+fn a_sequence_has_the_same_output_in_any_company() {
+    for output in [Output::Logits, Output::MeanVector, Output::FirstVector] {
+        let model = model(shape(Family::Bert, Activation::Gelu, 1), output, 8);
+        let mut tape = Tape::default();
+        model.forward(&pack(&model.shape, &[5, 9, 3]), None, &mut tape);
+        let (together, width) = model.outputs(&tape);
+        let together = together[..width].to_vec();
+        model.forward(&pack(&model.shape, &[5]), None, &mut tape);
+        for (one, other) in together.iter().zip(model.outputs(&tape).0) {
+            assert!((one - other).abs() < 1e-5);
+        }
+    }
 }
 
 /// The logits of the pairs of a golden folder, as this crate computes them, read as scores.
 fn found(name: &str) -> Vec<f32> {
     let (folder, golden) = golden_model(name);
     let mut parts = Parts::open(&folder, folder.spec.max_length).unwrap();
-    let model = base::load(&mut parts, None, 1).unwrap();
+    let model = base::load(&mut parts, Output::Logits, None, 1).unwrap();
     let query = parts.query(golden["query"].as_str().unwrap()).unwrap();
     let pairs = golden["pairs"].as_array().unwrap().iter();
     let tokens = pairs
@@ -234,7 +264,8 @@ fn found(name: &str) -> Vec<f32> {
         pack: 40,
         ..crate::Options::default()
     };
-    let logits = Machine::new(&model, &options).score(&model, &[(0, tokens)]);
+    let mut machine = Machine::new(&model, &options);
+    let logits = machine.run(&model, &[(0, tokens)], &NoProgress).unwrap();
     relevance(&logits[0], model.shape.classes)
 }
 
@@ -267,5 +298,55 @@ fn logits_agree_with_the_reference_and_with_python() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn vectors_agree_with_the_reference_and_with_python() {
+    for (pooling, output) in [
+        (Pooling::Mean, Output::MeanVector),
+        (Pooling::Cls, Output::FirstVector),
+    ] {
+        let (mut folder, golden) = golden_model("tiny-bert-bi");
+        folder.spec.pooling = pooling;
+        let kind = Kind::BiEncoder { scale: 20.0 };
+        assert_eq!(base::output(&folder, kind).unwrap(), output);
+        let reference = BiEncoder::load(&folder, Device::Cpu(CpuBackend::Candle)).unwrap();
+        let mut parts = Parts::open(&folder, folder.spec.max_length).unwrap();
+        let model = base::load(&mut parts, output, None, 1).unwrap();
+        let mut machine = Machine::new(&model, &crate::Options::default());
+        let mut vector = |prefix: &str, text: &str| {
+            let tokens = vec![parts.single(prefix, text).unwrap()];
+            let found = machine.run(&model, &[(0, tokens)], &NoProgress).unwrap();
+            found.concat()
+        };
+        let spec = &folder.spec;
+        let mut met = 0;
+        for (key, prefix) in [
+            ("queries", &spec.query_prefix),
+            ("passages", &spec.passage_prefix),
+        ] {
+            for known in golden[key].as_array().unwrap() {
+                let text = known["text"].as_str().unwrap();
+                let found = vector(prefix, text);
+                let embedded = match key {
+                    "queries" => reference.embed_queries(&[text]).unwrap(),
+                    _ => reference.embed_passages(&[text]).unwrap(),
+                };
+                for (at, value) in found.iter().enumerate() {
+                    let expected = embedded[0].vector[at];
+                    assert!(
+                        (value - expected).abs() < 1e-5,
+                        "{text}: {value} {expected}"
+                    );
+                    if pooling == spec.pooling && output == Output::MeanVector {
+                        let python = known["vector"][at].as_f64().unwrap() as f32;
+                        assert!((value - python).abs() < 1e-5, "{text}: {value} {python}");
+                    }
+                }
+                met += 1;
+            }
+        }
+        assert!(met > 3, "{met}");
     }
 }

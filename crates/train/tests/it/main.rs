@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod bi;
 mod failures;
 mod inputs;
 mod learning;

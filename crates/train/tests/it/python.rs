@@ -1,7 +1,9 @@
-//! Agreement with PyTorch, step by step; `data/golden/train.py` wrote what it does.
+//! Agreement with PyTorch, step by step; `train.py` and `train_bi.py` in `data/golden` wrote what
+//! it does, the second with the losses of Sentence Transformers.
 
 use serde::Deserialize;
-use treffer_train::{Event, Loss, Options};
+use treffer_train::{Event, Kind, Loss, Options};
+use treffer_types::Pooling;
 
 use crate::support::{Place, RARELY, golden, options};
 
@@ -88,6 +90,96 @@ fn losses_gradients_and_the_trained_model_are_those_of_pytorch() {
             assert!(
                 (found - expected).abs() < 1e-2,
                 "{pair}: {found} {expected}"
+            );
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct GoldenBi {
+    max_length: usize,
+    steps: u64,
+    rate: f64,
+    warm_up: f64,
+    weight_decay: f64,
+    clip: f64,
+    temperature: f32,
+    scale: f32,
+    data: DataBi,
+    runs: Vec<PythonRunBi>,
+}
+
+#[derive(Deserialize)]
+struct DataBi {
+    triplets: Vec<serde_json::Value>,
+    lists: Vec<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct PythonRunBi {
+    pooling: Pooling,
+    loss: Loss,
+    losses: Vec<f64>,
+    norms: Vec<f64>,
+    cosines: Vec<f32>,
+}
+
+#[test]
+fn losses_gradients_and_vectors_of_a_bi_encoder_are_those_of_sentence_transformers() {
+    let json = std::fs::read(golden("training-bi.json")).unwrap();
+    let python: GoldenBi = serde_json::from_slice(&json).unwrap();
+    assert_eq!(python.runs.len(), 4);
+    for run in &python.runs {
+        let data = match run.loss {
+            Loss::MultipleNegatives => &python.data.triplets,
+            _ => &python.data.lists,
+        };
+        let mut place = Place::new(
+            &lines(data),
+            Options {
+                kind: Kind::BiEncoder {
+                    scale: python.scale,
+                },
+                loss: run.loss,
+                batch: data.len(),
+                steps: python.steps,
+                rate: python.rate,
+                warm_up: python.warm_up,
+                weight_decay: python.weight_decay,
+                clip: python.clip,
+                temperature: python.temperature,
+                dropout: 0.0,
+                train_words: true,
+                max_length: python.max_length,
+                ..options()
+            },
+        );
+        place.base = "tiny-bert-bi";
+        place.pooling = Some(run.pooling);
+        let (trained, events) = place.train(RARELY);
+        trained.unwrap();
+        let steps = events.iter().filter_map(|event| match event {
+            Event::Step { did, .. } => Some(did),
+            _ => None,
+        });
+        let mut met = 0;
+        for (did, (loss, norm)) in steps.zip(run.losses.iter().zip(&run.norms)) {
+            let at = format!("{} {:?} step {met}", run.pooling, run.loss);
+            // Rounding grows from step to step, see below.
+            let near = |found: f64, expected: f64| {
+                (found - expected).abs() < 1e-3 * (1.0 + expected.abs())
+            };
+            assert!(near(did.loss, *loss), "{at}: {} {loss}", did.loss);
+            assert!(near(did.norm, *norm), "{at}: {} {norm}", did.norm);
+            met += 1;
+        }
+        assert_eq!(met, 6);
+        for (line, expected) in python.data.triplets.iter().zip(&run.cosines) {
+            let text = |key: &str| line[key].as_str().unwrap();
+            let found = place.cosines(text("query"), &[text("positive")])[0];
+            assert!(
+                (found - expected).abs() < 2e-3,
+                "{line}: {found} {expected}"
             );
         }
     }

@@ -1,6 +1,6 @@
 //! A training that is interrupted ends as one that was not, bit for bit.
 
-use treffer_testkit::RecordingProgress;
+use treffer_testkit::{RecordedStep, RecordingProgress};
 use treffer_train::{CHECKPOINT, End, Loss, Options};
 
 use crate::support::{LISTS, OFTEN, Place, RESUMED, TEN, options};
@@ -28,20 +28,25 @@ fn files(place: &Place<'_>) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn a_training_that_was_interrupted_after_any_step_is_the_same_bit_for_bit() {
+fn a_training_that_was_interrupted_at_any_moment_is_the_same_bit_for_bit() {
     let whole = place();
-    let expected = whole.train(OFTEN).0.unwrap();
-    for stop in 0..7 {
+    let progress = RecordingProgress::new();
+    let expected = whole.train_until(OFTEN, &progress).0.unwrap();
+    // After a step, and within a measurement. At the very end there is nothing left to stop.
+    let (mut ended, mut measured) = (0, 0);
+    for stop in 0..progress.advances() {
         let part = place();
-        // The first call says how many steps were made before.
-        let progress = RecordingProgress::cancelling_after(stop + 1);
-        let (trained, _) = part.train_until(OFTEN, &progress);
-        let trained = trained.unwrap();
-        assert_eq!((trained.end, trained.steps), (End::Stopped, stop as u64));
-        let (trained, _) = part.train(RESUMED);
-        assert_eq!(trained.unwrap(), expected);
+        let progress = RecordingProgress::cancelling_after(stop);
+        let trained = part.train_until(OFTEN, &progress).0.unwrap();
+        ended += usize::from(trained.end == End::Stopped);
+        let stopped = progress.steps();
+        let within = |step: &RecordedStep| step.name == "measuring" && step.total > Some(step.done);
+        measured += usize::from(stopped.iter().any(within));
+        assert!(stopped.iter().all(|step| step.ended));
+        assert_eq!(part.train(RESUMED).0.unwrap(), expected);
         assert!(files(&part) == files(&whole), "stopped after {stop}");
     }
+    assert!(ended > 8 && measured > 2, "{ended} {measured}");
 }
 
 #[test]

@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use treffer_encoder::parts::Parts;
-use treffer_encoder::{CpuBackend, CrossEncoder, Device};
+use treffer_encoder::{BiEncoder, CpuBackend, CrossEncoder, Device, describe, describe_embedder};
 use treffer_train::{
-    BadLine, Error, Event, Examples, Options, Running, Task, Trained, base_folder, read_examples,
-    train,
+    BadLine, Error, Event, Examples, Kind, Options, Running, Task, Trained, ValueKind, base_folder,
+    read_examples, train,
 };
-use treffer_types::{ModelFolder, ModelRole, NoProgress, PairScorer, Progress};
+use treffer_types::{
+    Embedder, EmbedderSettings, ModelFolder, ModelRole, NoProgress, PairScorer, Pooling, Progress,
+};
 
 /// Ten pairs in words that the tiny models know.
 pub(crate) const TEN: &str = r#"{"query": "cold fridge", "passage": "the lab fridge is 5 c cold", "label": 1}
@@ -77,6 +79,10 @@ pub(crate) struct Place<'a> {
     pub(crate) data: String,
     pub(crate) held_out: Option<String>,
     pub(crate) options: Options,
+    /// Of a bi-encoder, if another than the base's.
+    pub(crate) pooling: Option<Pooling>,
+    /// What is taken of lines with labels and scores.
+    pub(crate) preferred: ValueKind,
 }
 
 impl Place<'_> {
@@ -87,6 +93,8 @@ impl Place<'_> {
             data: data.to_owned(),
             held_out: None,
             options,
+            pooling: None,
+            preferred: ValueKind::Scores,
         }
     }
 
@@ -98,12 +106,30 @@ impl Place<'_> {
         fs::read(self.out().join(name)).unwrap()
     }
 
-    fn examples(&self, name: &str, text: &str) -> Examples {
+    fn examples(&self, name: &str, text: &str, preferred: ValueKind) -> Examples {
         let path = self.folder.path().join(name);
         fs::write(&path, text).unwrap();
         let mut examples = Examples::default();
-        read_examples(&path, &mut examples, &mut |line| panic!("{line:?}")).unwrap();
+        read_examples(&path, preferred, &mut examples, &mut |line| {
+            panic!("{line:?}")
+        })
+        .unwrap();
         examples
+    }
+
+    fn base_folder(&self) -> ModelFolder {
+        let path = golden(self.base);
+        if self.options.kind == Kind::CrossEncoder {
+            return base_folder("base", path);
+        }
+        let settings = EmbedderSettings {
+            pooling: self.pooling,
+            ..EmbedderSettings::default()
+        };
+        ModelFolder {
+            spec: describe_embedder(&path, &settings).unwrap(),
+            ..base_folder("base", path)
+        }
     }
 
     pub(crate) fn train(&self, running: Running) -> (Result<Trained, Error>, Vec<Event>) {
@@ -115,11 +141,12 @@ impl Place<'_> {
         running: Running,
         progress: &dyn Progress,
     ) -> (Result<Trained, Error>, Vec<Event>) {
-        let folder = base_folder("base", golden(self.base));
+        let folder = self.base_folder();
         let mut base = Parts::open(&folder, self.options.max_length).unwrap();
-        let data = self.examples("data.jsonl", &self.data);
+        let data = self.examples("data.jsonl", &self.data, self.preferred);
         let held_out = self.held_out.as_deref();
-        let held_out = held_out.map(|text| self.examples("held-out.jsonl", text));
+        let held_out =
+            held_out.map(|text| self.examples("held-out.jsonl", text, ValueKind::Labels));
         let mut events = Vec::new();
         let trained = train(
             &mut base,
@@ -144,6 +171,24 @@ impl Place<'_> {
         spec.max_length = self.options.max_length;
         let folder = ModelFolder { spec, ..folder };
         CrossEncoder::load(&folder, Device::Cpu(CpuBackend::Candle)).unwrap()
+    }
+
+    /// The saved bi-encoder, as its folder describes it.
+    pub(crate) fn saved_bi(&self) -> BiEncoder {
+        let folder = ModelFolder {
+            spec: describe(&self.out(), None).unwrap(),
+            ..base_folder("saved", self.out())
+        };
+        BiEncoder::load(&folder, Device::Cpu(CpuBackend::Candle)).unwrap()
+    }
+
+    /// The cosines of a query with passages.
+    pub(crate) fn cosines(&self, query: &str, passages: &[&str]) -> Vec<f32> {
+        let model = self.saved_bi();
+        let query = model.embed_queries(&[query]).unwrap().remove(0).vector;
+        let passages = model.embed_passages(passages).unwrap();
+        let cosine = |passage: &[f32]| query.iter().zip(passage).map(|(a, b)| a * b).sum();
+        passages.iter().map(|one| cosine(&one.vector)).collect()
     }
 
     pub(crate) fn score(&self, query: &str, passages: &[&str]) -> Vec<f32> {
