@@ -134,7 +134,13 @@ impl Inputs {
     pub(crate) fn topics(&mut self, engine: &Engine, judged: &JudgedArgs) -> Result<Topics> {
         let queries = self.queries(&judged.queries, &judged.query_args)?;
         let qrels = self.qrels(&judged.qrels, &judged.qrels_args)?;
-        let mut topics = Topics::new(engine, queries, qrels, judged.limit)?;
+        let mut topics = Topics::filtered(
+            engine,
+            queries,
+            qrels,
+            judged.limit,
+            judged.filter.as_deref(),
+        )?;
         note_mismatches(&topics);
         let which = judged.exclude_self.into();
         exclude_self(engine, &mut topics.queries, which, &topics.qrels)?;

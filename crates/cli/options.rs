@@ -215,12 +215,26 @@ pub(crate) struct JudgedArgs {
     pub(crate) exclude_self: Excluding,
     #[command(flatten)]
     pub(crate) profile: ProfileArgs,
+    /// Search every query under this filter, as `search --filter` does; documents that it
+    /// excludes are not relevant, and how many were judged so is reported
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) filter: Option<String>,
     /// Use only the first N judged queries
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub(crate) limit: Option<usize>,
     /// Form of the output
     #[arg(long, value_enum, default_value = "table")]
     pub(crate) format: ResultFormat,
+}
+
+impl JudgedArgs {
+    /// As an engine takes them.
+    pub(crate) fn options(&self) -> SearchOptions {
+        SearchOptions {
+            filter: self.filter.clone(),
+            ..self.profile.options()
+        }
+    }
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
     }
     let bars = Bars::cancellable()?;
     let mut inputs = input::Inputs::new(&judged.reading)?.stopped_by(&bars);
-    let options = judged.profile.options();
+    let options = judged.options();
     let (stages, device) = (options.stages.clone(), judged.profile.device);
     let engine = input::open_index(&judged.dir, stages, device, global, &bars)?;
     let profile = engine.profile(&options)?;

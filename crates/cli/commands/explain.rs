@@ -62,7 +62,12 @@ pub(crate) fn run(command: &Explain, global: &Global) -> Result<Outcome> {
         options,
         steps,
     })?;
-    let explained = Explained::new(&command.query, command.top_k, &explanation);
+    let explained = Explained::new(
+        &command.query,
+        command.filter.as_deref(),
+        command.top_k,
+        &explanation,
+    );
     command.format.print(&explained)?;
     Ok(Outcome::Found)
 }

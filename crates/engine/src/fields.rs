@@ -28,6 +28,8 @@ pub struct Selection {
     /// By their numbers in each segment.
     by_segment: Vec<FixedBitSet>,
     n: usize,
+    /// The filter that they were selected by, written anew.
+    filter: Option<String>,
     /// Why there may be none.
     hints: Vec<CaseHint>,
 }
@@ -41,6 +43,11 @@ impl Selection {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.n
+    }
+
+    /// The filter that they were selected by, in one way of writing it; `None` for all documents.
+    pub fn filter(&self) -> Option<&str> {
+        self.filter.as_deref()
     }
 
     /// Whether there are none.
@@ -197,6 +204,7 @@ impl IndexData {
             by_segment.push(bound.matches(columns).map_err(failed(self.dir()))?);
         }
         let mut selection = self.live(by_segment);
+        selection.filter = Some(filter.to_string());
         if selection.is_empty() {
             for columns in &self.columns {
                 let hints = bound.case_hints(columns).map_err(failed(self.dir()))?;
@@ -244,6 +252,7 @@ impl IndexData {
             n: docs.count_ones(..),
             docs: Arc::new(docs),
             by_segment,
+            filter: None,
             hints: Vec::new(),
         }
     }

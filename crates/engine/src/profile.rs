@@ -186,6 +186,9 @@ pub struct Provenance {
     pub queries: String,
     /// See `queries`.
     pub qrels: String,
+    /// The filter under which the queries were searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
     /// How many queries had judgments to tune on.
     pub n_queries: usize,
     /// What was maximized.

@@ -84,7 +84,8 @@ pub enum Search {
     Full,
 }
 
-/// Finds what maximizes a metric on judged queries, and compares it with the baselines.
+/// Finds what maximizes a metric on judged queries, and compares it with the baselines. Queries
+/// are searched under the filter of `topics`.
 ///
 /// # Errors
 /// If fewer than two stages are given weights, there are fewer queries than folds, no choice
@@ -95,7 +96,7 @@ pub fn tune(
     topics: &Topics,
     progress: &dyn Progress,
 ) -> Result<TuneReport, Error> {
-    let (profile, available) = (request.profile, engine.available());
+    let (profile, available) = (request.profile, &topics.available(engine));
     profile.refuse_other_profiles("tune")?;
     let pipeline = match request.stages {
         Some(stages) => Pipeline::only(profile, available, stages)?,

@@ -10,6 +10,7 @@ use treffer_report::text::percentile;
 use treffer_types::StageName;
 
 use super::{Eval, has_tags};
+use crate::filtered::Filtered;
 use crate::format::{Block, Blocks, Columns, Entries};
 
 /// The figures of an evaluation.
@@ -17,6 +18,8 @@ use crate::format::{Block, Blocks, Columns, Entries};
 pub(crate) struct Measured<'a> {
     rows: Vec<Figures>,
     queries: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<Filtered<'a>>,
     mismatches: MismatchCounts,
     warnings: Vec<String>,
     /// Times differ from run to run, so they are for people.
@@ -57,7 +60,7 @@ impl<'a> Measured<'a> {
     pub(super) fn new(
         command: &Eval,
         measurement: &'a Measurement,
-        topics: &Topics,
+        topics: &'a Topics,
         warnings: Vec<String>,
     ) -> Self {
         let rows = measurement.rows.iter();
@@ -70,6 +73,7 @@ impl<'a> Measured<'a> {
         Measured {
             rows: rows.map(|row| figures(command, row, topics)).collect(),
             queries: topics.queries.len(),
+            filter: topics.filter.as_ref().map(Filtered::new),
             mismatches: MismatchCounts {
                 queries_not_judged,
                 judged_not_given,
@@ -112,13 +116,12 @@ fn named(metrics: &[Metric], values: &[f64]) -> Entries<f64> {
 
 impl Blocks for Measured<'_> {
     fn blocks(&self) -> Vec<Block> {
-        let mut blocks = vec![
-            Block::Line(format!(
-                "{} queries; judged hits are among the first ten",
-                self.queries
-            )),
-            Block::Columns(self.metrics()),
-        ];
+        let mut blocks = vec![Block::Line(format!(
+            "{} queries; judged hits are among the first ten",
+            self.queries
+        ))];
+        blocks.extend(self.filter.as_ref().map(Filtered::line));
+        blocks.push(Block::Columns(self.metrics()));
         if self.is_by_tag {
             blocks.push(Block::Line(String::new()));
             blocks.push(Block::Columns(self.tags()));

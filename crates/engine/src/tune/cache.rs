@@ -153,6 +153,8 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
             "cross_patience": cross_patience,
         },
         "queries": queries,
+        // Which documents it holds for follows from the index.
+        "filter": topics.filter.as_ref().map(|filter| &filter.text),
     })
     .to_string()
 }
