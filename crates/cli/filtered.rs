@@ -1,6 +1,7 @@
-//! The filter under which queries were evaluated, in every format.
+//! What an evaluation depends on besides queries and index: the filter, and what day it is.
 
 use serde::Serialize;
+use treffer_engine::fields::Date;
 use treffer_engine::topics::TopicFilter;
 use treffer_report::text::{count, count_queries};
 
@@ -46,4 +47,9 @@ impl<'a> Filtered<'a> {
         }
         Block::Line(line)
     }
+}
+
+/// The time from which stages counted, for people.
+pub(crate) fn now_line(now: Date) -> Block {
+    Block::Line(format!("now is {now}"))
 }

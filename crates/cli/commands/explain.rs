@@ -54,8 +54,8 @@ pub(crate) fn run(command: &Explain, global: &Global) -> Result<Outcome> {
         filter: command.filter.clone(),
         ..command.profile.options()
     };
-    let (stages, device) = (options.stages.clone(), command.profile.device);
-    let engine = input::open_index(&command.dir, stages, device, global, &bars)?;
+    let (stages, time) = (options.stages.clone(), input::Time::OfSearch);
+    let engine = input::open_profiled(&command.dir, &command.profile, stages, time, global, &bars)?;
     let explanation = engine.explain(&ExplainRequest {
         query: Query::text(&command.query),
         doc: command.doc.clone(),

@@ -103,8 +103,8 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     let bars = Bars::cancellable()?;
     let mut inputs = input::Inputs::new(&judged.reading)?.stopped_by(&bars);
     let options = judged.options();
-    let (stages, device) = (options.stages.clone(), judged.profile.device);
-    let engine = input::open_index(&judged.dir, stages, device, global, &bars)?;
+    let (stages, time) = (options.stages.clone(), input::Time::Given);
+    let engine = input::open_profiled(&judged.dir, &judged.profile, stages, time, global, &bars)?;
     let profile = engine.profile(&options)?;
     let topics = inputs.topics(&engine, judged)?;
     let held_out = held_out_warning(command, &topics, &mut inputs)?;
@@ -160,9 +160,12 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
                 .and_then(|page| report::write(path, &page))
         }
     };
-    judged
-        .format
-        .print(&Tuning::new(&found, topics.filter.as_ref(), decided))?;
+    judged.format.print(&Tuning::new(
+        &found,
+        topics.filter.as_ref(),
+        engine.now(),
+        decided,
+    ))?;
     adopted?;
     written.map(|()| Outcome::Found)
 }
@@ -259,6 +262,7 @@ fn decide(
         queries: file_name(&command.judged.queries),
         qrels: file_name(&command.judged.qrels),
         filter: filter.map(|filter| filter.text.clone()),
+        now: engine.now().map(|now| now.to_string()),
         date: today(),
     };
     match adopt(engine, name, profile, report, winner, &tuned) {

@@ -53,7 +53,7 @@ const JUDGED_DEPTH: usize = 10;
 /// would have taken them.
 ///
 /// # Errors
-/// If a stage cannot be run, or `progress` says to stop.
+/// If a stage cannot be run, one counts from the time of the search, or `progress` says to stop.
 pub fn evaluate(
     engine: &Engine,
     profile: &Profile,
@@ -68,6 +68,7 @@ pub fn evaluate(
         Some(only) => Pipeline::only(profile, &available, only)?,
         None => Pipeline::of(profile, &available)?,
     };
+    engine.refuse_moving_now(pipeline.stages(), "an evaluation")?;
     let gatherer = Gatherer::new(engine, profile, pipeline.clone()).among(topics.allowed());
     let gathered = topics.gather(&gatherer, progress)?;
     let mut ids = Ids {

@@ -89,7 +89,7 @@ pub enum Search {
 ///
 /// # Errors
 /// If fewer than two stages are given weights, there are fewer queries than folds, no choice
-/// is within the budget, a stage fails, or `progress` says to stop.
+/// is within the budget, a stage fails or counts from the time of the search, or `progress` says to stop.
 pub fn tune(
     engine: &Engine,
     request: &TuneRequest<'_>,
@@ -102,6 +102,7 @@ pub fn tune(
         Some(stages) => Pipeline::only(profile, available, stages)?,
         None => Pipeline::of(profile, available)?,
     };
+    engine.refuse_moving_now(pipeline.stages(), "a tuning")?;
     let ids = topics.queries.iter().map(|query| query.id.as_str());
     let folds = verdict::check(request, pipeline.stages(), ids)?; // before any work
     let space = Space::new(

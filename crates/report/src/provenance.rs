@@ -92,6 +92,9 @@ impl Experiment<'_> {
             }
             rows.push(("filter", text(said)));
         }
+        if let Some(now) = self.engine.now() {
+            rows.push(("now", text(now)));
+        }
         let mismatches = &self.topics.mismatches;
         let notes = [
             (

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 use treffer_engine::evaluate::{Measurement, Row};
+use treffer_engine::fields::Date;
 use treffer_engine::topics::{Mismatches, Topics};
 use treffer_eval::Metric;
 use treffer_report::text::percentile;
 use treffer_types::StageName;
 
 use super::{Eval, has_tags};
-use crate::filtered::Filtered;
+use crate::filtered::{Filtered, now_line};
 use crate::format::{Block, Blocks, Columns, Entries};
 
 /// The figures of an evaluation.
@@ -20,6 +21,8 @@ pub(crate) struct Measured<'a> {
     queries: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     filter: Option<Filtered<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<Date>,
     mismatches: MismatchCounts,
     warnings: Vec<String>,
     /// Times differ from run to run, so they are for people.
@@ -61,6 +64,7 @@ impl<'a> Measured<'a> {
         command: &Eval,
         measurement: &'a Measurement,
         topics: &'a Topics,
+        now: Option<Date>,
         warnings: Vec<String>,
     ) -> Self {
         let rows = measurement.rows.iter();
@@ -74,6 +78,7 @@ impl<'a> Measured<'a> {
             rows: rows.map(|row| figures(command, row, topics)).collect(),
             queries: topics.queries.len(),
             filter: topics.filter.as_ref().map(Filtered::new),
+            now,
             mismatches: MismatchCounts {
                 queries_not_judged,
                 judged_not_given,
@@ -121,6 +126,7 @@ impl Blocks for Measured<'_> {
             self.queries
         ))];
         blocks.extend(self.filter.as_ref().map(Filtered::line));
+        blocks.extend(self.now.map(now_line));
         blocks.push(Block::Columns(self.metrics()));
         if self.is_by_tag {
             blocks.push(Block::Line(String::new()));

@@ -1,6 +1,7 @@
 //! What a tuning found, as it is serialized.
 
 use serde::Serialize;
+use treffer_engine::fields::Date;
 use treffer_engine::topics::TopicFilter;
 use treffer_engine::tune::{
     Against, Baseline, Choice, DepthPoint, LearnedReport, QueryOutcome, Search, StageCost,
@@ -23,6 +24,8 @@ pub(crate) struct Tuning<'a> {
     queries: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) filter: Option<Filtered<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) now: Option<Date>,
     measured: usize,
     folds: usize,
     seed: u64,
@@ -115,6 +118,7 @@ impl<'a> Tuning<'a> {
     pub(super) fn new(
         report: &'a TuneReport,
         filter: Option<&'a TopicFilter>,
+        now: Option<Date>,
         decided: Decided,
     ) -> Self {
         let measured = |of: &'a treffer_engine::tune::Measured| Measured {
@@ -130,6 +134,7 @@ impl<'a> Tuning<'a> {
             search: report.search,
             queries: report.n_queries(),
             filter: filter.map(Filtered::new),
+            now,
             measured: report.n_measured,
             folds: report.folds,
             seed: report.seed,

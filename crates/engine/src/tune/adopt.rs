@@ -37,6 +37,8 @@ pub struct Tuned {
     pub qrels: String,
     /// The filter under which the queries were searched.
     pub filter: Option<String>,
+    /// The time from which stages with the origin `now` counted.
+    pub now: Option<String>,
     /// Day of tuning, as year-month-day (UTC).
     pub date: String,
 }
@@ -108,6 +110,7 @@ fn provenance(
         queries: tuned.queries.clone(),
         qrels: tuned.qrels.clone(),
         filter: tuned.filter.clone(),
+        now: tuned.now.clone(),
         n_queries: report.n_queries(),
         metric: report.metric.to_string(),
         folds: report.folds,

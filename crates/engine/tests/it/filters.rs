@@ -61,6 +61,7 @@ fn add_to(place: &mut Place, documents: &[Document]) -> Result<(WriteReport, Vec
     let request = AddRequest {
         dir: &place.dir(),
         inputs: &place.inputs,
+        vectors: None,
         reading: &ReadOptions::default(),
         strict: place.strict,
         commit_every: None,

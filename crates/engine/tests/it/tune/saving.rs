@@ -10,6 +10,7 @@ fn provenance() -> Provenance {
     Provenance {
         queries: "queries.jsonl".into(),
         filter: None,
+        now: None,
         qrels: "test.tsv".into(),
         n_queries: 24,
         metric: "nDCG@10".into(),
