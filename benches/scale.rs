@@ -149,6 +149,7 @@ impl Place {
         let request = BuildRequest {
             dir: &self.index(),
             inputs: std::slice::from_ref(&corpus),
+            vectors: None,
             reading: &ReadOptions::default(),
             config: &self.config()?,
             replace: true,
@@ -227,6 +228,7 @@ impl Place {
         let request = AddRequest {
             dir: &self.index(),
             inputs: &[more],
+            vectors: None,
             reading: &ReadOptions::default(),
             strict: true,
             commit_every: None,

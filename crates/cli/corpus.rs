@@ -37,6 +37,10 @@ pub(crate) struct CorpusArgs {
     /// The tables have no header: columns go by number, and of two, the first is the id
     #[arg(long)]
     pub(crate) no_header: bool,
+    /// Vectors of the documents in NumPy's format (.npy): a row for each record of the inputs, in
+    /// their order, bad records included
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vectors: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) reading: ReadArgs,
     /// Stop at the first bad record instead of reporting and skipping it

@@ -7,9 +7,11 @@ use anyhow::{Context, Result, bail};
 use treffer::StandardModels;
 use treffer_api::SearchOptions;
 use treffer_corpus::{
-    Encoding, JudgmentOptions, Judgments, QueryOptions, Rankings, RunOptions, Stop, read_judgments,
-    read_queries, read_run,
+    Encoding, JudgmentOptions, Judgments, QueryOptions, Rankings, RunOptions, Stop, VectorFile,
+    read_judgments, read_queries, read_run,
 };
+use treffer_engine::field_stages::now;
+use treffer_engine::fields::Date;
 use treffer_engine::profile::Profile;
 use treffer_engine::runs::run_of;
 use treffer_engine::self_retrieval::ExcludeSelf;
@@ -20,7 +22,7 @@ use treffer_models::Registry;
 use treffer_report::text::{count, count_queries};
 use treffer_types::{Progress, Qrels, Query, StageName};
 
-use crate::options::{Global, JudgedArgs, QrelsArgs, QueryArgs, ReadArgs};
+use crate::options::{Global, JudgedArgs, ProfileArgs, QrelsArgs, QueryArgs, ReadArgs};
 use crate::problems::Problems;
 use crate::progress::Bars;
 use crate::terminal::{note, say, warn};
@@ -53,10 +55,53 @@ pub(crate) fn open_index(
     global: &Global,
     progress: &dyn Progress,
 ) -> Result<Engine> {
+    open_index_at(dir, stages, device, None, global, progress)
+}
+
+/// As [`open_index`] for commands that search with a profile. Stages with the origin `now` count
+/// from the date that is given, or, for a search, from the time at which it began, so that all of
+/// a command counts from one time.
+pub(crate) fn open_profiled(
+    dir: &Path,
+    profile: &ProfileArgs,
+    stages: Option<Vec<StageName>>,
+    time: Time,
+    global: &Global,
+    progress: &dyn Progress,
+) -> Result<Engine> {
+    let now = match time {
+        Time::OfSearch => Some(profile.now.unwrap_or_else(now)),
+        Time::Given => profile.now,
+    };
+    let engine = open_index_at(dir, stages, profile.device, now, global, progress)?;
+    if profile.now.is_some() && engine.counts_from_now(&engine.stages()).is_none() {
+        bail!("--now has no meaning: no stage has the origin `now`, so leave it out");
+    }
+    Ok(engine)
+}
+
+/// From when stages with the origin `now` count where no date is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Time {
+    /// From the time of the search.
+    OfSearch,
+    /// It has to be given.
+    Given,
+}
+
+fn open_index_at(
+    dir: &Path,
+    stages: Option<Vec<StageName>>,
+    device: Option<Device>,
+    now: Option<Date>,
+    global: &Global,
+    progress: &dyn Progress,
+) -> Result<Engine> {
     let models = StandardModels::new(registry(global)?).with_progress(progress);
     let options = OpenOptions {
         stages,
         device,
+        now,
         ..OpenOptions::default()
     };
     let engine = Engine::open(dir, &options, &models)?;
@@ -71,6 +116,8 @@ pub(crate) struct Inputs {
     encoding: Option<Encoding>,
     stop: Stop,
     problems: Problems,
+    /// Bad query records so far.
+    n_bad: usize,
 }
 
 impl Inputs {
@@ -79,6 +126,7 @@ impl Inputs {
             encoding: args.encoding,
             stop: Stop::default(),
             problems: Problems::new(args.problems.as_deref())?,
+            n_bad: 0,
         })
     }
 
@@ -102,6 +150,7 @@ impl Inputs {
             stop: self.stop.clone(),
         };
         let queries = read_queries(path, &options, &mut |problem| {
+            self.n_bad += 1;
             self.problems.add(problem, &say);
         });
         self.problems.end_input("bad query record", None);
@@ -132,9 +181,25 @@ impl Inputs {
 
     /// Judged queries, with everything that does not fit together reported.
     pub(crate) fn topics(&mut self, engine: &Engine, judged: &JudgedArgs) -> Result<Topics> {
-        let queries = self.queries(&judged.queries, &judged.query_args)?;
+        let n_bad = self.n_bad;
+        let mut queries = self.queries(&judged.queries, &judged.query_args)?;
+        if let Some(path) = &judged.query_vectors {
+            if self.n_bad > n_bad {
+                bail!(
+                    "a query record is bad, so it is unsure which rows of {} belong to the others; correct it, or leave out --query-vectors",
+                    path.display()
+                );
+            }
+            give_vectors(&mut queries, path)?;
+        }
         let qrels = self.qrels(&judged.qrels, &judged.qrels_args)?;
-        let mut topics = Topics::new(engine, queries, qrels, judged.limit)?;
+        let mut topics = Topics::filtered(
+            engine,
+            queries,
+            qrels,
+            judged.limit,
+            judged.filter.as_deref(),
+        )?;
         note_mismatches(&topics);
         let which = judged.exclude_self.into();
         exclude_self(engine, &mut topics.queries, which, &topics.qrels)?;
@@ -224,6 +289,25 @@ pub(crate) fn exclude_self_if(asked: bool, engine: &Engine, queries: &mut [Query
     }
     // Judgments have no say here.
     exclude_self(engine, queries, ExcludeSelf::Always, &Qrels::default())
+}
+
+/// Gives each query the vector in its row.
+fn give_vectors(queries: &mut [Query], path: &Path) -> Result<()> {
+    let file = VectorFile::open(path)?;
+    if file.rows() != queries.len() as u64 {
+        bail!(
+            "there are {}, but {} has {} rows; each query needs one",
+            count_queries(queries.len()),
+            path.display(),
+            file.rows()
+        );
+    }
+    for (row, query) in (0..).zip(queries) {
+        let vector = file.row(row)?;
+        let vector = vector.with_context(|| format!("query {} cannot be used", query.id))?;
+        query.vector = Some(vector);
+    }
+    Ok(())
 }
 
 fn note_unusual(judgments: &Judgments) {

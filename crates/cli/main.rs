@@ -14,6 +14,7 @@ mod commands;
 mod corpus;
 mod date;
 mod deadline;
+mod filtered;
 mod format;
 mod input;
 mod options;

@@ -9,10 +9,10 @@ use clap::builder::{
 use treffer_api::{FacetRequest, SearchOptions};
 use treffer_corpus::{Encoding, JudgmentFormat, QueryFormat, TopicField};
 use treffer_engine::Device;
+use treffer_engine::fields::Date;
 use treffer_engine::self_retrieval::ExcludeSelf;
-use treffer_engine::stages::Registry;
 use treffer_fusion::Weights;
-use treffer_types::{StageMap, StageName, stage_list};
+use treffer_types::{StageMap, StageName};
 
 use crate::format::ResultFormat;
 
@@ -53,16 +53,20 @@ pub(crate) struct ProfileArgs {
     /// Profile of the index to use
     #[arg(long, default_value = "default", value_name = "NAME")]
     pub(crate) profile: String,
-    /// Run only these stages: bm25, dense, cross
-    #[arg(long, value_delimiter = ',', value_name = "STAGES", value_parser = known_stage)]
+    /// Run only these stages: bm25, dense, cross, and those under [field_stages]
+    #[arg(long, value_delimiter = ',', value_name = "STAGES")]
     pub(crate) stages: Option<Vec<StageName>>,
     /// Weights instead of the profile's, with sum 1: by name, as in bm25=0.4,dense=0.6, or
     /// those of bm25, dense and cross, as in 0.2,0.3,0.5
-    #[arg(long, value_name = "WEIGHTS", allow_hyphen_values = true, value_parser = known_weights)]
+    #[arg(long, value_name = "WEIGHTS", allow_hyphen_values = true, value_parser = weights)]
     pub(crate) weights: Option<Weights>,
     /// Set a key of the profile for this run, as in cross_depth=20
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
+    /// The date from which stages with the origin `now` count, as 2024-06-30 [default: the time
+    /// of the search; eval and tune have none]
+    #[arg(long, value_name = "DATE")]
+    pub(crate) now: Option<Date>,
     /// Where models run: cpu, cuda or cuda:N; cpu:candle for f32 on the CPU [default: as the
     /// index's settings say]
     #[arg(long)]
@@ -96,23 +100,9 @@ pub(crate) fn facet(text: &str) -> Result<FacetRequest, String> {
     }
 }
 
-fn known_stage(name: &str) -> Result<StageName, String> {
-    let known = Registry::standard().names();
-    let stage = name.parse().ok().filter(|stage| known.contains(stage));
-    stage.ok_or_else(|| {
-        format!(
-            "there is no stage `{name}`; stages are {}",
-            stage_list(&known)
-        )
-    })
-}
-
-fn known_weights(text: &str) -> Result<Weights, String> {
-    let weights: Weights = text.parse().map_err(|error| one_line(&error))?;
-    for stage in weights.stages() {
-        known_stage(stage.as_str())?;
-    }
-    Ok(weights)
+/// Weights, whose stages the index knows.
+fn weights(text: &str) -> Result<Weights, String> {
+    text.parse().map_err(|error| one_line(&error))
 }
 
 /// An error with its causes.
@@ -197,6 +187,10 @@ pub(crate) struct JudgedArgs {
     pub(crate) qrels: PathBuf,
     #[command(flatten)]
     pub(crate) query_args: QueryArgs,
+    /// Vectors of the queries in NumPy's format (.npy): a row for each query of the file, in
+    /// their order, judged or not
+    #[arg(long, value_name = "FILE")]
+    pub(crate) query_vectors: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) qrels_args: QrelsArgs,
     #[command(flatten)]
@@ -215,6 +209,10 @@ pub(crate) struct JudgedArgs {
     pub(crate) exclude_self: Excluding,
     #[command(flatten)]
     pub(crate) profile: ProfileArgs,
+    /// Search every query under this filter, as `search --filter` does; documents that it
+    /// excludes are not relevant, and how many were judged so is reported
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) filter: Option<String>,
     /// Use only the first N judged queries
     #[arg(long, value_name = "N", value_parser = at_least_one())]
     pub(crate) limit: Option<usize>,
@@ -223,19 +221,19 @@ pub(crate) struct JudgedArgs {
     pub(crate) format: ResultFormat,
 }
 
+impl JudgedArgs {
+    /// As an engine takes them.
+    pub(crate) fn options(&self) -> SearchOptions {
+        SearchOptions {
+            filter: self.filter.clone(),
+            ..self.profile.options()
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn weights_are_named_or_three() {
-        let named = known_weights("bm25=0.2,dense=0.3,cross=0.5").unwrap();
-        assert_eq!(named, known_weights("0.2,0.3,0.5").unwrap());
-        assert_eq!(
-            known_weights("dense=1").unwrap(),
-            known_weights("0,1,0").unwrap()
-        );
-    }
 
     #[test]
     fn a_facet_is_a_field_and_a_number() {
@@ -245,14 +243,5 @@ mod tests {
         for wrong in ["brand:", "brand:x", "brand:0", ":3"] {
             assert!(facet(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_weight_of_no_stage_is_refused() {
-        let message = known_weights("bm25=0.5,dens=0.5").unwrap_err();
-        assert_eq!(
-            message,
-            "there is no stage `dens`; stages are bm25, dense, cross"
-        );
     }
 }

@@ -117,6 +117,49 @@ fn a_wrong_filter_is_pointed_at() {
 }
 
 #[test]
+fn queries_are_evaluated_and_tuned_under_a_filter() {
+    let here = indexed();
+    here.write("queries.tsv", "q1\tquiet fridge\nq2\tsmall fridge\n");
+    here.write(
+        "qrels.tsv",
+        "query-id\tcorpus-id\tscore\nq1\tl1\t1\nq1\tk1\t1\nq2\tk2\t1\nq2\to1\t1\n",
+    );
+    let eval = "eval index --queries queries.tsv --qrels qrels.tsv --filter";
+    let answer = here
+        .treffer(&format!(
+            "{eval} 'brand:(Kirsch)' --metrics MAP --format json"
+        ))
+        .succeeds()
+        .json();
+    assert_eq!(
+        answer["filter"],
+        json!({"text": "brand:Kirsch", "documents": 2, "relevant_excluded": 2, "queries_emptied": 0})
+    );
+    // Of two judged relevant to each query, the one that is left is found first.
+    assert_eq!(answer["rows"][0]["metrics"]["MAP"], 1.0);
+    here.treffer(&format!("{eval} brand:Liebherr --report report.html"))
+        .succeeds()
+        .prints(
+            "\nfilter brand:Liebherr: holds for 1 document; 3 relevant judgments of documents that \
+             it excludes, counted as not relevant; 1 query left without a relevant document\n",
+        );
+    let report = here.read("report.html");
+    assert!(
+        report.contains("brand:Liebherr: holds for 1 documents"),
+        "{report}"
+    );
+    here.treffer(&format!("{eval} brand:kirsch"))
+        .fails_with("`brand` is nowhere `kirsch`, but `Kirsch`");
+    here.treffer(&format!("{eval} pirce:1"))
+        .fails_with("did you mean `price`?");
+    let explained = here
+        .treffer("explain index fridge k1 --filter brand:Kirsch --format json")
+        .succeeds()
+        .json();
+    assert_eq!(explained["filter"], "brand:Kirsch");
+}
+
+#[test]
 fn a_filter_that_holds_for_nothing_is_noted() {
     let here = indexed();
     for words in ["fridge --filter brand:kirsch", "--filter brand:kirsch"] {

@@ -14,6 +14,7 @@ mod index;
 mod inputs;
 mod records;
 
+mod field_stages;
 mod filters;
 mod languages;
 mod profiles;

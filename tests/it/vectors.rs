@@ -61,3 +61,58 @@ fn a_text_is_no_vector_and_a_bad_one_is_named() {
     here.treffer("search index --vector nowhere.json --stages dense")
         .fails_with("nowhere.json");
 }
+
+/// An array of two columns as numpy.save writes it.
+fn npy(rows: &[[f32; 2]]) -> Vec<u8> {
+    let n = rows.len();
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({n}, 2), }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend(rows.iter().flatten().flat_map(|value| value.to_le_bytes()));
+    bytes
+}
+
+#[test]
+fn vectors_of_documents_and_queries_come_from_files() {
+    let config = format!("{BM25_ONLY}[dense]\nmodel = \"none\"\nm = 8\nef_construction = 40\n");
+    let here = Place::with(&[
+        (
+            "corpus.jsonl",
+            "{\"_id\": \"x\", \"text\": \"one\"}\nno record\n{\"_id\": \"y\", \"text\": \"two\"}\n",
+        ),
+        ("vectors.toml", &config),
+    ]);
+    here.write("v.npy", npy(&[[1.0, 0.0], [9.0, 9.0], [0.0, 2.0]]));
+    here.treffer("index index corpus.jsonl --config vectors.toml")
+        .fails_with("--vectors");
+    here.treffer("index index corpus.jsonl --config vectors.toml --vectors v.npy")
+        .succeeds()
+        .says("indexed 2 documents");
+    let found = here.treffer("search index --vector [0.5,1] --stages dense --format json");
+    assert_eq!(found.succeeds().ids(), ["y", "x"]);
+    here.write("more.jsonl", "{\"_id\": \"z\", \"text\": \"three\"}\n");
+    here.treffer("add index more.jsonl").fails_with("--vectors");
+    here.treffer("add index more.jsonl --vectors v.npy")
+        .fails_with("v.npy: it has 3 rows, one for each record of the input, bad ones included, and there is 1 of these");
+    here.write("more.npy", npy(&[[0.4, 1.0]]));
+    here.treffer("add index more.jsonl --vectors more.npy")
+        .succeeds();
+    let found = here.treffer("search index --vector [0.5,1] --stages dense --format json");
+    assert_eq!(found.succeeds().ids(), ["z", "y", "x"]);
+    here.treffer("check index").succeeds();
+
+    here.write("q.tsv", "q1\tnothing\nq2\tno more\n");
+    here.write("q.npy", npy(&[[0.0, 1.0], [1.0, 0.0]]));
+    here.write("r.tsv", "q1\ty\t1\nq2\tx\t1\n");
+    let eval = "eval index --queries q.tsv --qrels r.tsv --stages bm25,dense --format json";
+    let measured = here
+        .treffer(&format!("{eval} --query-vectors q.npy --metrics P@1"))
+        .succeeds()
+        .json();
+    assert_eq!(measured["rows"][1]["name"], "dense");
+    assert_eq!(measured["rows"][1]["metrics"]["P@1"], 1.0);
+    here.treffer(&format!("{eval} --query-vectors more.npy"))
+        .fails_with("there are 2 queries, but more.npy has 1 rows");
+    here.treffer(eval).fails_with("a vector has to be given");
+}

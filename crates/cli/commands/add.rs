@@ -41,6 +41,7 @@ pub(crate) fn run(command: &Add, global: &Global) -> Result<Outcome> {
     let request = AddRequest {
         dir: &command.dir,
         inputs: &command.corpus.inputs,
+        vectors: command.corpus.vectors.as_deref(),
         reading: &reading,
         strict: command.corpus.strict,
         commit_every: command.commit_every,

@@ -55,9 +55,9 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
     }
     let bars = Bars::cancellable()?;
     let mut inputs = input::Inputs::new(&judged.reading)?.stopped_by(&bars);
-    let options = judged.profile.options();
-    let (stages, device) = (options.stages.clone(), judged.profile.device);
-    let engine = input::open_index(&judged.dir, stages, device, global, &bars)?;
+    let options = judged.options();
+    let (stages, time) = (options.stages.clone(), input::Time::Given);
+    let engine = input::open_profiled(&judged.dir, &judged.profile, stages, time, global, &bars)?;
     let profile = engine.profile(&options)?;
     let topics = inputs.topics(&engine, judged)?;
     inputs.finish()?;
@@ -95,7 +95,7 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
         let notes: Vec<String> = cut.into_iter().collect();
         write_report(command, &experiment, &measurement, &warnings, &notes)
     });
-    let measured = Measured::new(command, &measurement, &topics, warnings);
+    let measured = Measured::new(command, &measurement, &topics, engine.now(), warnings);
     judged.format.print(&measured)?;
     written.map(|()| Outcome::Found)
 }

@@ -54,15 +54,20 @@ pub(crate) fn run(command: &Explain, global: &Global) -> Result<Outcome> {
         filter: command.filter.clone(),
         ..command.profile.options()
     };
-    let (stages, device) = (options.stages.clone(), command.profile.device);
-    let engine = input::open_index(&command.dir, stages, device, global, &bars)?;
+    let (stages, time) = (options.stages.clone(), input::Time::OfSearch);
+    let engine = input::open_profiled(&command.dir, &command.profile, stages, time, global, &bars)?;
     let explanation = engine.explain(&ExplainRequest {
         query: Query::text(&command.query),
         doc: command.doc.clone(),
         options,
         steps,
     })?;
-    let explained = Explained::new(&command.query, command.top_k, &explanation);
+    let explained = Explained::new(
+        &command.query,
+        command.filter.as_deref(),
+        command.top_k,
+        &explanation,
+    );
     command.format.print(&explained)?;
     Ok(Outcome::Found)
 }

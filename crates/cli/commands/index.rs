@@ -66,6 +66,7 @@ pub(crate) fn run(command: &Index, global: &Global) -> Result<Outcome> {
     let request = BuildRequest {
         dir: &command.dir,
         inputs: &command.corpus.inputs,
+        vectors: command.corpus.vectors.as_deref(),
         reading: &reading,
         config: &config,
         replace: command.replace,

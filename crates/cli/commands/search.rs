@@ -134,8 +134,8 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     }
     let stages = stages_to_open(command, &options)?;
     let bars = Bars::new();
-    let device = command.profile.device;
-    let engine = input::open_index(&command.dir, Some(stages), device, global, &bars)?;
+    let (profile, time) = (&command.profile, input::Time::OfSearch);
+    let engine = input::open_profiled(&command.dir, profile, Some(stages), time, global, &bars)?;
     refuse_idle_weights(command, &engine.stages())?;
     input::exclude_self_if(command.exclude_self, &engine, &mut queries)?;
     let profile = engine.profile(&options)?;
@@ -194,6 +194,7 @@ fn refuse_without_query(command: &Search) -> Result<()> {
         ("--stages", profile.stages.is_some()),
         ("--weights", profile.weights.is_some()),
         ("--set", !profile.overrides.is_empty()),
+        ("--now", profile.now.is_some()),
         ("--device", profile.device.is_some()),
         ("--passages", command.passages != 1),
         ("--answers", command.answers),
@@ -278,7 +279,9 @@ fn stages_to_open(command: &Search, options: &SearchOptions) -> Result<Vec<Stage
     }
     let (manifest, current) = read_both(&command.dir)?;
     let profile = current.settings.profile_for(options)?;
-    let available = Available::in_index(&manifest, Registry::standard());
+    let of_fields = &current.settings.field_stages;
+    let available =
+        Available::in_index(&manifest, Registry::standard()).with_field_stages(of_fields);
     let mut stages = Pipeline::effective(&profile, &available)?.stages().to_vec();
     for name in profile.by_language.values() {
         let other = current.settings.profile_for(&options.with_profile(name))?;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 use treffer_engine::Engine;
 use treffer_engine::profile::Profile;
-use treffer_engine::topics::Topics;
+use treffer_engine::topics::{TopicFilter, Topics};
 use treffer_engine::tune::{
     DRAWS, Decision, ScoresOrigin, Search, TuneReport, TuneRequest, Tuned, Winner, adopt, tune,
 };
@@ -102,9 +102,9 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     }
     let bars = Bars::cancellable()?;
     let mut inputs = input::Inputs::new(&judged.reading)?.stopped_by(&bars);
-    let options = judged.profile.options();
-    let (stages, device) = (options.stages.clone(), judged.profile.device);
-    let engine = input::open_index(&judged.dir, stages, device, global, &bars)?;
+    let options = judged.options();
+    let (stages, time) = (options.stages.clone(), input::Time::Given);
+    let engine = input::open_profiled(&judged.dir, &judged.profile, stages, time, global, &bars)?;
     let profile = engine.profile(&options)?;
     let topics = inputs.topics(&engine, judged)?;
     let held_out = held_out_warning(command, &topics, &mut inputs)?;
@@ -140,7 +140,7 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
 
     // Tuning took long, so the result is printed even if something cannot be written; and
     // everything is written first, so that nobody who stops reading can prevent it.
-    let (decided, adopted) = decide(command, &engine, &profile, &found);
+    let (decided, adopted) = decide(command, &engine, &profile, topics.filter.as_ref(), &found);
     let written = match &command.report {
         None => Ok(()),
         Some(path) => {
@@ -160,7 +160,12 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
                 .and_then(|page| report::write(path, &page))
         }
     };
-    judged.format.print(&Tuning::new(&found, decided))?;
+    judged.format.print(&Tuning::new(
+        &found,
+        topics.filter.as_ref(),
+        engine.now(),
+        decided,
+    ))?;
     adopted?;
     written.map(|()| Outcome::Found)
 }
@@ -225,6 +230,7 @@ fn decide(
     command: &Tune,
     engine: &Engine,
     profile: &Profile,
+    filter: Option<&TopicFilter>,
     report: &TuneReport,
 ) -> (Decided, Result<()>) {
     let current = &command.judged.profile.profile;
@@ -255,6 +261,8 @@ fn decide(
     let tuned = Tuned {
         queries: file_name(&command.judged.queries),
         qrels: file_name(&command.judged.qrels),
+        filter: filter.map(|filter| filter.text.clone()),
+        now: engine.now().map(|now| now.to_string()),
         date: today(),
     };
     match adopt(engine, name, profile, report, winner, &tuned) {

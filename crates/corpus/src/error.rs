@@ -91,6 +91,25 @@ pub enum Error {
         /// The columns that the header has.
         found: String,
     },
+    /// A file of vectors is none that can be used.
+    #[error("could not use the vectors in {}: {why}", display_path(.path))]
+    Vectors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        why: String,
+    },
+    /// A row of a file of vectors could not be read.
+    #[error("could not read row {row} of {}", display_path(.path))]
+    VectorRow {
+        /// The file.
+        path: PathBuf,
+        /// The row, from 0.
+        row: u64,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
     /// The requested format is impossible for this kind of input (a folder or standard input).
     #[error("could not read {} as {format}: {why}", display_path(.path))]
     WrongKind {

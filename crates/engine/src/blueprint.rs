@@ -68,7 +68,10 @@ pub struct DenseConfig {
     /// its length. Documents without it are encoded by the model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vectors: Option<String>,
-    /// Values of each vector, where no model says so.
+    /// Whether documents were given with vectors from a file of their own, a row for each record.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub from_file: bool,
+    /// Values of each vector, where neither a model nor a file of vectors says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dimension: Option<usize>,
     /// How much of the difference between German and English is taken out of the documents'
@@ -109,10 +112,7 @@ impl DenseConfig {
             (true, _, Some(_)) => {
                 Err("`dense.dimension` is what the model says; leave it out".into())
             }
-            (false, None, _) => Err(
-                "`dense.model` is none, so `dense.vectors` has to name the field that holds the vectors".into(),
-            ),
-            (false, _, None) => Err(
+            (false, Some(_), None) => Err(
                 "`dense.model` is none, so `dense.dimension` has to say how many values a vector has".into(),
             ),
             (false, ..) if shift != 0.0 => {
@@ -123,6 +123,11 @@ impl DenseConfig {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether documents may bring a vector, which stands for all of their passages.
+    pub(crate) fn has_given_vectors(&self) -> bool {
+        self.vectors.is_some() || self.from_file
     }
 }
 

@@ -11,14 +11,17 @@
 //! | `merge`, `policy` | several segments into one; when that is done |
 //! | `commit` | the writer's lock, the commit, cleaning up |
 //! | `reading`, `documents`, `encoding` | from inputs to the parts of a new segment |
+//! | `given` | vectors of the documents in a file of their own |
 //! | `infer` | fields and their types, from some of the documents |
 //! | `bm25_parts` | inverted indexes that are written anew |
 //! | `repair` | what is damaged, made again from what is not |
 
 mod bm25_parts;
+mod clock;
 mod commit;
 mod documents;
 mod encoding;
+mod given;
 mod infer;
 mod language;
 mod language_shift;
@@ -64,6 +67,9 @@ pub struct BuildRequest<'a> {
     pub dir: &'a Path,
     /// Files, folders, or `-` for standard input.
     pub inputs: &'a [PathBuf],
+    /// Vectors of the documents in NumPy's format: a row for each record of all inputs, in their
+    /// order, bad ones included.
+    pub vectors: Option<&'a Path>,
     /// How the inputs are read.
     pub reading: &'a ReadOptions,
     /// The configuration of the index.
@@ -142,12 +148,15 @@ pub fn build(
     } else {
         (Workplace::enter(request.dir, request.replace)?, None)
     };
+    let vectors = given::open(request.vectors)?;
+    let config = given::resolved(request.config, vectors.as_ref())?;
     let Loaded {
         mut blueprint,
         models,
         embedder,
         scorer,
-    } = load_models(request.config, source)?;
+    } = load_models(&config, source)?;
+    given::check_dimension(vectors.as_ref(), embedder.as_deref())?;
     let splitter = splitter(&mut blueprint, embedder.as_ref(), scorer)?;
     let (pieces, bad_words) = read_words(request, on_problem)?;
     let kind = if old.is_some() {
@@ -156,7 +165,7 @@ pub fn build(
         Kind::Build
     };
     let manifest = match old {
-        None => new_manifest(request.config, &workplace, blueprint, models),
+        None => new_manifest(&config, &workplace, blueprint, models),
         Some(old) if old.blueprint == blueprint && old.models == models => old,
         Some(_) => {
             return Err(Error::Request(format!(
@@ -169,6 +178,7 @@ pub fn build(
     let writing = Writing {
         embedder,
         splitter: splitter.map(Arc::new),
+        vectors: vectors.as_ref(),
         languages: RecordLanguages::new(&request.config.language),
         pieces,
         commit_every: request.commit_every,
@@ -179,6 +189,7 @@ pub fn build(
     let session = Session::begin(workplace, manifest, writing, kind)?;
     let reading = Reading {
         inputs: request.inputs,
+        vectors: vectors.as_ref(),
         options: request.reading,
         strict: request.strict,
         progress,
@@ -258,7 +269,7 @@ fn write(
 fn read_into(session: &mut Session<'_>, reading: Reading<'_>) -> Result<Counts, Error> {
     let start = Instant::now();
     let other_steps = session.counts.clock.total();
-    let counts = reading.run(&mut |document, origin| session.add(document, origin));
+    let counts = reading.run(&mut |document, origin, row| session.add(document, origin, row));
     let counts = session.or_interrupted(counts);
     let meanwhile = session.counts.clock.total() - other_steps;
     let clock = &mut session.counts.clock;
@@ -291,10 +302,17 @@ pub fn survey(
 ) -> Result<Survey, Error> {
     refuse_foreign(request.dir)?;
     next_generation(request.dir, request.replace)?;
+    let vectors = given::open(request.vectors)?;
+    given::resolved(request.config, vectors.as_ref())?;
     let (_, bad_words) = read_words(request, on_problem)?;
     let mut ids = HashSet::new();
     let fields = &request.config.fields;
-    let mut keep = |document: &Document, origin: Origin| {
+    let mut keep = |document: &Document, origin: Origin, row: Option<u64>| {
+        if let Some((row, file)) = row.zip(vectors.as_ref())
+            && let Err(reason) = file.row(row).map_err(Error::Corpus)?
+        {
+            return Ok(Kept::not(origin.problem(reason)));
+        }
         Ok(if ids.insert(document.id.clone()) {
             Kept {
                 problems: field_problems(check_fields(fields, document), &origin),
@@ -311,6 +329,7 @@ pub fn survey(
         passed_over,
     } = Reading {
         inputs: request.inputs,
+        vectors: vectors.as_ref(),
         options: request.reading,
         strict: request.strict,
         progress,

@@ -183,7 +183,7 @@ fn check_part(
                 let found = Content::Passages(dense.len() as u32);
                 // A record may bring one vector for all passages, or none.
                 let given = manifest.blueprint.dense.as_ref();
-                let given = given.is_some_and(|dense| dense.vectors.is_some());
+                let given = given.is_some_and(crate::blueprint::DenseConfig::has_given_vectors);
                 (found, if given { found } else { passages })
             })
             .map_err(|error| error_chain(&error)),

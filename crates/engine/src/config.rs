@@ -14,11 +14,16 @@ use treffer_types::Device;
 
 pub use crate::blueprint::{Blueprint, CrossConfig, DenseConfig, LanguageConfig};
 use crate::error::Error;
+use crate::field_stages::{FieldStages, check_names};
 use crate::keys;
 pub use crate::passages::{PassageConfig, Unit};
 use crate::profile::Profile;
 use crate::stages::Registry;
 pub use treffer_api::DEFAULT_PROFILE;
+
+mod known;
+
+use known::{added_stages, known_keys, known_profile, known_settings};
 
 /// The configuration of an index. `configs/english.toml` explains each key.
 ///
@@ -49,6 +54,9 @@ pub struct Config {
     /// The cross-encoder stage; without it the index has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cross: Option<CrossConfig>,
+    /// Stages that score documents by a field: see [`field_stages`](crate::field_stages).
+    #[serde(default, skip_serializing_if = "FieldStages::is_empty")]
+    pub field_stages: FieldStages,
     /// Profiles by name; there is always one called `default`.
     #[serde(default)]
     pub profiles: BTreeMap<String, Profile>,
@@ -65,6 +73,9 @@ pub struct Settings {
     pub device: Device,
     /// The part of the BM25 stage that can be changed.
     pub bm25: Bm25Settings,
+    /// Stages that score documents by a field.
+    #[serde(default, skip_serializing_if = "FieldStages::is_empty")]
+    pub field_stages: FieldStages,
     /// Profiles by name.
     pub profiles: BTreeMap<String, Profile>,
 }
@@ -144,6 +155,7 @@ impl Config {
                 k1: self.bm25.k1,
                 b: self.bm25.b,
             },
+            field_stages: self.field_stages.clone(),
             profiles: self.profiles.clone(),
         }
     }
@@ -155,12 +167,12 @@ impl Config {
                 config_error(origin, &format!("`{FIELDS}` has the field `{name}` twice"))
             })?;
         }
-        refuse_unknown(&table, &known_keys(), origin)?;
+        refuse_unknown(&table, &known_keys(&added_stages(&table)), origin)?;
         let mut config: Config = Value::Table(table)
             .try_into()
             .map_err(|source: toml::de::Error| typed_error(origin, &source))?;
         config.profiles.entry(DEFAULT_PROFILE.into()).or_default();
-        config.profiles = in_running_order(config.profiles);
+        config.profiles = in_running_order(config.profiles, &config.field_stages);
         config.check(origin)?;
         Ok(config)
     }
@@ -174,6 +186,7 @@ impl Config {
             passages,
             dense,
             cross,
+            field_stages,
             profiles,
         } = self;
         let invalid = |what: &str, source: treffer_types::BoxError| Error::Config {
@@ -208,6 +221,8 @@ impl Config {
             let scoring = cross.settings.scoring();
             scoring.map_err(|e| config_error(origin, &format!("section `cross`: {e}")))?;
         }
+        check_names(field_stages, &Registry::standard().names())
+            .map_err(|what| config_error(origin, &what))?;
         check_profiles(profiles, origin)
     }
 }
@@ -219,11 +234,13 @@ impl Settings {
     /// If a key or value is wrong.
     pub fn parse(text: &str, origin: &str) -> Result<Self, Error> {
         let table = parse(text, origin)?;
-        refuse_unknown(&table, &known_settings(), origin)?;
+        refuse_unknown(&table, &known_settings(&added_stages(&table)), origin)?;
         let mut settings: Settings = Value::Table(table)
             .try_into()
             .map_err(|source: toml::de::Error| typed_error(origin, &source))?;
-        settings.profiles = in_running_order(settings.profiles);
+        settings.profiles = in_running_order(settings.profiles, &settings.field_stages);
+        check_names(&settings.field_stages, &Registry::standard().names())
+            .map_err(|what| config_error(origin, &what))?;
         let bm25 = Bm25Config {
             k1: settings.bm25.k1,
             b: settings.bm25.b,
@@ -364,7 +381,9 @@ impl Profile {
         for text in overrides {
             apply_override(&mut table, text)?;
         }
-        refuse_unknown(&table, &known_profile(), "--set")?;
+        let others = self.normalizers.stages().chain(self.weights.stages());
+        let others: Vec<String> = others.map(|stage| stage.to_string()).collect();
+        refuse_unknown(&table, &known_profile(&others), "--set")?;
         let profile: Profile = Value::Table(table)
             .try_into()
             .map_err(|source: toml::de::Error| typed_error("--set", &source))?;
@@ -375,90 +394,27 @@ impl Profile {
     }
 }
 
-/// Every key of a configuration, from one that has them all; profile names are free.
-fn known_keys() -> Table {
-    let full: Table = PRESETS[0]
-        .1
-        .parse()
-        .expect("the shipped presets are valid TOML");
-    let mut known = with_any_profile(with_optional(full));
-    let any = Table::from_iter([("*".to_string(), Value::Boolean(true))]); // checked by serde
-    known.insert(FIELDS.into(), Value::Table(any));
-    known
-}
-
 /// The section whose keys are names of fields.
 const FIELDS: &str = "fields";
-
-/// Keys of sections that are not there unless they are set.
-const OPTIONAL: [(&str, &[&str]); 5] = [
-    ("passages", &["tokens"]),
-    ("language", &["field"]),
-    ("bm25", &["words"]),
-    (
-        "dense",
-        &[
-            "query_prefix",
-            "passage_prefix",
-            "pooling",
-            "language_shift",
-            "vectors",
-            "dimension",
-            "storage",
-            "builder",
-        ],
-    ),
-    ("cross", &["label", "grades"]),
-];
-
-fn with_optional(mut known: Table) -> Table {
-    for (section, keys) in OPTIONAL {
-        let section = known
-            .entry(section)
-            .or_insert_with(|| Value::Table(Table::new()));
-        let section = section.as_table_mut().expect("a section is a table");
-        for key in keys {
-            section.insert((*key).into(), Value::Boolean(true)); // checked by serde
-        }
-    }
-    known
-}
-
-fn known_settings() -> Table {
-    let preset = Config::from_known_preset();
-    with_any_profile(Table::try_from(preset.settings(1)).expect("settings can be written as TOML"))
-}
-
-impl Config {
-    fn from_known_preset() -> Config {
-        toml::from_str(PRESETS[0].1).expect("the shipped presets are valid TOML")
-    }
-}
-
-fn known_profile() -> Table {
-    let mut profile =
-        Table::try_from(Profile::default()).expect("a profile can be written as TOML");
-    profile.insert("deadline_ms".into(), Value::Integer(1)); // not there unless it is set
-    for optional in ["by_language", "cross_languages", "learned", "tuned"] {
-        profile.insert(optional.into(), Value::Boolean(true)); // checked by serde
-    }
-    profile
-}
-
-fn with_any_profile(mut known: Table) -> Table {
-    let any = Table::from_iter([("*".to_string(), Value::Table(known_profile()))]);
-    known.insert("profiles".into(), Value::Table(any));
-    known
-}
+/// The section whose keys are names of stages of fields.
+const FIELD_STAGES: &str = "field_stages";
 
 /// The profiles with their values by stage in the order in which stages run, because TOML
-/// tables are unordered.
-fn in_running_order(profiles: BTreeMap<String, Profile>) -> BTreeMap<String, Profile> {
+/// tables are unordered, and with a normalizer for each stage of a field.
+fn in_running_order(
+    mut profiles: BTreeMap<String, Profile>,
+    field_stages: &FieldStages,
+) -> BTreeMap<String, Profile> {
     let stages = Registry::standard().names();
-    let ordered = profiles.into_iter();
-    ordered
-        .map(|(name, profile)| (name, profile.in_order_of(&stages)))
-        .collect()
+    for profile in profiles.values_mut() {
+        for (stage, of) in field_stages {
+            if profile.normalizers.get(*stage).is_none() {
+                profile.normalizers.insert(*stage, of.normalizer());
+            }
+        }
+        *profile = std::mem::take(profile).in_order_of(&stages);
+    }
+    profiles
 }
 
 fn check_profiles(profiles: &BTreeMap<String, Profile>, origin: &str) -> Result<(), Error> {
@@ -492,6 +448,12 @@ fn config_error(origin: &str, what: &str) -> Error {
         origin: origin.into(),
         what: what.trim_end().into(),
         source: None,
+    }
+}
+
+impl Config {
+    fn from_known_preset() -> Config {
+        toml::from_str(PRESETS[0].1).expect("the shipped presets are valid TOML")
     }
 }
 

@@ -26,7 +26,7 @@ pub struct IndexData {
     /// The inverted index.
     pub bm25: Arc<Bm25Index>,
     /// The fields of the documents of each segment; none if the index has no fields.
-    pub columns: Vec<Columns>,
+    pub columns: Arc<Vec<Columns>>,
 }
 
 impl IndexData {
@@ -72,7 +72,7 @@ impl IndexData {
             deleted,
             store: Arc::new(store),
             bm25: Arc::new(bm25),
-            columns: open_columns(dir, manifest)?,
+            columns: Arc::new(open_columns(dir, manifest)?),
         })
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use treffer_api::SearchOptions;
 use treffer_bm25::{Bm25Index, Detection, LanguageCounts, Trace};
+use treffer_columns::Date;
 use treffer_fusion::Weights;
 use treffer_store::Store;
 use treffer_types::{BoxError, Device, DocId, Language, Query, StageName, stage_list};
@@ -19,7 +20,7 @@ use crate::models::{LoadedModels, ModelSource, SharedModels};
 use crate::pipeline::Available;
 use crate::profile::Profile;
 use crate::settings_file::{Current, read_settings};
-use crate::stages::{OpenContext, Parameters, Registry, Stage, StageQuery};
+use crate::stages::{OpenContext, Parameters, Registry, Stage, StageQuery, field};
 
 /// An index open for searching, with the models that it needs.
 ///
@@ -61,6 +62,9 @@ pub struct OpenOptions {
     pub device: Option<Device>,
     /// The kinds of stages that the program knows.
     pub registry: Registry,
+    /// The time from which stages of fields count whose origin is `now`; `None` for that of each
+    /// search, which is refused where results have to be the same tomorrow.
+    pub now: Option<Date>,
 }
 
 impl Engine {
@@ -140,7 +144,44 @@ impl Engine {
     /// # Errors
     /// If there is no such profile, or a key or value is wrong.
     pub fn profile(&self, options: &SearchOptions) -> Result<Profile, Error> {
-        self.settings().profile_for(options)
+        let profile = self.settings().profile_for(options)?;
+        if let Some(weights) = &options.weights {
+            let mut known = self.0.options.registry.names();
+            known.extend(self.settings().field_stages.keys());
+            if let Some(unknown) = weights.stages().find(|stage| !known.contains(stage)) {
+                return Err(Error::Request(format!(
+                    "there is no stage `{unknown}`; stages are {}",
+                    stage_list(&known)
+                )));
+            }
+        }
+        Ok(profile)
+    }
+
+    /// The time from which stages with the origin `now` count, if it was given.
+    pub fn now(&self) -> Option<Date> {
+        self.0.options.now
+    }
+
+    /// The first of these stages whose scores depend on the time of the search, whether or not that
+    /// is given.
+    pub fn counts_from_now(&self, stages: &[StageName]) -> Option<StageName> {
+        let of_fields = self.settings().field_stages.iter();
+        let mut moving = of_fields.filter(|(_, stage)| stage.counts_from_now());
+        moving.find_map(|(name, _)| stages.contains(name).then_some(*name))
+    }
+
+    /// Refuses stages whose scores depend on the time at which `what` runs.
+    pub(crate) fn refuse_moving_now(&self, stages: &[StageName], what: &str) -> Result<(), Error> {
+        match self
+            .counts_from_now(stages)
+            .filter(|_| self.now().is_none())
+        {
+            None => Ok(()),
+            Some(stage) => Err(Error::Request(format!(
+                "the {stage} stage counts from now, so that {what} would say something else tomorrow; give the day from which it is to count (--now 2024-06-30)"
+            ))),
+        }
     }
 
     /// Number of passages of all documents.
@@ -285,7 +326,7 @@ impl Snapshot {
     ) -> Result<Self, Error> {
         let current = read_settings(dir, manifest)?;
         let settings = &current.settings;
-        let available = available(manifest, options)?;
+        let available = available(manifest, settings, options)?;
         let mut bm25_config = manifest.blueprint.bm25.clone();
         (bm25_config.k1, bm25_config.b) = (settings.bm25.k1, settings.bm25.b);
         let data = IndexData::open(dir, manifest, &bm25_config)?;
@@ -300,8 +341,16 @@ impl Snapshot {
         let stages = available
             .stages
             .par_iter()
-            .filter_map(|stage| options.registry.get(stage.name))
-            .map(|kind| Ok((kind.name, (kind.open)(&context)?)))
+            .map(|stage| {
+                let name = stage.name;
+                if let Some(of_field) = settings.field_stages.get(&name) {
+                    let opened = field::open(&data, of_field, options.now);
+                    return Ok((name, opened.map_err(|what| field::refused(name, &what))?));
+                }
+                let kind = options.registry.get(name);
+                let kind = kind.ok_or_else(|| unknown_kind(name))?;
+                Ok((name, (kind.open)(&context)?))
+            })
             .collect::<Result<Vec<_>, Error>>()?;
         Ok(Snapshot {
             dir: dir.into(),
@@ -337,9 +386,18 @@ fn open_newest(
     }
 }
 
+fn unknown_kind(stage: StageName) -> Error {
+    Error::Request(format!("this program has no {stage} stage"))
+}
+
 /// The requested stages, or all that the index has.
-fn available(manifest: &Manifest, options: &OpenOptions) -> Result<Available, Error> {
-    let available = Available::in_index(manifest, options.registry);
+fn available(
+    manifest: &Manifest,
+    settings: &Settings,
+    options: &OpenOptions,
+) -> Result<Available, Error> {
+    let of_fields = &settings.field_stages;
+    let available = Available::in_index(manifest, options.registry).with_field_stages(of_fields);
     let Some(wanted) = &options.stages else {
         return Ok(available);
     };

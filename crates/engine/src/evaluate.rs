@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::gather::{Gathered, Gatherer};
 use crate::learned::Ranker;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Available, Pipeline};
 use crate::profile::{Order, Profile};
 use crate::rerank_order::first_to_rerank;
 use crate::stages::LEAST_BM25;
@@ -45,7 +45,7 @@ pub struct Row {
 const JUDGED_DEPTH: usize = 10;
 
 /// Measures `metrics` for each stage that the profile runs and for their fusions, where the
-/// profile gives the fused stages any weight.
+/// profile gives the fused stages any weight. Queries are searched under the filter of `topics`.
 ///
 /// The rows of one stage hold what that stage alone would have returned: the
 /// candidates it retrieved, or those it was given where it only scored. The row of a
@@ -53,7 +53,7 @@ const JUDGED_DEPTH: usize = 10;
 /// would have taken them.
 ///
 /// # Errors
-/// If a stage cannot be run, or `progress` says to stop.
+/// If a stage cannot be run, one counts from the time of the search, or `progress` says to stop.
 pub fn evaluate(
     engine: &Engine,
     profile: &Profile,
@@ -63,18 +63,20 @@ pub fn evaluate(
     progress: &dyn Progress,
 ) -> Result<Measurement, Error> {
     profile.refuse_other_profiles("eval")?;
+    let available = topics.available(engine);
     let pipeline = match only {
-        Some(only) => Pipeline::only(profile, engine.available(), only)?,
-        None => Pipeline::of(profile, engine.available())?,
+        Some(only) => Pipeline::only(profile, &available, only)?,
+        None => Pipeline::of(profile, &available)?,
     };
-    let gatherer = Gatherer::new(engine, profile, pipeline.clone());
+    engine.refuse_moving_now(pipeline.stages(), "an evaluation")?;
+    let gatherer = Gatherer::new(engine, profile, pipeline.clone()).among(topics.allowed());
     let gathered = topics.gather(&gatherer, progress)?;
     let mut ids = Ids {
         engine,
         known: HashMap::new(),
     };
     let mut rows = Vec::new();
-    for ranking in rankings(engine, profile, &pipeline)? {
+    for ranking in rankings(engine, profile, &pipeline, &available)? {
         let mut run = Run::default();
         for (query, gathered) in topics.queries.iter().zip(&gathered) {
             let order = ranking.order(engine, query, &gathered.candidates)?;
@@ -142,6 +144,7 @@ fn rankings(
     engine: &Engine,
     profile: &Profile,
     pipeline: &Pipeline,
+    available: &Available,
 ) -> Result<Vec<Ranking>, Error> {
     let single = |stage: &StageName| match pipeline.reranks(*stage) {
         None => Ranking::Stage {
@@ -159,7 +162,7 @@ fn rankings(
     let linear = |name: String, fusion| Ranking::Fusion(name, Ranker::Linear(fusion));
     let scorers = pipeline.scorers();
     if pipeline.reranker().is_some() && scorers.len() > 1 {
-        let without = Pipeline::only(profile, engine.available(), &scorers)?.fusion(profile);
+        let without = Pipeline::only(profile, available, &scorers)?.fusion(profile);
         let names: Vec<&str> = scorers.iter().map(StageName::as_str).collect();
         rankings.extend(without.map(|fusion| linear(names.join("+"), fusion)));
     }

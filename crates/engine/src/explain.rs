@@ -348,7 +348,7 @@ impl Explaining<'_> {
                     self.engine,
                     candidates,
                     &[self.at],
-                    &self.pipeline.scorers(),
+                    &self.pipeline.query_scorers(),
                     self.profile.cross_passages,
                     usize::MAX,
                 )?;

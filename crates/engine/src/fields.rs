@@ -9,8 +9,8 @@ use serde::Serialize;
 use treffer_api::{FacetReport, FacetRequest, FacetValue};
 use treffer_columns::{CaseHint, Columns, Error as ColumnsError, FacetCounts, Filter};
 pub use treffer_columns::{
-    Decision, FieldSchema, FieldType, FilterError, FilterErrorKind, InferredField, SortBy, SortKey,
-    Value, filter as language,
+    Date, Decision, FieldSchema, FieldType, FilterError, FilterErrorKind, InferredField, SortBy,
+    SortKey, Value, filter as language,
 };
 use treffer_types::DocId;
 
@@ -28,6 +28,8 @@ pub struct Selection {
     /// By their numbers in each segment.
     by_segment: Vec<FixedBitSet>,
     n: usize,
+    /// The filter that they were selected by, written anew.
+    filter: Option<String>,
     /// Why there may be none.
     hints: Vec<CaseHint>,
 }
@@ -41,6 +43,11 @@ impl Selection {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.n
+    }
+
+    /// The filter that they were selected by, in one way of writing it; `None` for all documents.
+    pub fn filter(&self) -> Option<&str> {
+        self.filter.as_deref()
     }
 
     /// Whether there are none.
@@ -141,7 +148,7 @@ impl Engine {
     pub fn sort_key(&self, by: &SortBy, doc: DocId) -> Result<SortKey, Error> {
         check_field(self.fields(), &by.field, "sort by")?;
         let mut first = 0;
-        for columns in &self.data().columns {
+        for columns in self.data().columns.iter() {
             let n = columns.len() as u32;
             if doc.0 - first < n {
                 let key = columns.sort_key(by, DocId(doc.0 - first));
@@ -193,12 +200,13 @@ impl IndexData {
         let fields = &self.manifest().blueprint.fields;
         let bound = filter.bind(fields).map_err(wrong)?;
         let mut by_segment = Vec::with_capacity(self.columns.len());
-        for columns in &self.columns {
+        for columns in self.columns.iter() {
             by_segment.push(bound.matches(columns).map_err(failed(self.dir()))?);
         }
         let mut selection = self.live(by_segment);
+        selection.filter = Some(filter.to_string());
         if selection.is_empty() {
-            for columns in &self.columns {
+            for columns in self.columns.iter() {
                 let hints = bound.case_hints(columns).map_err(failed(self.dir()))?;
                 for hint in hints {
                     if !selection.hints.contains(&hint) && !self.has_value(&hint)? {
@@ -244,6 +252,7 @@ impl IndexData {
             n: docs.count_ones(..),
             docs: Arc::new(docs),
             by_segment,
+            filter: None,
             hints: Vec::new(),
         }
     }
@@ -251,7 +260,7 @@ impl IndexData {
     /// Whether the keyword that was asked for occurs in another segment than the one that the
     /// hint is from.
     fn has_value(&self, hint: &CaseHint) -> Result<bool, Error> {
-        for columns in &self.columns {
+        for columns in self.columns.iter() {
             let mut all = FixedBitSet::with_capacity(columns.len());
             all.insert_range(..);
             let counts = columns.facets(&hint.field, &all, None);

@@ -260,7 +260,7 @@ impl Gatherer {
                     &self.engine,
                     candidates,
                     &places,
-                    &self.pipeline.scorers(),
+                    &self.pipeline.query_scorers(),
                     cross_passages,
                     limit,
                 )?;

@@ -40,6 +40,7 @@ pub mod engine;
 mod error;
 pub mod evaluate;
 pub mod explain;
+pub mod field_stages;
 pub mod fields;
 pub mod gather;
 pub mod judge;

@@ -5,9 +5,10 @@ use treffer_fusion::{Fusion, Normalization, Normalizer, StandIn, Weights};
 use treffer_types::{StageMap, StageName, stage_list};
 
 use crate::error::Error;
+use crate::field_stages::FieldStages;
 use crate::manifest::Manifest;
 use crate::profile::{Depths, Mode, Order, Profile, Scaling};
-use crate::stages::{Capabilities, Registry, StageKind, theoretical};
+use crate::stages::{Capabilities, Registry, StageKind, field, theoretical};
 
 /// One step of a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ impl Step {
 pub struct Pipeline {
     steps: Vec<Step>,
     stages: Vec<StageName>,
+    /// Those of them that score documents whatever the query.
+    by_document: Vec<StageName>,
     theoretical: StageMap<Normalizer>,
     scores_every_document: bool,
     /// A stage that matches words, and one that does not.
@@ -111,6 +114,18 @@ impl Available {
             stages: registry.iter().map(AvailableStage::from).collect(),
             n_docs,
         }
+    }
+
+    /// The same with stages that score by fields, which run after the others.
+    pub fn with_field_stages(mut self, stages: &FieldStages) -> Self {
+        let added = stages.iter().map(|(name, stage)| AvailableStage {
+            name: *name,
+            capabilities: field::CAPABILITIES,
+            default_depth: 0, // it retrieves and reranks nothing
+            theoretical: stage.normalizer(),
+        });
+        self.stages.extend(added);
+        self
     }
 
     /// Names of the stages.
@@ -241,6 +256,7 @@ impl Pipeline {
         Ok(Pipeline {
             steps,
             stages: names_of(&running),
+            by_document: names_of(&by_document(&running)),
             theoretical: running
                 .iter()
                 .map(|one| (one.name, one.theoretical))
@@ -304,6 +320,13 @@ impl Pipeline {
         self.stages.iter().copied().filter(is_scorer).collect()
     }
 
+    /// The stages that score every candidate for the query: they choose what rerankers read.
+    pub fn query_scorers(&self) -> Vec<StageName> {
+        let mut scorers = self.scorers();
+        scorers.retain(|stage| !self.by_document.contains(stage));
+        scorers
+    }
+
     /// How a stage's scores are normalized by their theoretical bounds.
     pub fn theoretical(&self, stage: StageName) -> Normalizer {
         self.theoretical.get_or(stage, Normalizer::MinMax)
@@ -315,13 +338,15 @@ impl Pipeline {
         self.normalization_of(&self.stages, self.reranker(), scaling)
     }
 
-    /// As [`Pipeline::normalization`], of the stages that run before `reranker`.
+    /// As [`Pipeline::normalization`], of the stages that run before `reranker` and score for the
+    /// query.
     pub fn normalization_before(&self, reranker: StageName, scaling: Scaling<'_>) -> Normalization {
         let place = |stage: StageName| self.stages.iter().position(|one| *one == stage);
         let is_before =
             |stage: StageName| self.reranks(stage).is_none() || place(stage) < place(reranker);
         let before: Vec<StageName> = (self.stages.iter().copied())
             .filter(|stage| *stage != reranker && is_before(*stage))
+            .filter(|stage| !self.by_document.contains(stage))
             .collect();
         let mut latest_first = before.iter().rev().copied();
         let before_it = latest_first.find(|stage| self.reranks(*stage).is_some());
@@ -373,7 +398,9 @@ impl Pipeline {
 fn stand_in(scorers: &[&AvailableStage]) -> Option<(StageName, StageName)> {
     let matches_words = |stage: &&&AvailableStage| stage.capabilities.matches_words;
     let words = scorers.iter().find(matches_words)?;
-    let by = scorers.iter().rev().find(|stage| !matches_words(stage))?;
+    let reads_text =
+        |stage: &&&AvailableStage| !matches_words(stage) && !stage.capabilities.by_document;
+    let by = scorers.iter().rev().find(reads_text)?;
     Some((words.name, by.name))
 }
 
@@ -389,6 +416,13 @@ fn running<'a>(profile: &Profile, available: &'a Available) -> Vec<&'a Available
         !is_switched_off && !is_other_first
     };
     available.stages.iter().filter(runs).collect()
+}
+
+fn by_document<'a>(stages: &[&'a AvailableStage]) -> Vec<&'a AvailableStage> {
+    let stages = stages.iter().copied();
+    stages
+        .filter(|stage| stage.capabilities.by_document)
+        .collect()
 }
 
 fn available_retrievers(available: &Available) -> Vec<&AvailableStage> {

@@ -186,6 +186,12 @@ pub struct Provenance {
     pub queries: String,
     /// See `queries`.
     pub qrels: String,
+    /// The filter under which the queries were searched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// The time from which stages with the origin `now` counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub now: Option<String>,
     /// How many queries had judgments to tune on.
     pub n_queries: usize,
     /// What was maximized.

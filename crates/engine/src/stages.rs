@@ -18,6 +18,7 @@ use crate::models::ModelSource;
 mod bm25;
 mod cross;
 mod dense;
+pub(crate) mod field;
 
 pub(crate) use bm25::LEAST_BM25;
 
@@ -125,6 +126,9 @@ pub struct Capabilities {
     pub reranks: bool,
     /// Matches words, and so finds little in documents of another language than the query.
     pub matches_words: bool,
+    /// Scores a document by itself, whatever the query: such scores have no part in choosing what
+    /// rerankers read.
+    pub by_document: bool,
 }
 
 /// A kind of stage: what the engine knows of a stage before it is opened.

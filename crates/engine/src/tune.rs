@@ -84,23 +84,25 @@ pub enum Search {
     Full,
 }
 
-/// Finds what maximizes a metric on judged queries, and compares it with the baselines.
+/// Finds what maximizes a metric on judged queries, and compares it with the baselines. Queries
+/// are searched under the filter of `topics`.
 ///
 /// # Errors
 /// If fewer than two stages are given weights, there are fewer queries than folds, no choice
-/// is within the budget, a stage fails, or `progress` says to stop.
+/// is within the budget, a stage fails or counts from the time of the search, or `progress` says to stop.
 pub fn tune(
     engine: &Engine,
     request: &TuneRequest<'_>,
     topics: &Topics,
     progress: &dyn Progress,
 ) -> Result<TuneReport, Error> {
-    let (profile, available) = (request.profile, engine.available());
+    let (profile, available) = (request.profile, &topics.available(engine));
     profile.refuse_other_profiles("tune")?;
     let pipeline = match request.stages {
         Some(stages) => Pipeline::only(profile, available, stages)?,
         None => Pipeline::of(profile, available)?,
     };
+    engine.refuse_moving_now(pipeline.stages(), "a tuning")?;
     let ids = topics.queries.iter().map(|query| query.id.as_str());
     let folds = verdict::check(request, pipeline.stages(), ids)?; // before any work
     let space = Space::new(

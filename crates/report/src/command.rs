@@ -59,6 +59,9 @@ impl Command {
         if let Some(weights) = weights {
             option("--weights", weights.to_string());
         }
+        if let Some(filter) = &search.filter {
+            option("--filter", filter.clone());
+        }
         for text in search.set.iter().cloned().chain(changes) {
             option("--set", text);
         }

@@ -79,6 +79,22 @@ impl Experiment<'_> {
             text(format!("{}: {n} judged", self.queries.display())),
         ));
         rows.push(("judgments", text(self.qrels.display())));
+        if let Some(filter) = &self.topics.filter {
+            let mut said = format!(
+                "{}: holds for {} documents; {} relevant judgments are of documents that it excludes, and count as not relevant",
+                filter.text,
+                grouped(filter.documents as u64),
+                grouped(filter.relevant_excluded as u64)
+            );
+            if filter.queries_emptied > 0 {
+                let n = grouped(filter.queries_emptied as u64);
+                said.push_str(&format!("; this leaves nothing relevant to {n} queries"));
+            }
+            rows.push(("filter", text(said)));
+        }
+        if let Some(now) = self.engine.now() {
+            rows.push(("now", text(now)));
+        }
         let mismatches = &self.topics.mismatches;
         let notes = [
             (

@@ -44,6 +44,7 @@ const fn kind(name: StageName, does: Does) -> StageKind {
             scores: matches!(does, Does::Retrieve | Does::Score),
             reranks: matches!(does, Does::Rerank),
             matches_words: false,
+            by_document: false,
         },
         default_depth: 20,
         theoretical: Normalizer::MinMax,

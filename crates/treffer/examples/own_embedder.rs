@@ -125,6 +125,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let request = BuildRequest {
         dir: &dir,
         inputs: &[PathBuf::from(corpus)],
+        vectors: None,
         reading: &Default::default(),
         config: &config,
         replace: true,

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 use treffer_engine::evaluate::{Measurement, Row};
+use treffer_engine::fields::Date;
 use treffer_engine::topics::{Mismatches, Topics};
 use treffer_eval::Metric;
 use treffer_report::text::percentile;
 use treffer_types::StageName;
 
 use super::{Eval, has_tags};
+use crate::filtered::{Filtered, now_line};
 use crate::format::{Block, Blocks, Columns, Entries};
 
 /// The figures of an evaluation.
@@ -17,6 +19,10 @@ use crate::format::{Block, Blocks, Columns, Entries};
 pub(crate) struct Measured<'a> {
     rows: Vec<Figures>,
     queries: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<Filtered<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<Date>,
     mismatches: MismatchCounts,
     warnings: Vec<String>,
     /// Times differ from run to run, so they are for people.
@@ -57,7 +63,8 @@ impl<'a> Measured<'a> {
     pub(super) fn new(
         command: &Eval,
         measurement: &'a Measurement,
-        topics: &Topics,
+        topics: &'a Topics,
+        now: Option<Date>,
         warnings: Vec<String>,
     ) -> Self {
         let rows = measurement.rows.iter();
@@ -70,6 +77,8 @@ impl<'a> Measured<'a> {
         Measured {
             rows: rows.map(|row| figures(command, row, topics)).collect(),
             queries: topics.queries.len(),
+            filter: topics.filter.as_ref().map(Filtered::new),
+            now,
             mismatches: MismatchCounts {
                 queries_not_judged,
                 judged_not_given,
@@ -112,13 +121,13 @@ fn named(metrics: &[Metric], values: &[f64]) -> Entries<f64> {
 
 impl Blocks for Measured<'_> {
     fn blocks(&self) -> Vec<Block> {
-        let mut blocks = vec![
-            Block::Line(format!(
-                "{} queries; judged hits are among the first ten",
-                self.queries
-            )),
-            Block::Columns(self.metrics()),
-        ];
+        let mut blocks = vec![Block::Line(format!(
+            "{} queries; judged hits are among the first ten",
+            self.queries
+        ))];
+        blocks.extend(self.filter.as_ref().map(Filtered::line));
+        blocks.extend(self.now.map(now_line));
+        blocks.push(Block::Columns(self.metrics()));
         if self.is_by_tag {
             blocks.push(Block::Line(String::new()));
             blocks.push(Block::Columns(self.tags()));

@@ -15,6 +15,8 @@ use crate::format::{Block, Blocks, Columns};
 #[derive(Serialize)]
 pub(crate) struct Explained<'a> {
     query: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<&'a str>,
     id: &'a str,
     title: &'a str,
     outcome: &'static str,
@@ -72,7 +74,12 @@ struct RankUnder<'a> {
 }
 
 impl<'a> Explained<'a> {
-    pub(super) fn new(query: &'a str, top_k: usize, explanation: &'a Explanation) -> Self {
+    pub(super) fn new(
+        query: &'a str,
+        filter: Option<&'a str>,
+        top_k: usize,
+        explanation: &'a Explanation,
+    ) -> Self {
         let (mut lost_by, mut outranked) = (None, (None, None));
         let outcome = match &explanation.outcome {
             Outcome::Found => "found",
@@ -93,6 +100,7 @@ impl<'a> Explained<'a> {
         };
         Explained {
             query,
+            filter,
             id: &explanation.id,
             title: &explanation.title,
             outcome,

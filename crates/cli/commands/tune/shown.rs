@@ -5,6 +5,7 @@ use treffer_engine::tune::{Choice, DepthPoint, LearnedReport, Search, TuneReport
 use treffer_types::{StageName, stage_list};
 
 use super::tuning::Tuning;
+use crate::filtered::{Filtered, now_line};
 use crate::format::{Block, Blocks, Columns};
 
 impl Blocks for Tuning<'_> {
@@ -21,6 +22,8 @@ impl Blocks for Tuning<'_> {
             report.n_queries(),
             report.folds
         ))];
+        blocks.extend(self.filter.as_ref().map(Filtered::line));
+        blocks.extend(self.now.map(now_line));
         blocks.push(Block::Columns(comparisons(report)));
         if report.search == Search::Full {
             blocks.push(Block::Columns(front(report)));

@@ -1,6 +1,8 @@
 //! What a tuning found, as it is serialized.
 
 use serde::Serialize;
+use treffer_engine::fields::Date;
+use treffer_engine::topics::TopicFilter;
 use treffer_engine::tune::{
     Against, Baseline, Choice, DepthPoint, LearnedReport, QueryOutcome, Search, StageCost,
     SurfacePoint, TuneReport, Verdict,
@@ -10,6 +12,7 @@ use treffer_fusion::Weights;
 use treffer_types::StageName;
 
 use super::Decided;
+use crate::filtered::Filtered;
 use crate::format::Entries;
 
 /// A report and what became of the winner. Everything but how long it took is serialized,
@@ -19,6 +22,10 @@ pub(crate) struct Tuning<'a> {
     metric: String,
     search: Search,
     queries: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) filter: Option<Filtered<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) now: Option<Date>,
     measured: usize,
     folds: usize,
     seed: u64,
@@ -108,7 +115,12 @@ struct Compared {
 }
 
 impl<'a> Tuning<'a> {
-    pub(super) fn new(report: &'a TuneReport, decided: Decided) -> Self {
+    pub(super) fn new(
+        report: &'a TuneReport,
+        filter: Option<&'a TopicFilter>,
+        now: Option<Date>,
+        decided: Decided,
+    ) -> Self {
         let measured = |of: &'a treffer_engine::tune::Measured| Measured {
             choice: &of.choice,
             weights: &of.choice.weights,
@@ -121,6 +133,8 @@ impl<'a> Tuning<'a> {
             metric: report.metric.to_string(),
             search: report.search,
             queries: report.n_queries(),
+            filter: filter.map(Filtered::new),
+            now,
             measured: report.n_measured,
             folds: report.folds,
             seed: report.seed,

@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 
 use treffer_bm25::Bm25Index;
+use treffer_corpus::VectorFile;
 use treffer_dense::{DenseIndex, DenseWriter, Error as DenseError};
 use treffer_disk::SealRecord;
 use treffer_store::Store;
@@ -14,6 +15,7 @@ use super::language_shift::LanguageShift;
 use crate::blueprint::{Blueprint, DenseConfig, NO_MODEL};
 use crate::error::{Error, part, stop_if_asked};
 use crate::manifest::parts;
+use crate::models::unit;
 use crate::passages::Unit;
 
 /// Passages encoded between two reports of progress.
@@ -48,9 +50,19 @@ pub(super) struct DenseEncoding<'a> {
     pub(super) shift: Option<&'a LanguageShift>,
     /// Documents whose text is that of a document of the index before.
     pub(super) same_texts: &'a SameTexts<'a>,
-    /// Vectors that records bring, each in the place of those of the document's passages.
-    pub(super) given: &'a HashMap<DocId, Vec<f32>>,
+    /// Vectors that come with documents, each in the place of those of the document's passages.
+    pub(super) given: &'a HashMap<DocId, Given>,
+    /// Where rows are read from.
+    pub(super) vectors: Option<&'a VectorFile>,
     pub(super) progress: &'a dyn Progress,
+}
+
+/// The vector that comes with a document.
+pub(super) enum Given {
+    /// Its record has it: of length 1.
+    Vector(Vec<f32>),
+    /// It is this row of the file of vectors, which may not fit into memory.
+    Row(u64),
 }
 
 /// Documents of a new segment whose text has vectors already.
@@ -131,13 +143,16 @@ impl DenseEncoding<'_> {
         for doc in store.live_docs() {
             let split = store.split_document(doc);
             let (document, passages) = split.map_err(part("read", "store", dir))?;
-            if let Some(vector) = self.given.get(&doc) {
+            if let Some(given) = self.given.get(&doc) {
                 row += passages.len() as u32;
                 batch.push(Input {
                     id: PassageId::whole(doc),
-                    content: Content::Vector(vector.clone()),
+                    content: Content::Vector(self.vector(given)?),
                     language: None,
                 });
+                if batch.len() >= ENCODED_AT_ONCE {
+                    self.write_batch(&mut batch, &mut writer, &mut cut)?;
+                }
                 continue;
             }
             if self.embedder.spec().name == NO_MODEL {
@@ -170,6 +185,27 @@ impl DenseEncoding<'_> {
         self.progress.end();
         let seal = finish(writer, dir, self.progress)?;
         Ok((cut, seal))
+    }
+
+    /// A given vector, of length 1.
+    fn vector(&self, given: &Given) -> Result<Vec<f32>, Error> {
+        let (row, file) = match (given, self.vectors) {
+            (Given::Vector(vector), _) => return Ok(vector.clone()),
+            (Given::Row(row), Some(file)) => (*row, file),
+            (Given::Row(row), None) => {
+                let why = format!("the file of vectors, of which row {row} is to be read, is gone");
+                return Err(Error::Request(why));
+            }
+        };
+        // It was sound when its record was read.
+        let vector = file.row(row).map_err(Error::Corpus)?;
+        let vector = vector.map_err(|reason| {
+            Error::Request(format!(
+                "{} was changed while it was read: {reason}; run the command again",
+                file.path().display()
+            ))
+        })?;
+        Ok(unit(vector))
     }
 
     fn languages(&self) -> Result<Option<Languages>, Error> {

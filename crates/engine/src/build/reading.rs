@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use treffer_columns::FieldProblem;
 use treffer_corpus::{
-    Origin, PassedOver, Problem, ReadOptions, Reason, Record, check_input, read_documents,
+    Origin, PassedOver, Problem, ReadOptions, Reason, Record, VectorFile, check_input,
+    read_documents,
 };
 use treffer_types::{Document, Progress};
 
@@ -15,6 +16,9 @@ use crate::error::{Error, stop_if_asked};
 pub(super) struct Reading<'a> {
     /// Files, folders, or `-` for standard input.
     pub(super) inputs: &'a [PathBuf],
+    /// Vectors of the documents: a row for each record of all inputs, in their order, bad ones
+    /// included, so that a record's row does not depend on what is wrong with others.
+    pub(super) vectors: Option<&'a VectorFile>,
     /// How they are read.
     pub(super) options: &'a ReadOptions,
     /// Whether the first bad record ends it.
@@ -53,6 +57,7 @@ impl Reading<'_> {
         for input in self.inputs {
             check_input(input, self.options).map_err(Error::Corpus)?;
         }
+        let mut n_records: u64 = 0;
         for input in self.inputs {
             let reader = read_documents(input, self.options);
             let mut reader = reader.map_err(unread)?;
@@ -62,9 +67,17 @@ impl Reading<'_> {
             let mut bytes = 0;
             while let Some(record) = reader.next() {
                 stop_if_asked(self.progress)?;
-                let kept = match record.map_err(unread)? {
+                let record = record.map_err(unread)?;
+                let row = match self.vectors {
+                    Some(file) if n_records == file.rows() => {
+                        return Err(Error::Corpus(file.other_count(None)));
+                    }
+                    file => file.map(|_| n_records),
+                };
+                n_records += 1;
+                let kept = match record {
                     Record::Problem(problem) => Kept::not(problem),
-                    Record::Document { document, origin } => keep(&document, origin)?,
+                    Record::Document { document, origin } => keep(&document, origin, row)?,
                 };
                 counts.documents += u32::from(kept.is_kept);
                 for problem in kept.problems {
@@ -89,6 +102,9 @@ impl Reading<'_> {
             }
             self.progress.end();
         }
+        if let Some(file) = self.vectors.filter(|file| file.rows() != n_records) {
+            return Err(Error::Corpus(file.other_count(Some(n_records))));
+        }
         match counts.documents {
             0 => Err(Error::EmptyCorpus {
                 problems: counts.problems,
@@ -99,8 +115,8 @@ impl Reading<'_> {
     }
 }
 
-/// Takes a document.
-pub(super) type Keep<'a> = dyn FnMut(&Document, Origin) -> Result<Kept, Error> + 'a;
+/// Takes a document, with the row of its vector if there is a file of vectors.
+pub(super) type Keep<'a> = dyn FnMut(&Document, Origin, Option<u64>) -> Result<Kept, Error> + 'a;
 
 /// What became of a document.
 #[derive(Debug, Default)]

@@ -232,7 +232,7 @@ impl Repairing<'_> {
                 .map_err(failed())?;
             return finish(writer, dir, self.progress).map(Some);
         }
-        if dense.vectors.is_some() {
+        if dense.has_given_vectors() {
             return Ok(None);
         }
         let embedder = self.embedder()?;
@@ -260,6 +260,7 @@ impl Repairing<'_> {
                 index: None,
             },
             given: &HashMap::new(),
+            vectors: None,
             progress: self.progress,
         };
         Ok(Some(encoding.encode()?.1))

@@ -3,18 +3,19 @@
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fixedbitset::FixedBitSet;
-use treffer_corpus::{Origin, Reason};
+use treffer_corpus::{Origin, Reason, VectorFile};
 use treffer_dense::DenseIndex;
 use treffer_store::Store;
 use treffer_types::{DocId, Document, Embedder, PassageId, Progress};
 
 use super::bm25_parts::Rebuilding;
+use super::clock::StepClock;
 use super::commit::{Commit, Committed, Move, NEW_SEGMENT, Workplace};
 use super::documents::{DocumentWriter, PassageCounts, Words, Written};
-use super::encoding::{Cut, DenseEncoding, SameTexts};
+use super::encoding::{Cut, DenseEncoding, Given, SameTexts};
 use super::language::{RecordLanguages, UnreadLanguages};
 use super::language_shift::LanguageShift;
 use super::reading::{Kept, duplicate};
@@ -69,6 +70,8 @@ pub(super) struct Session<'a> {
 pub(super) struct Writing<'a> {
     pub(super) embedder: Option<Arc<dyn Embedder>>,
     pub(super) splitter: Option<Arc<Splitter>>,
+    /// Vectors of the documents, by rows.
+    pub(super) vectors: Option<&'a VectorFile>,
     pub(super) languages: RecordLanguages,
     /// Words of a list that compounds may be cut into.
     pub(super) pieces: Vec<String>,
@@ -84,6 +87,7 @@ impl<'a> Writing<'a> {
         Writing {
             embedder: None,
             splitter: None,
+            vectors: None,
             languages: RecordLanguages::new(&manifest.blueprint.language),
             pieces: Vec::new(),
             commit_every: None,
@@ -98,8 +102,8 @@ struct Batch {
     writer: DocumentWriter,
     /// Documents whose text a document of the last commit has, by their numbers in the batch.
     same_texts: HashMap<DocId, DocId>,
-    /// Vectors that records bring, by their documents' numbers in the batch.
-    given: HashMap<DocId, Vec<f32>>,
+    /// Vectors that come with documents, by their numbers in the batch.
+    given: HashMap<DocId, Given>,
 }
 
 /// What a run did.
@@ -143,11 +147,25 @@ impl<'a> Session<'a> {
     }
 
     /// Adds a document, in the place of the one that has its id, if there is one. A document that
-    /// is there as it is stays. One whose id this run has seen is a problem.
-    pub(super) fn add(&mut self, document: &Document, origin: Origin) -> Result<Kept, Error> {
-        let (stripped, given) = match self.given_vector(document) {
-            Ok(Some((document, vector))) => (Some(document), Some(vector)),
-            Ok(None) => (None, None),
+    /// is there as it is stays. One whose id this run has seen is a problem. `row` is that of its
+    /// vector in the file of vectors.
+    pub(super) fn add(
+        &mut self,
+        document: &Document,
+        origin: Origin,
+        row: Option<u64>,
+    ) -> Result<Kept, Error> {
+        let given = match row.zip(self.writing.vectors) {
+            Some((row, file)) => {
+                (file.row(row).map_err(Error::Corpus)?).map(|vector| (None, Some(unit(vector))))
+            }
+            None => self.given_vector(document).map(|given| match given {
+                Some((document, vector)) => (Some(document), Some(vector)),
+                None => (None, None),
+            }),
+        };
+        let (stripped, given) = match given {
+            Ok(given) => given,
             Err(reason) => return Ok(Kept::not(origin.problem(reason))),
         };
         let document = stripped.as_ref().unwrap_or(document);
@@ -178,7 +196,11 @@ impl<'a> Session<'a> {
             return Ok(kept);
         }
         batch.same_texts.extend(same_text.map(|old| (doc, old)));
-        batch.given.extend(given.map(|vector| (doc, vector)));
+        let given = match row.filter(|_| given.is_some()) {
+            Some(row) => Some(Given::Row(row)),
+            None => given.map(Given::Vector),
+        };
+        batch.given.extend(given.map(|given| (doc, given)));
         let is_full = Some(batch.writer.n_documents()) == self.writing.commit_every;
         match old {
             None => self.counts.added += 1,
@@ -437,6 +459,7 @@ impl<'a> Session<'a> {
                     index: vectors.as_ref(),
                 },
                 given: &given,
+                vectors: self.writing.vectors,
                 progress: self.progress,
             };
             let (cut, seal) = encoding.encode()?;
@@ -470,31 +493,5 @@ impl<'a> Session<'a> {
             let _ = cell.set(shift); // nobody else has set it
         }
         Ok(cell.get())
-    }
-}
-
-/// How long steps took.
-#[derive(Default)]
-pub(super) struct StepClock {
-    steps: Vec<(&'static str, Duration)>,
-}
-
-impl StepClock {
-    /// Adds to the time of a step.
-    pub(super) fn add(&mut self, step: &'static str, elapsed: Duration) {
-        match self.steps.iter_mut().find(|(name, _)| *name == step) {
-            Some((_, sum)) => *sum += elapsed,
-            None => self.steps.push((step, elapsed)),
-        }
-    }
-
-    /// The time of all steps.
-    pub(super) fn total(&self) -> Duration {
-        self.steps.iter().map(|(_, elapsed)| *elapsed).sum()
-    }
-
-    /// The steps in the order in which they were first made.
-    pub(super) fn into_steps(self) -> Vec<(&'static str, Duration)> {
-        self.steps
     }
 }

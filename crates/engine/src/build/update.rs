@@ -12,7 +12,7 @@ use super::commit::Workplace;
 use super::language::RecordLanguages;
 use super::reading::Reading;
 use super::session::{Kind, Session, Writing};
-use super::{WriteReport, merge, splitter, write};
+use super::{WriteReport, given, merge, splitter, write};
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::models::{self, ModelSource};
@@ -24,6 +24,9 @@ pub struct AddRequest<'a> {
     pub dir: &'a Path,
     /// Files, folders, or `-` for standard input.
     pub inputs: &'a [PathBuf],
+    /// Vectors of the documents in NumPy's format: a row for each record of all inputs, in their
+    /// order, bad ones included.
+    pub vectors: Option<&'a Path>,
     /// How the inputs are read.
     pub reading: &'a ReadOptions,
     /// Whether the first bad record ends it; what was committed before stays.
@@ -52,15 +55,19 @@ pub fn add(
     progress: &dyn Progress,
     on_problem: &mut dyn FnMut(&Problem),
 ) -> Result<WriteReport, Error> {
-    let (workplace, manifest) = Workplace::enter_index(request.dir)?;
+    let (workplace, mut manifest) = Workplace::enter_index(request.dir)?;
+    let vectors = given::open(request.vectors)?;
+    given::check_added(&mut manifest.blueprint, vectors.as_ref())?;
     let settings = read_settings(request.dir, &manifest)?.settings;
     let device = request.device.unwrap_or(settings.device);
     let (embedder, scorer) = load_models(&manifest, device, source)?;
+    given::check_dimension(vectors.as_ref(), embedder.as_deref())?;
     let mut blueprint = manifest.blueprint.clone();
     let splitter = splitter(&mut blueprint, embedder.as_ref(), scorer)?;
     let writing = Writing {
         embedder,
         splitter: splitter.map(Arc::new),
+        vectors: vectors.as_ref(),
         languages: RecordLanguages::new(&manifest.blueprint.language),
         pieces: Vec::new(),
         commit_every: request.commit_every,
@@ -70,6 +77,7 @@ pub fn add(
     let session = Session::begin(workplace, manifest, writing, Kind::Change)?;
     let reading = Reading {
         inputs: request.inputs,
+        vectors: vectors.as_ref(),
         options: request.reading,
         strict: request.strict,
         progress,

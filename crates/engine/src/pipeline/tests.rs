@@ -15,6 +15,7 @@ fn stage(name: StageName, retrieves: bool, reranks: bool) -> AvailableStage {
             scores: !reranks,
             reranks,
             matches_words: name == StageName::BM25,
+            by_document: false,
         },
         default_depth: 50,
         theoretical: Normalizer::MinMax,

@@ -22,6 +22,7 @@ pub(super) static KIND: StageKind = StageKind {
         scores: true,
         reranks: false,
         matches_words: true,
+        by_document: false,
     },
     default_depth: 200,
     theoretical: Normalizer::TheoreticalMin { low: 0.0 },

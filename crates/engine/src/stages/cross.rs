@@ -18,6 +18,7 @@ pub(super) static KIND: StageKind = StageKind {
         scores: false,
         reranks: true,
         matches_words: false,
+        by_document: false,
     },
     default_depth: 100,
     // A logit has no bound, but its sigmoid is in 0..=1; for grades, see `bounds`.

@@ -18,6 +18,7 @@ pub(super) static KIND: StageKind = StageKind {
         scores: true,
         reranks: false,
         matches_words: false,
+        by_document: false,
     },
     default_depth: 200,
     theoretical: Normalizer::TheoreticalMin { low: -1.0 },

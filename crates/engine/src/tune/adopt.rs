@@ -35,6 +35,10 @@ pub struct Tuned {
     pub queries: String,
     /// File name of the judgments.
     pub qrels: String,
+    /// The filter under which the queries were searched.
+    pub filter: Option<String>,
+    /// The time from which stages with the origin `now` counted.
+    pub now: Option<String>,
     /// Day of tuning, as year-month-day (UTC).
     pub date: String,
 }
@@ -105,6 +109,8 @@ fn provenance(
     Provenance {
         queries: tuned.queries.clone(),
         qrels: tuned.qrels.clone(),
+        filter: tuned.filter.clone(),
+        now: tuned.now.clone(),
         n_queries: report.n_queries(),
         metric: report.metric.to_string(),
         folds: report.folds,

@@ -92,6 +92,7 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
         generation: _, // the manifest's counts
         device: _,     // models may run elsewhere than the settings say
         bm25,
+        field_stages,
         profiles: _,
     } = engine.settings();
     let Profile {
@@ -119,16 +120,18 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
         .into_iter()
         .map(|setup| setup.depths)
         .collect();
-    let queries: Vec<(&str, &str, &[String])> = topics
+    let queries: Vec<_> = topics
         .queries
         .iter()
-        .map(|query| (&*query.id, &*query.text, &*query.exclude))
+        .map(|query| (&query.id, &query.text, &query.vector, &query.exclude))
         .collect();
     json!({
         "program": env!("CARGO_PKG_VERSION"),
         "index": engine.manifest(),
         "device": engine.device(),
         "bm25": bm25,
+        "field_stages": field_stages,
+        "now": engine.now(),
         "search": space.search,
         "stages": space.stages(),
         "tried": {
@@ -153,6 +156,8 @@ fn key(engine: &Engine, profile: &Profile, space: &Space, topics: &Topics) -> St
             "cross_patience": cross_patience,
         },
         "queries": queries,
+        // Which documents it holds for follows from the index.
+        "filter": topics.filter.as_ref().map(|filter| &filter.text),
     })
     .to_string()
 }

@@ -46,6 +46,7 @@ pub(crate) fn gather(
     progress: &dyn Progress,
 ) -> Result<Vec<Gathered>, Error> {
     let gatherer = Gatherer::new(engine, profile, space.pipeline.clone());
+    let gatherer = gatherer.among(topics.allowed());
     let gatherer = gatherer.without_deadline(); // scores must not depend on the machine's speed
     match space.search {
         Search::Weights => topics.gather(&gatherer, progress),

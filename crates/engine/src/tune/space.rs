@@ -164,7 +164,7 @@ impl Space {
 
     /// The orders in which the reranker may take candidates.
     pub(crate) fn orders(&self) -> Vec<Order> {
-        let scorers = self.pipeline.scorers();
+        let scorers = self.pipeline.query_scorers();
         let is_free =
             self.search == Search::Full && scorers.len() > 1 && self.choosable_reranker().is_some();
         if !is_free {
@@ -310,7 +310,7 @@ impl Space {
     pub(crate) fn normalizers_of_scorers(&self) -> Vec<StageMap<Normalizer>> {
         let mut all = vec![self.current.normalizers.clone()];
         let mut combined = vec![self.current.normalizers.clone()];
-        for stage in self.pipeline.scorers() {
+        for stage in self.pipeline.query_scorers() {
             let choices = self.normalizers(stage, self.pipeline.theoretical(stage));
             let with = |base: &StageMap<Normalizer>| {
                 let base = base.clone();

@@ -1,9 +1,9 @@
 //! Filters, facets and sorting, in several segments with deleted documents; and what is wrong with
 //! a request is said. Filtered searches are compared with unfiltered ones in [`unfiltered`].
 
-mod unfiltered;
-
+mod evaluated;
 mod fields;
+mod unfiltered;
 
 use serde_json::{Value as Json, json};
 use treffer_corpus::{Problem, ReadOptions};
@@ -15,6 +15,7 @@ use treffer_engine::check::check;
 use treffer_engine::profile::{Mode, Profile};
 use treffer_engine::search::Searcher;
 use treffer_engine::{Engine, Error};
+use treffer_testkit::Random;
 use treffer_types::{Document, NoProgress, Query};
 
 use crate::support::{BM25, Place, chain, config, depths, document, everything, ids};
@@ -60,6 +61,7 @@ fn add_to(place: &mut Place, documents: &[Document]) -> Result<(WriteReport, Vec
     let request = AddRequest {
         dir: &place.dir(),
         inputs: &place.inputs,
+        vectors: None,
         reading: &ReadOptions::default(),
         strict: place.strict,
         commit_every: None,

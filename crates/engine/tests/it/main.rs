@@ -11,6 +11,7 @@ mod determinism;
 mod duplicates;
 mod explain;
 mod failures;
+mod field_stages;
 mod filters;
 mod judge;
 mod languages;

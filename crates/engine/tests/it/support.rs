@@ -148,6 +148,7 @@ pub(crate) struct Place {
     pub(crate) fakes: Fakes,
     pub(crate) config: Config,
     pub(crate) inputs: Vec<PathBuf>,
+    pub(crate) vectors: Option<PathBuf>,
     pub(crate) replace: bool,
     pub(crate) strict: bool,
     pub(crate) commit_every: Option<u32>,
@@ -161,6 +162,7 @@ impl Place {
             fakes: Fakes::default(),
             config: config(&[]),
             inputs: Vec::new(),
+            vectors: None,
             replace: false,
             strict: false,
             commit_every: None,
@@ -249,6 +251,7 @@ impl Place {
         run(&BuildRequest {
             dir: &self.dir(),
             inputs: &self.inputs,
+            vectors: self.vectors.as_deref(),
             reading: &ReadOptions::default(),
             config: &self.config,
             replace: self.replace,

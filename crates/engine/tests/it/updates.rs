@@ -27,6 +27,7 @@ impl Place {
         let request = AddRequest {
             dir: &self.dir(),
             inputs: &[input],
+            vectors: None,
             reading: &ReadOptions::default(),
             strict: true,
             commit_every,

@@ -1,5 +1,7 @@
 //! Vectors that records and queries bring.
 
+mod files;
+
 use serde_json::json;
 use treffer_engine::api::SearchRequest;
 use treffer_engine::build::compact;
@@ -127,8 +129,10 @@ fn another_vector_makes_another_document() {
 #[test]
 fn keys_that_contradict_each_other_are_refused() {
     for (overrides, why) in [
-        (&["dense.model=none"][..], "dense.vectors"),
-        (&["dense.model=none", "dense.vectors=v"], "dense.dimension"),
+        (
+            &["dense.model=none", "dense.vectors=v"][..],
+            "dense.dimension",
+        ),
         (&["dense.dimension=3"], "dense.dimension"),
         (&["dense.vectors="], "dense.vectors"),
         (

@@ -195,6 +195,7 @@ fn build_in(place: &Place, replace: bool, commit_every: Option<u32>) -> Result<V
     let request = BuildRequest {
         dir: &place.dir(),
         inputs: &[place.folder.path().join("more.jsonl")],
+        vectors: None,
         reading: &ReadOptions::default(),
         config: &place.config,
         replace,
@@ -209,6 +210,7 @@ pub(crate) fn add_to(place: &Place, commit_every: Option<u32>) -> Result<Vec<Str
     let request = AddRequest {
         dir: &place.dir(),
         inputs: &[place.folder.path().join("more.jsonl")],
+        vectors: None,
         reading: &ReadOptions::default(),
         strict: true,
         commit_every,

@@ -19,7 +19,7 @@ use crate::support::{BM25, DENSE, by_stage, depths, everything, gatherer, ids, r
 
 /// A condition with what it says of a document.
 #[derive(Clone, Debug)]
-enum Condition {
+pub(super) enum Condition {
     Tag(u32),
     Price(u32, u32),
     Year(u32),
@@ -30,7 +30,7 @@ enum Condition {
 }
 
 impl Condition {
-    fn random(random: &mut Random, levels: u32) -> Self {
+    pub(super) fn random(random: &mut Random, levels: u32) -> Self {
         let inner = |random: &mut Random| Box::new(Condition::random(random, levels - 1));
         match random.below(if levels == 0 { 4 } else { 7 }) {
             0 => Condition::Tag(random.below(5) as u32),
@@ -46,7 +46,7 @@ impl Condition {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         match self {
             Condition::Tag(tag) => format!("tag:T{tag}"),
             Condition::Price(from, to) => format!("price:[{from} TO {to}]"),
@@ -101,13 +101,13 @@ fn with_random_metadata(mut documents: Vec<Document>, random: &mut Random) -> Ve
 }
 
 /// An index of several segments with deleted documents, and the documents that are left.
-struct World {
-    engine: Engine,
-    documents: Vec<Document>,
+pub(super) struct World {
+    pub(super) engine: Engine,
+    pub(super) documents: Vec<Document>,
 }
 
 impl World {
-    fn new(seed: u64, overrides: &[&str]) -> Self {
+    pub(super) fn new(seed: u64, overrides: &[&str]) -> Self {
         let mut random = Random::new(seed);
         let documents = with_random_metadata(random_corpus(seed, 40), &mut random);
         let n_parts = 1 + random.below(3) as usize;
@@ -129,7 +129,7 @@ impl World {
         }
     }
 
-    fn holds(&self, condition: &Condition, id: &str) -> bool {
+    pub(super) fn holds(&self, condition: &Condition, id: &str) -> bool {
         let document = self.documents.iter().find(|document| document.id == id);
         condition.holds(document.unwrap_or_else(|| panic!("{id} is deleted or was never added")))
     }

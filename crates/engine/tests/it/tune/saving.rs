@@ -9,6 +9,8 @@ use super::*;
 fn provenance() -> Provenance {
     Provenance {
         queries: "queries.jsonl".into(),
+        filter: None,
+        now: None,
         qrels: "test.tsv".into(),
         n_queries: 24,
         metric: "nDCG@10".into(),
