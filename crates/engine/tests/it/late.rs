@@ -278,3 +278,10 @@ fn keys_out_of_range_and_a_program_without_such_models_are_refused() {
         "{refused}"
     );
 }
+
+#[test]
+fn the_preset_quick_reads_with_it_and_not_with_a_cross_encoder() {
+    let quick = treffer_engine::config::Config::preset("quick").unwrap();
+    assert!(quick.dense.is_some() && quick.late.is_some() && quick.cross.is_none());
+    assert!(quick.profiles["default"].weights.weight(LATE) > 0.0);
+}
