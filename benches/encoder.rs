@@ -121,6 +121,9 @@ impl Work {
         let model = match role {
             ModelRole::CrossEncoder => Model::Cross(CrossEncoder::load(&folder, device)?),
             ModelRole::BiEncoder => Model::Bi(BiEncoder::load(&folder, device)?),
+            ModelRole::LateInteraction => {
+                return Err("models of late interaction are not measured here".into());
+            }
         };
         Ok(Work { job, model })
     }

@@ -29,8 +29,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// A multi-stage retrieval engine: BM25, a bi-encoder and a cross-encoder, fused with
-/// weights tuned per index
+/// A multi-stage retrieval engine: BM25, a bi-encoder, late interaction and a cross-encoder, fused
+/// with weights tuned per index
 #[derive(Debug, Parser)]
 #[command(name = "treffer", version, max_term_width = 100)]
 struct Args {

@@ -53,7 +53,7 @@ pub(crate) struct ProfileArgs {
     /// Profile of the index to use
     #[arg(long, default_value = "default", value_name = "NAME")]
     pub(crate) profile: String,
-    /// Run only these stages: bm25, dense, cross, and those under [field_stages]
+    /// Run only these stages: bm25, dense, late, cross, and those under [field_stages]
     #[arg(long, value_delimiter = ',', value_name = "STAGES")]
     pub(crate) stages: Option<Vec<StageName>>,
     /// Weights instead of the profile's, with sum 1: by name, as in bm25=0.4,dense=0.6, or

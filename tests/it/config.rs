@@ -7,7 +7,7 @@ fn an_unknown_preset_names_the_known_ones() {
     place()
         .treffer("index index corpus.jsonl --preset englisch")
         .fails_with("there is no preset `englisch`")
-        .says("english, german, multilingual, fast");
+        .says("english, german, multilingual, fast, quick");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn weights_can_be_given_by_name() {
     assert_eq!(hits("bm25=0.4,dense=0.6"), hits("0.4,0.6,0"));
     let refused = |weights: &str| here.treffer(&format!("search index cold --weights {weights}"));
     refused("bm25=0.4,dens=0.6")
-        .fails_with("there is no stage `dens`; stages are bm25, dense, cross");
+        .fails_with("there is no stage `dens`; stages are bm25, dense, late, cross");
     refused("bm25=0.4,0.6").fails_with("0.6");
     refused("bm25=0.4,bm25=0.6").fails_with("bm25");
     here.treffer("search --help")

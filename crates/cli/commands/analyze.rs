@@ -31,7 +31,7 @@ pub(crate) struct Analyze {
     /// As in this index: its analyzer, and its words for compounds
     #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "config", "overrides", "analyzer"])]
     index: Option<PathBuf>,
-    /// As in an index of this shipped configuration: english, german, multilingual or fast
+    /// As in an index of this shipped configuration: english, german, multilingual, fast or quick
     #[arg(long, default_value = "english", conflicts_with = "config")]
     preset: String,
     /// As in an index of a configuration file of your own

@@ -23,7 +23,7 @@ use crate::{Outcome, input};
 pub(crate) struct Index {
     /// Folder of the index
     dir: PathBuf,
-    /// Start from a shipped configuration: english, german, multilingual or fast
+    /// Start from a shipped configuration: english, german, multilingual, fast or quick
     #[arg(long, default_value = "english", conflicts_with = "config")]
     preset: String,
     /// Start from a configuration file of your own
@@ -187,10 +187,12 @@ fn report_survey(command: &Index, config: &Config, survey: &Survey) {
 
 fn stages(config: &Config) -> Vec<StageName> {
     let dense = config.dense.as_ref().map(|_| StageName::DENSE);
+    let late = config.late.as_ref().map(|_| StageName::LATE);
     let cross = config.cross.as_ref().map(|_| StageName::CROSS);
     [StageName::BM25]
         .into_iter()
         .chain(dense)
+        .chain(late)
         .chain(cross)
         .collect()
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use treffer_encoder::arithmetic;
 use treffer_engine::LanguageCounts;
 use treffer_engine::check::{Checked, Damage, check};
-use treffer_engine::config::{Fields, PassageConfig, Settings, Unit};
+use treffer_engine::config::{Compression, Fields, LateStorage, PassageConfig, Settings, Unit};
 use treffer_engine::fields::{FieldCount, field_counts};
 use treffer_engine::manifest::{Manifest, ModelRecord};
 use treffer_engine::passages::USUAL_TOKENS;
@@ -112,6 +112,12 @@ impl Blocks for IndexInfo {
                 ),
             );
         }
+        if let (Some(late), Some(record)) = (&manifest.blueprint.late, &manifest.models.late) {
+            row(
+                "late",
+                format!("{}, {}", model(record), kept(&late.compression)),
+            );
+        }
         if let Some(record) = &manifest.models.cross {
             row("cross", model(record));
         }
@@ -200,6 +206,23 @@ fn bm25(manifest: &Manifest, settings: &Settings) -> String {
         "{} analyzer{accents}, {fields}, k1 {}, b {}",
         built.analyzer, settings.bm25.k1, settings.bm25.b
     )
+}
+
+/// How token vectors are kept.
+fn kept(compression: &Compression) -> String {
+    let form = match compression.storage {
+        LateStorage::F16 => "f16",
+        LateStorage::Int8 => "int8",
+        LateStorage::Int4 => "int4",
+    };
+    let mut text = format!("tokens in {form}");
+    if let Some(dimension) = compression.dimension {
+        text.push_str(&format!(" of {dimension} values"));
+    }
+    if compression.pool > 1 {
+        text.push_str(&format!(", one for {}", compression.pool));
+    }
+    text
 }
 
 fn model(record: &ModelRecord) -> String {

@@ -130,7 +130,7 @@ impl Embedder for BiEncoder {
 }
 
 /// `vector` scaled to Euclidean length 1; `None` if its length is 0 or not finite.
-fn unit(vector: &[f32]) -> Option<Vec<f32>> {
+pub(crate) fn unit(vector: &[f32]) -> Option<Vec<f32>> {
     let square = |&value: &f32| f64::from(value) * f64::from(value);
     let length = vector.iter().map(square).sum::<f64>().sqrt();
     (length.is_finite() && length > 0.0).then(|| {

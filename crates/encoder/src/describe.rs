@@ -48,6 +48,7 @@ pub fn describe(path: &Path, role: Option<ModelRole>) -> Result<ModelSpec, Error
     match role {
         ModelRole::BiEncoder => describe_embedder(path, &EmbedderSettings::default()),
         ModelRole::CrossEncoder => describe_scorer(path, &ScorerSettings::default()),
+        ModelRole::LateInteraction => describe_late(path),
     }
 }
 
@@ -116,6 +117,21 @@ pub fn describe_scorer(path: &Path, settings: &ScorerSettings) -> Result<ModelSp
             ..ModelDetails::default()
         },
     })
+}
+
+/// As [`describe`], for a model of late interaction.
+///
+/// # Errors
+/// Always, for now: what such folders say of projection, markers and the expansion of queries is
+/// not followed, and a model that is run without them ranks worse without a sign of it.
+pub fn describe_late(path: &Path) -> Result<ModelSpec, Error> {
+    read_architecture(path)?;
+    Err(unsupported(
+        path,
+        "models of late interaction are read from the registry only (see `treffer model list`), \
+         because projection, markers and query expansion of other folders are not followed yet; \
+         use a registered model",
+    ))
 }
 
 fn read_architecture(path: &Path) -> Result<Config, Error> {

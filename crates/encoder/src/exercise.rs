@@ -3,10 +3,14 @@
 use std::path::Path;
 
 use treffer_types::{
-    Device, Embedder, EmbedderSettings, ModelFolder, ModelRole, PairScorer, Pooling, ScorerSettings,
+    Device, Embedder, EmbedderSettings, ModelFolder, ModelRole, PairScorer, Pooling,
+    ScorerSettings, TokenEmbedder,
 };
 
-use crate::{BiEncoder, CrossEncoder, describe, describe_embedder, describe_scorer, fingerprint};
+use crate::{
+    BiEncoder, CrossEncoder, LateEncoder, describe, describe_embedder, describe_late,
+    describe_scorer, fingerprint,
+};
 
 /// Describes, loads and runs the model in the folder at `path` in every way, and ignores
 /// errors: whatever the files hold, it must return.
@@ -26,6 +30,7 @@ pub fn exercise(path: &Path) {
         describe(path, None),
         describe_embedder(path, &settings),
         describe_scorer(path, &label),
+        describe_late(path),
     ];
     for spec in specs.into_iter().flatten() {
         let folder = ModelFolder {
@@ -38,6 +43,11 @@ pub fn exercise(path: &Path) {
             ModelRole::BiEncoder => {
                 if let Ok(model) = BiEncoder::load(&folder, Device::CPU) {
                     let _ = model.embed_queries(&[text, ""]);
+                }
+            }
+            ModelRole::LateInteraction => {
+                if let Ok(model) = LateEncoder::load(&folder, Device::CPU) {
+                    let _ = model.embed_passages(&[text, ""]);
                 }
             }
             ModelRole::CrossEncoder => {

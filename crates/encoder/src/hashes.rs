@@ -42,9 +42,10 @@ pub(crate) fn fingerprint_of(files: &FileHashes, spec: &ModelSpec) -> Fingerprin
         match role {
             ModelRole::BiEncoder => b"bi-encoder",
             ModelRole::CrossEncoder => b"cross-encoder",
+            ModelRole::LateInteraction => b"late-interaction",
         },
         match (role, pooling) {
-            (ModelRole::CrossEncoder, _) => b"ignored",
+            (ModelRole::CrossEncoder | ModelRole::LateInteraction, _) => b"ignored",
             (ModelRole::BiEncoder, pooling) => pooling.name().as_bytes(),
         },
         query_prefix.as_bytes(),

@@ -1,9 +1,10 @@
 //! Transformer encoders: bi-encoders turn texts into unit vectors, cross-encoders turn pairs
-//! of texts into scores. The only crate that depends on candle, tokenizers, devices and the
+//! of texts into scores, and models of late interaction turn texts into a unit vector for each
+//! token. The only crate that depends on candle, tokenizers, devices and the
 //! formats of model files.
 //!
-//! Reading order: [`bi_encoder`] and [`cross_encoder`] are the models that other crates
-//! load. `tokenize` turns text into token ids and `schedule` distributes sequences over
+//! Reading order: [`bi_encoder`], [`cross_encoder`] and [`late_encoder`] are the models that
+//! other crates load. `tokenize` turns text into token ids and `schedule` distributes sequences over
 //! threads or batches. `transformer` is the model in f32 through candle (BERT, RoBERTa and
 //! XLM-RoBERTa, ELECTRA), `quantized` the same model in integers on the CPU, and `heads` the
 //! classification head of a cross-encoder, whose classes `labels` turns into a score. `pooling`
@@ -26,6 +27,7 @@
 
 pub mod bi_encoder;
 pub mod cross_encoder;
+pub mod late_encoder;
 
 mod batch;
 mod bias;
@@ -58,10 +60,11 @@ pub mod parts;
 
 pub use bi_encoder::BiEncoder;
 pub use cross_encoder::CrossEncoder;
-pub use describe::{describe, describe_embedder, describe_scorer};
+pub use describe::{describe, describe_embedder, describe_late, describe_scorer};
 pub use device::arithmetic;
 pub use error::Error;
 #[doc(hidden)]
 pub use exercise::exercise;
 pub use fingerprint::fingerprint;
+pub use late_encoder::LateEncoder;
 pub use treffer_types::{CpuBackend, Device, InstructionSet};

@@ -160,6 +160,32 @@ impl Model {
         })
     }
 
+    /// Runs `sequences` and returns the vectors of all tokens of each, one after the other, in
+    /// order.
+    pub(crate) fn run_tokens(&self, sequences: &[Sequence]) -> Result<Vec<Vec<f32>>, Error> {
+        let rows = match &self.encoder {
+            Encoder::Reference(transformer) => {
+                schedule::run(Plan::of(&self.device), sequences, |members| {
+                    // No pooling is run, so any will do.
+                    let batch = Batch::new(&self.config, members, Pooling::Mean, &self.device)?;
+                    let tokens = transformer.forward(&batch, OutputTokens::All)?;
+                    let of_member = |(row, member): (usize, &&Sequence)| {
+                        let tokens = tokens.get(row)?.narrow(0, 0, member.ids.len())?;
+                        tokens.flatten_all()?.to_vec1()
+                    };
+                    members.iter().enumerate().map(of_member).collect()
+                })
+            }
+            Encoder::Quantized(quantized) => schedule::run(Plan::Groups, sequences, |members| {
+                Ok(quantized.forward_tokens(members, sequences.len() == 1))
+            }),
+        };
+        rows.map_err(|source| Error::Run {
+            name: self.spec.name.clone(),
+            source: source.into(),
+        })
+    }
+
     pub(crate) fn tokenize_error(&self, source: BoxError) -> Error {
         Error::Tokenize {
             name: self.spec.name.clone(),

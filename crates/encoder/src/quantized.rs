@@ -75,7 +75,38 @@ impl Quantized {
         pooling: Pooling,
         spread: bool,
     ) -> Vec<Vec<f32>> {
+        let width = self.config.hidden_size;
         let outputs = OutputTokens::of(pooling);
+        self.run(sequences, outputs, spread, |hidden, tokens| match outputs {
+            OutputTokens::First => hidden.chunks_exact(width).map(<[f32]>::to_vec).collect(),
+            OutputTokens::All => tokens
+                .each()
+                .zip(sequences)
+                .map(|((start, end), sequence)| {
+                    let rows = &hidden[start * width..end * width];
+                    pool(pooling, rows, width, sequence.not_pooled)
+                })
+                .collect(),
+        })
+    }
+
+    /// The vectors of all tokens of each sequence, one after the other.
+    pub(crate) fn forward_tokens(&self, sequences: &[&Sequence], spread: bool) -> Vec<Vec<f32>> {
+        let width = self.config.hidden_size;
+        self.run(sequences, OutputTokens::All, spread, |hidden, tokens| {
+            let rows = |(start, end): (usize, usize)| hidden[start * width..end * width].to_vec();
+            tokens.each().map(rows).collect()
+        })
+    }
+
+    /// Runs all layers and hands the vectors of the output tokens to `read`.
+    fn run<T>(
+        &self,
+        sequences: &[&Sequence],
+        outputs: OutputTokens,
+        spread: bool,
+        read: impl FnOnce(&[f32], &Tokens) -> T,
+    ) -> T {
         let mut scratch = self.idle.take(|| Scratch::new(self.isa));
         let tokens = Tokens::of(sequences);
         self.embeddings
@@ -96,23 +127,8 @@ impl Quantized {
             };
             layer.forward(&pass, &mut scratch);
         }
-        let width = self.config.hidden_size;
-        let pooled = match outputs {
-            OutputTokens::First => scratch
-                .hidden
-                .chunks_exact(width)
-                .map(<[f32]>::to_vec)
-                .collect(),
-            OutputTokens::All => tokens
-                .each()
-                .zip(sequences)
-                .map(|((start, end), sequence)| {
-                    let rows = &scratch.hidden[start * width..end * width];
-                    pool(pooling, rows, width, sequence.not_pooled)
-                })
-                .collect(),
-        };
+        let read = read(&scratch.hidden, &tokens);
         self.idle.put(scratch);
-        pooled
+        read
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use treffer_bm25::Bm25Config;
 use treffer_columns::FieldSchema;
 use treffer_dense::{GraphConfig, Storage};
+pub use treffer_late::{Compression, Storage as LateStorage};
 use treffer_types::{EmbedderSettings, ScorerSettings};
 
 use crate::passages::{PassageConfig, Unit};
@@ -24,6 +25,9 @@ pub struct Blueprint {
     pub passages: Option<PassageConfig>,
     /// The bi-encoder stage.
     pub dense: Option<DenseConfig>,
+    /// The stage of late interaction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<LateConfig>,
     /// The cross-encoder stage.
     pub cross: Option<CrossConfig>,
 }
@@ -129,6 +133,16 @@ impl DenseConfig {
     pub(crate) fn has_given_vectors(&self) -> bool {
         self.vectors.is_some() || self.from_file
     }
+}
+
+/// The stage of late interaction of an index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateConfig {
+    /// A registry name, `hf:org/name` or a folder.
+    pub model: String,
+    /// How token vectors are kept.
+    #[serde(flatten)]
+    pub compression: Compression,
 }
 
 /// The cross-encoder stage of an index.

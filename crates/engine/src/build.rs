@@ -6,11 +6,11 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `session` | one run of a writer: documents are added, deleted and committed |
+//! | `session`, `writing` | one run of a writer: documents are added, deleted and committed |
 //! | `update` | adding to an index, and deleting from it |
 //! | `merge`, `policy` | several segments into one; when that is done |
 //! | `commit` | the writer's lock, the commit, cleaning up |
-//! | `reading`, `documents`, `encoding` | from inputs to the parts of a new segment |
+//! | `reading`, `documents`, `encoding`, `tokens` | from inputs to the parts of a new segment |
 //! | `given` | vectors of the documents in a file of their own |
 //! | `infer` | fields and their types, from some of the documents |
 //! | `bm25_parts` | inverted indexes that are written anew |
@@ -30,8 +30,10 @@ mod policy;
 mod reading;
 mod repair;
 mod session;
+mod tokens;
 mod update;
 mod words;
+mod writing;
 
 use std::cell::OnceCell;
 use std::collections::HashSet;
@@ -41,7 +43,7 @@ use std::time::{Duration, Instant};
 
 use treffer_columns::check as check_fields;
 use treffer_corpus::{Origin, PassedOver, Problem, ReadOptions};
-use treffer_types::{Document, Embedder, PairScorer, Progress};
+use treffer_types::{Document, Embedder, PairScorer, Progress, TokenEmbedder};
 
 use self::commit::{Workplace, next_generation, refuse_foreign};
 pub use self::documents::PassageCounts;
@@ -51,9 +53,10 @@ pub use self::language::UnreadLanguages;
 pub use self::merge::{CompactReport, compact};
 use self::reading::{Counts, Kept, Reading, duplicate, field_problems};
 pub use self::repair::{RepairReport, repair};
-use self::session::{Kind, Session, Writing};
+use self::session::{Kind, Session};
 pub use self::update::{AddRequest, DeleteReport, DeleteRequest, add, delete};
 pub use self::words::read_pieces;
+use self::writing::Writing;
 use crate::blueprint::NO_MODEL;
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
@@ -154,10 +157,11 @@ pub fn build(
         mut blueprint,
         models,
         embedder,
+        late,
         scorer,
     } = load_models(&config, source)?;
     given::check_dimension(vectors.as_ref(), embedder.as_deref())?;
-    let splitter = splitter(&mut blueprint, embedder.as_ref(), scorer)?;
+    let splitter = splitter(&mut blueprint, embedder.as_ref(), late.as_ref(), scorer)?;
     let (pieces, bad_words) = read_words(request, on_problem)?;
     let kind = if old.is_some() {
         Kind::Resume
@@ -177,6 +181,7 @@ pub fn build(
     let resumed = manifest.n_documents();
     let writing = Writing {
         embedder,
+        late,
         splitter: splitter.map(Arc::new),
         vectors: vectors.as_ref(),
         languages: RecordLanguages::new(&request.config.language),
@@ -348,6 +353,7 @@ struct Loaded {
     blueprint: Blueprint,
     models: Models,
     embedder: Option<Arc<dyn Embedder>>,
+    late: Option<Arc<dyn TokenEmbedder>>,
     scorer: Option<Arc<dyn PairScorer>>,
 }
 
@@ -378,7 +384,7 @@ fn read_words(
 fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Error> {
     let mut blueprint = config.blueprint();
     let mut models = Models::default();
-    let (mut embedder, mut scorer) = (None, None);
+    let (mut embedder, mut late, mut scorer) = (None, None, None);
     if let Some(dense) = &mut blueprint.dense {
         if dense.model != NO_MODEL {
             dense.model = models::absolute(&dense.model);
@@ -386,6 +392,12 @@ fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Erro
         let loaded = models::embedder(source, dense, config.device)?;
         models.dense = Some(models::record_embedder(loaded.as_ref()));
         embedder = Some(loaded);
+    }
+    if let Some(config_of) = &mut blueprint.late {
+        config_of.model = models::absolute(&config_of.model);
+        let loaded = models::token_embedder(source, config_of, config.device)?;
+        models.late = Some(models::record_token_embedder(loaded.as_ref()));
+        late = Some(loaded);
     }
     if let Some(cross) = &mut blueprint.cross {
         cross.model = models::absolute(&cross.model);
@@ -399,6 +411,7 @@ fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Erro
         blueprint,
         models,
         embedder,
+        late,
         scorer,
     })
 }
@@ -407,16 +420,18 @@ fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Erro
 fn splitter(
     blueprint: &mut Blueprint,
     embedder: Option<&Arc<dyn Embedder>>,
+    late: Option<&Arc<dyn TokenEmbedder>>,
     scorer: Option<Arc<dyn PairScorer>>,
 ) -> Result<Option<Splitter>, Error> {
     let Some(config) = &mut blueprint.passages else {
         return Ok(None);
     };
     let embedder = embedder.filter(|embedder| embedder.spec().name != NO_MODEL);
-    let counter = match (embedder, scorer) {
-        (Some(embedder), _) => Counter::Embedder(Arc::clone(embedder)),
-        (None, Some(scorer)) => Counter::Scorer(scorer),
-        (None, None) => Counter::Words,
+    let counter = match (embedder, late, scorer) {
+        (Some(embedder), ..) => Counter::Embedder(Arc::clone(embedder)),
+        (None, Some(late), _) => Counter::TokenEmbedder(Arc::clone(late)),
+        (None, None, Some(scorer)) => Counter::Scorer(scorer),
+        (None, None, None) => Counter::Words,
     };
     let room = counter.room();
     let room = room.map_err(|source| Error::Request(source.to_string()))?;

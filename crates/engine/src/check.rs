@@ -9,6 +9,7 @@ use treffer_bm25::{Bm25Index, LanguageCounts};
 use treffer_columns::Columns;
 use treffer_dense::DenseIndex;
 use treffer_disk::Sealed;
+use treffer_late::LateIndex;
 use treffer_store::Store;
 
 use crate::config::Settings;
@@ -185,6 +186,12 @@ fn check_part(
                 let given = manifest.blueprint.dense.as_ref();
                 let given = given.is_some_and(crate::blueprint::DenseConfig::has_given_vectors);
                 (found, if given { found } else { passages })
+            })
+            .map_err(|error| error_chain(&error)),
+        parts::LATE => LateIndex::open_folder(folder)
+            .map(|late| {
+                late.verify(report);
+                (Content::Passages(late.len() as u32), passages)
             })
             .map_err(|error| error_chain(&error)),
         parts::COLUMNS => Columns::open(folder)

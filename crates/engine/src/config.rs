@@ -12,7 +12,9 @@ pub use treffer_bm25::{Analyzer, Fields};
 use treffer_columns::FieldSchema;
 use treffer_types::Device;
 
-pub use crate::blueprint::{Blueprint, CrossConfig, DenseConfig, LanguageConfig};
+pub use crate::blueprint::{
+    Blueprint, Compression, CrossConfig, DenseConfig, LanguageConfig, LateConfig, LateStorage,
+};
 use crate::error::Error;
 use crate::field_stages::{FieldStages, check_names};
 use crate::keys;
@@ -51,6 +53,9 @@ pub struct Config {
     /// The bi-encoder stage; without it the index has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dense: Option<DenseConfig>,
+    /// The stage of late interaction; without it the index has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<LateConfig>,
     /// The cross-encoder stage; without it the index has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cross: Option<CrossConfig>,
@@ -91,7 +96,7 @@ pub struct Bm25Settings {
 }
 
 /// Presets by name, as shipped in `configs/`.
-pub const PRESETS: [(&str, &str); 4] = [
+pub const PRESETS: [(&str, &str); 5] = [
     ("english", include_str!("../../../configs/english.toml")),
     ("german", include_str!("../../../configs/german.toml")),
     (
@@ -99,6 +104,7 @@ pub const PRESETS: [(&str, &str); 4] = [
         include_str!("../../../configs/multilingual.toml"),
     ),
     ("fast", include_str!("../../../configs/fast.toml")),
+    ("quick", include_str!("../../../configs/quick.toml")),
 ];
 
 impl Config {
@@ -142,6 +148,7 @@ impl Config {
             bm25: self.bm25.clone(),
             passages: self.passages.clone(),
             dense: self.dense.clone(),
+            late: self.late.clone(),
             cross: self.cross.clone(),
         }
     }
@@ -185,6 +192,7 @@ impl Config {
             bm25,
             passages,
             dense,
+            late,
             cross,
             field_stages,
             profiles,
@@ -216,6 +224,10 @@ impl Config {
                 .graph
                 .validate()
                 .map_err(|e| invalid("dense", e.into()))?;
+        }
+        if let Some(late) = late {
+            let checked = late.compression.validate();
+            checked.map_err(|e| invalid("late", e.into()))?;
         }
         if let Some(cross) = cross {
             let scoring = cross.settings.scoring();

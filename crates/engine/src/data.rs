@@ -8,6 +8,7 @@ use fixedbitset::FixedBitSet;
 use treffer_bm25::{Bm25Config, Bm25Index, Bm25Part};
 use treffer_columns::{Columns, FieldSchema};
 use treffer_dense::{DenseIndex, DensePart};
+use treffer_late::{LateIndex, LatePart};
 use treffer_store::{Store, StorePart};
 use treffer_types::DocId;
 
@@ -90,21 +91,55 @@ impl IndexData {
     /// As [`open_dense`](Self::open_dense).
     pub(crate) fn open_dense_of(&self, range: Range<usize>) -> Result<DenseIndex, Error> {
         let folders = folders(&self.dir, &self.manifest, parts::DENSE)?;
-        let mut first_doc = 0;
-        let mut dense_parts = Vec::with_capacity(folders.len());
-        for ((dir, deleted), segment) in folders
-            .iter()
-            .zip(&self.deleted)
-            .zip(&self.manifest.segments)
-        {
-            dense_parts.push(DensePart {
+        let parts = self.numbered(&folders);
+        let parts: Vec<DensePart<'_>> = parts
+            .map(|(dir, first_doc, deleted)| DensePart {
                 dir,
                 first_doc,
-                deleted: deleted.clone(),
-            });
-            first_doc += segment.documents;
-        }
-        DenseIndex::open(&dense_parts[range]).map_err(part("open", "dense part", &self.dir))
+                deleted,
+            })
+            .collect();
+        DenseIndex::open(&parts[range]).map_err(part("open", "dense part", &self.dir))
+    }
+
+    /// Opens the token vectors.
+    ///
+    /// # Errors
+    /// If the index has none, or they are damaged.
+    pub(crate) fn open_late(&self) -> Result<LateIndex, Error> {
+        self.open_late_of(0..self.manifest.segments.len())
+    }
+
+    /// Opens the token vectors of some segments.
+    ///
+    /// # Errors
+    /// As [`open_late`](Self::open_late).
+    pub(crate) fn open_late_of(&self, range: Range<usize>) -> Result<LateIndex, Error> {
+        let folders = folders(&self.dir, &self.manifest, parts::LATE)?;
+        let parts = self.numbered(&folders);
+        let parts: Vec<LatePart<'_>> = parts
+            .map(|(dir, first_doc, deleted)| LatePart {
+                dir,
+                first_doc,
+                deleted,
+            })
+            .collect();
+        LateIndex::open(&parts[range]).map_err(part("open", "late part", &self.dir))
+    }
+
+    /// The folder of each segment with the number of its first document, and which are deleted.
+    fn numbered<'a>(
+        &'a self,
+        folders: &'a [PathBuf],
+    ) -> impl Iterator<Item = (&'a Path, u32, Option<Arc<FixedBitSet>>)> {
+        let mut next = 0;
+        let segments = folders.iter().zip(&self.deleted);
+        let segments = segments.zip(&self.manifest.segments);
+        segments.map(move |((dir, deleted), segment)| {
+            let first_doc = next;
+            next += segment.documents;
+            (dir.as_path(), first_doc, deleted.clone())
+        })
     }
 
     /// The numbers under which BM25 has a document: its own, or those of its passages.

@@ -405,8 +405,13 @@ fn available(
     match wanted.iter().find(|stage| !names.contains(stage)) {
         None => Ok(available.limited_to(wanted)),
         Some(missing) => Err(Error::Request(format!(
-            "this index has no {missing} stage; it was built with {}",
-            stage_list(&names)
+            "this index has no {missing} stage; it was built with {}{}",
+            stage_list(&names),
+            if *missing == StageName::LATE {
+                ", and without token vectors: build it again with late.model set"
+            } else {
+                ""
+            }
         ))),
     }
 }

@@ -288,10 +288,12 @@ fn is_damage(error: &(dyn std::error::Error + 'static)) -> bool {
     causes.any(|cause| {
         let bm25 = cause.downcast_ref::<treffer_bm25::Error>();
         let dense = cause.downcast_ref::<treffer_dense::Error>();
+        let late = cause.downcast_ref::<treffer_late::Error>();
         let store = cause.downcast_ref::<treffer_store::Error>();
         let columns = cause.downcast_ref::<treffer_columns::Error>();
         bm25.is_some_and(treffer_bm25::Error::is_damage)
             || dense.is_some_and(treffer_dense::Error::is_damage)
+            || late.is_some_and(treffer_late::Error::is_damage)
             || store.is_some_and(treffer_store::Error::is_damage)
             || columns.is_some_and(treffer_columns::Error::is_damage)
     })

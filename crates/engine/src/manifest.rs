@@ -5,7 +5,7 @@
 //! INDEX/manifest.json     this file
 //! INDEX/treffer.toml      settings that may be edited; see `settings_file`
 //! INDEX/deleted-7         which documents are deleted; see `deleted`
-//! INDEX/segment-1/        bm25/  columns/  dense/  store/
+//! INDEX/segment-1/        bm25/  columns/  dense/  late/  store/
 //! ```
 
 mod segment;
@@ -104,6 +104,9 @@ pub struct DeletedRecord {
 pub struct Models {
     /// The bi-encoder whose vectors the index holds.
     pub dense: Option<ModelRecord>,
+    /// The model of late interaction whose token vectors the index holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<ModelRecord>,
     /// The cross-encoder that the profiles were made for.
     pub cross: Option<ModelRecord>,
 }

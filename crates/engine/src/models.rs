@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use treffer_types::{
     BoxError, Device, Embedder, EmbedderSettings, Embedding, Fingerprint, ModelDetails, ModelRole,
-    ModelSpec, PairScorer, Pooling, ScorerSettings,
+    ModelSpec, PairScorer, Pooling, ScorerSettings, TokenEmbedder,
 };
 
-use crate::blueprint::{DenseConfig, NO_MODEL};
+use crate::blueprint::{DenseConfig, LateConfig, NO_MODEL};
 use crate::error::Error;
 use crate::manifest::ModelRecord;
 
@@ -27,6 +27,22 @@ pub trait ModelSource: Send + Sync {
     /// # Errors
     /// If it cannot be found, fetched or loaded.
     fn pair_scorer(&self, name: &str, device: Device) -> Result<Arc<dyn PairScorer>, BoxError>;
+
+    /// The model of late interaction of this name. A source that does not implement this has none.
+    ///
+    /// # Errors
+    /// If it cannot be found, fetched or loaded.
+    fn token_embedder(
+        &self,
+        name: &str,
+        device: Device,
+    ) -> Result<Arc<dyn TokenEmbedder>, BoxError> {
+        let _ = device;
+        Err(format!(
+            "this program has no models of late interaction, such as `{name}`; leave out [late]"
+        )
+        .into())
+    }
 
     /// The bi-encoder of this name with settings of the configuration. A source that does not
     /// implement this refuses any setting.
@@ -88,6 +104,7 @@ type Loaded<S, M> = (String, S, Device, Arc<M>);
 pub(crate) struct LoadedModels {
     embedders: Vec<Loaded<EmbedderSettings, dyn Embedder>>,
     scorers: Vec<Loaded<ScorerSettings, dyn PairScorer>>,
+    token_embedders: Vec<Loaded<(), dyn TokenEmbedder>>,
 }
 
 /// Gives the models of a source, those among them that are loaded already without asking it, and
@@ -174,6 +191,19 @@ impl ModelSource for SharedModels<'_> {
             &self.loaded.scorers,
             |given| &mut given.scorers,
             || self.source.pair_scorer_with(name, settings, device),
+        )
+    }
+
+    fn token_embedder(
+        &self,
+        name: &str,
+        device: Device,
+    ) -> Result<Arc<dyn TokenEmbedder>, BoxError> {
+        self.give(
+            (name, &(), device),
+            &self.loaded.token_embedders,
+            |given| &mut given.token_embedders,
+            || self.source.token_embedder(name, device),
         )
     }
 }
@@ -286,6 +316,30 @@ pub(crate) fn record_scorer(model: &dyn PairScorer) -> ModelRecord {
     }
 }
 
+pub(crate) fn record_token_embedder(model: &dyn TokenEmbedder) -> ModelRecord {
+    ModelRecord {
+        spec: model.spec().clone(),
+        fingerprint: model.fingerprint().clone(),
+    }
+}
+
+/// The model of late interaction of an index, for token vectors that are kept as the
+/// configuration says.
+///
+/// # Errors
+/// If it cannot be found, fetched or loaded, or its vectors cannot be kept so.
+pub(crate) fn token_embedder(
+    source: &dyn ModelSource,
+    config: &LateConfig,
+    device: Device,
+) -> Result<Arc<dyn TokenEmbedder>, Error> {
+    let loaded = source.token_embedder(&config.model, device);
+    let loaded = loaded.map_err(|source| load_error(&config.model, source))?;
+    let checked = config.compression.validate_for(loaded.width());
+    checked.map_err(|error| Error::Request(format!("{error} with {}", config.model)))?;
+    Ok(loaded)
+}
+
 impl ModelRecord {
     /// Checks that the loaded model is the one recorded.
     ///
@@ -344,6 +398,7 @@ impl ModelRecord {
             role: match built.role {
                 ModelRole::BiEncoder => "bi-encoder",
                 ModelRole::CrossEncoder => "cross-encoder",
+                ModelRole::LateInteraction => "late-interaction model",
             },
             name: now.name.clone(),
             what,

@@ -394,13 +394,20 @@ impl Pipeline {
     }
 }
 
-/// The first scorer that matches words, and the last that does not.
+/// The first scorer that matches words, and the last that does not and can find what that one
+/// misses.
 fn stand_in(scorers: &[&AvailableStage]) -> Option<(StageName, StageName)> {
     let matches_words = |stage: &&&AvailableStage| stage.capabilities.matches_words;
     let words = scorers.iter().find(matches_words)?;
-    let reads_text =
-        |stage: &&&AvailableStage| !matches_words(stage) && !stage.capabilities.by_document;
-    let by = scorers.iter().rev().find(reads_text)?;
+    let is_other = |stage: &&&AvailableStage| {
+        let Capabilities {
+            retrieves,
+            by_document,
+            ..
+        } = stage.capabilities;
+        retrieves && !by_document && !matches_words(stage)
+    };
+    let by = scorers.iter().rev().find(is_other)?;
     Some((words.name, by.name))
 }
 

@@ -19,6 +19,7 @@ mod bm25;
 mod cross;
 mod dense;
 pub(crate) mod field;
+mod late;
 
 pub(crate) use bm25::LEAST_BM25;
 
@@ -168,10 +169,10 @@ pub struct OpenContext<'a> {
 #[derive(Clone, Copy)]
 pub struct Registry(&'static [&'static StageKind]);
 
-static STANDARD: [&StageKind; 3] = [&bm25::KIND, &dense::KIND, &cross::KIND];
+static STANDARD: [&StageKind; 4] = [&bm25::KIND, &dense::KIND, &late::KIND, &cross::KIND];
 
 impl Registry {
-    /// BM25, the bi-encoder and the cross-encoder.
+    /// BM25, the bi-encoder, late interaction and the cross-encoder.
     pub const fn standard() -> Self {
         Registry(&STANDARD)
     }

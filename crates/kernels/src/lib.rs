@@ -10,7 +10,8 @@
 //!
 //! Reading order: [`isa`] detects instruction sets, `simd` holds the operations that differ
 //! between them, [`operand`] the packed matrices, [`fn@product`] their tiled product,
-//! [`rows`] the operations between two products, [`mod@attention`] attention. [`floats`]
+//! [`rows`] the operations between two products, [`mod@attention`] attention. [`maxsim`]
+//! compares the tokens of two texts. [`floats`]
 //! holds what training computes in f32. `amx` is the product with Intel's AMX tiles, and [`peak`] measures the processor's peak throughput.
 //!
 //! ```
@@ -40,6 +41,7 @@ mod simd;
 
 pub mod attention;
 pub mod floats;
+pub mod maxsim;
 pub mod operand;
 pub mod peak;
 pub mod product;

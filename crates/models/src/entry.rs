@@ -243,11 +243,12 @@ fn is_plain_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    const READY: [&str; 4] = [
+    const READY: [&str; 5] = [
         "bge-small-en-v1.5",
         "all-MiniLM-L6-v2",
         "multilingual-e5-small",
         "ms-marco-MiniLM-L-12-v2",
+        "answerai-colbert-small-v1",
     ];
 
     #[test]

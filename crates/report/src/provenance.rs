@@ -65,6 +65,7 @@ impl Experiment<'_> {
         ];
         let models = [
             ("bi-encoder", &manifest.models.dense),
+            ("late interaction", &manifest.models.late),
             ("cross-encoder", &manifest.models.cross),
         ];
         for (role, record) in models {

@@ -1,7 +1,7 @@
 //! Tiny deterministic fakes for tests: no model, no network, no clock. The same
 //! input gives the same output on every platform.
 //!
-//! [`FakeEmbedder`] and [`FakeScorer`] stand in for the two models, [`corpus`]
+//! [`FakeEmbedder`], [`FakeTokenEmbedder`] and [`FakeScorer`] stand in for models, [`corpus`]
 //! generates random documents and queries, [`RecordingProgress`] records the progress
 //! of long work, and [`FakeClock`] advances only when a test says so.
 //!
@@ -28,6 +28,7 @@ mod embedder;
 mod progress;
 mod random;
 mod scorer;
+mod tokens;
 mod words;
 
 pub use clock::FakeClock;
@@ -36,3 +37,4 @@ pub use embedder::FakeEmbedder;
 pub use progress::{RecordedStep, RecordingProgress};
 pub use random::Random;
 pub use scorer::{FakeScorer, Reads};
+pub use tokens::FakeTokenEmbedder;

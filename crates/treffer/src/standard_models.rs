@@ -4,12 +4,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use treffer_encoder::{BiEncoder, CrossEncoder, describe_embedder, describe_scorer};
+use treffer_encoder::{
+    BiEncoder, CrossEncoder, LateEncoder, describe_embedder, describe_late, describe_scorer,
+};
 use treffer_engine::models::ModelSource;
 use treffer_models::{Fetched, Registry};
 use treffer_types::{
     BoxError, Device, Embedder, EmbedderSettings, ModelFolder, ModelRole, ModelSpec, NoProgress,
-    PairScorer, Progress, ScorerSettings,
+    PairScorer, Progress, ScorerSettings, TokenEmbedder,
 };
 
 /// The models of a [`Registry`], of the model hub, and of folders on disk.
@@ -67,6 +69,7 @@ impl<'a> StandardModels<'a> {
         match role {
             ModelRole::BiEncoder => self.embedder_folder(name, &EmbedderSettings::default()),
             ModelRole::CrossEncoder => self.scorer_folder(name, &ScorerSettings::default()),
+            ModelRole::LateInteraction => self.described(name, role, describe_late),
         }
     }
 
@@ -147,5 +150,14 @@ impl ModelSource for StandardModels<'_> {
     ) -> Result<Arc<dyn PairScorer>, BoxError> {
         let folder = self.scorer_folder(name, settings)?;
         Ok(Arc::new(CrossEncoder::load(&folder, device)?))
+    }
+
+    fn token_embedder(
+        &self,
+        name: &str,
+        device: Device,
+    ) -> Result<Arc<dyn TokenEmbedder>, BoxError> {
+        let folder = self.folder(name, ModelRole::LateInteraction)?;
+        Ok(Arc::new(LateEncoder::load(&folder, device)?))
     }
 }

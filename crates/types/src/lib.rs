@@ -47,4 +47,5 @@ pub use settings::{EmbedderSettings, ScorerSettings};
 pub use stage::{InvalidStageName, StageMap, StageName, stage_list};
 pub use traits::{
     BoxError, Clock, Embedder, Embedding, NoProgress, PairScore, PairScorer, Progress,
+    TokenEmbedder, TokenEmbedding,
 };

@@ -16,6 +16,8 @@ pub enum ModelRole {
     BiEncoder,
     /// Query and passage read together, to one score.
     CrossEncoder,
+    /// Text to one vector for each token, queries and passages separately.
+    LateInteraction,
 }
 
 impl fmt::Display for ModelRole {
@@ -23,6 +25,7 @@ impl fmt::Display for ModelRole {
         f.pad(match self {
             ModelRole::BiEncoder => "bi-encoder",
             ModelRole::CrossEncoder => "cross-encoder",
+            ModelRole::LateInteraction => "late-interaction",
         })
     }
 }
@@ -82,9 +85,9 @@ impl fmt::Display for Pooling {
 pub struct ModelSpec {
     /// The registry's name, or the folder's for a model that is not registered.
     pub name: String,
-    /// Bi- or cross-encoder.
+    /// Bi-encoder, cross-encoder or late interaction.
     pub role: ModelRole,
-    /// Bi-encoders only; ignored by cross-encoders.
+    /// Bi-encoders only; ignored by others.
     pub pooling: Pooling,
     /// Put before every query; often empty.
     #[serde(default)]

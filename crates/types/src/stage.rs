@@ -33,6 +33,9 @@ impl StageName {
     pub const BM25: StageName = StageName::from_static("bm25");
     /// Cosine similarity of bi-encoder embeddings, in -1..=1.
     pub const DENSE: StageName = StageName::from_static("dense");
+    /// Late interaction: the mean over the tokens of the query of the greatest cosine similarity
+    /// with a token of the passage, in -1..=1.
+    pub const LATE: StageName = StageName::from_static("late");
     /// The cross-encoder's raw logit, unbounded.
     pub const CROSS: StageName = StageName::from_static("cross");
 

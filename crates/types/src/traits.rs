@@ -96,6 +96,58 @@ pub trait PairScorer: Send + Sync {
     fn pair_room(&self) -> Result<usize, BoxError>;
 }
 
+/// One text as a unit vector for each of its tokens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TokenEmbedding {
+    /// The vectors of the tokens, one after the other, each of Euclidean length 1 and as long as
+    /// [`TokenEmbedder::width`] says. There is at least one.
+    pub vectors: Vec<f32>,
+    /// Tokens beyond the model's maximal length, not read.
+    pub tokens_cut: u32,
+}
+
+/// A model of late interaction: texts to one unit vector for each token (ColBERT: Khattab and
+/// Zaharia 2020, <https://arxiv.org/abs/2004.12832>).
+///
+/// The similarity of a query and a passage is the sum, over the tokens of the query, of the
+/// greatest dot product with a token of the passage (MaxSim).
+pub trait TokenEmbedder: Send + Sync {
+    /// What the model is.
+    fn spec(&self) -> &ModelSpec;
+
+    /// Identity of the model as loaded.
+    fn fingerprint(&self) -> &Fingerprint;
+
+    /// Length of the vector of each token.
+    fn width(&self) -> usize;
+
+    /// The token vectors of each query, in order. The query prefix is added here.
+    ///
+    /// # Errors
+    /// If the model cannot be run.
+    fn embed_queries(&self, queries: &[&str]) -> Result<Vec<TokenEmbedding>, BoxError>;
+
+    /// The token vectors of each passage, in order. The passage prefix is added here. A
+    /// text's vectors do not depend on the texts beside it.
+    ///
+    /// # Errors
+    /// If the model cannot be run.
+    fn embed_passages(&self, passages: &[&str]) -> Result<Vec<TokenEmbedding>, BoxError>;
+
+    /// Where each token of `text` ends, in bytes, ascending: of the whole text, however long,
+    /// without prefix and special tokens.
+    ///
+    /// # Errors
+    /// If the text cannot be tokenized.
+    fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError>;
+
+    /// The number of tokens that a passage may have without being cut.
+    ///
+    /// # Errors
+    /// If the prefix cannot be tokenized.
+    fn passage_room(&self) -> Result<usize, BoxError>;
+}
+
 /// A clock, passed in so that code that depends on time can be tested without waiting.
 pub trait Clock: Send + Sync {
     /// Time since some moment that stays the same for the life of the clock; never less

@@ -15,25 +15,26 @@ const TESTKIT: &str = "treffer-testkit";
 const XTASK: &str = "xtask";
 
 /// Crates of one layer: none may depend on another.
-const SIBLINGS: [&str; 10] = [
-    API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, COLUMNS, FUSION, EVAL,
+const SIBLINGS: [&str; 11] = [
+    API, CORPUS, BM25, MODELS, ENCODER, DENSE, LATE, STORE, COLUMNS, FUSION, EVAL,
 ];
 const CORPUS: &str = "treffer-corpus";
 const BM25: &str = "treffer-bm25";
 const MODELS: &str = "treffer-models";
 const ENCODER: &str = "treffer-encoder";
 const DENSE: &str = "treffer-dense";
+const LATE: &str = "treffer-late";
 const STORE: &str = "treffer-store";
 const COLUMNS: &str = "treffer-columns";
 const FUSION: &str = "treffer-fusion";
 const EVAL: &str = "treffer-eval";
 
 /// The members, each with those that it may depend on.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     (TYPES, &[]),
     // Durable writing and verified reading; depends on no other member.
     (DISK, &[]),
-    // What the encoder computes with; depends on no other member.
+    // What the encoder and late interaction compute with; depends on no other member.
     (KERNELS, &[]),
     (API, &[TYPES]),
     (CORPUS, &[TYPES, DISK]),
@@ -41,6 +42,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     (MODELS, &[TYPES, DISK]),
     (ENCODER, &[TYPES, KERNELS]),
     (DENSE, &[TYPES, DISK]),
+    (LATE, &[TYPES, DISK, KERNELS]),
     (STORE, &[TYPES, DISK]),
     (COLUMNS, &[TYPES, DISK]),
     (FUSION, &[TYPES]),
@@ -49,7 +51,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     (
         ENGINE,
         &[
-            TYPES, DISK, API, CORPUS, BM25, DENSE, STORE, COLUMNS, FUSION, EVAL,
+            TYPES, DISK, API, CORPUS, BM25, DENSE, LATE, STORE, COLUMNS, FUSION, EVAL,
         ],
     ),
     // Trains what the encoder runs.
@@ -61,7 +63,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     (
         CLI,
         &[
-            TYPES, DISK, KERNELS, API, CORPUS, BM25, MODELS, ENCODER, DENSE, STORE, COLUMNS,
+            TYPES, DISK, KERNELS, API, CORPUS, BM25, MODELS, ENCODER, DENSE, LATE, STORE, COLUMNS,
             FUSION, EVAL, ENGINE, TRAIN, REPORT, FACADE,
         ],
     ),

@@ -121,9 +121,10 @@ fn comparisons(report: &TuneReport) -> Columns {
     table
 }
 
-/// The standard stages, and whatever else was weighed.
+/// The standard stages, late interaction only if the index has it, and whatever else was weighed.
 fn columns(report: &TuneReport) -> Vec<StageName> {
     let mut stages = Registry::standard().names();
+    stages.retain(|stage| *stage != StageName::LATE || report.stages.contains(stage));
     let others = report.stages.iter().filter(|stage| !stages.contains(stage));
     let others: Vec<StageName> = others.copied().collect();
     stages.extend(others);

@@ -113,7 +113,7 @@ fn is_known(key: &str, value: &Value, role: ModelRole) -> bool {
     };
     let of_role = OF_ROLE.iter().any(|(name, bi_encoder, cross_encoder)| {
         let usual = match role {
-            ModelRole::BiEncoder => bi_encoder,
+            ModelRole::BiEncoder | ModelRole::LateInteraction => bi_encoder,
             ModelRole::CrossEncoder => cross_encoder,
         };
         *name == key && is_json(value, usual)

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
-use treffer_encoder::{BiEncoder, CrossEncoder, Device, Error, fingerprint};
+use treffer_encoder::{BiEncoder, CrossEncoder, Device, Error, LateEncoder, fingerprint};
 use treffer_types::{ModelFolder, ModelRole, PairScorer};
 
 use crate::support::{chain, copy};
@@ -18,6 +18,7 @@ fn load(folder: &ModelFolder) -> Result<(), Error> {
     match folder.spec.role {
         ModelRole::BiEncoder => BiEncoder::load(folder, Device::CPU).map(drop),
         ModelRole::CrossEncoder => CrossEncoder::load(folder, Device::CPU).map(drop),
+        ModelRole::LateInteraction => LateEncoder::load(folder, Device::CPU).map(drop),
     }
 }
 

@@ -7,6 +7,7 @@ mod damaged;
 mod description;
 mod independent;
 mod invariants;
+mod late;
 mod mutations;
 mod parity;
 mod scores;

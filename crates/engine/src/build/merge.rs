@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use treffer_dense::DenseWriter;
+use treffer_late::LateWriter;
 use treffer_types::{DocId, PassageId, Progress};
 
 use super::bm25_parts::Rebuilding;
@@ -13,7 +14,8 @@ use super::commit::{Move, NEW_SEGMENT, Workplace};
 use super::documents::{DocumentWriter, Words, Written};
 use super::encoding::finish;
 use super::policy::{Size, choose};
-use super::session::{Kind, Session, Writing};
+use super::session::{Kind, Session};
+use super::writing::Writing;
 use crate::check::error_chain;
 use crate::data::IndexData;
 use crate::error::{Error, part, stop_if_asked};
@@ -149,7 +151,14 @@ impl Merging<'_> {
             documents,
             passages,
         } = self.documents(&docs)?;
-        self.vectors(&docs, &mut parts)?;
+        let new: HashMap<DocId, DocId> = docs.iter().copied().zip((0..).map(DocId)).collect();
+        let renumber = |old: PassageId| PassageId {
+            // A document that is not there is refused, as all others come before it.
+            doc: new.get(&old.doc).copied().unwrap_or(DocId(0)),
+            ..old
+        };
+        self.vectors(&renumber, &mut parts)?;
+        self.token_vectors(&renumber, &mut parts)?;
         Ok(Some(Segment {
             name,
             documents,
@@ -205,7 +214,11 @@ impl Merging<'_> {
     }
 
     /// Copies the vectors, if the index has any, and builds their graph.
-    fn vectors(&self, docs: &[DocId], parts: &mut Parts) -> Result<(), Error> {
+    fn vectors(
+        &self,
+        renumber: &dyn Fn(PassageId) -> PassageId,
+        parts: &mut Parts,
+    ) -> Result<(), Error> {
         let Some(dense) = &self.data.manifest().blueprint.dense else {
             return Ok(());
         };
@@ -220,15 +233,34 @@ impl Merging<'_> {
         let failed = || part("write", "dense part", &dir);
         let writer = DenseWriter::create(&dir, dimension, &dense.graph, dense.storage);
         let mut writer = writer.map_err(failed())?;
-        let new: HashMap<DocId, DocId> = docs.iter().copied().zip((0..).map(DocId)).collect();
-        let renumber = |old: PassageId| PassageId {
-            // A document that is not there is refused, as all others come before it.
-            doc: new.get(&old.doc).copied().unwrap_or(DocId(0)),
-            ..old
-        };
         writer.copy_from(&old, renumber).map_err(failed())?;
         let seal = finish(writer, &dir, self.progress)?;
         parts.insert(parts::DENSE.to_owned(), seal);
         Ok(())
+    }
+    /// Copies the vectors of tokens, if the index has any.
+    fn token_vectors(
+        &self,
+        renumber: &dyn Fn(PassageId) -> PassageId,
+        parts: &mut Parts,
+    ) -> Result<(), Error> {
+        let Some(late) = &self.data.manifest().blueprint.late else {
+            return Ok(());
+        };
+        let old = self.data.open_late_of(self.range.clone())?;
+        let Some(width) = old.width() else {
+            return Err(Error::Damaged {
+                path: self.data.dir().into(),
+                what: "its tokens have no width".into(),
+            });
+        };
+        let dir = self.dir.join(parts::LATE);
+        let failed = || part("write", "late part", &dir);
+        let writer = LateWriter::create(&dir, width, &late.compression, old.projection());
+        let mut writer = writer.map_err(failed())?;
+        writer.copy_from(&old, renumber).map_err(failed())?;
+        let seal = writer.finish().map_err(failed())?;
+        parts.insert(parts::LATE.to_owned(), seal);
+        stop_if_asked(self.progress)
     }
 }

@@ -14,6 +14,7 @@ use treffer_bm25::Bm25Index;
 use treffer_columns::ColumnWriter;
 use treffer_dense::{DenseIndex, DenseWriter};
 use treffer_disk::{SealRecord, sync_dir, write_durably};
+use treffer_late::{LateIndex, Projection};
 use treffer_store::Store;
 use treffer_types::{Device, Document, Embedder, Progress};
 
@@ -23,6 +24,8 @@ use super::documents::Words;
 use super::encoding::{DenseEncoding, SameTexts, finish};
 use super::language::RecordLanguages;
 use super::language_shift::LanguageShift;
+use super::tokens::TokenEncoding;
+use super::update::load_late;
 use crate::check::{Checked, Damage, check};
 use crate::deleted;
 use crate::error::{Error, IoContext, part};
@@ -108,7 +111,13 @@ fn damaged_parts(dir: &Path, manifest: &Manifest, damage: &[Damage]) -> BTreeSet
                 continue;
             };
             let folder = within.iter().next().and_then(|name| name.to_str());
-            let known = [parts::BM25, parts::DENSE, parts::COLUMNS, parts::STORE];
+            let known = [
+                parts::BM25,
+                parts::DENSE,
+                parts::LATE,
+                parts::COLUMNS,
+                parts::STORE,
+            ];
             let part = folder.and_then(|name| known.into_iter().find(|one| *one == part_of(name)));
             damaged.extend(part.map(|part| (at, part)));
         }
@@ -134,6 +143,7 @@ impl Repairing<'_> {
         let building = workplace.begin()?;
         let mut manifest = self.manifest.clone();
         let mut moves = Vec::new();
+        let mut projection = self.projection();
         for (at, name) in self.damaged {
             let segment = &self.manifest.segments[*at];
             let folder = segment.folder(self.dir, parts::STORE)?;
@@ -144,6 +154,7 @@ impl Repairing<'_> {
             let seal = match *name {
                 parts::BM25 => self.bm25(*at, &store, &new)?,
                 parts::COLUMNS => self.columns(&store, &new)?,
+                parts::LATE => self.late(&store, &new, &mut projection)?,
                 _ => match self.dense(segment, &store, &new)? {
                     Some(seal) => seal,
                     None => continue,
@@ -266,17 +277,57 @@ impl Repairing<'_> {
         Ok(Some(encoding.encode()?.1))
     }
 
+    /// The projection by which token vectors are kept, as far as any segment still tells.
+    fn projection(&self) -> Option<Arc<Projection>> {
+        let segments = self.manifest.segments.iter();
+        let mut folders = segments.filter_map(|segment| segment.folder(self.dir, parts::LATE).ok());
+        folders.find_map(|folder| LateIndex::open_folder(&folder).ok()?.projection())
+    }
+
+    /// The token vectors of a segment, encoded again. Without a projection that is known, the first
+    /// segment that is made again brings it.
+    fn late(
+        &self,
+        store: &Store,
+        dir: &Path,
+        projection: &mut Option<Arc<Projection>>,
+    ) -> Result<SealRecord, Error> {
+        let device = self.device()?;
+        let model = load_late(self.manifest, device, self.source)?;
+        let (Some(late), Some(model)) = (&self.manifest.blueprint.late, model) else {
+            return Err(Error::Request("this index has no late stage".into()));
+        };
+        let encoding = TokenEncoding {
+            dir,
+            store,
+            late,
+            model: model.as_ref(),
+            same_texts: &HashMap::new(),
+            index: None,
+            projection: projection.clone(),
+            progress: self.progress,
+        };
+        let (_, seal) = encoding.encode()?;
+        let made = LateIndex::open_folder(dir).map_err(part("open", "late part", dir))?;
+        *projection = made.projection();
+        Ok(seal)
+    }
+
+    /// Where models run.
+    fn device(&self) -> Result<Device, Error> {
+        match self.device {
+            Some(device) => Ok(device),
+            None => Ok(read_settings(self.dir, self.manifest)?.settings.device),
+        }
+    }
+
     fn embedder(&self) -> Result<Arc<dyn Embedder>, Error> {
         let (Some(dense), Some(record)) =
             (&self.manifest.blueprint.dense, &self.manifest.models.dense)
         else {
             return Err(Error::Request("this index has no dense stage".into()));
         };
-        let device = match self.device {
-            Some(device) => device,
-            None => read_settings(self.dir, self.manifest)?.settings.device,
-        };
-        let loaded = models::embedder(self.source, dense, device)?;
+        let loaded = models::embedder(self.source, dense, self.device()?)?;
         record.check(&models::record_embedder(loaded.as_ref()))?;
         Ok(loaded)
     }

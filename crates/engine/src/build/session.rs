@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fixedbitset::FixedBitSet;
-use treffer_corpus::{Origin, Reason, VectorFile};
+use treffer_corpus::{Origin, Reason};
 use treffer_dense::DenseIndex;
 use treffer_store::Store;
 use treffer_types::{DocId, Document, Embedder, PassageId, Progress};
@@ -16,14 +16,15 @@ use super::clock::StepClock;
 use super::commit::{Commit, Committed, Move, NEW_SEGMENT, Workplace};
 use super::documents::{DocumentWriter, PassageCounts, Words, Written};
 use super::encoding::{Cut, DenseEncoding, Given, SameTexts};
-use super::language::{RecordLanguages, UnreadLanguages};
+use super::language::UnreadLanguages;
 use super::language_shift::LanguageShift;
 use super::reading::{Kept, duplicate};
+use super::tokens::TokenEncoding;
+use super::writing::Writing;
 use crate::data::IndexData;
 use crate::error::{Error, part};
 use crate::manifest::{Manifest, Segment, parts, segment_name};
 use crate::models::unit;
-use crate::passages::Splitter;
 
 /// Two vectors of length 1 whose difference is shorter than this are the same: twice what 16-bit
 /// numbers round off.
@@ -64,37 +65,6 @@ pub(super) struct Session<'a> {
     vectors: OnceCell<DenseIndex>,
     pub(super) counts: SessionCounts,
     pub(super) progress: &'a dyn Progress,
-}
-
-/// What new documents are written with.
-pub(super) struct Writing<'a> {
-    pub(super) embedder: Option<Arc<dyn Embedder>>,
-    pub(super) splitter: Option<Arc<Splitter>>,
-    /// Vectors of the documents, by rows.
-    pub(super) vectors: Option<&'a VectorFile>,
-    pub(super) languages: RecordLanguages,
-    /// Words of a list that compounds may be cut into.
-    pub(super) pieces: Vec<String>,
-    /// Documents after which a batch is committed; `None` commits all at the end.
-    pub(super) commit_every: Option<u32>,
-    pub(super) shift: OnceCell<LanguageShift>,
-    pub(super) progress: &'a dyn Progress,
-}
-
-impl<'a> Writing<'a> {
-    /// For a run that writes no new documents.
-    pub(super) fn without_models(manifest: &Manifest, progress: &'a dyn Progress) -> Self {
-        Writing {
-            embedder: None,
-            splitter: None,
-            vectors: None,
-            languages: RecordLanguages::new(&manifest.blueprint.language),
-            pieces: Vec::new(),
-            commit_every: None,
-            shift: OnceCell::new(),
-            progress,
-        }
-    }
 }
 
 /// Documents that wait for the next commit.
@@ -466,6 +436,28 @@ impl<'a> Session<'a> {
             self.counts.cut += cut;
             parts.insert(parts::DENSE.to_owned(), seal);
             self.counts.clock.add("encode", start.elapsed());
+        }
+        if let (Some(model), Some(late)) = (&self.writing.late, &blueprint.late) {
+            let start = Instant::now();
+            let index = self.data.open_late()?;
+            let segment = self.workplace.building().join(NEW_SEGMENT);
+            let store = segment.join(parts::STORE);
+            let encoding = TokenEncoding {
+                dir: &segment.join(parts::LATE),
+                store: &Store::open_folder(&store).map_err(part("open", "store", &store))?,
+                late,
+                model: model.as_ref(),
+                same_texts: &same_texts,
+                projection: index.projection(),
+                index: Some(&index),
+                progress: self.progress,
+            };
+            let (cut, seal) = encoding.encode()?;
+            if self.writing.embedder.is_none() {
+                self.counts.cut += cut; // otherwise, passages are counted with the bi-encoder's
+            }
+            parts.insert(parts::LATE.to_owned(), seal);
+            self.counts.clock.add("encode tokens", start.elapsed());
         }
         Ok(Segment {
             name: segment_name(self.workplace.generation()),

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use treffer_corpus::{Problem, ReadOptions};
-use treffer_types::{Device, Embedder, PairScorer, Progress};
+use treffer_types::{Device, Embedder, PairScorer, Progress, TokenEmbedder};
 
 use super::commit::Workplace;
 use super::language::RecordLanguages;
 use super::reading::Reading;
-use super::session::{Kind, Session, Writing};
+use super::session::{Kind, Session};
+use super::writing::Writing;
 use super::{WriteReport, given, merge, splitter, write};
 use crate::error::Error;
 use crate::manifest::Manifest;
@@ -62,10 +63,12 @@ pub fn add(
     let device = request.device.unwrap_or(settings.device);
     let (embedder, scorer) = load_models(&manifest, device, source)?;
     given::check_dimension(vectors.as_ref(), embedder.as_deref())?;
+    let late = load_late(&manifest, device, source)?;
     let mut blueprint = manifest.blueprint.clone();
-    let splitter = splitter(&mut blueprint, embedder.as_ref(), scorer)?;
+    let splitter = splitter(&mut blueprint, embedder.as_ref(), late.as_ref(), scorer)?;
     let writing = Writing {
         embedder,
+        late,
         splitter: splitter.map(Arc::new),
         vectors: vectors.as_ref(),
         languages: RecordLanguages::new(&manifest.blueprint.language),
@@ -88,8 +91,8 @@ pub fn add(
 
 type Loaded = (Option<Arc<dyn Embedder>>, Option<Arc<dyn PairScorer>>);
 
-/// The bi-encoder, which must be that of the index. Without one, the cross-encoder counts tokens
-/// where documents are split.
+/// The bi-encoder, which must be that of the index. Without one and without late interaction, the
+/// cross-encoder counts tokens where documents are split.
 fn load_models(
     manifest: &Manifest,
     device: Device,
@@ -100,6 +103,9 @@ fn load_models(
         let loaded = models::embedder(source, dense, device)?;
         record.check(&models::record_embedder(loaded.as_ref()))?;
         return Ok((Some(loaded), None));
+    }
+    if blueprint.late.is_some() {
+        return Ok((None, None));
     }
     let (Some(cross), Some(record), Some(_)) = (
         &blueprint.cross,
@@ -112,6 +118,20 @@ fn load_models(
     let loaded = loaded.map_err(|error| models::load_error(&cross.model, error))?;
     record.check(&models::record_scorer(loaded.as_ref()))?;
     Ok((None, Some(loaded)))
+}
+
+/// The model of late interaction, which must be that of the index.
+pub(super) fn load_late(
+    manifest: &Manifest,
+    device: Device,
+    source: &dyn ModelSource,
+) -> Result<Option<Arc<dyn TokenEmbedder>>, Error> {
+    let (Some(late), Some(record)) = (&manifest.blueprint.late, &manifest.models.late) else {
+        return Ok(None);
+    };
+    let loaded = models::token_embedder(source, late, device)?;
+    record.check(&models::record_token_embedder(loaded.as_ref()))?;
+    Ok(Some(loaded))
 }
 
 /// What to delete, and from which index.

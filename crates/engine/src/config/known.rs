@@ -5,6 +5,7 @@ use toml::{Table, Value};
 use super::{Config, FIELD_STAGES, FIELDS, PRESETS};
 use crate::field_stages::FieldStage;
 use crate::profile::Profile;
+use crate::stages::Registry;
 
 /// Every key of a configuration, from one that has them all; profile names are free, and `stages`
 /// have weights and normalizers in profiles, too.
@@ -21,7 +22,7 @@ pub(super) fn known_keys(stages: &[String]) -> Table {
 }
 
 /// Keys of sections that are not there unless they are set.
-const OPTIONAL: [(&str, &[&str]); 5] = [
+const OPTIONAL: [(&str, &[&str]); 6] = [
     ("passages", &["tokens"]),
     ("language", &["field"]),
     ("bm25", &["words"]),
@@ -38,6 +39,7 @@ const OPTIONAL: [(&str, &[&str]); 5] = [
             "builder",
         ],
     ),
+    ("late", &["model", "storage", "dimension", "pool"]),
     ("cross", &["label", "grades"]),
 ];
 
@@ -88,8 +90,10 @@ pub(super) fn known_profile(stages: &[String]) -> Table {
     for section in ["normalizers", "weights"] {
         let section = profile.get_mut(section).and_then(Value::as_table_mut);
         let section = section.expect("a profile has values by stage");
-        for stage in stages {
-            section.insert(stage.clone(), Value::Boolean(true)); // checked by serde
+        let standard = Registry::standard().names();
+        let standard = standard.iter().map(ToString::to_string);
+        for stage in standard.chain(stages.iter().cloned()) {
+            section.insert(stage, Value::Boolean(true)); // checked by serde
         }
     }
     profile

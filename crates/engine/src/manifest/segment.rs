@@ -43,6 +43,8 @@ pub mod parts {
     pub const BM25: &str = "bm25";
     /// Vectors and their graph.
     pub const DENSE: &str = "dense";
+    /// Vectors of tokens.
+    pub const LATE: &str = "late";
     /// The fields of the documents.
     pub const COLUMNS: &str = "columns";
     /// The documents.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use treffer_types::{BoxError, Embedder, PairScorer};
+use treffer_types::{BoxError, Embedder, PairScorer, TokenEmbedder};
 
 /// Counts tokens.
 pub(crate) enum Counter {
     Embedder(Arc<dyn Embedder>),
+    TokenEmbedder(Arc<dyn TokenEmbedder>),
     Scorer(Arc<dyn PairScorer>),
     /// For an index without a model.
     Words,
@@ -20,6 +21,7 @@ impl Counter {
     pub(crate) fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
         match self {
             Counter::Embedder(embedder) => embedder.token_ends(text),
+            Counter::TokenEmbedder(embedder) => embedder.token_ends(text),
             Counter::Scorer(scorer) => scorer.token_ends(text),
             Counter::Words => Ok(word_ends(text)),
         }
@@ -34,6 +36,9 @@ impl Counter {
     pub(crate) fn room(&self) -> Result<Option<(usize, &str)>, BoxError> {
         Ok(match self {
             Counter::Embedder(embedder) => {
+                Some((embedder.passage_room()?, embedder.spec().name.as_str()))
+            }
+            Counter::TokenEmbedder(embedder) => {
                 Some((embedder.passage_room()?, embedder.spec().name.as_str()))
             }
             Counter::Scorer(scorer) => {

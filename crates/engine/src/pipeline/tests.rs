@@ -201,6 +201,7 @@ fn the_bounds_of_a_cross_encoder_are_those_of_its_grades() {
             blueprint: Config::preset("english").unwrap().blueprint(),
             models: Models {
                 dense: None,
+                late: None,
                 cross: Some(record),
             },
             settings: BuiltSettings {

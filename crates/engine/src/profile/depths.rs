@@ -7,7 +7,7 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use treffer_types::{StageMap, StageName};
 
-use crate::stages::Registry;
+use crate::stages::{Registry, StageKind};
 
 /// Ends the key of every depth.
 const SUFFIX: &str = "_depth";
@@ -48,10 +48,13 @@ impl Depths {
 }
 
 impl Default for Depths {
-    /// The default depth of every standard stage.
+    /// The default depth of every standard stage that retrieves or reranks.
     fn default() -> Self {
         let kinds = Registry::standard();
-        let depths = kinds.iter().map(|kind| (kind.name, kind.default_depth));
+        // A stage that only scores has none: it scores every candidate.
+        let has_one = |kind: &&StageKind| kind.capabilities.retrieves || kind.capabilities.reranks;
+        let kinds = kinds.iter().filter(has_one);
+        let depths = kinds.map(|kind| (kind.name, kind.default_depth));
         Depths(depths.collect())
     }
 }

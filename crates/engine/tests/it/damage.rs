@@ -23,6 +23,14 @@ fn every_file(place: &Place) -> Vec<std::path::PathBuf> {
     files_below(&place.segment())
 }
 
+/// An index of every kind of file.
+fn with_every_stage() -> Place {
+    let mut place = Place::with_corpus(&random_corpus(1, 50));
+    place.config = config(&["late.model=fake-token-embedder", "late.dimension=16"]);
+    place.build().unwrap();
+    place
+}
+
 /// What an index answers, to the byte; or why not.
 fn answers(place: &Place) -> Result<String, Error> {
     let index = place.try_open()?;
@@ -70,7 +78,7 @@ fn is_noticed_or_harmless(place: &Place, path: &Path, whole: &str) -> Result<(),
 
 #[test]
 fn a_flipped_byte_is_noticed_in_every_file() {
-    let place = Place::built(&random_corpus(1, 50));
+    let place = with_every_stage();
     let whole = answers(&place).unwrap();
     assert_eq!(check(&place.dir()).unwrap().damage, []);
     for path in every_file(&place) {
@@ -93,7 +101,7 @@ fn a_flipped_byte_is_noticed_in_every_file() {
 
 #[test]
 fn a_cut_a_lengthened_and_a_missing_file_are_noticed() {
-    let place = Place::built(&random_corpus(1, 50));
+    let place = with_every_stage();
     let whole = answers(&place).unwrap();
     for path in every_file(&place) {
         let good = fs::read(&path).unwrap();

@@ -15,6 +15,7 @@ mod field_stages;
 mod filters;
 mod judge;
 mod languages;
+mod late;
 mod mine;
 mod modes;
 mod oracle;

@@ -19,22 +19,29 @@ use treffer_engine::profile::Profile;
 use treffer_engine::search::Searcher;
 use treffer_engine::{Device, Error};
 use treffer_engine::{Engine, OpenOptions};
-use treffer_testkit::{FakeEmbedder, FakeScorer};
+use treffer_testkit::{FakeEmbedder, FakeScorer, FakeTokenEmbedder};
 use treffer_types::{
     BoxError, Document, Embedder, Embedding, Fingerprint, ModelSpec, NoProgress, PairScore,
-    PairScorer, Progress, Query, StageMap, StageName,
+    PairScorer, Progress, Query, StageMap, StageName, TokenEmbedder, TokenEmbedding,
 };
 
-/// Stand-ins for both models. What the cross-encoder reads is logged.
+/// Stand-ins for all models. What the cross-encoder reads is logged.
 #[derive(Clone, Default)]
 pub(crate) struct Fakes {
     pub(crate) embedder: FakeEmbedder,
+    pub(crate) token_embedder: FakeTokenEmbedder,
     pub(crate) scorer: FakeScorer,
     pub(crate) read: Arc<Mutex<Vec<String>>>,
     embedded: Arc<AtomicUsize>,
+    token_embedded: Arc<AtomicUsize>,
 }
 
 impl Fakes {
+    /// Number of passages whose tokens were embedded so far.
+    pub(crate) fn n_token_embedded(&self) -> usize {
+        self.token_embedded.load(Ordering::Relaxed)
+    }
+
     /// Number of passages that were embedded so far.
     pub(crate) fn n_embedded(&self) -> usize {
         self.embedded.load(Ordering::Relaxed)
@@ -51,6 +58,17 @@ impl ModelSource for Fakes {
         Ok(Arc::new(Counted {
             embedder: self.embedder.clone(),
             embedded: Arc::clone(&self.embedded),
+        }))
+    }
+
+    fn token_embedder(
+        &self,
+        _name: &str,
+        _device: Device,
+    ) -> Result<Arc<dyn TokenEmbedder>, BoxError> {
+        Ok(Arc::new(CountedTokens {
+            embedder: self.token_embedder.clone(),
+            embedded: Arc::clone(&self.token_embedded),
         }))
     }
 
@@ -85,6 +103,42 @@ impl Embedder for Counted {
     }
 
     fn embed_passages(&self, passages: &[&str]) -> Result<Vec<Embedding>, BoxError> {
+        self.embedded.fetch_add(passages.len(), Ordering::Relaxed);
+        self.embedder.embed_passages(passages)
+    }
+
+    fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
+        self.embedder.token_ends(text)
+    }
+
+    fn passage_room(&self) -> Result<usize, BoxError> {
+        self.embedder.passage_room()
+    }
+}
+
+struct CountedTokens {
+    embedder: FakeTokenEmbedder,
+    embedded: Arc<AtomicUsize>,
+}
+
+impl TokenEmbedder for CountedTokens {
+    fn spec(&self) -> &ModelSpec {
+        self.embedder.spec()
+    }
+
+    fn fingerprint(&self) -> &Fingerprint {
+        self.embedder.fingerprint()
+    }
+
+    fn width(&self) -> usize {
+        self.embedder.width()
+    }
+
+    fn embed_queries(&self, queries: &[&str]) -> Result<Vec<TokenEmbedding>, BoxError> {
+        self.embedder.embed_queries(queries)
+    }
+
+    fn embed_passages(&self, passages: &[&str]) -> Result<Vec<TokenEmbedding>, BoxError> {
         self.embedded.fetch_add(passages.len(), Ordering::Relaxed);
         self.embedder.embed_passages(passages)
     }

@@ -38,7 +38,7 @@ impl Place {
         add(&request, &self.fakes, &NoProgress, &mut on_problem).unwrap()
     }
 
-    fn delete(&self, ids: &[&str], merges: bool) -> DeleteReport {
+    pub(crate) fn delete(&self, ids: &[&str], merges: bool) -> DeleteReport {
         let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
         let request = DeleteRequest {
             dir: &self.dir(),
@@ -307,7 +307,7 @@ proptest! {
     /// Without compounds, deleted documents count nowhere.
     #[test]
     fn whatever_happened_the_ranking_is_that_of_a_new_index(steps in prop::collection::vec(step(), 1..7)) {
-        let config = config(&[]);
+        let config = config(&["late.model=fake-token-embedder"]);
         run(config, &steps, &QUERIES, true);
     }
 

@@ -64,6 +64,7 @@ pub(super) fn judged_pool(
 /// What gathers under a profile, if an index has every stage.
 pub(super) fn pipeline(profile: &Profile) -> Pipeline {
     let available = Available::all(Registry::standard(), N_DOCS as u32);
+    let available = available.limited_to(&ALL);
     Pipeline::of(profile, &available).unwrap()
 }
 

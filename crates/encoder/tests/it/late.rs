@@ -1,0 +1,112 @@
+//! Token vectors against those that a bi-encoder of the same files pools.
+
+use treffer_encoder::{BiEncoder, Device, Error, LateEncoder, fingerprint};
+use treffer_types::{Embedder, ModelFolder, ModelRole, Pooling, TokenEmbedder};
+
+use crate::support::{REFERENCE, forwards, golden};
+
+const TEXTS: [&str; 5] = [
+    "the lab fridge is 5 c cold.",
+    "",
+    "warm warm warm warm warm warm warm warm warm warm warm warm warm warm warm warm warm warm \
+     warm warm warm warm warm warm warm warm warm warm warm warm warm warm warm warm warm warm",
+    "ice \u{1f600} door",
+    "freezer",
+];
+
+fn folder(role: ModelRole, pooling: Pooling) -> ModelFolder {
+    let (mut folder, _) = golden("tiny-bert-bi");
+    folder.spec.role = role;
+    folder.spec.pooling = pooling;
+    folder
+}
+
+fn late(device: Device) -> LateEncoder {
+    LateEncoder::load(&folder(ModelRole::LateInteraction, Pooling::Mean), device).unwrap()
+}
+
+fn bi_encoder(pooling: Pooling, device: Device) -> BiEncoder {
+    BiEncoder::load(&folder(ModelRole::BiEncoder, pooling), device).unwrap()
+}
+
+#[test]
+fn the_last_token_is_what_a_bi_encoder_makes_of_it_alone() {
+    for (device, _) in forwards() {
+        let model = late(device);
+        let last = bi_encoder(Pooling::LastToken, device);
+        assert_eq!(model.width(), last.dimension());
+        let tokens = model.embed_passages(&TEXTS).unwrap();
+        let pooled = last.embed_passages(&TEXTS).unwrap();
+        for ((text, tokens), pooled) in TEXTS.iter().zip(tokens).zip(pooled) {
+            assert_eq!(tokens.tokens_cut, pooled.tokens_cut, "{text:?}");
+            let found = tokens.vectors.chunks_exact(model.width()).next_back();
+            let found = found.unwrap();
+            for (found, expected) in found.iter().zip(&pooled.vector) {
+                assert!((found - expected).abs() < 1e-6, "{device} {text:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn there_is_one_unit_vector_for_each_token_special_ones_included() {
+    let model = late(Device::CPU);
+    let prefix = model
+        .token_ends(&model.spec().passage_prefix)
+        .unwrap()
+        .len();
+    for (text, embedding) in TEXTS.iter().zip(model.embed_passages(&TEXTS).unwrap()) {
+        let ends = model.token_ends(text).unwrap().len();
+        let read = embedding.vectors.len() / model.width();
+        let cut = embedding.tokens_cut as usize;
+        assert_eq!(read, ends + prefix - cut + 2, "{text:?}");
+        for token in embedding.vectors.chunks_exact(model.width()) {
+            let squared: f64 = token.iter().map(|x| f64::from(*x).powi(2)).sum();
+            assert!((squared - 1.0).abs() < 1e-5);
+        }
+    }
+    let room = model.passage_room().unwrap();
+    assert_eq!(room + prefix + 2, model.spec().max_length);
+}
+
+#[test]
+fn a_batch_equals_its_members_bit_for_bit_and_all_instruction_sets_agree() {
+    for device in [Device::CPU, REFERENCE] {
+        let model = late(device);
+        let together = model.embed_passages(&TEXTS).unwrap();
+        for (text, together) in TEXTS.iter().zip(together) {
+            let alone = model.embed_passages(&[text]).unwrap();
+            assert_eq!(alone, [together], "{device} {text:?}");
+        }
+    }
+    let all: Vec<_> = forwards()
+        .into_iter()
+        .filter(|(device, _)| *device != REFERENCE)
+        .map(|(device, _)| late(device).embed_queries(&TEXTS).unwrap())
+        .collect();
+    assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[test]
+fn the_fast_way_is_near_the_reference() {
+    let reference = late(REFERENCE).embed_passages(&TEXTS).unwrap();
+    for (device, tolerance) in forwards() {
+        let found = late(device).embed_passages(&TEXTS).unwrap();
+        for (found, expected) in found.iter().zip(&reference) {
+            tolerance.check(&found.vectors, &expected.vectors, &device.to_string());
+        }
+    }
+}
+
+#[test]
+fn a_model_of_another_role_is_refused_and_has_another_fingerprint() {
+    let of = |role| folder(role, Pooling::Mean);
+    let refused = LateEncoder::load(&of(ModelRole::BiEncoder), Device::CPU);
+    assert!(matches!(refused, Err(Error::Role { .. })));
+    let refused = BiEncoder::load(&of(ModelRole::LateInteraction), Device::CPU);
+    assert!(matches!(refused, Err(Error::Role { .. })));
+    assert_ne!(
+        fingerprint(&of(ModelRole::BiEncoder)).unwrap(),
+        fingerprint(&of(ModelRole::LateInteraction)).unwrap()
+    );
+}

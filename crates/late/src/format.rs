@@ -1,0 +1,10 @@
+//! Constants of the format.
+
+/// Must be incremented with every change to any file of the index.
+pub(crate) const VERSION: u32 = 1;
+
+/// Where the values of a file begin: at a cache line.
+pub(crate) const START: usize = 64;
+
+/// Tokens of a part are numbered by 32 bits.
+pub(crate) const MOST_TOKENS: u64 = u32::MAX as u64;

@@ -1,0 +1,203 @@
+//! Writes token vectors, passage by passage.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
+use treffer_types::PassageId;
+
+use crate::config::Compression;
+use crate::error::{Error, Owner};
+use crate::format::MOST_TOKENS;
+use crate::index::LateIndex;
+use crate::passages::{self, Row};
+use crate::pooling::pooled;
+use crate::projection::Projection;
+use crate::tokens::{Kept, Stored, TokenWriter, check_units};
+
+/// Writes an index of token vectors. Nothing can be opened until [`finish`](Self::finish) has
+/// returned.
+///
+/// Vectors are written as they come; 12 bytes a passage are held in memory.
+#[derive(Debug)]
+pub struct LateWriter {
+    dir: PathBuf,
+    /// Values of each token that is added.
+    width: usize,
+    compression: Compression,
+    projection: Option<Arc<Projection>>,
+    tokens: TokenWriter,
+    rows: Vec<Row>,
+    n_tokens: u64,
+}
+
+impl LateWriter {
+    /// Begins an index in `dir`, which is created if it is not there, of tokens of `width` values
+    /// each. A compression to fewer values takes a projection.
+    ///
+    /// # Errors
+    /// If the compression or the width (2 to 4096) is out of range, if the projection is for
+    /// others, if `dir` holds an index already, or if it cannot be created.
+    pub fn create(
+        dir: &Path,
+        width: usize,
+        compression: &Compression,
+        projection: Option<Arc<Projection>>,
+    ) -> Result<Self, Error> {
+        compression.validate_for(width)?;
+        let kept = compression.dimension.unwrap_or(width);
+        let (from, to) = projection
+            .as_ref()
+            .map_or((width, width), |one| (one.from(), one.to()));
+        if (from, to) != (width, kept) {
+            return Err(Error::OtherProjection {
+                from,
+                to,
+                width,
+                kept,
+            });
+        }
+        create_dir_durably(dir)?;
+        let seal = dir.join(CHECKSUMS);
+        let exists = seal.try_exists().map_err(|source| Error::Io {
+            action: "look for",
+            path: seal,
+            source,
+        })?;
+        if exists {
+            return Err(Error::Exists {
+                path: dir.to_owned(),
+            });
+        }
+        if let Some(projection) = &projection {
+            projection.write(dir)?;
+        }
+        Ok(LateWriter {
+            dir: dir.to_owned(),
+            width,
+            compression: *compression,
+            projection,
+            tokens: TokenWriter::create(dir, kept, compression.storage)?,
+            rows: Vec::new(),
+            n_tokens: 0,
+        })
+    }
+
+    /// Adds the vectors of a passage's tokens, one after the other. Passages come in increasing
+    /// order, each once; a document may have any number of them.
+    ///
+    /// # Errors
+    /// If the passage is not after the last one, if it has no tokens, if a vector has another
+    /// width, is not finite or not of length 1 (its square within 0.002), if the index is full, or
+    /// if a file cannot be written.
+    pub fn add(&mut self, passage: PassageId, vectors: &[f32]) -> Result<(), Error> {
+        self.check_passage(passage)?;
+        check_units(self.width, Owner::Passage(passage), vectors)?;
+        let Compression { storage, pool, .. } = self.compression;
+        let mut vectors = std::borrow::Cow::Borrowed(vectors);
+        if pool > 1 {
+            vectors = pooled(&vectors, self.width, pool).into();
+        }
+        let mut kept = self.width;
+        if let Some(projection) = &self.projection {
+            vectors = projection.apply(&vectors).into();
+            kept = projection.to();
+        }
+        self.push(
+            passage,
+            vectors.len() / kept,
+            Kept::of(&vectors, kept, storage).stored(),
+        )
+    }
+
+    fn check_passage(&self, passage: PassageId) -> Result<(), Error> {
+        match self.rows.last() {
+            Some(&(last, _)) if passage <= last => Err(Error::Order { passage, last }),
+            _ => Ok(()),
+        }
+    }
+
+    fn push(&mut self, passage: PassageId, n: usize, stored: Stored<'_>) -> Result<(), Error> {
+        let end = self.n_tokens + n as u64;
+        if end > MOST_TOKENS || self.rows.len() as u64 == MOST_TOKENS {
+            return Err(Error::Full { most: MOST_TOKENS });
+        }
+        self.tokens.push(stored)?;
+        self.n_tokens = end;
+        self.rows.push((passage, end as u32));
+        Ok(())
+    }
+
+    /// Adds the vectors of all passages of an index whose documents are not deleted, each under
+    /// the passage that `renumber` gives for its old one, bit for bit. Returns how many passages
+    /// there were.
+    ///
+    /// # Errors
+    /// [`Error::Mixed`] if the index keeps vectors in another form or by another projection,
+    /// [`Error::Damaged`] if it is not as it was written, or as [`add`](Self::add); passages before
+    /// the one at fault were added then.
+    pub fn copy_from(
+        &mut self,
+        index: &LateIndex,
+        mut renumber: impl FnMut(PassageId) -> PassageId,
+    ) -> Result<usize, Error> {
+        self.check_form(index)?;
+        let before = self.rows.len();
+        for part in &index.parts {
+            part.for_each_live(None, &mut |row| {
+                let (passage, stored, n) = part.stored(row)?;
+                let passage = renumber(passage);
+                self.check_passage(passage)?;
+                self.push(passage, n, stored)
+            })?;
+        }
+        Ok(self.rows.len() - before)
+    }
+
+    /// Adds the vectors of one passage of an index under another, bit for bit; whether the index
+    /// has it.
+    ///
+    /// # Errors
+    /// As [`copy_from`](Self::copy_from).
+    pub fn copy(
+        &mut self,
+        index: &LateIndex,
+        old: PassageId,
+        passage: PassageId,
+    ) -> Result<bool, Error> {
+        self.check_form(index)?;
+        self.check_passage(passage)?;
+        let Some((part, row)) = index.find(old)? else {
+            return Ok(false);
+        };
+        let (_, stored, n) = part.stored(row)?;
+        self.push(passage, n, stored)?;
+        Ok(true)
+    }
+
+    fn check_form(&self, index: &LateIndex) -> Result<(), Error> {
+        let Some(part) = index.parts.first() else {
+            return Ok(());
+        };
+        let kept = self.compression.dimension.unwrap_or(self.width);
+        let what = part.difference(kept, self.compression.storage, self.projection.as_deref());
+        match what {
+            None => Ok(()),
+            Some(what) => Err(Error::Mixed {
+                path: self.dir.clone(),
+                first: part.sealed.dir().to_owned(),
+                what,
+            }),
+        }
+    }
+
+    /// Writes the rest and seals it; the seal comes last, after all the rest is on disk.
+    ///
+    /// # Errors
+    /// If a file cannot be written. The directory then holds no index.
+    pub fn finish(self) -> Result<SealRecord, Error> {
+        self.tokens.finish()?;
+        passages::write(&self.dir, &self.rows)?;
+        Ok(seal(&self.dir)?)
+    }
+}
