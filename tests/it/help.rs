@@ -164,7 +164,7 @@ fn the_quickstart_can_be_read_before_it_runs() {
     here.treffer("quickstart --dry-run")
         .succeeds()
         .says("would unpack the sample into treffer-quickstart/sample and run:")
-        .says("  treffer model pull multilingual-e5-small ms-marco-MiniLM-L-12-v2\n")
+        .says("  treffer model pull multilingual-e5-small treffer-mini-de-en\n")
         .says("  treffer index treffer-quickstart/index treffer-quickstart/sample/corpus.jsonl --config ")
         .says("  treffer search treffer-quickstart/index 'Kühlschrank ohne Gefrierfach' -k 3 --explain")
         .says("  treffer tune ");
@@ -176,7 +176,7 @@ fn the_quickstart_stops_at_the_step_that_fails() {
     let here = Place::empty();
     here.treffer("quickstart new")
         .says("\n# Fetch the models, once\n$ treffer model pull ")
-        .says("`treffer model pull multilingual-e5-small ms-marco-MiniLM-L-12-v2` failed");
+        .says("`treffer model pull multilingual-e5-small treffer-mini-de-en` failed");
     assert!(here.has("new/sample/corpus.jsonl") && !here.has("new/index"));
 }
 

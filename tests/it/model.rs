@@ -27,6 +27,7 @@ fn the_list_has_every_model_with_license_and_state() {
         "all-MiniLM-L6-v2",
         "multilingual-e5-small",
         "ms-marco-MiniLM-L-12-v2",
+        "treffer-mini-de-en",
     ] {
         let line = ran
             .stdout

@@ -101,7 +101,7 @@ fn steps(sample: &Path, index: &Path) -> Vec<Step> {
                 "model",
                 "pull",
                 "multilingual-e5-small",
-                "ms-marco-MiniLM-L-12-v2",
+                "treffer-mini-de-en",
             ],
         ),
         step(

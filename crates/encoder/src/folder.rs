@@ -10,7 +10,7 @@ use treffer_types::{Fingerprint, ModelFolder, ModelRole, ModelSpec, PooledLayer}
 
 use crate::config::{Config, Family};
 use crate::error::Error;
-use crate::format::WeightsFormat;
+use crate::format::{OVERLAY, WeightsFormat};
 use crate::hashes::{FileHashes, fingerprint_of, hexadecimal};
 use crate::labels::Labels;
 use crate::precheck;
@@ -38,6 +38,8 @@ pub(crate) struct Files {
     pub(crate) weights_path: PathBuf,
     /// Content of the weights file.
     pub(crate) weights: Vec<u8>,
+    /// Content of `overlay.safetensors`, if there is one.
+    pub(crate) overlay: Option<Vec<u8>>,
     /// Content of `tokenizer.json`.
     pub(crate) tokenizer: Vec<u8>,
     /// The architecture.
@@ -79,9 +81,16 @@ impl Files {
         let format = WeightsFormat::find(&folder.path)?;
         check_other_pins(folder, format)?;
         let (weights, weights_hash) = read_hashed(folder, format.file_name(), u64::MAX)?;
+        let (overlay, overlay_hash) = if is_there(&folder.path.join(OVERLAY)) {
+            let (bytes, hash) = read_hashed(folder, OVERLAY, u64::MAX)?;
+            (Some(bytes), Some(hash))
+        } else {
+            (None, None)
+        };
         let small = Small::read(folder)?;
-        let fingerprint = small.fingerprint(weights_hash);
+        let fingerprint = small.fingerprint(weights_hash, overlay_hash);
         Ok(Files {
+            overlay,
             format,
             weights_path: folder.path.join(format.file_name()),
             weights,
@@ -101,7 +110,12 @@ pub(crate) fn read_fingerprint(folder: &ModelFolder) -> Result<Fingerprint, Erro
     let format = WeightsFormat::find(&folder.path)?;
     check_other_pins(folder, format)?;
     let weights = hash(folder, format.file_name())?;
-    Ok(Small::read(folder)?.fingerprint(weights))
+    let overlay = if is_there(&folder.path.join(OVERLAY)) {
+        Some(hash(folder, OVERLAY)?)
+    } else {
+        None
+    };
+    Ok(Small::read(folder)?.fingerprint(weights, overlay))
 }
 
 impl Small {
@@ -136,9 +150,10 @@ impl Small {
         })
     }
 
-    fn fingerprint(&self, weights: [u8; 32]) -> Fingerprint {
+    fn fingerprint(&self, weights: [u8; 32], overlay: Option<[u8; 32]>) -> Fingerprint {
         let hashes = FileHashes {
             weights,
+            overlay,
             tokenizer: self.tokenizer_hash,
             config: self.config_hash,
             layers: self.layer_hashes.clone(),
@@ -282,7 +297,7 @@ fn settings<T: DeserializeOwned + Default>(path: &Path) -> Result<T, Error> {
 
 /// Checks those pinned files that are not needed to run the model.
 fn check_other_pins(folder: &ModelFolder, format: WeightsFormat) -> Result<(), Error> {
-    let needed = [format.file_name(), TOKENIZER, CONFIG];
+    let needed = [format.file_name(), OVERLAY, TOKENIZER, CONFIG];
     for name in folder.sha256.keys() {
         if !needed.contains(&name.as_str()) {
             hash(folder, name)?;

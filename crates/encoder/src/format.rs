@@ -4,6 +4,10 @@ use std::path::Path;
 
 use crate::error::Error;
 
+/// File name of tensors that are added to those of the weights file, or take their place: what
+/// was trained of a model whose other tensors are those of another model, byte by byte.
+pub(crate) const OVERLAY: &str = "overlay.safetensors";
+
 /// A supported format of weights. Tensors have their PyTorch names in all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WeightsFormat {

@@ -6,6 +6,8 @@ use treffer_types::{Fingerprint, ModelDetails, ModelRole, ModelSpec, PooledLayer
 /// The sha256 of each file of a model.
 pub(crate) struct FileHashes {
     pub(crate) weights: [u8; 32],
+    /// That of the overlay, if there is one.
+    pub(crate) overlay: Option<[u8; 32]>,
     pub(crate) tokenizer: [u8; 32],
     pub(crate) config: [u8; 32],
     /// Those of the layers after the pooling, in their order.
@@ -19,6 +21,7 @@ pub(crate) fn fingerprint_of(files: &FileHashes, spec: &ModelSpec) -> Fingerprin
     // license affects the output.
     let FileHashes {
         weights,
+        overlay,
         tokenizer,
         config,
         layers: layer_files,
@@ -56,7 +59,10 @@ pub(crate) fn fingerprint_of(files: &FileHashes, spec: &ModelSpec) -> Fingerprin
     let more = of_details(details);
     let layers = layer_files.iter().map(<[u8; 32]>::as_slice);
     let more = more.iter().map(String::as_bytes).chain(layers);
-    for field in fields.into_iter().chain(more) {
+    let overlay = overlay
+        .iter()
+        .flat_map(|hash| [b"overlay".as_slice(), hash]);
+    for field in fields.into_iter().chain(more).chain(overlay) {
         hasher.update((field.len() as u64).to_le_bytes());
         hasher.update(field);
     }
@@ -120,6 +126,7 @@ mod tests {
     fn everything_that_affects_the_output_changes_the_fingerprint() {
         let hashes = |weights, tokenizer, config| FileHashes {
             weights: [weights; 32],
+            overlay: None,
             tokenizer: [tokenizer; 32],
             config: [config; 32],
             layers: Vec::new(),
@@ -167,6 +174,13 @@ mod tests {
             };
             seen.push(fingerprint_of(&files, &spec()));
         }
+        for overlay in [3, 4] {
+            let files = FileHashes {
+                overlay: Some([overlay; 32]),
+                ..hashes(1, 2, 3)
+            };
+            seen.push(fingerprint_of(&files, &spec()));
+        }
         let distinct: std::collections::HashSet<_> = seen.iter().collect();
         assert_eq!(distinct.len(), seen.len());
     }
@@ -176,6 +190,7 @@ mod tests {
     fn the_fingerprint_of_a_plain_model_never_changes() {
         let files = FileHashes {
             weights: [1; 32],
+            overlay: None,
             tokenizer: [2; 32],
             config: [3; 32],
             layers: Vec::new(),
@@ -190,6 +205,7 @@ mod tests {
     fn neither_name_nor_license_changes_the_fingerprint() {
         let files = FileHashes {
             weights: [1; 32],
+            overlay: None,
             tokenizer: [2; 32],
             config: [3; 32],
             layers: Vec::new(),

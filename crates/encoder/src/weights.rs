@@ -12,7 +12,7 @@ use candle_core::{Device, Tensor};
 
 use crate::error::Error;
 use crate::folder::Files;
-use crate::format::WeightsFormat;
+use crate::format::{OVERLAY, WeightsFormat};
 
 /// A tensor in row-major order.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +49,12 @@ impl Weights {
             path: files.weights_path.clone(),
             reason,
         };
-        let tensors = read_tensors(files.format, &files.weights).map_err(damaged)?;
+        let mut tensors = read_tensors(files.format, &files.weights).map_err(damaged)?;
+        if let Some(overlay) = &files.overlay {
+            let path = files.weights_path.with_file_name(OVERLAY);
+            let damaged = |reason| Error::Weights { path, reason };
+            tensors.extend(read_tensors(WeightsFormat::Safetensors, overlay).map_err(damaged)?);
+        }
         Ok(Weights::new(files.weights_path.clone(), tensors, device))
     }
 

@@ -11,6 +11,9 @@ use crate::hash::{hex, is_sha256};
 /// The built-in entries.
 const BUILT_IN: &str = include_str!("../registry.toml");
 
+/// The trained layers of treffer-mini-de-en.
+const MINI: &[u8] = include_bytes!("../weights/treffer-mini-de-en.safetensors");
+
 /// One model of the registry.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +47,11 @@ pub enum Source {
     /// Small files that the registry itself contains.
     Text {
         /// Content by file name.
+        members: BTreeMap<String, String>,
+    },
+    /// Weights that the program contains.
+    Included {
+        /// Name of the weights by file name.
         members: BTreeMap<String, String>,
     },
     /// A repository of the model hub.
@@ -105,7 +113,7 @@ impl Entry {
                 continue;
             }
             bytes += match source {
-                Source::Text { .. } => 0,
+                Source::Text { .. } | Source::Included { .. } => 0,
                 Source::Hub { .. } => given.iter().map(|name| self.files[*name].size).sum(),
                 Source::Wheel { size, .. } => *size,
             };
@@ -126,7 +134,7 @@ impl Entry {
     pub(crate) fn hub(&self) -> Option<(&str, &str)> {
         self.sources.iter().find_map(|source| match source {
             Source::Hub { repo, revision, .. } => Some((repo.as_str(), revision.as_str())),
-            Source::Text { .. } | Source::Wheel { .. } => None,
+            Source::Text { .. } | Source::Included { .. } | Source::Wheel { .. } => None,
         })
     }
 
@@ -178,6 +186,13 @@ impl Entry {
                 let fits = pin.size == text.len() as u64 && pin.sha256 == hex(text.as_bytes());
                 (!fits).then(|| format!("the text of `{name}` is not the pinned one"))
             }),
+            Source::Included { members } => members.iter().find_map(|(name, weights)| {
+                let pin = &self.files[name];
+                // Their checksum is checked by a test: this runs whenever the program starts.
+                let fits = included(weights).is_some_and(|bytes| pin.size == bytes.len() as u64);
+                (!fits)
+                    .then(|| format!("the weights `{weights}` of `{name}` are not the pinned ones"))
+            }),
             Source::Hub { .. } | Source::Wheel { .. } => None,
         }
     }
@@ -188,6 +203,7 @@ impl Source {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         match self {
             Source::Text { members }
+            | Source::Included { members }
             | Source::Hub { members, .. }
             | Source::Wheel { members, .. } => members.keys().map(String::as_str),
         }
@@ -198,11 +214,20 @@ impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Source::Text { .. } => write!(f, "the registry"),
+            Source::Included { .. } => write!(f, "the program"),
             Source::Hub { repo, revision, .. } => write!(f, "model hub, {repo} at {revision}"),
             Source::Wheel {
                 package, version, ..
             } => write!(f, "Python package index, {package} {version}"),
         }
+    }
+}
+
+/// Weights that the program contains, by name.
+pub(crate) fn included(name: &str) -> Option<&'static [u8]> {
+    match name {
+        "treffer-mini-de-en" => Some(MINI),
+        _ => None,
     }
 }
 
@@ -243,12 +268,13 @@ fn is_plain_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    const READY: [&str; 5] = [
+    const READY: [&str; 6] = [
         "bge-small-en-v1.5",
         "all-MiniLM-L6-v2",
         "multilingual-e5-small",
         "ms-marco-MiniLM-L-12-v2",
         "answerai-colbert-small-v1",
+        "treffer-mini-de-en",
     ];
 
     #[test]
@@ -271,7 +297,8 @@ mod tests {
                 1,
                 "{name}"
             );
-            assert_eq!(files.len(), 3, "{name}");
+            let more = usize::from(files.contains(&"overlay.safetensors"));
+            assert_eq!(files.len(), 3 + more, "{name}");
             assert!(entry.download_size() > entry.size().map(|_| 0), "{name}");
         }
         assert_eq!(
@@ -294,6 +321,25 @@ mod tests {
                 assert_eq!(config["hidden_size"], 384);
             }
         }
+    }
+
+    #[test]
+    fn included_weights_are_the_pinned_ones() {
+        let entries = built_in();
+        let mut included_files = 0;
+        for entry in &entries {
+            for source in &entry.sources {
+                let Source::Included { members } = source else {
+                    continue;
+                };
+                for (name, weights) in members {
+                    let bytes = included(weights).unwrap();
+                    assert_eq!(hex(bytes), entry.files[name].sha256, "{weights}");
+                    included_files += 1;
+                }
+            }
+        }
+        assert_eq!(included_files, 1);
     }
 
     #[test]

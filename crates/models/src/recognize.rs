@@ -23,10 +23,15 @@ pub(crate) fn recognize(
             let metadata = fs::metadata(path.join(name));
             metadata.is_ok_and(|found| found.is_file() && found.len() == pin.size)
         };
-        entry.is_pinned() && entry.files.iter().all(same_size)
+        let is_own = |name: &str| entry.files.contains_key(name);
+        let changed = || {
+            OTHERS
+                .iter()
+                .any(|name| !is_own(name) && path.join(name).exists())
+        };
+        entry.is_pinned() && entry.files.iter().all(same_size) && !changed()
     };
-    let changed = OTHERS.iter().any(|name| path.join(name).exists());
-    for entry in entries.iter().filter(fits).filter(|_| !changed) {
+    for entry in entries.iter().filter(fits) {
         let size = entry.size();
         let mut meter = Meter::begin(progress, &format!("checking {}", path.display()), size);
         let mut same = true;
@@ -60,9 +65,10 @@ pub(crate) fn recognize(
     Ok(None)
 }
 
-/// Files by which a folder says itself how the model is to be run.
-const OTHERS: [&str; 3] = [
+/// Files by which a folder says itself how the model is to be run, or that it is another.
+const OTHERS: [&str; 4] = [
     "config_sentence_transformers.json",
     "modules.json",
+    "overlay.safetensors",
     "sentence_bert_config.json",
 ];

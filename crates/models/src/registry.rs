@@ -301,13 +301,32 @@ impl Registry {
         let slot = Slot::of_entry(&self.access.cache, entry);
         let pins = match entry.hub() {
             Some((repo, revision)) if !entry.is_pinned() => pull.unpinned(&slot, repo, revision)?,
-            _ => pull.pinned(&slot, entry)?,
+            _ => pull.pinned(&slot, entry, &self.others(entry))?,
         };
         Ok(ModelFolder {
             path: slot.folder(),
             spec: entry.spec.clone(),
             sha256: hashes(&pins),
         })
+    }
+}
+
+impl Registry {
+    /// The files of pulled models other than `entry`, by their pinned sha256.
+    fn others(&self, entry: &Entry) -> BTreeMap<String, PathBuf> {
+        let pulled = |other: &&Entry| other.is_pinned() && other.name() != entry.name();
+        self.entries
+            .iter()
+            .filter(pulled)
+            .filter_map(|other| match self.state(other) {
+                State::Pulled(folder) => Some((other, folder)),
+                State::NotPulled => None,
+            })
+            .flat_map(|(other, folder)| {
+                let files = other.files.iter();
+                files.map(move |(name, pin)| (pin.sha256.clone(), folder.join(name)))
+            })
+            .collect()
     }
 }
 

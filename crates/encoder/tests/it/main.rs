@@ -9,6 +9,7 @@ mod independent;
 mod invariants;
 mod late;
 mod mutations;
+mod overlay;
 mod parity;
 mod scores;
 mod sentence_folders;

@@ -372,3 +372,33 @@ fn a_pip_that_writes_without_end_is_stopped() {
     // What pip wrote is gone.
     assert!(names(&world.cache.path().join("models")).is_empty());
 }
+
+#[test]
+fn a_file_of_another_pulled_model_is_not_downloaded_again() {
+    let world = World::new();
+    let good = world.good();
+    let mut twin = good.entries()[0].clone();
+    twin.spec.name = "twin".into();
+    let registry = good
+        .clone()
+        .with_entries(vec![good.entries()[0].clone(), twin]);
+    let first = registry.pull("tiny", PLAIN, &NoProgress).unwrap();
+    let second = registry.pull("twin", PLAIN, &NoProgress).unwrap();
+    assert_ne!(first.path, second.path);
+    assert_eq!(
+        fs::read(second.path.join("model.onnx")).unwrap(),
+        world.weights
+    );
+    assert_eq!(world.pip.calls().len(), 1);
+    // One that was changed since is of no use, and neither is it taken.
+    let mut changed = world.weights.clone();
+    changed[5] ^= 1;
+    fs::write(first.path.join("model.onnx"), changed).unwrap();
+    fs::remove_dir_all(&second.path).unwrap();
+    let second = registry.pull("twin", PLAIN, &NoProgress).unwrap();
+    assert_eq!(
+        fs::read(second.path.join("model.onnx")).unwrap(),
+        world.weights
+    );
+    assert_eq!(world.pip.calls().len(), 2);
+}
