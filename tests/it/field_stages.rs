@@ -54,7 +54,7 @@ fn what_is_fresh_ranks_first_and_says_why() {
         .succeeds();
     assert_eq!(ran.ids(), ["old", "new", "undated"]);
     here.treffer("search index quiet --weights bm25=0.5,fresh=0.5")
-        .fails_with("there is no stage `fresh`; stages are bm25, dense, cross, freshness");
+        .fails_with("there is no stage `fresh`; stages are bm25, dense, late, cross, freshness");
     here.treffer("explain index quiet old --now 2024-05-31")
         .succeeds()
         .prints("freshness");

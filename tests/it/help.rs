@@ -13,8 +13,8 @@ fn the_help_is_one_page() {
         .says_nothing()
         .stdout;
     expect![[r#"
-        A multi-stage retrieval engine: BM25, a bi-encoder and a cross-encoder, fused with weights tuned per
-        index
+        A multi-stage retrieval engine: BM25, a bi-encoder, late interaction and a cross-encoder, fused with
+        weights tuned per index
 
         Usage: treffer [OPTIONS] <COMMAND>
 

@@ -337,7 +337,7 @@ fn what_cannot_be_is_refused_before_anything_is_built() {
     let refused: Error = engine.profile(&weights("fresh")).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "there is no stage `fresh`; stages are bm25, dense, cross, freshness, popularity"
+        "there is no stage `fresh`; stages are bm25, dense, late, cross, freshness, popularity"
     );
     let no_field = ["field_stages.a.transform=log".to_owned()];
     let refused = Config::load(Base::Preset("english"), &no_field).unwrap_err();
