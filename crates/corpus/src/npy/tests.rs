@@ -226,7 +226,7 @@ proptest! {
 
     /// No header makes it panic.
     #[test]
-    fn any_header_is_read_or_refused(text in "[{}'\"a-z<>0-9(),: TrueFals\\PC]{0,80}") {
+    fn any_header_is_read_or_refused(text in "[{}'\"a-z<>0-9(),: TrueFalse\\PC]{0,80}") {
         let _ = Header::parse(&text).map(|header| header.vectors());
     }
 }
