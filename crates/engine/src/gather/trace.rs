@@ -24,7 +24,7 @@ pub struct StageTrace {
     /// skipped, its depth.
     pub skipped: usize,
     /// Candidates that a reranker did not score because the best were settled
-    /// ([`Profile::cross_patience`]).
+    /// ([`cross_patience`](crate::profile::Profile::cross_patience)).
     pub settled: usize,
     /// The language of the query, if the stage was left out because its model does not know it.
     pub unknown_language: Option<Language>,
