@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use treffer_disk::{CHECKSUMS, FileWriter, SealRecord, create_dir_durably, seal};
+use treffer_disk::{FileWriter, SealRecord, create_dir_durably, is_sealed, seal};
 use treffer_types::{DocId, Document};
 
 use crate::collector::Collector;
@@ -93,13 +93,7 @@ impl ColumnWriter {
     /// If `dir` holds columns already, or if it cannot be written to.
     pub fn create(dir: &Path, schema: &FieldSchema) -> Result<Self, Error> {
         create_dir_durably(dir)?;
-        let seal = dir.join(CHECKSUMS);
-        let exists = seal.try_exists().map_err(|source| Error::Io {
-            action: "look for",
-            path: seal,
-            source,
-        })?;
-        if exists {
+        if is_sealed(dir)? {
             return Err(Error::Exists {
                 path: dir.to_owned(),
             });

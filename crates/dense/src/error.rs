@@ -1,7 +1,7 @@
 //! Errors of a dense index.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use treffer_types::{BoxError, DocId, PassageId};
 
@@ -212,57 +212,4 @@ impl std::fmt::Display for Owner {
     }
 }
 
-impl Error {
-    /// Whether it says that files are not what was written, so that only building the index
-    /// again, or a copy, helps.
-    pub fn is_damage(&self) -> bool {
-        matches!(
-            self,
-            Error::Damaged { .. } | Error::Missing { .. } | Error::Version { .. }
-        )
-    }
-}
-
-impl From<treffer_disk::Error> for Error {
-    fn from(error: treffer_disk::Error) -> Self {
-        use treffer_disk::Error as Disk;
-        match error {
-            Disk::Missing { path } => Error::Missing {
-                file: path
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
-                path: path.parent().unwrap_or(&path).to_owned(),
-            },
-            Disk::NotRegular { path } => damaged(&path, "it is not a regular file"),
-            Disk::Foreign { path } => damaged(&path, "it begins with the wrong bytes"),
-            Disk::Version {
-                path,
-                expected,
-                found,
-            } => Error::Version {
-                path,
-                expected,
-                found,
-            },
-            Disk::Damaged { path, reason } => Error::Damaged { path, reason },
-            Disk::Io {
-                action,
-                path,
-                source,
-            } => Error::Io {
-                action,
-                path,
-                source,
-            },
-        }
-    }
-}
-
-pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
-    Error::Damaged {
-        path: path.to_owned(),
-        reason: reason.into(),
-    }
-}
+treffer_disk::error_of_files!(Error);

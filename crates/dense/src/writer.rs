@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
+use treffer_disk::{SealRecord, create_dir_durably, is_sealed, seal};
 use treffer_types::{PassageId, Progress};
 
 use crate::build::build;
@@ -50,13 +50,7 @@ impl DenseWriter {
             return Err(Error::Dimension { dimension });
         }
         create_dir_durably(dir)?;
-        let seal = dir.join(CHECKSUMS);
-        let exists = seal.try_exists().map_err(|source| Error::Io {
-            action: "look for",
-            path: seal,
-            source,
-        })?;
-        if exists {
+        if is_sealed(dir)? {
             return Err(Error::Exists {
                 path: dir.to_owned(),
             });

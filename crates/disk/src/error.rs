@@ -120,3 +120,72 @@ pub(crate) fn damaged(path: &Path, reason: impl Into<String>) -> Error {
         reason: reason.into(),
     }
 }
+
+/// For the error of a crate that keeps sealed folders: its conversion from this crate's
+/// [`Error`](crate::Error), `is_damage`, and a function `damaged` of the crate's own.
+///
+/// The type, in the module that calls this, has the variants `Missing { path, file }` with the
+/// folder and the name of the file, `Damaged { path, reason }`, `Version { path, expected, found }`
+/// and `Io { action, path, source }`; what they say of the folder is its own affair.
+#[macro_export]
+macro_rules! error_of_files {
+    ($error:ident) => {
+        impl $error {
+            /// Whether it says that files are not what was written, so that only building the
+            /// index again, or a copy, helps.
+            pub fn is_damage(&self) -> bool {
+                matches!(
+                    self,
+                    $error::Damaged { .. } | $error::Missing { .. } | $error::Version { .. }
+                )
+            }
+        }
+
+        impl From<$crate::Error> for $error {
+            fn from(error: $crate::Error) -> Self {
+                match error {
+                    $crate::Error::Missing { path } => $error::Missing {
+                        file: path
+                            .file_name()
+                            .unwrap_or_default()
+                            .to_string_lossy()
+                            .into_owned(),
+                        path: path.parent().unwrap_or(&path).to_owned(),
+                    },
+                    $crate::Error::NotRegular { path } => {
+                        damaged(&path, "it is not a regular file")
+                    }
+                    $crate::Error::Foreign { path } => {
+                        damaged(&path, "it begins with the wrong bytes")
+                    }
+                    $crate::Error::Version {
+                        path,
+                        expected,
+                        found,
+                    } => $error::Version {
+                        path,
+                        expected,
+                        found,
+                    },
+                    $crate::Error::Damaged { path, reason } => $error::Damaged { path, reason },
+                    $crate::Error::Io {
+                        action,
+                        path,
+                        source,
+                    } => $error::Io {
+                        action,
+                        path,
+                        source,
+                    },
+                }
+            }
+        }
+
+        pub(crate) fn damaged(path: &std::path::Path, reason: impl Into<String>) -> $error {
+            $error::Damaged {
+                path: path.to_owned(),
+                reason: reason.into(),
+            }
+        }
+    };
+}

@@ -77,7 +77,7 @@ pub use map::MappedBytes;
 pub use numbers::{Number, Numbers, partition_point};
 pub use prologue::Prologue;
 pub use read::{is_below, read_file, read_text};
-pub use seal::{SealRecord, seal};
+pub use seal::{SealRecord, is_sealed, seal};
 pub use sealed::{Problem, Sealed};
 pub use verified::VerifiedFile;
 pub use writer::FileWriter;

@@ -25,6 +25,15 @@ pub struct SealRecord {
     pub checksums_crc32: u32,
 }
 
+/// Whether `dir` is sealed, so that nothing may be written into it.
+///
+/// # Errors
+/// If it cannot be told.
+pub fn is_sealed(dir: &Path) -> Result<bool, Error> {
+    let path = dir.join(CHECKSUMS);
+    path.try_exists().map_err(io_error("look for", &path))
+}
+
 /// Seals `dir`, whose files are all written: reads each once, waits until it is on disk, and
 /// writes `checksums` last. Files of folders in it are sealed with it.
 ///

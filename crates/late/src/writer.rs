@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
+use treffer_disk::{SealRecord, create_dir_durably, is_sealed, seal};
 use treffer_types::PassageId;
 
 use crate::config::Compression;
@@ -58,13 +58,7 @@ impl LateWriter {
             });
         }
         create_dir_durably(dir)?;
-        let seal = dir.join(CHECKSUMS);
-        let exists = seal.try_exists().map_err(|source| Error::Io {
-            action: "look for",
-            path: seal,
-            source,
-        })?;
-        if exists {
+        if is_sealed(dir)? {
             return Err(Error::Exists {
                 path: dir.to_owned(),
             });

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use treffer_disk::{CHECKSUMS, SealRecord, create_dir_durably, seal};
+use treffer_disk::{SealRecord, create_dir_durably, is_sealed, seal};
 use treffer_types::{DocId, Document, Passage};
 
 use crate::blocks::BlockWriter;
@@ -31,13 +31,7 @@ impl StoreWriter {
     /// If `dir` holds a store already, or if it cannot be written to.
     pub fn create(dir: &Path) -> Result<Self, Error> {
         create_dir_durably(dir)?;
-        let seal = dir.join(CHECKSUMS);
-        let exists = seal.try_exists().map_err(|source| Error::Io {
-            action: "look for",
-            path: seal,
-            source,
-        })?;
-        if exists {
+        if is_sealed(dir)? {
             return Err(Error::Exists {
                 path: dir.to_owned(),
             });
