@@ -17,10 +17,13 @@ pub(crate) fn n_until_settled(
     scores: impl IntoIterator<Item = Option<Score>>,
     patience: usize,
 ) -> usize {
+    if patience == 0 {
+        return scores.into_iter().count();
+    }
     let mut best: Vec<Score> = Vec::with_capacity(BEST + 1);
     let (mut n_read, mut unchanged) = (0, 0);
     for score in scores {
-        if is_settled(best.len(), unchanged, patience) {
+        if best.len() == BEST && unchanged >= patience {
             break;
         }
         n_read += 1;
@@ -37,10 +40,6 @@ pub(crate) fn n_until_settled(
         }
     }
     n_read
-}
-
-fn is_settled(n_best: usize, unchanged: usize, patience: usize) -> bool {
-    patience > 0 && n_best == BEST && unchanged >= patience
 }
 
 #[cfg(test)]

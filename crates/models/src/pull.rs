@@ -40,16 +40,16 @@ impl<'a> Pull<'a> {
     }
 
     /// Pulls a pinned model, unless it is in the cache.
-    /// `others` are files of other models in the cache, by their sha256.
+    /// `others` finds the files of other models in the cache, by their sha256.
     pub(crate) fn pinned(
         &self,
         slot: &Slot,
         entry: &Entry,
-        others: &BTreeMap<String, PathBuf>,
+        others: impl FnOnce() -> BTreeMap<String, PathBuf>,
     ) -> Result<Pins, Error> {
         self.unless_ready(slot, &entry.files, |locked| {
             let scratch = locked.scratch()?;
-            self.fill(&locked, &scratch, entry, others)?;
+            self.fill(&locked, &scratch, entry, &others())?;
             locked.publish(&scratch, &entry.files)
         })
     }

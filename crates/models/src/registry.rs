@@ -301,7 +301,7 @@ impl Registry {
         let slot = Slot::of_entry(&self.access.cache, entry);
         let pins = match entry.hub() {
             Some((repo, revision)) if !entry.is_pinned() => pull.unpinned(&slot, repo, revision)?,
-            _ => pull.pinned(&slot, entry, &self.others(entry))?,
+            _ => pull.pinned(&slot, entry, || self.others(entry))?,
         };
         Ok(ModelFolder {
             path: slot.folder(),
