@@ -2,13 +2,14 @@
 //! it does, the second with the losses of Sentence Transformers.
 
 use serde::Deserialize;
-use treffer_train::{Event, Kind, Loss, Options};
+use treffer_train::{Did, Event, Kind, Loss, Options};
 use treffer_types::Pooling;
 
 use crate::support::{Place, RARELY, golden, options};
 
+/// How PyTorch trained.
 #[derive(Deserialize)]
-struct Golden {
+struct Recipe {
     max_length: usize,
     steps: u64,
     rate: f64,
@@ -16,6 +17,40 @@ struct Golden {
     weight_decay: f64,
     clip: f64,
     temperature: f32,
+}
+
+impl Recipe {
+    /// The same here, with all data in each step.
+    fn options(&self, loss: Loss, data: &[serde_json::Value]) -> Options {
+        Options {
+            loss,
+            batch: data.len(),
+            steps: self.steps,
+            rate: self.rate,
+            warm_up: self.warm_up,
+            weight_decay: self.weight_decay,
+            clip: self.clip,
+            temperature: self.temperature,
+            dropout: 0.0,
+            train_words: true,
+            max_length: self.max_length,
+            ..options()
+        }
+    }
+}
+
+/// What the steps did: loss and norm of the gradient.
+fn steps(events: &[Event]) -> impl Iterator<Item = &Did> {
+    events.iter().filter_map(|event| match event {
+        Event::Step { did, .. } => Some(did),
+        _ => None,
+    })
+}
+
+#[derive(Deserialize)]
+struct Golden {
+    #[serde(flatten)]
+    recipe: Recipe,
     data: Data,
     runs: Vec<PythonRun>,
 }
@@ -50,33 +85,13 @@ fn losses_gradients_and_the_trained_model_are_those_of_pytorch() {
             Loss::List => &python.data.list,
             _ => &python.data.bce,
         };
-        let mut place = Place::new(
-            &lines(data),
-            Options {
-                loss: run.loss,
-                batch: data.len(),
-                steps: python.steps,
-                rate: python.rate,
-                warm_up: python.warm_up,
-                weight_decay: python.weight_decay,
-                clip: python.clip,
-                temperature: python.temperature,
-                dropout: 0.0,
-                train_words: true,
-                max_length: python.max_length,
-                ..options()
-            },
-        );
+        let mut place = Place::new(&lines(data), python.recipe.options(run.loss, data));
         place.base = &run.base;
         let (trained, events) = place.train(RARELY);
         trained.unwrap();
-        let steps = events.iter().filter_map(|event| match event {
-            Event::Step { did, .. } => Some(did),
-            _ => None,
-        });
         let expected = run.losses.iter().zip(&run.norms);
         let mut met = 0;
-        for (did, (loss, norm)) in steps.zip(expected) {
+        for (did, (loss, norm)) in steps(&events).zip(expected) {
             let at = format!("{} {:?} step {met}", run.base, run.loss);
             assert!((did.loss - loss).abs() < 2e-4, "{at}: {} {loss}", did.loss);
             assert!((did.norm - norm).abs() < 2e-3, "{at}: {} {norm}", did.norm);
@@ -97,13 +112,8 @@ fn losses_gradients_and_the_trained_model_are_those_of_pytorch() {
 
 #[derive(Deserialize)]
 struct GoldenBi {
-    max_length: usize,
-    steps: u64,
-    rate: f64,
-    warm_up: f64,
-    weight_decay: f64,
-    clip: f64,
-    temperature: f32,
+    #[serde(flatten)]
+    recipe: Recipe,
     scale: f32,
     data: DataBi,
     runs: Vec<PythonRunBi>,
@@ -140,30 +150,15 @@ fn losses_gradients_and_vectors_of_a_bi_encoder_are_those_of_sentence_transforme
                 kind: Kind::BiEncoder {
                     scale: python.scale,
                 },
-                loss: run.loss,
-                batch: data.len(),
-                steps: python.steps,
-                rate: python.rate,
-                warm_up: python.warm_up,
-                weight_decay: python.weight_decay,
-                clip: python.clip,
-                temperature: python.temperature,
-                dropout: 0.0,
-                train_words: true,
-                max_length: python.max_length,
-                ..options()
+                ..python.recipe.options(run.loss, data)
             },
         );
         place.base = "tiny-bert-bi";
         place.pooling = Some(run.pooling);
         let (trained, events) = place.train(RARELY);
         trained.unwrap();
-        let steps = events.iter().filter_map(|event| match event {
-            Event::Step { did, .. } => Some(did),
-            _ => None,
-        });
         let mut met = 0;
-        for (did, (loss, norm)) in steps.zip(run.losses.iter().zip(&run.norms)) {
+        for (did, (loss, norm)) in steps(&events).zip(run.losses.iter().zip(&run.norms)) {
             let at = format!("{} {:?} step {met}", run.pooling, run.loss);
             // Rounding grows from step to step, see below.
             let near = |found: f64, expected: f64| {
