@@ -244,7 +244,7 @@ fn write(
         problems,
         fields_left_out,
         passed_over,
-    } = read_into(&mut session, reading)?;
+    } = read_into(&mut session, reading, merges)?;
     let committed = session.commit(false);
     session.or_interrupted(committed)?;
     if merges {
@@ -271,10 +271,21 @@ fn write(
 }
 
 /// Adds all documents of the inputs. If that is stopped, what was committed before stays.
-fn read_into(session: &mut Session<'_>, reading: Reading<'_>) -> Result<Counts, Error> {
+fn read_into(
+    session: &mut Session<'_>,
+    reading: Reading<'_>,
+    merges: bool,
+) -> Result<Counts, Error> {
     let start = Instant::now();
     let other_steps = session.counts.clock.total();
-    let counts = reading.run(&mut |document, origin, row| session.add(document, origin, row));
+    let counts = reading.run(&mut |document, origin, row| {
+        let kept = session.add(document, origin, row)?;
+        // Now, lest a run of a thousand batches ends with a thousand open segments.
+        if kept.has_committed && merges {
+            merge::by_policy(session);
+        }
+        Ok(kept)
+    });
     let counts = session.or_interrupted(counts);
     let meanwhile = session.counts.clock.total() - other_steps;
     let clock = &mut session.counts.clock;

@@ -69,6 +69,9 @@ pub fn compact(dir: &Path, progress: &dyn Progress) -> Result<CompactReport, Err
 
 /// Merges segments of a session, which has committed everything, as long as the policy says so.
 /// If that fails or is to stop, the documents are there all the same, so it is a warning.
+///
+/// This happens between two batches and not beside them: readers are not disturbed either way, and
+/// encoding uses all cores already, so that a thread beside it would only slow it down.
 pub(super) fn by_policy(session: &mut Session<'_>) {
     match merge_as_long_as_it_pays(session) {
         Ok(()) | Err(Error::Cancelled) => {}
@@ -102,14 +105,15 @@ fn merge(session: &mut Session<'_>, range: Range<usize>) -> Result<(), Error> {
     let start = Instant::now();
     let others = (0..session.manifest.segments.len()).filter(|at| !range.contains(at));
     let others: Vec<usize> = others.collect();
-    let merged = Merging {
+    let merging = Merging {
         data: &session.data,
         range: range.clone(),
         others: others.clone(),
         dir: &session.workplace.begin()?.join(NEW_SEGMENT),
         progress: session.progress,
-    }
-    .run(segment_name(session.workplace.generation()))?;
+    };
+    let (old, docs) = (merging.numbers(), merging.docs());
+    let merged = merging.run(&docs, segment_name(session.workplace.generation()))?;
     let mut manifest = session.manifest.clone();
     let rebuilding = Rebuilding {
         data: &session.data,
@@ -126,7 +130,9 @@ fn merge(session: &mut Session<'_>, range: Range<usize>) -> Result<(), Error> {
         .splice(range.clone(), merged.iter().map(|_| None));
     manifest.segments.splice(range, merged);
     session.counts.clock.add("merge", start.elapsed());
-    session.put_in_force(manifest, moves)
+    session.put_in_force(manifest, moves)?;
+    session.renumber(old, &docs);
+    Ok(())
 }
 
 struct Merging<'a> {
@@ -140,9 +146,8 @@ struct Merging<'a> {
 }
 
 impl Merging<'_> {
-    /// Writes the segment; `None` if all documents are deleted.
-    fn run(&self, name: String) -> Result<Option<Segment>, Error> {
-        let docs = self.docs();
+    /// Writes the segment of these documents; `None` if there are none.
+    fn run(&self, docs: &[DocId], name: String) -> Result<Option<Segment>, Error> {
         if docs.is_empty() {
             return Ok(None);
         }
@@ -150,7 +155,7 @@ impl Merging<'_> {
             mut parts,
             documents,
             passages,
-        } = self.documents(&docs)?;
+        } = self.documents(docs)?;
         let new: HashMap<DocId, DocId> = docs.iter().copied().zip((0..).map(DocId)).collect();
         let renumber = |old: PassageId| PassageId {
             // A document that is not there is refused, as all others come before it.
@@ -169,13 +174,17 @@ impl Merging<'_> {
         }))
     }
 
-    /// The documents that are not deleted, in their order.
-    fn docs(&self) -> Vec<DocId> {
+    /// The numbers of all documents of these segments.
+    fn numbers(&self) -> Range<u32> {
         let segments = &self.data.manifest().segments;
         let count = |segments: &[Segment]| segments.iter().map(|one| one.documents).sum::<u32>();
         let first = count(&segments[..self.range.start]);
-        let end = first + count(&segments[self.range.clone()]);
-        let docs = (first..end).map(DocId);
+        first..first + count(&segments[self.range.clone()])
+    }
+
+    /// The documents that are not deleted, in their order.
+    fn docs(&self) -> Vec<DocId> {
+        let docs = self.numbers().map(DocId);
         docs.filter(|doc| self.data.store.is_live(*doc)).collect()
     }
 

@@ -92,7 +92,7 @@ impl Reading<'_> {
                     (self.on_problem)(&problem);
                 }
                 let now = reader.bytes_read();
-                if kept.has_reported_a_step {
+                if kept.has_committed {
                     let rest = reader.bytes_total().map(|total| total.saturating_sub(now));
                     self.progress.begin(&step, rest, "bytes");
                     bytes = now;
@@ -124,8 +124,8 @@ pub(super) struct Kept {
     pub(super) is_kept: bool,
     /// Why it is not kept, or what of it is not.
     pub(super) problems: Vec<Problem>,
-    /// Whether other work was reported meanwhile as a step of its own.
-    pub(super) has_reported_a_step: bool,
+    /// Whether a batch was committed with it, which was reported as a step of its own.
+    pub(super) has_committed: bool,
 }
 
 impl Kept {

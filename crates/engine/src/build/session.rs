@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -183,7 +184,7 @@ impl<'a> Session<'a> {
             self.commit(true)?;
         }
         Ok(Kept {
-            has_reported_a_step: is_full,
+            has_committed: is_full,
             ..kept
         })
     }
@@ -251,6 +252,21 @@ impl<'a> Session<'a> {
             self.deleted.push(None);
         }
         self.put_in_force(manifest, moves)
+    }
+
+    /// Documents of the last commit have got other numbers: of those numbered `old`, only `kept`
+    /// are left, in their order.
+    pub(super) fn renumber(&mut self, old: Range<u32>, kept: &[DocId]) {
+        let gone = old.len() as u32 - kept.len() as u32;
+        let new = |number: u32| match number {
+            number if number >= old.end => number - gone,
+            number if number >= old.start => {
+                old.start + kept.partition_point(|doc| doc.0 < number) as u32
+            }
+            number => number,
+        };
+        self.first_of_run = new(self.first_of_run);
+        self.unchanged = self.unchanged.iter().map(|doc| DocId(new(doc.0))).collect();
     }
 
     /// Commits a manifest and goes on from it.

@@ -157,6 +157,51 @@ fn a_text_that_is_there_is_not_encoded_again() {
 }
 
 #[test]
+fn batches_are_merged_between_and_what_the_run_has_seen_is_still_known() {
+    let numbered = |n: usize, text: &str| document(&format!("d{n:02}"), &format!("word{n} {text}"));
+    let old: Vec<Document> = (0..12).map(|n| numbered(n, "old")).collect();
+    let place = Place::built(&old);
+    // Replaces half of the old ones, so that merging takes documents away below all others.
+    let mut more: Vec<Document> = (0..6).map(|n| numbered(n, "new")).collect();
+    more.push(numbered(8, "old"));
+    more.extend((12..40).map(|n| numbered(n, "new")));
+    let mut left: Vec<Document> = (6..12).map(|n| numbered(n, "old")).collect();
+    left.extend(more.iter().filter(|one| one.id != "d08").cloned());
+    // Known already: as it is, from this run and unchanged.
+    more.extend([
+        numbered(39, "newer"),
+        numbered(8, "newer"),
+        numbered(12, "new"),
+    ]);
+    let request = AddRequest {
+        dir: &place.dir(),
+        inputs: &[place.write_corpus("more.jsonl", &more)],
+        vectors: None,
+        reading: &ReadOptions::default(),
+        strict: false,
+        commit_every: Some(1),
+        device: None,
+        merges: true,
+    };
+    let (mut problems, mut most) = (Vec::new(), 0);
+    let report = add(
+        &request,
+        &place.fakes,
+        &NoProgress,
+        &mut |problem: &Problem| {
+            problems.push(problem.to_string());
+            most = most.max(place.open().manifest().segments.len());
+        },
+    );
+    let report = report.unwrap();
+    assert_eq!((report.added, report.updated, report.unchanged), (28, 6, 1));
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(most < 10, "{most} segments while adding");
+    assert_eq!(place.open().manifest().n_deleted(), 0);
+    assert_like_new(&place, &left, &["word3 word8", "new", "old word39"]);
+}
+
+#[test]
 fn an_interrupted_build_goes_on_after_its_last_commit() {
     let documents: Vec<Document> = (0..10)
         .map(|n| document(&format!("d{n}"), &format!("word{n} common")))
