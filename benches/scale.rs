@@ -2,14 +2,18 @@
 //!
 //! `cargo xtask bench scale -- [DOCUMENTS ...] [--storage f16] [--folder FOLDER]` prints a line for
 //! each number of documents (10,000, 100,000 and 1,000,000 unless they are named).
+//! With `cargo xtask bench scale --peers -- ...`, the same texts and vectors are then indexed and
+//! searched by tantivy's own collector, bm25s, hnswlib, faiss and usearch (xtask/peers/scale.py),
+//! each in a process of its own, with the same `m` and `ef_construction`.
 //!
 //! Measured for each:
 //! - `text`: documents a second while they are read, stored and indexed in BM25.
 //! - `graph`: seconds for the vectors and their graph; `peak`: most memory of the build.
 //! - `disk`: size of the index; `open`: from opening it to the first hit, its files being in memory.
 //! - `bm25 N`: median time of the stage for its N best documents, of 100 queries of three words.
-//! - `dense`: median time of the graph search for its ten best of 50 queries, with the profile's
-//!   `ef_search` of 100, and the share of them and of the hundred best that an exact scan finds.
+//! - `ef 50`, `ef 100`, `ef 200`: median time of the graph search for its ten best of 50 queries with
+//!   this `ef_search`, and the share of them that an exact scan finds; `recall@100`: of the hundred
+//!   best, with 100.
 //! - `rss`: memory of the process after all queries.
 //! - `add`: seconds to add 1,000 documents, half of them in the place of others; `delete`: seconds
 //!   to delete 1,000.
@@ -22,9 +26,9 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Output};
 use std::time::Instant;
 
 use treffer_corpus::ReadOptions;
@@ -43,6 +47,10 @@ const WORDS: usize = 200_000;
 const WORDS_OF_DOCUMENT: usize = 30;
 /// Documents that share the center of their vectors.
 const OF_CENTER: u64 = 400;
+const EF_CONSTRUCTION: usize = 100;
+const EFS: [usize; 3] = [50, 100, 200];
+const DEPTHS: [usize; 3] = [100, 1000, 10_000];
+const DENSE_PEERS: [&str; 3] = ["hnswlib", "faiss", "usearch"];
 
 fn main() -> ExitCode {
     match run() {
@@ -57,6 +65,7 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let mut sizes: Vec<u64> = Vec::new();
     let (mut storage, mut folder, mut job) = ("f16".to_owned(), None, None);
+    let mut python = None;
     let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} has no value"));
@@ -64,6 +73,7 @@ fn run() -> Result<()> {
             "--storage" => storage = value()?,
             "--folder" => folder = Some(PathBuf::from(value()?)),
             "--job" => job = Some(value()?),
+            "--python" => python = Some(PathBuf::from(value()?)),
             _ => sizes.push(word.parse()?),
         }
     }
@@ -78,6 +88,7 @@ fn run() -> Result<()> {
             "build" => place.build()?,
             "search" => place.search()?,
             "change" => place.change()?,
+            "tantivy" => place.tantivy()?,
             job => return Err(format!("there is no job {job}").into()),
         };
         println!("{line}");
@@ -86,33 +97,70 @@ fn run() -> Result<()> {
     if sizes.is_empty() {
         sizes = vec![10_000, 100_000, 1_000_000];
     }
+    let jobs = ["build", "search", "change"];
+    let mut peers = String::new();
     println!(
-        "| documents | text/s | graph | peak | disk | open | bm25 100 | bm25 1,000 | bm25 10,000 | dense | recall@10 | recall@100 | rss | add | delete |"
+        "| documents | text/s | graph | peak | disk | open | bm25 100 | bm25 1,000 | bm25 10,000 | ef 50 | ef 100 | ef 200 | recall@100 | rss | add | delete |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for n in sizes {
         let mut line = format!("| {n} ");
-        for job in ["build", "search", "change"] {
-            let output = Command::new(std::env::current_exe()?)
-                .args([
-                    &n.to_string(),
-                    "--job",
-                    job,
-                    "--storage",
-                    &storage,
-                    "--folder",
-                ])
+        let place = folder.join(n.to_string());
+        for job in jobs
+            .into_iter()
+            .chain(python.is_some().then_some("tantivy"))
+        {
+            let this = Command::new(std::env::current_exe()?)
+                .args([&n.to_string(), "--job", job, "--storage", &storage])
+                .arg("--folder")
                 .arg(&folder)
                 .output()?;
-            if !output.status.success() {
-                return Err(String::from_utf8_lossy(&output.stderr).into());
+            let row = succeeded(this)?;
+            match job {
+                "tantivy" => write!(peers, "\nThe same {n} texts, for {DEPTHS:?}:\n\n{row}\n")?,
+                _ => line.push_str(&row),
             }
-            line.push_str(String::from_utf8_lossy(&output.stdout).trim_end());
         }
         println!("{line} |");
-        fs::remove_dir_all(folder.join(n.to_string()))?;
+        if let Some(python) = &python {
+            peers.push_str(&peer(python, "bm25s", &place)?);
+            writeln!(peers, "\nThe same vectors, `ef` {EFS:?}:\n")?;
+            for name in DENSE_PEERS {
+                peers.push_str(&peer(python, name, &place)?);
+            }
+        }
+        fs::remove_dir_all(place)?;
+    }
+    if !peers.is_empty() {
+        println!("\nPeers, as: build, peak, disk, three searches, rss\n{peers}");
     }
     Ok(())
+}
+
+/// The row of a peer.
+fn peer(python: &Path, name: &str, place: &Path) -> Result<String> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("xtask/peers/scale.py");
+    let dense = Config::preset("german")?.dense;
+    let m = dense.ok_or("the preset has no graph")?.graph.m;
+    let threads = std::thread::available_parallelism()?.get();
+    let command = Command::new(python)
+        .args(["-I", "-W", "ignore"])
+        .arg(script)
+        .arg(name)
+        .arg(place)
+        .args([DIMENSION, m, EF_CONSTRUCTION, threads].map(|number| number.to_string()))
+        .output()?;
+    succeeded(command)
+}
+
+/// What a process printed.
+fn succeeded(output: Output) -> Result<String> {
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned())
 }
 
 /// Where the index of one size is.
@@ -134,7 +182,7 @@ impl Place {
             "dense.vectors=vector".to_owned(),
             format!("dense.dimension={DIMENSION}"),
             format!("dense.storage={}", self.storage),
-            "dense.ef_construction=100".to_owned(),
+            format!("dense.ef_construction={EF_CONSTRUCTION}"),
         ];
         let mut config = Config::load(Base::Preset("german"), &keys)?;
         config.passages = None;
@@ -178,7 +226,7 @@ impl Place {
         let engine = self.open()?;
         engine.search(&self.query(0, &[StageName::BM25]))?;
         let mut line = format!("| {:.1} ms ", millis(start));
-        for depth in [100, 1000, 10_000] {
+        for depth in DEPTHS {
             let set = [format!("bm25_depth={depth}")];
             let times = (0..100).map(|nth| {
                 let (ms, _) = timed(&engine, self.query(nth, &[StageName::BM25]), &set)?;
@@ -186,37 +234,89 @@ impl Place {
             });
             write!(line, "| {:.2} ms ", median(times.collect::<Result<_>>()?))?;
         }
-        let (mut times, mut recall) = (Vec::new(), [0.0; 2]);
-        for nth in 0..50 {
-            let query = || self.query(nth, &[StageName::DENSE]);
-            let exact = [
-                "exact_below=2000000000".to_owned(),
-                "dense_depth=100".to_owned(),
-            ];
-            let (_, exact) = timed(&engine, query(), &exact)?;
-            for (depth, recall) in [10, 100].into_iter().zip(&mut recall) {
-                let set = [
-                    format!("dense_depth={depth}"),
-                    "ef_search=100".to_owned(),
-                    "exact_below=0".to_owned(),
-                ];
-                let (ms, found) = timed(&engine, query(), &set)?;
-                if depth == 10 {
-                    times.push(ms);
-                }
-                let exact = &exact[..depth.min(exact.len())];
-                let hits = exact.iter().filter(|id| found.contains(id)).count();
-                *recall += hits as f64 / exact.len() as f64 / 50.0;
-            }
+        let (mut times, mut recall) = ([const { Vec::new() }; 3], [0.0; 3]);
+        let mut of_hundred = 0.0;
+        let mut best_of_all = BufWriter::new(File::create(self.folder.join("exact.u32"))?);
+        let mut queries = BufWriter::new(File::create(self.folder.join("queries.f32"))?);
+        let mut texts = BufWriter::new(File::create(self.folder.join("queries.txt"))?);
+        for nth in 0..100 {
+            writeln!(texts, "{}", self.query(nth, &[]).query.text)?;
         }
-        write!(
-            line,
-            "| {:.2} ms | {:.4} | {:.4} | {:.0} MB ",
-            median(times),
-            recall[0],
-            recall[1],
-            memory("VmRSS")?
-        )?;
+        let n = 50;
+        for nth in 0..n {
+            let query = || self.query(nth, &[StageName::DENSE]);
+            write_vector(
+                &mut queries,
+                query().query.vector.as_deref().unwrap_or_default(),
+            )?;
+            let set = |ef, exact_below: usize, depth| {
+                [
+                    format!("ef_search={ef}"),
+                    format!("exact_below={exact_below}"),
+                    format!("dense_depth={depth}"),
+                ]
+            };
+            let (_, exact) = timed(&engine, query(), &set(100, 2_000_000_000, 100))?;
+            for id in &exact {
+                let number: u32 = id.trim_start_matches('d').parse()?;
+                best_of_all.write_all(&number.to_le_bytes())?;
+            }
+            let share = |found: &[String], k: usize| {
+                let hits = exact.iter().take(k).filter(|id| found.contains(id));
+                hits.count() as f64 / k as f64 / n as f64
+            };
+            for (at, ef) in EFS.into_iter().enumerate() {
+                let (ms, found) = timed(&engine, query(), &set(ef, 0, 10))?;
+                times[at].push(ms);
+                recall[at] += share(&found, 10);
+            }
+            let (_, found) = timed(&engine, query(), &set(100, 0, 100))?;
+            of_hundred += share(&found, 100);
+        }
+        best_of_all.flush()?;
+        queries.flush()?;
+        texts.flush()?;
+        for (times, recall) in times.into_iter().zip(recall) {
+            write!(line, "| {:.2} ms, {recall:.4} ", median(times))?;
+        }
+        write!(line, "| {of_hundred:.4} | {:.0} MB ", memory("VmRSS")?)?;
+        Ok(line)
+    }
+
+    /// What tantivy does with the same texts by itself.
+    fn tantivy(&self) -> Result<String> {
+        let dir = self.folder.join("tantivy");
+        fs::create_dir_all(&dir)?;
+        let start = Instant::now();
+        let mut schema = tantivy::schema::Schema::builder();
+        let text = schema.add_text_field("text", tantivy::schema::TEXT);
+        let index = tantivy::Index::create_in_dir(&dir, schema.build())?;
+        let mut writer = index.writer(500_000_000)?;
+        for line in BufReader::new(File::open(self.folder.join("texts.txt"))?).lines() {
+            writer.add_document(tantivy::doc!(text => line?))?;
+        }
+        writer.commit()?;
+        let segments = index.searchable_segment_ids()?;
+        writer.merge(&segments).wait()?;
+        writer.wait_merging_threads()?;
+        let built = start.elapsed().as_secs_f64();
+        let searcher = index.reader()?.searcher();
+        let parser = tantivy::query::QueryParser::for_index(&index, vec![text]);
+        let mut line = format!("| tantivy | {built:.1} s | {:.0} MB ", memory("VmHWM")?);
+        let files = fs::read_dir(&dir)?.map(|file| Ok(file?.metadata()?.len()));
+        let bytes = files.sum::<std::io::Result<u64>>()?;
+        write!(line, "| {:.0} MB ", bytes as f64 / 1e6)?;
+        for depth in DEPTHS {
+            let times = (0..100).map(|nth| {
+                let query = parser.parse_query(&self.query(nth, &[]).query.text)?;
+                let best = tantivy::collector::TopDocs::with_limit(depth).order_by_score();
+                let start = Instant::now();
+                searcher.search(&query, &best)?;
+                Ok(millis(start))
+            });
+            write!(line, "| {:.2} ms ", median(times.collect::<Result<_>>()?))?;
+        }
+        write!(line, "| {:.0} MB |", memory("VmRSS")?)?;
         Ok(line)
     }
 
@@ -291,9 +391,16 @@ fn timed(
 }
 
 /// Documents `d0`, `d1`, ...: those numbered below `n` have another text than later versions.
+/// The texts and vectors of the former are also written for the peers, beside `path`.
 fn write_corpus(path: &Path, n: u64, numbers: std::ops::Range<u64>) -> Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     let is_update = numbers.start > 0;
+    let beside =
+        |name| Ok::<_, std::io::Error>(BufWriter::new(File::create(path.with_file_name(name))?));
+    let mut peers = None;
+    if !is_update {
+        peers = Some((beside("texts.txt")?, beside("vectors.f32")?));
+    }
     for number in numbers {
         let mut random = Random::new(number + if is_update { 1 << 40 } else { 0 });
         let words: Vec<String> = (0..WORDS_OF_DOCUMENT)
@@ -301,6 +408,10 @@ fn write_corpus(path: &Path, n: u64, numbers: std::ops::Range<u64>) -> Result<()
             .collect();
         let center = random.below(n.div_ceil(OF_CENTER));
         let values = vector(center, &mut random);
+        if let Some((texts, vectors)) = &mut peers {
+            writeln!(texts, "{}", words.join(" "))?;
+            write_vector(vectors, &values)?;
+        }
         let values: Vec<String> = values.iter().map(|value| format!("{value:.4}")).collect();
         writeln!(
             out,
@@ -309,7 +420,20 @@ fn write_corpus(path: &Path, n: u64, numbers: std::ops::Range<u64>) -> Result<()
             values.join(",")
         )?;
     }
+    if let Some((mut texts, mut vectors)) = peers {
+        texts.flush()?;
+        vectors.flush()?;
+    }
     Ok(out.flush()?)
+}
+
+/// A vector, of length 1.
+fn write_vector(out: &mut impl Write, values: &[f32]) -> Result<()> {
+    let norm = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+    for value in values {
+        out.write_all(&(value / norm).to_le_bytes())?;
+    }
+    Ok(())
 }
 
 /// A rank whose probability falls as one over the rank.

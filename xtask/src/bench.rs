@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: runs one benchmark, with a word on what its figures are worth.
 //!
-//! Most are files in benches/ that run on their own. [`passages`] measures rankings. [`encoder`] and [`tuning`] compare
+//! Most are files in benches/ that run on their own. [`passages`] measures rankings. [`encoder`], [`scale`] and [`tuning`] compare
 //! with other programs, which have to be prepared first: in an environment of [`peers`],
 //! each as a [`contestant`].
 
@@ -10,6 +10,7 @@ mod figures;
 mod machine;
 mod passages;
 mod peers;
+mod scale;
 mod tuning;
 
 use std::fs;
@@ -39,6 +40,8 @@ enum Compared {
     Encoder(encoder::Arguments),
     /// Long documents cut to what models read, and split into passages
     Passages(passages::Arguments),
+    /// How an index grows, and other programs' with it
+    Scale(scale::Arguments),
     /// Our search for weights beside ranx's, on the same scores in turn
     Tuning(tuning::Arguments),
 }
@@ -52,6 +55,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         (Some(Compared::Encoder(_)), _) => "encoder",
         (Some(Compared::Tuning(_)), _) => "tuning",
         (Some(Compared::Passages(_)), _) => "passages",
+        (Some(Compared::Scale(_)), _) => "scale",
         (None, name) => name.as_deref().unwrap_or_default(),
     };
     eprintln!(
@@ -60,6 +64,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     );
     match &arguments.compared {
         Some(Compared::Encoder(arguments)) => return encoder::run(workspace, arguments),
+        Some(Compared::Scale(arguments)) => return scale::run(workspace, arguments),
         Some(Compared::Tuning(arguments)) => return tuning::run(workspace, arguments),
         Some(Compared::Passages(_)) | None => {}
     }

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use treffer_engine::evaluate::{Measurement, evaluate};
+use treffer_engine::evaluate::{Measurement, evaluate_under};
+use treffer_engine::profiles::Profiles;
 use treffer_engine::topics::Topics;
 use treffer_eval::Metric;
 use treffer_report::Experiment;
@@ -74,7 +75,9 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
     let warnings: Vec<String> = warning.into_iter().collect();
 
     let only = options.stages.as_deref();
-    let measurement = evaluate(&engine, &profile, only, &topics, &command.metrics, &bars)?;
+    let profiles = Profiles::of(&engine, &options)?;
+    let metrics = &command.metrics;
+    let measurement = evaluate_under(&engine, &profiles, only, &topics, metrics, &bars)?;
     let cut = Cuts::of(&measurement.gathered).note(&profile);
     cut.iter().for_each(|cut| note(cut));
 

@@ -121,6 +121,10 @@ impl Blocks for IndexInfo {
         if let Some(record) = &manifest.models.cross {
             row("cross", model(record));
         }
+        for (language, record) in &manifest.models.cross_by_language {
+            let of_queries = format!("{}, for queries in {}", model(record), language.name());
+            row("cross", of_queries);
+        }
         let arithmetic = arithmetic(settings.device).unwrap_or_else(|error| error.to_string());
         row("device", format!("{} ({arithmetic})", settings.device));
         for (name, settings) in &settings.profiles {

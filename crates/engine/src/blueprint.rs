@@ -1,11 +1,13 @@
 //! What shapes an index and is fixed once it is built.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use treffer_bm25::Bm25Config;
 use treffer_columns::FieldSchema;
 use treffer_dense::{GraphConfig, Storage};
 pub use treffer_late::{Compression, Storage as LateStorage};
-use treffer_types::{EmbedderSettings, ScorerSettings};
+use treffer_types::{EmbedderSettings, Language, ScorerSettings};
 
 use crate::passages::{PassageConfig, Unit};
 
@@ -153,6 +155,21 @@ pub struct CrossConfig {
     /// What the classes of the model's head mean, if it has several.
     #[serde(flatten)]
     pub settings: ScorerSettings,
+    /// Other models for queries in these languages, whose scores mean the same: all give logits,
+    /// or all the same grades.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub by_language: BTreeMap<Language, String>,
+}
+
+impl CrossConfig {
+    /// A model without settings.
+    pub fn new(model: impl Into<String>) -> Self {
+        CrossConfig {
+            model: model.into(),
+            settings: ScorerSettings::default(),
+            by_language: BTreeMap::new(),
+        }
+    }
 }
 
 #[expect(

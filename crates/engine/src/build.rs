@@ -415,7 +415,14 @@ fn load_models(config: &Config, source: &dyn ModelSource) -> Result<Loaded, Erro
         let loaded = source
             .pair_scorer_with(&cross.model, &cross.settings, config.device)
             .map_err(|e| models::load_error(&cross.model, e))?;
-        models.cross = Some(models::record_scorer(loaded.as_ref()));
+        let record = models::record_scorer(loaded.as_ref());
+        for (language, name) in &mut cross.by_language {
+            *name = models::absolute(name);
+            let other = models::scorer_in_place(source, name, config.device, &record)?;
+            let other = models::record_scorer(other.as_ref());
+            models.cross_by_language.insert(*language, other);
+        }
+        models.cross = Some(record);
         scorer = Some(loaded);
     }
     Ok(Loaded {

@@ -13,6 +13,7 @@ use crate::gather::{Gathered, Gatherer};
 use crate::learned::Ranker;
 use crate::pipeline::{Available, Pipeline};
 use crate::profile::{Order, Profile};
+use crate::profiles::Profiles;
 use crate::rerank_order::first_to_rerank;
 use crate::stages::LEAST_BM25;
 use crate::topics::Topics;
@@ -44,8 +45,15 @@ pub struct Row {
 /// Ranks at which a row's judged hits are counted.
 const JUDGED_DEPTH: usize = 10;
 
+/// The row of the fusion of all stages by weights.
+const HYBRID: &str = "hybrid";
+
+/// The row of a learned fusion.
+const LEARNED: &str = "learned";
+
 /// Measures `metrics` for each stage that the profile runs and for their fusions, where the
-/// profile gives the fused stages any weight. Queries are searched under the filter of `topics`.
+/// profile gives the fused stages any weight. Queries are searched under the filter of `topics`,
+/// and those in a language for which the profile names another profile of the index under that.
 ///
 /// The rows of one stage hold what that stage alone would have returned: the
 /// candidates it retrieved, or those it was given where it only scored. The row of a
@@ -62,23 +70,46 @@ pub fn evaluate(
     metrics: &[Metric],
     progress: &dyn Progress,
 ) -> Result<Measurement, Error> {
-    profile.refuse_other_profiles("eval")?;
-    let available = topics.available(engine);
-    let pipeline = match only {
-        Some(only) => Pipeline::only(profile, &available, only)?,
-        None => Pipeline::of(profile, &available)?,
-    };
-    engine.refuse_moving_now(pipeline.stages(), "an evaluation")?;
-    let gatherer = Gatherer::new(engine, profile, pipeline.clone()).among(topics.allowed());
-    let gathered = topics.gather(&gatherer, progress)?;
+    let profiles = Profiles::new(engine, profile)?;
+    evaluate_under(engine, &profiles, only, topics, metrics, progress)
+}
+
+/// As [`evaluate`], each query under the profile for its language. A row that some of the profiles
+/// that are used do not have, such as that of a stage they do not run, is left out.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_under(
+    engine: &Engine,
+    profiles: &Profiles,
+    only: Option<&[StageName]>,
+    topics: &Topics,
+    metrics: &[Metric],
+    progress: &dyn Progress,
+) -> Result<Measurement, Error> {
+    let texts = topics.queries.iter().map(|query| query.text.as_str());
+    let places: Vec<usize> = texts.map(|text| profiles.place(engine, text)).collect();
+    let mut used = Vec::new();
+    for (place, profile) in profiles.all().iter().enumerate() {
+        used.push(match places.contains(&place) {
+            true => Some(Used::new(engine, profile, only, topics)?),
+            false => None,
+        });
+    }
+    let of_query = |n: usize| used[places[n]].as_ref().expect("a query uses it");
+    let gathered = topics.gather_by(progress, |n, query| of_query(n).gatherer.gather(query))?;
+    let used_by_some: Vec<&Used> = used.iter().flatten().collect();
     let mut ids = Ids {
         engine,
         known: HashMap::new(),
     };
     let mut rows = Vec::new();
-    for ranking in rankings(engine, profile, &pipeline, &available)? {
+    for name in names(&used_by_some) {
         let mut run = Run::default();
-        for (query, gathered) in topics.queries.iter().zip(&gathered) {
+        for (n, (query, gathered)) in topics.queries.iter().zip(&gathered).enumerate() {
+            let Some(ranking) = of_query(n).ranking(&name) else {
+                continue; // all have it
+            };
             let order = ranking.order(engine, query, &gathered.candidates)?;
             let entries = ids.entries(&gathered.candidates, &order)?;
             run.0.insert(query.id.clone(), entries);
@@ -86,17 +117,79 @@ pub fn evaluate(
         let evaluation = Evaluation::new(&run, &topics.qrels, metrics)?;
         let judged = judged_hits(&run, topics);
         rows.push(Row {
-            name: ranking.name(),
+            name,
             run,
             evaluation,
             judged,
         });
     }
+    let mut stages: Vec<StageName> = Vec::new();
+    for stage in used_by_some.iter().flat_map(|one| one.pipeline.stages()) {
+        if !stages.contains(stage) {
+            stages.push(*stage);
+        }
+    }
     Ok(Measurement {
         rows,
-        times: times(pipeline.stages(), &gathered),
+        times: times(&stages, &gathered),
         gathered,
     })
+}
+
+/// A profile that is evaluated.
+struct Used {
+    pipeline: Pipeline,
+    gatherer: Gatherer,
+    rankings: Vec<Ranking>,
+}
+
+impl Used {
+    fn new(
+        engine: &Engine,
+        profile: &Profile,
+        only: Option<&[StageName]>,
+        topics: &Topics,
+    ) -> Result<Self, Error> {
+        let available = topics.available(engine);
+        let pipeline = match only {
+            Some(only) => Pipeline::only(profile, &available, only)?,
+            None => Pipeline::of(profile, &available)?,
+        };
+        engine.refuse_moving_now(pipeline.stages(), "an evaluation")?;
+        Ok(Used {
+            rankings: rankings(engine, profile, &pipeline, &available)?,
+            gatherer: Gatherer::new(engine, profile, pipeline.clone()).among(topics.allowed()),
+            pipeline,
+        })
+    }
+
+    /// The ranking of this name. The fusion of all stages also has the name that it has where more
+    /// stages run.
+    fn ranking(&self, name: &str) -> Option<&Ranking> {
+        let rankings = self.rankings.iter();
+        let found = rankings.rev().find(|ranking| ranking.name() == name);
+        let is_hybrid = || name == joined(self.pipeline.stages());
+        found.or_else(|| is_hybrid().then(|| self.ranking(HYBRID)).flatten())
+    }
+}
+
+/// The rows that all profiles have.
+fn names(used: &[&Used]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for ranking in used.iter().flat_map(|one| &one.rankings) {
+        let name = ranking.name();
+        if !names.contains(&name) && used.iter().all(|one| one.ranking(&name).is_some()) {
+            names.push(name);
+        }
+    }
+    // Each stage alone, then each fusion, the whole one last.
+    names.sort_by_key(|name| (name == LEARNED, name == HYBRID, name.contains('+')));
+    names
+}
+
+fn joined(stages: &[StageName]) -> String {
+    let names: Vec<&str> = stages.iter().map(StageName::as_str).collect();
+    names.join("+")
 }
 
 impl Row {
@@ -163,19 +256,18 @@ fn rankings(
     let scorers = pipeline.scorers();
     if pipeline.reranker().is_some() && scorers.len() > 1 {
         let without = Pipeline::only(profile, available, &scorers)?.fusion(profile);
-        let names: Vec<&str> = scorers.iter().map(StageName::as_str).collect();
-        rankings.extend(without.map(|fusion| linear(names.join("+"), fusion)));
+        rankings.extend(without.map(|fusion| linear(joined(&scorers), fusion)));
     }
     if pipeline.stages().len() > 1 {
         rankings.extend(
             pipeline
                 .fusion(profile)
-                .map(|fusion| linear("hybrid".into(), fusion)),
+                .map(|fusion| linear(HYBRID.into(), fusion)),
         );
     }
     if profile.learned_for(pipeline.stages()).is_some() {
         let learned = Ranker::new(engine, profile, pipeline)?;
-        rankings.push(Ranking::Fusion("learned".into(), learned));
+        rankings.push(Ranking::Fusion(LEARNED.into(), learned));
     }
     Ok(rankings)
 }

@@ -13,6 +13,7 @@ use crate::gather::{Gathered, Gatherer, query_name, rerank_at, retrieve};
 use crate::learned::Ranker;
 use crate::pipeline::Pipeline;
 use crate::profile::Profile;
+use crate::profiles::Profiles;
 use crate::rerank_order::{first_to_rerank, passages_to_read};
 use crate::search::Scope;
 use crate::stages::{Parameters, StageQuery};
@@ -160,8 +161,8 @@ pub fn explain(
     request: &ExplainRequest,
 ) -> Result<Explanation, Error> {
     let (query, top_k) = (&request.query, request.options.top_k);
-    let of_language = of_language(engine, profile, request)?;
-    let profile = of_language.as_ref().unwrap_or(profile);
+    let profiles = Profiles::around(engine, profile, &request.options)?;
+    let profile = profiles.for_query(engine, &query.text);
     if top_k == 0 {
         return Err(Error::Request(
             "of no hits none can be explained; ask for at least one".into(),
@@ -244,21 +245,6 @@ pub fn explain(
         terms: explaining.terms()?,
         stages,
     })
-}
-
-/// The profile for the query's language, if it has one of its own.
-fn of_language(
-    engine: &Engine,
-    profile: &Profile,
-    request: &ExplainRequest,
-) -> Result<Option<Profile>, Error> {
-    if profile.by_language.is_empty() {
-        return Ok(None);
-    }
-    let language = engine.detect_language(&request.query.text).language;
-    let name = language.and_then(|language| profile.by_language.get(&language));
-    let named = |name: &String| engine.profile(&request.options.with_profile(name));
-    name.map(named).transpose()
 }
 
 fn find(engine: &Engine, id: &str) -> Result<(DocId, Document), Error> {

@@ -38,17 +38,11 @@ impl JudgeRequest<'_> {
     pub fn grades(&self, engine: &Engine) -> (Grade, Grade) {
         let thresholds = self.thresholds.unwrap_or(&USUAL_THRESHOLDS);
         let of_thresholds = (0, Grade::try_from(thresholds.len()).unwrap_or(Grade::MAX));
-        match scoring(engine).grades() {
+        match engine.manifest().models.cross_scoring().grades() {
             Some(of_model) if self.thresholds.is_none() => of_model,
             _ => of_thresholds,
         }
     }
-}
-
-/// What the scores of the index's cross-encoder are.
-fn scoring(engine: &Engine) -> Scoring {
-    let record = engine.manifest().models.cross.as_ref();
-    record.map_or(Scoring::Logit, |record| record.spec.details.scoring.clone())
 }
 
 /// The cross-encoder's judgment of one document for one query.
@@ -96,7 +90,7 @@ pub fn judge(
         ));
     }
     let grading = Grading {
-        scoring: scoring(engine),
+        scoring: engine.manifest().models.cross_scoring(),
         thresholds: request.thresholds,
     };
     let gatherer = Gatherer::new(engine, &profile, pipeline).without_deadline();

@@ -52,6 +52,7 @@ pub mod models;
 pub mod passages;
 pub mod pipeline;
 pub mod profile;
+pub mod profiles;
 pub mod rerank;
 mod rerank_order;
 pub mod runs;

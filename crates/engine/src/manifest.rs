@@ -12,13 +12,14 @@ mod segment;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use treffer_disk::{Error as DiskError, SealRecord, read_file, write_durably};
-use treffer_types::{Fingerprint, ModelSpec};
+use treffer_types::{Fingerprint, Language, ModelSpec, Scoring};
 
 use crate::blueprint::Blueprint;
 use crate::error::Error;
@@ -109,6 +110,17 @@ pub struct Models {
     pub late: Option<ModelRecord>,
     /// The cross-encoder that the profiles were made for.
     pub cross: Option<ModelRecord>,
+    /// Those that read queries in these languages in its place.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub cross_by_language: BTreeMap<Language, ModelRecord>,
+}
+
+impl Models {
+    /// What the scores of the cross-encoder are; logits if there is none.
+    pub(crate) fn cross_scoring(&self) -> Scoring {
+        let record = self.cross.as_ref();
+        record.map_or(Scoring::Logit, |record| record.spec.details.scoring.clone())
+    }
 }
 
 /// A model as it was when the index was built.

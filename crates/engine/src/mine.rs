@@ -14,7 +14,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use treffer_types::{DocId, Grade, Progress, Query, Scoring, StageName};
+use treffer_types::{DocId, Grade, Progress, Query, StageName};
 
 use crate::engine::Engine;
 use crate::error::{Error, stop_if_asked};
@@ -282,7 +282,7 @@ pub fn mine(
             blank.query.id
         )));
     }
-    let scoring = scoring(engine);
+    let scoring = engine.manifest().models.cross_scoring();
     let mut report = MineReport::default();
     progress.begin("mining", Some(sought.len() as u64), "queries");
     for some in sought.chunks(BATCH) {
@@ -326,10 +326,4 @@ pub fn mine(
     }
     progress.end();
     Ok(report)
-}
-
-/// What the scores of the index's cross-encoder are.
-fn scoring(engine: &Engine) -> Scoring {
-    let record = engine.manifest().models.cross.as_ref();
-    record.map_or(Scoring::Logit, |record| record.spec.details.scoring.clone())
 }

@@ -309,6 +309,28 @@ pub(crate) fn record_embedder(model: &dyn Embedder) -> ModelRecord {
     }
 }
 
+/// A cross-encoder that reads some queries in the place of another.
+///
+/// # Errors
+/// If it cannot be found, fetched or loaded, or its scores mean something else.
+pub(crate) fn scorer_in_place(
+    source: &dyn ModelSource,
+    name: &str,
+    device: Device,
+    of: &ModelRecord,
+) -> Result<Arc<dyn PairScorer>, Error> {
+    let scorer = source.pair_scorer(name, device);
+    let scorer = scorer.map_err(|error| load_error(name, error))?;
+    let (has, wanted) = (&scorer.spec().details.scoring, &of.spec.details.scoring);
+    if has.grades() != wanted.grades() {
+        return Err(Error::Request(format!(
+            "cross.by_language names {name}, which gives {has}, while {} gives {wanted}; one ranking cannot be made of both",
+            of.spec.name
+        )));
+    }
+    Ok(scorer)
+}
+
 pub(crate) fn record_scorer(model: &dyn PairScorer) -> ModelRecord {
     ModelRecord {
         spec: model.spec().clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use treffer_api::{FeatureScore, Hit, QueryName, SearchOptions, SearchRequest, SearchResponse};
 use treffer_columns::SortKey;
 use treffer_fusion::Fused;
-use treffer_types::{Candidate, Clock, DocId, Language, Query, StageMap, StageName};
+use treffer_types::{Candidate, Clock, DocId, Query, StageMap, StageName};
 
 use crate::engine::Engine;
 use crate::error::{Error, part};
@@ -14,6 +14,7 @@ use crate::gather::{Gathered, Gatherer};
 use crate::learned::Ranker;
 use crate::pipeline::Pipeline;
 use crate::profile::Profile;
+use crate::profiles::Profiles;
 
 mod passages;
 mod scope;
@@ -89,9 +90,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::search`], as far as it does not depend on the query.
     pub fn searcher(&self, options: &SearchOptions) -> Result<Searcher, Error> {
-        let profile = self.profile(options)?;
-        let named = |name: &str| self.profile(&options.with_profile(name));
-        Searcher::with_others(self, &profile, named, options)
+        Searcher::under(self, Profiles::of(self, options)?, options)
     }
 }
 
@@ -99,9 +98,9 @@ impl Engine {
 #[derive(Clone)]
 pub struct Searcher {
     engine: Engine,
-    usual: Search,
-    /// For queries in some languages.
-    by_language: Vec<(Language, Search)>,
+    profiles: Profiles,
+    /// Of each profile.
+    searches: Vec<Search>,
 }
 
 impl Searcher {
@@ -113,34 +112,28 @@ impl Searcher {
     /// As [`Pipeline::only`] and [`Ranker::new`], or if it names a profile that is not there, the
     /// filter is wrong, or a field is not there.
     pub fn new(engine: &Engine, profile: &Profile, options: &SearchOptions) -> Result<Self, Error> {
-        let named = |name: &str| engine.settings().profile(name).cloned();
-        Searcher::with_others(engine, profile, named, options)
+        Searcher::under(engine, Profiles::new(engine, profile)?, options)
     }
 
-    fn with_others(
-        engine: &Engine,
-        profile: &Profile,
-        named: impl Fn(&str) -> Result<Profile, Error>,
-        options: &SearchOptions,
-    ) -> Result<Self, Error> {
+    fn under(engine: &Engine, profiles: Profiles, options: &SearchOptions) -> Result<Self, Error> {
         let scope = Arc::new(Scope::new(engine, options)?);
-        let others = profile.by_language.iter();
-        let other = |(language, name): (&Language, &String)| {
-            let search = Search::new(engine, &named(name)?, options, &scope)?;
-            Ok((*language, search))
-        };
+        let search = |profile: &Profile| Search::new(engine, profile, options, &scope);
+        let searches = profiles
+            .all()
+            .iter()
+            .map(search)
+            .collect::<Result<_, _>>()?;
         Ok(Searcher {
             engine: engine.clone(),
-            usual: Search::new(engine, profile, options, &scope)?,
-            by_language: others.map(other).collect::<Result<_, Error>>()?,
+            profiles,
+            searches,
         })
     }
 
     /// The same with `clock` for deadlines and times, instead of the system's.
     pub fn with_clock(mut self, clock: impl Clock + 'static) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(clock);
-        let others = self.by_language.iter_mut().map(|(_, search)| search);
-        for search in others.chain([&mut self.usual]) {
+        for search in &mut self.searches {
             let gatherer = search.gatherer.clone();
             search.gatherer = gatherer.with_shared_clock(Arc::clone(&clock));
         }
@@ -161,25 +154,19 @@ impl Searcher {
     /// # Errors
     /// As [`Searcher::search`], of the first query at fault.
     pub fn search_batch(&self, queries: &[Query]) -> Result<Vec<SearchResponse>, Error> {
-        if !self.by_language.is_empty() {
+        let [search] = self.searches.as_slice() else {
             return queries.iter().map(|query| self.search(query)).collect();
-        }
-        let gathered = self.usual.gatherer.gather_batch(queries)?;
+        };
+        let gathered = search.gatherer.gather_batch(queries)?;
         let pairs = queries.iter().zip(&gathered);
         pairs
-            .map(|(query, gathered)| self.usual.respond(query, gathered))
+            .map(|(query, gathered)| search.respond(query, gathered))
             .collect()
     }
 
     /// The search for the language of a query.
     fn of(&self, query: &Query) -> &Search {
-        if self.by_language.is_empty() {
-            return &self.usual;
-        }
-        let of_query = self.engine.detect_language(&query.text).language;
-        let mut others = self.by_language.iter();
-        let other = others.find(|(language, _)| of_query == Some(*language));
-        other.map_or(&self.usual, |(_, search)| search)
+        &self.searches[self.profiles.place(&self.engine, &query.text)]
     }
 }
 

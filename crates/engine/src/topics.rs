@@ -153,20 +153,20 @@ impl Topics {
         gatherer: &Gatherer,
         progress: &dyn Progress,
     ) -> Result<Vec<Gathered>, Error> {
-        self.gather_by(progress, |query| gatherer.gather(query))
+        self.gather_by(progress, |_, query| gatherer.gather(query))
     }
 
-    /// Calls `gather` on every query, in order.
+    /// Calls `gather` on every query and its place, in order.
     pub(crate) fn gather_by(
         &self,
         progress: &dyn Progress,
-        gather: impl Fn(&Query) -> Result<Gathered, Error>,
+        gather: impl Fn(usize, &Query) -> Result<Gathered, Error>,
     ) -> Result<Vec<Gathered>, Error> {
         progress.begin("gathering", Some(self.queries.len() as u64), "queries");
         let mut gathered = Vec::with_capacity(self.queries.len());
-        for query in &self.queries {
+        for (n, query) in self.queries.iter().enumerate() {
             stop_if_asked(progress)?;
-            gathered.push(gather(query)?);
+            gathered.push(gather(n, query)?);
             progress.advance(1);
         }
         progress.end();

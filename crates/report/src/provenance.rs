@@ -4,6 +4,7 @@ use std::path::Path;
 
 use treffer_api::SearchOptions;
 use treffer_engine::Engine;
+use treffer_engine::manifest::ModelRecord;
 use treffer_engine::profile::Profile;
 use treffer_engine::topics::Topics;
 
@@ -63,16 +64,21 @@ impl Experiment<'_> {
                 )),
             ),
         ];
-        let models = [
-            ("bi-encoder", &manifest.models.dense),
-            ("late interaction", &manifest.models.late),
-            ("cross-encoder", &manifest.models.cross),
+        let models = &manifest.models;
+        let of_all = [
+            ("bi-encoder", &models.dense),
+            ("late interaction", &models.late),
+            ("cross-encoder", &models.cross),
         ];
-        for (role, record) in models {
-            if let Some(record) = record {
-                let model = format!("{}, fingerprint {}", record.spec.name, record.fingerprint);
-                rows.push((role, text(model)));
-            }
+        let model = |record: &ModelRecord| {
+            format!("{}, fingerprint {}", record.spec.name, record.fingerprint)
+        };
+        for (role, record) in of_all {
+            rows.extend(record.as_ref().map(|record| (role, text(model(record)))));
+        }
+        for (language, record) in &models.cross_by_language {
+            let of_queries = format!("{} for queries in {}", model(record), language.name());
+            rows.push(("cross-encoder", text(of_queries)));
         }
         let n = self.topics.queries.len();
         rows.push((

@@ -11,7 +11,7 @@ use treffer_corpus::{PairOptions, read_pairs};
 use treffer_engine::config::{Config, CrossConfig, PRESETS};
 use treffer_engine::rerank::texts::rerank_texts;
 use treffer_report::text::{count, count_queries};
-use treffer_types::{PairScorer, ScorerSettings};
+use treffer_types::PairScorer;
 
 use super::Rerank;
 use crate::format::{Format, Json};
@@ -78,16 +78,13 @@ fn answer_line(answer: &RerankResponse, out: &mut Stdout) -> Result<Reader> {
 fn scorer(command: &Rerank, global: &Global, bars: &Bars) -> Result<Arc<dyn PairScorer>> {
     let models = StandardModels::new(input::registry(global)?).with_progress(bars);
     let device = command.device.unwrap_or_default();
-    let CrossConfig { model, settings } = match &command.without_index.model {
-        Some(name) => CrossConfig {
-            model: name.clone(),
-            settings: ScorerSettings::default(),
-        },
+    let cross = match &command.without_index.model {
+        Some(name) => CrossConfig::new(name),
         None => usual_model()?,
     };
-    let scorer = models.pair_scorer_with(&model, &settings, device);
+    let scorer = models.pair_scorer_with(&cross.model, &cross.settings, device);
     let scorer = scorer.map_err(anyhow::Error::from_boxed);
-    scorer.with_context(|| format!("could not load the model {model}"))
+    scorer.with_context(|| format!("could not load the model {}", cross.model))
 }
 
 fn usual_model() -> Result<CrossConfig> {

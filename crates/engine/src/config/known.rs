@@ -40,7 +40,7 @@ const OPTIONAL: [(&str, &[&str]); 6] = [
         ],
     ),
     ("late", &["model", "storage", "dimension", "pool"]),
-    ("cross", &["label", "grades"]),
+    ("cross", &["label", "grades", "by_language"]),
 ];
 
 fn with_optional(mut known: Table) -> Table {

@@ -1,7 +1,7 @@
 //! The cross-encoder's word: each document is the query once.
 
 use treffer_api::{BothWays, Identity};
-use treffer_types::{BoxError, DocId, PassageId, Progress, Query, Score, Scoring, StageName};
+use treffer_types::{BoxError, DocId, PassageId, Progress, Query, Score, StageName};
 
 use super::{Found, document};
 use crate::engine::Engine;
@@ -25,8 +25,7 @@ pub(super) fn confirmed(
     least: f64,
     progress: &dyn Progress,
 ) -> Result<Vec<Found>, Error> {
-    let record = engine.manifest().models.cross.as_ref();
-    let scoring = record.map_or(Scoring::Logit, |record| record.spec.details.scoring.clone());
+    let scoring = engine.manifest().models.cross_scoring();
     let mut confirmed = Vec::new();
     progress.begin("confirming", Some(found.len() as u64), "pairs");
     for mut found in found {

@@ -1,5 +1,7 @@
 //! Every mode has its steps, and what cannot run is refused.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 const BM25: StageName = StageName::BM25;
@@ -203,6 +205,7 @@ fn the_bounds_of_a_cross_encoder_are_those_of_its_grades() {
                 dense: None,
                 late: None,
                 cross: Some(record),
+                cross_by_language: BTreeMap::new(),
             },
             settings: BuiltSettings {
                 generation: 1,

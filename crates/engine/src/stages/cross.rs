@@ -1,10 +1,12 @@
 //! The cross-encoder: scores pairs of query and document.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use treffer_bm25::Bm25Index;
 use treffer_fusion::Normalizer;
 use treffer_store::Store;
-use treffer_types::{BoxError, Evidence, PairScorer, PassageId, Query, Score, StageName};
+use treffer_types::{BoxError, Evidence, Language, PairScorer, PassageId, Query, Score, StageName};
 
 use super::{Capabilities, Found, OpenContext, Parameters, Stage, StageKind, StageQuery};
 use crate::error::Error;
@@ -43,7 +45,11 @@ pub(super) fn bounds(manifest: &Manifest) -> Option<Normalizer> {
 /// The cross-encoder with the texts that it reads.
 struct CrossStage {
     scorer: Arc<dyn PairScorer>,
+    /// Those that read queries in these languages in its place.
+    by_language: BTreeMap<Language, Arc<dyn PairScorer>>,
     store: Arc<Store>,
+    /// Tells the language of a query.
+    bm25: Arc<Bm25Index>,
 }
 
 impl CrossStage {
@@ -57,14 +63,32 @@ impl CrossStage {
         let scorer = models.pair_scorer_with(&config.model, &config.settings, context.device);
         let scorer = scorer.map_err(|source| models::load_error(&config.model, source))?;
         record.check(&models::record_scorer(scorer.as_ref()))?;
+        let mut by_language = BTreeMap::new();
+        for (language, record_of) in &manifest.models.cross_by_language {
+            let Some(name) = config.by_language.get(language) else {
+                continue; // both were written together
+            };
+            let other = models::scorer_in_place(models, name, context.device, record)?;
+            record_of.check(&models::record_scorer(other.as_ref()))?;
+            by_language.insert(*language, other);
+        }
         Ok(CrossStage {
             scorer,
+            by_language,
             store: Arc::clone(&context.data.store),
+            bm25: Arc::clone(&context.data.bm25),
         })
     }
-}
 
-impl CrossStage {
+    /// The model that reads a query.
+    fn scorer_of(&self, query: &str) -> &dyn PairScorer {
+        let other = match self.by_language.is_empty() {
+            true => None,
+            false => (self.bm25.detect(query).language)
+                .and_then(|language| self.by_language.get(&language)),
+        };
+        other.unwrap_or(&self.scorer).as_ref()
+    }
     /// What the model reads of each passage.
     fn texts(&self, ids: &[PassageId]) -> Result<Vec<String>, BoxError> {
         let mut texts = Vec::with_capacity(ids.len());
@@ -92,6 +116,7 @@ impl Stage for CrossStage {
         let begun = |query: &&'a Query| -> Box<dyn StageQuery + 'a> {
             Box::new(CrossQuery {
                 stage: self,
+                scorer: self.scorer_of(&query.text),
                 text: &query.text,
             })
         };
@@ -101,6 +126,7 @@ impl Stage for CrossStage {
 
 struct CrossQuery<'a> {
     stage: &'a CrossStage,
+    scorer: &'a dyn PairScorer,
     text: &'a str,
 }
 
@@ -133,7 +159,7 @@ impl StageQuery for CrossQuery<'_> {
 impl CrossQuery<'_> {
     /// The score of each text, and how many of its tokens were not read.
     fn score_texts(&self, texts: &[&str]) -> Result<Vec<(Score, u32)>, BoxError> {
-        let pairs = self.stage.scorer.score_pairs(self.text, texts)?;
+        let pairs = self.scorer.score_pairs(self.text, texts)?;
         if pairs.len() != texts.len() {
             return Err(format!(
                 "the cross-encoder returned {} scores for {} pairs",

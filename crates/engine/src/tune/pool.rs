@@ -52,7 +52,9 @@ pub(crate) fn gather(
         Search::Weights => topics.gather(&gatherer, progress),
         Search::Full => {
             let select = |candidates: &[Candidate]| space.places_to_rerank(candidates);
-            topics.gather_by(progress, |query| gatherer.gather_selecting(query, &select))
+            topics.gather_by(progress, |_, query| {
+                gatherer.gather_selecting(query, &select)
+            })
         }
     }
 }

@@ -1,18 +1,27 @@
 //! Documents and queries in two languages: what stands in for BM25, and what the cross-encoder
 //! does not read.
 
-use treffer_engine::Engine;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use treffer_engine::api::{ExplainRequest, Hit, SearchOptions, SearchResponse};
 use treffer_engine::config::{Base, Config};
 use treffer_engine::evaluate::evaluate;
 use treffer_engine::explain::{Explanation, UnknownLanguage, explain};
+use treffer_engine::judge::{JudgeRequest, judge};
+use treffer_engine::models::ModelSource;
 use treffer_engine::profile::Profile;
 use treffer_engine::search::Searcher;
 use treffer_engine::topics::Topics;
-use treffer_types::{Document, Language, NoProgress, Qrels, Query, StageName, StageScore};
+use treffer_engine::{Engine, OpenOptions};
+use treffer_testkit::FakeScorer;
+use treffer_types::{
+    BoxError, Device, Document, Embedder, Fingerprint, Grade, Language, ModelSpec, NoProgress,
+    PairScore, PairScorer, Qrels, Query, Scoring, StageName, StageScore,
+};
 
 use crate::support::{
-    BM25, CROSS, DENSE, Place, config, depths, document, everything, query, raw, search,
+    BM25, CROSS, DENSE, Fakes, Place, config, depths, document, everything, query, raw, search,
 };
 
 const ENGLISH_QUERY: &str = "which of the doors is the one that was cold";
@@ -267,22 +276,155 @@ fn queries_in_a_language_may_have_a_profile_of_their_own() {
         .map(|view| view.stage)
         .collect();
     assert_eq!(stages, [BM25, DENSE], "the cross-encoder's depth is 0");
-    // What works with one profile says so.
-    let judged = [("de-1".to_owned(), 1)].into_iter().collect();
-    let qrels = Qrels([("q".to_owned(), judged)].into_iter().collect());
-    let topics = Topics::new(&engine, vec![query("q", GERMAN_QUERY)], qrels, None).unwrap();
+    // An evaluation finds what searches find.
+    let judged: BTreeMap<String, Grade> = [("de-1".to_owned(), 1), ("en-1".to_owned(), 1)].into();
+    let qrels = Qrels([("g".to_owned(), judged.clone()), ("e".to_owned(), judged)].into());
+    let queries = vec![query("e", ENGLISH_QUERY), query("g", GERMAN_QUERY)];
+    let topics = Topics::new(&engine, queries, qrels, None).unwrap();
     let profile = engine.settings().profile("default").unwrap();
-    let measured = evaluate(
-        &engine,
-        profile,
-        None,
-        &topics,
-        &["nDCG@10".parse().unwrap()],
-        &NoProgress,
+    let metrics = ["nDCG@10".parse().unwrap()];
+    let measured = evaluate(&engine, profile, None, &topics, &metrics, &NoProgress).unwrap();
+    let names: Vec<&str> = measured.rows.iter().map(|row| row.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["bm25", "dense", "bm25+dense", "hybrid"],
+        "German queries have no cross"
     );
-    let message = measured.err().unwrap().to_string();
+    let searcher = Searcher::new(&engine, profile, &everything()).unwrap();
+    for query in &topics.queries {
+        let hits = searcher.search(query).unwrap().hits;
+        let found: Vec<&str> = hits.iter().map(|hit| hit.id.as_str()).collect();
+        let ranked: Vec<&str> = measured.rows[3].run.ranking(&query.id).collect();
+        assert_eq!(ranked, found, "{}", query.id);
+    }
+    // What works with one profile says so.
+    let request = JudgeRequest {
+        profile,
+        depth: 10,
+        thresholds: None,
+    };
+    let refused = judge(&engine, &request, &topics.queries, &NoProgress);
+    let message = refused.unwrap_err().to_string();
     assert!(
         message.contains("`german` for queries in German"),
+        "{message}"
+    );
+}
+
+/// Knows a second cross-encoder, whose scores are higher by 100.
+struct TwoScorers<'a> {
+    fakes: &'a Fakes,
+    fingerprint: &'static str,
+    scoring: Scoring,
+}
+
+struct HighScorer {
+    scorer: FakeScorer,
+    spec: ModelSpec,
+    fingerprint: Fingerprint,
+}
+
+impl ModelSource for TwoScorers<'_> {
+    fn embedder(&self, name: &str, device: Device) -> Result<Arc<dyn Embedder>, BoxError> {
+        self.fakes.embedder(name, device)
+    }
+
+    fn pair_scorer(&self, name: &str, device: Device) -> Result<Arc<dyn PairScorer>, BoxError> {
+        if name != "high-scorer" {
+            return self.fakes.pair_scorer(name, device);
+        }
+        let scorer = self.fakes.scorer.clone();
+        let mut spec = scorer.spec().clone();
+        spec.name = name.into();
+        spec.details.scoring = self.scoring.clone();
+        Ok(Arc::new(HighScorer {
+            scorer,
+            spec,
+            fingerprint: Fingerprint(self.fingerprint.to_owned()),
+        }))
+    }
+}
+
+impl PairScorer for HighScorer {
+    fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    fn fingerprint(&self) -> &Fingerprint {
+        &self.fingerprint
+    }
+
+    fn score_pairs(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, BoxError> {
+        let mut scores = self.scorer.score_pairs(query, passages)?;
+        scores.iter_mut().for_each(|pair| pair.score += 100.0);
+        Ok(scores)
+    }
+
+    fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
+        self.scorer.token_ends(text)
+    }
+
+    fn pair_room(&self) -> Result<usize, BoxError> {
+        self.scorer.pair_room()
+    }
+}
+
+#[test]
+fn queries_in_a_language_may_have_a_cross_encoder_of_their_own() {
+    let mut place = Place::with_corpus(&documents());
+    place.config = config(&["cross.by_language={de=\"high-scorer\"}"]);
+    let source = |fingerprint, scoring| TwoScorers {
+        fakes: &place.fakes,
+        fingerprint,
+        scoring,
+    };
+    let usual = source("1", Scoring::Logit);
+    place
+        .build_from(&usual, &NoProgress, &mut Vec::new())
+        .unwrap();
+    let open =
+        |source: &dyn ModelSource| Engine::open(&place.dir(), &OpenOptions::default(), source);
+    let engine = open(&usual).unwrap();
+    let profile = Profile {
+        depths: depths(10, 10, 10),
+        ..english_reranker()
+    };
+    let profile = Profile {
+        cross_languages: Vec::new(),
+        ..profile
+    };
+    let scores = |engine: &Engine, text: &str| -> Vec<f32> {
+        let found = search(engine, &profile, text);
+        found
+            .hits
+            .iter()
+            .filter_map(|hit| raw(hit, CROSS))
+            .collect()
+    };
+    assert!(
+        scores(&engine, GERMAN_QUERY)
+            .iter()
+            .all(|score| *score > 50.0)
+    );
+    assert!(
+        scores(&engine, ENGLISH_QUERY)
+            .iter()
+            .all(|score| *score < 50.0)
+    );
+    assert_eq!(scores(&engine, GERMAN_QUERY).len(), 6);
+
+    // Another model of this name is refused, and one whose scores are not of the same kind.
+    let message = open(&source("2", Scoring::Logit))
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(message.contains("high-scorer"), "{message}");
+    let graded = source("1", Scoring::Grades(vec![0, 1, 2]));
+    place.replace = true;
+    let refused = place.build_from(&graded, &NoProgress, &mut Vec::new());
+    let message = refused.unwrap_err().to_string();
+    assert!(
+        message.contains("cross.by_language names high-scorer"),
         "{message}"
     );
 }
