@@ -28,6 +28,7 @@ mod language_shift;
 mod merge;
 mod policy;
 mod reading;
+mod renumbering;
 mod repair;
 mod session;
 mod tokens;

@@ -14,6 +14,7 @@ use super::commit::{Move, NEW_SEGMENT, Workplace};
 use super::documents::{DocumentWriter, Words, Written};
 use super::encoding::finish;
 use super::policy::{Size, choose};
+use super::renumbering::Renumbering;
 use super::session::{Kind, Session};
 use super::writing::Writing;
 use crate::check::error_chain;
@@ -112,8 +113,9 @@ fn merge(session: &mut Session<'_>, range: Range<usize>) -> Result<(), Error> {
         dir: &session.workplace.begin()?.join(NEW_SEGMENT),
         progress: session.progress,
     };
-    let (old, docs) = (merging.numbers(), merging.docs());
-    let merged = merging.run(&docs, segment_name(session.workplace.generation()))?;
+    let renumbering = Renumbering::new(merging.numbers(), merging.docs());
+    let name = segment_name(session.workplace.generation());
+    let merged = merging.run(renumbering.left(), name)?;
     let mut manifest = session.manifest.clone();
     let rebuilding = Rebuilding {
         data: &session.data,
@@ -131,7 +133,7 @@ fn merge(session: &mut Session<'_>, range: Range<usize>) -> Result<(), Error> {
     manifest.segments.splice(range, merged);
     session.counts.clock.add("merge", start.elapsed());
     session.put_in_force(manifest, moves)?;
-    session.renumber(old, &docs);
+    session.renumber(&renumbering);
     Ok(())
 }
 

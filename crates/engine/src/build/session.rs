@@ -2,7 +2,6 @@
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,6 +19,7 @@ use super::encoding::{Cut, DenseEncoding, Given, SameTexts};
 use super::language::UnreadLanguages;
 use super::language_shift::LanguageShift;
 use super::reading::{Kept, duplicate};
+use super::renumbering::Renumbering;
 use super::tokens::TokenEncoding;
 use super::writing::Writing;
 use crate::data::IndexData;
@@ -254,17 +254,9 @@ impl<'a> Session<'a> {
         self.put_in_force(manifest, moves)
     }
 
-    /// Documents of the last commit have got other numbers: of those numbered `old`, only `kept`
-    /// are left, in their order.
-    pub(super) fn renumber(&mut self, old: Range<u32>, kept: &[DocId]) {
-        let gone = old.len() as u32 - kept.len() as u32;
-        let new = |number: u32| match number {
-            number if number >= old.end => number - gone,
-            number if number >= old.start => {
-                old.start + kept.partition_point(|doc| doc.0 < number) as u32
-            }
-            number => number,
-        };
+    /// Documents of the last commit have got other numbers.
+    pub(super) fn renumber(&mut self, renumbering: &Renumbering) {
+        let new = |number| renumbering.new_number(number);
         self.first_of_run = new(self.first_of_run);
         self.unchanged = self.unchanged.iter().map(|doc| DocId(new(doc.0))).collect();
     }
