@@ -123,10 +123,10 @@ fn run() -> Result<()> {
         }
         println!("{line} |");
         if let Some(python) = &python {
-            peers.push_str(&peer(python, "bm25s", &place)?);
+            writeln!(peers, "{}", peer(python, "bm25s", &place)?)?;
             writeln!(peers, "\nThe same vectors, `ef` {EFS:?}:\n")?;
             for name in DENSE_PEERS {
-                peers.push_str(&peer(python, name, &place)?);
+                writeln!(peers, "{}", peer(python, name, &place)?)?;
             }
         }
         fs::remove_dir_all(place)?;
