@@ -84,6 +84,9 @@ pub(crate) struct Mine {
     /// What the index's cross-encoder gives this probability of relevance or more is no negative
     #[arg(long, value_name = "P")]
     guard: Option<f64>,
+    /// Most relevant passages of a query, those of the highest grades [default: all]
+    #[arg(long, value_name = "N", value_parser = at_least_one())]
+    relevant: Option<usize>,
     /// Most hard negatives of a query, drawn at random from the window
     #[arg(long, default_value = "7", value_name = "N")]
     negatives: usize,
@@ -141,6 +144,7 @@ pub(crate) fn run(command: &Mine, global: &Global) -> Result<Outcome> {
         ranks: command.from..=command.to,
         margin: command.margin,
         guard: command.guard,
+        relevant: command.relevant,
         negatives: command.negatives,
         random: command.random,
         teacher: command.teacher,
@@ -336,6 +340,10 @@ fn tell(report: &MineReport, path: &Path) {
     ];
     for (n, what) in left_out.into_iter().filter(|(n, _)| *n > 0) {
         note(&format!("{} {what}: left out", count_queries(n)));
+    }
+    if report.answers_left_out > 0 {
+        let passages = count(report.answers_left_out as u64, "relevant passage");
+        note(&format!("{passages} beyond --relevant: left out"));
     }
     let dropped = [
         (report.above_margin, "within the margin of what is relevant"),

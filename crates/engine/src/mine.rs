@@ -49,6 +49,8 @@ pub struct MineRequest<'a> {
     /// The cross-encoder's probability of relevance (or place between its lowest grade, 0, and
     /// its highest, 1) from which on a document is no negative. `None`: it is not asked.
     pub guard: Option<f64>,
+    /// Most relevant passages of a query, those of the highest grades; at least 1. `None`: all.
+    pub relevant: Option<usize>,
     /// Most hard negatives of a query.
     pub negatives: usize,
     /// Easy negatives of a query: documents that no stage found, at random.
@@ -170,6 +172,8 @@ pub struct MineReport {
     pub without_negative: usize,
     /// Relevant passages.
     pub answers: usize,
+    /// Relevant passages beyond the most of a query.
+    pub answers_left_out: usize,
     /// Hard negatives by the stage with the best rank.
     pub hard: BTreeMap<StageName, usize>,
     /// Easy negatives.
@@ -208,6 +212,9 @@ impl MineRequest<'_> {
             return refuse(format!(
                 "the guard is {guard}; it is a probability, above 0 and at most 1"
             ));
+        }
+        if self.relevant == Some(0) {
+            return refuse("no relevant passage is asked for; a query needs at least one".into());
         }
         if self.negatives + self.random == 0 {
             return refuse("neither hard nor random negatives are asked for".into());

@@ -41,6 +41,9 @@ impl Work<'_> {
             mut met,
         } = self.pool(report)?;
         let mut passages = self.answers()?;
+        let most = self.request.relevant.unwrap_or(usize::MAX);
+        report.answers_left_out += passages.len().saturating_sub(most);
+        passages.truncate(most);
         let n_answers = passages.len();
         if n_answers == 0 {
             report.without_answer += 1;

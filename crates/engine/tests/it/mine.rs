@@ -23,6 +23,7 @@ fn request(profile: &Profile) -> MineRequest<'_> {
         ranks: 3..=20,
         margin: None,
         guard: None,
+        relevant: None,
         negatives: 5,
         random: 1,
         teacher: false,
@@ -114,6 +115,29 @@ fn negatives_have_the_ranks_and_scores_of_their_stages() {
     assert_eq!(stages, BTreeSet::from([BM25, DENSE]));
     let of_stages: usize = report.hard.values().sum();
     assert_eq!((of_stages, report.answers), (60, 24));
+}
+
+#[test]
+fn of_the_relevant_passages_the_best_are_kept() {
+    let place = Place::built(&random_corpus(3, N));
+    let engine = place.open();
+    let sought = judged(&engine, &topics(&engine)).unwrap();
+    let profile = Profile::default();
+    let (all, _) = mined(&engine, &request(&profile), &sought);
+    let one_each = MineRequest {
+        relevant: Some(1),
+        ..request(&profile)
+    };
+    let (some, report) = mined(&engine, &one_each, &sought);
+    assert_eq!((report.answers, report.answers_left_out), (12, 12));
+    for (all, some) in all.iter().zip(&some) {
+        let relevant = |one: &Mined| one.passages.iter().filter(|p| p.grade > 0).count();
+        assert_eq!((relevant(all), relevant(some)), (2, 1));
+        assert_eq!(some.passages[0], all.passages[0]);
+        // What is left out is no negative either.
+        let left_out = &all.passages[1].doc;
+        assert!(some.passages.iter().all(|p| p.doc != *left_out));
+    }
 }
 
 #[test]
