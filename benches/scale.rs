@@ -265,6 +265,7 @@ impl Place {
                 let hits = exact.iter().take(k).filter(|id| found.contains(id));
                 hits.count() as f64 / k as f64 / n as f64
             };
+            timed(&engine, query(), &set(EFS[0], 0, 10))?; // reads what was not read before
             for (at, ef) in EFS.into_iter().enumerate() {
                 let (ms, found) = timed(&engine, query(), &set(ef, 0, 10))?;
                 times[at].push(ms);
