@@ -91,10 +91,9 @@ pub fn evaluate_under(
     let places: Vec<usize> = texts.map(|text| profiles.place(engine, text)).collect();
     let mut used = Vec::new();
     for (place, profile) in profiles.all().iter().enumerate() {
-        used.push(match places.contains(&place) {
-            true => Some(Used::new(engine, profile, only, topics)?),
-            false => None,
-        });
+        let is_used = places.contains(&place);
+        let one = is_used.then(|| Used::new(engine, profile, only, topics));
+        used.push(one.transpose()?);
     }
     let of_query = |n: usize| used[places[n]].as_ref().expect("a query uses it");
     let gathered = topics.gather_by(progress, |n, query| of_query(n).gatherer.gather(query))?;

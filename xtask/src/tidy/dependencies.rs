@@ -250,7 +250,9 @@ mod tests {
             [""; 0]
         );
         assert_eq!(check("treffer-engine", &["candle-core"]).len(), 1);
-        assert_eq!(check("treffer-cli", &["dev:tantivy_common"]).len(), 1);
+        assert_eq!(check("treffer-cli", &["tantivy_common"]).len(), 1);
+        assert_eq!(check("treffer-cli", &["dev:tantivy_common"]), [""; 0]);
+        assert_eq!(check("treffer-engine", &["dev:tantivy_common"]).len(), 1);
         assert_eq!(check("treffer-bm25", &["hnsw_rs"]).len(), 1);
         assert_eq!(check("treffer-bm25", &["candlelight"]), [""; 0]);
     }

@@ -82,11 +82,11 @@ impl CrossStage {
 
     /// The model that reads a query.
     fn scorer_of(&self, query: &str) -> &dyn PairScorer {
-        let other = match self.by_language.is_empty() {
-            true => None,
-            false => (self.bm25.detect(query).language)
-                .and_then(|language| self.by_language.get(&language)),
-        };
+        if self.by_language.is_empty() {
+            return self.scorer.as_ref();
+        }
+        let language = self.bm25.detect(query).language;
+        let other = language.and_then(|language| self.by_language.get(&language));
         other.unwrap_or(&self.scorer).as_ref()
     }
     /// What the model reads of each passage.
