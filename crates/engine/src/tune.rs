@@ -5,7 +5,7 @@
 //! no part in the choice.
 //!
 //! Reading order: `report` is the output and `pool` the input; `setup` defines a choice,
-//! `space` which ones there are, `table` measures them, `calibrate` fits the reranker's
+//! `space` which ones there are, `prior` what is known of them beforehand, `table` measures them, `calibrate` fits the reranker's
 //! sigmoid, `select` chooses, `nested` cross-validates the choice, `learn` trains a learned fusion, `verdict` compares with the
 //! baselines, `adopt` changes the profile, and `cache` stores gathered scores.
 
@@ -19,6 +19,7 @@ mod calibrate;
 mod learn;
 mod nested;
 mod pool;
+mod prior;
 mod report;
 mod select;
 mod setup;
@@ -28,9 +29,10 @@ mod verdict;
 
 pub use adopt::{Decision, Tuned, Winner, adopt};
 pub use pool::Pool;
+pub use prior::{Prior, PriorOrigin};
 pub use report::{
-    Against, Baseline, DepthPoint, LEVEL, LearnedReport, Measured, QueryOutcome, ScoresOrigin,
-    StageCost, SurfacePoint, TuneReport, Verdict,
+    Against, Baseline, DepthPoint, LEVEL, LearnedReport, Measured, PriorReport, QueryOutcome,
+    ScoresOrigin, StageCost, SurfacePoint, TuneReport, Verdict,
 };
 pub use setup::{Choice, Setting, Setup};
 
@@ -39,6 +41,7 @@ use crate::error::Error;
 use crate::pipeline::Pipeline;
 use crate::profile::Profile;
 use crate::topics::Topics;
+use prior::PriorWeights;
 use space::{Corpus, Space};
 
 /// How to tune.
@@ -52,6 +55,8 @@ pub struct TuneRequest<'a> {
     pub metric: Metric,
     /// What to search.
     pub search: Search,
+    /// What the weights are drawn towards.
+    pub prior: Prior,
     /// Steps from weight 0 to weight 1; 20 means a grid of 0.05.
     pub steps: u32,
     /// Folds of the cross-validation, at least 2.
@@ -115,6 +120,13 @@ pub fn tune(
         },
         request.steps,
     );
+    let models = Some(&engine.manifest().models);
+    let space = space.towards(PriorWeights::of(
+        request.prior,
+        profile,
+        pipeline.stages(),
+        models,
+    ));
     let gather = || pool::gather(engine, profile, &space, topics, progress);
     let (gathered, scores) = if request.cache {
         cache::load_or(engine, profile, &space, topics, gather)?
@@ -150,8 +162,9 @@ pub fn tune_pools(
         has_several_languages: candidates().any(|candidate| candidate.is_foreign),
     };
     let (profile, search, steps) = (request.profile, request.search, request.steps);
+    let prior = PriorWeights::of(request.prior, profile, pipeline.stages(), None);
     let work = verdict::Work {
-        space: &Space::new(profile, search, pipeline, corpus, steps),
+        space: &Space::new(profile, search, pipeline, corpus, steps).towards(prior),
         pools,
         request,
         folds: &folds,

@@ -18,7 +18,9 @@ use treffer_engine::search::Searcher;
 use treffer_engine::settings_file::change_profile;
 use treffer_engine::stages::Registry;
 use treffer_engine::topics::Topics;
-use treffer_engine::tune::{Baseline, DRAWS, Search, TuneReport, TuneRequest, Verdict, tune};
+use treffer_engine::tune::{
+    Baseline, DRAWS, Prior, Search, TuneReport, TuneRequest, Verdict, tune,
+};
 use treffer_eval::{Metric, bootstrap_interval, k_fold, randomization_test};
 use treffer_fusion::Weights;
 use treffer_testkit::{Random, RecordingProgress, random_corpus, random_queries};
@@ -61,6 +63,7 @@ fn request<'a>(profile: &'a Profile, steps: u32) -> TuneRequest<'a> {
         stages: None,
         metric: metric(),
         search: Search::Weights,
+        prior: Prior::None,
         steps,
         folds: 4,
         seed: 7,
