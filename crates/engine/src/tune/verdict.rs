@@ -197,7 +197,7 @@ fn verdict(gain: &Against, best: &Choice, current: &Measured, budget_ms: Option<
     }
 }
 
-fn over_budget(table: &Table<'_>) -> Error {
+pub(crate) fn over_budget(table: &Table<'_>) -> Error {
     let fastest = table
         .blocks
         .iter()
