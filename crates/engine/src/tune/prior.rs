@@ -9,6 +9,8 @@
 //! normal around the prior weights, with the spread that the best weights have between
 //! collections. With few queries the standard errors are wide and the mean lies near the prior
 //! weights; with many, only weightings beside the best are left, and the prior changes nothing.
+//! A mean that is not better than the prior weights by half a standard error on the queries gives
+//! way to them.
 //!
 //! Averaging is half of the effect: a mean of weights varies less from draw to draw of the
 //! queries than the best of them, and nDCG is nearly concave in the weights.

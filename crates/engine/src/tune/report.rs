@@ -94,8 +94,8 @@ pub struct PriorReport {
     pub mean: f64,
     /// How many weightings within one standard error of the best were averaged, on all queries.
     pub n_averaged: usize,
-    /// Whether the winner has the prior's own weights, because these queries tell of none that
-    /// are better by more than chance.
+    /// Whether the winner has the prior's own weights, because the mean of those is not better on
+    /// these queries by more than half a standard error.
     pub is_chosen: bool,
     /// In how many folds they were chosen.
     pub n_folds: usize,

@@ -36,8 +36,8 @@ pub(crate) struct Found {
 pub(crate) struct Averaged {
     /// How many weightings were averaged.
     pub(crate) n_weightings: usize,
-    /// Whether the prior weights themselves were chosen, because the mean is not better on the
-    /// queries by more than chance.
+    /// Whether the prior weights themselves were chosen, because the mean is not surely better on
+    /// the queries.
     pub(crate) fell_back: bool,
 }
 
@@ -195,7 +195,8 @@ impl Table<'_> {
     }
 
     /// Of rows that are about as good as the `highest`, the mean of the weights, each counted by
-    /// its density under the prior, or the prior's own weights: see [`prior`](super::prior).
+    /// its density under the prior; or the prior's own weights, unless that mean is better on the
+    /// queries by more than half a standard error of the difference. See [`prior`](super::prior).
     ///
     /// The rows are those of one setup, that of the best among those with the fewest changes. If
     /// the number of stages is limited, they also weigh the same stages as the best of them, as
@@ -315,9 +316,6 @@ fn compare(a: f64, b: f64) -> Ordering {
     ((a * 1e9).round() as i64).cmp(&((b * 1e9).round() as i64))
 }
 
-/// Standard errors by which a mean of weights has to be better than the prior's weights.
-const FALLBACK: f64 = 0.5;
-
 /// Means up to this apart are equal.
 const ROUNDING: f64 = 1e-12;
 
@@ -339,3 +337,7 @@ pub(crate) fn difference(a: &[f64], b: &[f64], queries: &[usize]) -> (f64, f64) 
         .sum();
     (mean, (squares / (n - 1.0) / n).sqrt())
 }
+
+/// Standard errors by which a mean of weights has to be better than the prior's weights on the
+/// queries that chose it. A whole one would give up a third of the gain with ten queries.
+const FALLBACK: f64 = 0.5;

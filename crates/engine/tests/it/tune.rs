@@ -4,6 +4,7 @@
 mod cached;
 mod full;
 mod learned;
+mod prior;
 mod saving;
 mod simulated;
 
