@@ -265,26 +265,19 @@ fn presets(
 ) -> Result<Vec<Weights>> {
     let equal = Weights::equal(stages).ok_or("there are no stages")?;
     let grid: Vec<Weights> = Weights::simplex(STEPS, stages).collect();
-    // How far each point of the grid is below the best, on average over some collections.
-    let average = |left_out: Option<usize>| -> Result<(f64, Weights)> {
+    let average = |left_out: Option<usize>| -> Result<Weights> {
         let others = (measured.iter().enumerate()).filter(|(at, _)| Some(*at) != left_out);
-        let mut sums = vec![0.0; grid.len()];
-        for (_, one) in others {
-            let (best, _) = one.best()?;
-            for (sum, weights) in sums.iter_mut().zip(&grid) {
-                *sum += one.mean(weights)? - best;
-            }
-        }
-        best_of(&grid, |at| sums[at])
+        let others: Vec<&Measured<'_>> = others.map(|(_, one)| one).collect();
+        best_on_average(&others, &grid)
     };
     println!(
         "| collection | queries | best | best weights | chosen by the others | their nDCG@10 | preset | gain (95 % interval) | equal |"
     );
     println!("|---|---:|---:|---|---|---:|---:|---|---:|");
     let (mut chosen, mut sums, mut squares) = (Vec::new(), [0.0; 4], 0.0);
-    let (_, on_all) = average(None)?;
+    let on_all = average(None)?;
     for (at, one) in measured.iter().enumerate() {
-        let (_, weights) = average(Some(at))?;
+        let weights = average(Some(at))?;
         let (best, best_weights) = one.best()?;
         let means = [
             best,
@@ -330,6 +323,43 @@ fn presets(
         (squares / n_free).sqrt()
     );
     Ok(chosen)
+}
+
+/// What is best on average over collections, as the tuner chooses over queries: the mean of the
+/// weightings that are within one standard error of the best, as the nearest point of the grid.
+fn best_on_average(measured: &[&Measured<'_>], grid: &[Weights]) -> Result<Weights> {
+    let mut means = Vec::with_capacity(grid.len());
+    for weights in grid {
+        let of_each = measured.iter().map(|one| one.mean(weights));
+        means.push(of_each.collect::<Result<Vec<f64>>>()?);
+    }
+    let n = measured.len() as f64;
+    let (_, top) = best_of(grid, |at| mean(&means[at]))?;
+    let top = grid.iter().position(|one| *one == top).unwrap_or(0);
+    let is_as_good = |at: &usize| {
+        let behind = means[top]
+            .iter()
+            .zip(&means[*at])
+            .map(|(best, own)| best - own);
+        let behind: Vec<f64> = behind.collect();
+        let average = mean(&behind);
+        let squares: f64 = behind.iter().map(|one| (one - average).powi(2)).sum();
+        average <= (squares / (n - 1.0).max(1.0) / n).sqrt()
+    };
+    let good: Vec<&Weights> = (0..grid.len())
+        .filter(is_as_good)
+        .map(|at| &grid[at])
+        .collect();
+    let center = |stage: StageName| {
+        good.iter().map(|one| one.weight(stage)).sum::<f64>() / good.len() as f64
+    };
+    let (_, nearest) = best_of(grid, |at| {
+        let stages = grid[at].stages();
+        -stages
+            .map(|stage| (grid[at].weight(stage) - center(stage)).powi(2))
+            .sum::<f64>()
+    })?;
+    Ok(nearest)
 }
 
 fn shares(weights: &Weights, stages: &[StageName]) -> String {

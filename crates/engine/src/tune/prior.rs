@@ -25,7 +25,7 @@ use crate::profile::Profile;
 
 /// How far the best weights of collections lie from those that are best on average, as the
 /// standard deviation of one weight. `cargo xtask bench learning` prints it.
-const SPREAD: f64 = 0.2;
+const SPREAD: f64 = 0.25;
 
 /// What the weights are drawn towards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

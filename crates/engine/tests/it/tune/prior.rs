@@ -143,7 +143,7 @@ fn winner(all: &Rehearsal, prior: &Weights, queries: &[usize]) -> Weights {
         let squares: f64 = (ALL.iter().zip(weights))
             .map(|(stage, weight)| (weight - prior.weight(*stage)).powi(2))
             .sum();
-        let density = (-squares / 0.08).exp(); // 2 x 0.2^2
+        let density = (-squares / 0.125).exp(); // 2 x 0.25^2
         total += density;
         sums.iter_mut()
             .zip(weights)
@@ -157,7 +157,11 @@ fn winner(all: &Rehearsal, prior: &Weights, queries: &[usize]) -> Weights {
     let chosen = (0..n).min_by_key(|at| (from_mean(*at), near(*at))).unwrap();
     let itself = all.weightings.iter().position(|one| one == prior).unwrap();
     let (gain, error) = apart(chosen, itself);
-    let chosen = if gain > error / 2.0 + 1e-12 { chosen } else { itself };
+    let chosen = if gain > error / 2.0 + 1e-12 {
+        chosen
+    } else {
+        itself
+    };
     all.weightings[chosen].clone()
 }
 
