@@ -369,7 +369,7 @@ fn shares(weights: &Weights, stages: &[StageName]) -> String {
     shares.collect::<Vec<String>>().join(", ")
 }
 
-/// Means over collections of what is chosen with few queries, on the others.
+/// Prints means over collections of what is chosen with few queries, on the others.
 fn curves(
     measured: &[Measured<'_>],
     stages: &[StageName],
@@ -377,79 +377,107 @@ fn curves(
     left_out: &[Weights],
     draws: usize,
 ) -> Result<()> {
-    let equal = Weights::equal(stages).ok_or("there are no stages")?;
+    let mut curves = Vec::with_capacity(measured.len());
+    for (one, others) in measured.iter().zip(left_out) {
+        let curve = one.curve(stages, today, others, draws)?;
+        curves.push((one.name, curve));
+    }
+    print_curves(&curves);
+    let n = curves.len();
+    curves.retain(|(_, curve)| curve.len() == SIZES.len());
+    if !curves.is_empty() && curves.len() < n {
+        println!("\nOf the collections that are large enough for every size:");
+        print_curves(&curves);
+    }
+    Ok(())
+}
+
+/// The means of a collection, by size.
+type Curve = Vec<[f64; 8]>;
+
+fn print_curves(curves: &[(&str, Curve)]) {
     println!(
         "\n| queries | collections | equal | preset | of the others | best stage | no prior | prior: preset | prior: equal | prior: others | least gain of one over preset |"
     );
     println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
-    for size in SIZES {
-        let large: Vec<(&Measured<'_>, &Weights)> = (measured.iter().zip(left_out))
-            .filter(|(one, _)| one.pools.len() >= size + LEFT)
+    for (at, size) in SIZES.iter().enumerate() {
+        let of_size: Vec<(&str, [f64; 8])> = (curves.iter())
+            .filter_map(|(name, curve)| Some((*name, *curve.get(at)?)))
             .collect();
-        let mut sums = [0.0; 8];
-        let mut worst = (f64::INFINITY, "");
-        for (one, others) in &large {
-            let samples: Vec<Vec<usize>> = (0..draws as u64)
-                .map(|draw| drawn(one.pools.len(), size, SEED + draw))
-                .collect();
-            // On the queries that were not drawn, averaged over the draws.
-            let held_out = |choose: &dyn Fn(usize) -> Result<Vec<f64>>| -> Result<f64> {
-                let mut sum = 0.0;
-                for (draw, sample) in samples.iter().enumerate() {
-                    let values = choose(draw)?;
-                    let is_left = |at: &usize| sample.binary_search(at).is_err();
-                    let left = (0..values.len()).filter(is_left).map(|at| values[at]);
-                    sum += mean(&left.collect::<Vec<f64>>());
-                }
-                Ok(sum / draws as f64)
-            };
-            let fixed = |weights: &Weights| held_out(&|_| Ok(one.values(weights)?.to_vec()));
-            let tuned = |from: &Weights, prior| -> Result<f64> {
-                let all = rehearsed(&one.pools, stages, from, prior, &samples)?;
-                held_out(&|draw| Ok(all.values[all.chosen[draw]].clone()))
-            };
-            let alone: Vec<Weights> = (stages.iter())
-                .filter_map(|stage| Weights::equal(&[*stage])?.restricted_to(stages))
-                .collect();
-            let stage = held_out(&|draw| {
-                let of_sample = |at: usize| -> f64 {
-                    let values = one.values(&alone[at]).unwrap_or_default();
-                    samples[draw].iter().map(|at| values[*at]).sum()
-                };
-                let (_, best) = best_of(&alone, of_sample)?;
-                Ok(one.values(&best)?.to_vec())
-            })?;
-            let means = [
-                fixed(&equal)?,
-                fixed(today)?,
-                fixed(others)?,
-                stage,
-                tuned(today, Prior::None)?,
-                tuned(today, Prior::Preset)?,
-                tuned(today, Prior::Equal)?,
-                tuned(others, Prior::Preset)?,
-            ];
-            for (sum, mean) in sums.iter_mut().zip(means) {
-                *sum += mean / large.len() as f64;
-            }
-            let behind = means[5] - means[1];
-            if behind < worst.0 {
-                worst = (behind, one.name);
-            }
+        let n = of_size.len();
+        let mean_of = |column: usize| of_size.iter().map(|one| one.1[column]).sum::<f64>();
+        let cells: Vec<String> = (0..8)
+            .map(|column| format!("{:.4}", mean_of(column) / n as f64))
+            .collect();
+        let gains = of_size
+            .iter()
+            .map(|(name, means)| (means[5] - means[1], *name));
+        if let Some((least, name)) = gains.reduce(|a, b| if b.0 < a.0 { b } else { a }) {
+            println!(
+                "| {size} | {n} | {} | {least:+.4} {name} |",
+                cells.join(" | ")
+            );
         }
-        if large.is_empty() {
-            continue;
-        }
-        let cells: Vec<String> = sums.iter().map(|mean| format!("{mean:.4}")).collect();
-        println!(
-            "| {size} | {} | {} | {:+.4} {} |",
-            large.len(),
-            cells.join(" | "),
-            worst.0,
-            worst.1
-        );
     }
-    Ok(())
+}
+
+impl Measured<'_> {
+    /// Means on the queries that were not drawn, over the draws, for each size that leaves some:
+    /// of what [`curves`] prints.
+    fn curve(
+        &self,
+        stages: &[StageName],
+        today: &Weights,
+        others: &Weights,
+        draws: usize,
+    ) -> Result<Curve> {
+        let n = self.pools.len();
+        let sizes: Vec<usize> = SIZES.into_iter().filter(|size| size + LEFT <= n).collect();
+        // All draws of the first size, then all of the next.
+        let seeds = || (0..draws as u64).map(|draw| SEED + draw);
+        let samples: Vec<Vec<usize>> = (sizes.iter())
+            .flat_map(|size| seeds().map(move |seed| drawn(n, *size, seed)))
+            .collect();
+        let held_out = |choose: &dyn Fn(usize) -> Result<Vec<f64>>| -> Result<Vec<f64>> {
+            let of_sample = |(at, sample): (usize, &Vec<usize>)| -> Result<f64> {
+                let values = choose(at)?;
+                let is_left = |at: &usize| sample.binary_search(at).is_err();
+                let left = (0..n).filter(is_left).map(|at| values[at]);
+                Ok(mean(&left.collect::<Vec<f64>>()))
+            };
+            let all = samples.iter().enumerate().map(of_sample);
+            let all = all.collect::<Result<Vec<f64>>>()?;
+            Ok(all.chunks(draws.max(1)).map(mean).collect())
+        };
+        let fixed = |weights: &Weights| held_out(&|_| Ok(self.values(weights)?.to_vec()));
+        let tuned = |from: &Weights, prior| -> Result<Vec<f64>> {
+            let all = rehearsed(&self.pools, stages, from, prior, &samples)?;
+            held_out(&|at| Ok(all.values[all.chosen[at]].clone()))
+        };
+        let alone: Vec<Weights> = (stages.iter())
+            .filter_map(|stage| Weights::equal(&[*stage])?.restricted_to(stages))
+            .collect();
+        let best_stage = held_out(&|at| {
+            let of_sample = |stage: usize| -> f64 {
+                let values = self.values(&alone[stage]).unwrap_or_default();
+                samples[at].iter().map(|at| values[*at]).sum()
+            };
+            let (_, best) = best_of(&alone, of_sample)?;
+            Ok(self.values(&best)?.to_vec())
+        })?;
+        let columns = [
+            fixed(&Weights::equal(stages).ok_or("there are no stages")?)?,
+            fixed(today)?,
+            fixed(others)?,
+            best_stage,
+            tuned(today, Prior::None)?,
+            tuned(today, Prior::Preset)?,
+            tuned(today, Prior::Equal)?,
+            tuned(others, Prior::Preset)?,
+        ];
+        let row = |at: usize| std::array::from_fn(|column| columns[column][at]);
+        Ok((0..sizes.len()).map(row).collect())
+    }
 }
 
 /// `size` of `n` queries, ascending.
