@@ -159,9 +159,12 @@ fn preset(
             let weighs = weights.weight(stage) > 0.0;
             weighs == stages.contains(&stage) && (!weighs || model_of(stage) == name_of(stage))
         });
-        let share = |stage: &StageName| match is_standard(stage) {
-            true => weights.weight(*stage) * (1.0 - of_fields),
-            false => own(*stage),
+        let share = |stage: &StageName| {
+            if is_standard(stage) {
+                weights.weight(*stage) * (1.0 - of_fields)
+            } else {
+                own(*stage)
+            }
         };
         let shares: StageMap<f64> = stages.iter().map(|stage| (*stage, share(stage))).collect();
         let weights = Weights::from_decimals(shares).ok()?;
