@@ -185,9 +185,10 @@ fn rule(report: &TuneReport) -> String {
         " Here the queries tell of no weights that are surely better than these, so they were taken themselves; so they were in {} of {} folds.",
         prior.n_folds, report.folds
     );
-    match prior.is_chosen {
-        true => drawn + &fallback,
-        false => drawn,
+    if prior.is_chosen {
+        drawn + &fallback
+    } else {
+        drawn
     }
 }
 

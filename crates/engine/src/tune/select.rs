@@ -176,7 +176,8 @@ impl Table<'_> {
         let top = &self.row(highest).values;
         let is_as_good = |at: At, mean: f64| {
             let (behind, error) = difference(top, &self.row(at).values, queries);
-            tied(mean) || behind <= error
+            // Where two rows differ in a single query, both are the same but for rounding.
+            tied(mean) || behind <= error + ROUNDING
         };
         rows.retain(|(at, mean)| is_as_good(*at, *mean));
         if let Some(prior) = &self.space.prior {
@@ -211,17 +212,14 @@ impl Table<'_> {
     ) -> Option<(At, Averaged)> {
         let n_changed = |at: &At| self.change(*at).n_changed;
         let fewest = good.iter().map(|(at, _)| n_changed(at)).min()?;
-        let (leader, _) =
-            (good.iter().filter(|(at, _)| n_changed(at) == fewest)).reduce(|best, other| {
-                match other.1 - best.1 > ROUNDING {
-                    true => other,
-                    false => best,
-                }
-            })?;
-        // Where the highest row itself qualifies, ties were broken towards it.
-        let leader = match n_changed(&highest) == fewest {
-            true => highest,
-            false => *leader,
+        let few = good.iter().filter(|(at, _)| n_changed(at) == fewest);
+        let better = |best: &(At, f64), other: &(At, f64)| other.1 - best.1 > ROUNDING;
+        let (best, _) = few.reduce(|best, other| if better(best, other) { other } else { best })?;
+        // Among equals, ties for the highest were broken already.
+        let leader = if n_changed(&highest) == fewest {
+            highest
+        } else {
+            *best
         };
         let setup = &self.blocks[leader.block].setup;
         let is_of_setup = |(at, _): &&(At, f64)| self.blocks[at.block].setup == *setup;
@@ -251,6 +249,14 @@ impl Table<'_> {
             n_weightings += 1;
             sum = sum.map(|stage, sum| sum + density * row.weights.weight(stage));
         }
+        if n_weightings == 0 {
+            // No point of the finer grid has the stages of the leader, which is on a coarser one.
+            let averaged = Averaged {
+                n_weightings: 1,
+                fell_back: self.row(leader).weights == prior.weights,
+            };
+            return Some((leader, averaged));
+        }
         let mean = sum.map(|_, sum| sum / total);
         let allowed = (0..block.rows.len())
             .filter(|row| self.is_allowed(block, &block.rows[*row], limits))
@@ -273,9 +279,10 @@ impl Table<'_> {
         let row = itself.map_or(nearest, |itself| {
             let [a, b] = [nearest, itself].map(|row| &block.rows[row].values);
             let (gain, error) = difference(a, b, queries);
-            match gain > FALLBACK * error + ROUNDING {
-                true => nearest,
-                false => itself,
+            if gain > FALLBACK * error + ROUNDING {
+                nearest
+            } else {
+                itself
             }
         });
         let averaged = Averaged {

@@ -314,7 +314,7 @@ fn winner(points: &[Weights], values: &[Vec<f64>], current: &Weights, queries: &
             .collect();
         let average = mean(behind.clone());
         let variance = behind.iter().map(|d| (d - average).powi(2)).sum::<f64>() / (n - 1.0);
-        average <= (variance / n).sqrt() || average < 1e-12
+        average <= (variance / n).sqrt() + 1e-12
     };
     (0..points.len())
         .filter(is_as_good)

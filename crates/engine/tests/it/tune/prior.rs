@@ -74,6 +74,7 @@ fn where_one_stage_is_surely_right_every_prior_gives_the_same_choice() {
 fn a_few_noisy_queries_choose_the_prior_and_the_report_says_so() {
     let nothing = by_stage(0.0, 0.0, 0.0);
     let (mut with, mut without) = (0, 0);
+    let (mut near, mut far) = (0.0, 0.0);
     for seed in 0..40 {
         let pools = simulated(seed, 10, &nothing);
         let report = tuned(&pools, "0.2,0.3,0.5", Prior::Preset);
@@ -85,6 +86,8 @@ fn a_few_noisy_queries_choose_the_prior_and_the_report_says_so() {
         let n_folds = in_folds.filter(|one| one.weights == prior.weights).count();
         assert_eq!(prior.n_folds, n_folds);
         with += usize::from(is_prior);
+        near += report.best.choice.weights.distance(&prior.weights);
+        far += report.highest.choice.weights.distance(&prior.weights);
         let equal = tuned(&pools, "0.2,0.3,0.5", Prior::Equal);
         let thirds = Weights::equal(&ALL).unwrap();
         without += usize::from(equal.best.choice.weights == thirds);
@@ -92,7 +95,9 @@ fn a_few_noisy_queries_choose_the_prior_and_the_report_says_so() {
         assert_eq!(tuned(&pools, "0.2,0.3,0.5", Prior::None).prior, None);
     }
     println!("{with} of 40 keep the profile's weights, {without} equal ones");
-    assert!(with >= 20 && without >= 20, "{with} {without}");
+    assert!(with >= 8 && without >= 8, "{with} {without}");
+    // What is not the prior itself is drawn towards it all the same.
+    assert!(near < far / 2.0, "{near} of {far}");
 }
 
 #[test]
@@ -136,7 +141,7 @@ fn winner(all: &Rehearsal, prior: &Weights, queries: &[usize]) -> Weights {
     let mut total = 0.0;
     for at in 0..n {
         let (behind, error) = apart(top, at);
-        if behind > error && largest - worth(at) > 1e-12 {
+        if behind > error + 1e-12 && largest - worth(at) > 1e-12 {
             continue;
         }
         let weights = ALL.map(|stage| all.weightings[at].weight(stage));
