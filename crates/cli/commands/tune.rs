@@ -32,8 +32,8 @@ use tuning::Tuning;
 The profile is changed only if its gain, measured on queries that had no part in choosing,
 is above 0 and significant at 0.05 after correction for all comparisons. The weights are the
 mean of all that are within one standard error of the best, those near the prior counting
-more: with few queries they stay near the preset's, with many the queries decide. Scores are gathered
-once and cached in the index's folder, so that tuning again takes seconds.
+more: with few queries they stay near the preset's, with many the queries decide. Scores are
+gathered once and cached in the index's folder, so that tuning again takes seconds.
 
 Examples:
   treffer tune my-index --queries queries.jsonl --qrels qrels/train.tsv
