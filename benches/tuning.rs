@@ -29,7 +29,7 @@ use serde::Deserialize;
 use treffer_engine::pipeline::{Available, Pipeline};
 use treffer_engine::profile::Profile;
 use treffer_engine::stages::Registry;
-use treffer_engine::tune::{DRAWS, Pool, Search, TuneReport, TuneRequest, tune_pools};
+use treffer_engine::tune::{DRAWS, Pool, Prior, Search, TuneReport, TuneRequest, tune_pools};
 use treffer_eval::{Metric, Topic};
 use treffer_fusion::{Lengths, Normalization, Normalizer, Prepared, Weights};
 use treffer_testkit::Random;
@@ -166,6 +166,7 @@ fn tuned(pools: &[Pool], search: Search) -> TuneReport {
         stages: None,
         metric: metric(),
         search,
+        prior: Prior::Preset,
         steps: STEPS,
         folds: 5,
         seed: 42,

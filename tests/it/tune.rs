@@ -380,3 +380,24 @@ fn what_cannot_be_tuned_says_why() {
     here.treffer(&format!("{TUNE} --profile deep"))
         .fails_with("there is no profile `deep`");
 }
+
+#[test]
+fn the_prior_is_said_and_can_be_chosen() {
+    let here = judged(0.3, 0.7);
+    let prior = |option: &str| {
+        let command = format!("{TUNE} --dry-run --format json {option}");
+        here.treffer(&command).succeeds().json()["prior"].clone()
+    };
+    // No preset has the models of the tests.
+    assert_eq!(prior("")["origin"], "profile");
+    assert_eq!(prior("")["weights"]["dense"], 0.7);
+    assert_eq!(prior("--prior equal")["origin"], "equal");
+    assert_eq!(prior("--prior equal")["weights"]["bm25"], 0.5);
+    assert_eq!(prior("--prior none"), Value::Null);
+    here.treffer(&format!("{TUNE} --dry-run"))
+        .succeeds()
+        .prints("prior: 0.3,0.7,0, of the profile, which was never tuned (nDCG@10 ");
+    // A profile that was tuned is no prior for the next tuning.
+    here.treffer(&format!("{TUNE} --force")).succeeds();
+    assert_eq!(prior("")["origin"], "equal");
+}

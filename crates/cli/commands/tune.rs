@@ -8,7 +8,8 @@ use treffer_engine::Engine;
 use treffer_engine::profile::Profile;
 use treffer_engine::topics::{TopicFilter, Topics};
 use treffer_engine::tune::{
-    DRAWS, Decision, ScoresOrigin, Search, TuneReport, TuneRequest, Tuned, Winner, adopt, tune,
+    DRAWS, Decision, Prior, ScoresOrigin, Search, TuneReport, TuneRequest, Tuned, Winner, adopt,
+    tune,
 };
 use treffer_eval::Metric;
 use treffer_report::Experiment;
@@ -29,8 +30,10 @@ use tuning::Tuning;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The profile is changed only if its gain, measured on queries that had no part in choosing,
-is above 0 and significant at 0.05 after correction for all comparisons. Scores are gathered
-once and cached in the index's folder, so that tuning again takes seconds.
+is above 0 and significant at 0.05 after correction for all comparisons. The weights are the
+mean of all that are within one standard error of the best, those near the prior counting
+more: with few queries they stay near the preset's, with many the queries decide. Scores are
+gathered once and cached in the index's folder, so that tuning again takes seconds.
 
 Examples:
   treffer tune my-index --queries queries.jsonl --qrels qrels/train.tsv
@@ -49,6 +52,9 @@ pub(crate) struct Tune {
     /// What to search: the weights alone, or also normalizers, depths and the reranking order
     #[arg(long, value_enum, default_value = "weights", value_name = "SPACE")]
     search: SearchSpace,
+    /// What the weights are drawn towards, the more the fewer the queries
+    #[arg(long, value_enum, default_value = "preset", value_name = "WEIGHTS")]
+    prior: PriorWeights,
     /// Most milliseconds that a query may take; with --search full
     #[arg(long, value_name = "N")]
     budget_ms: Option<f64>,
@@ -92,6 +98,18 @@ enum SearchSpace {
     Full,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PriorWeights {
+    /// Those of the preset with the same stages and models; without one, the profile's own if it
+    /// was never tuned, or else equal ones
+    Preset,
+    /// Equal weights
+    Equal,
+    /// Nothing: of the weights within one standard error of the best, those nearest to the
+    /// current ones are taken
+    None,
+}
+
 /// Tunes, writes the winner into the index's settings if it is a gain, and reports.
 pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     input::limit_threads(global)?;
@@ -116,6 +134,11 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
         search: match command.search {
             SearchSpace::Weights => Search::Weights,
             SearchSpace::Full => Search::Full,
+        },
+        prior: match command.prior {
+            PriorWeights::Preset => Prior::Preset,
+            PriorWeights::Equal => Prior::Equal,
+            PriorWeights::None => Prior::None,
         },
         steps,
         folds: command.folds,

@@ -5,12 +5,12 @@
 //! no part in the choice.
 //!
 //! Reading order: `report` is the output and `pool` the input; `setup` defines a choice,
-//! `space` which ones there are, `table` measures them, `calibrate` fits the reranker's
+//! `space` which ones there are, `prior` what is known of them beforehand, `table` measures them, `calibrate` fits the reranker's
 //! sigmoid, `select` chooses, `nested` cross-validates the choice, `learn` trains a learned fusion, `verdict` compares with the
-//! baselines, `adopt` changes the profile, and `cache` stores gathered scores.
+//! baselines, `adopt` changes the profile, `cache` stores gathered scores, and `rehearse` chooses with fewer queries.
 
 use treffer_eval::Metric;
-use treffer_types::{Candidate, NoProgress, Progress, StageName};
+use treffer_types::{NoProgress, Progress, StageName};
 
 mod adopt;
 mod cache;
@@ -19,6 +19,8 @@ mod calibrate;
 mod learn;
 mod nested;
 mod pool;
+mod prior;
+mod rehearse;
 mod report;
 mod select;
 mod setup;
@@ -28,17 +30,21 @@ mod verdict;
 
 pub use adopt::{Decision, Tuned, Winner, adopt};
 pub use pool::Pool;
+pub use prior::{Prior, PriorOrigin};
+pub use rehearse::{Rehearsal, gather_pools, rehearse};
 pub use report::{
-    Against, Baseline, DepthPoint, LEVEL, LearnedReport, Measured, QueryOutcome, ScoresOrigin,
-    StageCost, SurfacePoint, TuneReport, Verdict,
+    Against, Baseline, DepthPoint, LEVEL, LearnedReport, Measured, PriorReport, QueryOutcome,
+    ScoresOrigin, StageCost, SurfacePoint, TuneReport, Verdict,
 };
 pub use setup::{Choice, Setting, Setup};
 
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::manifest::Models;
 use crate::pipeline::Pipeline;
 use crate::profile::Profile;
 use crate::topics::Topics;
+use prior::PriorWeights;
 use space::{Corpus, Space};
 
 /// How to tune.
@@ -52,6 +58,8 @@ pub struct TuneRequest<'a> {
     pub metric: Metric,
     /// What to search.
     pub search: Search,
+    /// What the weights are drawn towards.
+    pub prior: Prior,
     /// Steps from weight 0 to weight 1; 20 means a grid of 0.05.
     pub steps: u32,
     /// Folds of the cross-validation, at least 2.
@@ -84,6 +92,59 @@ pub enum Search {
     Full,
 }
 
+impl TuneRequest<'_> {
+    /// What is searched; `models` are those of the index, if there is one.
+    fn space(&self, pipeline: &Pipeline, corpus: Corpus, models: Option<&Models>) -> Space {
+        let prior = PriorWeights::of(self.prior, self.profile, pipeline.stages(), models);
+        Space::new(self.profile, self.search, pipeline, corpus, self.steps).towards(prior)
+    }
+}
+
+/// What a tuning searches, and the scores that it does so with.
+struct Prepared {
+    space: Space,
+    pools: Vec<Pool>,
+    /// Query ids by fold.
+    folds: Vec<Vec<String>>,
+    scores: ScoresOrigin,
+}
+
+/// Checks a request and gathers.
+fn prepare(
+    engine: &Engine,
+    request: &TuneRequest<'_>,
+    topics: &Topics,
+    progress: &dyn Progress,
+) -> Result<Prepared, Error> {
+    let (profile, available) = (request.profile, &topics.available(engine));
+    profile.refuse_other_profiles("tune")?;
+    let pipeline = match request.stages {
+        Some(stages) => Pipeline::only(profile, available, stages)?,
+        None => Pipeline::of(profile, available)?,
+    };
+    engine.refuse_moving_now(pipeline.stages(), "a tuning")?;
+    let ids = topics.queries.iter().map(|query| query.id.as_str());
+    let folds = verdict::check(request, pipeline.stages(), ids)?; // before any work
+    let corpus = Corpus {
+        is_split: engine.has_split_documents(),
+        has_several_languages: engine.has_several_languages(),
+    };
+    let space = request.space(&pipeline, corpus, Some(&engine.manifest().models));
+    let gather = || pool::gather(engine, profile, &space, topics, progress);
+    let (gathered, scores) = if request.cache {
+        cache::load_or(engine, profile, &space, topics, gather)?
+    } else {
+        (gather()?, ScoresOrigin::Gathered { note: None })
+    };
+    let pools = pool::pools(engine, topics, gathered)?;
+    Ok(Prepared {
+        space,
+        pools,
+        folds,
+        scores,
+    })
+}
+
 /// Finds what maximizes a metric on judged queries, and compares it with the baselines. Queries
 /// are searched under the filter of `topics`.
 ///
@@ -96,43 +157,19 @@ pub fn tune(
     topics: &Topics,
     progress: &dyn Progress,
 ) -> Result<TuneReport, Error> {
-    let (profile, available) = (request.profile, &topics.available(engine));
-    profile.refuse_other_profiles("tune")?;
-    let pipeline = match request.stages {
-        Some(stages) => Pipeline::only(profile, available, stages)?,
-        None => Pipeline::of(profile, available)?,
-    };
-    engine.refuse_moving_now(pipeline.stages(), "a tuning")?;
-    let ids = topics.queries.iter().map(|query| query.id.as_str());
-    let folds = verdict::check(request, pipeline.stages(), ids)?; // before any work
-    let space = Space::new(
-        profile,
-        request.search,
-        &pipeline,
-        Corpus {
-            is_split: engine.has_split_documents(),
-            has_several_languages: engine.has_several_languages(),
-        },
-        request.steps,
-    );
-    let gather = || pool::gather(engine, profile, &space, topics, progress);
-    let (gathered, scores) = if request.cache {
-        cache::load_or(engine, profile, &space, topics, gather)?
-    } else {
-        (gather()?, ScoresOrigin::Gathered { note: None })
-    };
+    let prepared = prepare(engine, request, topics, progress)?;
     let work = verdict::Work {
-        space: &space,
-        pools: &pool::pools(engine, topics, gathered)?,
+        space: &prepared.space,
+        pools: &prepared.pools,
         request,
-        folds: &folds,
-        scores,
+        folds: &prepared.folds,
+        scores: prepared.scores,
     };
     verdict::report(work, progress)
 }
 
 /// As [`tune`], on scores that were gathered before by this pipeline. Reads no index, so it
-/// can be used in simulations.
+/// can be used in simulations; a prior that asks for a preset's weights takes the profile's.
 ///
 /// # Errors
 /// As [`tune`], except errors of gathering.
@@ -143,15 +180,8 @@ pub fn tune_pools(
 ) -> Result<TuneReport, Error> {
     let ids = pools.iter().map(|pool| pool.query.id.as_str());
     let folds = verdict::check(request, pipeline.stages(), ids)?;
-    let candidates = || pools.iter().flat_map(|pool| &pool.candidates);
-    let mut evidence = candidates().flat_map(Candidate::all_evidence);
-    let corpus = Corpus {
-        is_split: evidence.any(|(_, one)| one.passage.is_some_and(|passage| passage > 0)),
-        has_several_languages: candidates().any(|candidate| candidate.is_foreign),
-    };
-    let (profile, search, steps) = (request.profile, request.search, request.steps);
     let work = verdict::Work {
-        space: &Space::new(profile, search, pipeline, corpus, steps),
+        space: &request.space(pipeline, pool::corpus(pools), None),
         pools,
         request,
         folds: &folds,

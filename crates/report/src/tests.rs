@@ -9,7 +9,7 @@ use treffer_engine::gather::StageTrace;
 use treffer_engine::pipeline::{Available, Pipeline};
 use treffer_engine::profile::Profile;
 use treffer_engine::stages::{Capabilities, OpenContext, Registry, Stage, StageKind};
-use treffer_engine::tune::{Pool, Search, TuneReport, TuneRequest, tune_pools};
+use treffer_engine::tune::{Pool, Prior, Search, TuneReport, TuneRequest, tune_pools};
 use treffer_eval::Topic;
 use treffer_fusion::{Lengths, Normalizer, Weights};
 use treffer_testkit::Random;
@@ -124,6 +124,7 @@ fn tuned(stages: &[StageName], search: Search) -> TuneReport {
         stages: None,
         metric: "nDCG@10".parse().unwrap(),
         search,
+        prior: Prior::Preset,
         steps: 10,
         folds: 4,
         seed: 1,

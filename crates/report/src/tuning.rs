@@ -139,8 +139,9 @@ fn choices(report: &TuneReport) -> Markup {
     let heads = ["", &out_of_fold, &in_sample, "ms per query", "weights"];
     let mut body = table(&heads, rows);
     body.push(remark(
-        "Out of fold estimates the metric on new queries: each query is measured with what the other folds chose. In sample is measured on the queries that chose, which is too optimistic. Of the choices within one standard error of the highest, the one nearest to the current profile is taken.",
+        "Out of fold estimates the metric on new queries: each query is measured with what the other folds chose. In sample is measured on the queries that chose, which is too optimistic.",
     ));
+    body.push(remark(rule(report)));
     let is_full = report.search == Search::Full;
     if is_full {
         let named = [
@@ -168,6 +169,27 @@ fn choices(report: &TuneReport) -> Markup {
         table(&heads, folds.collect()),
     ));
     body
+}
+
+/// How the tuned profile was chosen.
+fn rule(report: &TuneReport) -> String {
+    let Some(prior) = &report.prior else {
+        return "Of the choices within one standard error of the highest, the one nearest to the current profile is taken.".to_owned();
+    };
+    let weights = error_chain(&prior.weights);
+    let drawn = format!(
+        "The weights are drawn towards {weights}, {}, the more the fewer the queries: of all within one standard error of the highest ({} weightings) the mean is taken, those near the prior counting more.",
+        prior.origin, prior.n_averaged
+    );
+    let fallback = format!(
+        " Here the queries tell of no weights that are surely better than these, so they were taken themselves; so they were in {} of {} folds.",
+        prior.n_folds, report.folds
+    );
+    if prior.is_chosen {
+        drawn + &fallback
+    } else {
+        drawn
+    }
 }
 
 fn or_dash(value: Option<f64>, decimals: usize) -> String {

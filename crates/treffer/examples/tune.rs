@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use treffer::corpus::{JudgmentOptions, Problem, QueryOptions, read_judgments, read_queries};
 use treffer::engine::topics::Topics;
-use treffer::engine::tune::{DRAWS, Search, TuneRequest, tune};
+use treffer::engine::tune::{DRAWS, Prior, Search, TuneRequest, tune};
 use treffer::types::NoProgress;
 use treffer::{Engine, OpenOptions, StandardModels};
 
@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         stages: None,
         metric: "nDCG@10".parse()?,
         search: Search::Weights,
+        prior: Prior::Preset,
         steps: 20,
         folds: 5,
         seed: 42,

@@ -1,7 +1,9 @@
 //! What a tuning found, for people.
 
 use treffer_engine::stages::Registry;
-use treffer_engine::tune::{Choice, DepthPoint, LearnedReport, Search, TuneReport, Verdict};
+use treffer_engine::tune::{
+    Choice, DepthPoint, LearnedReport, PriorReport, Search, TuneReport, Verdict,
+};
 use treffer_types::{StageName, stage_list};
 
 use super::tuning::Tuning;
@@ -56,6 +58,7 @@ impl Tuning<'_> {
                 gain.adjusted_p
             ),
         ];
+        lines.extend(report.prior.as_ref().map(|prior| prior_line(prior, report)));
         if let (Verdict::OverBudget, Some(ms), Some(most)) =
             (report.verdict, report.current.ms, report.budget_ms)
         {
@@ -71,6 +74,32 @@ impl Tuning<'_> {
         lines.push(self.decision.clone());
         lines
     }
+}
+
+/// What the weights were drawn towards, and what came of it.
+fn prior_line(prior: &PriorReport, report: &TuneReport) -> String {
+    let PriorReport {
+        weights,
+        origin,
+        mean,
+        n_averaged,
+        is_chosen,
+        n_folds,
+    } = prior;
+    let outcome = if *is_chosen {
+        format!(
+            "these queries tell of none that are surely better, so they were chosen (in {n_folds} of {} folds)",
+            report.folds
+        )
+    } else {
+        format!(
+            "of {n_averaged} weightings within one standard error of the best the mean was taken, those near the prior counting more"
+        )
+    };
+    format!(
+        "prior: {weights}, {origin} ({} {mean:.4}): {outcome}",
+        report.metric
+    )
 }
 
 /// The weights, and whatever else differs from the current profile.

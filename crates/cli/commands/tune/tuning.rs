@@ -4,8 +4,8 @@ use serde::Serialize;
 use treffer_engine::fields::Date;
 use treffer_engine::topics::TopicFilter;
 use treffer_engine::tune::{
-    Against, Baseline, Choice, DepthPoint, LearnedReport, QueryOutcome, Search, StageCost,
-    SurfacePoint, TuneReport, Verdict,
+    Against, Baseline, Choice, DepthPoint, LearnedReport, PriorReport, QueryOutcome, Search,
+    StageCost, SurfacePoint, TuneReport, Verdict,
 };
 use treffer_eval::Comparison;
 use treffer_fusion::Weights;
@@ -34,6 +34,7 @@ pub(crate) struct Tuning<'a> {
     current: Measured<'a>,
     best: Best<'a>,
     highest: Measured<'a>,
+    prior: Option<&'a PriorReport>,
     fold_choices: &'a [Choice],
     gain: Gain,
     against: Vec<AgainstBaseline>,
@@ -148,6 +149,7 @@ impl<'a> Tuning<'a> {
                 in_sample: best.mean,
             },
             highest: measured(&report.highest),
+            prior: report.prior.as_ref(),
             fold_choices: &report.fold_choices,
             gain: Gain {
                 mean: gain.comparison.test.difference,

@@ -63,6 +63,8 @@ pub(crate) struct Nested {
     /// Each query's value out of fold: under what the other folds chose.
     pub(crate) out_of_fold: Vec<f64>,
     pub(crate) fold_choices: Vec<Choice>,
+    /// In how many folds the prior's own weights were chosen.
+    pub(crate) n_fell_back: usize,
     pub(crate) on_all: Found,
 }
 
@@ -76,16 +78,19 @@ pub(crate) fn nested(
 ) -> Option<Nested> {
     let mut out_of_fold = vec![0.0; folds.all.len()];
     let mut fold_choices = Vec::with_capacity(folds.parts.len());
+    let mut n_fell_back = 0;
     for part in &folds.parts {
         let found = table.search(&part.training, part.fitted, limits)?;
         for query in &part.held_out {
             out_of_fold[*query] = table.row(found.chosen).values[*query];
         }
         fold_choices.push(table.choice(found.chosen));
+        n_fell_back += usize::from(found.averaged.is_some_and(|averaged| averaged.fell_back));
     }
     Some(Nested {
         out_of_fold,
         fold_choices,
+        n_fell_back,
         on_all: table.search(&folds.all, on_all, limits)?,
     })
 }

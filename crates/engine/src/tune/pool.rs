@@ -13,7 +13,7 @@ use crate::learned::lengths;
 use crate::profile::Profile;
 use crate::topics::Topics;
 use crate::tune::Search;
-use crate::tune::space::Space;
+use crate::tune::space::{Corpus, Space};
 
 /// One query with its candidates, their scores and their grades.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,4 +88,14 @@ pub(crate) fn pools(
         });
     }
     Ok(pools)
+}
+
+/// What the candidates of queries tell of the index.
+pub(crate) fn corpus(pools: &[Pool]) -> Corpus {
+    let candidates = || pools.iter().flat_map(|pool| &pool.candidates);
+    let mut evidence = candidates().flat_map(Candidate::all_evidence);
+    Corpus {
+        is_split: evidence.any(|(_, one)| one.passage.is_some_and(|passage| passage > 0)),
+        has_several_languages: candidates().any(|candidate| candidate.is_foreign),
+    }
 }

@@ -9,6 +9,7 @@ use treffer_types::StageName;
 
 use crate::gather::Gathered;
 use crate::tune::Search;
+use crate::tune::prior::PriorOrigin;
 use crate::tune::setup::Choice;
 
 /// The result of a tuning. Means are of the metric, over all queries.
@@ -36,11 +37,13 @@ pub struct TuneReport {
     pub scores: ScoresOrigin,
     /// The profile before tuning, over these stages; with equal weights if it gave them none.
     pub current: Measured,
-    /// The winner on all queries, by the one-standard-error rule. Its mean is over the queries
+    /// The winner on all queries, by the one-standard-error rule and the prior. Its mean is over the queries
     /// that chose it, which is too optimistic.
     pub best: Measured,
     /// The choice with the largest mean of all, which is even more optimistic.
     pub highest: Measured,
+    /// What the weights were drawn towards, and what came of it; `None` without a prior.
+    pub prior: Option<PriorReport>,
     /// Mean out of fold, with each query under what the other folds chose: an estimate for new
     /// queries.
     pub out_of_fold: f64,
@@ -78,6 +81,24 @@ pub struct Measured {
     pub mean: f64,
     /// Milliseconds per query, if times were measured.
     pub ms: Option<f64>,
+}
+
+/// What the weights were drawn towards.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PriorReport {
+    /// The prior's weights.
+    pub weights: Weights,
+    /// Where they come from.
+    pub origin: PriorOrigin,
+    /// Their mean over all queries, with the winner's other settings.
+    pub mean: f64,
+    /// How many weightings within one standard error of the best were averaged, on all queries.
+    pub n_averaged: usize,
+    /// Whether the winner has the prior's own weights, because the mean of those is not better on
+    /// these queries by more than half a standard error.
+    pub is_chosen: bool,
+    /// In how many folds they were chosen.
+    pub n_folds: usize,
 }
 
 /// The values of one query.

@@ -1,11 +1,13 @@
 //! Choosing by the one-standard-error rule: of the choices that are about as good as the best
-//! one, the one that changes least.
+//! one, the one that changes least; with a prior, the mean of their weights.
 
 use std::cmp::Ordering;
 
 use treffer_fusion::{Normalizer, Weights};
+use treffer_types::{StageMap, StageName};
 
 use crate::tune::Search;
+use crate::tune::prior::PriorWeights;
 use crate::tune::setup::{Choice, Coordinate, Setup, n_weighted};
 use crate::tune::table::{Block, Grid, Row, Table};
 
@@ -23,8 +25,20 @@ pub(crate) struct Limits {
 pub(crate) struct Found {
     /// The largest mean.
     pub(crate) highest: At,
-    /// The one that changes least among those within one standard error of it.
+    /// What the choices within one standard error of it come to.
     pub(crate) chosen: At,
+    /// What the prior did, if there is one.
+    pub(crate) averaged: Option<Averaged>,
+}
+
+/// How a prior led to a choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Averaged {
+    /// How many weightings were averaged.
+    pub(crate) n_weightings: usize,
+    /// Whether the prior weights themselves were chosen, because the mean is not surely better on
+    /// the queries.
+    pub(crate) fell_back: bool,
 }
 
 /// A row of the table, by block and row number.
@@ -136,6 +150,8 @@ impl Table<'_> {
     /// standard error is wide, and a stage that helps is dropped (out of fold .727 against
     /// .744 on MS MARCO DL 2020, .675 against .693 on the e-commerce queries). Ties for the
     /// largest mean are broken in the same way.
+    ///
+    /// With a prior, only the settings are chosen so, and the weights by [`Table::averaged`].
     pub(crate) fn choose(
         &self,
         blocks: &[usize],
@@ -160,12 +176,120 @@ impl Table<'_> {
         let top = &self.row(highest).values;
         let is_as_good = |at: At, mean: f64| {
             let (behind, error) = difference(top, &self.row(at).values, queries);
-            tied(mean) || behind <= error
+            // Where two rows differ in a single query, both are the same but for rounding.
+            tied(mean) || behind <= error + ROUNDING
         };
-        let chosen = (rows.iter().filter(|(at, mean)| is_as_good(*at, *mean)))
-            .map(|(at, _)| *at)
-            .min_by(nearest)?;
-        Some(Found { highest, chosen })
+        rows.retain(|(at, mean)| is_as_good(*at, *mean));
+        if let Some(prior) = &self.space.prior {
+            let (chosen, averaged) = self.averaged(&rows, highest, prior, queries, limits)?;
+            return Some(Found {
+                highest,
+                chosen,
+                averaged: Some(averaged),
+            });
+        }
+        Some(Found {
+            highest,
+            chosen: rows.iter().map(|(at, _)| *at).min_by(nearest)?,
+            averaged: None,
+        })
+    }
+
+    /// Of rows that are about as good as the `highest`, the mean of the weights, each counted by
+    /// its density under the prior; or the prior's own weights, unless that mean is better on the
+    /// queries by more than half a standard error of the difference. See [`prior`](super::prior).
+    ///
+    /// The rows are those of one setup, that of the best among those with the fewest changes. If
+    /// the number of stages is limited, they also weigh the same stages as the best of them, as
+    /// the mean of two pairs would weigh three.
+    fn averaged(
+        &self,
+        good: &[(At, f64)],
+        highest: At,
+        prior: &PriorWeights,
+        queries: &[usize],
+        limits: &Limits,
+    ) -> Option<(At, Averaged)> {
+        let n_changed = |at: &At| self.change(*at).n_changed;
+        let fewest = good.iter().map(|(at, _)| n_changed(at)).min()?;
+        let few = good.iter().filter(|(at, _)| n_changed(at) == fewest);
+        let better = |best: &(At, f64), other: &(At, f64)| other.1 - best.1 > ROUNDING;
+        let (best, _) = few.reduce(|best, other| if better(best, other) { other } else { best })?;
+        // Among equals, ties for the highest were broken already.
+        let leader = if n_changed(&highest) == fewest {
+            highest
+        } else {
+            *best
+        };
+        let setup = &self.blocks[leader.block].setup;
+        let is_of_setup = |(at, _): &&(At, f64)| self.blocks[at.block].setup == *setup;
+        let finest = (good.iter().filter(is_of_setup))
+            .map(|(at, _)| at.block)
+            .max_by_key(|block| self.blocks[*block].rows.len())?;
+        let is_limited = limits.max_stages < self.space.stages().len();
+        let weighted = |row: &Row| -> Vec<StageName> {
+            let stages = self.space.stages().iter().copied();
+            stages.filter(|s| row.weights.weight(*s) > 0.0).collect()
+        };
+        let of_leader = weighted(self.row(leader));
+        let is_alike = |row: &Row| !is_limited || weighted(row) == of_leader;
+        let block = &self.blocks[finest];
+
+        let (mut sum, mut total, mut n_weightings) = (StageMap::new(), 0.0, 0);
+        for stage in self.space.stages() {
+            sum.insert(*stage, 0.0);
+        }
+        for (at, _) in good {
+            let row = self.row(*at);
+            if at.block != finest || !is_alike(row) {
+                continue;
+            }
+            let density = prior.density(&row.weights);
+            total += density;
+            n_weightings += 1;
+            sum = sum.map(|stage, sum| sum + density * row.weights.weight(stage));
+        }
+        if n_weightings == 0 {
+            // No point of the finer grid has the stages of the leader, which is on a coarser one.
+            let averaged = Averaged {
+                n_weightings: 1,
+                fell_back: self.row(leader).weights == prior.weights,
+            };
+            return Some((leader, averaged));
+        }
+        let mean = sum.map(|_, sum| sum / total);
+        let allowed = (0..block.rows.len())
+            .filter(|row| self.is_allowed(block, &block.rows[*row], limits))
+            .filter(|row| is_alike(&block.rows[*row]));
+        let from = |row: &usize| {
+            let weights = &block.rows[*row].weights;
+            let squares = mean
+                .iter()
+                .map(|(s, mean)| (weights.weight(s) - mean).powi(2));
+            (squares.sum::<f64>(), weights.distance(&prior.weights))
+        };
+        let nearest = allowed
+            .clone()
+            .map(|row| (row, from(&row)))
+            .min_by(|(_, a), (_, b)| compare(a.0, b.0).then_with(|| compare(a.1, b.1)))
+            .map(|(row, _)| row)?;
+        let itself = allowed
+            .clone()
+            .find(|row| block.rows[*row].weights == prior.weights);
+        let row = itself.map_or(nearest, |itself| {
+            let [a, b] = [nearest, itself].map(|row| &block.rows[row].values);
+            let (gain, error) = difference(a, b, queries);
+            if gain > FALLBACK * error + ROUNDING {
+                nearest
+            } else {
+                itself
+            }
+        });
+        let averaged = Averaged {
+            n_weightings,
+            fell_back: itself == Some(row),
+        };
+        Some((At { block: finest, row }, averaged))
     }
 
     fn change(&self, at: At) -> Change {
@@ -188,12 +312,15 @@ struct Change {
 
 impl Change {
     fn compare(&self, other: &Change) -> Ordering {
-        // Distances are sums of fractions; differences by rounding count as ties.
-        let near = |a: f64, b: f64| ((a * 1e9).round() as i64).cmp(&((b * 1e9).round() as i64));
         (self.n_changed.cmp(&other.n_changed))
-            .then_with(|| near(self.from_current, other.from_current))
-            .then_with(|| near(self.from_equal, other.from_equal))
+            .then_with(|| compare(self.from_current, other.from_current))
+            .then_with(|| compare(self.from_equal, other.from_equal))
     }
+}
+
+/// Compares distances. They are sums of fractions; differences by rounding count as ties.
+fn compare(a: f64, b: f64) -> Ordering {
+    ((a * 1e9).round() as i64).cmp(&((b * 1e9).round() as i64))
 }
 
 /// Means up to this apart are equal.
@@ -217,3 +344,7 @@ pub(crate) fn difference(a: &[f64], b: &[f64], queries: &[usize]) -> (f64, f64) 
         .sum();
     (mean, (squares / (n - 1.0) / n).sqrt())
 }
+
+/// Standard errors by which a mean of weights has to be better than the prior's weights on the
+/// queries that chose it. A whole one would give up a third of the gain with ten queries.
+const FALLBACK: f64 = 0.5;

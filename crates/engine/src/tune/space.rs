@@ -11,6 +11,7 @@ use crate::rerank_order::first_to_rerank;
 use crate::settled::n_until_settled;
 use crate::stages::LEAST_BM25;
 use crate::tune::Search;
+use crate::tune::prior::PriorWeights;
 use crate::tune::setup::{Choice, Setup};
 
 /// Depths of the reranker that are tried, up to the profile's own.
@@ -47,6 +48,8 @@ pub(crate) struct Space {
     pub(crate) current: Setup,
     /// Its weights over these stages; equal ones if it gives them none.
     pub(crate) current_weights: Weights,
+    /// What the weights are drawn towards, if anything.
+    pub(crate) prior: Option<PriorWeights>,
     corpus: Corpus,
     /// Steps from weight 0 to weight 1.
     pub(crate) steps: u32,
@@ -75,9 +78,15 @@ impl Space {
             pipeline: pipeline.clone(),
             current,
             current_weights: weights,
+            prior: None,
             corpus,
             steps,
         }
+    }
+
+    /// The space with a prior for the weights.
+    pub(crate) fn towards(self, prior: Option<PriorWeights>) -> Self {
+        Space { prior, ..self }
     }
 
     /// The stages that are given weights.

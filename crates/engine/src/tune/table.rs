@@ -65,10 +65,12 @@ impl<'a> Table<'a> {
             Grid::Fine => self.space.steps,
         };
         let mut weights = self.space.weights(steps);
-        // The current weights need not be a point of the grid, so they get a row too.
-        let current = &self.space.current_weights;
-        if !weights.contains(current) {
-            weights.push(current.clone());
+        // The current weights and the prior's need not be points of the grid, so they get rows too.
+        let prior = self.space.prior.iter().map(|prior| &prior.weights);
+        for known in std::iter::once(&self.space.current_weights).chain(prior) {
+            if !weights.contains(known) {
+                weights.push(known.clone());
+            }
         }
         if let Some(stage) = self.space.reranker()
             && self.space.rerank_depth(setup) == 0

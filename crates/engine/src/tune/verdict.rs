@@ -12,8 +12,8 @@ use crate::tune::calibrate::platt;
 use crate::tune::nested::{Folds, Nested, Part, nested};
 use crate::tune::pool::Pool;
 use crate::tune::report::{
-    Against, Baseline, DepthPoint, LEVEL, Measured, QueryOutcome, ScoresOrigin, SurfacePoint,
-    TuneReport, Verdict,
+    Against, Baseline, DepthPoint, LEVEL, Measured, PriorReport, QueryOutcome, ScoresOrigin,
+    SurfacePoint, TuneReport, Verdict,
 };
 use crate::tune::select::{Limits, difference, mean_over};
 use crate::tune::setup::{Choice, Setup};
@@ -104,6 +104,7 @@ pub(crate) fn report(work: Work<'_>, progress: &dyn Progress) -> Result<TuneRepo
     );
     let surface = surface(&mut table, &folds, &best.setup);
     let against = against(&mut table, &folds, request, fitted, &tuned)?;
+    let prior = prior(&table, &folds, &tuned, &best);
     let learned = learned(&table, &folds, request, &tuned, &best, progress)?;
     let measured = |choice: Choice| Measured {
         mean: mean_over(&table.values(&choice), &folds.all),
@@ -126,6 +127,7 @@ pub(crate) fn report(work: Work<'_>, progress: &dyn Progress) -> Result<TuneRepo
         n_measured: table.n_measured(),
         scores,
         out_of_fold: mean_over(&tuned.out_of_fold, &folds.all),
+        prior,
         queries: outcomes(&table, &folds, &tuned, &best),
         verdict: verdict(&against[0], &best, &current, request.budget_ms),
         warnings: warnings(&table, &against[0]),
@@ -161,6 +163,23 @@ fn learned(
     Ok(None)
 }
 
+/// What the prior led to.
+fn prior(table: &Table<'_>, folds: &Folds, tuned: &Nested, best: &Choice) -> Option<PriorReport> {
+    let (prior, averaged) = (table.space.prior.as_ref()?, tuned.on_all.averaged?);
+    let choice = Choice {
+        setup: best.setup.clone(),
+        weights: prior.weights.clone(),
+    };
+    Some(PriorReport {
+        weights: prior.weights.clone(),
+        origin: prior.origin.clone(),
+        mean: mean_over(&table.values(&choice), &folds.all),
+        n_averaged: averaged.n_weightings,
+        is_chosen: averaged.fell_back,
+        n_folds: tuned.n_fell_back,
+    })
+}
+
 /// The rule by which a profile is changed: the gain over the current one, out of fold,
 /// is above 0 and significant after correction, and the winner is another profile. A current
 /// profile that is slower than the budget allows is replaced in any case.
@@ -178,7 +197,7 @@ fn verdict(gain: &Against, best: &Choice, current: &Measured, budget_ms: Option<
     }
 }
 
-fn over_budget(table: &Table<'_>) -> Error {
+pub(crate) fn over_budget(table: &Table<'_>) -> Error {
     let fastest = table
         .blocks
         .iter()

@@ -8,7 +8,7 @@ use treffer_engine::evaluate::evaluate;
 use treffer_engine::profile::{Mode, Profile};
 use treffer_engine::search::Searcher;
 use treffer_engine::topics::Topics;
-use treffer_engine::tune::{DRAWS, Search, TuneReport, TuneRequest, tune};
+use treffer_engine::tune::{DRAWS, Prior, Search, TuneReport, TuneRequest, tune};
 use treffer_testkit::{random_corpus, random_queries};
 use treffer_types::{NoProgress, Query};
 
@@ -161,6 +161,7 @@ fn tuning_and_evaluating_give_the_same_numbers_in_any_pool() {
             stages: None,
             metric,
             search: Search::Weights,
+            prior: Prior::Preset,
             steps: 10,
             folds: 4,
             seed: 5,

@@ -7,7 +7,7 @@ use treffer_engine::evaluate::evaluate;
 use treffer_engine::fields::Date;
 use treffer_engine::profile::Profile;
 use treffer_engine::topics::Topics;
-use treffer_engine::tune::{DRAWS, ScoresOrigin, Search, TuneRequest, tune};
+use treffer_engine::tune::{DRAWS, Prior, ScoresOrigin, Search, TuneRequest, tune};
 use treffer_engine::{Engine, Error, OpenOptions};
 use treffer_types::{Document, NoProgress, Qrels, StageName};
 
@@ -159,6 +159,7 @@ fn request<'a>(profile: &'a Profile, stages: &'a [StageName]) -> TuneRequest<'a>
         stages: Some(stages),
         metric: "nDCG@10".parse().unwrap(),
         search: Search::Weights,
+        prior: Prior::Preset,
         steps: 4,
         folds: 3,
         seed: 1,

@@ -4,6 +4,7 @@
 mod cached;
 mod full;
 mod learned;
+mod prior;
 mod saving;
 mod simulated;
 
@@ -18,7 +19,9 @@ use treffer_engine::search::Searcher;
 use treffer_engine::settings_file::change_profile;
 use treffer_engine::stages::Registry;
 use treffer_engine::topics::Topics;
-use treffer_engine::tune::{Baseline, DRAWS, Search, TuneReport, TuneRequest, Verdict, tune};
+use treffer_engine::tune::{
+    Baseline, DRAWS, Prior, Search, TuneReport, TuneRequest, Verdict, tune,
+};
 use treffer_eval::{Metric, bootstrap_interval, k_fold, randomization_test};
 use treffer_fusion::Weights;
 use treffer_testkit::{Random, RecordingProgress, random_corpus, random_queries};
@@ -61,6 +64,7 @@ fn request<'a>(profile: &'a Profile, steps: u32) -> TuneRequest<'a> {
         stages: None,
         metric: metric(),
         search: Search::Weights,
+        prior: Prior::None,
         steps,
         folds: 4,
         seed: 7,
@@ -310,7 +314,7 @@ fn winner(points: &[Weights], values: &[Vec<f64>], current: &Weights, queries: &
             .collect();
         let average = mean(behind.clone());
         let variance = behind.iter().map(|d| (d - average).powi(2)).sum::<f64>() / (n - 1.0);
-        average <= (variance / n).sqrt() || average < 1e-12
+        average <= (variance / n).sqrt() + 1e-12
     };
     (0..points.len())
         .filter(is_as_good)

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config as Runs, TestRunner};
 use treffer_engine::evaluate::{Measurement, evaluate};
 use treffer_engine::topics::Topics;
-use treffer_engine::tune::{ScoresOrigin, Search, TuneReport, TuneRequest, tune};
+use treffer_engine::tune::{Prior, ScoresOrigin, Search, TuneReport, TuneRequest, tune};
 use treffer_eval::{Evaluation, Metric, Run, RunEntry};
 use treffer_testkit::random_queries;
 use treffer_types::{Qrels, StageName};
@@ -204,6 +204,7 @@ fn tuned(engine: &Engine, topics: &Topics, search: Search) -> TuneReport {
         stages: Some(&[BM25, DENSE]),
         metric: "nDCG@10".parse().unwrap(),
         search,
+        prior: Prior::Preset,
         steps: 5,
         folds: 3,
         seed: 3,

@@ -6,7 +6,7 @@ use treffer_engine::manifest::Manifest;
 
 use super::*;
 
-fn provenance() -> Provenance {
+pub(super) fn provenance() -> Provenance {
     Provenance {
         queries: "queries.jsonl".into(),
         filter: None,

@@ -18,7 +18,7 @@ pub(super) fn evidence(score: f64) -> Evidence {
 }
 
 /// Queries whose stages score noise, plus their `signal` where a candidate is relevant.
-fn simulated(seed: u64, n_queries: usize, signal: &StageMap<f64>) -> Vec<Pool> {
+pub(super) fn simulated(seed: u64, n_queries: usize, signal: &StageMap<f64>) -> Vec<Pool> {
     const N_CANDIDATES: u32 = 15;
     let mut random = Random::new(seed);
     let mut pool = |query: usize| {
