@@ -35,6 +35,7 @@ mod heads;
 mod layers;
 mod model;
 mod ops;
+mod phases;
 mod pooling;
 mod quantized;
 mod schedule;
@@ -67,4 +68,6 @@ pub use error::Error;
 pub use exercise::exercise;
 pub use fingerprint::fingerprint;
 pub use late_encoder::LateEncoder;
+#[doc(hidden)]
+pub use phases::{Phases, phases};
 pub use treffer_types::{CpuBackend, Device, InstructionSet};

@@ -23,8 +23,8 @@ pub(crate) struct Model {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) config: Config,
     pub(crate) reader: TextReader,
-    encoder: Encoder,
-    device: candle_core::Device,
+    pub(crate) encoder: Encoder,
+    pub(crate) device: candle_core::Device,
 }
 
 /// What a model folder holds besides.
@@ -38,7 +38,7 @@ pub(crate) struct Rest {
 }
 
 /// The two implementations of the architecture.
-enum Encoder {
+pub(crate) enum Encoder {
     Reference(Transformer),
     Quantized(Box<Quantized>),
 }

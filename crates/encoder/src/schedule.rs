@@ -76,6 +76,13 @@ where
     Ok(rows)
 }
 
+/// The sequences in the groups that [`run`] makes of them, in the order in which they run.
+pub(crate) fn groups(plan: Plan, sequences: &[Sequence]) -> Vec<Vec<&Sequence>> {
+    let members = |batch: Vec<usize>| batch.into_iter().map(|index| &sequences[index]).collect();
+    let batches = batches(sequences, plan.budget(sequences));
+    batches.into_iter().map(members).collect()
+}
+
 /// Indexes of `sequences`, longest first (ties in the order of the input), in batches of at
 /// most `budget` tokens including padding, or of one sequence.
 fn batches(sequences: &[Sequence], budget: usize) -> Vec<Vec<usize>> {
