@@ -58,44 +58,57 @@ def hub_folder(folder, cross, into):
         model_max_length=512,
     )
     tokenizer.save_pretrained(into)
+    if not cross:
+        width = model.config.hidden_size
+        modules = [("0", "", "Transformer"), ("1", "1_Pooling", "Pooling"), ("2", "2_Normalize", "Normalize")]
+        write(
+            os.path.join(into, "modules.json"),
+            [
+                {"idx": place, "name": name, "path": path, "type": f"sentence_transformers.models.{kind}"}
+                for place, (name, path, kind) in enumerate(modules)
+            ],
+        )
+        pooling = {"word_embedding_dimension": width, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+        write(os.path.join(into, "1_Pooling", "config.json"), pooling)
+        write(os.path.join(into, "sentence_bert_config.json"), {"max_seq_length": 512, "do_lower_case": False})
+        os.makedirs(os.path.join(into, "2_Normalize"))
     return into
 
 
-def either(make, *variants):
-    """What `make` returns for the first of several sets of arguments that this version takes."""
-    for variant in variants[:-1]:
-        try:
-            return make(**variant)
-        except TypeError as error:
-            if "unexpected keyword" not in str(error):
-                raise
-    return make(**variants[-1])
+def write(path, value):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(value, file)
+
+
+def dtype(device):
+    """bf16; on a CPU, which only tries this script, f32: not every one has instructions for bf16."""
+    return torch.bfloat16 if device.startswith("cuda") else torch.float32
 
 
 def load_cross(folder, device, attention):
     from sentence_transformers import CrossEncoder
 
-    settings = {"torch_dtype": torch.bfloat16, "attn_implementation": attention}
-    common = {"device": device, "max_length": 512, "num_labels": 1}
-    model = either(
-        lambda **extra: CrossEncoder(folder, **common, **extra),
-        {"model_kwargs": settings, "activation_fn": torch.nn.Identity()},
-        {"automodel_args": settings, "default_activation_function": torch.nn.Identity()},
+    settings = {"dtype": dtype(device), "attn_implementation": attention}
+    raw = torch.nn.Identity()
+    return CrossEncoder(
+        folder, device=device, max_length=512, num_labels=1, activation_fn=raw, model_kwargs=settings
     )
-    return model
 
 
 def load_bi(folder, device, attention):
-    from sentence_transformers import SentenceTransformer, models
+    from sentence_transformers import SentenceTransformer
 
-    settings = {"torch_dtype": torch.bfloat16, "attn_implementation": attention}
-    transformer = either(
-        lambda **extra: models.Transformer(folder, max_seq_length=512, **extra),
-        {"model_kwargs": settings},
-        {"model_args": settings},
-    )
-    pooling = models.Pooling(384, pooling_mode="cls")
-    return SentenceTransformer(modules=[transformer, pooling, models.Normalize()], device=device)
+    settings = {"dtype": dtype(device), "attn_implementation": attention}
+    return SentenceTransformer(folder, device=device, model_kwargs=settings)
+
+
+def limit(model, tokens):
+    """Cuts texts to so many tokens; newer versions have another name for it."""
+    if hasattr(type(model), "max_seq_length"):
+        model.max_seq_length = tokens
+    else:
+        model.max_length = tokens
 
 
 def by_attention(load, folder, device):
@@ -159,7 +172,7 @@ def pairs(options, work, scratch):
         def predict(setting, texts):
             attention, batch = setting
             model = variants[attention]
-            model.max_length = one["max_length"]
+            limit(model, one["max_length"])
             return model.predict(texts, batch_size=batch, show_progress_bar=False)
 
         attention, _ = fastest([(name, 128) for name in variants], lambda s: predict(s, few), options.device)
@@ -171,7 +184,7 @@ def pairs(options, work, scratch):
         say(
             **figure,
             what="one query at a time",
-            settings=f"bf16, {small[0]}, batch {small[1]}",
+            settings=f"{str(dtype(options.device)).removeprefix('torch.')}, {small[0]}, batch {small[1]}",
             pairs_of_a_call=len(few),
             calls=len(times),
             p50_ms=percentile(times, 0.5) * 1e3,
@@ -182,7 +195,7 @@ def pairs(options, work, scratch):
         say(
             **figure,
             what="many queries",
-            settings=f"bf16, {large[0]}, batch {large[1]}",
+            settings=f"{str(dtype(options.device)).removeprefix('torch.')}, {large[0]}, batch {large[1]}",
             pairs_of_a_call=len(many),
             calls=len(times),
             p50_ms=percentile(times, 0.5) * 1e3,
@@ -201,12 +214,12 @@ def documents(options, work, scratch):
     for what, texts in [("documents", work["documents"]), (work["sets"][0]["name"], short)]:
         texts = sorted(texts, key=len, reverse=True)
         # The model's own limit for documents; the set's for its passages.
-        limit = 512 if what == "documents" else work["sets"][0]["max_length"]
+        most = 512 if what == "documents" else work["sets"][0]["max_length"]
 
         def encode(setting, texts=texts):
             attention, batch = setting
             model = variants[attention]
-            model.max_seq_length = limit
+            limit(model, most)
             return model.encode(texts, batch_size=batch, show_progress_bar=False)
 
         part = texts[:: max(1, n // 256)]
@@ -218,7 +231,7 @@ def documents(options, work, scratch):
             model=name,
             set=what,
             device="sentence-transformers",
-            settings=f"bf16, {setting[0]}, batch {setting[1]}",
+            settings=f"{str(dtype(options.device)).removeprefix('torch.')}, {setting[0]}, batch {setting[1]}",
             calls=len(times),
             texts_of_a_call=n,
             p50_ms=percentile(times, 0.5) * 1e3,

@@ -2,6 +2,10 @@
 //! and running sequences through it.
 
 use candle_core::Tensor;
+#[cfg(feature = "cuda")]
+use treffer_kernels::packed::Gpu;
+#[cfg(feature = "cuda")]
+use treffer_types::CudaBackend;
 use treffer_types::{BoxError, Device, Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling};
 
 use crate::batch::Batch;
@@ -11,6 +15,8 @@ use crate::error::Error;
 use crate::folder::{Files, TOKENIZER};
 use crate::labels::Labels;
 use crate::layers::Layers;
+#[cfg(feature = "cuda")]
+use crate::packed::Packed;
 use crate::quantized::Quantized;
 use crate::schedule::{self, Plan};
 use crate::tokenize::{Limits, Sequence, TextReader};
@@ -37,19 +43,37 @@ pub(crate) struct Rest {
     pub(crate) labels: Labels,
 }
 
-/// The two implementations of the architecture.
+/// The implementations of the architecture.
 pub(crate) enum Encoder {
     Reference(Transformer),
     Quantized(Box<Quantized>),
+    #[cfg(feature = "cuda")]
+    Packed(Box<Packed<Gpu>>),
 }
 
 impl Encoder {
     fn load(
         device: Device,
+        opened: &candle_core::Device,
         config: &Config,
         weights: &mut Weights,
         name: &str,
     ) -> Result<Self, Error> {
+        #[cfg(feature = "cuda")]
+        if let (Device::Cuda(_, CudaBackend::Bf16), candle_core::Device::Cuda(cuda)) =
+            (device, opened)
+        {
+            let failed = |source: BoxError| Error::LoadKernels {
+                name: name.to_owned(),
+                device,
+                source,
+            };
+            let gpu = Gpu::new(cuda.cuda_stream()).map_err(|error| failed(error.into()))?;
+            let packed = Packed::load(gpu, config, weights, name, failed)?;
+            return Ok(Encoder::Packed(Box::new(packed)));
+        }
+        #[cfg(not(feature = "cuda"))]
+        let _ = opened;
         match isa(device)? {
             Some(isa) if Quantized::supports(config) => {
                 let quantized = Quantized::load(isa, config, weights)?;
@@ -101,7 +125,7 @@ impl Model {
         };
         let decode = || {
             let mut weights = Weights::decode(&files, &opened)?;
-            let encoder = Encoder::load(device, &config, &mut weights, &spec.name)?;
+            let encoder = Encoder::load(device, &opened, &config, &mut weights, &spec.name)?;
             Ok((encoder, weights))
         };
         // In parallel, since each takes about half of the loading time.
@@ -153,6 +177,13 @@ impl Model {
                 };
                 pooled.into_iter().map(row).collect()
             }),
+            #[cfg(feature = "cuda")]
+            Encoder::Packed(packed) => schedule::run(Plan::Packs, sequences, |members| {
+                let pooled = packed.forward(members, pooling);
+                let pooled = pooled.map_err(candle_core::Error::wrap)?;
+                let shape = (pooled.len(), 1, self.config.hidden_size);
+                after(&Tensor::from_vec(pooled.concat(), shape, &self.device)?)?.to_vec2()
+            }),
         };
         rows.map_err(|source| Error::Run {
             name: self.spec.name.clone(),
@@ -178,6 +209,11 @@ impl Model {
             }
             Encoder::Quantized(quantized) => schedule::run(Plan::Groups, sequences, |members| {
                 Ok(quantized.forward_tokens(members, sequences.len() == 1))
+            }),
+            #[cfg(feature = "cuda")]
+            Encoder::Packed(packed) => schedule::run(Plan::Packs, sequences, |members| {
+                let tokens = packed.forward_tokens(members);
+                tokens.map_err(candle_core::Error::wrap)
             }),
         };
         rows.map_err(|source| Error::Run {
@@ -210,7 +246,7 @@ mod tests {
         fn reference(&self) -> &Transformer {
             match &self.encoder {
                 Encoder::Reference(transformer) => transformer,
-                Encoder::Quantized(_) => panic!("loaded with the device cpu:candle"),
+                _ => panic!("loaded with the device cpu:candle"),
             }
         }
     }

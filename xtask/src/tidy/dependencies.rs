@@ -76,7 +76,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
 const CONFINED: [(&str, &str); 7] = [
     ("tantivy", BM25),
     ("candle", ENCODER),
-    ("cudarc", ENCODER),
+    ("cudarc", KERNELS),
     ("tokenizers", ENCODER),
     ("hnsw_rs", DENSE),
     ("hessboost", FUSION),
