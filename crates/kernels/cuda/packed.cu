@@ -204,8 +204,8 @@ static __device__ __forceinline__ void attend(
     const bf16* product, const float* bias, const unsigned* starts, const unsigned* tiles,
     int hidden, int first_only, bf16* out) {
     constexpr int STEPS = WIDTH / 16, PARTS = WIDTH / 8, TILES = KEYS / 8;
-    __shared__ alignas(16) bf16 keys[KEYS][WIDTH + GAP];
-    __shared__ alignas(16) bf16 values[WIDTH][KEYS + GAP];
+    alignas(16) __shared__ bf16 keys[KEYS][WIDTH + GAP];
+    alignas(16) __shared__ bf16 values[WIDTH][KEYS + GAP];
     const int lane = threadIdx.x % WARP, group = lane / 4, quad = lane % 4;
     const unsigned sequence = tiles[2 * blockIdx.x];
     const int row = tiles[2 * blockIdx.x + 1] + threadIdx.x / WARP * 16 + group;
