@@ -25,7 +25,7 @@ import gpu_report
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHORT = "128 tokens"
-OTHERS = "64 tokens,256 tokens,real lengths"
+OTHERS = ["64 tokens", "256 tokens", "real lengths"]
 
 
 def main():
@@ -55,7 +55,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True, help="folder of the results")
     parser.add_argument("--contents", help="folder with program, models and work.json [default: unpacked]")
-    parser.add_argument("--devices", default="cuda", help="devices of Treffer, the most important first")
+    parser.add_argument("--devices", default="cuda:bf16,cuda", help="devices of Treffer, the most important first")
     parser.add_argument("--reference", default="cpu:candle", help="device whose results are right")
     parser.add_argument("--seconds", type=float, default=460.0, help="for all steps together")
     parser.add_argument("--quick", action="store_true", help="a second for each figure")
@@ -82,38 +82,46 @@ def steps(options, contents):
     seconds = 1.0 if options.quick else 4.0
     devices = options.devices.split(",")
     is_cpu = devices[0].startswith("cpu")
-    ours = os.path.join(contents, "gpu")
+    ours = os.path.join(contents, "treffer-gpu")
 
-    def treffer(device, *words, budget=seconds):
-        return [ours, *words, "--work", contents, "--device", device, "--seconds", str(budget)]
+    def treffer(device, step, budget=seconds):
+        return [ours, json.dumps({"work": contents, "device": device, "seconds": budget, "step": step})]
+
+    def speed(device, model, *sets):
+        return treffer(device, {"speed": {"model": model, "sets": list(sets), "callers": 16}})
+
+    def parity(device):
+        pairs = 8 if options.quick else 100
+        return treffer(device, {"parity": {"reference": options.reference, "pairs": pairs}})
+
+    def shares(device):
+        return treffer(device, {"shares": {"model": "cross"}})
 
     def torch(*words):
         script = [sys.executable, "-E", "-s", "-B", os.path.join(HERE, "gpu_torch.py")]
         common = ["--work", contents, "--device", "cpu" if is_cpu else "cuda", "--seconds", str(seconds)]
         return [*script, *words, *common, *(["--queries", "2"] if options.quick else [])]
 
-    pairs = "8" if options.quick else "100"
-    essential = [
-        (f"parity {device}", 60, treffer(device, "parity", "--reference", options.reference, "--pairs", pairs))
-        for device in devices
-    ]
+    first = devices[0]
+    essential = [(f"parity {device}", 60, parity(device)) for device in devices]
     for device in devices:
         for model in ["cross-6", "cross"]:
-            essential.append((f"speed {model} {device}", 30, treffer(device, "speed", "--model", model, "--sets", SHORT)))
-    essential.append(("torch cross-6", 70, torch("--model", "cross-6", "--sets", SHORT)))
-    essential.append((f"documents {devices[0]}", 30, treffer(devices[0], "documents")))
-    essential.append(("torch cross", 60, torch("--model", "cross", "--sets", SHORT)))
-    budget = 2.0 if options.quick else 30.0
-    rerank = treffer(devices[0], "rerank", "--reference", options.reference, budget=budget)
-    more = [
-        (f"rerank {devices[0]}", 80, rerank),
-        (f"shares {devices[0]}", 30, treffer(devices[0], "shares", "--model", "cross")),
-        (f"others {devices[0]}", 60, treffer(devices[0], "speed", "--model", "cross", "--sets", OTHERS)),
-        ("torch documents", 70, torch("--only", "documents")),
-        ("torch others", 90, torch("--model", "cross", "--sets", OTHERS)),
+            essential.append((f"speed {model} {device}", 30, speed(device, model, SHORT)))
+    rerank = {"rerank": {"reference": options.reference}}
+    essential += [
+        ("torch cross-6", 70, torch("--model", "cross-6", "--sets", SHORT)),
+        (f"documents {first}", 30, treffer(first, "documents")),
+        ("torch cross", 60, torch("--model", "cross", "--sets", SHORT)),
     ]
-    more += [(f"documents {device}", 30, treffer(device, "documents")) for device in devices[1:]]
-    more += [(f"shares {device}", 30, treffer(device, "shares", "--model", "cross")) for device in devices[1:]]
+    more = [
+        (f"rerank {first}", 80, treffer(first, rerank, 2.0 if options.quick else 30.0)),
+        (f"shares {first}", 30, shares(first)),
+        (f"others {first}", 60, speed(first, "cross", *OTHERS)),
+        ("torch documents", 70, torch("--only", "documents")),
+        ("torch others", 90, torch("--model", "cross", "--sets", ",".join(OTHERS))),
+    ]
+    for device in devices[1:]:
+        more += [(f"shares {device}", 30, shares(device)), (f"documents {device}", 30, treffer(device, "documents"))]
     return [("what the machine is", 10, ["nvidia-smi"])] * (not is_cpu) + essential + more
 
 

@@ -74,7 +74,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 }
 
 /// Builds a benchmark and returns where the program lies.
-pub(crate) fn build_bench(workspace: &Workspace, name: &str) -> Result<PathBuf> {
+fn build_bench(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     let messages = output(workspace.cargo().args([
         "bench",
         "--bench",

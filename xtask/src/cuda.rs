@@ -46,7 +46,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.check {
         return check(workspace);
     }
-    let binary = build(workspace, &arguments.build, &["--bin", "treffer"])?;
+    let binary = build(workspace, &arguments.build, "treffer")?;
     println!("{}", binary.display());
     eprintln!(
         "it needs libcuda, libcublas, libcudart and libcurand where it runs: the driver, and a \
@@ -55,9 +55,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Builds one target of the root package, which cargo calls `target`, and returns where the
-/// program lies.
-pub(crate) fn build(workspace: &Workspace, build: &Build, target: &[&str; 2]) -> Result<PathBuf> {
+/// Builds the program of this name with the CUDA device and returns where it lies.
+///
+/// # Errors
+/// If this is not Linux, the toolkit cannot be had, or the build fails.
+pub(crate) fn build(workspace: &Workspace, build: &Build, program: &str) -> Result<PathBuf> {
     ensure!(
         cfg!(target_os = "linux"),
         "the CUDA build from Python wheels is for Linux; elsewhere install the toolkit and run \
@@ -74,14 +76,16 @@ pub(crate) fn build(workspace: &Workspace, build: &Build, target: &[&str; 2]) ->
         .unwrap_or_else(|| "90".to_owned());
     let mut command = workspace.cargo();
     command
-        .args(["build", "--release", "--features", "cuda", "--jobs", &jobs])
-        .args(target)
+        .args(["build", "--release", "--bin", program, "--jobs", &jobs])
+        // Together, whichever of the two is built, so that what they share is built once.
+        .args(["--package", "treffer-cli", "--package", "treffer-gpu"])
+        .args(["--features", "treffer-cli/cuda,treffer-gpu/cuda"])
         .arg("--message-format=json-render-diagnostics")
         .arg("--target-dir")
         .arg(&folder)
         .env("CUDA_COMPUTE_CAP", compute_cap)
         .env("CUDAFORGE_THREADS", &jobs);
-    executable(&output(toolkit.enter(&mut command)?)?, target[1])
+    executable(&output(toolkit.enter(&mut command)?)?, program)
 }
 
 /// Type-checks the CUDA code with a stand-in for the compiler: no kernel is compiled.

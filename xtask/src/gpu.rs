@@ -13,7 +13,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::bench::{build_bench, write};
+use crate::bench::write;
 use crate::cuda;
 use crate::python;
 use crate::workspace::{Workspace, executable, output, run as run_command};
@@ -42,8 +42,8 @@ struct Pack {
 
 #[derive(clap::Args)]
 struct Check {
-    /// The device that is checked; `cpu` tries the check where there is no GPU
-    #[arg(long, default_value = "cuda")]
+    /// The devices that are checked, the most important first; `cpu` tries the check where there is no GPU
+    #[arg(long, default_value = "cuda:bf16,cuda")]
     device: String,
     /// Few texts and a second for each figure: shows that everything runs
     #[arg(long)]
@@ -79,6 +79,8 @@ struct Sources {
     embedder: bool,
 }
 
+/// Package and program of what is measured with.
+const PROGRAM: &str = "treffer-gpu";
 const CROSS: &str = "ms-marco-MiniLM-L-12-v2";
 const EMBEDDER: &str = "bge-small-en-v1.5";
 /// Scripts of the pack, from xtask/peers; the first is started.
@@ -103,7 +105,7 @@ fn pack_for_elsewhere(workspace: &Workspace, pack: &Pack) -> Result<()> {
     // Everything that can be missing is looked for before the build, which takes long.
     let contents = Contents::find(workspace, &pack.sources)?;
     let folder = workspace.target.join("gpu").join("pack");
-    let program = cuda::build(workspace, &pack.build, &["--bench", "gpu"])?;
+    let program = cuda::build(workspace, &pack.build, PROGRAM)?;
     gather(
         workspace,
         &contents,
@@ -154,15 +156,17 @@ fn pack_for_elsewhere(workspace: &Workspace, pack: &Pack) -> Result<()> {
 fn check_here(workspace: &Workspace, check: &Check) -> Result<()> {
     let contents = Contents::find(workspace, &check.sources)?;
     let program = if check.device.starts_with("cuda") {
-        cuda::build(workspace, &check.build, &["--bench", "gpu"])?
-    } else if check.dev {
-        // The whole workspace, as tests are built: other features would compile all anew.
-        let mut command = workspace.cargo();
-        command.args(["build", "--workspace", "--bench", "gpu"]);
-        let messages = output(command.arg("--message-format=json-render-diagnostics"))?;
-        executable(&messages, "gpu")?
+        cuda::build(workspace, &check.build, PROGRAM)?
     } else {
-        build_bench(workspace, "gpu")?
+        // The features of the whole workspace, as tests are built: with others, all that it
+        // needs would be compiled anew.
+        let mut command = workspace.cargo();
+        command.args(["build", "--workspace", "--bin", PROGRAM]);
+        if !check.dev {
+            command.arg("--release");
+        }
+        command.arg("--message-format=json-render-diagnostics");
+        executable(&output(&mut command)?, PROGRAM)?
     };
     let folder = workspace.target.join("gpu").join("check");
     gather(workspace, &contents, &program, &folder, check.quick)?;
@@ -225,7 +229,7 @@ fn gather(
             copy(&file, &to.join(file.file_name().unwrap_or_default()))?;
         }
     }
-    copy(program, &folder.join("gpu"))?;
+    copy(program, &folder.join(PROGRAM))?;
     let folder = workspace.relative(folder);
     eprintln!("gathered models, texts and program in {}", folder.display());
     Ok(())

@@ -62,8 +62,9 @@ impl Operations for Scalar {
     ) -> Result<Rows, Infallible> {
         let width = tables[0].width;
         let mut values = Vec::with_capacity(rows[0].len() * width);
-        for token in 0..rows[0].len() {
-            let row = |table: usize| tables[table].row(rows[table][token] as usize);
+        for ((&a, &b), &c) in rows[0].iter().zip(rows[1]).zip(rows[2]) {
+            let rows = [a, b, c];
+            let row = |table: usize| tables[table].row(rows[table] as usize);
             let sum: Vec<f32> = (0..width)
                 .map(|i| row(0)[i] + row(1)[i] + row(2)[i])
                 .collect();

@@ -23,79 +23,53 @@ mod work;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use serde::Deserialize;
 use treffer_types::{BoxError, Device};
 
 use crate::work::Work;
 
-/// One step of the check of a device.
-#[derive(Parser)]
-struct Arguments {
-    /// Folder with work.json and models/
-    #[arg(long, global = true, default_value = ".")]
+/// One step of the check of a device: the only argument, as JSON.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Job {
+    /// Folder with work.json and models/.
     work: PathBuf,
-    /// The device that is checked
-    #[arg(long, global = true, default_value = "cuda")]
+    /// The device that is checked.
     device: Device,
-    /// Seconds for each figure
-    #[arg(long, global = true, default_value_t = 4.0)]
+    /// For each figure.
     seconds: f64,
-    /// Threads on which tokenization runs [default: as many as the processor has]
-    #[arg(long, global = true)]
+    /// Threads on which tokenization runs; as many as the processor has unless it is said.
     threads: Option<usize>,
-    /// `cargo bench` passes it
-    #[arg(long, global = true, hide = true)]
-    bench: bool,
-    #[command(subcommand)]
-    step: Option<Step>,
+    step: Step,
 }
 
-#[derive(Subcommand)]
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Step {
-    /// Logits and vectors beside those of another device
-    Parity {
-        /// The device whose results are right
-        #[arg(long, default_value = "cpu:candle")]
-        reference: Device,
-        /// Pairs, and texts
-        #[arg(long, default_value_t = 100)]
-        pairs: usize,
-    },
-    /// nDCG@10 of topics ranked by either
-    Rerank {
-        /// The device whose results are right
-        #[arg(long, default_value = "cpu:candle")]
-        reference: Device,
-    },
-    /// Pairs a second
+    /// Logits and vectors of so many pairs and texts beside those of another device, whose
+    /// results are right.
+    Parity { reference: Device, pairs: usize },
+    /// nDCG@10 of topics ranked by either.
+    Rerank { reference: Device },
+    /// Pairs a second of the model in this folder of models/, with so many queries at a time.
+    /// No sets are all of them.
     Speed {
-        /// Folder in models/
-        #[arg(long)]
         model: String,
-        /// Only these sets of texts
-        #[arg(long, value_delimiter = ',')]
         sets: Vec<String>,
-        /// Queries at a time
-        #[arg(long, default_value_t = 16)]
         callers: usize,
     },
-    /// Documents a second
+    /// Documents a second.
     Documents,
-    /// What the time goes into
-    Shares {
-        /// Folder in models/
-        #[arg(long)]
-        model: String,
-    },
+    /// What the time goes into.
+    Shares { model: String },
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let Some(step) = &arguments.step else {
-        eprintln!("nothing to measure without a step: run `cargo xtask gpu check`");
-        return ExitCode::SUCCESS;
+    let Some(job) = std::env::args().nth(1) else {
+        eprintln!("nothing to measure without a job: run `cargo xtask gpu check`");
+        return ExitCode::FAILURE;
     };
-    match run(&arguments, step) {
+    match run(&job) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -109,15 +83,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments, step: &Step) -> Result<(), BoxError> {
-    let work = Work::read(&arguments.work)?;
-    if let Some(threads) = arguments.threads {
+fn run(job: &str) -> Result<(), BoxError> {
+    let job: Job = serde_json::from_str(job)
+        .map_err(|error| format!("could not understand the job `{job}`: {error}"))?;
+    let work = Work::read(&job.work)?;
+    if let Some(threads) = job.threads {
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build_global()?;
     }
-    let (device, seconds) = (arguments.device, arguments.seconds);
-    match step {
+    let (device, seconds) = (job.device, job.seconds);
+    match &job.step {
         Step::Parity { reference, pairs } => accuracy::parity(&work, device, *reference, *pairs),
         Step::Rerank { reference } => accuracy::rerank(&work, device, *reference, seconds),
         Step::Speed {
