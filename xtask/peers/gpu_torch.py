@@ -176,9 +176,9 @@ def pairs(options, work, scratch):
             return model.predict(texts, batch_size=batch, show_progress_bar=False)
 
         attention, _ = fastest([(name, 128) for name in variants], lambda s: predict(s, few), options.device)
-        batches = [batch for batch in BATCHES if batch <= max(len(few), 64) * 2]
+        batches = [batch for batch in options.batches if batch <= max(len(few), 64) * 2]
         small = fastest([(attention, b) for b in batches], lambda s: predict(s, few), options.device)
-        large = fastest([(attention, b) for b in BATCHES], lambda s: predict(s, many), options.device)
+        large = fastest([(attention, b) for b in options.batches], lambda s: predict(s, many), options.device)
         figure = {"step": "speed", "model": options.model, "set": one["name"], "device": "sentence-transformers"}
         times = repeated(lambda: predict(small, few), options.device, options.seconds)
         say(
@@ -224,7 +224,7 @@ def documents(options, work, scratch):
 
         part = texts[:: max(1, n // 256)]
         attention, _ = fastest([(a, 128) for a in variants], lambda s: encode(s, part), options.device)
-        setting = fastest([(attention, b) for b in BATCHES], lambda s: encode(s, texts), options.device)
+        setting = fastest([(attention, b) for b in options.batches], lambda s: encode(s, texts), options.device)
         times = repeated(lambda: encode(setting), options.device, options.seconds)
         say(
             step="documents",
@@ -249,6 +249,11 @@ def main():
     parser.add_argument("--queries", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=4.0)
     options = parser.parse_args()
+    options.batches = BATCHES
+    if options.device == "cpu":
+        # A trial of this script, whose figures are worth nothing.
+        options.batches = BATCHES[:1]
+        torch.set_num_threads(1)
     with open(os.path.join(options.work, "work.json"), encoding="utf-8") as file:
         work = json.load(file)
     import sentence_transformers

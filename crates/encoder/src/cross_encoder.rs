@@ -37,6 +37,11 @@ impl CrossEncoder {
         let (model, mut rest) = Model::load(folder, device, ModelRole::CrossEncoder)?;
         let (weights, labels) = (&mut rest.weights, &rest.labels);
         let head = Head::load(&model.config, labels, weights, &folder.path)?;
+        // The head is read by other threads, which have other streams.
+        model.device.synchronize().map_err(|source| Error::Run {
+            name: model.spec.name.clone(),
+            source: source.into(),
+        })?;
         let reading = labels.reading(&model.spec.details.scoring, head.count());
         let reading = reading.map_err(|reason| Error::Unsupported {
             path: folder.path.clone(),

@@ -1,6 +1,8 @@
 //! The part that bi-encoders and cross-encoders share: a loaded transformer, its tokenizer,
 //! and running sequences through it.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use candle_core::Tensor;
 #[cfg(feature = "cuda")]
 use treffer_kernels::packed::Gpu;
@@ -31,6 +33,9 @@ pub(crate) struct Model {
     pub(crate) reader: TextReader,
     pub(crate) encoder: Encoder,
     pub(crate) device: candle_core::Device,
+    /// Held while candle runs on a GPU: it has a stream for each thread, but all share one
+    /// handle of cuBLAS, whose workspace is for one product at a time.
+    turn: Mutex<()>,
 }
 
 /// What a model folder holds besides.
@@ -68,7 +73,8 @@ impl Encoder {
                 device,
                 source,
             };
-            let gpu = Gpu::new(cuda.cuda_stream()).map_err(|error| failed(error.into()))?;
+            let gpu =
+                Gpu::new(cuda.cuda_stream().context()).map_err(|error| failed(error.into()))?;
             let packed = Packed::load(gpu, config, weights, name, failed)?;
             return Ok(Encoder::Packed(Box::new(packed)));
         }
@@ -126,6 +132,11 @@ impl Model {
         let decode = || {
             let mut weights = Weights::decode(&files, &opened)?;
             let encoder = Encoder::load(device, &opened, &config, &mut weights, &spec.name)?;
+            // candle has a stream for each thread, and others read what this one writes.
+            opened.synchronize().map_err(|source| Error::Run {
+                name: spec.name.clone(),
+                source: source.into(),
+            })?;
             Ok((encoder, weights))
         };
         // In parallel, since each takes about half of the loading time.
@@ -143,6 +154,7 @@ impl Model {
             config,
             reader,
             device: opened,
+            turn: Mutex::new(()),
         };
         Ok((model, rest))
     }
@@ -160,6 +172,7 @@ impl Model {
     {
         let rows = match &self.encoder {
             Encoder::Reference(transformer) => {
+                let _turn = self.turn();
                 schedule::run(Plan::of(&self.device), sequences, |members| {
                     let batch = Batch::new(&self.config, members, pooling, &self.device)?;
                     let tokens = transformer.forward(&batch, OutputTokens::of(pooling))?;
@@ -182,6 +195,7 @@ impl Model {
                 let pooled = packed.forward(members, pooling);
                 let pooled = pooled.map_err(candle_core::Error::wrap)?;
                 let shape = (pooled.len(), 1, self.config.hidden_size);
+                let _turn = self.turn();
                 after(&Tensor::from_vec(pooled.concat(), shape, &self.device)?)?.to_vec2()
             }),
         };
@@ -196,6 +210,7 @@ impl Model {
     pub(crate) fn run_tokens(&self, sequences: &[Sequence]) -> Result<Vec<Vec<f32>>, Error> {
         let rows = match &self.encoder {
             Encoder::Reference(transformer) => {
+                let _turn = self.turn();
                 schedule::run(Plan::of(&self.device), sequences, |members| {
                     // No pooling is run, so any will do.
                     let batch = Batch::new(&self.config, members, Pooling::Mean, &self.device)?;
@@ -220,6 +235,12 @@ impl Model {
             name: self.spec.name.clone(),
             source: source.into(),
         })
+    }
+
+    /// Waits until no other thread runs this model on a GPU through candle.
+    fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        let wait = || self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.device.is_cpu()).then(wait)
     }
 
     pub(crate) fn tokenize_error(&self, source: BoxError) -> Error {

@@ -75,6 +75,9 @@ impl<O: Operations> Packed<O> {
         let layers = (0..config.layers)
             .map(|layer| Layer::load(&mut source, config, layer))
             .collect::<Result<_, Error>>()?;
+        operations
+            .synchronize()
+            .map_err(|error| failed(error.into()))?;
         Ok(Packed {
             operations,
             config: config.clone(),

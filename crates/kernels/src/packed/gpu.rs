@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use cudarc::cublas::sys::cublasOperation_t::{CUBLAS_OP_N, CUBLAS_OP_T};
 use cudarc::cublas::{CudaBlas, Gemm, GemmConfig, result::CublasError};
+use cudarc::driver::sys::CUmemPool_attribute::CU_MEMPOOL_ATTR_RELEASE_THRESHOLD;
 use cudarc::driver::{
-    CudaFunction, CudaSlice, CudaStream, DriverError, LaunchConfig, PushKernelArg,
+    CudaContext, CudaFunction, CudaSlice, CudaStream, DriverError, LaunchConfig, PushKernelArg,
+    result,
 };
 use half::bf16;
 
@@ -19,6 +21,9 @@ const THREADS: u32 = 128;
 const ROWS_OF_A_BLOCK: u32 = THREADS / 32;
 /// The oldest GPUs whose tensor cores multiply bf16.
 const NEEDED: (i32, i32) = (8, 0);
+/// Bytes of freed memory that are kept for the next matrices. Without them, all of it would go
+/// back to the system whenever a result is waited for, and be asked for again.
+const KEPT: u64 = 1 << 30;
 
 /// What the driver or cuBLAS says, or what the GPU lacks.
 #[derive(Debug)]
@@ -68,7 +73,10 @@ impl From<CublasError> for GpuError {
     }
 }
 
-/// One stream of a GPU with the kernels loaded.
+/// A GPU with the kernels loaded.
+///
+/// All threads share the default stream of its context, so that everything runs in the order in
+/// which it was asked for, and cuBLAS never has two products in its workspace.
 pub struct Gpu {
     stream: Arc<CudaStream>,
     blas: CudaBlas,
@@ -98,16 +106,18 @@ pub struct Packed {
 }
 
 impl Gpu {
-    /// Loads the kernels into the context of `stream`, on which everything then runs in order.
+    /// Loads the kernels into `context`.
     ///
     /// # Errors
     /// If the GPU is older than the kernels need, or the driver or cuBLAS fails.
-    pub fn new(stream: Arc<CudaStream>) -> Result<Self, GpuError> {
-        let found = stream.context().compute_capability()?;
+    pub fn new(context: &Arc<CudaContext>) -> Result<Self, GpuError> {
+        let found = context.compute_capability()?;
         if found < NEEDED {
             return Err(GpuError::TooOld(found, NEEDED));
         }
-        let module = stream.context().load_module(PTX.into())?;
+        keep_memory(context)?;
+        let module = context.load_module(PTX.into())?;
+        let stream = context.default_stream();
         let function = |name| module.load_function(name);
         Ok(Gpu {
             embed: function("embed")?,
@@ -130,6 +140,19 @@ impl Gpu {
             rows,
             width,
         })
+    }
+}
+
+/// Lets the GPU's pool of memory keep what is freed.
+fn keep_memory(context: &Arc<CudaContext>) -> Result<(), DriverError> {
+    context.bind_to_thread()?;
+    let mut kept = KEPT;
+    // SAFETY: the device is that of a context, so it exists, and its pool lives as long as it
+    // does. The attribute is a number of 64 bits, which the driver reads before it returns.
+    unsafe {
+        let pool = result::device::get_default_mem_pool(context.cu_device())?;
+        let value = std::ptr::from_mut(&mut kept).cast();
+        result::mem_pool::set_attribute(pool, CU_MEMPOOL_ATTR_RELEASE_THRESHOLD, value)
     }
 }
 
@@ -376,8 +399,8 @@ impl Operations for Gpu {
     }
 
     fn values(&self, x: &Rows) -> Result<Vec<f32>, GpuError> {
+        // Into memory that is not pinned, which the driver has filled when it returns.
         let values = self.stream.clone_dtoh(&x.values)?;
-        self.stream.synchronize()?;
         Ok(values.into_iter().map(bf16::to_f32).collect())
     }
 
