@@ -53,7 +53,7 @@ def _with_settings(text, figure):
 
 def report(figures, quick):
     """All figures, with what was to be reached."""
-    lines = ["Figures of a trial that worth nothing but that they exist."] if quick else []
+    lines = ["A trial: what counts is that there are figures."] if quick else []
     lines += goals(figures)
     for title, step in [
         ("Parity", "parity"),

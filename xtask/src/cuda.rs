@@ -103,8 +103,10 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
             "check",
             "--package",
             "treffer-encoder",
+            "--package",
+            "treffer-gpu",
             "--features",
-            "cuda",
+            "treffer-encoder/cuda",
         ])
         .arg("--target-dir")
         .arg(&folder)

@@ -77,6 +77,9 @@ struct Sources {
     /// which have the same shape, stand in
     #[arg(long)]
     embedder: bool,
+    /// benches/gpu as it was built before, in place of building it
+    #[arg(long)]
+    program: Option<PathBuf>,
 }
 
 /// Package and program of what is measured with.
@@ -105,7 +108,10 @@ fn pack_for_elsewhere(workspace: &Workspace, pack: &Pack) -> Result<()> {
     // Everything that can be missing is looked for before the build, which takes long.
     let contents = Contents::find(workspace, &pack.sources)?;
     let folder = workspace.target.join("gpu").join("pack");
-    let program = cuda::build(workspace, &pack.build, PROGRAM)?;
+    let program = match &pack.sources.program {
+        Some(program) => program.clone(),
+        None => cuda::build(workspace, &pack.build, PROGRAM)?,
+    };
     gather(
         workspace,
         &contents,
@@ -155,13 +161,13 @@ fn pack_for_elsewhere(workspace: &Workspace, pack: &Pack) -> Result<()> {
 /// Runs the check on what is built for this machine.
 fn check_here(workspace: &Workspace, check: &Check) -> Result<()> {
     let contents = Contents::find(workspace, &check.sources)?;
-    let program = if check.device.starts_with("cuda") {
+    let program = if let Some(program) = &check.sources.program {
+        program.clone()
+    } else if check.device.starts_with("cuda") {
         cuda::build(workspace, &check.build, PROGRAM)?
     } else {
-        // The features of the whole workspace, as tests are built: with others, all that it
-        // needs would be compiled anew.
         let mut command = workspace.cargo();
-        command.args(["build", "--workspace", "--bin", PROGRAM]);
+        command.args(["build", "--package", PROGRAM]);
         if !check.dev {
             command.arg("--release");
         }
