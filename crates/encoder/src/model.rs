@@ -267,7 +267,9 @@ mod tests {
         fn reference(&self) -> &Transformer {
             match &self.encoder {
                 Encoder::Reference(transformer) => transformer,
-                _ => panic!("loaded with the device cpu:candle"),
+                Encoder::Quantized(_) => panic!("loaded with the device cpu:candle"),
+                #[cfg(feature = "cuda")]
+                Encoder::Packed(_) => panic!("loaded with the device cpu:candle"),
             }
         }
     }
