@@ -74,9 +74,11 @@ fn run(kernel: &str, grid: (u32, u32), mut arguments: Vec<Vec<u8>>, at: usize) -
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(&request).unwrap();
-    let output = child.wait_with_output().unwrap();
+        .expect("the program was compiled");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(&request).expect("the program reads it");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the program answers");
     assert!(output.status.success(), "{kernel}: {}", output.status);
     let mut rest = &output.stdout[..];
     for argument in &mut arguments {
