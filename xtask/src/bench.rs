@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::reproduce::generated;
-use crate::workspace::{Workspace, output, run as run_command};
+use crate::workspace::{Workspace, executable, output, run as run_command};
 
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -82,14 +82,7 @@ fn build_bench(workspace: &Workspace, name: &str) -> Result<PathBuf> {
         "--no-run",
         "--message-format=json-render-diagnostics",
     ]))?;
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == name)
-        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
-        .with_context(|| {
-            format!("cargo bench built no `{name}`; see benches/{name}.rs and the root Cargo.toml")
-        })
+    executable(&messages, name)
 }
 
 /// Writes a benchmark's report into the page that shows it.
@@ -99,7 +92,7 @@ fn record(workspace: &Workspace, name: &str, report: &str) -> Result<()> {
 }
 
 /// Writes a file, with the folders above it.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let done = match path.parent() {
         Some(folder) => fs::create_dir_all(folder).and_then(|()| fs::write(path, bytes)),
         None => fs::write(path, bytes),

@@ -13,13 +13,20 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::python;
-use crate::workspace::{Workspace, run as run_command};
+use crate::workspace::{Workspace, executable, output, run as run_command};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// Only type-check the CUDA code, with a stand-in for the compiler
     #[arg(long)]
     check: bool,
+    #[command(flatten)]
+    build: Build,
+}
+
+/// How a CUDA binary is built.
+#[derive(clap::Args)]
+pub(crate) struct Build {
     /// GPU generation to build for: 80 is A100, 89 L4 and RTX 40, 90 H100 [default: $CUDA_COMPUTE_CAP or 90]
     #[arg(long)]
     compute_cap: Option<String>,
@@ -39,35 +46,46 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     if arguments.check {
         return check(workspace);
     }
-    ensure!(
-        cfg!(target_os = "linux"),
-        "the CUDA build from Python wheels is for Linux; elsewhere install the toolkit and run \
-         `cargo build --release --features cuda`"
-    );
-    let folder = workspace.target.join("cuda");
-    let toolkit = Toolkit::install(&folder.join("toolkit"), &arguments.toolkit)?;
-    toolkit.name_libraries_for_the_linker()?;
-    toolkit.make_driver_stub()?;
-    let jobs = arguments.jobs.max(1).to_string();
-    let compute_cap = arguments.compute_cap.clone();
-    let compute_cap = compute_cap
-        .or_else(|| std::env::var("CUDA_COMPUTE_CAP").ok())
-        .unwrap_or_else(|| "90".to_owned());
-    let mut command = workspace.cargo();
-    command
-        .args(["build", "--release", "--features", "cuda", "--jobs", &jobs])
-        .arg("--target-dir")
-        .arg(&folder)
-        .env("CUDA_COMPUTE_CAP", compute_cap)
-        .env("CUDAFORGE_THREADS", &jobs);
-    run_command(toolkit.enter(&mut command)?)?;
-    let binary = folder.join("release").join("treffer");
+    let binary = build(workspace, &arguments.build, "treffer")?;
     println!("{}", binary.display());
     eprintln!(
         "it needs libcuda, libcublas, libcudart and libcurand where it runs: the driver, and a \
          toolkit or its Python wheels named in LD_LIBRARY_PATH"
     );
     Ok(())
+}
+
+/// Builds the program of this name with the CUDA device and returns where it lies.
+///
+/// # Errors
+/// If this is not Linux, the toolkit cannot be had, or the build fails.
+pub(crate) fn build(workspace: &Workspace, build: &Build, program: &str) -> Result<PathBuf> {
+    ensure!(
+        cfg!(target_os = "linux"),
+        "the CUDA build from Python wheels is for Linux; elsewhere install the toolkit and run \
+         `cargo build --release --features cuda`"
+    );
+    let folder = workspace.target.join("cuda");
+    let toolkit = Toolkit::install(&folder.join("toolkit"), &build.toolkit)?;
+    toolkit.name_libraries_for_the_linker()?;
+    toolkit.make_driver_stub()?;
+    let jobs = build.jobs.max(1).to_string();
+    let compute_cap = build.compute_cap.clone();
+    let compute_cap = compute_cap
+        .or_else(|| std::env::var("CUDA_COMPUTE_CAP").ok())
+        .unwrap_or_else(|| "90".to_owned());
+    let mut command = workspace.cargo();
+    command
+        .args(["build", "--release", "--bin", program, "--jobs", &jobs])
+        // Together, whichever of the two is built, so that what they share is built once.
+        .args(["--package", "treffer-cli", "--package", "treffer-gpu"])
+        .args(["--features", "treffer-cli/cuda,treffer-gpu/cuda"])
+        .arg("--message-format=json-render-diagnostics")
+        .arg("--target-dir")
+        .arg(&folder)
+        .env("CUDA_COMPUTE_CAP", compute_cap)
+        .env("CUDAFORGE_THREADS", &jobs);
+    executable(&output(toolkit.enter(&mut command)?)?, program)
 }
 
 /// Type-checks the CUDA code with a stand-in for the compiler: no kernel is compiled.
@@ -85,8 +103,10 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
             "check",
             "--package",
             "treffer-encoder",
+            "--package",
+            "treffer-gpu",
             "--features",
-            "cuda",
+            "treffer-encoder/cuda",
         ])
         .arg("--target-dir")
         .arg(&folder)

@@ -4,8 +4,10 @@ mod bench;
 mod ci;
 mod crash;
 mod cuda;
+mod gpu;
 mod python;
 mod reproduce;
+mod texts;
 mod tidy;
 mod workspace;
 
@@ -35,6 +37,8 @@ enum Command {
     Crash(crash::Arguments),
     /// The binary with the CUDA device, built without a GPU or a toolkit
     Cuda(cuda::Arguments),
+    /// The check of a GPU: packed here, run on a machine that has one
+    Gpu(gpu::Arguments),
     /// One of the benchmarks in benches/
     Bench(bench::Arguments),
 }
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
         Command::Reproduce(arguments) => reproduce::run(&workspace, &arguments),
         Command::Crash(arguments) => crash::run(&workspace, &arguments),
         Command::Cuda(arguments) => cuda::run(&workspace, &arguments),
+        Command::Gpu(arguments) => gpu::run(&workspace, &arguments),
         Command::Bench(arguments) => bench::run(&workspace, &arguments),
     });
     match done {

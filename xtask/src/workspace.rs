@@ -144,6 +144,19 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
         .with_context(|| format!("`{}` printed something that is no UTF-8", words(command)))
 }
 
+/// Where the program lies that cargo built for the target `name`, from its messages in JSON.
+///
+/// # Errors
+/// If they tell of no such program.
+pub(crate) fn executable(messages: &str, name: &str) -> Result<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == name)
+        .find_map(|message| Some(PathBuf::from(message["executable"].as_str()?)))
+        .with_context(|| format!("cargo built no `{name}`; see the root Cargo.toml"))
+}
+
 /// The command as one would type it, with the program's bare name.
 pub(crate) fn words(command: &Command) -> String {
     let program = Path::new(command.get_program());
@@ -153,4 +166,23 @@ pub(crate) fn words(command: &Command) -> String {
         .map(|word| word.to_string_lossy())
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_among_the_messages_of_cargo() {
+        let messages = r#"not JSON
+{"reason":"compiler-artifact","target":{"name":"gpu"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"other"},"executable":"target/other"}
+{"reason":"compiler-artifact","target":{"name":"gpu"},"executable":"target/gpu-1"}
+{"reason":"build-finished","success":true}"#;
+        assert_eq!(
+            executable(messages, "gpu").unwrap(),
+            Path::new("target/gpu-1")
+        );
+        assert!(executable(messages, "none").is_err());
+    }
 }

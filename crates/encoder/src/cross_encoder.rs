@@ -21,8 +21,8 @@ use crate::tokenize::Sequence;
 /// The passage is truncated to fit the model's maximal length. The query is truncated only
 /// if it would leave no room for the passage, and then to half of the available tokens.
 pub struct CrossEncoder {
-    model: Model,
-    head: Head,
+    pub(crate) model: Model,
+    pub(crate) head: Head,
     reading: Reading,
 }
 
@@ -37,6 +37,11 @@ impl CrossEncoder {
         let (model, mut rest) = Model::load(folder, device, ModelRole::CrossEncoder)?;
         let (weights, labels) = (&mut rest.weights, &rest.labels);
         let head = Head::load(&model.config, labels, weights, &folder.path)?;
+        // The head is read by other threads, which have other streams.
+        model.device.synchronize().map_err(|source| Error::Run {
+            name: model.spec.name.clone(),
+            source: source.into(),
+        })?;
         let reading = labels.reading(&model.spec.details.scoring, head.count());
         let reading = reading.map_err(|reason| Error::Unsupported {
             path: folder.path.clone(),
@@ -49,7 +54,8 @@ impl CrossEncoder {
         })
     }
 
-    fn score(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, Error> {
+    /// What the model reads of each pair.
+    pub(crate) fn sequences(&self, query: &str, passages: &[&str]) -> Result<Vec<Sequence>, Error> {
         let model = &self.model;
         let spec = &model.spec;
         let query = format!("{}{query}", spec.query_prefix);
@@ -57,14 +63,19 @@ impl CrossEncoder {
             .reader
             .tokens(&query)
             .map_err(|source| model.tokenize_error(source))?;
-        let sequences: Vec<Sequence> = passages
+        passages
             .par_iter()
             .map(|passage| match spec.passage_prefix.as_str() {
                 "" => model.reader.pair(&query, passage),
                 prefix => model.reader.pair(&query, &format!("{prefix}{passage}")),
             })
             .collect::<Result<_, _>>()
-            .map_err(|source| model.tokenize_error(source))?;
+            .map_err(|source| model.tokenize_error(source))
+    }
+
+    fn score(&self, query: &str, passages: &[&str]) -> Result<Vec<PairScore>, Error> {
+        let model = &self.model;
+        let sequences = self.sequences(query, passages)?;
         let logits = model.run(&sequences, Pooling::Cls, |first| self.head.forward(first))?;
         let score = |(logits, sequence): (Vec<f32>, &Sequence)| {
             let score = self.reading.score(&logits);

@@ -2,7 +2,7 @@
 //! instructions that this processor has.
 
 use treffer_kernels::{Isa, Level};
-use treffer_types::{CpuBackend, Device, InstructionSet};
+use treffer_types::{CpuBackend, CudaBackend, Device, InstructionSet};
 
 use crate::error::Error;
 
@@ -12,6 +12,9 @@ use crate::error::Error;
 /// [`Error::NoInstructions`] if the CPU lacks what the device asks for.
 pub fn arithmetic(device: Device) -> Result<String, Error> {
     Ok(match isa(device)? {
+        None if matches!(device, Device::Cuda(_, CudaBackend::Bf16)) => {
+            "bf16 without padding".to_owned()
+        }
         Some(isa) => format!("8-bit integers, {}", isa.level()),
         None => "f32 through candle".to_owned(),
     })
@@ -28,7 +31,7 @@ pub(crate) fn isa(device: Device) -> Result<Option<Isa>, Error> {
                 needs: level(set).needs(),
             }),
         },
-        Device::Cpu(CpuBackend::Candle) | Device::Cuda(_) => Ok(None),
+        Device::Cpu(CpuBackend::Candle) | Device::Cuda(..) => Ok(None),
     }
 }
 
@@ -45,8 +48,8 @@ fn level(set: InstructionSet) -> Level {
 pub(crate) fn open(device: Device) -> Result<candle_core::Device, Error> {
     match device {
         Device::Cpu(_) => Ok(candle_core::Device::Cpu),
-        Device::Cuda(_) if !cfg!(feature = "cuda") => Err(Error::NoCuda { device }),
-        Device::Cuda(ordinal) => {
+        Device::Cuda(..) if !cfg!(feature = "cuda") => Err(Error::NoCuda { device }),
+        Device::Cuda(ordinal, _) => {
             candle_core::Device::new_cuda(ordinal).map_err(|source| Error::OpenDevice {
                 device,
                 source: source.into(),
@@ -85,7 +88,11 @@ mod tests {
     #[cfg(not(feature = "cuda"))]
     #[test]
     fn cuda_without_the_feature_is_an_error_that_names_the_feature() {
-        let message = open(Device::Cuda(0)).unwrap_err().to_string();
-        assert!(message.contains("`cuda` feature"), "{message}");
+        for backend in [CudaBackend::F32, CudaBackend::Bf16] {
+            let device = Device::Cuda(0, backend);
+            let message = open(device).unwrap_err().to_string();
+            assert!(message.contains("`cuda` feature"), "{message}");
+            assert!(message.contains(&format!("device {device}:")), "{message}");
+        }
     }
 }

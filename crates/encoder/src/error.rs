@@ -118,6 +118,26 @@ pub enum Error {
         /// The model's name.
         name: String,
     },
+    /// The model's shape is not supported by the kernels in bf16.
+    #[error(
+        "model `{name}` has heads or rows of a width that the kernels in bf16 are not made for; \
+         use the device without :bf16"
+    )]
+    PackedShape {
+        /// The model's name.
+        name: String,
+    },
+    /// The kernels could not be loaded onto the device, or a model's weights not moved to it.
+    #[error("cannot load model `{name}` onto device {device}")]
+    LoadKernels {
+        /// The model's name.
+        name: String,
+        /// The requested device.
+        device: Device,
+        /// What the driver says.
+        #[source]
+        source: BoxError,
+    },
     /// A weights file is damaged or has another format than its name says.
     #[error("cannot read weights {}: {reason}; the file is damaged or has another format", path.display())]
     Weights {

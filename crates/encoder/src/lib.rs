@@ -6,7 +6,7 @@
 //! Reading order: [`bi_encoder`], [`cross_encoder`] and [`late_encoder`] are the models that
 //! other crates load. `tokenize` turns text into token ids and `schedule` distributes sequences over
 //! threads or batches. `transformer` is the model in f32 through candle (BERT, RoBERTa and
-//! XLM-RoBERTa, ELECTRA), `quantized` the same model in integers on the CPU, and `heads` the
+//! XLM-RoBERTa, ELECTRA), `quantized` the same model in integers on the CPU, `packed` in bf16 on a GPU, and `heads` the
 //! classification head of a cross-encoder, whose classes `labels` turns into a score. `pooling`
 //! and `layers` make one vector of a bi-encoder's tokens. `config` reads `config.json`,
 //! `weights` the three weights formats. [`fn@fingerprint`] identifies a model, and [`fn@describe`] derives a spec
@@ -35,6 +35,9 @@ mod heads;
 mod layers;
 mod model;
 mod ops;
+#[cfg(any(test, feature = "cuda"))]
+mod packed;
+mod phases;
 mod pooling;
 mod quantized;
 mod schedule;
@@ -67,4 +70,6 @@ pub use error::Error;
 pub use exercise::exercise;
 pub use fingerprint::fingerprint;
 pub use late_encoder::LateEncoder;
-pub use treffer_types::{CpuBackend, Device, InstructionSet};
+#[doc(hidden)]
+pub use phases::{Phases, phases};
+pub use treffer_types::{CpuBackend, CudaBackend, Device, InstructionSet};

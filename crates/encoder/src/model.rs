@@ -1,7 +1,13 @@
 //! The part that bi-encoders and cross-encoders share: a loaded transformer, its tokenizer,
 //! and running sequences through it.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use candle_core::Tensor;
+#[cfg(feature = "cuda")]
+use treffer_kernels::packed::Gpu;
+#[cfg(feature = "cuda")]
+use treffer_types::CudaBackend;
 use treffer_types::{BoxError, Device, Fingerprint, ModelFolder, ModelRole, ModelSpec, Pooling};
 
 use crate::batch::Batch;
@@ -11,6 +17,8 @@ use crate::error::Error;
 use crate::folder::{Files, TOKENIZER};
 use crate::labels::Labels;
 use crate::layers::Layers;
+#[cfg(feature = "cuda")]
+use crate::packed::Packed;
 use crate::quantized::Quantized;
 use crate::schedule::{self, Plan};
 use crate::tokenize::{Limits, Sequence, TextReader};
@@ -23,8 +31,11 @@ pub(crate) struct Model {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) config: Config,
     pub(crate) reader: TextReader,
-    encoder: Encoder,
-    device: candle_core::Device,
+    pub(crate) encoder: Encoder,
+    pub(crate) device: candle_core::Device,
+    /// Held while candle runs on a GPU: it has a stream for each thread, but all share one
+    /// handle of cuBLAS, whose workspace is for one product at a time.
+    turn: Mutex<()>,
 }
 
 /// What a model folder holds besides.
@@ -37,19 +48,38 @@ pub(crate) struct Rest {
     pub(crate) labels: Labels,
 }
 
-/// The two implementations of the architecture.
-enum Encoder {
+/// The implementations of the architecture.
+pub(crate) enum Encoder {
     Reference(Transformer),
     Quantized(Box<Quantized>),
+    #[cfg(feature = "cuda")]
+    Packed(Box<Packed<Gpu>>),
 }
 
 impl Encoder {
     fn load(
         device: Device,
+        opened: &candle_core::Device,
         config: &Config,
         weights: &mut Weights,
         name: &str,
     ) -> Result<Self, Error> {
+        #[cfg(feature = "cuda")]
+        if let (Device::Cuda(_, CudaBackend::Bf16), candle_core::Device::Cuda(cuda)) =
+            (device, opened)
+        {
+            let failed = |source: BoxError| Error::LoadKernels {
+                name: name.to_owned(),
+                device,
+                source,
+            };
+            let gpu =
+                Gpu::new(cuda.cuda_stream().context()).map_err(|error| failed(error.into()))?;
+            let packed = Packed::load(gpu, config, weights, name, failed)?;
+            return Ok(Encoder::Packed(Box::new(packed)));
+        }
+        #[cfg(not(feature = "cuda"))]
+        let _ = opened;
         match isa(device)? {
             Some(isa) if Quantized::supports(config) => {
                 let quantized = Quantized::load(isa, config, weights)?;
@@ -101,7 +131,12 @@ impl Model {
         };
         let decode = || {
             let mut weights = Weights::decode(&files, &opened)?;
-            let encoder = Encoder::load(device, &config, &mut weights, &spec.name)?;
+            let encoder = Encoder::load(device, &opened, &config, &mut weights, &spec.name)?;
+            // candle has a stream for each thread, and others read what this one writes.
+            opened.synchronize().map_err(|source| Error::Run {
+                name: spec.name.clone(),
+                source: source.into(),
+            })?;
             Ok((encoder, weights))
         };
         // In parallel, since each takes about half of the loading time.
@@ -119,6 +154,7 @@ impl Model {
             config,
             reader,
             device: opened,
+            turn: Mutex::new(()),
         };
         Ok((model, rest))
     }
@@ -136,6 +172,7 @@ impl Model {
     {
         let rows = match &self.encoder {
             Encoder::Reference(transformer) => {
+                let _turn = self.turn();
                 schedule::run(Plan::of(&self.device), sequences, |members| {
                     let batch = Batch::new(&self.config, members, pooling, &self.device)?;
                     let tokens = transformer.forward(&batch, OutputTokens::of(pooling))?;
@@ -153,6 +190,14 @@ impl Model {
                 };
                 pooled.into_iter().map(row).collect()
             }),
+            #[cfg(feature = "cuda")]
+            Encoder::Packed(packed) => schedule::run(Plan::Packs, sequences, |members| {
+                let pooled = packed.forward(members, pooling);
+                let pooled = pooled.map_err(candle_core::Error::wrap)?;
+                let shape = (pooled.len(), 1, self.config.hidden_size);
+                let _turn = self.turn();
+                after(&Tensor::from_vec(pooled.concat(), shape, &self.device)?)?.to_vec2()
+            }),
         };
         rows.map_err(|source| Error::Run {
             name: self.spec.name.clone(),
@@ -165,6 +210,7 @@ impl Model {
     pub(crate) fn run_tokens(&self, sequences: &[Sequence]) -> Result<Vec<Vec<f32>>, Error> {
         let rows = match &self.encoder {
             Encoder::Reference(transformer) => {
+                let _turn = self.turn();
                 schedule::run(Plan::of(&self.device), sequences, |members| {
                     // No pooling is run, so any will do.
                     let batch = Batch::new(&self.config, members, Pooling::Mean, &self.device)?;
@@ -179,11 +225,22 @@ impl Model {
             Encoder::Quantized(quantized) => schedule::run(Plan::Groups, sequences, |members| {
                 Ok(quantized.forward_tokens(members, sequences.len() == 1))
             }),
+            #[cfg(feature = "cuda")]
+            Encoder::Packed(packed) => schedule::run(Plan::Packs, sequences, |members| {
+                let tokens = packed.forward_tokens(members);
+                tokens.map_err(candle_core::Error::wrap)
+            }),
         };
         rows.map_err(|source| Error::Run {
             name: self.spec.name.clone(),
             source: source.into(),
         })
+    }
+
+    /// Waits until no other thread runs this model on a GPU through candle.
+    fn turn(&self) -> Option<MutexGuard<'_, ()>> {
+        let wait = || self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.device.is_cpu()).then(wait)
     }
 
     pub(crate) fn tokenize_error(&self, source: BoxError) -> Error {
@@ -211,6 +268,8 @@ mod tests {
             match &self.encoder {
                 Encoder::Reference(transformer) => transformer,
                 Encoder::Quantized(_) => panic!("loaded with the device cpu:candle"),
+                #[cfg(feature = "cuda")]
+                Encoder::Packed(_) => panic!("loaded with the device cpu:candle"),
             }
         }
     }

@@ -17,6 +17,9 @@ pub(crate) enum Plan {
     Groups,
     /// Padded batches, one after the other.
     Batches,
+    /// Batches without padding, one after the other.
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "for a GPU"))]
+    Packs,
 }
 
 impl Plan {
@@ -38,12 +41,16 @@ impl Plan {
                 (tokens / (4 * rayon::current_num_threads())).min(GROUP_TOKENS)
             }
             Plan::Batches => BATCH_TOKENS,
+            Plan::Packs => PACK_TOKENS,
         }
     }
 }
 
 /// Maximal number of tokens in a batch on a GPU.
 const BATCH_TOKENS: usize = 16_384;
+/// Maximal number of tokens in a batch without padding: enough to fill a GPU, and few enough
+/// that a feed-forward block of 1536 values takes 100 MB.
+const PACK_TOKENS: usize = 32_768;
 /// Maximal number of tokens in a group on the CPU: enough to reuse each weight that was read
 /// from memory, and few enough to stay in the second-level cache.
 const GROUP_TOKENS: usize = 192;
@@ -67,13 +74,20 @@ where
             .with_max_len(1)
             .map(forward_batch)
             .collect::<Result<_>>()?,
-        Plan::Batches => batches.iter().map(forward_batch).collect::<Result<_>>()?,
+        Plan::Batches | Plan::Packs => batches.iter().map(forward_batch).collect::<Result<_>>()?,
     };
     let mut rows = vec![Vec::new(); sequences.len()];
     for (index, row) in batches.iter().flatten().zip(done.into_iter().flatten()) {
         rows[*index] = row;
     }
     Ok(rows)
+}
+
+/// The sequences in the groups that [`run`] makes of them, in the order in which they run.
+pub(crate) fn groups(plan: Plan, sequences: &[Sequence]) -> Vec<Vec<&Sequence>> {
+    let members = |batch: Vec<usize>| batch.into_iter().map(|index| &sequences[index]).collect();
+    let batches = batches(sequences, plan.budget(sequences));
+    batches.into_iter().map(members).collect()
 }
 
 /// Indexes of `sequences`, longest first (ties in the order of the input), in batches of at

@@ -1,4 +1,4 @@
-//! CPU kernels of a transformer encoder: products of quantized matrices, attention, layer
+//! Kernels of a transformer encoder on the CPU: products of quantized matrices, attention, layer
 //! norm and activation functions. The only crate with `unsafe` code.
 //!
 //! Linear layers multiply 8-bit integers. Weights have one scale per output and are
@@ -7,6 +7,8 @@
 //! are exact 32-bit integers, and all other operations are f32 operations in one fixed
 //! order. Results are therefore bit-identical for every instruction set, number of threads
 //! and grouping of sequences.
+//!
+//! [`packed`] is what a forward pass on an NVIDIA GPU consists of, in bf16.
 //!
 //! Reading order: [`isa`] detects instruction sets, `simd` holds the operations that differ
 //! between them, [`operand`] the packed matrices, [`fn@product`] their tiled product,
@@ -43,6 +45,7 @@ pub mod attention;
 pub mod floats;
 pub mod maxsim;
 pub mod operand;
+pub mod packed;
 pub mod peak;
 pub mod product;
 pub mod rows;

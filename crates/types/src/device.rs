@@ -10,14 +10,15 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The processor that runs a model: `cpu`, `cuda` or `cuda:1`; or a certain way of
-/// running it on the CPU: `cpu:candle`, `cpu:avx2`, `cpu:avx512` or `cpu:amx`.
+/// running it there: `cpu:candle`, `cpu:avx2`, `cpu:avx512` or `cpu:amx`, `cuda:bf16` or
+/// `cuda:1:bf16`.
 ///
 /// ```
-/// use treffer_types::{CpuBackend, Device, InstructionSet};
+/// use treffer_types::{CpuBackend, CudaBackend, Device, InstructionSet};
 ///
 /// let device: Device = "cpu:avx2".parse()?;
 /// assert_eq!(device, Device::Cpu(CpuBackend::Quantized(InstructionSet::Avx2)));
-/// assert_eq!(Device::Cuda(1).to_string(), "cuda:1");
+/// assert_eq!(Device::Cuda(1, CudaBackend::F32).to_string(), "cuda:1");
 /// assert_eq!(Device::default(), Device::CPU);
 /// # Ok::<(), treffer_types::InvalidDevice>(())
 /// ```
@@ -26,7 +27,18 @@ pub enum Device {
     /// The CPU, on the threads of the current rayon pool.
     Cpu(CpuBackend),
     /// An NVIDIA GPU by its ordinal, from 0.
-    Cuda(usize),
+    Cuda(usize, CudaBackend),
+}
+
+/// How a GPU runs a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CudaBackend {
+    /// In f32 through candle.
+    #[default]
+    F32,
+    /// In bf16 without padding, through kernels of this project: for models whose heads have 32
+    /// or 64 values, on GPUs of compute capability 8.0 or newer.
+    Bf16,
 }
 
 /// How the CPU runs a model.
@@ -92,8 +104,10 @@ impl fmt::Display for Device {
             Device::Cpu(CpuBackend::Fastest) => f.pad("cpu"),
             Device::Cpu(CpuBackend::Candle) => f.pad("cpu:candle"),
             Device::Cpu(CpuBackend::Quantized(set)) => f.pad(&format!("cpu:{set}")),
-            Device::Cuda(0) => f.pad("cuda"),
-            Device::Cuda(ordinal) => f.pad(&format!("cuda:{ordinal}")),
+            Device::Cuda(0, CudaBackend::F32) => f.pad("cuda"),
+            Device::Cuda(ordinal, CudaBackend::F32) => f.pad(&format!("cuda:{ordinal}")),
+            Device::Cuda(0, CudaBackend::Bf16) => f.pad("cuda:bf16"),
+            Device::Cuda(ordinal, CudaBackend::Bf16) => f.pad(&format!("cuda:{ordinal}:bf16")),
         }
     }
 }
@@ -122,9 +136,9 @@ impl FromStr for Device {
     fn from_str(name: &str) -> Result<Self, InvalidDevice> {
         let device = match name.split_once(':') {
             None if name == "cpu" => Some(Device::CPU),
-            None if name == "cuda" => Some(Device::Cuda(0)),
+            None if name == "cuda" => Some(Device::Cuda(0, CudaBackend::F32)),
             Some(("cpu", backend)) => parse_backend(backend).map(Device::Cpu),
-            Some(("cuda", ordinal)) => parse_ordinal(ordinal).map(Device::Cuda),
+            Some(("cuda", rest)) => parse_cuda(rest),
             _ => None,
         };
         device.ok_or_else(|| InvalidDevice(name.to_owned()))
@@ -139,6 +153,17 @@ fn parse_backend(name: &str) -> Option<CpuBackend> {
         .into_iter()
         .find(|set| set.as_str() == name);
     set.map(CpuBackend::Quantized)
+}
+
+/// What follows `cuda:`: an ordinal, a backend, or both.
+fn parse_cuda(rest: &str) -> Option<Device> {
+    let (ordinal, backend) = match rest.split_once(':') {
+        Some((ordinal, "bf16")) => (ordinal, CudaBackend::Bf16),
+        None if rest == "bf16" => ("0", CudaBackend::Bf16),
+        None => (rest, CudaBackend::F32),
+        Some(_) => return None,
+    };
+    Some(Device::Cuda(parse_ordinal(ordinal)?, backend))
 }
 
 fn parse_ordinal(digits: &str) -> Option<usize> {
@@ -172,8 +197,10 @@ mod tests {
             ("cpu:avx2", quantized(InstructionSet::Avx2)),
             ("cpu:avx512", quantized(InstructionSet::Avx512)),
             ("cpu:amx", quantized(InstructionSet::Amx)),
-            ("cuda", Device::Cuda(0)),
-            ("cuda:3", Device::Cuda(3)),
+            ("cuda", Device::Cuda(0, CudaBackend::F32)),
+            ("cuda:3", Device::Cuda(3, CudaBackend::F32)),
+            ("cuda:bf16", Device::Cuda(0, CudaBackend::Bf16)),
+            ("cuda:3:bf16", Device::Cuda(3, CudaBackend::Bf16)),
         ] {
             assert_eq!(device.to_string(), name);
             assert_eq!(name.parse(), Ok(device));
@@ -181,7 +208,8 @@ mod tests {
             assert_eq!(json, format!("\"{name}\""));
             assert_eq!(serde_json::from_str::<Device>(&json).unwrap(), device);
         }
-        assert_eq!("cuda:0".parse(), Ok(Device::Cuda(0)));
+        let first = Device::Cuda(0, CudaBackend::F32);
+        assert_eq!("cuda:0".parse(), Ok(first));
     }
 
     fn quantized(set: InstructionSet) -> Device {
@@ -199,6 +227,10 @@ mod tests {
             "cuda:+1",
             "cuda:x",
             "cuda:99999999999999999999999",
+            "cuda:bf16:1",
+            "cuda:1:f32",
+            "cuda:1:",
+            "cuda::bf16",
             "cpu:",
             "cpu:scalar",
             "cpu:candle:",

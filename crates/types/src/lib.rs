@@ -31,7 +31,7 @@ pub mod stage;
 pub mod traits;
 
 pub use candidate::{Candidate, Evidence};
-pub use device::{CpuBackend, Device, InstructionSet, InvalidDevice};
+pub use device::{CpuBackend, CudaBackend, Device, InstructionSet, InvalidDevice};
 pub use document::{DocId, Document, Heading, Metadata};
 pub use hit::StageScore;
 pub use language::{Language, LanguageTag};

@@ -17,12 +17,13 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use self::rows::{Collection, Model, Row, Work};
+use self::rows::{Model, Row, Work};
 use self::table::{Circumstances, Differences, Finding, Measured};
 use super::contestant::{Contestant, in_turn};
 use super::machine::{Isa, Machine};
 use super::{build_bench, peers, write};
 use crate::python::script;
+use crate::texts::Collection;
 use crate::workspace::{Workspace, output, run as run_command};
 
 /// What the names of our own contestants begin with.

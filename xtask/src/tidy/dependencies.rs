@@ -12,6 +12,7 @@ const TRAIN: &str = "treffer-train";
 const FACADE: &str = "treffer";
 const CLI: &str = "treffer-cli";
 const TESTKIT: &str = "treffer-testkit";
+const GPU: &str = "treffer-gpu";
 const XTASK: &str = "xtask";
 
 /// Crates of one layer: none may depend on another.
@@ -30,7 +31,7 @@ const FUSION: &str = "treffer-fusion";
 const EVAL: &str = "treffer-eval";
 
 /// The members, each with those that it may depend on.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     (TYPES, &[]),
     // Durable writing and verified reading; depends on no other member.
     (DISK, &[]),
@@ -68,6 +69,8 @@ const ALLOWED: [(&str, &[&str]); 21] = [
         ],
     ),
     (TESTKIT, &[TYPES]),
+    // Carried to a machine with a GPU, so that it is to be small.
+    (GPU, &[TYPES, ENCODER, EVAL]),
     (XTASK, &[]),
 ];
 
@@ -76,7 +79,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
 const CONFINED: [(&str, &str); 7] = [
     ("tantivy", BM25),
     ("candle", ENCODER),
-    ("cudarc", ENCODER),
+    ("cudarc", KERNELS),
     ("tokenizers", ENCODER),
     ("hnsw_rs", DENSE),
     ("hessboost", FUSION),

@@ -1,6 +1,9 @@
 //! The kernels compared with the same formulas in f64, and with each other.
 
 mod attention;
+// The shim needs fibers and a C++ compiler.
+#[cfg(target_os = "linux")]
+mod packed;
 mod product;
 mod rows;
 
