@@ -25,22 +25,19 @@ type Grades = HashMap<(u32, u32), f64>;
 /// Documents of a ranking that count.
 const TOP: usize = 10;
 
-const FORMS: [(Storage, Option<usize>, usize); 15] = [
-    (Storage::F16, None, 1),
-    (Storage::Int8, None, 1),
+const FORMS: [(Storage, Option<usize>, usize); 12] = [
     (Storage::Int8, Some(96), 1),
-    (Storage::Int4, Some(96), 1),
-    (Storage::Int4, Some(64), 1),
-    (Storage::Residual2, None, 1),
-    (Storage::Residual1, None, 1),
-    (Storage::Residual2, Some(128), 1),
-    (Storage::Residual2, Some(96), 1),
     (Storage::Residual2, Some(64), 1),
     (Storage::Residual1, Some(128), 1),
     (Storage::Residual1, Some(96), 1),
+    (Storage::Residual2, Some(96), 1),
+    (Storage::Int4, Some(96), 1),
+    (Storage::Int4, Some(64), 1),
     (Storage::Residual1, Some(64), 1),
     (Storage::Residual2, Some(96), 2),
     (Storage::Residual1, Some(128), 2),
+    (Storage::Int8, None, 1),
+    (Storage::F16, None, 1),
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -25,8 +25,8 @@ const PROLOGUE: Prologue = Prologue {
     version: VERSION,
 };
 
-/// Rounds of k-means.
-const ROUNDS: usize = 8;
+/// Rounds of k-means, as in ColBERTv2.
+const ROUNDS: usize = 4;
 /// Centroids for the square root of the number of tokens, as in ColBERTv2.
 const FOR_ROOT: f64 = 16.0;
 /// Tokens of the sample for each centroid, without which centroids are those of chance.

@@ -11,8 +11,8 @@ use crate::config::{Storage, WIDTHS};
 use crate::error::{Error, damaged};
 use crate::format::START;
 use crate::tokens::{
-    CENTROIDS, CENTROIDS_PROLOGUE, Form, PROLOGUE, SCALES, SCALES_PROLOGUE, STORAGES, Stored, TOKENS,
-    bytes_of_token, code_of,
+    CENTROIDS, CENTROIDS_PROLOGUE, Form, PROLOGUE, SCALES, SCALES_PROLOGUE, STORAGES, Stored,
+    TOKENS, bytes_of_token, code_of,
 };
 
 /// The token vectors of an index on disk.
