@@ -104,6 +104,9 @@ impl StageQuery for LateStageQuery<'_> {
             return Ok(Vec::new());
         };
         let query_tokens = model.query_tokens(self.text)?;
+        if query_tokens.len() * model.width() != self.vectors.len() {
+            return Ok(Vec::new()); // the model does not tell what its vectors stand for
+        }
         let tokens = model.passage_tokens(text)?;
         let found = if tokens.len() == kept {
             index.align(&self.vectors, passage)?
@@ -112,9 +115,6 @@ impl StageQuery for LateStageQuery<'_> {
             let embedding = model.embed_passages(&[text])?.pop().unwrap_or_default();
             index.align_text(&self.vectors, &embedding.vectors)?
         };
-        if query_tokens.len() != found.len() {
-            return Ok(Vec::new()); // the model does not tell what its vectors stand for
-        }
         let place =
             |place: Option<(u32, u32)>| place.map(|(from, to)| (from as usize, to as usize));
         let matches = query_tokens.into_iter().zip(found);
