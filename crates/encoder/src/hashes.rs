@@ -95,7 +95,7 @@ fn of_details(details: &ModelDetails) -> Vec<String> {
         PooledLayer::LayerNorm(_) => "layer norm".to_owned(),
         PooledLayer::Linear(outputs) => format!("linear to {outputs}"),
     }));
-    fields.extend(colbert.iter().flat_map(of_colbert));
+    fields.extend(colbert.iter().flat_map(|colbert| of_colbert(colbert)));
     match scoring {
         Scoring::Logit => {}
         Scoring::Label(label) => fields.push(format!("label {label}")),
@@ -181,47 +181,47 @@ mod tests {
             |spec| spec.details.layers = vec![PooledLayer::Normalize],
             |spec| spec.details.layers = vec![PooledLayer::Dense("2_Dense".to_owned())],
             |spec| spec.details.layers = vec![PooledLayer::Linear(8)],
-            |spec| spec.details.colbert = Some(colbert()),
+            |spec| spec.details.colbert = Some(Box::new(colbert())),
             |spec| {
                 let query_marker = Some("[Q]".to_owned());
-                spec.details.colbert = Some(Colbert {
+                spec.details.colbert = Some(Box::new(Colbert {
                     query_marker,
                     ..colbert()
-                });
+                }));
             },
             |spec| {
                 let passage_marker = Some("[Q]".to_owned());
-                spec.details.colbert = Some(Colbert {
+                spec.details.colbert = Some(Box::new(Colbert {
                     passage_marker,
                     ..colbert()
-                });
+                }));
             },
             |spec| {
                 let skipped = vec![".".to_owned()];
-                spec.details.colbert = Some(Colbert {
+                spec.details.colbert = Some(Box::new(Colbert {
                     skipped,
                     ..colbert()
-                });
+                }));
             },
             |spec| {
                 let expansion = Some(Expansion {
                     token: "[MASK]".to_owned(),
                     attended: false,
                 });
-                spec.details.colbert = Some(Colbert {
+                spec.details.colbert = Some(Box::new(Colbert {
                     expansion,
                     ..colbert()
-                });
+                }));
             },
             |spec| {
                 let expansion = Some(Expansion {
                     token: "[MASK]".to_owned(),
                     attended: true,
                 });
-                spec.details.colbert = Some(Colbert {
+                spec.details.colbert = Some(Box::new(Colbert {
                     expansion,
                     ..colbert()
-                });
+                }));
             },
             |spec| spec.details.scoring = Scoring::Label("yes".to_owned()),
             |spec| spec.details.scoring = Scoring::Grades(vec![0, 1]),

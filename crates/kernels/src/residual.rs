@@ -30,9 +30,13 @@ impl Residuals {
         assert!((1..=1 << 16).contains(&width), "the width is {width}");
         assert!(centroids.len().is_multiple_of(width), "whole centroids");
         let bits = if levels.len() == 2 { 1 } else { 2 };
-        let level = |byte: usize, at: usize| match at * bits < 8 {
-            true => levels[byte >> (at * bits) & (levels.len() - 1)],
-            false => 0,
+        let level = |byte: usize, at: usize| {
+            let shift = at * bits;
+            if shift < 8 {
+                levels[byte >> shift & (levels.len() - 1)]
+            } else {
+                0
+            }
         };
         let of_byte = (0..256).map(|byte| std::array::from_fn(|at| level(byte, at)));
         Residuals {

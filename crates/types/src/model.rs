@@ -119,7 +119,7 @@ pub struct ModelDetails {
     pub layers: Vec<PooledLayer>,
     /// Late interaction only: how queries and passages are read otherwise than by any encoder.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub colbert: Option<Colbert>,
+    pub colbert: Option<Box<Colbert>>,
     /// Cross-encoders only: what the score of a pair is.
     pub scoring: Scoring,
 }

@@ -102,7 +102,7 @@ pub(super) fn describe(path: &Path) -> Result<ModelSpec, Error> {
             lower_case: reading.lower_case,
             prefix_not_pooled: false,
             layers,
-            colbert: Some(colbert),
+            colbert: Some(Box::new(colbert)),
             scoring: Scoring::Logit,
         },
     })
