@@ -232,6 +232,11 @@ impl Model {
             }),
             #[cfg(feature = "cuda")]
             Encoder::Packed(packed) => schedule::run(Plan::Packs, sequences, |members| {
+                if members.iter().any(|member| member.unattended > 0) {
+                    let reason = "its queries are filled up with tokens that none attends to, \
+                                  which this pass does not know; run it on cpu";
+                    return Err(candle_core::Error::Msg(reason.to_owned()));
+                }
                 let tokens = packed.forward_tokens(members);
                 tokens.map_err(candle_core::Error::wrap)
             }),
