@@ -27,4 +27,5 @@ pub use request::{
 pub use rerank::{RankedText, RerankResponse};
 pub use response::{
     FacetReport, FacetValue, FeatureScore, Hit, HitPassage, QueryName, SearchResponse, StageReport,
+    TokenMatch,
 };

@@ -143,6 +143,28 @@ pub struct HitPassage {
     /// only if an explanation was requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens_cut: Option<u32>,
+    /// Which token of it late interaction found nearest to each token of the query, in the order
+    /// of the query; only if an explanation was requested and the stage scored it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alignment: Vec<TokenMatch>,
+}
+
+/// A token of a query and the token of a passage that is nearest to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenMatch {
+    /// The part of the query, or the name of a token that the model adds, such as `[MASK]`.
+    pub query_token: String,
+    /// Where it is in the query, in bytes; not for a token that the model adds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query_place: Option<(usize, usize)>,
+    /// The part of what the model read of the passage, or the name of a token that it adds.
+    pub token: String,
+    /// Where it is in the hit's text, in bytes; not for a token of the context or one that the
+    /// model adds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<(usize, usize)>,
+    /// Their cosine similarity, from -1 to 1. The score of the passage is the mean of all.
+    pub similarity: f32,
 }
 
 /// What one feature added to a score through the trees of a learned fusion.

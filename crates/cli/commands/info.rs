@@ -218,6 +218,8 @@ fn kept(compression: &Compression) -> String {
         LateStorage::F16 => "f16",
         LateStorage::Int8 => "int8",
         LateStorage::Int4 => "int4",
+        LateStorage::Residual2 => "residuals of 2 bits",
+        LateStorage::Residual1 => "residuals of 1 bit",
     };
     let mut text = format!("tokens in {form}");
     if let Some(dimension) = compression.dimension {

@@ -15,8 +15,8 @@ pub(crate) struct Batch {
     pub(crate) segments: Tensor,
     /// Rows of the position table, `[size, length]`.
     pub(crate) positions: Tensor,
-    /// 0 for tokens and minus infinity for padding, `[size, 1, 1, length]`; `None` if there is
-    /// no padding.
+    /// 0 for tokens, and minus infinity for padding and for tokens that none attends to,
+    /// `[size, 1, 1, length]`; `None` if there are none of these.
     pub(crate) mask: Option<Tensor>,
     /// The weight of each token in the pooling, 0 for padding, `[size, 1, length]`.
     pub(crate) pool_weights: Tensor,
@@ -45,9 +45,9 @@ impl Batch {
             ids.extend_from_slice(&sequence.ids);
             segments.extend(segments_of(config, &sequence.segments));
             positions.extend(positions_of(config, &sequence.ids));
-            mask.resize(row * length + tokens, 0f32);
+            mask.resize(row * length + sequence.attended(), 0f32);
             pool_weights.extend(pooling::weights(pooling, tokens, sequence.not_pooled));
-            padded |= tokens < length;
+            padded |= sequence.attended() < length;
             ids.resize(end, pad);
             segments.resize(end, 0);
             positions.resize(end, 0);

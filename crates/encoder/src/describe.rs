@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::folder::{CONFIG, is_there, read_config};
 use crate::labels::Labels;
 
+mod colbert;
 mod modules;
 mod prompts;
 mod reading;
@@ -25,9 +26,9 @@ use reading::Reading;
 /// of Sentence Transformers, `modules.json`, `sentence_bert_config.json` and
 /// `config_sentence_transformers.json`, and `tokenizer_config.json`.
 ///
-/// The name is that of the folder, the license "unknown". Without a `role`, a folder with a
-/// pooling module is a bi-encoder, and one whose architecture ends in
-/// `ForSequenceClassification` is a cross-encoder.
+/// The name is that of the folder, the license "unknown". Without a `role`, a folder that ColBERT
+/// or PyLate saved is a model of late interaction, one with a pooling module is a bi-encoder, and
+/// one whose architecture ends in `ForSequenceClassification` is a cross-encoder.
 ///
 /// The maximal length is `max_seq_length` in `sentence_bert_config.json`, or else
 /// `model_max_length` in `tokenizer_config.json`, as in Sentence Transformers; and at most the
@@ -84,6 +85,7 @@ pub fn describe_embedder(path: &Path, settings: &EmbedderSettings) -> Result<Mod
             lower_case: reading.lower_case,
             prefix_not_pooled: modules.prefix_not_pooled,
             layers: modules.layers,
+            colbert: None,
             scoring: Scoring::Logit,
         },
     })
@@ -119,19 +121,14 @@ pub fn describe_scorer(path: &Path, settings: &ScorerSettings) -> Result<ModelSp
     })
 }
 
-/// As [`describe`], for a model of late interaction.
+/// As [`describe`], for a model of late interaction, in the layout of ColBERT (`artifact.metadata`)
+/// or of PyLate.
 ///
 /// # Errors
-/// Always, for now: what such folders say of projection, markers and the expansion of queries is
-/// not followed, and a model that is run without them ranks worse without a sign of it.
+/// As [`describe`]; if the folder has no projection of token vectors, or says something about
+/// markers, lengths, the expansion of queries or scores that cannot be followed.
 pub fn describe_late(path: &Path) -> Result<ModelSpec, Error> {
-    read_architecture(path)?;
-    Err(unsupported(
-        path,
-        "models of late interaction are read from the registry only (see `treffer model list`), \
-         because projection, markers and query expansion of other folders are not followed yet; \
-         use a registered model",
-    ))
+    colbert::describe(path)
 }
 
 fn read_architecture(path: &Path) -> Result<Config, Error> {
@@ -139,26 +136,34 @@ fn read_architecture(path: &Path) -> Result<Config, Error> {
 }
 
 fn guess_role(path: &Path) -> Result<ModelRole, Error> {
-    #[derive(Deserialize)]
-    struct Architectures {
-        #[serde(default)]
-        architectures: Option<Vec<String>>,
-    }
     let config = read_architecture(path)?;
+    if colbert::is_colbert(path)? {
+        return Ok(ModelRole::LateInteraction);
+    }
     let modules = Modules::read(path, config.hidden_size)?;
     if modules.is_some_and(|modules| modules.pooling.is_some()) {
         return Ok(ModelRole::BiEncoder);
     }
-    let file = path.join(CONFIG);
-    let Architectures { architectures } = parse(&file, &read_config(&file)?)?;
     let classifies = |name: &String| name.ends_with("ForSequenceClassification");
-    if architectures.iter().flatten().any(classifies) {
+    if architectures(path)?.iter().any(classifies) {
         Ok(ModelRole::CrossEncoder)
     } else {
         Err(Error::UnknownRole {
             path: path.to_owned(),
         })
     }
+}
+
+/// The architectures that `config.json` names.
+fn architectures(path: &Path) -> Result<Vec<String>, Error> {
+    #[derive(Deserialize)]
+    struct Architectures {
+        #[serde(default)]
+        architectures: Option<Vec<String>>,
+    }
+    let file = path.join(CONFIG);
+    let Architectures { architectures } = parse(&file, &read_config(&file)?)?;
+    Ok(architectures.unwrap_or_default())
 }
 
 fn folder_name(path: &Path) -> String {

@@ -194,8 +194,8 @@ pub enum Error {
     },
     /// The files of a folder do not tell the model's role.
     #[error(
-        "cannot tell from its files whether model folder {} is a bi-encoder or a cross-encoder; \
-         name the role",
+        "cannot tell from its files whether model folder {} is a bi-encoder, a cross-encoder or a \
+         model of late interaction; name the role",
         path.display()
     )]
     UnknownRole {

@@ -165,6 +165,7 @@ impl Small {
 impl LayerFiles {
     /// Reads the files of a layer, and hashes them.
     fn read(folder: &ModelFolder, layer: &PooledLayer) -> Result<(Self, Vec<[u8; 32]>), Error> {
+        // Others have no files of their own.
         let (PooledLayer::Dense(name) | PooledLayer::LayerNorm(name)) = layer else {
             let files = LayerFiles {
                 layer: layer.clone(),

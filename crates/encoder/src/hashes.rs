@@ -1,7 +1,9 @@
 //! Computes a model's fingerprint from the hashes of its files and from its spec.
 
 use sha2::{Digest, Sha256};
-use treffer_types::{Fingerprint, ModelDetails, ModelRole, ModelSpec, PooledLayer, Scoring};
+use treffer_types::{
+    Colbert, Expansion, Fingerprint, ModelDetails, ModelRole, ModelSpec, PooledLayer, Scoring,
+};
 
 /// The sha256 of each file of a model.
 pub(crate) struct FileHashes {
@@ -76,6 +78,7 @@ fn of_details(details: &ModelDetails) -> Vec<String> {
         lower_case,
         prefix_not_pooled,
         layers,
+        colbert,
         scoring,
     } = details;
     let mut fields = Vec::new();
@@ -90,12 +93,35 @@ fn of_details(details: &ModelDetails) -> Vec<String> {
         // Their files are hashed, wherever they are.
         PooledLayer::Dense(_) => "dense".to_owned(),
         PooledLayer::LayerNorm(_) => "layer norm".to_owned(),
+        PooledLayer::Linear(outputs) => format!("linear to {outputs}"),
     }));
+    fields.extend(colbert.iter().flat_map(|colbert| of_colbert(colbert)));
     match scoring {
         Scoring::Logit => {}
         Scoring::Label(label) => fields.push(format!("label {label}")),
         Scoring::Grades(grades) => fields.push(format!("grades {grades:?}")),
     }
+    fields
+}
+
+fn of_colbert(colbert: &Colbert) -> Vec<String> {
+    let Colbert {
+        query_marker,
+        passage_marker,
+        query_length,
+        expansion,
+        skipped,
+    } = colbert;
+    let mut fields = vec![
+        format!("query marker {query_marker:?}"),
+        format!("passage marker {passage_marker:?}"),
+        format!("query length {query_length}"),
+    ];
+    fields.extend(expansion.iter().map(|Expansion { token, attended }| {
+        let how = if *attended { "attended" } else { "unattended" };
+        format!("{how} expansion {token}")
+    }));
+    fields.extend(skipped.iter().map(|token| format!("skipped {token}")));
     fields
 }
 
@@ -122,6 +148,16 @@ mod tests {
         }
     }
 
+    fn colbert() -> Colbert {
+        Colbert {
+            query_marker: None,
+            passage_marker: None,
+            query_length: 32,
+            expansion: None,
+            skipped: Vec::new(),
+        }
+    }
+
     #[test]
     fn everything_that_affects_the_output_changes_the_fingerprint() {
         let hashes = |weights, tokenizer, config| FileHashes {
@@ -132,7 +168,7 @@ mod tests {
             layers: Vec::new(),
         };
         let files = hashes(1, 2, 3);
-        let edits: [fn(&mut ModelSpec); 15] = [
+        let edits: [fn(&mut ModelSpec); 22] = [
             |spec| spec.role = ModelRole::CrossEncoder,
             |spec| spec.pooling = Pooling::Cls,
             |spec| spec.query_prefix.push('x'),
@@ -144,6 +180,49 @@ mod tests {
             |spec| spec.details.prefix_not_pooled = true,
             |spec| spec.details.layers = vec![PooledLayer::Normalize],
             |spec| spec.details.layers = vec![PooledLayer::Dense("2_Dense".to_owned())],
+            |spec| spec.details.layers = vec![PooledLayer::Linear(8)],
+            |spec| spec.details.colbert = Some(Box::new(colbert())),
+            |spec| {
+                let query_marker = Some("[Q]".to_owned());
+                spec.details.colbert = Some(Box::new(Colbert {
+                    query_marker,
+                    ..colbert()
+                }));
+            },
+            |spec| {
+                let passage_marker = Some("[Q]".to_owned());
+                spec.details.colbert = Some(Box::new(Colbert {
+                    passage_marker,
+                    ..colbert()
+                }));
+            },
+            |spec| {
+                let skipped = vec![".".to_owned()];
+                spec.details.colbert = Some(Box::new(Colbert {
+                    skipped,
+                    ..colbert()
+                }));
+            },
+            |spec| {
+                let expansion = Some(Expansion {
+                    token: "[MASK]".to_owned(),
+                    attended: false,
+                });
+                spec.details.colbert = Some(Box::new(Colbert {
+                    expansion,
+                    ..colbert()
+                }));
+            },
+            |spec| {
+                let expansion = Some(Expansion {
+                    token: "[MASK]".to_owned(),
+                    attended: true,
+                });
+                spec.details.colbert = Some(Box::new(Colbert {
+                    expansion,
+                    ..colbert()
+                }));
+            },
             |spec| spec.details.scoring = Scoring::Label("yes".to_owned()),
             |spec| spec.details.scoring = Scoring::Grades(vec![0, 1]),
             |spec| spec.details.scoring = Scoring::Grades(vec![0, 2]),

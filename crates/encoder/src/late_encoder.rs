@@ -1,20 +1,44 @@
 //! Models of late interaction, which embed a text as one unit vector for each token (ColBERT:
 //! Khattab and Zaharia 2020, <https://arxiv.org/abs/2004.12832>).
 
+use std::path::Path;
+
 use rayon::prelude::*;
 use treffer_types::{
-    BoxError, Device, Fingerprint, ModelFolder, ModelRole, ModelSpec, TokenEmbedder, TokenEmbedding,
+    BoxError, Colbert, Device, Fingerprint, ModelFolder, ModelRole, ModelSpec, TextToken,
+    TokenEmbedder, TokenEmbedding,
 };
 
 use crate::bi_encoder::unit;
 use crate::error::Error;
+use crate::layers::Layers;
 use crate::model::Model;
 use crate::tokenize::Sequence;
 
-/// A transformer whose token vectors after the last layer are normalized, those of the special
-/// tokens included.
+/// A transformer whose token vectors after the last layer, and after the model's projection if it
+/// has one, are normalized, those of the special tokens included.
 pub struct LateEncoder {
     model: Model,
+    projection: Layers,
+    queries: Side,
+    passages: Side,
+    /// Ids of tokens of passages whose vectors are left out.
+    skipped: Vec<u32>,
+}
+
+/// How the texts of one kind are read.
+struct Side {
+    prefix: String,
+    marker: Option<u32>,
+    /// Maximal number of tokens, special ones included.
+    most: usize,
+    expansion: Option<Filler>,
+}
+
+/// What fills up a text.
+struct Filler {
+    id: u32,
+    attended: bool,
 }
 
 impl LateEncoder {
@@ -22,47 +46,54 @@ impl LateEncoder {
     ///
     /// # Errors
     /// If the folder's role is not [`ModelRole::LateInteraction`], a file is missing, damaged or
-    /// differs from its pinned checksum, the files do not match each other, or the device cannot
-    /// be opened.
+    /// differs from its pinned checksum, the files do not match each other, the tokenizer lacks a
+    /// token that the spec names, or the device cannot be opened.
     pub fn load(folder: &ModelFolder, device: Device) -> Result<Self, Error> {
-        let (model, _) = Model::load(folder, device, ModelRole::LateInteraction)?;
-        for (key, prefix) in [
-            ("query_prefix", &model.spec.query_prefix),
-            ("passage_prefix", &model.spec.passage_prefix),
-        ] {
-            let tokens = model.reader.tokens(prefix);
-            let tokens = tokens.map_err(|source| model.tokenize_error(source))?;
-            if tokens.len() >= model.reader.room() {
-                return Err(Error::Config {
-                    path: folder.path.clone(),
-                    key,
-                    reason: format!(
-                        "has so many tokens that of the {} of the model none is left for a text",
-                        model.spec.max_length
-                    ),
-                });
-            }
+        let (model, rest) = Model::load(folder, device, ModelRole::LateInteraction)?;
+        let side = |prefix: &String| Side {
+            prefix: prefix.clone(),
+            marker: None,
+            most: model.spec.max_length,
+            expansion: None,
+        };
+        let mut queries = side(&model.spec.query_prefix);
+        let mut passages = side(&model.spec.passage_prefix);
+        let mut skipped = Vec::new();
+        if let Some(colbert) = &model.spec.details.colbert {
+            follow(&model, colbert, &mut queries, &mut passages, &mut skipped)?;
         }
-        Ok(LateEncoder { model })
+        for (key, side) in [("query_prefix", &queries), ("passage_prefix", &passages)] {
+            side.check(&model, key, &folder.path)?;
+        }
+        Ok(LateEncoder {
+            projection: rest.layers,
+            queries,
+            passages,
+            skipped,
+            model,
+        })
     }
 
-    /// Tokenizes the texts, runs the model and normalizes.
-    fn embed(&self, prefix: &str, texts: &[&str]) -> Result<Vec<TokenEmbedding>, Error> {
+    /// Tokenizes the texts, runs the model, projects and normalizes.
+    fn embed(
+        &self,
+        side: &Side,
+        skipped: &[u32],
+        texts: &[&str],
+    ) -> Result<Vec<TokenEmbedding>, Error> {
         let model = &self.model;
-        let read = |text: &&str| match prefix {
-            "" => model.reader.single(text),
-            prefix => model.reader.single(&format!("{prefix}{text}")),
-        };
         let sequences: Vec<Sequence> = texts
             .par_iter()
-            .map(read)
+            .map(|text| side.sequence(model, text))
             .collect::<Result<_, _>>()
             .map_err(|source| model.tokenize_error(source))?;
-        let width = self.width();
+        let width = model.config.hidden_size;
         let embedding = |(rows, sequence): (Vec<f32>, &Sequence)| {
-            let mut vectors = Vec::with_capacity(rows.len());
-            for row in rows.chunks_exact(width) {
-                vectors.extend(unit(row).ok_or_else(|| model.not_finite())?);
+            let rows = self.projection.apply_to_tokens(&rows, width);
+            let rows: Vec<&[f32]> = rows.chunks_exact(self.projection.dimension()).collect();
+            let mut vectors = Vec::with_capacity(rows.len() * self.projection.dimension());
+            for at in kept(&sequence.ids, skipped) {
+                vectors.extend(unit(rows[at]).ok_or_else(|| model.not_finite())?);
             }
             Ok(TokenEmbedding {
                 vectors,
@@ -77,6 +108,160 @@ impl LateEncoder {
     }
 }
 
+/// The places of the tokens whose vectors are kept: the first one if that is none.
+fn kept(ids: &[u32], skipped: &[u32]) -> Vec<usize> {
+    let is_kept = |at: &usize| !skipped.contains(&ids[*at]);
+    let places: Vec<usize> = (0..ids.len()).filter(is_kept).collect();
+    if places.is_empty() { vec![0] } else { places }
+}
+
+/// Reads texts as the spec says.
+fn follow(
+    model: &Model,
+    colbert: &Colbert,
+    queries: &mut Side,
+    passages: &mut Side,
+    skipped: &mut Vec<u32>,
+) -> Result<(), Error> {
+    let Colbert {
+        query_marker,
+        passage_marker,
+        query_length,
+        expansion,
+        skipped: words,
+    } = colbert;
+    let id_of = |key: &'static str, token: &String| {
+        model.reader.id_of(token).ok_or_else(|| {
+            let reason = format!(
+                "is `{token}`, which is no token of its tokenizer.json; save the model again with \
+                 the program that trained it, or take another"
+            );
+            model.config_error(key, reason)
+        })
+    };
+    let marker = |key, token: &Option<String>| token.as_ref().map(|one| id_of(key, one));
+    queries.marker = marker("query marker", query_marker).transpose()?;
+    passages.marker = marker("passage marker", passage_marker).transpose()?;
+    if *query_length > model.config.max_tokens() {
+        let reason = format!(
+            "is {query_length}, but the model has positions for only {} tokens",
+            model.config.max_tokens()
+        );
+        return Err(model.config_error("query_length", reason));
+    }
+    queries.most = *query_length;
+    if let Some(expansion) = expansion {
+        queries.expansion = Some(Filler {
+            id: id_of("mask token", &expansion.token)?,
+            attended: expansion.attended,
+        });
+    }
+    for word in words {
+        skipped.push(match model.reader.id_of(word) {
+            Some(id) => id,
+            // What the vocabulary lacks is read as the unknown token, which is then left out.
+            None => match model.reader.tokens(word) {
+                Ok(ids) if ids.len() == 1 => ids[0],
+                Ok(_) => {
+                    let reason = format!("has `{word}`, which is not one token of the model");
+                    return Err(model.config_error("skiplist_words", reason));
+                }
+                Err(source) => return Err(model.tokenize_error(source)),
+            },
+        });
+    }
+    Ok(())
+}
+
+impl Side {
+    /// Refuses a prefix that leaves no room for a text.
+    fn check(&self, model: &Model, key: &'static str, path: &Path) -> Result<(), Error> {
+        let tokens = model.reader.tokens(&self.prefix);
+        let tokens = tokens.map_err(|source| model.tokenize_error(source))?;
+        if tokens.len() < self.room(model) {
+            return Ok(());
+        }
+        let (key, what) = match self.marker {
+            None => (key, "has so many tokens"),
+            Some(_) if key == "query_prefix" => ("query_length", "is so small"),
+            Some(_) => ("document_length", "is so small"),
+        };
+        Err(Error::Config {
+            path: path.to_owned(),
+            key,
+            reason: format!(
+                "{what} that of the {} of the model none is left for a text",
+                self.most
+            ),
+        })
+    }
+
+    /// Number of tokens that a text and its prefix may have.
+    fn room(&self, model: &Model) -> usize {
+        let others = model.reader.specials() + usize::from(self.marker.is_some());
+        self.most.saturating_sub(others)
+    }
+
+    fn sequence(&self, model: &Model, text: &str) -> Result<Sequence, BoxError> {
+        let prefixed: String;
+        let text = match self.prefix.as_str() {
+            "" => text,
+            prefix => {
+                prefixed = format!("{prefix}{text}");
+                &prefixed
+            }
+        };
+        let mut sequence = model.reader.marked(text, self.marker, self.most)?;
+        if let Some(Filler { id, attended }) = self.expansion {
+            let more = self.most.saturating_sub(sequence.ids.len());
+            sequence.ids.resize(self.most, id);
+            sequence.segments.resize(self.most, 0);
+            if !attended {
+                sequence.unattended = more;
+            }
+        }
+        Ok(sequence)
+    }
+}
+
+impl Side {
+    /// What the vectors of a text stand for.
+    fn tokens(
+        &self,
+        model: &Model,
+        skipped: &[u32],
+        text: &str,
+    ) -> Result<Vec<TextToken>, BoxError> {
+        let reader = &model.reader;
+        let sequence = self.sequence(model, text)?;
+        let prefixed = format!("{}{text}", self.prefix);
+        let places = reader.token_places(&prefixed)?;
+        let origins = reader.origins(places.len().min(self.room(model)), self.marker.is_some());
+        let before = self.prefix.len();
+        let token = |at: usize| {
+            let origin = origins.get(at).copied().flatten();
+            // Those of the prefix alone are not of the text.
+            let place = origin.and_then(|origin| places.get(origin));
+            let place = place.filter(|(_, end)| *end > before || before == 0);
+            let place = place.map(|(start, end)| (start.saturating_sub(before), end - before));
+            match place {
+                None => TextToken {
+                    text: reader.name_of(sequence.ids[at]),
+                    place: None,
+                },
+                Some((start, end)) => TextToken {
+                    text: text.get(start..end).unwrap_or_default().to_owned(),
+                    place: Some((start as u32, end as u32)),
+                },
+            }
+        };
+        Ok(kept(&sequence.ids, skipped)
+            .into_iter()
+            .map(token)
+            .collect())
+    }
+}
+
 impl TokenEmbedder for LateEncoder {
     fn spec(&self) -> &ModelSpec {
         &self.model.spec
@@ -87,15 +272,23 @@ impl TokenEmbedder for LateEncoder {
     }
 
     fn width(&self) -> usize {
-        self.model.config.hidden_size
+        self.projection.dimension()
     }
 
     fn embed_queries(&self, queries: &[&str]) -> Result<Vec<TokenEmbedding>, BoxError> {
-        Ok(self.embed(&self.model.spec.query_prefix, queries)?)
+        Ok(self.embed(&self.queries, &[], queries)?)
     }
 
     fn embed_passages(&self, passages: &[&str]) -> Result<Vec<TokenEmbedding>, BoxError> {
-        Ok(self.embed(&self.model.spec.passage_prefix, passages)?)
+        Ok(self.embed(&self.passages, &self.skipped, passages)?)
+    }
+
+    fn query_tokens(&self, query: &str) -> Result<Vec<TextToken>, BoxError> {
+        self.queries.tokens(&self.model, &[], query)
+    }
+
+    fn passage_tokens(&self, passage: &str) -> Result<Vec<TextToken>, BoxError> {
+        self.passages.tokens(&self.model, &self.skipped, passage)
     }
 
     fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
@@ -104,8 +297,7 @@ impl TokenEmbedder for LateEncoder {
     }
 
     fn passage_room(&self) -> Result<usize, BoxError> {
-        let reader = &self.model.reader;
-        let prefix = reader.tokens(&self.model.spec.passage_prefix)?.len();
-        Ok(reader.room().saturating_sub(prefix))
+        let prefix = self.model.reader.tokens(&self.passages.prefix)?.len();
+        Ok(self.passages.room(&self.model).saturating_sub(prefix))
     }
 }

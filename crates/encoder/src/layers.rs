@@ -1,15 +1,16 @@
-//! Layers between pooling and the unit vector, as Sentence Transformers has them.
+//! Layers between pooling, or the vector of a token, and the unit vector, as Sentence Transformers
+//! and PyLate have them.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use treffer_types::PooledLayer;
+use treffer_types::{ModelRole, PooledLayer};
 
 use crate::bias::gelu;
 use crate::error::Error;
 use crate::folder::{CONFIG, LayerFiles};
 use crate::format::WeightsFormat;
-use crate::weights::{Values, read_tensors};
+use crate::weights::{Values, Weights, read_tensors};
 
 /// The layers of a model, in order.
 pub(crate) struct Layers {
@@ -53,16 +54,27 @@ fn has_bias() -> bool {
 
 /// Added to the variance in a layer norm: the default of PyTorch.
 const EPS: f64 = 1e-5;
+/// The matrix of a linear layer among the weights of the transformer.
+const LINEAR: &str = "linear.weight";
+/// Running sums of a product.
+const LANES: usize = 16;
 
 impl Layers {
-    /// The layers in `files`, after a pooling that gives vectors of `width` values.
-    pub(crate) fn load(files: &[LayerFiles], width: usize) -> Result<Self, Error> {
+    /// The layers in `files`, after a pooling, or on tokens of a model of late interaction, that
+    /// gives vectors of `width` values. `weights` are what the transformer left of its own.
+    pub(crate) fn load(
+        files: &[LayerFiles],
+        width: usize,
+        role: ModelRole,
+        weights: &mut Weights,
+    ) -> Result<Self, Error> {
         let mut dimension = width;
         let mut layers = Vec::new();
         for files in files {
             layers.push(match files.layer {
                 PooledLayer::Normalize => Layer::Normalize,
-                PooledLayer::Dense(_) => dense(files, &mut dimension)?,
+                PooledLayer::Dense(_) => dense(files, role, &mut dimension)?,
+                PooledLayer::Linear(outputs) => linear(files, outputs, &mut dimension, weights)?,
                 PooledLayer::LayerNorm(_) => {
                     let mut tensors = Tensors::read(files)?;
                     Layer::Norm {
@@ -83,14 +95,50 @@ impl Layers {
     /// Applies the layers; values that are not finite remain so.
     pub(crate) fn apply(&self, mut vector: Vec<f32>) -> Vec<f32> {
         for layer in &self.layers {
-            vector = layer.apply(&vector);
+            vector = layer.apply(&vector, exact);
         }
         vector
     }
+
+    /// As [`Layers::apply`], for a text's tokens, one after the other: many, so in sums of f32,
+    /// which are the same on every processor.
+    pub(crate) fn apply_to_tokens(&self, rows: &[f32], width: usize) -> Vec<f32> {
+        let mut all = Vec::with_capacity(rows.len() / width * self.dimension);
+        for row in rows.chunks_exact(width) {
+            let mut vector = std::borrow::Cow::Borrowed(row);
+            for layer in &self.layers {
+                vector = layer.apply(&vector, fast).into();
+            }
+            all.extend_from_slice(&vector);
+        }
+        all
+    }
+}
+
+fn exact(a: &[f32], b: &[f32]) -> f64 {
+    let products = a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b));
+    products.sum()
+}
+
+/// In a fixed order of sums, which the compiler may take several of at once.
+fn fast(a: &[f32], b: &[f32]) -> f64 {
+    let mut lanes = [0.0f32; LANES];
+    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
+    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a_chunks.iter().zip(b_chunks) {
+        for lane in 0..LANES {
+            lanes[lane] += a[lane] * b[lane];
+        }
+    }
+    for (lane, (a, b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+        *lane += a * b;
+    }
+    f64::from(lanes.iter().sum::<f32>())
 }
 
 impl Layer {
-    fn apply(&self, vector: &[f32]) -> Vec<f32> {
+    /// `product` is that of two vectors.
+    fn apply(&self, vector: &[f32], product: fn(&[f32], &[f32]) -> f64) -> Vec<f32> {
         let wide = || vector.iter().map(|&value| f64::from(value));
         match self {
             Layer::Normalize => {
@@ -106,8 +154,7 @@ impl Layer {
                 activation,
             } => {
                 let output = |(row, bias): (&[f32], &f32)| {
-                    let products = row.iter().zip(wide()).map(|(&w, x)| f64::from(w) * x);
-                    activation((products.sum::<f64>() + f64::from(*bias)) as f32)
+                    activation((product(row, vector) + f64::from(*bias)) as f32)
                 };
                 weight.chunks_exact(*inputs).zip(bias).map(output).collect()
             }
@@ -125,7 +172,34 @@ impl Layer {
     }
 }
 
-fn dense(files: &LayerFiles, dimension: &mut usize) -> Result<Layer, Error> {
+/// The layer whose matrix is among the weights of the transformer.
+fn linear(
+    files: &LayerFiles,
+    outputs: usize,
+    dimension: &mut usize,
+    weights: &mut Weights,
+) -> Result<Layer, Error> {
+    let inputs = *dimension;
+    if let Some(rows) = weights.rows(LINEAR).filter(|rows| *rows != outputs) {
+        return Err(Error::Config {
+            path: files.path.clone(),
+            key: "dim",
+            reason: format!(
+                "is {outputs}, but the projection `{LINEAR}` of the weights makes {rows} values; \
+                 they are of different models"
+            ),
+        });
+    }
+    *dimension = outputs;
+    Ok(Layer::Dense {
+        weight: weights.values(LINEAR, &[outputs, inputs])?,
+        bias: vec![0.0; outputs],
+        inputs,
+        activation: |x| x,
+    })
+}
+
+fn dense(files: &LayerFiles, role: ModelRole, dimension: &mut usize) -> Result<Layer, Error> {
     let file = files.path.join(CONFIG);
     let config: DenseConfig =
         serde_json::from_slice(&files.config).map_err(|source| Error::Json {
@@ -150,12 +224,17 @@ fn dense(files: &LayerFiles, dimension: &mut usize) -> Result<Layer, Error> {
     if config.use_residual {
         return Err(invalid("use_residual", "is not supported".to_owned()));
     }
+    // PyLate applies the layer to tokens, whatever name the file has.
+    let known: &[&str] = match role {
+        ModelRole::LateInteraction => &["sentence_embedding", "token_embeddings"],
+        ModelRole::BiEncoder | ModelRole::CrossEncoder => &["sentence_embedding"],
+    };
     for (key, name) in [
         ("module_input_name", &config.module_input_name),
         ("module_output_name", &config.module_output_name),
     ] {
-        if let Some(name) = name.as_deref().filter(|name| *name != "sentence_embedding") {
-            let reason = format!("is `{name}`; only `sentence_embedding` is supported");
+        if let Some(name) = name.as_deref().filter(|name| !known.contains(name)) {
+            let reason = format!("is `{name}`; supported is `{}`", known.join("` or `"));
             return Err(invalid(key, reason));
         }
     }
@@ -245,14 +324,15 @@ mod tests {
             inputs: 2,
             activation: activation("torch.nn.modules.activation.ReLU").unwrap(),
         };
-        assert_eq!(dense.apply(&[3.0, 4.0]), [11.0, 0.0, 0.0]);
-        assert_eq!(Layer::Normalize.apply(&[3.0, 4.0]), [0.6, 0.8]);
-        assert_eq!(Layer::Normalize.apply(&[0.0, 0.0]), [0.0, 0.0]);
+        assert_eq!(dense.apply(&[3.0, 4.0], exact), [11.0, 0.0, 0.0]);
+        assert_eq!(dense.apply(&[3.0, 4.0], fast), [11.0, 0.0, 0.0]);
+        assert_eq!(Layer::Normalize.apply(&[3.0, 4.0], exact), [0.6, 0.8]);
+        assert_eq!(Layer::Normalize.apply(&[0.0, 0.0], fast), [0.0, 0.0]);
         let norm = Layer::Norm {
             weight: vec![2.0, 2.0],
             bias: vec![0.0, 1.0],
         };
-        let found = norm.apply(&[1.0, 3.0]);
+        let found = norm.apply(&[1.0, 3.0], fast);
         assert!((found[0] + 2.0).abs() < 1e-4 && (found[1] - 3.0).abs() < 1e-4);
     }
 

@@ -1,6 +1,7 @@
 //! The part that bi-encoders and cross-encoders share: a loaded transformer, its tokenizer,
 //! and running sequences through it.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use candle_core::Tensor;
@@ -36,13 +37,15 @@ pub(crate) struct Model {
     /// Held while candle runs on a GPU: it has a stream for each thread, but all share one
     /// handle of cuBLAS, whose workspace is for one product at a time.
     turn: Mutex<()>,
+    /// Its folder, for messages.
+    path: PathBuf,
 }
 
 /// What a model folder holds besides.
 pub(crate) struct Rest {
     /// The weights that are not the transformer's.
     pub(crate) weights: Weights,
-    /// The layers after the pooling.
+    /// The layers after the pooling, or on tokens.
     pub(crate) layers: Layers,
     /// The labels of the classes.
     pub(crate) labels: Labels,
@@ -141,10 +144,11 @@ impl Model {
         };
         // In parallel, since each takes about half of the loading time.
         let (reader, decoded) = rayon::join(read, decode);
-        let (reader, (encoder, weights)) = (reader?, decoded?);
+        let (reader, (encoder, mut weights)) = (reader?, decoded?);
+        let width = config.hidden_size;
         let rest = Rest {
+            layers: Layers::load(&files.layers, width, role, &mut weights)?,
             weights,
-            layers: Layers::load(&files.layers, config.hidden_size)?,
             labels: files.labels,
         };
         let model = Model {
@@ -155,6 +159,7 @@ impl Model {
             reader,
             device: opened,
             turn: Mutex::new(()),
+            path: folder.path.clone(),
         };
         Ok((model, rest))
     }
@@ -227,6 +232,11 @@ impl Model {
             }),
             #[cfg(feature = "cuda")]
             Encoder::Packed(packed) => schedule::run(Plan::Packs, sequences, |members| {
+                if members.iter().any(|member| member.unattended > 0) {
+                    let reason = "its queries are filled up with tokens that none attends to, \
+                                  which this pass does not know; run it on cpu";
+                    return Err(candle_core::Error::Msg(reason.to_owned()));
+                }
                 let tokens = packed.forward_tokens(members);
                 tokens.map_err(candle_core::Error::wrap)
             }),
@@ -247,6 +257,15 @@ impl Model {
         Error::Tokenize {
             name: self.spec.name.clone(),
             source,
+        }
+    }
+
+    /// A value of the spec that the model's files do not allow.
+    pub(crate) fn config_error(&self, key: &'static str, reason: String) -> Error {
+        Error::Config {
+            path: self.path.clone(),
+            key,
+            reason,
         }
     }
 

@@ -119,6 +119,7 @@ mod tests {
             segments: vec![0; length],
             tokens_cut: 0,
             not_pooled: 0,
+            unattended: 0,
         };
         lengths.iter().map(sequence).collect()
     }

@@ -21,6 +21,15 @@ pub(crate) struct Sequence {
     pub(crate) tokens_cut: u32,
     /// Number of tokens at the beginning that are left out of the pooling.
     pub(crate) not_pooled: usize,
+    /// Number of tokens at the end that no token attends to.
+    pub(crate) unattended: usize,
+}
+
+impl Sequence {
+    /// Number of tokens that all attend to, at the beginning.
+    pub(crate) fn attended(&self) -> usize {
+        self.ids.len() - self.unattended
+    }
 }
 
 /// A tokenizer that truncates by its own rules and does not pad.
@@ -104,8 +113,8 @@ impl TextReader {
         }
     }
 
-    /// Where each token of `text` ends, in bytes, without special tokens or truncation.
-    pub(crate) fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
+    /// Where each token of `text` begins and ends, in bytes, without special tokens or truncation.
+    pub(crate) fn token_places(&self, text: &str) -> Result<Vec<(usize, usize)>, BoxError> {
         let lowered: String;
         let (read, origins) = if self.limits.lower_case {
             let (text, origins) = lowered_with_origins(text);
@@ -115,17 +124,48 @@ impl TextReader {
             (text, None)
         };
         let encoding = guard(|| self.tokenizer.encode(read, false))?;
+        let original = |at: usize| match &origins {
+            None => at.min(text.len()),
+            Some(origins) => origins
+                .get(at)
+                .map_or(text.len(), |at| (*at).min(text.len())),
+        };
+        let offsets = encoding.get_offsets().iter();
+        let places = offsets.map(|&(start, end)| (original(start), original(end)));
+        Ok(places.collect())
+    }
+
+    /// Where each token of `text` ends, in bytes, without special tokens or truncation.
+    pub(crate) fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {
         let mut last = 0;
-        let ends = encoding.get_offsets().iter().map(|&(_, end)| {
-            let end = match &origins {
-                None => end,
-                Some(origins) => origins.get(end).copied().unwrap_or(text.len()),
-            };
+        let ends = self.token_places(text)?.into_iter().map(|(_, end)| {
             // The pieces of one character all end with it.
-            last = last.max(end.min(text.len()));
+            last = last.max(end);
             u32::try_from(last).unwrap_or(u32::MAX)
         });
         Ok(ends.collect())
+    }
+
+    /// For each token of what [`marked`](Self::marked) makes of a text of which it keeps as many
+    /// tokens, which of these it is; `None` for special tokens and the marker.
+    pub(crate) fn origins(&self, kept: usize, has_marker: bool) -> Vec<Option<usize>> {
+        let mut origins = Vec::with_capacity(kept + self.specials() + 1);
+        for slot in &self.single.0 {
+            match slot {
+                Slot::Special { .. } => origins.push(None),
+                Slot::First { .. } | Slot::Second { .. } => origins.extend((0..kept).map(Some)),
+            }
+        }
+        if has_marker {
+            origins.insert(origins.len().min(1), None);
+        }
+        origins
+    }
+
+    /// How the vocabulary writes a token.
+    pub(crate) fn name_of(&self, id: u32) -> String {
+        let name = self.tokenizer.id_to_token(id);
+        name.unwrap_or_else(|| format!("token {id}"))
     }
 
     /// Number of tokens that a query and a passage may have together, next to special tokens.
@@ -154,6 +194,37 @@ impl TextReader {
         let mut sequence = self.single.fill(&tokens[..kept], &[]);
         sequence.tokens_cut = count(tokens.len() - kept);
         Ok(sequence)
+    }
+
+    /// The sequence of one text, of at most `most` tokens, with a marker after its first token.
+    pub(crate) fn marked(
+        &self,
+        text: &str,
+        marker: Option<u32>,
+        most: usize,
+    ) -> Result<Sequence, BoxError> {
+        let tokens = self.tokens(text)?;
+        let others = self.single.specials() + usize::from(marker.is_some());
+        let kept = tokens.len().min(most.saturating_sub(others));
+        let mut sequence = self.single.fill(&tokens[..kept], &[]);
+        sequence.tokens_cut = count(tokens.len() - kept);
+        if let Some(marker) = marker {
+            let at = sequence.ids.len().min(1);
+            sequence.ids.insert(at, marker);
+            sequence.segments.insert(at, 0);
+        }
+        Ok(sequence)
+    }
+
+    /// The number of special tokens of one text.
+    pub(crate) fn specials(&self) -> usize {
+        self.single.specials()
+    }
+
+    /// The id of a token, if there is one that the model knows.
+    pub(crate) fn id_of(&self, token: &str) -> Option<u32> {
+        let id = self.tokenizer.token_to_id(token)?;
+        ((id as usize) < self.limits.vocab_size).then_some(id)
     }
 
     /// The sequence of a query, which is tokenized once for many passages, and a passage.
@@ -269,6 +340,7 @@ impl Template {
             segments,
             tokens_cut: 0,
             not_pooled: 0,
+            unattended: 0,
         }
     }
 }

@@ -51,6 +51,11 @@ const CLASSES: [&str; 4] = [
 ];
 
 impl TokenizerConfig {
+    /// The text of the mask token, if it is stated.
+    pub(crate) fn mask_token(&self) -> Option<&str> {
+        self.mask_token.as_ref().map(Special::text)
+    }
+
     /// Takes the special tokens of `other` that this lacks.
     pub(crate) fn complete(&mut self, other: TokenizerConfig) {
         let ours = [

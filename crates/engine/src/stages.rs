@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
+use treffer_api::TokenMatch;
 use treffer_fusion::Normalizer;
 use treffer_types::{BoxError, Device, DocId, Evidence, PassageId, Query, Score, StageName};
 
@@ -90,6 +91,17 @@ pub trait StageQuery: Send {
     fn rerank(&self, passages: &[PassageId]) -> Result<Vec<Found>, BoxError> {
         let _ = passages;
         Err("this stage does not rerank".into())
+    }
+
+    /// Which token of a passage of the index is nearest to each token of the query, by the text of
+    /// the passage as models read it; nothing if the stage does not compare tokens, or has no
+    /// vectors of the passage. Places are in that text.
+    ///
+    /// # Errors
+    /// If the stage cannot be run.
+    fn align(&self, passage: PassageId, text: &str) -> Result<Vec<TokenMatch>, BoxError> {
+        let _ = (passage, text);
+        Ok(Vec::new())
     }
 
     /// Whether [`compare`](Self::compare) may be called.

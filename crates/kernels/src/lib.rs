@@ -13,7 +13,7 @@
 //! Reading order: [`isa`] detects instruction sets, `simd` holds the operations that differ
 //! between them, [`operand`] the packed matrices, [`fn@product`] their tiled product,
 //! [`rows`] the operations between two products, [`mod@attention`] attention. [`maxsim`]
-//! compares the tokens of two texts. [`floats`]
+//! compares the tokens of two texts, and [`residual`] restores those that were compressed. [`floats`]
 //! holds what training computes in f32. `amx` is the product with Intel's AMX tiles, and [`peak`] measures the processor's peak throughput.
 //!
 //! ```
@@ -48,6 +48,7 @@ pub mod operand;
 pub mod packed;
 pub mod peak;
 pub mod product;
+pub mod residual;
 pub mod rows;
 
 #[cfg(target_arch = "x86_64")]

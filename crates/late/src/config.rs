@@ -15,6 +15,22 @@ pub enum Storage {
     Int8,
     /// In 4 bits with a scale for each token: half a byte a value, and 4.
     Int4,
+    /// As the nearest of many centroids and 2 bits for each value of what is left: a quarter of a
+    /// byte a value, and 2.
+    Residual2,
+    /// The same with 1 bit: an eighth of a byte a value, and 2.
+    Residual1,
+}
+
+impl Storage {
+    /// Bits for each value of a residual, of forms that need a [`Codebook`](crate::Codebook).
+    pub fn residual_bits(self) -> Option<usize> {
+        match self {
+            Storage::F16 | Storage::Int8 | Storage::Int4 => None,
+            Storage::Residual2 => Some(2),
+            Storage::Residual1 => Some(1),
+        }
+    }
 }
 
 /// What makes an index smaller.
@@ -84,6 +100,11 @@ impl Compression {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// Whether there is something to learn from the first documents.
+    pub fn learns(&self) -> bool {
+        self.dimension.is_some() || self.storage.residual_bits().is_some()
     }
 
     /// Checks the values for a model whose tokens have `width` values.

@@ -53,6 +53,24 @@ pub enum Error {
         to: usize,
     },
 
+    /// No tokens to learn centroids from.
+    #[error("centroids cannot be learned without any token")]
+    NoTokens,
+
+    /// Residuals without centroids, or with those of other vectors.
+    #[error(
+        "tokens of {kept} values are to be kept as residuals of {bits} bits, but the centroids are \
+         {found}; build the index again"
+    )]
+    OtherCodebook {
+        /// Values of each token that are kept.
+        kept: usize,
+        /// Bits for each of them.
+        bits: usize,
+        /// What the centroids are for.
+        found: String,
+    },
+
     /// Parts whose vectors cannot be compared.
     #[error(
         "the token vectors in {} are not kept as those in {}: {what}; the parts of an index hold \

@@ -2,7 +2,6 @@
 
 use std::cmp::Reverse;
 use std::path::Path;
-use std::sync::Arc;
 
 use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
@@ -12,8 +11,8 @@ use treffer_types::{DocId, PassageId, Score};
 
 use crate::config::Storage;
 use crate::error::{Error, Owner, damaged};
+use crate::learned::Learned;
 use crate::part::{LatePart, Part};
-use crate::projection::Projection;
 use crate::tokens::{Kept, Stored, check_units, unpack};
 
 /// Rows that one thread scores at a time.
@@ -52,7 +51,7 @@ impl LateIndex {
         if let Some((first, others)) = opened.split_first() {
             let (width, storage) = (first.tokens.width(), first.tokens.storage());
             for other in others {
-                let what = other.difference(width, storage, first.projection.as_deref());
+                let what = other.difference(width, storage, &first.learned);
                 if let Some(what) = what {
                     return Err(Error::Mixed {
                         path: other.sealed.dir().to_owned(),
@@ -94,9 +93,11 @@ impl LateIndex {
         self.parts.first().map(Part::query_width)
     }
 
-    /// The projection by which vectors are kept, if there is one.
-    pub fn projection(&self) -> Option<Arc<Projection>> {
-        self.parts.first()?.projection.clone()
+    /// What was learned from the first documents, for the parts that are added later; nothing if
+    /// there are no parts.
+    pub fn learned(&self) -> Learned {
+        let first = self.parts.first();
+        first.map(|part| part.learned.clone()).unwrap_or_default()
     }
 
     /// Number of passages; those of deleted documents are not counted.
@@ -135,12 +136,18 @@ impl LateIndex {
             return Ok(LateQuery(maxsim::Query::for_floats(isa, &[], 1)));
         };
         check_units(part.query_width(), Owner::Query, vectors)?;
-        let projected = part.projection.as_ref().map(|one| one.apply(vectors));
+        let projected = part
+            .learned
+            .projection
+            .as_ref()
+            .map(|one| one.apply(vectors));
         let vectors = projected.as_deref().unwrap_or(vectors);
         let width = part.tokens.width();
         Ok(LateQuery(match part.tokens.storage() {
             Storage::F16 => maxsim::Query::for_floats(isa, vectors, width),
-            Storage::Int8 | Storage::Int4 => maxsim::Query::for_bytes(isa, vectors, width),
+            Storage::Int8 | Storage::Int4 | Storage::Residual1 | Storage::Residual2 => {
+                maxsim::Query::for_bytes(isa, vectors, width)
+            }
         }))
     }
 
@@ -174,9 +181,13 @@ impl LateIndex {
             return Ok(Score::ZERO);
         };
         check_units(part.query_width(), Owner::Text, vectors)?;
-        let projected = part.projection.as_ref().map(|one| one.apply(vectors));
+        let projected = part
+            .learned
+            .projection
+            .as_ref()
+            .map(|one| one.apply(vectors));
         let vectors = projected.as_deref().unwrap_or(vectors);
-        let kept = Kept::of(vectors, part.tokens.width(), part.tokens.storage());
+        let kept = Kept::of(vectors, part.tokens.width(), part.tokens.form());
         let sum = query.sum(kept.stored(), &mut Buffers::default());
         Ok(query.mean(sum).unwrap_or(Score::ZERO))
     }
@@ -256,6 +267,7 @@ struct Buffers {
     scratch: maxsim::Scratch,
     values: Vec<f32>,
     codes: Vec<i8>,
+    scales: Vec<f32>,
 }
 
 impl LateQuery {
@@ -270,6 +282,16 @@ impl LateQuery {
             Stored::Int4 { codes, scales } => {
                 unpack(codes, query.width(), &mut buffers.codes);
                 query.of_bytes(&buffers.codes, scales, &mut buffers.scratch)
+            }
+            Stored::Residual {
+                numbers,
+                packed,
+                codebook,
+            } => {
+                let (codes, scales) = (&mut buffers.codes, &mut buffers.scales);
+                let residuals = codebook.residuals();
+                residuals.restore(query.isa(), numbers, packed, codes, scales);
+                query.of_bytes(codes, scales, &mut buffers.scratch)
             }
         }
     }

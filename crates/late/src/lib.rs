@@ -16,24 +16,26 @@
 //! | `tokens` | the vectors, token after token |
 //! | `scales` | of `int8` and `int4`, what the integers of each token are multiplied by |
 //! | `passages.u32` | document and passage number of each row, and where its tokens end |
+//! | `centroids.u16` | of residuals, the number of the centroid of each token |
+//! | `codebook` | of residuals, the centroids and the levels |
 //! | `projection` | the matrix that made the vectors narrower, if one did |
 //! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no index |
 //!
 //! Every file begins with its magic number and version; numbers are little-endian. Files are
 //! mapped, and each block is verified when it is first touched: the cost of opening an index does
 //! not depend on its size. A token of `d` values takes `2 d` bytes as `f16`, `d + 4` as
-//! `int8`, and `d / 2 + 4` as `int4`. Two things make them fewer: a [`Projection`] to fewer values, learned from tokens of the
-//! collection itself, and [`pooling`], which puts one vector in the place of several that are
-//! alike.
+//! `int8`, `d / 2 + 4` as `int4`, `d / 4 + 2` as `residual2` and `d / 8 + 2` as `residual1`. Two
+//! things make them fewer: a [`Projection`] to fewer values, learned from tokens of the collection
+//! itself, and [`pooling`], which puts one vector in the place of several that are alike.
 //!
 //! ```
-//! use treffer_late::{Compression, LateIndex, LateWriter};
+//! use treffer_late::{Compression, LateIndex, LateWriter, Learned};
 //! use treffer_types::{DocId, PassageId};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let dir = folder.path();
-//! let mut writer = LateWriter::create(dir, 2, &Compression::default(), None)?;
+//! let mut writer = LateWriter::create(dir, 2, &Compression::default(), Learned::default())?;
 //! writer.add(PassageId::whole(DocId(0)), &[1.0, 0.0, 0.6, 0.8])?; // two tokens
 //! writer.add(PassageId::whole(DocId(1)), &[0.0, 1.0])?;
 //! writer.finish()?;
@@ -47,13 +49,17 @@
 //! # }
 //! ```
 
+mod align;
 mod config;
 mod error;
 mod index;
+mod learned;
 mod part;
 mod writer;
 
+mod codebook;
 mod format;
+mod mapped;
 mod passages;
 pub mod pooling;
 mod projection;
@@ -63,9 +69,13 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use align::Alignment;
+pub use codebook::Codebook;
 pub use config::{Compression, Storage};
 pub use error::{Error, Owner};
 pub use index::{LateIndex, LateQuery};
+pub use learned::Learned;
 pub use part::LatePart;
 pub use projection::Projection;
+pub use treffer_kernels::maxsim::Nearest;
 pub use writer::LateWriter;

@@ -8,11 +8,14 @@ use fixedbitset::FixedBitSet;
 use treffer_disk::Sealed;
 use treffer_types::{DocId, PassageId};
 
+use crate::codebook::{CODEBOOK, Codebook};
 use crate::config::Storage;
 use crate::error::{Error, damaged};
+use crate::learned::Learned;
+use crate::mapped::MappedTokens;
 use crate::passages::Passages;
 use crate::projection::{PROJECTION, Projection};
-use crate::tokens::{MappedTokens, Stored};
+use crate::tokens::Stored;
 
 /// A folder that [`LateWriter`](crate::LateWriter) wrote, as a part of an index.
 #[derive(Clone, Debug)]
@@ -31,7 +34,7 @@ pub(crate) struct Part {
     pub(crate) sealed: Sealed,
     pub(crate) tokens: MappedTokens,
     pub(crate) passages: Passages,
-    pub(crate) projection: Option<Arc<Projection>>,
+    pub(crate) learned: Learned,
     first_doc: u32,
     deleted: Option<Arc<FixedBitSet>>,
     /// Rows of documents that are not deleted.
@@ -41,7 +44,11 @@ pub(crate) struct Part {
 impl Part {
     pub(crate) fn open(part: &LatePart<'_>) -> Result<Self, Error> {
         let sealed = Sealed::open(part.dir)?;
-        let tokens = MappedTokens::open(&sealed)?;
+        let mut codebook = None;
+        if sealed.contains(CODEBOOK) {
+            codebook = Some(Arc::new(Codebook::read(&sealed)?));
+        }
+        let tokens = MappedTokens::open(&sealed, codebook.as_ref())?;
         let passages = Passages::open(&sealed, tokens.len())?;
         let mut projection = None;
         if sealed.contains(PROJECTION) {
@@ -78,7 +85,10 @@ impl Part {
             tokens,
             live,
             passages,
-            projection,
+            learned: Learned {
+                projection,
+                codebook,
+            },
             first_doc: part.first_doc,
             deleted: part.deleted.clone(),
         })
@@ -91,9 +101,8 @@ impl Part {
 
     /// Values of each token of a query.
     pub(crate) fn query_width(&self) -> usize {
-        self.projection
-            .as_ref()
-            .map_or(self.tokens.width(), |projection| projection.from())
+        let projection = self.learned.projection.as_ref();
+        projection.map_or(self.tokens.width(), |projection| projection.from())
     }
 
     /// What differs from vectors that are kept in this way, if anything.
@@ -101,7 +110,7 @@ impl Part {
         &self,
         width: usize,
         storage: Storage,
-        projection: Option<&Projection>,
+        learned: &Learned,
     ) -> Option<String> {
         if self.tokens.width() != width {
             let found = self.tokens.width();
@@ -111,7 +120,10 @@ impl Part {
             let found = self.tokens.storage();
             return Some(format!("values as {found:?}, and as {storage:?}").to_lowercase());
         }
-        (self.projection.as_deref() != projection).then(|| "by another projection".to_owned())
+        if self.learned.projection != learned.projection {
+            return Some("by another projection".to_owned());
+        }
+        (self.learned.codebook != learned.codebook).then(|| "by other centroids".to_owned())
     }
 
     /// The global numbers of its documents, up to the last that has a vector.

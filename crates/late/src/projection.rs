@@ -11,8 +11,7 @@ use treffer_disk::{FileWriter, Numbers, Prologue, Sealed};
 
 use crate::config::WIDTHS;
 use crate::error::{Error, damaged};
-use crate::format::{START, VERSION};
-use crate::tokens::pad;
+use crate::format::{START, VERSION, pad};
 
 pub(crate) const PROJECTION: &str = "projection";
 const PROLOGUE: Prologue = Prologue {

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use treffer_kernels::{Isa, Level};
 use treffer_types::{DocId, PassageId, Score};
 
-use crate::{Compression, Error, LateIndex, LatePart, LateWriter, Projection, Storage};
+use crate::{Compression, Error, LateIndex, LatePart, LateWriter, Learned, Storage};
 
 mod damage;
 
@@ -68,9 +68,9 @@ pub(crate) fn write(
     dir: &Path,
     documents: &[Vec<Vec<f32>>],
     compression: &Compression,
-    projection: Option<Arc<Projection>>,
+    learned: Learned,
 ) {
-    let mut writer = LateWriter::create(dir, WIDTH, compression, projection).unwrap();
+    let mut writer = LateWriter::create(dir, WIDTH, compression, learned).unwrap();
     for (doc, passages) in documents.iter().enumerate() {
         for (passage, tokens) in passages.iter().enumerate() {
             writer.add(id(doc, passage), tokens).unwrap();
@@ -79,16 +79,22 @@ pub(crate) fn write(
     writer.finish().unwrap();
 }
 
+/// What a compression needs, learned from all documents.
+pub(crate) fn learn(documents: &[Vec<Vec<f32>>], compression: &Compression) -> Learned {
+    Learned::from_sample(&documents.concat(), WIDTH, compression, 1000).unwrap()
+}
+
 pub(crate) fn build(
     documents: &[Vec<Vec<f32>>],
     compression: &Compression,
 ) -> (TempDir, LateIndex) {
     let dir = tempfile::tempdir().unwrap();
-    let sample = documents.concat().concat();
-    let projection = compression
-        .dimension
-        .map(|to| Arc::new(Projection::learn(&sample, WIDTH, to).unwrap()));
-    write(dir.path(), documents, compression, projection);
+    write(
+        dir.path(),
+        documents,
+        compression,
+        learn(documents, compression),
+    );
     let index = LateIndex::open_folder(dir.path()).unwrap();
     (dir, index)
 }
@@ -123,7 +129,7 @@ fn all_scores(index: &LateIndex, query: &[f32], n: usize) -> Vec<(PassageId, Sco
     index.score_docs(&query, &docs).unwrap()
 }
 
-const FORMS: [Compression; 6] = [
+const FORMS: [Compression; 9] = [
     Compression {
         storage: Storage::F16,
         dimension: None,
@@ -155,13 +161,34 @@ const FORMS: [Compression; 6] = [
         dimension: Some(3),
         pool: 1,
     },
+    Compression {
+        storage: Storage::Residual2,
+        dimension: None,
+        pool: 1,
+    },
+    Compression {
+        storage: Storage::Residual1,
+        dimension: None,
+        pool: 1,
+    },
+    Compression {
+        storage: Storage::Residual2,
+        dimension: Some(3),
+        pool: 2,
+    },
 ];
 
 #[test]
 fn scores_are_those_of_the_definition() {
     let documents = documents(30, 1);
     let query = Random(2).tokens(5);
-    for (compression, tolerance) in [(&FORMS[0], 1e-3), (&FORMS[1], 2e-2), (&FORMS[4], 0.15)] {
+    for (compression, tolerance) in [
+        (&FORMS[0], 1e-3),
+        (&FORMS[1], 2e-2),
+        (&FORMS[4], 0.15),
+        (&FORMS[6], 0.3),
+        (&FORMS[7], 0.45),
+    ] {
         let (_dir, index) = build(&documents, compression);
         assert_eq!(index.width(), Some(WIDTH));
         let tokens: usize = documents.concat().iter().map(|one| one.len() / WIDTH).sum();
@@ -234,6 +261,28 @@ fn every_instruction_set_gives_the_same_bits() {
 }
 
 #[test]
+fn the_mean_of_an_alignment_is_the_score() {
+    let documents = documents(12, 30);
+    let query = Random(31).tokens(4);
+    for compression in FORMS {
+        let (_dir, index) = build(&documents, &compression);
+        for (passage, score) in all_scores(&index, &query, 12) {
+            let alignment = index.align(&query, passage).unwrap();
+            let kept = index.tokens_of(passage).unwrap().unwrap();
+            assert!(alignment.iter().all(|one| (one.token as usize) < kept));
+            let sum: f32 = alignment.iter().map(|one| one.product).sum();
+            assert!((sum / 4.0 - score.value()).abs() < 2e-2, "{compression:?}");
+        }
+        assert!(index.align(&query, id(99, 0)).unwrap().is_empty());
+        assert_eq!(index.tokens_of(id(99, 0)).unwrap(), None);
+        let text = &documents[0][0];
+        let alignment = index.align_text(&text[..WIDTH], text).unwrap();
+        assert_eq!(alignment[0].token, 0);
+        assert!((alignment[0].product - 1.0).abs() < 1e-3);
+    }
+}
+
+#[test]
 fn ranking_everything_is_scoring_everything_in_order() {
     let mut documents = documents(40, 7);
     documents[33] = documents[2].clone(); // a tie
@@ -254,12 +303,9 @@ fn parts_deletions_and_copies_score_as_one_index() {
     let documents = documents(24, 9);
     let query = Random(10).tokens(4);
     for compression in FORMS {
-        let sample = documents.concat().concat();
-        let projection = compression
-            .dimension
-            .map(|to| Arc::new(Projection::learn(&sample, WIDTH, to).unwrap()));
+        let learned = learn(&documents, &compression);
         let at_once = tempfile::tempdir().unwrap();
-        write(at_once.path(), &documents, &compression, projection.clone());
+        write(at_once.path(), &documents, &compression, learned.clone());
         let at_once = LateIndex::open_folder(at_once.path()).unwrap();
 
         let folders: Vec<TempDir> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
@@ -273,7 +319,7 @@ fn parts_deletions_and_copies_score_as_one_index() {
                 folder.path(),
                 &documents[8 * i..8 * i + 8],
                 &compression,
-                projection.clone(),
+                learned.clone(),
             );
             let of_part: FixedBitSet = deleted
                 .ones()
@@ -295,7 +341,7 @@ fn parts_deletions_and_copies_score_as_one_index() {
 
         let copy = tempfile::tempdir().unwrap();
         let mut writer =
-            LateWriter::create(copy.path(), WIDTH, &compression, index.projection()).unwrap();
+            LateWriter::create(copy.path(), WIDTH, &compression, index.learned()).unwrap();
         assert_eq!(writer.copy_from(&index, |old| old).unwrap(), expected.len());
         assert!(writer.copy(&index, id(1, 0), id(24, 0)).unwrap());
         assert!(!writer.copy(&index, id(7, 0), id(25, 0)).unwrap());
@@ -311,30 +357,39 @@ fn parts_deletions_and_copies_score_as_one_index() {
 #[test]
 fn what_cannot_be_indexed_or_compared_is_refused_with_its_reason() {
     let dir = tempfile::tempdir().unwrap();
-    let create = |width, compression, projection| {
-        LateWriter::create(&dir.path().join("new"), width, &compression, projection)
+    let create = |width, compression| {
+        LateWriter::create(
+            &dir.path().join("new"),
+            width,
+            &compression,
+            Learned::default(),
+        )
     };
     let message = |result: Result<LateWriter, Error>| result.unwrap_err().to_string();
     let dimension = |dimension| Compression {
         dimension,
         ..FORMS[0]
     };
-    assert!(message(create(1, FORMS[0], None)).contains("tokens of 1 values"));
-    assert!(message(create(WIDTH, dimension(Some(6)), None)).contains("from 2 to 5"));
-    assert!(message(create(WIDTH, dimension(Some(3)), None)).contains("projection"));
+    assert!(message(create(1, FORMS[0])).contains("tokens of 1 values"));
+    assert!(message(create(WIDTH, dimension(Some(6)))).contains("from 2 to 5"));
+    assert!(message(create(WIDTH, dimension(Some(3)))).contains("projection"));
     let pool = Compression {
         pool: 17,
         ..FORMS[0]
     };
-    assert!(message(create(WIDTH, pool, None)).contains("`late.pool` is 17"));
+    assert!(message(create(WIDTH, pool)).contains("`late.pool` is 17"));
+    assert!(message(create(WIDTH, FORMS[6])).contains("centroids are missing"));
+    let others = learn(&documents(9, 1), &FORMS[7]);
+    let other = LateWriter::create(&dir.path().join("new"), WIDTH, &FORMS[6], others);
+    assert!(message(other).contains("for 6 values in 1 bits"));
 
     let documents = documents(3, 11);
     let (folder, index) = build(&documents, &FORMS[0]);
     assert!(matches!(
-        LateWriter::create(folder.path(), WIDTH, &FORMS[0], None),
+        LateWriter::create(folder.path(), WIDTH, &FORMS[0], Learned::default()),
         Err(Error::Exists { .. })
     ));
-    let mut writer = create(WIDTH, FORMS[0], None).unwrap();
+    let mut writer = create(WIDTH, FORMS[0]).unwrap();
     let token = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
     writer.add(id(1, 0), &token).unwrap();
     for (passage, values, words) in [
@@ -363,12 +418,21 @@ fn parts_that_do_not_belong_together_are_refused() {
         first_doc,
         deleted: None,
     };
-    for (one, other) in [(0, 1), (1, 2), (2, 3), (1, 4), (4, 5)] {
+    for (one, other) in [
+        (0, 1),
+        (1, 2),
+        (2, 3),
+        (1, 4),
+        (4, 5),
+        (4, 6),
+        (6, 7),
+        (6, 8),
+    ] {
         let mixed = LateIndex::open(&[part(one, 0), part(other, 100)]);
         assert!(matches!(mixed, Err(Error::Mixed { .. })));
         let dir = tempfile::tempdir().unwrap();
-        let projection = folders[one].1.projection();
-        let mut writer = LateWriter::create(dir.path(), WIDTH, &FORMS[one], projection).unwrap();
+        let learned = folders[one].1.learned();
+        let mut writer = LateWriter::create(dir.path(), WIDTH, &FORMS[one], learned).unwrap();
         assert!(writer.copy_from(&folders[other].1, |old| old).is_err());
     }
     let overlap = LateIndex::open(&[part(0, 0), part(0, 11)]);

@@ -3,27 +3,35 @@
 //! `tokens` is a prologue, the number of values of a token and the form of the values (u32 each),
 //! zeros up to byte 64, then the values, token after token. Of 4 bits, the value at an even place is
 //! in the low half of a byte, and a token ends with its byte. `scales` is a prologue, zeros up to
-//! byte 64, then one f32 for each token.
+//! byte 64, then one f32 for each token. Of residuals, the value at the first place is in the lowest
+//! bits of a byte, and `centroids.u16`, a prologue and zeros up to byte 64, holds the number of the
+//! centroid of each token.
 
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
-use treffer_disk::{FileWriter, Numbers, Prologue, Sealed};
+use treffer_disk::{FileWriter, Prologue};
+use treffer_kernels::Isa;
 
-use crate::config::{Storage, WIDTHS};
-use crate::error::{Error, Owner, damaged};
-use crate::format::{START, VERSION};
+use crate::codebook::Codebook;
+use crate::config::Storage;
+use crate::error::{Error, Owner};
+use crate::format::{VERSION, pad};
 
-const TOKENS: &str = "tokens";
-const SCALES: &str = "scales";
-const PROLOGUE: Prologue = Prologue {
+pub(crate) const TOKENS: &str = "tokens";
+pub(crate) const SCALES: &str = "scales";
+pub(crate) const CENTROIDS: &str = "centroids.u16";
+pub(crate) const PROLOGUE: Prologue = Prologue {
     magic: *b"TRFltok\n",
     version: VERSION,
 };
-const SCALES_PROLOGUE: Prologue = Prologue {
+pub(crate) const SCALES_PROLOGUE: Prologue = Prologue {
     magic: *b"TRFlsca\n",
+    version: VERSION,
+};
+pub(crate) const CENTROIDS_PROLOGUE: Prologue = Prologue {
+    magic: *b"TRFlcen\n",
     version: VERSION,
 };
 
@@ -40,6 +48,44 @@ const MOST_NIBBLE: f32 = 7.0;
 /// cut off. Which of them is best depends on how the values of a token are spread.
 const CUTS: [f32; 5] = [1.0, 0.9, 0.8, 0.7, 0.6];
 
+/// A form of token vectors, with what they are restored from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form<'a> {
+    F16,
+    Int8,
+    Int4,
+    Residual(&'a Codebook),
+}
+
+impl<'a> Form<'a> {
+    /// The form of vectors of `width` values.
+    pub(crate) fn of(
+        storage: Storage,
+        width: usize,
+        codebook: Option<&'a Codebook>,
+    ) -> Result<Self, Error> {
+        let bits = match storage {
+            Storage::F16 => return Ok(Form::F16),
+            Storage::Int8 => return Ok(Form::Int8),
+            Storage::Int4 => return Ok(Form::Int4),
+            Storage::Residual1 => 1,
+            Storage::Residual2 => 2,
+        };
+        let found = match codebook {
+            Some(one) if (one.width(), one.bits()) == (width, bits) => {
+                return Ok(Form::Residual(one));
+            }
+            Some(one) => format!("for {} values in {} bits", one.width(), one.bits()),
+            None => "missing".to_owned(),
+        };
+        Err(Error::OtherCodebook {
+            kept: width,
+            bits,
+            found,
+        })
+    }
+}
+
 /// Token vectors of a passage as they are kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Stored<'a> {
@@ -49,6 +95,12 @@ pub(crate) enum Stored<'a> {
     Int8 { codes: &'a [i8], scales: &'a [f32] },
     /// The same with two codes in a byte.
     Int4 { codes: &'a [u8], scales: &'a [f32] },
+    /// The numbers of centroids, and what is left in one or two bits a value.
+    Residual {
+        numbers: &'a [u16],
+        packed: &'a [u8],
+        codebook: &'a Codebook,
+    },
 }
 
 /// Sets `codes` to the codes of tokens of `width` values each.
@@ -92,27 +144,50 @@ impl Stored<'_> {
                 let codes = &unpacked;
                 Stored::Int8 { codes, scales }.values(width, values);
             }
+            Stored::Residual {
+                numbers,
+                packed,
+                codebook,
+            } => {
+                let (mut codes, mut scales) = (Vec::new(), Vec::new());
+                let isa = Isa::detect().unwrap_or(Isa::SCALAR);
+                let residuals = codebook.residuals();
+                residuals.restore(isa, numbers, packed, &mut codes, &mut scales);
+                let (codes, scales) = (&codes, &scales);
+                Stored::Int8 { codes, scales }.values(width, values);
+            }
         }
     }
 }
 
 /// Token vectors of one passage, kept in memory.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Kept {
+#[derive(Debug)]
+pub(crate) enum Kept<'a> {
     F16(Vec<u16>),
-    Int8 { codes: Vec<i8>, scales: Vec<f32> },
-    Int4 { codes: Vec<u8>, scales: Vec<f32> },
+    Int8 {
+        codes: Vec<i8>,
+        scales: Vec<f32>,
+    },
+    Int4 {
+        codes: Vec<u8>,
+        scales: Vec<f32>,
+    },
+    Residual {
+        numbers: Vec<u16>,
+        packed: Vec<u8>,
+        codebook: &'a Codebook,
+    },
 }
 
-impl Kept {
+impl<'a> Kept<'a> {
     /// Of unit vectors of `width` values each.
-    pub(crate) fn of(values: &[f32], width: usize, storage: Storage) -> Self {
-        match storage {
-            Storage::F16 => {
+    pub(crate) fn of(values: &[f32], width: usize, form: Form<'a>) -> Self {
+        match form {
+            Form::F16 => {
                 let bits = values.iter().map(|value| f16::from_f32(*value).to_bits());
                 Kept::F16(bits.collect())
             }
-            Storage::Int8 => {
+            Form::Int8 => {
                 let mut codes = Vec::with_capacity(values.len());
                 let mut scales = Vec::with_capacity(values.len() / width);
                 for token in values.chunks_exact(width) {
@@ -124,7 +199,7 @@ impl Kept {
                 }
                 Kept::Int8 { codes, scales }
             }
-            Storage::Int4 => {
+            Form::Int4 => {
                 let mut codes = Vec::with_capacity(values.len() / 2);
                 let mut scales = Vec::with_capacity(values.len() / width);
                 for token in values.chunks_exact(width) {
@@ -138,6 +213,14 @@ impl Kept {
                 }
                 Kept::Int4 { codes, scales }
             }
+            Form::Residual(codebook) => {
+                let (numbers, packed) = codebook.encode(values);
+                Kept::Residual {
+                    numbers,
+                    packed,
+                    codebook,
+                }
+            }
         }
     }
 
@@ -146,6 +229,15 @@ impl Kept {
             Kept::F16(bits) => Stored::F16(bits),
             Kept::Int8 { codes, scales } => Stored::Int8 { codes, scales },
             Kept::Int4 { codes, scales } => Stored::Int4 { codes, scales },
+            Kept::Residual {
+                numbers,
+                packed,
+                codebook,
+            } => Stored::Residual {
+                numbers,
+                packed,
+                codebook,
+            },
         }
     }
 }
@@ -174,21 +266,34 @@ fn nibble(value: f32, scale: f32) -> i8 {
         .clamp(-MOST_NIBBLE, MOST_NIBBLE) as i8
 }
 
+/// Every form.
+pub(crate) const STORAGES: [Storage; 5] = [
+    Storage::F16,
+    Storage::Int8,
+    Storage::Int4,
+    Storage::Residual2,
+    Storage::Residual1,
+];
+
 /// The number of a form in the file.
-fn code_of(storage: Storage) -> u32 {
+pub(crate) fn code_of(storage: Storage) -> u32 {
     match storage {
         Storage::F16 => 1,
         Storage::Int8 => 2,
         Storage::Int4 => 3,
+        Storage::Residual2 => 4,
+        Storage::Residual1 => 5,
     }
 }
 
 /// Bytes of the values of a token.
-fn bytes_of_token(width: usize, storage: Storage) -> usize {
+pub(crate) fn bytes_of_token(width: usize, storage: Storage) -> usize {
     match storage {
         Storage::F16 => 2 * width,
         Storage::Int8 => width,
         Storage::Int4 => width.div_ceil(2),
+        Storage::Residual2 => width.div_ceil(4),
+        Storage::Residual1 => width.div_ceil(8),
     }
 }
 
@@ -197,6 +302,7 @@ fn bytes_of_token(width: usize, storage: Storage) -> usize {
 pub(crate) struct TokenWriter {
     tokens: FileWriter,
     scales: Option<FileWriter>,
+    centroids: Option<FileWriter>,
 }
 
 impl TokenWriter {
@@ -206,14 +312,25 @@ impl TokenWriter {
         tokens.push(&(width as u32).to_le_bytes())?;
         tokens.push(&code_of(storage).to_le_bytes())?;
         pad(&mut tokens)?;
-        let mut scales = None;
-        if storage != Storage::F16 {
-            let mut file = FileWriter::create(&dir.join(SCALES))?;
-            file.push(&SCALES_PROLOGUE.to_bytes())?;
+        let begin = |name: &str, prologue: &Prologue| -> Result<FileWriter, Error> {
+            let mut file = FileWriter::create(&dir.join(name))?;
+            file.push(&prologue.to_bytes())?;
             pad(&mut file)?;
-            scales = Some(file);
+            Ok(file)
+        };
+        let (mut scales, mut centroids) = (None, None);
+        match storage {
+            Storage::F16 => {}
+            Storage::Int8 | Storage::Int4 => scales = Some(begin(SCALES, &SCALES_PROLOGUE)?),
+            Storage::Residual1 | Storage::Residual2 => {
+                centroids = Some(begin(CENTROIDS, &CENTROIDS_PROLOGUE)?);
+            }
         }
-        Ok(TokenWriter { tokens, scales })
+        Ok(TokenWriter {
+            tokens,
+            scales,
+            centroids,
+        })
     }
 
     /// Adds tokens of the form that it was created for.
@@ -232,6 +349,15 @@ impl TokenWriter {
                 self.tokens.push(codes)?;
                 self.push_scales(scales)?;
             }
+            Stored::Residual {
+                numbers, packed, ..
+            } => {
+                self.tokens.push(packed)?;
+                if let Some(file) = &mut self.centroids {
+                    let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+                    file.push(&bytes)?;
+                }
+            }
         }
         Ok(())
     }
@@ -247,129 +373,11 @@ impl TokenWriter {
 
     pub(crate) fn finish(self) -> Result<(), Error> {
         self.tokens.finish()?;
-        if let Some(scales) = self.scales {
-            scales.finish()?;
+        for file in [self.scales, self.centroids].into_iter().flatten() {
+            file.finish()?;
         }
         Ok(())
     }
-}
-
-pub(crate) fn pad(file: &mut FileWriter) -> Result<(), Error> {
-    let at = file.bytes() as usize;
-    Ok(file.push(&[0; START][..START.saturating_sub(at)])?)
-}
-
-/// The token vectors of an index on disk.
-#[derive(Debug)]
-pub(crate) struct MappedTokens {
-    width: usize,
-    tokens: usize,
-    path: PathBuf,
-    values: MappedValues,
-}
-
-#[derive(Debug)]
-enum MappedValues {
-    F16(Numbers<u16>),
-    Int8 {
-        codes: Numbers<i8>,
-        scales: Numbers<f32>,
-    },
-    Int4 {
-        codes: Numbers<u8>,
-        scales: Numbers<f32>,
-    },
-}
-
-impl MappedTokens {
-    pub(crate) fn open(sealed: &Sealed) -> Result<Self, Error> {
-        let file = sealed.file(TOKENS)?;
-        PROLOGUE.check_file(&file)?;
-        let path = file.path().to_owned();
-        let head = Numbers::<u32>::new(file.clone(), Prologue::BYTES, 2)?;
-        let (width, code) = (head.get(0)? as usize, head.get(1)?);
-        let all = [Storage::F16, Storage::Int8, Storage::Int4];
-        let Some(storage) = all.into_iter().find(|&form| code_of(form) == code) else {
-            return Err(damaged(&path, format!("its values are of form {code}")));
-        };
-        if !WIDTHS.contains(&width) {
-            return Err(damaged(&path, format!("its tokens have {width} values")));
-        }
-        let of_token = bytes_of_token(width, storage);
-        let bytes = file.len().checked_sub(START);
-        let Some(bytes) = bytes.filter(|bytes| bytes.is_multiple_of(of_token)) else {
-            let reason = format!(
-                "its {} bytes are no whole tokens of {width} values",
-                file.len()
-            );
-            return Err(damaged(&path, reason));
-        };
-        let tokens = bytes / of_token;
-        let values = match storage {
-            Storage::F16 => MappedValues::F16(Numbers::new(file, START, tokens * width)?),
-            Storage::Int8 => MappedValues::Int8 {
-                codes: Numbers::new(file, START, bytes)?,
-                scales: open_scales(sealed, tokens)?,
-            },
-            Storage::Int4 => MappedValues::Int4 {
-                codes: Numbers::new(file, START, bytes)?,
-                scales: open_scales(sealed, tokens)?,
-            },
-        };
-        Ok(MappedTokens {
-            width,
-            tokens,
-            path,
-            values,
-        })
-    }
-
-    pub(crate) fn width(&self) -> usize {
-        self.width
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.tokens
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(crate) fn storage(&self) -> Storage {
-        match self.values {
-            MappedValues::F16(_) => Storage::F16,
-            MappedValues::Int8 { .. } => Storage::Int8,
-            MappedValues::Int4 { .. } => Storage::Int4,
-        }
-    }
-
-    /// Some tokens, one after the other.
-    pub(crate) fn get(&self, tokens: Range<usize>) -> Result<Stored<'_>, Error> {
-        // Ends are below 2^32 and widths at most 4096.
-        let values = |of_token: usize| tokens.start * of_token..tokens.end * of_token;
-        Ok(match &self.values {
-            MappedValues::F16(bits) => Stored::F16(bits.slice(values(self.width))?),
-            MappedValues::Int8 { codes, scales } => Stored::Int8 {
-                codes: codes.slice(values(self.width))?,
-                scales: scales.slice(tokens)?,
-            },
-            MappedValues::Int4 { codes, scales } => Stored::Int4 {
-                codes: codes.slice(values(self.width.div_ceil(2)))?,
-                scales: scales.slice(tokens)?,
-            },
-        })
-    }
-}
-
-fn open_scales(sealed: &Sealed, tokens: usize) -> Result<Numbers<f32>, Error> {
-    let scales = sealed.file(SCALES)?;
-    SCALES_PROLOGUE.check_file(&scales)?;
-    if scales.len() != START + 4 * tokens {
-        let reason = format!("its {} bytes are not {tokens} scales", scales.len());
-        return Err(damaged(scales.path(), reason));
-    }
-    Ok(Numbers::new(scales, START, tokens)?)
 }
 
 /// Refuses vectors that are no whole tokens of `width` values and of length 1, at least one.

@@ -1,7 +1,6 @@
 //! Writes token vectors, passage by passage.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use treffer_disk::{SealRecord, create_dir_durably, is_sealed, seal};
 use treffer_types::PassageId;
@@ -10,10 +9,10 @@ use crate::config::Compression;
 use crate::error::{Error, Owner};
 use crate::format::MOST_TOKENS;
 use crate::index::LateIndex;
+use crate::learned::Learned;
 use crate::passages::{self, Row};
 use crate::pooling::pooled;
-use crate::projection::Projection;
-use crate::tokens::{Kept, Stored, TokenWriter, check_units};
+use crate::tokens::{Form, Kept, Stored, TokenWriter, check_units};
 
 /// Writes an index of token vectors. Nothing can be opened until [`finish`](Self::finish) has
 /// returned.
@@ -25,7 +24,7 @@ pub struct LateWriter {
     /// Values of each token that is added.
     width: usize,
     compression: Compression,
-    projection: Option<Arc<Projection>>,
+    learned: Learned,
     tokens: TokenWriter,
     rows: Vec<Row>,
     n_tokens: u64,
@@ -33,22 +32,21 @@ pub struct LateWriter {
 
 impl LateWriter {
     /// Begins an index in `dir`, which is created if it is not there, of tokens of `width` values
-    /// each. A compression to fewer values takes a projection.
+    /// each. A compression to fewer values takes a projection, and one to residuals a codebook.
     ///
     /// # Errors
-    /// If the compression or the width (2 to 4096) is out of range, if the projection is for
-    /// others, if `dir` holds an index already, or if it cannot be created.
+    /// If the compression or the width (2 to 4096) is out of range, if the projection or the codebook
+    /// is for others, if `dir` holds an index already, or if it cannot be created.
     pub fn create(
         dir: &Path,
         width: usize,
         compression: &Compression,
-        projection: Option<Arc<Projection>>,
+        learned: Learned,
     ) -> Result<Self, Error> {
         compression.validate_for(width)?;
         let kept = compression.dimension.unwrap_or(width);
-        let (from, to) = projection
-            .as_ref()
-            .map_or((width, width), |one| (one.from(), one.to()));
+        let projection = learned.projection.as_ref();
+        let (from, to) = projection.map_or((width, width), |one| (one.from(), one.to()));
         if (from, to) != (width, kept) {
             return Err(Error::OtherProjection {
                 from,
@@ -57,20 +55,30 @@ impl LateWriter {
                 kept,
             });
         }
+        Form::of(compression.storage, kept, learned.codebook.as_deref())?;
         create_dir_durably(dir)?;
         if is_sealed(dir)? {
             return Err(Error::Exists {
                 path: dir.to_owned(),
             });
         }
-        if let Some(projection) = &projection {
+        if let Some(projection) = &learned.projection {
             projection.write(dir)?;
+        }
+        // Without residuals, one would only be in the way of a comparison with other parts.
+        let codebook = learned.codebook.clone();
+        let codebook = codebook.filter(|_| compression.storage.residual_bits().is_some());
+        if let Some(codebook) = &codebook {
+            codebook.write(dir)?;
         }
         Ok(LateWriter {
             dir: dir.to_owned(),
             width,
             compression: *compression,
-            projection,
+            learned: Learned {
+                codebook,
+                ..learned
+            },
             tokens: TokenWriter::create(dir, kept, compression.storage)?,
             rows: Vec::new(),
             n_tokens: 0,
@@ -93,15 +101,15 @@ impl LateWriter {
             vectors = pooled(&vectors, self.width, pool).into();
         }
         let mut kept = self.width;
-        if let Some(projection) = &self.projection {
+        if let Some(projection) = &self.learned.projection {
             vectors = projection.apply(&vectors).into();
             kept = projection.to();
         }
-        self.push(
-            passage,
-            vectors.len() / kept,
-            Kept::of(&vectors, kept, storage).stored(),
-        )
+        // Borrowed from what is borrowed here too.
+        let codebook = self.learned.codebook.clone();
+        let form = Form::of(storage, kept, codebook.as_deref())?;
+        let kept_vectors = Kept::of(&vectors, kept, form);
+        self.push(passage, vectors.len() / kept, kept_vectors.stored())
     }
 
     fn check_passage(&self, passage: PassageId) -> Result<(), Error> {
@@ -127,7 +135,7 @@ impl LateWriter {
     /// there were.
     ///
     /// # Errors
-    /// [`Error::Mixed`] if the index keeps vectors in another form or by another projection,
+    /// [`Error::Mixed`] if the index keeps vectors in another form by another projection or other centroids,
     /// [`Error::Damaged`] if it is not as it was written, or as [`add`](Self::add); passages before
     /// the one at fault were added then.
     pub fn copy_from(
@@ -174,7 +182,7 @@ impl LateWriter {
             return Ok(());
         };
         let kept = self.compression.dimension.unwrap_or(self.width);
-        let what = part.difference(kept, self.compression.storage, self.projection.as_deref());
+        let what = part.difference(kept, self.compression.storage, &self.learned);
         match what {
             None => Ok(()),
             Some(what) => Err(Error::Mixed {

@@ -25,7 +25,8 @@ const WEIGHTS: [(&str, &str); 3] = [
 
 /// Small files on how to use a model, downloaded if they exist, besides those in the folders
 /// of modules.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 9] = [
+    "artifact.metadata",
     "config_sentence_transformers.json",
     "modules.json",
     "sentence_bert_config.json",
@@ -336,6 +337,7 @@ mod tests {
             let all = ["config.json", "tokenizer.json", "model.safetensors", path];
             choose(&all).unwrap().len() == 4
         };
+        assert!(taken("artifact.metadata"));
         assert!(taken("1_Pooling/config.json"));
         assert!(taken("2_Dense/model.safetensors"));
         for path in [

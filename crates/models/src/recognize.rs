@@ -66,7 +66,8 @@ pub(crate) fn recognize(
 }
 
 /// Files by which a folder says itself how the model is to be run, or that it is another.
-const OTHERS: [&str; 4] = [
+const OTHERS: [&str; 5] = [
+    "artifact.metadata",
     "config_sentence_transformers.json",
     "modules.json",
     "overlay.safetensors",

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use treffer_types::{
-    BoxError, Embedder, Fingerprint, ModelRole, ModelSpec, Pooling, TokenEmbedder, TokenEmbedding,
+    BoxError, Embedder, Fingerprint, ModelRole, ModelSpec, Pooling, TextToken, TokenEmbedder,
+    TokenEmbedding,
 };
 
 use crate::embedder::FakeEmbedder;
-use crate::words::{fingerprint, word_ends, words};
+use crate::words::{fingerprint, word_ends, word_places, words};
 
 /// Each word is a token, whose vector is that of [`FakeEmbedder`] for the word alone. So MaxSim
 /// counts, in the mean, the words of the query that a passage has. A text without words has one
@@ -67,6 +68,25 @@ impl FakeTokenEmbedder {
         Arc::new(self)
     }
 
+    /// The words, of which those of the prefix have no place; without any there is one token.
+    fn tokens(&self, prefix: &str, text: &str) -> Vec<TextToken> {
+        let added = |word: String| TextToken {
+            text: word,
+            place: None,
+        };
+        let of_text = |(start, end): (u32, u32)| TextToken {
+            text: text[start as usize..end as usize].to_owned(),
+            place: Some((start, end)),
+        };
+        let mut tokens: Vec<TextToken> = words(prefix).into_iter().map(added).collect();
+        tokens.extend(word_places(text).into_iter().map(of_text));
+        tokens.truncate(self.spec.max_length);
+        if tokens.is_empty() {
+            tokens.push(added(String::new()));
+        }
+        tokens
+    }
+
     fn embed(&self, prefix: &str, text: &str) -> Result<TokenEmbedding, BoxError> {
         let mut read = words(&format!("{prefix}{text}"));
         let cut = read.len().saturating_sub(self.spec.max_length);
@@ -110,6 +130,14 @@ impl TokenEmbedder for FakeTokenEmbedder {
     fn embed_passages(&self, passages: &[&str]) -> Result<Vec<TokenEmbedding>, BoxError> {
         let embed = |text: &&str| self.embed(&self.spec.passage_prefix, text);
         passages.iter().map(embed).collect()
+    }
+
+    fn query_tokens(&self, query: &str) -> Result<Vec<TextToken>, BoxError> {
+        Ok(self.tokens(&self.spec.query_prefix, query))
+    }
+
+    fn passage_tokens(&self, passage: &str) -> Result<Vec<TextToken>, BoxError> {
+        Ok(self.tokens(&self.spec.passage_prefix, passage))
     }
 
     fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {

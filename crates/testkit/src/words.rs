@@ -10,21 +10,27 @@ pub(crate) fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// Where each of the [`words`] begins and ends in `text`.
+pub(crate) fn word_places(text: &str) -> Vec<(u32, u32)> {
+    let mut places = Vec::new();
+    let mut start = None;
+    for (at, character) in text.char_indices() {
+        match (start, character.is_alphanumeric()) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                places.push((from as u32, at as u32));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    places.extend(start.map(|from| (from as u32, text.len() as u32)));
+    places
+}
+
 /// Where each of the [`words`] ends in `text`.
 pub(crate) fn word_ends(text: &str) -> Vec<u32> {
-    let mut ends = Vec::new();
-    let mut in_word = false;
-    for (at, character) in text.char_indices() {
-        let is_word = character.is_alphanumeric();
-        if in_word && !is_word {
-            ends.push(at as u32);
-        }
-        in_word = is_word;
-    }
-    if in_word {
-        ends.push(text.len() as u32);
-    }
-    ends
+    word_places(text).into_iter().map(|(_, end)| end).collect()
 }
 
 /// 64-bit FNV-1a, followed by the finalizer of MurmurHash3: with FNV alone, short

@@ -36,7 +36,8 @@ pub use document::{DocId, Document, Heading, Metadata};
 pub use hit::StageScore;
 pub use language::{Language, LanguageTag};
 pub use model::{
-    Fingerprint, ModelDetails, ModelFolder, ModelRole, ModelSpec, PooledLayer, Pooling,
+    Colbert, Expansion, Fingerprint, ModelDetails, ModelFolder, ModelRole, ModelSpec, PooledLayer,
+    Pooling,
 };
 pub use passage::{Passage, PassageId};
 pub use qrels::{Grade, Qrels};
@@ -46,6 +47,6 @@ pub use scoring::Scoring;
 pub use settings::{EmbedderSettings, ScorerSettings};
 pub use stage::{InvalidStageName, StageMap, StageName, stage_list};
 pub use traits::{
-    BoxError, Clock, Embedder, Embedding, NoProgress, PairScore, PairScorer, Progress,
+    BoxError, Clock, Embedder, Embedding, NoProgress, PairScore, PairScorer, Progress, TextToken,
     TokenEmbedder, TokenEmbedding,
 };

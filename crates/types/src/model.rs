@@ -113,9 +113,13 @@ pub struct ModelDetails {
     pub lower_case: bool,
     /// Bi-encoders only: whether the tokens of a prefix are read, but left out of the pooling.
     pub prefix_not_pooled: bool,
-    /// Bi-encoders only: layers after the pooling, in order. Vectors are scaled to length 1 in
-    /// the end, whether a layer says so or not.
+    /// Layers after the pooling of a bi-encoder, or on the vector of each token of a model of late
+    /// interaction, in order. Vectors are scaled to length 1 in the end, whether a layer says so
+    /// or not.
     pub layers: Vec<PooledLayer>,
+    /// Late interaction only: how queries and passages are read otherwise than by any encoder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub colbert: Option<Box<Colbert>>,
     /// Cross-encoders only: what the score of a pair is.
     pub scoring: Scoring,
 }
@@ -125,6 +129,35 @@ impl ModelDetails {
     pub fn is_default(&self) -> bool {
         *self == ModelDetails::default()
     }
+}
+
+/// How ColBERT reads texts (Khattab and Zaharia 2020, <https://arxiv.org/abs/2004.12832>): with
+/// markers that tell queries from passages, queries filled up with mask tokens, and passages without
+/// the vectors of punctuation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Colbert {
+    /// The token after the first special token of every query.
+    pub query_marker: Option<String>,
+    /// The token after the first special token of every passage.
+    pub passage_marker: Option<String>,
+    /// Maximum number of tokens of a query, special tokens and marker included.
+    pub query_length: usize,
+    /// What fills queries up to that length, if anything does.
+    pub expansion: Option<Expansion>,
+    /// Tokens of passages that are read, but whose vectors are left out.
+    pub skipped: Vec<String>,
+}
+
+/// What fills up a query: its vectors are compared as those of any other token of the query.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expansion {
+    /// The token, such as `[MASK]`.
+    pub token: String,
+    /// Whether all tokens attend to those of the expansion. If not, these attend to the others, and
+    /// none attends to them.
+    pub attended: bool,
 }
 
 /// A layer between pooling and the unit vector.
@@ -138,6 +171,9 @@ pub enum PooledLayer {
     Dense(String),
     /// A layer norm, whose weights are in this folder of the model's.
     LayerNorm(String),
+    /// A linear layer without bias and activation to this many values, whose weights are
+    /// `linear.weight` among those of the transformer.
+    Linear(usize),
 }
 
 /// A model ready to be loaded: a folder that holds `config.json`, `tokenizer.json` (or the

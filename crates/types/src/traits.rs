@@ -106,6 +106,15 @@ pub struct TokenEmbedding {
     pub tokens_cut: u32,
 }
 
+/// What a token vector stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextToken {
+    /// The part of the text, or the name of a token that is in no text, such as `[MASK]`.
+    pub text: String,
+    /// Where the part begins and ends, in bytes of the text; `None` for a token that the model adds.
+    pub place: Option<(u32, u32)>,
+}
+
 /// A model of late interaction: texts to one unit vector for each token (ColBERT: Khattab and
 /// Zaharia 2020, <https://arxiv.org/abs/2004.12832>).
 ///
@@ -133,6 +142,25 @@ pub trait TokenEmbedder: Send + Sync {
     /// # Errors
     /// If the model cannot be run.
     fn embed_passages(&self, passages: &[&str]) -> Result<Vec<TokenEmbedding>, BoxError>;
+
+    /// What each vector of a query stands for, in their order. A model that does not implement this
+    /// tells nothing.
+    ///
+    /// # Errors
+    /// If the text cannot be tokenized.
+    fn query_tokens(&self, query: &str) -> Result<Vec<TextToken>, BoxError> {
+        let _ = query;
+        Ok(Vec::new())
+    }
+
+    /// What each vector of a passage stands for, as [`query_tokens`](Self::query_tokens).
+    ///
+    /// # Errors
+    /// If the text cannot be tokenized.
+    fn passage_tokens(&self, passage: &str) -> Result<Vec<TextToken>, BoxError> {
+        let _ = passage;
+        Ok(Vec::new())
+    }
 
     /// Where each token of `text` ends, in bytes, ascending: of the whole text, however long,
     /// without prefix and special tokens.

@@ -1,7 +1,9 @@
 //! What a query found, in every format.
 
 use serde::{Serialize, Serializer};
-use treffer_api::{FacetReport, FacetValue, FeatureScore, Hit, HitPassage, SearchResponse};
+use treffer_api::{
+    FacetReport, FacetValue, FeatureScore, Hit, HitPassage, SearchResponse, TokenMatch,
+};
 use treffer_eval::{Run, RunEntry};
 use treffer_report::text::{count, grouped, one_line};
 
@@ -136,7 +138,10 @@ impl Answer<'_> {
                 .iter()
                 .all(|one| one.of == 1 && one.sentence.is_none());
         if self.explain || !(is_shown || hit.text.is_empty()) {
-            blocks.extend(hit.passages.iter().map(|one| self.passage(hit, one)));
+            for passage in &hit.passages {
+                blocks.push(self.passage(hit, passage));
+                blocks.extend(alignment(passage).map(Block::Line));
+            }
         }
         blocks
     }
@@ -256,6 +261,31 @@ fn trees(hit: &Hit) -> Option<String> {
     let total: f64 = hit.learned.iter().map(|one| one.part).sum();
     Some(format!("{:>13}trees {total:+.4}: {}", "", parts.join(", ")))
 }
+
+/// Which token late interaction found nearest to each token of the query.
+fn alignment(passage: &HitPassage) -> Option<String> {
+    let of_query = passage
+        .alignment
+        .iter()
+        .filter(|one| one.query_place.is_some());
+    let of_query: Vec<&TokenMatch> = of_query.collect();
+    if of_query.is_empty() {
+        return None;
+    }
+    let (named, rest) = of_query.split_at(of_query.len().min(MAX_TOKENS));
+    let token = |one: &&TokenMatch| {
+        let tokens = (one_line(&one.query_token, 30), one_line(&one.token, 30));
+        format!("{} = {} {:.2}", tokens.0, tokens.1, one.similarity)
+    };
+    let mut parts: Vec<String> = named.iter().map(token).collect();
+    if !rest.is_empty() {
+        parts.push(format!("{} more", rest.len()));
+    }
+    Some(format!("{:>13}late: {}", "", parts.join(", ")))
+}
+
+/// Tokens of a query that are shown with their nearest on a terminal.
+const MAX_TOKENS: usize = 24;
 
 fn feature(one: &FeatureScore) -> String {
     let value = one.value.map_or(String::new(), |value| format!(" {value}"));

@@ -196,7 +196,8 @@ impl HeadGroup {
         let values = room(&mut part.values, all.len(), columns);
         self.value.forward(isa, all, Some(next), values);
         let out = room(&mut part.out, query_rows.len(), columns);
-        for (index, (start, end)) in pass.tokens.each().enumerate() {
+        let sequences = pass.tokens.each().zip(pass.tokens.attended());
+        for (index, ((start, end), attended)) in sequences.enumerate() {
             let (first, count) = match pass.outputs {
                 OutputTokens::All => (start, end - start),
                 OutputTokens::First => (index, 1),
@@ -205,8 +206,8 @@ impl HeadGroup {
             for column in (0..columns).step_by(width) {
                 let [queries, keys, values] = [
                     (&*queries, first, count),
-                    (&*keys, start, end - start),
-                    (&*values, start, end - start),
+                    (&*keys, start, attended),
+                    (&*values, start, attended),
                 ]
                 .map(|(values, row, rows)| MatrixView {
                     values: &values[row * columns + column..],

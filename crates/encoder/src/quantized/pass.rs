@@ -59,6 +59,8 @@ impl Pass<'_> {
 /// The boundaries of the sequences within the concatenated tokens.
 pub(super) struct Tokens {
     bounds: Vec<usize>,
+    /// How many tokens of each sequence all attend to.
+    attended: Vec<usize>,
 }
 
 impl Tokens {
@@ -69,7 +71,16 @@ impl Tokens {
             end += sequence.ids.len();
             bounds.push(end);
         }
-        Tokens { bounds }
+        let attended = sequences.iter().map(|sequence| sequence.attended());
+        Tokens {
+            bounds,
+            attended: attended.collect(),
+        }
+    }
+
+    /// Number of tokens of each sequence that all attend to, at its beginning.
+    pub(super) fn attended(&self) -> impl Iterator<Item = usize> {
+        self.attended.iter().copied()
     }
 
     /// Start and end of each sequence.

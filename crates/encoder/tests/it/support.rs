@@ -100,6 +100,14 @@ pub(crate) fn copy(name: &str) -> (tempfile::TempDir, ModelFolder) {
     (directory, ModelFolder { path, ..folder })
 }
 
+/// The same of a golden folder without a spec of its own.
+pub(crate) fn copy_folder(name: &str) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    copy_files(&golden_path(name), directory.path());
+    let path = directory.path().to_owned();
+    (directory, path)
+}
+
 fn copy_files(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

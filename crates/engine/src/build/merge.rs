@@ -267,7 +267,7 @@ impl Merging<'_> {
         };
         let dir = self.dir.join(parts::LATE);
         let failed = || part("write", "late part", &dir);
-        let writer = LateWriter::create(&dir, width, &late.compression, old.projection());
+        let writer = LateWriter::create(&dir, width, &late.compression, old.learned());
         let mut writer = writer.map_err(failed())?;
         writer.copy_from(&old, renumber).map_err(failed())?;
         let seal = writer.finish().map_err(failed())?;

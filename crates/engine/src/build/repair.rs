@@ -14,7 +14,7 @@ use treffer_bm25::Bm25Index;
 use treffer_columns::ColumnWriter;
 use treffer_dense::{DenseIndex, DenseWriter};
 use treffer_disk::{SealRecord, sync_dir, write_durably};
-use treffer_late::{LateIndex, Projection};
+use treffer_late::{LateIndex, Learned};
 use treffer_store::Store;
 use treffer_types::{Device, Document, Embedder, Progress};
 
@@ -143,7 +143,7 @@ impl Repairing<'_> {
         let building = workplace.begin()?;
         let mut manifest = self.manifest.clone();
         let mut moves = Vec::new();
-        let mut projection = self.projection();
+        let mut learned = self.learned();
         for (at, name) in self.damaged {
             let segment = &self.manifest.segments[*at];
             let folder = segment.folder(self.dir, parts::STORE)?;
@@ -154,7 +154,7 @@ impl Repairing<'_> {
             let seal = match *name {
                 parts::BM25 => self.bm25(*at, &store, &new)?,
                 parts::COLUMNS => self.columns(&store, &new)?,
-                parts::LATE => self.late(&store, &new, &mut projection)?,
+                parts::LATE => self.late(&store, &new, &mut learned)?,
                 _ => match self.dense(segment, &store, &new)? {
                     Some(seal) => seal,
                     None => continue,
@@ -277,20 +277,20 @@ impl Repairing<'_> {
         Ok(Some(encoding.encode()?.1))
     }
 
-    /// The projection by which token vectors are kept, as far as any segment still tells.
-    fn projection(&self) -> Option<Arc<Projection>> {
+    /// What was learned for token vectors, as far as any segment still tells.
+    fn learned(&self) -> Option<Learned> {
         let segments = self.manifest.segments.iter();
         let mut folders = segments.filter_map(|segment| segment.folder(self.dir, parts::LATE).ok());
-        folders.find_map(|folder| LateIndex::open_folder(&folder).ok()?.projection())
+        folders.find_map(|folder| Some(LateIndex::open_folder(&folder).ok()?.learned()))
     }
 
-    /// The token vectors of a segment, encoded again. Without a projection that is known, the first
-    /// segment that is made again brings it.
+    /// The token vectors of a segment, encoded again. If nothing tells what was learned, the first
+    /// segment that is made again learns it.
     fn late(
         &self,
         store: &Store,
         dir: &Path,
-        projection: &mut Option<Arc<Projection>>,
+        learned: &mut Option<Learned>,
     ) -> Result<SealRecord, Error> {
         let device = self.device()?;
         let model = load_late(self.manifest, device, self.source)?;
@@ -304,12 +304,12 @@ impl Repairing<'_> {
             model: model.as_ref(),
             same_texts: &HashMap::new(),
             index: None,
-            projection: projection.clone(),
+            learned: learned.clone(),
             progress: self.progress,
         };
         let (_, seal) = encoding.encode()?;
         let made = LateIndex::open_folder(dir).map_err(part("open", "late part", dir))?;
-        *projection = made.projection();
+        *learned = Some(made.learned());
         Ok(seal)
     }
 

@@ -456,7 +456,7 @@ impl<'a> Session<'a> {
                 late,
                 model: model.as_ref(),
                 same_texts: &same_texts,
-                projection: index.projection(),
+                learned: index.width().map(|_| index.learned()),
                 index: Some(&index),
                 progress: self.progress,
             };

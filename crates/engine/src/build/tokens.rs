@@ -3,10 +3,9 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use treffer_disk::SealRecord;
-use treffer_late::{LateIndex, LateWriter, Projection};
+use treffer_late::{LateIndex, LateWriter, Learned};
 use treffer_store::Store;
 use treffer_types::{DocId, PassageId, Progress, TokenEmbedder, TokenEmbedding};
 
@@ -16,8 +15,10 @@ use crate::error::{Error, part, stop_if_asked};
 
 /// Passages encoded between two reports of progress.
 const ENCODED_AT_ONCE: usize = 64;
-/// Passages that a projection is learned from: some ten thousand tokens.
+/// Passages that a projection is learned from, at a time: some ten thousand tokens.
 const SAMPLE: usize = 256;
+/// Tokens that centroids are learned from, if there are as many.
+const TOKENS_FOR_CENTROIDS: usize = 1 << 16;
 
 /// From the store of a new segment to the vectors of its tokens.
 pub(super) struct TokenEncoding<'a> {
@@ -32,8 +33,9 @@ pub(super) struct TokenEncoding<'a> {
     pub(super) same_texts: &'a HashMap<DocId, DocId>,
     /// The token vectors of the index before.
     pub(super) index: Option<&'a LateIndex>,
-    /// The projection of the other segments; without one, it is learned if there is to be one.
-    pub(super) projection: Option<Arc<Projection>>,
+    /// What was learned for the other segments; without it, it is learned if there is anything to
+    /// learn.
+    pub(super) learned: Option<Learned>,
     pub(super) progress: &'a dyn Progress,
 }
 
@@ -50,8 +52,8 @@ impl TokenEncoding<'_> {
     pub(super) fn encode(&self) -> Result<(Cut, SealRecord), Error> {
         let (store, dir) = (self.store, self.dir);
         let compression = &self.late.compression;
-        let projection = self.projection()?;
-        let writer = LateWriter::create(dir, self.model.width(), compression, projection);
+        let learned = self.learned()?;
+        let writer = LateWriter::create(dir, self.model.width(), compression, learned);
         let mut writer = writer.map_err(part("create", "late part", dir))?;
         let mut cut = Cut::default();
         let n_passages = store.n_passages().into();
@@ -140,46 +142,63 @@ impl TokenEncoding<'_> {
         Err(failed(what.into()))
     }
 
-    /// The projection of the other segments, or one that is learned from passages of this one,
-    /// evenly spread.
-    fn projection(&self) -> Result<Option<Arc<Projection>>, Error> {
-        let Some(dimension) = self.late.compression.dimension else {
-            return Ok(None);
-        };
-        if let Some(projection) = &self.projection {
-            return Ok(Some(Arc::clone(projection)));
+    /// What was learned for the other segments, or learns it from passages of this one, evenly
+    /// spread.
+    fn learned(&self) -> Result<Learned, Error> {
+        let compression = &self.late.compression;
+        if let Some(learned) = &self.learned {
+            return Ok(learned.clone());
+        }
+        if !compression.learns() {
+            return Ok(Learned::default());
         }
         let docs: Vec<DocId> = self.store.live_docs().collect();
+        let rounds = match compression.storage.residual_bits() {
+            None => 1,
+            Some(_) => docs.len().div_ceil(SAMPLE).max(1),
+        };
+        let width = self.model.width();
+        let (mut sample, mut tokens) = (Vec::new(), 0);
+        self.progress
+            .begin("learning to compress tokens", None, "passages");
+        for round in 0..rounds {
+            let texts = self.sample(&docs, round, rounds)?;
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            for texts in texts.chunks(ENCODED_AT_ONCE) {
+                for embedding in self.embed(texts)? {
+                    tokens += embedding.vectors.len() / width;
+                    sample.push(embedding.vectors);
+                }
+                self.progress.advance(texts.len() as u64);
+                stop_if_asked(self.progress)?;
+            }
+            if tokens >= TOKENS_FOR_CENTROIDS {
+                break;
+            }
+        }
+        self.progress.end();
+        let of_all = tokens as u64 * u64::from(self.store.n_passages());
+        let expected = of_all / sample.len().max(1) as u64;
+        let learned = Learned::from_sample(&sample, width, compression, expected);
+        learned.map_err(|error| {
+            Error::Request(format!(
+                "{error}; index more documents at once, or leave out late.dimension and take \
+                 late.storage=int8"
+            ))
+        })
+    }
+
+    /// Texts of passages of documents that are evenly spread, others in each round.
+    fn sample(&self, docs: &[DocId], round: usize, rounds: usize) -> Result<Vec<String>, Error> {
         let steps = docs.len().min(SAMPLE);
         let mut texts = Vec::with_capacity(steps);
         for step in 0..steps {
-            let doc = docs[step * docs.len() / steps];
+            let doc = docs[(step * rounds + round) * docs.len() / (steps * rounds)];
             let split = self.store.split_document(doc);
             let (document, passages) = split.map_err(part("read", "store", self.dir))?;
-            let passage = passages.get(step % passages.len().max(1));
+            let passage = passages.get((step + round) % passages.len().max(1));
             texts.extend(passage.map(|passage| passage.full_text(&document.text)));
         }
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let mut sample = Vec::new();
-        self.progress.begin(
-            "learning a projection",
-            Some(texts.len() as u64),
-            "passages",
-        );
-        for texts in texts.chunks(ENCODED_AT_ONCE) {
-            for embedding in self.embed(texts)? {
-                sample.extend(embedding.vectors);
-            }
-            self.progress.advance(texts.len() as u64);
-            stop_if_asked(self.progress)?;
-        }
-        self.progress.end();
-        let learned = Projection::learn(&sample, self.model.width(), dimension);
-        let learned = learned.map_err(|error| {
-            Error::Request(format!(
-                "{error}; index more documents at once, or leave out late.dimension"
-            ))
-        })?;
-        Ok(Some(Arc::new(learned)))
+        Ok(texts)
     }
 }

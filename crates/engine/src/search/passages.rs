@@ -5,7 +5,9 @@ use std::collections::HashSet;
 
 use treffer_api::{HitPassage, SearchOptions};
 use treffer_bm25::{Highlighter, Mention};
-use treffer_types::{BoxError, Candidate, Document, Evidence, Language, Passage, Query, StageName};
+use treffer_types::{
+    BoxError, Candidate, Document, Evidence, Language, Passage, PassageId, Query, StageName,
+};
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::engine::Engine;
@@ -25,6 +27,8 @@ pub struct Shown {
     pub sentences: bool,
     /// Whether they have their scores.
     pub explain: bool,
+    /// Whether the tokens are shown that late interaction found nearest to those of the query.
+    pub alignment: bool,
 }
 
 impl Shown {
@@ -34,6 +38,7 @@ impl Shown {
         highlight: false,
         sentences: false,
         explain: true,
+        alignment: false,
     };
 
     /// What a request asks for.
@@ -43,6 +48,7 @@ impl Shown {
             highlight: options.highlight,
             sentences: options.sentences,
             explain: options.explain,
+            alignment: options.explain,
         }
     }
 }
@@ -67,6 +73,8 @@ pub(super) struct Passages<'a> {
     highlighter: OnceCell<Highlighter<'a>>,
     /// What compares the query with sentences; BM25 if nothing else does.
     reader: Option<Reader<'a>>,
+    /// What tells which tokens are near each other, if it ran and that is to be shown.
+    aligner: Option<Box<dyn StageQuery + 'a>>,
 }
 
 /// A stage with its work on the query.
@@ -86,9 +94,14 @@ impl<'a> Passages<'a> {
             shown,
             highlighter: OnceCell::new(),
             reader: None,
+            aligner: None,
         };
         if shown.sentences {
             passages.reader = passages.best_reader()?;
+        }
+        if shown.alignment && stages.contains(&StageName::LATE) {
+            let begun = passages.begin(StageName::LATE)?;
+            passages.aligner = begun.into_iter().next();
         }
         Ok(passages)
     }
@@ -96,17 +109,19 @@ impl<'a> Passages<'a> {
     /// The last stage that can compare the query with any text.
     fn best_reader(&self) -> Result<Option<Reader<'a>>, Error> {
         for stage in self.stages.iter().rev() {
-            let query = [self.query];
-            let begun = self
-                .engine
-                .begin(*stage, &query, Profile::default().parameters());
-            let begun = begun.map_err(|source| self.failed(*stage, source))?;
+            let begun = self.begin(*stage)?;
             let mut readers = begun.into_iter().filter(|reader| reader.reads_any_text());
             if let Some(reader) = readers.next() {
                 return Ok(Some((*stage, reader)));
             }
         }
         Ok(None)
+    }
+
+    fn begin(&self, stage: StageName) -> Result<Vec<Box<dyn StageQuery + 'a>>, Error> {
+        let parameters = Profile::default().parameters();
+        let begun = self.engine.begin(stage, &[self.query], parameters);
+        begun.map_err(|source| self.failed(stage, source))
     }
 
     fn failed(&self, stage: StageName, source: BoxError) -> Error {
@@ -225,6 +240,22 @@ impl<'a> Passages<'a> {
                 cut = cut.max(evidence.tokens_cut);
             }
             shown.tokens_cut = Some(cut);
+        }
+        let is_scored = candidate.is_scored_by(StageName::LATE);
+        if let Some(aligner) = self.aligner.as_ref().filter(|_| is_scored) {
+            let id = PassageId {
+                doc: candidate.doc,
+                passage: number,
+            };
+            let text = passage.full_text(&document.text);
+            let aligned = aligner.align(id, &text);
+            shown.alignment = aligned.map_err(|source| self.failed(StageName::LATE, source))?;
+            // The piece is at the end of what is read; what is before it has no place in the hit.
+            let before = text.len() - piece.len();
+            for one in &mut shown.alignment {
+                let of_piece = one.place.filter(|(from, _)| *from >= before);
+                one.place = of_piece.map(|(from, to)| (from - before + start, to - before + start));
+            }
         }
         Ok(shown)
     }

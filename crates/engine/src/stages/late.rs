@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use treffer_api::TokenMatch;
 use treffer_fusion::Normalizer;
-use treffer_late::{LateIndex, LateQuery};
+use treffer_late::{LateIndex, LateQuery, Nearest};
 use treffer_types::{
     BoxError, DocId, Evidence, PassageId, Query, Score, StageName, TokenEmbedder, TokenEmbedding,
 };
@@ -71,12 +72,15 @@ impl Stage for LateStage {
             )
             .into());
         }
-        let begun = embeddings
-            .into_iter()
-            .map(|TokenEmbedding { vectors, .. }| {
-                let query = self.index.query(&vectors)?;
-                Ok(Box::new(LateStageQuery { stage: self, query }) as Box<dyn StageQuery + 'a>)
-            });
+        let begun = embeddings.into_iter().zip(queries);
+        let begun = begun.map(|(TokenEmbedding { vectors, .. }, query)| {
+            Ok(Box::new(LateStageQuery {
+                stage: self,
+                query: self.index.query(&vectors)?,
+                vectors,
+                text: &query.text,
+            }) as Box<dyn StageQuery + 'a>)
+        });
         begun.collect()
     }
 }
@@ -84,12 +88,47 @@ impl Stage for LateStage {
 struct LateStageQuery<'a> {
     stage: &'a LateStage,
     query: LateQuery,
+    vectors: Vec<f32>,
+    text: &'a str,
 }
 
 impl StageQuery for LateStageQuery<'_> {
     fn score(&self, docs: &[DocId]) -> Result<Vec<Found>, BoxError> {
         let scored = self.stage.index.score_docs(&self.query, docs)?;
         Ok(scored.into_iter().map(of_passage).collect())
+    }
+
+    fn align(&self, passage: PassageId, text: &str) -> Result<Vec<TokenMatch>, BoxError> {
+        let LateStage { index, model } = self.stage;
+        let Some(kept) = index.tokens_of(passage)? else {
+            return Ok(Vec::new());
+        };
+        let query_tokens = model.query_tokens(self.text)?;
+        if query_tokens.len() * model.width() != self.vectors.len() {
+            return Ok(Vec::new()); // the model does not tell what its vectors stand for
+        }
+        let tokens = model.passage_tokens(text)?;
+        let found = if tokens.len() == kept {
+            index.align(&self.vectors, passage)?
+        } else {
+            // One vector stands for several tokens, so they are compared as they were before.
+            let embedding = model.embed_passages(&[text])?.pop().unwrap_or_default();
+            index.align_text(&self.vectors, &embedding.vectors)?
+        };
+        let place =
+            |place: Option<(u32, u32)>| place.map(|(from, to)| (from as usize, to as usize));
+        let matches = query_tokens.into_iter().zip(found);
+        let matches = matches.filter_map(|(of_query, Nearest { token, product })| {
+            let token = tokens.get(token as usize)?;
+            Some(TokenMatch {
+                query_token: of_query.text,
+                query_place: place(of_query.place),
+                token: token.text.clone(),
+                place: place(token.place),
+                similarity: product.clamp(-1.0, 1.0),
+            })
+        });
+        Ok(matches.collect())
     }
 
     fn reads_any_text(&self) -> bool {

@@ -139,17 +139,92 @@ fn after_changes_scores_are_those_of_an_index_built_anew() {
 }
 
 #[test]
-fn a_projection_is_learned_once_and_stays_that_of_the_index() {
+fn what_is_learned_is_learned_once_and_stays_that_of_the_index() {
     let documents = random_corpus(7, 60);
-    let place = place(&["late.dimension=32"], &documents[..50]);
-    let first = scores(&place.open(), &random_queries(7, 1)[0].text);
-    place.add(&documents[50..], Some(4), false);
-    let after = scores(&place.open(), &random_queries(7, 1)[0].text);
-    assert_eq!(after.len(), 60);
-    assert!(first.iter().all(|one| after.contains(one)));
-    compact(&place.dir(), &NoProgress).unwrap();
-    assert_eq!(scores(&place.open(), &random_queries(7, 1)[0].text), after);
-    assert!(check(&place.dir()).unwrap().damage.is_empty());
+    for forms in [
+        &["late.dimension=32"][..],
+        &["late.storage=residual2"],
+        &["late.storage=residual1", "late.dimension=32", "late.pool=2"],
+    ] {
+        let place = place(forms, &documents[..50]);
+        let first = scores(&place.open(), &random_queries(7, 1)[0].text);
+        place.add(&documents[50..], Some(4), false);
+        let after = scores(&place.open(), &random_queries(7, 1)[0].text);
+        assert_eq!(after.len(), 60);
+        assert!(first.iter().all(|one| after.contains(one)));
+        compact(&place.dir(), &NoProgress).unwrap();
+        assert_eq!(scores(&place.open(), &random_queries(7, 1)[0].text), after);
+        assert!(check(&place.dir()).unwrap().damage.is_empty());
+    }
+}
+
+#[test]
+fn residuals_score_nearly_as_the_definition_says() {
+    let documents = random_corpus(5, 60);
+    // All words are known when centroids are learned, and few of them are others.
+    let place = place(&["late.storage=residual2"], &documents);
+    let (engine, query) = (place.open(), &random_queries(5, 1)[0].text);
+    for (id, bits) in scores(&engine, query) {
+        let document = documents.iter().find(|one| one.id == id).unwrap();
+        let expected = naive(query, &text_of(document));
+        let found = f64::from(f32::from_bits(bits));
+        assert!((found - expected).abs() < 0.15, "{found} {expected}");
+    }
+}
+
+#[test]
+fn an_explanation_says_which_token_met_which() {
+    let titled = Document {
+        title: "Shopping list".to_owned(),
+        ..document("b", "Äpfel and PEARS: a red one.")
+    };
+    let documents = [document("a", "a red (apple) tree"), titled];
+    for forms in [&["late.storage=f16"][..], &[], &["late.pool=2"]] {
+        let place = place(forms, &documents);
+        let engine = place.open();
+        let mut request = SearchRequest::text("Red, list pears");
+        request.options = everything();
+        request.options.explain = true;
+        let response = engine.search(&request).unwrap();
+        assert_eq!(response.hits.len(), 2);
+        for hit in &response.hits {
+            let alignment = &hit.passages[0].alignment;
+            let of_query: Vec<&str> = alignment.iter().map(|one| &*one.query_token).collect();
+            assert_eq!(of_query, ["Red", "list", "pears"]);
+            for one in alignment {
+                let (from, to) = one.query_place.unwrap();
+                assert_eq!(&request.query.text[from..to], one.query_token);
+                if let Some((from, to)) = one.place {
+                    assert_eq!(&hit.text[from..to], one.token);
+                }
+            }
+            let mean = alignment.iter().map(|one| one.similarity).sum::<f32>() / 3.0;
+            let score = raw(hit, LATE).unwrap();
+            // Two tokens that share a vector are compared as they were.
+            let tolerance = if forms == ["late.pool=2"] { 0.5 } else { 2e-2 };
+            assert!((mean - score).abs() < tolerance, "{mean} {score}");
+            let met = |of_query: usize| (&*alignment[of_query].token, alignment[of_query].place);
+            let (red, pears) = match &*hit.id {
+                "a" => ((2, 5), None),
+                _ => ((20, 23), Some((11, 16))),
+            };
+            assert_eq!(met(0), ("red", Some(red)));
+            if let Some(pears) = pears {
+                assert_eq!(met(2), ("PEARS", Some(pears)));
+                // Of the title, which is not in the text.
+                assert_eq!(met(1), ("list", None));
+                assert!((alignment[1].similarity - 1.0).abs() < 1e-2);
+            }
+        }
+        request.options.explain = false;
+        let response = engine.search(&request).unwrap();
+        assert!(
+            response
+                .hits
+                .iter()
+                .all(|hit| hit.passages[0].alignment.is_empty())
+        );
+    }
 }
 
 #[test]
@@ -165,13 +240,17 @@ fn a_document_whose_metadata_alone_changed_costs_no_encoding() {
 
 #[test]
 fn what_is_damaged_is_told_and_repaired() {
-    for forms in [&["late.dimension=16"][..], &[]] {
+    for (forms, second) in [
+        (&["late.dimension=16"][..], "scales"),
+        (&["late.storage=residual1"], "centroids.u16"),
+        (&[], "scales"),
+    ] {
         let documents = random_corpus(8, 30);
         let place = place(forms, &documents[..20]);
         place.add(&documents[20..], None, false);
         let text = &random_queries(8, 1)[0].text;
         let before = scores(&place.open(), text);
-        for (segment, file) in [("segment-1", "tokens"), ("segment-2", "scales")] {
+        for (segment, file) in [("segment-1", "tokens"), ("segment-2", second)] {
             let segment = place.dir().join(segment);
             let folder = std::fs::read_dir(&segment).unwrap();
             let mut names = folder.map(|entry| entry.unwrap().path());

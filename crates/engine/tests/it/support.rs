@@ -22,7 +22,7 @@ use treffer_engine::{Engine, OpenOptions};
 use treffer_testkit::{FakeEmbedder, FakeScorer, FakeTokenEmbedder};
 use treffer_types::{
     BoxError, Document, Embedder, Embedding, Fingerprint, ModelSpec, NoProgress, PairScore,
-    PairScorer, Progress, Query, StageMap, StageName, TokenEmbedder, TokenEmbedding,
+    PairScorer, Progress, Query, StageMap, StageName, TextToken, TokenEmbedder, TokenEmbedding,
 };
 
 /// Stand-ins for all models. What the cross-encoder reads is logged.
@@ -141,6 +141,14 @@ impl TokenEmbedder for CountedTokens {
     fn embed_passages(&self, passages: &[&str]) -> Result<Vec<TokenEmbedding>, BoxError> {
         self.embedded.fetch_add(passages.len(), Ordering::Relaxed);
         self.embedder.embed_passages(passages)
+    }
+
+    fn query_tokens(&self, query: &str) -> Result<Vec<TextToken>, BoxError> {
+        self.embedder.query_tokens(query)
+    }
+
+    fn passage_tokens(&self, passage: &str) -> Result<Vec<TextToken>, BoxError> {
+        self.embedder.passage_tokens(passage)
     }
 
     fn token_ends(&self, text: &str) -> Result<Vec<u32>, BoxError> {

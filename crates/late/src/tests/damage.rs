@@ -22,9 +22,22 @@ const OTHER: Compression = Compression {
     storage: Storage::Int4,
     ..ALL
 };
+/// That of residuals, which has others.
+const RESIDUAL: Compression = Compression {
+    storage: Storage::Residual2,
+    ..ALL
+};
 const FILES: [&str; 5] = [
     "tokens",
     "scales",
+    "passages.u32",
+    "projection",
+    "checksums",
+];
+const FILES_OF_RESIDUALS: [&str; 6] = [
+    "tokens",
+    "centroids.u16",
+    "codebook",
     "passages.u32",
     "projection",
     "checksums",
@@ -54,12 +67,13 @@ fn use_with(dir: &Path, file: &Path, bytes: &[u8]) -> Option<Error> {
 #[test]
 fn every_flipped_byte_is_noticed() {
     for form in [ALL, OTHER] {
-        flip_every_byte(&build(&documents(N, 20), &form).0);
+        flip_every_byte(&build(&documents(N, 20), &form).0, &FILES);
     }
+    flip_every_byte(&build(&documents(N, 20), &RESIDUAL).0, &FILES_OF_RESIDUALS);
 }
 
-fn flip_every_byte(dir: &TempDir) {
-    for name in FILES {
+fn flip_every_byte(dir: &TempDir, files: &[&str]) {
+    for name in files {
         let path = dir.path().join(name);
         let whole = fs::read(&path).unwrap();
         for at in 0..whole.len() {
@@ -77,8 +91,10 @@ fn flip_every_byte(dir: &TempDir) {
 
 #[test]
 fn every_truncation_and_addition_is_noticed_when_opening() {
-    let dir = index();
-    for name in FILES {
+    let all = FILES.map(|name| (name, ALL)).into_iter();
+    let all = all.chain(FILES_OF_RESIDUALS.map(|name| (name, RESIDUAL)));
+    for (name, form) in all {
+        let (dir, _) = build(&documents(N, 20), &form);
         let path = dir.path().join(name);
         let whole = fs::read(&path).unwrap();
         let step = whole.len() / 50 + 1;
@@ -95,8 +111,10 @@ fn every_truncation_and_addition_is_noticed_when_opening() {
 
 #[test]
 fn a_missing_file_is_named() {
-    for name in FILES {
-        let dir = index();
+    let all = FILES.map(|name| (name, ALL)).into_iter();
+    let all = all.chain(FILES_OF_RESIDUALS.map(|name| (name, RESIDUAL)));
+    for (name, form) in all {
+        let (dir, _) = build(&documents(N, 20), &form);
         fs::remove_file(dir.path().join(name)).unwrap();
         let error = LateIndex::open_folder(dir.path()).unwrap_err();
         assert!(error.is_damage(), "{error}");
@@ -109,6 +127,17 @@ fn a_missing_file_is_named() {
 fn sealed_nonsense_is_refused_when_opened_or_found_by_verifying() {
     /// A number of a file: where it is, and what it is set to.
     type Change = (&'static str, usize, u32);
+    let of_residuals: [Change; 9] = [
+        ("tokens", 16, 5),               // one bit a value
+        ("tokens", 16, 2),               // scales, which it has not
+        ("centroids.u16", 64, u32::MAX), // a centroid that does not exist
+        ("codebook", 12, 5),             // another width
+        ("codebook", 16, u32::MAX),      // another number of centroids
+        ("codebook", 16, 0),             //
+        ("codebook", 20, 2),             // another number of levels
+        ("codebook", 20, 3),             //
+        ("codebook", 24, 0x7f80_0000),   // an infinite unit
+    ];
     let changes: [Change; 12] = [
         ("tokens", 12, 5),               // another width
         ("tokens", 12, 0),               //
@@ -123,8 +152,10 @@ fn sealed_nonsense_is_refused_when_opened_or_found_by_verifying() {
         ("projection", 12, 7),           // another width
         ("projection", 64, 0x7f80_0000), // infinity
     ];
-    for (name, at, value) in changes {
-        let dir = index();
+    let changes = changes.map(|change| (change, ALL)).into_iter();
+    let all = changes.chain(of_residuals.map(|change| (change, RESIDUAL)));
+    for ((name, at, value), form) in all {
+        let (dir, _) = build(&documents(N, 20), &form);
         let path = dir.path().join(name);
         let mut bytes = fs::read(&path).unwrap();
         bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
