@@ -23,7 +23,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use treffer_engine::config::Config;
 use treffer_engine::pipeline::{Available, Pipeline};
@@ -61,19 +60,8 @@ const LEGS: [(&[StageName], &str); 3] = [
     (&[StageName::BM25, StageName::DENSE], "german"),
 ];
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                eprintln!("caused by: {error}");
-                cause = error.source();
-            }
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> anyhow::Result<()> {
+    run().map_err(anyhow::Error::from_boxed)
 }
 
 struct Arguments {

@@ -28,7 +28,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Output};
+use std::process::{Command, Output};
 use std::time::Instant;
 
 use treffer_corpus::ReadOptions;
@@ -52,14 +52,8 @@ const EFS: [usize; 3] = [50, 100, 200];
 const DEPTHS: [usize; 3] = [100, 1000, 10_000];
 const DENSE_PEERS: [&str; 3] = ["hnswlib", "faiss", "usearch"];
 
-fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+fn main() -> anyhow::Result<()> {
+    run().map_err(anyhow::Error::from_boxed)
 }
 
 fn run() -> Result<()> {
@@ -88,6 +82,7 @@ fn run() -> Result<()> {
             "build" => place.build()?,
             "search" => place.search()?,
             "change" => place.change()?,
+            "export" => place.export()?,
             "tantivy" => place.tantivy()?,
             job => return Err(format!("there is no job {job}").into()),
         };
@@ -106,10 +101,8 @@ fn run() -> Result<()> {
     for n in sizes {
         let mut line = format!("| {n} ");
         let place = folder.join(n.to_string());
-        for job in jobs
-            .into_iter()
-            .chain(python.is_some().then_some("tantivy"))
-        {
+        let of_peers = python.iter().flat_map(|_| ["export", "tantivy"]);
+        for job in jobs.into_iter().chain(of_peers) {
             let this = Command::new(std::env::current_exe()?)
                 .args([&n.to_string(), "--job", job, "--storage", &storage])
                 .arg("--folder")
@@ -284,6 +277,20 @@ impl Place {
         Ok(line)
     }
 
+    /// Writes what the peers read: texts and vectors of all documents.
+    fn export(&self) -> Result<String> {
+        let create = |name| File::create(self.folder.join(name)).map(BufWriter::new);
+        let (mut texts, mut vectors) = (create("texts.txt")?, create("vectors.f32")?);
+        for number in 0..self.n {
+            let (text, values) = document(self.n, number, 0);
+            writeln!(texts, "{text}")?;
+            write_vector(&mut vectors, &values)?;
+        }
+        texts.flush()?;
+        vectors.flush()?;
+        Ok(String::new())
+    }
+
     /// What tantivy does with the same texts by itself.
     fn tantivy(&self) -> Result<String> {
         let dir = self.folder.join("tantivy");
@@ -392,40 +399,30 @@ fn timed(
 }
 
 /// Documents `d0`, `d1`, ...: those numbered below `n` have another text than later versions.
-/// The texts and vectors of the former are also written for the peers, beside `path`.
 fn write_corpus(path: &Path, n: u64, numbers: std::ops::Range<u64>) -> Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
-    let is_update = numbers.start > 0;
-    let beside =
-        |name| Ok::<_, std::io::Error>(BufWriter::new(File::create(path.with_file_name(name))?));
-    let mut peers = None;
-    if !is_update {
-        peers = Some((beside("texts.txt")?, beside("vectors.f32")?));
-    }
+    let version = u64::from(numbers.start > 0);
     for number in numbers {
-        let mut random = Random::new(number + if is_update { 1 << 40 } else { 0 });
-        let words: Vec<String> = (0..WORDS_OF_DOCUMENT)
-            .map(|_| word(zipf(&mut random)))
-            .collect();
-        let center = random.below(n.div_ceil(OF_CENTER));
-        let values = vector(center, &mut random);
-        if let Some((texts, vectors)) = &mut peers {
-            writeln!(texts, "{}", words.join(" "))?;
-            write_vector(vectors, &values)?;
-        }
+        let (text, values) = document(n, number, version);
         let values: Vec<String> = values.iter().map(|value| format!("{value:.4}")).collect();
         writeln!(
             out,
-            r#"{{"_id": "d{number}", "text": "{}", "vector": [{}]}}"#,
-            words.join(" "),
+            r#"{{"_id": "d{number}", "text": "{text}", "vector": [{}]}}"#,
             values.join(",")
         )?;
     }
-    if let Some((mut texts, mut vectors)) = peers {
-        texts.flush()?;
-        vectors.flush()?;
-    }
     Ok(out.flush()?)
+}
+
+/// Text and vector of one of `n` documents.
+fn document(n: u64, number: u64, version: u64) -> (String, Vec<f32>) {
+    let mut random = Random::new(number + (version << 40));
+    let words: Vec<String> = (0..WORDS_OF_DOCUMENT)
+        .map(|_| word(zipf(&mut random)))
+        .collect();
+    let center = random.below(n.div_ceil(OF_CENTER));
+    let values = vector(center, &mut random);
+    (words.join(" "), values)
 }
 
 /// A vector, of length 1.
