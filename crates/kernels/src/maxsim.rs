@@ -141,24 +141,40 @@ impl Query {
     /// # Panics
     /// If the query was packed for bytes, or `values` are not whole tokens.
     pub fn of_floats(&self, values: &[f32]) -> f32 {
+        self.floats(values).on(self.isa)
+    }
+
+    /// The work of comparing with `values`.
+    fn floats<'a>(&'a self, values: &'a [f32]) -> Floats<'a> {
         let Packed::Floats(query) = &self.packed else {
             panic!("the query was packed for bytes");
         };
         count(values, self.width);
-        let task = Floats {
+        Floats {
             query,
             tokens: self.tokens,
             values,
             width: self.width,
-        };
-        match self.isa.level() {
-            Level::Scalar => task.run::<_, 4>(scalar::Floats),
+        }
+    }
+}
+
+/// Work on floats that is compiled for each instruction set.
+trait OnFloats: Sized {
+    type Output;
+
+    /// In tiles of `R` tokens of the document.
+    fn run<V: Float, const R: usize>(self, v: V) -> Self::Output;
+
+    fn on(self, isa: Isa) -> Self::Output {
+        match isa.level() {
+            Level::Scalar => self.run::<_, 4>(scalar::Floats),
             // SAFETY: an `Isa` of this level proves that the processor has its features.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx2 => unsafe { x86::floats_avx2(task) },
+            Level::Avx2 => unsafe { x86::floats_avx2(self) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            Level::Avx512 | Level::Amx => unsafe { x86::floats_avx512(task) },
+            Level::Avx512 | Level::Amx => unsafe { x86::floats_avx512(self) },
             #[cfg(not(target_arch = "x86_64"))]
             _ => unreachable!("other levels than scalar exist on x86-64 only"),
         }
@@ -173,7 +189,7 @@ fn count(values: &[f32], width: usize) -> usize {
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Bytes, Floats};
+    use super::{Bytes, OnFloats};
     use crate::simd::{avx2, avx512};
 
     #[target_feature(enable = "avx2,fma")]
@@ -189,13 +205,13 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn floats_avx2(task: Floats<'_>) -> f32 {
+    pub(super) fn floats_avx2<T: OnFloats>(task: T) -> T::Output {
         // SAFETY: this function enables the features that the vectors need.
         task.run::<_, 6>(unsafe { avx2::Floats::new() })
     }
 
     #[target_feature(enable = "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
-    pub(super) fn floats_avx512(task: Floats<'_>) -> f32 {
+    pub(super) fn floats_avx512<T: OnFloats>(task: T) -> T::Output {
         // SAFETY: as above.
         task.run::<_, 12>(unsafe { avx512::Floats::new() })
     }
@@ -337,8 +353,9 @@ struct Floats<'a> {
     width: usize,
 }
 
-impl Floats<'_> {
-    /// In tiles of `R` tokens of the document.
+impl OnFloats for Floats<'_> {
+    type Output = f32;
+
     #[inline(always)]
     fn run<V: Float, const R: usize>(self, v: V) -> f32 {
         let mut sum = 0.0;
@@ -365,7 +382,10 @@ impl Floats<'_> {
         }
         sum
     }
+}
 
+impl Floats<'_> {
+    /// The greater of `greatest` and the products with the first `R` tokens of `values`.
     #[inline(always)]
     fn tile<V: Float, const R: usize>(
         self,
