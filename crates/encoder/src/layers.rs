@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use treffer_kernels::dot;
 use treffer_types::{ModelRole, PooledLayer};
 
 use crate::bias::gelu;
@@ -56,8 +57,6 @@ fn has_bias() -> bool {
 const EPS: f64 = 1e-5;
 /// The matrix of a linear layer among the weights of the transformer.
 const LINEAR: &str = "linear.weight";
-/// Running sums of a product.
-const LANES: usize = 16;
 
 impl Layers {
     /// The layers in `files`, after a pooling, or on tokens of a model of late interaction, that
@@ -120,20 +119,8 @@ fn exact(a: &[f32], b: &[f32]) -> f64 {
     products.sum()
 }
 
-/// In a fixed order of sums, which the compiler may take several of at once.
 fn fast(a: &[f32], b: &[f32]) -> f64 {
-    let mut lanes = [0.0f32; LANES];
-    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
-    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
-    for (a, b) in a_chunks.iter().zip(b_chunks) {
-        for lane in 0..LANES {
-            lanes[lane] += a[lane] * b[lane];
-        }
-    }
-    for (lane, (a, b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-        *lane += a * b;
-    }
-    f64::from(lanes.iter().sum::<f32>())
+    f64::from(dot(a, b))
 }
 
 impl Layer {

@@ -12,7 +12,7 @@
 //!
 //! Reading order: [`isa`] detects instruction sets, `simd` holds the operations that differ
 //! between them, [`operand`] the packed matrices, [`fn@product`] their tiled product,
-//! [`rows`] the operations between two products, [`mod@attention`] attention. [`maxsim`]
+//! [`rows`] the operations between two products, [`mod@attention`] attention, [`mod@dot`] single products. [`maxsim`]
 //! compares the tokens of two texts, and [`residual`] restores those that were compressed. [`floats`]
 //! holds what training computes in f32. `amx` is the product with Intel's AMX tiles, and [`peak`] measures the processor's peak throughput.
 //!
@@ -42,6 +42,7 @@ mod rounding;
 mod simd;
 
 pub mod attention;
+pub mod dot;
 pub mod floats;
 pub mod maxsim;
 pub mod operand;
@@ -58,6 +59,7 @@ mod amx;
 mod testing;
 
 pub use attention::{MatrixView, attend};
+pub use dot::dot;
 pub use isa::{Isa, Level};
 pub use operand::{Panels, Rows};
 pub use output::Store;

@@ -308,7 +308,7 @@ fn means_of(sample: &[f32], nearest: &[u16], before: Vec<f32>, width: usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projection::dot;
+    use treffer_kernels::dot;
 
     /// Unit vectors around a few directions.
     fn sample(n: usize, width: usize, around: usize, spread: f32) -> Vec<f32> {

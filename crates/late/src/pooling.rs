@@ -6,7 +6,9 @@
 //! to the squared distances from the means (Ward 1963), by chains of nearest neighbors (Murtagh
 //! 1983), in the square of the number of tokens.
 
-use crate::projection::{dot, normalize};
+use treffer_kernels::dot;
+
+use crate::projection::normalize;
 
 /// The means of clusters of unit vectors of `width` values, scaled to length 1, in the order of
 /// their first tokens: one for every `factor` tokens, rounded up.

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 use treffer_disk::{FileWriter, Numbers, Prologue, Sealed};
+use treffer_kernels::dot;
 
 use crate::config::WIDTHS;
 use crate::error::{Error, damaged};
@@ -24,8 +25,6 @@ const PROLOGUE: Prologue = Prologue {
 const ROUNDS: usize = 40;
 /// Tokens for each value that is kept without which components are those of chance.
 const TOKENS_FOR_EACH: usize = 1;
-/// Running sums of a product.
-const LANES: usize = 16;
 
 /// An orthonormal projection to fewer values. What it makes of a vector is scaled to length 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,22 +146,6 @@ pub(crate) fn normalize(vector: &mut [f32]) {
         *first = 1.0;
         rest.fill(0.0);
     }
-}
-
-/// In a fixed order of sums, which the compiler may take several of at once.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
-    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
-    for (a, b) in a_chunks.iter().zip(b_chunks) {
-        for lane in 0..LANES {
-            lanes[lane] += a[lane] * b[lane];
-        }
-    }
-    for (lane, (a, b)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-        *lane += a * b;
-    }
-    lanes.iter().sum()
 }
 
 /// The sums of products of each two values, `from` x `from`.
