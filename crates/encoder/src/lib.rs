@@ -41,6 +41,8 @@ mod phases;
 mod pooling;
 mod quantized;
 mod schedule;
+#[cfg(test)]
+mod tiny;
 mod tokenize;
 mod transformer;
 

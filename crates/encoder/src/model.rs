@@ -279,7 +279,7 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
+    use crate::tiny;
     use treffer_types::CpuBackend;
 
     impl Model {
@@ -294,24 +294,8 @@ mod tests {
     }
 
     fn load(name: &str) -> Model {
-        let role = ModelRole::CrossEncoder;
-        let folder = ModelFolder {
-            path: Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("../../data/golden")
-                .join(name),
-            spec: ModelSpec {
-                name: name.to_owned(),
-                role,
-                pooling: Pooling::Cls,
-                query_prefix: String::new(),
-                passage_prefix: String::new(),
-                max_length: 32,
-                license: "CC0-1.0".to_owned(),
-                details: Default::default(),
-            },
-            sha256: Default::default(),
-        };
-        Model::load(&folder, Device::Cpu(CpuBackend::Candle), role)
+        let folder = tiny::folder(name);
+        Model::load(&folder, Device::Cpu(CpuBackend::Candle), folder.spec.role)
             .unwrap()
             .0
     }

@@ -258,32 +258,11 @@ mod tests {
     use super::*;
     use crate::batch::Batch;
     use crate::folder::Files;
+    use crate::tiny;
     use crate::tokenize::{Limits, TextReader};
     use crate::transformer::Transformer;
     use candle_core::Device;
-    use std::path::Path;
     use treffer_kernels::packed::Scalar;
-    use treffer_types::{ModelFolder, ModelRole, ModelSpec};
-
-    fn files(name: &str) -> Files {
-        let folder = ModelFolder {
-            path: Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("../../data/golden")
-                .join(name),
-            spec: ModelSpec {
-                name: name.to_owned(),
-                role: ModelRole::CrossEncoder,
-                pooling: Pooling::Cls,
-                query_prefix: String::new(),
-                passage_prefix: String::new(),
-                max_length: 32,
-                license: "CC0-1.0".to_owned(),
-                details: Default::default(),
-            },
-            sha256: Default::default(),
-        };
-        Files::read(&folder).unwrap()
-    }
 
     fn load(files: &Files) -> Result<Packed<Scalar>, Error> {
         let mut weights = Weights::decode(files, &Device::Cpu).unwrap();
@@ -294,7 +273,7 @@ mod tests {
     #[test]
     fn packed_sequences_have_the_vectors_of_the_reference() {
         for name in ["tiny-bert-cross", "tiny-xlmr-cross", "tiny-onnx-cross"] {
-            let files = files(name);
+            let files = Files::read(&tiny::folder(name)).unwrap();
             let config = &files.config;
             let mut weights = Weights::decode(&files, &Device::Cpu).unwrap();
             let reference = Transformer::load(config, &mut weights).unwrap();
@@ -338,7 +317,7 @@ mod tests {
 
     #[test]
     fn narrow_embeddings_are_refused() {
-        let mut files = files("tiny-electra-cross");
+        let mut files = Files::read(&tiny::folder("tiny-electra-cross")).unwrap();
         files.config.embedding_size = files.config.hidden_size / 2;
         let message = load(&files).err().unwrap().to_string();
         assert!(message.contains("without :bf16"), "{message}");

@@ -10,10 +10,9 @@ use treffer_types::{
     Colbert, Expansion, ModelDetails, ModelRole, ModelSpec, PooledLayer, Pooling, Scoring,
 };
 
+use super::modules::Module;
 use super::reading::Reading;
-use super::{
-    architectures, folder_name, is_below, optional, prompts, read_architecture, unsupported,
-};
+use super::{architectures, folder_name, optional, prompts, read_architecture, unsupported};
 use crate::config::{Config, Family};
 use crate::error::Error;
 use crate::folder::{TOKENIZER_CONFIG, is_there};
@@ -59,17 +58,9 @@ struct PylateConfig {
     truncate_dim: Option<Value>,
 }
 
-#[derive(Deserialize)]
-struct Module {
-    #[serde(default)]
-    path: String,
-    #[serde(rename = "type")]
-    kind: String,
-}
-
 /// Whether the folder at `path` says that it holds a model of late interaction.
 pub(super) fn is_colbert(path: &Path) -> Result<bool, Error> {
-    let modules = modules(path)?.unwrap_or_default();
+    let modules = Module::list(path)?.unwrap_or_default();
     let of_pylate = modules.iter().any(|one| one.kind.starts_with("pylate."));
     Ok(of_pylate || pylate_config(path)?.names_colbert() || is_of_colbert(path)?)
 }
@@ -77,7 +68,7 @@ pub(super) fn is_colbert(path: &Path) -> Result<bool, Error> {
 /// The spec of a model of late interaction by the files of its folder.
 pub(super) fn describe(path: &Path) -> Result<ModelSpec, Error> {
     let config = read_architecture(path)?;
-    let (layers, passage_length, colbert) = match modules(path)? {
+    let (layers, passage_length, colbert) = match Module::list(path)? {
         Some(modules) => of_pylate(path, &config, &modules)?,
         None if is_of_colbert(path)? => of_colbert(path, &config)?,
         None => {
@@ -154,29 +145,13 @@ fn of_colbert(path: &Path, config: &Config) -> Result<Described, Error> {
 fn of_pylate(path: &Path, config: &Config, modules: &[Module]) -> Result<Described, Error> {
     let mut layers = Vec::new();
     for (index, module) in modules.iter().enumerate() {
-        let name = module.kind.rsplit('.').next().unwrap_or_default();
         let known = ["pylate.", "sentence_transformers."];
         let is_known = known.iter().any(|start| module.kind.starts_with(start));
-        match name {
-            "Transformer" if index == 0 && is_known => {
-                if !matches!(&*module.path, "" | "." | "./") {
-                    let reason = format!(
-                        "modules.json has its transformer in the folder `{}`; move the files of \
-                         that folder up, and make its `path` empty",
-                        module.path
-                    );
-                    return Err(unsupported(path, &reason));
-                }
-            }
-            "Dense" if index > 0 && is_known && is_below(&module.path) => {
-                layers.push(PooledLayer::Dense(module.path.clone()));
-            }
+        match module.name() {
+            "Transformer" if index == 0 && is_known => module.check_transformer(path)?,
             "Dense" if index > 0 && is_known => {
-                let reason = format!(
-                    "modules.json has `{}` in `{}`, which is no folder within the model's",
-                    module.kind, module.path
-                );
-                return Err(unsupported(path, &reason));
+                module.folder(path)?;
+                layers.push(PooledLayer::Dense(module.path.clone()));
             }
             _ => {
                 let reason = format!(
@@ -261,10 +236,6 @@ impl PylateConfig {
 
 fn pylate_config(path: &Path) -> Result<PylateConfig, Error> {
     Ok(optional(&path.join(prompts::FILE))?.unwrap_or_default())
-}
-
-fn modules(path: &Path) -> Result<Option<Vec<Module>>, Error> {
-    optional(&path.join("modules.json"))
 }
 
 fn punctuation() -> Vec<String> {

@@ -1,6 +1,6 @@
 //! `modules.json` of Sentence Transformers: what happens to the vectors of a text's tokens.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -24,52 +24,82 @@ pub(super) struct Modules {
     pub(super) normalized: bool,
 }
 
+/// One of the modules that `modules.json` lists.
 #[derive(Deserialize)]
-struct Module {
+pub(super) struct Module {
     #[serde(default)]
-    path: String,
+    pub(super) path: String,
     #[serde(rename = "type")]
-    kind: String,
+    pub(super) kind: String,
+}
+
+impl Module {
+    /// Those of the model folder at `path`; `None` without `modules.json`.
+    pub(super) fn list(path: &Path) -> Result<Option<Vec<Self>>, Error> {
+        optional(&path.join("modules.json"))
+    }
+
+    /// The last part of its type.
+    pub(super) fn name(&self) -> &str {
+        self.kind.rsplit('.').next().unwrap_or_default()
+    }
+
+    /// Refuses a transformer whose files are not in the model folder at `path` itself.
+    pub(super) fn check_transformer(&self, path: &Path) -> Result<(), Error> {
+        if matches!(&*self.path, "" | "." | "./") {
+            return Ok(());
+        }
+        let reason = format!(
+            "modules.json has its transformer in the folder `{}`; move the files of that folder \
+             up, and make its `path` empty",
+            self.path
+        );
+        Err(unsupported(path, &reason))
+    }
+
+    /// Its folder, which must be within that of the model, at `path`.
+    pub(super) fn folder(&self, path: &Path) -> Result<PathBuf, Error> {
+        if is_below(&self.path) {
+            return Ok(path.join(&self.path));
+        }
+        let reason = format!(
+            "modules.json has `{}` in `{}`, which is no folder within the model's",
+            self.kind, self.path
+        );
+        Err(unsupported(path, &reason))
+    }
 }
 
 impl Modules {
     /// Reads `modules.json` of the model folder at `path`, if there is one, and what it names.
     /// Modules that would change the vectors in another way are refused.
     pub(super) fn read(path: &Path, hidden_size: usize) -> Result<Option<Self>, Error> {
-        let Some(list) = optional::<Vec<Module>>(&path.join("modules.json"))? else {
+        let Some(list) = Module::list(path)? else {
             return Ok(None);
         };
         let mut modules = Modules::default();
         for (index, module) in list.iter().enumerate() {
-            let kind = module.kind.rsplit('.').next().unwrap_or_default();
             if !module.kind.starts_with("sentence_transformers.") {
                 return Err(refused(path, &module.kind));
             }
-            match kind {
+            match module.name() {
                 "Transformer" if index > 0 => return Err(refused(path, &module.kind)),
-                "Transformer" if !matches!(&*module.path, "" | "." | "./") => {
-                    let reason = format!(
-                        "modules.json has its transformer in the folder `{}`; move the files of \
-                         that folder up, and make its `path` empty",
-                        module.path
-                    );
-                    return Err(unsupported(path, &reason));
-                }
+                "Transformer" => module.check_transformer(path)?,
                 // Dropout is for training.
-                "Transformer" | "Dropout" => {}
+                "Dropout" => {}
                 "Pooling" if modules.pooling.is_none() => {
-                    let file = below(path, module)?.join(CONFIG);
+                    let file = module.folder(path)?.join(CONFIG);
                     let config = parse(&file, &read_config(&file)?)?;
                     modules.set_pooling(path, &config, hidden_size)?;
                 }
                 _ if modules.pooling.is_none() => return Err(refused(path, &module.kind)),
                 "Normalize" => modules.layers.push(PooledLayer::Normalize),
                 "Dense" => {
-                    below(path, module)?;
+                    module.folder(path)?;
                     modules.layers.push(PooledLayer::Dense(module.path.clone()));
                 }
                 "LayerNorm" => {
-                    below(path, module)?;
+                    module.folder(path)?;
                     modules
                         .layers
                         .push(PooledLayer::LayerNorm(module.path.clone()));
@@ -105,18 +135,6 @@ impl Modules {
         self.prefix_not_pooled = config.get("include_prompt") == Some(&Value::Bool(false));
         Ok(())
     }
-}
-
-/// The folder of a module, which must be within that of the model.
-fn below(path: &Path, module: &Module) -> Result<std::path::PathBuf, Error> {
-    if is_below(&module.path) {
-        return Ok(path.join(&module.path));
-    }
-    let reason = format!(
-        "modules.json has `{}` in `{}`, which is no folder within the model's",
-        module.kind, module.path
-    );
-    Err(unsupported(path, &reason))
 }
 
 fn refused(path: &Path, kind: &str) -> Error {
