@@ -165,10 +165,9 @@ impl Used {
     /// The ranking of this name. The fusion of all stages also has the name that it has where more
     /// stages run.
     fn ranking(&self, name: &str) -> Option<&Ranking> {
-        let rankings = self.rankings.iter();
-        let found = rankings.rev().find(|ranking| ranking.name() == name);
-        let is_hybrid = || name == joined(self.pipeline.stages());
-        found.or_else(|| is_hybrid().then(|| self.ranking(HYBRID)).flatten())
+        let named = |name: &str| self.rankings.iter().find(|ranking| ranking.name() == name);
+        let is_hybrid = name == joined(self.pipeline.stages());
+        named(name).or_else(|| named(HYBRID).filter(|_| is_hybrid))
     }
 }
 

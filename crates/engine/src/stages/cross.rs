@@ -64,12 +64,14 @@ impl CrossStage {
         let scorer = scorer.map_err(|source| models::load_error(&config.model, source))?;
         record.check(&models::record_scorer(scorer.as_ref()))?;
         let mut by_language = BTreeMap::new();
-        for (language, record_of) in &manifest.models.cross_by_language {
-            let Some(name) = config.by_language.get(language) else {
-                continue; // both were written together
-            };
+        for (language, name) in &config.by_language {
+            let of_language = manifest.models.cross_by_language.get(language);
+            let of_language = of_language.ok_or_else(|| Error::Damaged {
+                path: context.data.dir().into(),
+                what: format!("its manifest has no record of the cross-encoder {name}"),
+            })?;
             let other = models::scorer_in_place(models, name, context.device, record)?;
-            record_of.check(&models::record_scorer(other.as_ref()))?;
+            of_language.check(&models::record_scorer(other.as_ref()))?;
             by_language.insert(*language, other);
         }
         Ok(CrossStage {
