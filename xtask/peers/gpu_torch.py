@@ -180,28 +180,18 @@ def pairs(options, work, scratch):
         small = fastest([(attention, b) for b in batches], lambda s: predict(s, few), options.device)
         large = fastest([(attention, b) for b in options.batches], lambda s: predict(s, many), options.device)
         figure = {"step": "speed", "model": options.model, "set": one["name"], "device": "sentence-transformers"}
-        times = repeated(lambda: predict(small, few), options.device, options.seconds)
-        say(
-            **figure,
-            what="one query at a time",
-            settings=f"{str(dtype(options.device)).removeprefix('torch.')}, {small[0]}, batch {small[1]}",
-            pairs_of_a_call=len(few),
-            calls=len(times),
-            p50_ms=percentile(times, 0.5) * 1e3,
-            p95_ms=percentile(times, 0.95) * 1e3,
-            pairs_per_second=len(few) * len(times) / sum(times),
-        )
-        times = repeated(lambda: predict(large, many), options.device, options.seconds)
-        say(
-            **figure,
-            what="many queries",
-            settings=f"{str(dtype(options.device)).removeprefix('torch.')}, {large[0]}, batch {large[1]}",
-            pairs_of_a_call=len(many),
-            calls=len(times),
-            p50_ms=percentile(times, 0.5) * 1e3,
-            p95_ms=percentile(times, 0.95) * 1e3,
-            pairs_per_second=len(many) * len(times) / sum(times),
-        )
+        for what, setting, texts in [("one query at a time", small, few), ("many queries", large, many)]:
+            times = repeated(lambda: predict(setting, texts), options.device, options.seconds)
+            say(
+                **figure,
+                what=what,
+                settings=f"{str(dtype(options.device)).removeprefix('torch.')}, {setting[0]}, batch {setting[1]}",
+                pairs_of_a_call=len(texts),
+                calls=len(times),
+                p50_ms=percentile(times, 0.5) * 1e3,
+                p95_ms=percentile(times, 0.95) * 1e3,
+                pairs_per_second=len(texts) * len(times) / sum(times),
+            )
 
 
 def documents(options, work, scratch):

@@ -14,11 +14,21 @@ pub(crate) struct Collection {
     pub(crate) queries: Vec<String>,
 }
 
+/// A document or query.
 #[derive(Deserialize)]
-struct Record {
+pub(crate) struct Record {
+    #[serde(rename = "_id")]
+    pub(crate) id: String,
     #[serde(default)]
-    title: String,
-    text: String,
+    pub(crate) title: String,
+    pub(crate) text: String,
+}
+
+impl Record {
+    /// What models read of it.
+    pub(crate) fn full_text(&self) -> String {
+        format!("{} {}", self.title, self.text).trim().to_owned()
+    }
 }
 
 impl Collection {
@@ -35,24 +45,35 @@ impl Collection {
 }
 
 fn texts(path: &Path) -> Result<Vec<String>> {
-    let lines = fs::read_to_string(path).with_context(|| {
+    let records = records(path)?;
+    ensure!(!records.is_empty(), "{} holds no texts", path.display());
+    Ok(records.iter().map(Record::full_text).collect())
+}
+
+/// Reads documents or queries, a line of JSON each.
+///
+/// # Errors
+/// If the file cannot be read, or a line is no record.
+pub(crate) fn records(path: &Path) -> Result<Vec<Record>> {
+    let lines = read(path)?;
+    let parsed = (1..).zip(lines.lines()).map(|(number, line)| {
+        serde_json::from_str(line)
+            .with_context(|| format!("could not understand {}:{number}", path.display()))
+    });
+    parsed.collect()
+}
+
+/// Reads a file of a collection.
+///
+/// # Errors
+/// If it cannot be read.
+pub(crate) fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| {
         format!(
-            "could not read {}; --collections names the folder that holds scifact/",
+            "could not read {}; --collections names the folder that holds the collections",
             path.display()
         )
-    })?;
-    let mut texts = Vec::new();
-    for (number, line) in (1..).zip(lines.lines()) {
-        let record: Record = serde_json::from_str(line)
-            .with_context(|| format!("could not understand {}:{number}", path.display()))?;
-        texts.push(
-            format!("{} {}", record.title, record.text)
-                .trim()
-                .to_owned(),
-        );
-    }
-    ensure!(!texts.is_empty(), "{} holds no texts", path.display());
-    Ok(texts)
+    })
 }
 
 /// At most `n` of `texts`, evenly spread.

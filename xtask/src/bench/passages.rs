@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::write;
+use crate::texts::{Record, records};
 use crate::workspace::{Workspace, output, run as run_command};
 
 #[derive(clap::Args)]
@@ -313,15 +314,6 @@ struct Answer {
     place: (usize, usize),
 }
 
-#[derive(Deserialize)]
-struct Record {
-    #[serde(rename = "_id")]
-    id: String,
-    #[serde(default)]
-    title: String,
-    text: String,
-}
-
 impl Articles {
     fn read(collection: &Path, every: u64) -> Result<Self> {
         let mut articles: Vec<(String, String, String)> = Vec::new();
@@ -368,13 +360,4 @@ impl Articles {
             questions: questions.collect(),
         })
     }
-}
-
-fn records(path: &Path) -> Result<Vec<Record>> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("could not read {}", path.display()))?;
-    let parse = |line: &str| {
-        serde_json::from_str(line).with_context(|| format!("a bad line in {}", path.display()))
-    };
-    text.lines().map(parse).collect()
 }

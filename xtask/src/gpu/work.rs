@@ -1,14 +1,12 @@
 //! The texts of the check: pairs of certain lengths, documents, and topics to rank.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::texts::{Collection, passages, spread};
+use crate::texts::{Collection, passages, read, records, spread};
 
 /// Tokens of the pairs whose passages fill them.
 const LENGTHS: [usize; 3] = [64, 128, 256];
@@ -33,15 +31,6 @@ struct Topic {
     /// Identifiers and texts.
     candidates: Vec<(String, String)>,
     judgments: BTreeMap<String, i32>,
-}
-
-#[derive(Deserialize)]
-struct Record {
-    #[serde(rename = "_id")]
-    id: String,
-    #[serde(default)]
-    title: String,
-    text: String,
 }
 
 impl Work {
@@ -142,10 +131,7 @@ fn topics(
 ) -> Result<Vec<Topic>> {
     let documents: BTreeMap<String, String> = records(&folder.join("corpus.jsonl"))?
         .into_iter()
-        .map(|record| {
-            let text = format!("{} {}", record.title, record.text);
-            (record.id, text.trim().to_owned())
-        })
+        .map(|record| (record.id.clone(), record.full_text()))
         .collect();
     let mut judgments: BTreeMap<String, BTreeMap<String, i32>> = BTreeMap::new();
     for part in ["dev.tsv", "test.tsv", "train.tsv"] {
@@ -192,25 +178,6 @@ fn topics(
         folder.display()
     );
     Ok(topics)
-}
-
-fn records(path: &Path) -> Result<Vec<Record>> {
-    let text = read(path)?;
-    let parsed = (1..).zip(text.lines()).map(|(number, line)| {
-        serde_json::from_str(line)
-            .with_context(|| format!("could not understand {}:{number}", path.display()))
-    });
-    parsed.collect()
-}
-
-fn read(path: &Path) -> Result<String> {
-    fs::read_to_string(path).with_context(|| {
-        format!(
-            "could not read {}; --collections names the folder that holds scifact/ and \
-             msmarco-dl20/",
-            path.display()
-        )
-    })
 }
 
 #[cfg(test)]
