@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::fixtures::{indexed, indexed_in_three_stages};
+use crate::fixtures::{indexed, indexed_in_three_stages, place, tiny_model};
 use crate::util::Place;
 
 fn explained(here: &Place, doc: &str, flags: &str) -> Value {
@@ -173,4 +173,38 @@ fn the_terms_of_the_query_add_up_to_the_bm25_score() {
     let head = ["bm25", "term", "tf", "df", "idf", "weight", "part"];
     let is_head = |line: &str| line.split_whitespace().eq(head);
     assert!(ran.stdout.lines().any(is_head), "{ran}");
+}
+
+#[test]
+fn late_interaction_says_which_token_met_which() {
+    let here = place();
+    let late = format!("late.model={:?}", tiny_model("tiny-colbert"));
+    let index = format!("index index corpus.jsonl --config three.toml --set '{late}'");
+    here.treffer(&index).succeeds();
+    here.write("queries.tsv", "q1\tcold fridge\n");
+    here.write("qrels.txt", "q1 0 fridge 1\n");
+    let search = "search index 'cold fridge' --explain";
+    here.treffer(search).succeeds().prints("late: cold = ");
+    let json = here.treffer(&format!("{search} --format json"));
+    let hits = json.succeeds().json();
+    let hit = &hits["hits"][0];
+    let alignment = &hit["passages"][0]["alignment"];
+    let query_tokens = |alignment: &Value| -> Vec<Value> {
+        let all = alignment.as_array().unwrap().iter();
+        let of_query = all.filter(|one| !one["query_place"].is_null());
+        of_query.map(|one| one["query_token"].clone()).collect()
+    };
+    assert!(query_tokens(alignment).contains(&Value::from("cold")), "{hit}");
+    let id = hit["id"].as_str().unwrap();
+    let found = explained(&here, id, "");
+    assert_eq!(found["query"], "cold lab fridge");
+    assert!(query_tokens(&found["passage"]["alignment"]).contains(&Value::from("cold")));
+    here.treffer(&format!("explain index 'cold fridge' {id}"))
+        .succeeds()
+        .prints("late: cold = ");
+    here.treffer("eval index --queries queries.tsv --qrels qrels.txt --report eval.html")
+        .succeeds();
+    let page = here.read("eval.html");
+    assert!(page.contains("What late interaction compared in"), "{page}");
+    assert!(page.contains("<mark class="), "{page}");
 }

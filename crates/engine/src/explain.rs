@@ -1,6 +1,6 @@
 //! Explaining: why a document ranks where it does, or is not found at all.
 
-use treffer_api::ExplainRequest;
+use treffer_api::{ExplainRequest, HitPassage};
 pub use treffer_bm25::{FieldScore, TermScore};
 use treffer_fusion::{Fused, Prepared, Weights};
 use treffer_types::{
@@ -15,7 +15,7 @@ use crate::pipeline::Pipeline;
 use crate::profile::Profile;
 use crate::profiles::Profiles;
 use crate::rerank_order::{first_to_rerank, passages_to_read};
-use crate::search::Scope;
+use crate::search::{Scope, Shown, hits};
 use crate::stages::{Parameters, StageQuery};
 
 /// One document's way through the stages.
@@ -39,6 +39,9 @@ pub struct Explanation {
     /// The query's terms that occur in it with their parts of its BM25 score, in the order
     /// in which they are summed; empty if BM25 does not run.
     pub terms: Vec<TermScore>,
+    /// Its best passage: where it is, its scores, and which of its tokens late interaction found
+    /// nearest to those of the query, if that stage runs.
+    pub passage: Option<HitPassage>,
     /// Why the reranker was left out or did not read it, if that is for a language that its model
     /// does not know.
     pub unknown_language: Option<UnknownLanguage>,
@@ -217,6 +220,8 @@ pub fn explain(
     for view in &mut stages {
         view.is_reached &= is_candidate; // forced into the pool, so not found by the search
     }
+    let this = std::slice::from_ref(&candidates[explaining.at]);
+    let alone = hits(engine, query, this, &ranker, 1, Shown::ALIGNED)?;
     let weights = &ranker.fusion().weights;
     let reweighted = |pool: &[Candidate]| explaining.reweight(pool, top_k, request.steps, weights);
     Ok(Explanation {
@@ -243,6 +248,7 @@ pub fn explain(
         by_weights: is_candidate.then(|| reweighted(&candidates)).transpose()?,
         if_reranked: reweighted(&reranked)?,
         terms: explaining.terms()?,
+        passage: alone.into_iter().flat_map(|hit| hit.passages).next(),
         stages,
     })
 }

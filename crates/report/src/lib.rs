@@ -6,7 +6,7 @@
 //! Reading order: [`Experiment`] says what was measured and how, `evaluation` and `tuning`
 //! are the two pages. `markup` is what everything is made of and `page` puts it together;
 //! `color`, `marks`, `forest`, `bars`, `depths`, `surface`, `profile` and `simplex` draw;
-//! `weightings`, `comparison`, `queries`, `times`, `trees`, `command` and `provenance` fill
+//! `weightings`, `comparison`, `queries`, `matches`, `times`, `trees`, `command` and `provenance` fill
 //! sections.
 //! [`text`] writes numbers for people, on a page as on a terminal.
 //!
@@ -31,6 +31,7 @@ mod evaluation;
 mod forest;
 mod marks;
 mod markup;
+mod matches;
 mod page;
 mod profile;
 mod provenance;

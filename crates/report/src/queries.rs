@@ -4,12 +4,13 @@ use treffer_api::Hit;
 use treffer_engine::gather::Gathered;
 use treffer_engine::learned::Ranker;
 use treffer_engine::search::{Shown, hits, ranking};
-use treffer_types::{Query, StageName};
+use treffer_types::{Candidate, Query, StageName};
 
 use crate::bars::{signed_bar, skyline};
 use crate::command::Command;
 use crate::error::Error;
 use crate::markup::{Element, Markup, el};
+use crate::matches::matches;
 use crate::page::{Cell, folded, paragraph, remark, table};
 use crate::provenance::Experiment;
 use crate::text::one_line;
@@ -27,6 +28,8 @@ pub(crate) struct QueryResult<'a> {
     pub(crate) hits: Vec<JudgedHit>,
     /// Relevant documents that are not among `hits`, the best judged first.
     pub(crate) missed: Vec<Missed>,
+    /// The first hit with what late interaction found in it; `None` if that did not run.
+    pub(crate) first: Option<Hit>,
 }
 
 /// A hit and its grade.
@@ -74,6 +77,7 @@ impl<'a> QueryResult<'a> {
             after,
             hits: Vec::new(),
             missed: Vec::new(),
+            first: None,
         };
         let Some(ranker) = ranker else {
             return Ok(result);
@@ -89,6 +93,7 @@ impl<'a> QueryResult<'a> {
             let grade = qrels.grade(&query.id, &hit.id);
             result.hits.push(JudgedHit { hit, grade });
         }
+        result.first = first(experiment, query, &gathered.candidates, ranker)?;
         let ranking = ranking(experiment.engine, query, &gathered.candidates, ranker)?;
         let judged = qrels.query(&query.id).into_iter().flatten();
         for (id, grade) in judged.filter(|(_, grade)| **grade > 0) {
@@ -111,6 +116,21 @@ impl<'a> QueryResult<'a> {
     fn gain(&self) -> f64 {
         self.after - self.before
     }
+}
+
+fn first(
+    experiment: &Experiment<'_>,
+    query: &Query,
+    candidates: &[Candidate],
+    ranker: &Ranker,
+) -> Result<Option<Hit>, Error> {
+    let is_late = |one: &Candidate| one.is_scored_by(StageName::LATE);
+    if !candidates.iter().any(is_late) {
+        return Ok(None);
+    }
+    let shown = Shown::ALIGNED;
+    let hits = hits(experiment.engine, query, candidates, ranker, 1, shown)?;
+    Ok(hits.into_iter().next())
 }
 
 /// Gains and losses in the table before the rest is folded away, each.
@@ -277,6 +297,9 @@ fn details(
     } else {
         details.add(hits_table(result, stages))
     };
+    if let Some(matches) = result.first.as_ref().and_then(matches) {
+        details = details.add(matches);
+    }
     if !result.missed.is_empty() {
         details = details.add(el("h3").text("Relevant, but not among these hits"));
         for missed in &result.missed {

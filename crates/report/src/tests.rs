@@ -157,6 +157,7 @@ fn html(stages: &[StageName], search: Search) -> String {
             after: outcome.out_of_fold,
             hits: Vec::new(),
             missed: Vec::new(),
+            first: None,
         })
         .collect();
     let (best, current) = (&report.best.choice, &report.current.choice);

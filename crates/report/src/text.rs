@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use treffer_api::TokenMatch;
+
 /// A whole number in groups of three, as in 1 276.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -42,6 +44,32 @@ pub fn one_line(text: &str, width: usize) -> String {
     }
     words
 }
+
+/// Which token of a passage late interaction found nearest to each token of the query, as in
+/// "quiet = silent 0.81, fridge = refrigerator 0.77": the first 24, without those that the model
+/// adds to the query. `None` if there are none.
+pub fn token_matches(alignment: &[TokenMatch]) -> Option<String> {
+    let of_query: Vec<&TokenMatch> = alignment
+        .iter()
+        .filter(|one| one.query_place.is_some())
+        .collect();
+    if of_query.is_empty() {
+        return None;
+    }
+    let (named, rest) = of_query.split_at(of_query.len().min(MAX_TOKENS));
+    let token = |one: &&TokenMatch| {
+        let tokens = (one_line(&one.query_token, 30), one_line(&one.token, 30));
+        format!("{} = {} {:.2}", tokens.0, tokens.1, one.similarity)
+    };
+    let mut parts: Vec<String> = named.iter().map(token).collect();
+    if !rest.is_empty() {
+        parts.push(format!("{} more", rest.len()));
+    }
+    Some(parts.join(", "))
+}
+
+/// Tokens of a query that are shown with their nearest ones.
+const MAX_TOKENS: usize = 24;
 
 /// The nearest-rank percentile of times, for `percent` in 1..=100; zero if there are none.
 pub fn percentile(times: &[Duration], percent: usize) -> Duration {

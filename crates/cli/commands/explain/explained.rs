@@ -1,12 +1,13 @@
 //! An explanation, in every format.
 
 use serde::Serialize;
+use treffer_api::HitPassage;
 use treffer_engine::explain::{
     Explanation, Outcome, Reweighting, Role, StageView, TermScore, UnknownLanguage,
 };
 use treffer_engine::profile::Depths;
 use treffer_fusion::Weights;
-use treffer_report::text::one_line;
+use treffer_report::text::{one_line, token_matches};
 use treffer_types::{Score, StageName};
 
 use crate::format::{Block, Blocks, Columns};
@@ -28,6 +29,8 @@ pub(crate) struct Explained<'a> {
     top_k: usize,
     stages: Vec<Stage>,
     terms: &'a [TermScore],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    passage: Option<&'a HitPassage>,
     by_weights: Option<Weightings<'a>>,
     if_reranked: Weightings<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,6 +114,7 @@ impl<'a> Explained<'a> {
             top_k,
             stages: explanation.stages.iter().map(Stage::new).collect(),
             terms: &explanation.terms,
+            passage: explanation.passage.as_ref(),
             by_weights: explanation.by_weights.as_ref().map(Weightings::new),
             if_reranked: Weightings::new(&explanation.if_reranked),
             learned: Some(explanation.learned).filter(|learned| *learned != 0.0),
@@ -180,6 +184,9 @@ impl Blocks for Explained<'_> {
             blocks.push(Block::Line(String::new()));
             blocks.push(Block::Columns(terms(self.terms)));
             blocks.push(Block::Line(String::new()));
+        }
+        if let Some(passage) = self.passage {
+            blocks.extend(in_words(passage).map(Block::Line));
         }
         if let Some(learned) = self.learned {
             blocks.push(Block::Line(format!(
@@ -256,6 +263,19 @@ impl Explained<'_> {
             "none of {n} weightings ranks it within the first {top}; best: {weights} (rank {rank})"
         )
     }
+}
+
+/// Which passage is the best, if there are several, and what late interaction found in it.
+fn in_words(passage: &HitPassage) -> impl Iterator<Item = String> {
+    let (start, end) = passage.place;
+    let number = passage.number + 1;
+    let of = passage.of;
+    let which = (of > 1)
+        .then(|| format!("its best passage is number {number} of {of} (bytes {start}-{end})"));
+    let matches = token_matches(&passage.alignment);
+    which
+        .into_iter()
+        .chain(matches.map(|matches| format!("late: {matches}")))
 }
 
 fn stages(explanation: &Explanation) -> Columns {

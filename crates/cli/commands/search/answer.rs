@@ -2,10 +2,10 @@
 
 use serde::{Serialize, Serializer};
 use treffer_api::{
-    FacetReport, FacetValue, FeatureScore, Hit, HitPassage, SearchResponse, TokenMatch,
+    FacetReport, FacetValue, FeatureScore, Hit, HitPassage, SearchResponse,
 };
 use treffer_eval::{Run, RunEntry};
-use treffer_report::text::{count, grouped, one_line};
+use treffer_report::text::{count, grouped, one_line, token_matches};
 
 use super::excerpt::excerpt;
 use crate::format::{AsRun, Block, Blocks, Columns, Style};
@@ -264,28 +264,9 @@ fn trees(hit: &Hit) -> Option<String> {
 
 /// Which token late interaction found nearest to each token of the query.
 fn alignment(passage: &HitPassage) -> Option<String> {
-    let of_query = passage
-        .alignment
-        .iter()
-        .filter(|one| one.query_place.is_some());
-    let of_query: Vec<&TokenMatch> = of_query.collect();
-    if of_query.is_empty() {
-        return None;
-    }
-    let (named, rest) = of_query.split_at(of_query.len().min(MAX_TOKENS));
-    let token = |one: &&TokenMatch| {
-        let tokens = (one_line(&one.query_token, 30), one_line(&one.token, 30));
-        format!("{} = {} {:.2}", tokens.0, tokens.1, one.similarity)
-    };
-    let mut parts: Vec<String> = named.iter().map(token).collect();
-    if !rest.is_empty() {
-        parts.push(format!("{} more", rest.len()));
-    }
-    Some(format!("{:>13}late: {}", "", parts.join(", ")))
+    let matches = token_matches(&passage.alignment)?;
+    Some(format!("{:>13}late: {matches}", ""))
 }
-
-/// Tokens of a query that are shown with their nearest on a terminal.
-const MAX_TOKENS: usize = 24;
 
 fn feature(one: &FeatureScore) -> String {
     let value = one.value.map_or(String::new(), |value| format!(" {value}"));

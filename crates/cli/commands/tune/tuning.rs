@@ -179,7 +179,7 @@ impl AgainstBaseline {
         let choice = one.choice.clone();
         AgainstBaseline {
             baseline: one.baseline.to_string(),
-            is_tuned: one.baseline == Baseline::BestTwoWay,
+            is_tuned: one.baseline.is_tuned(),
             weights: choice.weights.clone(),
             choice,
             mean: comparison.baseline,

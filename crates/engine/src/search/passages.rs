@@ -41,6 +41,12 @@ impl Shown {
         alignment: false,
     };
 
+    /// The same, and which of its tokens are near those of the query.
+    pub const ALIGNED: Shown = Shown {
+        alignment: true,
+        ..Shown::EXPLAINED
+    };
+
     /// What a request asks for.
     pub fn of(options: &SearchOptions) -> Self {
         Shown {

@@ -76,10 +76,7 @@ pub fn rehearse(
     }
     let space = request.space(pipeline, corpus(pools), None);
     let mut table = Table::new(&space, pools, request.metric);
-    let limits = Limits {
-        max_stages: space.stages().len(),
-        budget_ms: request.budget_ms,
-    };
+    let limits = Limits::all(space.stages(), request.budget_ms);
     let block = table.block(&space.current, Grid::Fine);
     let weightings: Vec<Weights> = (table.blocks[block].rows.iter())
         .map(|row| row.weights.clone())

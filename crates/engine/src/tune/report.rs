@@ -183,6 +183,20 @@ pub enum Baseline {
     Rrf,
     /// The best fusion of at most two stages, chosen within the same folds.
     BestTwoWay,
+    /// As [`Baseline::BestTwoWay`], of at most three.
+    BestThreeWay,
+    /// The best fusion without the reranker, chosen within the same folds: what its time buys.
+    Without(StageName),
+}
+
+impl Baseline {
+    /// Whether it was tuned too, and so is measured out of fold.
+    pub fn is_tuned(self) -> bool {
+        matches!(
+            self,
+            Baseline::BestTwoWay | Baseline::BestThreeWay | Baseline::Without(_)
+        )
+    }
 }
 
 /// A weighting, with the winner's other settings.
@@ -284,6 +298,8 @@ impl std::fmt::Display for Baseline {
             Baseline::EqualWeights => f.pad("equal weights"),
             Baseline::Rrf => f.pad("rrf (k 60)"),
             Baseline::BestTwoWay => f.pad("best two-way"),
+            Baseline::BestThreeWay => f.pad("best three-way"),
+            Baseline::Without(stage) => f.pad(&format!("best without {stage}")),
         }
     }
 }

@@ -16,6 +16,8 @@ use crate::tune::table::{Block, Grid, Row, Table};
 pub(crate) struct Limits {
     /// Maximum number of stages with a weight.
     pub(crate) max_stages: usize,
+    /// A stage that gets no weight.
+    pub(crate) without: Option<StageName>,
     /// Maximum milliseconds per query.
     pub(crate) budget_ms: Option<f64>,
 }
@@ -50,6 +52,17 @@ pub(crate) struct At {
 
 /// Rounds of the descent over orders and normalizers.
 const ROUNDS: usize = 2;
+
+impl Limits {
+    /// Any weights of these stages.
+    pub(crate) fn all(stages: &[StageName], budget_ms: Option<f64>) -> Self {
+        Limits {
+            max_stages: stages.len(),
+            without: None,
+            budget_ms,
+        }
+    }
+}
 
 impl Table<'_> {
     pub(crate) fn row(&self, at: At) -> &Row {
@@ -137,7 +150,10 @@ impl Table<'_> {
         let is_fast = limits
             .budget_ms
             .is_none_or(|budget| self.ms(block, &row.weights).is_none_or(|ms| ms <= budget));
-        is_fast && n_weighted(&row.weights) <= limits.max_stages
+        let is_without = limits
+            .without
+            .is_none_or(|stage| row.weights.weight(stage) == 0.0);
+        is_fast && is_without && n_weighted(&row.weights) <= limits.max_stages
     }
 
     /// The one-standard-error rule (Breiman and others, Classification and Regression

@@ -89,10 +89,7 @@ pub(crate) fn report(work: Work<'_>, progress: &dyn Progress) -> Result<TuneRepo
     let folds = Folds::new(pools, folds, space.reranker());
     let fitted = platt(pools.iter(), space.reranker());
     let mut table = Table::new(space, pools, request.metric);
-    let limits = Limits {
-        max_stages: space.stages().len(),
-        budget_ms: request.budget_ms,
-    };
+    let limits = Limits::all(space.stages(), request.budget_ms);
     let tuned = nested(&mut table, &folds, fitted, &limits).ok_or_else(|| over_budget(&table))?;
     let depths = match space.search {
         Search::Weights => Vec::new(),
@@ -281,26 +278,35 @@ fn baselines(
             (baseline, choice, values)
         })
         .collect();
-    let limits = Limits {
-        max_stages: 2,
-        budget_ms: request.budget_ms,
-    };
-    if space.stages().len() > 2
-        && let Some(two_way) = nested(table, folds, fitted, &limits)
-    {
-        let choice = table.choice(two_way.on_all.chosen);
-        all.push((Baseline::BestTwoWay, choice, two_way.out_of_fold));
+    for (baseline, limits) in limited(space, request.budget_ms) {
+        if let Some(best) = nested(table, folds, fitted, &limits) {
+            let choice = table.choice(best.on_all.chosen);
+            all.push((baseline, choice, best.out_of_fold));
+        }
     }
     all
+}
+
+/// The baselines that are tuned themselves, with fewer stages than the space has.
+fn limited(space: &Space, budget_ms: Option<f64>) -> Vec<(Baseline, Limits)> {
+    let stages = space.stages();
+    let all = Limits::all(stages, budget_ms);
+    let sizes = [(2, Baseline::BestTwoWay), (3, Baseline::BestThreeWay)];
+    let sizes = sizes.into_iter().filter(|(size, _)| *size < stages.len());
+    let limited = sizes.map(|(max_stages, baseline)| (baseline, Limits { max_stages, ..all }));
+    // Of two stages, the one without the reranker is a single one, which is a baseline already.
+    let reranker = space.reranker().filter(|stage| stages.contains(stage));
+    let without = reranker.filter(|_| stages.len() > 2).map(|stage| {
+        let without = Some(stage);
+        (Baseline::Without(stage), Limits { without, ..all })
+    });
+    limited.chain(without).collect()
 }
 
 /// Every combination of depths under the current order and normalizers, with weights
 /// chosen within the folds.
 fn depth_points(table: &mut Table<'_>, folds: &Folds) -> Vec<DepthPoint> {
-    let limits = Limits {
-        max_stages: table.space.stages().len(),
-        budget_ms: None,
-    };
+    let limits = Limits::all(table.space.stages(), None);
     let mut points = Vec::new();
     for setup in table.space.depth_setups() {
         let block = table.block(&setup, Grid::Coarse);

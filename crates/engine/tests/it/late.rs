@@ -1,7 +1,7 @@
 //! Late interaction: the stage against the definition, and what becomes of token vectors when
 //! documents come and go.
 
-use treffer_engine::api::SearchRequest;
+use treffer_engine::api::{ExplainRequest, SearchRequest};
 use treffer_engine::build::{compact, repair};
 use treffer_engine::check::check;
 use treffer_engine::profile::{Mode, Profile};
@@ -215,6 +215,17 @@ fn an_explanation_says_which_token_met_which() {
                 assert_eq!(met(1), ("list", None));
                 assert!((alignment[1].similarity - 1.0).abs() < 1e-2);
             }
+        }
+        for hit in &response.hits {
+            let explained = ExplainRequest {
+                query: request.query.clone(),
+                doc: hit.id.clone(),
+                options: request.options.clone(),
+                steps: 2,
+            };
+            let passage = engine.explain(&explained).unwrap().passage.unwrap();
+            assert_eq!(passage.alignment, hit.passages[0].alignment);
+            assert_eq!(passage.scores, hit.passages[0].scores);
         }
         request.options.explain = false;
         let response = engine.search(&request).unwrap();

@@ -334,6 +334,7 @@ fn baselines_are_right(index: &Engine, profile: &Profile, topics: &Topics, repor
             Baseline::EqualWeights,
             Baseline::Rrf,
             Baseline::BestTwoWay,
+            Baseline::Without(CROSS),
         ]
     );
     for one in &report.against[..6] {
@@ -348,6 +349,8 @@ fn baselines_are_right(index: &Engine, profile: &Profile, topics: &Topics, repor
     }
     let two_way = &report.against[6];
     assert!(two_way.choice.n_stages() <= 2);
+    let without = &report.against[7].choice.weights;
+    assert_eq!(without.weight(CROSS), 0.0, "{without}");
     let mut p_values: Vec<f64> = report
         .against
         .iter()

@@ -5,19 +5,22 @@ use std::collections::BTreeMap;
 use super::{Against, BETTER, LEARNED, LEVEL, Line, WORSE};
 
 /// The tuner's names of the baselines that come first, and what heads their columns.
-const HEADINGS: [(&str, &str); 8] = [
+const HEADINGS: [(&str, &str); 11] = [
     ("bm25 alone", "BM25"),
     ("dense alone", "dense"),
+    ("late alone", "late"),
     ("cross alone", "cross"),
     ("rrf (k 60)", "RRF"),
     ("equal weights", "equal weights"),
     ("current profile", "preset's weights"),
     ("best two-way", "two-way, tuned"),
+    ("best three-way", "three-way, tuned"),
+    ("best without cross", "without cross, tuned"),
     (LEARNED, "learned"),
 ];
 
 /// The baselines of the short table.
-const SHORT: [&str; 3] = ["bm25 alone", "dense alone", "cross alone"];
+const SHORT: [&str; 4] = ["bm25 alone", "dense alone", "late alone", "cross alone"];
 
 /// Means of the single stages and of the tuned profile.
 pub(in crate::reproduce) fn summary(lines: &[Line]) -> String {
@@ -131,7 +134,7 @@ fn baselines(lines: &[Line]) -> Vec<&str> {
 }
 
 fn weights(weights: &BTreeMap<String, f64>) -> String {
-    let stages = ["bm25", "dense", "cross"].iter();
+    let stages = ["bm25", "dense", "late", "cross"].iter();
     let shares = stages.filter_map(|stage| weights.get(*stage));
     let shares: Vec<String> = shares.map(f64::to_string).collect();
     shares.join(", ")

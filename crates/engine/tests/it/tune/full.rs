@@ -83,7 +83,7 @@ fn check_choices(index: &Engine, hybrid: &Profile) {
         is_right(&report.best.choice, report.best.mean);
         is_right(&report.highest.choice, report.highest.mean);
         for one in &report.against {
-            if one.baseline != Baseline::BestTwoWay {
+            if !one.baseline.is_tuned() {
                 is_right(&one.choice, one.comparison.baseline);
             }
         }

@@ -225,9 +225,16 @@ fn what_a_fold_holds_has_no_part_in_what_is_chosen_for_it() {
 fn the_best_two_way_fusion_stays_one() {
     let pools = simulated(2, 30, &by_stage(1.0, 1.0, 1.0));
     let report = tuned(&pools, "0.2,0.3,0.5", Prior::Preset);
-    let two_way = report.against.last().unwrap();
-    assert_eq!(two_way.baseline, Baseline::BestTwoWay);
-    assert!(two_way.choice.n_stages() <= 2);
+    let choice = |baseline| {
+        let mut against = report.against.iter();
+        let one = against.find(|one| one.baseline == baseline).unwrap();
+        &one.choice
+    };
+    assert!(choice(Baseline::BestTwoWay).n_stages() <= 2);
+    // The prior weighs the cross-encoder, and its own weights are no way out either.
+    let without = choice(Baseline::Without(CROSS));
+    assert_eq!(without.weights.weight(CROSS), 0.0);
+    assert!(without.n_stages() > 0);
 }
 
 #[test]
