@@ -215,7 +215,9 @@ impl Bench {
 
     fn search_vectors(&self, engine: &Engine, titles: &[String]) -> Result<()> {
         let bytes = fs::read(self.vectors())?;
-        let numbers = bytes.chunks_exact(4).filter_map(|four| four.try_into().ok());
+        let numbers = bytes
+            .chunks_exact(4)
+            .filter_map(|four| four.try_into().ok());
         let numbers: Vec<f32> = numbers.map(f32::from_le_bytes).collect();
         let dimension = numbers.len() / titles.len();
         let (mut times, mut recall, mut of_hundred) = ([const { Vec::new() }; 3], [0.0; 3], 0.0);

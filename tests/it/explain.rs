@@ -194,7 +194,10 @@ fn late_interaction_says_which_token_met_which() {
         let of_query = all.filter(|one| !one["query_place"].is_null());
         of_query.map(|one| one["query_token"].clone()).collect()
     };
-    assert!(query_tokens(alignment).contains(&Value::from("cold")), "{hit}");
+    assert!(
+        query_tokens(alignment).contains(&Value::from("cold")),
+        "{hit}"
+    );
     let id = hit["id"].as_str().unwrap();
     let found = explained(&here, id, "");
     assert_eq!(found["query"], "cold lab fridge");

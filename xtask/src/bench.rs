@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: runs one benchmark, with a word on what its figures are worth.
 //!
-//! Most are files in benches/ that run on their own. [`passages`] measures rankings. [`encoder`], [`scale`] and [`tuning`] compare
-//! with other programs, which have to be prepared first: in an environment of [`peers`],
-//! each as a [`contestant`].
+//! Most are files in benches/ that run on their own. [`passages`] measures rankings. [`encoder`],
+//! [`scale`], [`training`] and [`tuning`] compare with other programs, which have to be prepared
+//! first: in an environment of [`peers`], each as a [`contestant`].
 
 mod contestant;
 mod encoder;
@@ -11,6 +11,7 @@ mod machine;
 mod passages;
 mod peers;
 mod scale;
+mod training;
 mod tuning;
 
 use std::fs;
@@ -42,6 +43,8 @@ enum Compared {
     Passages(passages::Arguments),
     /// How an index grows, and other programs' with it
     Scale(scale::Arguments),
+    /// A step of training beside PyTorch's, on the same work in turn
+    Training(training::Arguments),
     /// Our search for weights beside ranx's, on the same scores in turn
     Tuning(tuning::Arguments),
 }
@@ -53,6 +56,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     }
     let name = match (&arguments.compared, &arguments.name) {
         (Some(Compared::Encoder(_)), _) => "encoder",
+        (Some(Compared::Training(_)), _) => "training",
         (Some(Compared::Tuning(_)), _) => "tuning",
         (Some(Compared::Passages(_)), _) => "passages",
         (Some(Compared::Scale(_)), _) => "scale",
@@ -65,6 +69,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     match &arguments.compared {
         Some(Compared::Encoder(arguments)) => return encoder::run(workspace, arguments),
         Some(Compared::Scale(arguments)) => return scale::run(workspace, arguments),
+        Some(Compared::Training(arguments)) => return training::run(workspace, arguments),
         Some(Compared::Tuning(arguments)) => return tuning::run(workspace, arguments),
         Some(Compared::Passages(_)) | None => {}
     }

@@ -39,6 +39,7 @@ fn main() -> Outcome<()> {
     let config = Bm25Config {
         analyzer: Analyzer::Plain,
         fold_accents: None,
+        negation: false,
         words: None,
         k1: 0.9,
         b: 0.4,

@@ -50,6 +50,11 @@
 //!
 //! What is written together is asked for together: `LABO288` does not find 288 alone. Digits
 //! are never cut or run together, so that 13277 finds neither 13271 nor 132 77.
+//!
+//! # Negation
+//!
+//! `ohne Gefrierfach` is more than a mention of `gefrierfach`: the word also has a mark, in documents
+//! and in queries (`negation`), if the configuration says so.
 
 use serde::Serialize;
 use treffer_types::Language;
@@ -58,6 +63,7 @@ use crate::config::{Analyzer, Bm25Config};
 
 mod characters;
 pub(crate) mod compounds;
+mod negation;
 mod numbers;
 mod runs;
 mod scripts;
@@ -70,6 +76,7 @@ mod vocabulary;
 mod words;
 
 use characters::{Accents, normalize};
+use negation::Negated;
 use runs::Runs;
 pub(crate) use scripts::has_no_blanks;
 use term_cache::TermCache;
@@ -87,6 +94,8 @@ pub(crate) struct Analysis {
     /// One; with the analyzer for several languages, those of German, English and all others.
     vocabularies: Vec<Vocabulary>,
     units: Units,
+    /// Whether negated words are marked.
+    marks_negated: bool,
 }
 
 /// What the steps of the chain hand on, kept from one text to the next.
@@ -95,6 +104,7 @@ pub(crate) struct Scratch {
     normalized: String,
     runs: Runs,
     terms: TermCache,
+    negated: Negated,
 }
 
 /// Whether a term of a document may be a compound.
@@ -173,6 +183,7 @@ impl Analysis {
                 Analyzer::Mixed => Vocabulary::of_all(folds),
             },
             units: Units::new(),
+            marks_negated: config.negation,
         }
     }
 
@@ -217,7 +228,16 @@ impl Analysis {
     }
 
     fn read_words(&self, scratch: &mut Scratch, vocabulary: &Vocabulary, sink: &mut impl Sink) {
+        self.find_negated(scratch, vocabulary);
         self.words(scratch, vocabulary, sink).read();
+    }
+
+    fn find_negated(&self, scratch: &mut Scratch, vocabulary: &Vocabulary) {
+        if self.marks_negated {
+            scratch.negated.find(&scratch.runs, vocabulary);
+        } else {
+            scratch.negated.clear();
+        }
     }
 
     /// What cuts the runs into words.
@@ -232,6 +252,7 @@ impl Analysis {
             terms: &mut scratch.terms,
             vocabulary,
             units: &self.units,
+            negated: &scratch.negated,
             sink,
         }
     }
@@ -262,17 +283,9 @@ impl Analysis {
         self.read_runs(query, &mut scratch);
         let mut words = Vec::new();
         for word in self.in_each(self.vocabularies(languages), &mut scratch) {
-            let mut asked = QueryWord::default();
-            for in_language in word {
-                for form in in_language.forms(&mut cut)? {
-                    if !asked.forms.contains(&form) {
-                        asked.forms.push(form);
-                    }
-                }
-            }
-            if !asked.forms.is_empty() {
-                words.push(asked);
-            }
+            let asked = AskedWord::of(word, &mut cut)?;
+            let both = [asked.word, asked.negated].into_iter();
+            words.extend(both.filter(|word| !word.forms.is_empty()));
         }
         Ok(words)
     }
@@ -282,6 +295,39 @@ impl Analysis {
         let mut indexed = Indexed::default();
         self.read(text, languages, &mut Scratch::default(), &mut indexed);
         indexed
+    }
+}
+
+/// A word of a query, and that it is negated: without forms if it is not.
+#[derive(Default)]
+struct AskedWord {
+    word: QueryWord,
+    negated: QueryWord,
+}
+
+impl AskedWord {
+    /// From a word in each language of the query.
+    fn of<E>(
+        in_languages: Vec<Word>,
+        cut: &mut impl FnMut(&str) -> Result<Vec<String>, E>,
+    ) -> Result<Self, E> {
+        let mut asked = AskedWord::default();
+        for in_language in in_languages {
+            let negated = in_language.negated();
+            for form in in_language.forms(cut)? {
+                add(form, &mut asked.word.forms);
+            }
+            if let Some(form) = negated {
+                add(form, &mut asked.negated.forms);
+            }
+        }
+        Ok(asked)
+    }
+}
+
+fn add(form: Form, forms: &mut Vec<Form>) {
+    if !forms.contains(&form) {
+        forms.push(form);
     }
 }
 
@@ -308,7 +354,7 @@ impl Word {
                     parts.push(term);
                 }
                 Role::Whole => wholes.push(term),
-                Role::Also => {}
+                Role::Also | Role::Negated => {}
             }
         }
         let mut forms = Vec::new();
@@ -326,6 +372,14 @@ impl Word {
         }
         forms.extend(wholes.into_iter().map(|whole| Form::of(vec![whole])));
         Ok(forms)
+    }
+
+    /// The form in which a query asks that it is negated, if it says so.
+    fn negated(&self) -> Option<Form> {
+        let marks = self.terms.iter();
+        let marks = marks.filter(|(role, _)| *role == Role::Negated);
+        let marks: Vec<String> = marks.map(|(_, mark)| mark.clone()).collect();
+        (!marks.is_empty()).then(|| Form::of(marks))
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::Error;
 
 /// How texts are indexed and how documents are scored.
 ///
-/// The analyzer, the folding of accents and the kind of `fields` are properties of an index:
+/// The analyzer, the folding of accents, `negation` and the kind of `fields` are properties of an index:
 /// opening it with others is an error. `k1`, `b` and the two field weights act at query time
 /// only, so an index may be opened with any valid values of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,10 @@ pub struct Bm25Config {
     /// Unset: as [`Bm25Config::folds_accents`] says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fold_accents: Option<bool>,
+    /// Whether words that a text negates have a mark besides their terms, so that `ohne Gefrierfach`
+    /// ranks documents first that say so. German and English texts only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub negation: bool,
     /// A file of words that compounds may be cut into besides those of the index, one on a line.
     /// Whoever builds the index reads it ([`Bm25Writer::add_pieces`](crate::Bm25Writer::add_pieces)); the words are then part of
     /// the index, and opening it does not need the file.
@@ -59,6 +63,7 @@ impl Bm25Config {
             analyzer:
                 analyzer @ (Analyzer::English | Analyzer::German | Analyzer::Mixed | Analyzer::Plain),
             fold_accents: Some(true | false) | None,
+            negation: true | false,
             words,
             k1,
             b,
@@ -232,6 +237,7 @@ mod tests {
         Bm25Config {
             analyzer: Analyzer::Plain,
             fold_accents: None,
+            negation: false,
             words: None,
             k1,
             b,

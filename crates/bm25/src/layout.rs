@@ -32,6 +32,9 @@ pub(crate) struct Record {
     analyzer: Analyzer,
     /// Whether accents were dropped.
     fold_accents: bool,
+    /// Whether negated words are marked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    negation: bool,
     fields: FieldKind,
     /// Number of documents.
     pub(crate) n_docs: u32,
@@ -66,6 +69,7 @@ impl Record {
             format: FORMAT,
             analyzer: config.analyzer,
             fold_accents: config.folds_accents(),
+            negation: config.negation,
             fields: FieldKind::of(config.fields),
             n_docs: counted.n_docs,
             n_terms: counted.n_terms,
@@ -124,6 +128,7 @@ impl Record {
             format: _,
             analyzer,
             fold_accents,
+            negation,
             fields,
             n_docs: _,
             n_terms: _,
@@ -153,6 +158,11 @@ impl Record {
             "fold_accents",
             fold_accents.to_string(),
             config.folds_accents().to_string(),
+        )?;
+        mismatch(
+            "negation",
+            negation.to_string(),
+            config.negation.to_string(),
         )?;
         let asked = FieldKind::of(config.fields);
         mismatch(

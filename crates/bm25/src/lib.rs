@@ -113,6 +113,7 @@
 //! let config = Bm25Config {
 //!     analyzer: Analyzer::English,
 //!     fold_accents: None,
+//!     negation: false,
 //!     words: None,
 //!     k1: 0.9,
 //!     b: 0.4,

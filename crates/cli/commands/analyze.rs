@@ -7,7 +7,7 @@ use serde::Serialize;
 use treffer_corpus::{Problem, Stop};
 use treffer_engine::build::read_pieces;
 use treffer_engine::config::{Base, Config};
-use treffer_engine::{Detection, Language, TextAnalysis, Trace};
+use treffer_engine::{Detection, Form, Language, TextAnalysis, Trace};
 use treffer_types::StageName;
 
 use crate::format::{Block, Blocks, Columns, ResultFormat};
@@ -134,13 +134,20 @@ impl Blocks for Analyzed<'_> {
                 "piece" => format!("+{}", term.term),
                 _ => term.term.clone(),
             });
-            let asked = word.asked.iter().map(|form| form.terms.join(" + "));
+            let joined = |form: &Form| form.terms.join(" + ");
             let (indexed, asked) = if word.dropped {
                 ("(dropped)".to_owned(), String::new())
             } else {
                 let indexed: Vec<String> = indexed.collect();
-                let asked: Vec<String> = asked.collect();
-                (indexed.join(" "), asked.join(", or "))
+                let [asked, negated] = [&word.asked, &word.negated].map(|forms| {
+                    let forms: Vec<String> = forms.iter().map(joined).collect();
+                    forms.join(", or ")
+                });
+                let asked = match negated.as_str() {
+                    "" => asked,
+                    negated => format!("{asked}, and {negated}"),
+                };
+                (indexed.join(" "), asked)
             };
             table.row([
                 word.written.clone(),

@@ -206,8 +206,13 @@ fn bm25(manifest: &Manifest, settings: &Settings) -> String {
         // As the analyzer has it.
         None => "",
     };
+    let negation = if built.negation {
+        ", negated words marked"
+    } else {
+        ""
+    };
     format!(
-        "{} analyzer{accents}, {fields}, k1 {}, b {}",
+        "{} analyzer{accents}{negation}, {fields}, k1 {}, b {}",
         built.analyzer, settings.bm25.k1, settings.bm25.b
     )
 }

@@ -67,5 +67,5 @@ pub mod tune;
 pub use engine::{Engine, OpenOptions};
 pub use error::Error;
 pub use treffer_api as api;
-pub use treffer_bm25::{Detection, LanguageCounts, TextAnalysis, Trace};
+pub use treffer_bm25::{Detection, Form, LanguageCounts, TextAnalysis, Trace};
 pub use treffer_types::{Device, Language};

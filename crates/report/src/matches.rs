@@ -135,8 +135,14 @@ mod tests {
         let shown = matches(&hit).unwrap();
         let html = shown.as_str();
         assert!(html.contains("compared in a&lt;b"), "{html}");
-        assert!(html.contains(">Über</mark> &lt;b&gt;: a silent <mark"), "{html}");
-        assert!(html.contains(r#"title="fridge, cool 0.90">fridge</mark></p>"#), "{html}");
+        assert!(
+            html.contains(">Über</mark> &lt;b&gt;: a silent <mark"),
+            "{html}"
+        );
+        assert!(
+            html.contains(r#"title="fridge, cool 0.90">fridge</mark></p>"#),
+            "{html}"
+        );
         assert!(html.contains("over = token 0.30"), "{html}");
     }
 

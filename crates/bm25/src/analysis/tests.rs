@@ -58,10 +58,28 @@ fn mixed(languages: Languages) -> Chain {
     }
 }
 
+/// The chain that marks negated words, for texts of one language.
+fn negating(analyzer: Analyzer, languages: Languages) -> Chain {
+    let analysis = Analysis::new(&Bm25Config {
+        analyzer,
+        fold_accents: None,
+        negation: true,
+        words: None,
+        k1: 0.9,
+        b: 0.4,
+        fields: crate::config::Fields::Concatenated,
+    });
+    Chain {
+        analysis,
+        languages,
+    }
+}
+
 fn with_accents(analyzer: Analyzer, fold_accents: Option<bool>) -> Chain {
     let analysis = Analysis::new(&Bm25Config {
         analyzer,
         fold_accents,
+        negation: false,
         words: None,
         k1: 0.9,
         b: 0.4,
@@ -265,4 +283,84 @@ fn text_without_words_has_no_terms() {
         );
         assert_eq!(analysis(Analyzer::English).document(text).1, 0);
     }
+}
+
+/// The negated terms of a document, without their mark.
+fn negated(chain: &Chain, text: &str) -> Vec<String> {
+    let (terms, _) = chain.document(text);
+    let marks = terms.iter().filter_map(|term| term.strip_prefix('¬'));
+    marks.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_negated_word_is_asked_for_besides() {
+    let chain = negating(Analyzer::German, Languages::One(Language::German));
+    assert_eq!(
+        asked(&chain, "Kühlschrank ohne Gefrierfach"),
+        ["kuhlschrank", "ohn", "gefrierfach", "¬gefrierfach"]
+    );
+    assert_eq!(
+        asked(&chain, "kein DIN-Zertifikat"),
+        ["kein", "din zertifikat|dinzertifikat", "¬din ¬zertifikat"]
+    );
+    let (with, length) = chain.document("ohne Gefrierfach");
+    assert_eq!(with, ["ohn", "gefrierfach", "¬gefrierfach"]);
+    assert_eq!(length, 2, "marks add nothing");
+    let unmarked = analysis(Analyzer::German);
+    assert_eq!(
+        unmarked.document("ohne Gefrierfach").0,
+        ["ohn", "gefrierfach"]
+    );
+}
+
+#[test]
+fn what_is_negated_ends_at_punctuation_and_after_two_words() {
+    let german = negating(Analyzer::German, Languages::One(Language::German));
+    let english = negating(Analyzer::English, Languages::One(Language::English));
+    for (chain, text, expected) in [
+        (&german, "ein Schrank ohne Fach, mit Licht", &["fach"][..]),
+        (&german, "ohne Fach mit Licht", &["fach"]),
+        (
+            &german,
+            "ohne ein Fach und die Tür am Schrank",
+            &["fach", "tur"],
+        ),
+        (
+            &german,
+            "nicht für Medikamente geeignet",
+            &["medikament", "geeignet"],
+        ),
+        (
+            &german,
+            "für Medikamente nicht geeignet",
+            &["medikament", "geeignet"],
+        ),
+        (&german, "Licht. Nicht geeignet", &["geeignet"]),
+        (&german, "NoFrost: nein", &["nofrost"]),
+        (&german, "leise, NoFrost: nein, Licht", &["nofrost"]),
+        (&german, "kein", &[]),
+        // What negates in English is another word in German.
+        (&german, "no Frost, without Tür", &[]),
+        (&english, "alarm: no", &["alarm"]),
+        (&english, "no 280 liters", &["liter"]),
+        (&english, "non-toxic gas", &["toxic", "gas"]),
+        (&english, "kein compressor", &[]),
+        (&english, "without", &[]),
+    ] {
+        assert_eq!(negated(chain, text), expected, "{text}");
+    }
+    let plain = negating(Analyzer::Plain, Languages::One(Language::Other));
+    assert_eq!(negated(&plain, "ohne Fach, without light"), [""; 0]);
+    // In a mixed index each text is negated in its own language, an unsure one in both.
+    let mixed = |languages| negating(Analyzer::Mixed, languages);
+    let text = "ohne alarm, without light";
+    assert_eq!(
+        negated(&mixed(Languages::One(Language::German)), text),
+        ["alarm"]
+    );
+    assert_eq!(
+        negated(&mixed(Languages::One(Language::English)), text),
+        ["light"]
+    );
+    assert_eq!(negated(&mixed(Languages::Both), text), ["alarm", "light"]);
 }

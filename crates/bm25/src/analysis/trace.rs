@@ -5,7 +5,7 @@ use treffer_types::Language;
 
 use super::compounds::{for_each_part, split};
 use super::runs::{Gap, Kind, Runs};
-use super::{Analysis, Collected, Form, Languages, Role, Scratch, Word};
+use super::{Analysis, AskedWord, Collected, Form, Languages, Role, Scratch, Word, add};
 use crate::language::Detection;
 
 /// A text on its way to the index, and as a query.
@@ -49,6 +49,9 @@ pub struct WordTrace {
     pub indexed: Vec<TermTrace>,
     /// The forms in which a query asks for it.
     pub asked: Vec<Form>,
+    /// The forms in which a query asks, besides, that it is negated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub negated: Vec<Form>,
 }
 
 /// A term of a document.
@@ -56,8 +59,8 @@ pub struct WordTrace {
 pub struct TermTrace {
     /// The term.
     pub term: String,
-    /// `part` (of what is written), `whole`, `also` (found by those who write it otherwise), or
-    /// `piece` (of a compound).
+    /// `part` (of what is written), `whole`, `also` (found by those who write it otherwise),
+    /// `negated` (what is negated), or `piece` (of a compound).
     pub role: &'static str,
 }
 
@@ -84,21 +87,22 @@ impl Analysis {
                 dropped: true,
                 indexed: Vec::new(),
                 asked: Vec::new(),
+                negated: Vec::new(),
             };
             for in_languages in &document {
                 index_terms(in_languages, &mut is_piece, &mut word.indexed)?;
             }
             for in_languages in query {
-                for in_language in in_languages {
-                    let mut cut = |term: &str| {
-                        let pieces = split(term, &mut is_piece)?;
-                        Ok(pieces.into_iter().map(str::to_owned).collect())
-                    };
-                    for form in in_language.forms(&mut cut)? {
-                        if !word.asked.contains(&form) {
-                            word.asked.push(form);
-                        }
-                    }
+                let mut cut = |term: &str| {
+                    let pieces = split(term, &mut is_piece)?;
+                    Ok(pieces.into_iter().map(str::to_owned).collect())
+                };
+                let asked = AskedWord::of(in_languages, &mut cut)?;
+                for form in asked.word.forms {
+                    add(form, &mut word.asked);
+                }
+                for form in asked.negated.forms {
+                    add(form, &mut word.negated);
                 }
             }
             word.dropped = word.indexed.is_empty() && word.asked.is_empty();
@@ -135,6 +139,7 @@ impl Analysis {
     ) -> Vec<(std::ops::Range<usize>, Vec<Vec<Word>>)> {
         let mut steps: Vec<(std::ops::Range<usize>, Vec<Vec<Word>>)> = Vec::new();
         for vocabulary in self.vocabularies(languages) {
+            self.find_negated(scratch, vocabulary);
             let (mut at, mut n) = (0, 0);
             while scratch.runs.get(at).is_some() {
                 let mut collected = Collected::default();
@@ -176,6 +181,7 @@ fn index_terms<E>(
             Role::Part | Role::Word => "part",
             Role::Whole => "whole",
             Role::Also => "also",
+            Role::Negated => "negated",
         };
         indexed.push(TermTrace { term, role });
         indexed.extend(pieces.into_iter().map(|term| TermTrace {
@@ -234,6 +240,7 @@ mod tests {
         Analysis::new(&Bm25Config {
             analyzer,
             fold_accents: None,
+            negation: true,
             words: None,
             k1: 0.9,
             b: 0.4,
@@ -291,7 +298,7 @@ mod tests {
     proptest! {
         /// What is shown is what is done.
         #[test]
-        fn a_trace_is_what_documents_and_queries_get(text in "[a-zäöüß0-9 .×'LD-]{0,40}|.{0,20}") {
+        fn a_trace_is_what_documents_and_queries_get(text in "[a-zäöüß0-9 .×'LD-]{0,40}|((ohne|nicht|no|die|[a-z]{3,6}|[0-9])[ ,-]){0,8}|.{0,20}") {
             for analyzer in [Analyzer::German, Analyzer::Mixed, Analyzer::Plain] {
                 let trace = trace(analyzer, &text, &[]);
                 let analysis = analysis(analyzer);
@@ -305,7 +312,8 @@ mod tests {
                     Ok::<_, std::convert::Infallible>(Vec::new())
                 });
                 let forms: Vec<&Form> = query.iter().flat_map(|word| &word.forms).collect();
-                let traced: Vec<&Form> = trace.words.iter().flat_map(|word| &word.asked).collect();
+                let traced = trace.words.iter().flat_map(|word| word.asked.iter().chain(&word.negated));
+                let traced: Vec<&Form> = traced.collect();
                 if !text.contains(|c: char| !c.is_ascii() && !"äöüß".contains(c)) {
                     prop_assert_eq!(traced, forms);
                 }

@@ -68,6 +68,11 @@ impl Vocabulary {
         self.kept_apart.contains(word)
     }
 
+    /// Whether a word of letters has no term.
+    pub(super) fn is_stop_word(&self, word: &str) -> bool {
+        self.stop_words.contains(word)
+    }
+
     /// The term of a word of letters, `None` for a stop word.
     pub(super) fn term<'a>(&self, word: &'a str) -> Option<Cow<'a, str>> {
         let word = if word.contains('\'') {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::negation::{Marking, Negated};
 use super::runs::{Gap, Kind, MAX_RUN_BYTES, Runs};
 use super::scripts::letters_with_marks;
 use super::term_cache::TermCache;
@@ -29,6 +30,8 @@ pub(crate) enum Role {
     Whole,
     /// Only in documents: found by those who write less, or write it otherwise.
     Also,
+    /// That the word is negated. A query asks for it besides the word.
+    Negated,
 }
 
 /// Takes the terms of a text.
@@ -45,6 +48,7 @@ pub(super) struct Words<'a, S> {
     pub(super) terms: &'a mut TermCache,
     pub(super) vocabulary: &'a Vocabulary,
     pub(super) units: &'a Units,
+    pub(super) negated: &'a Negated,
     pub(super) sink: &'a mut S,
 }
 
@@ -58,6 +62,25 @@ impl<S: Sink> Words<'_, S> {
 
     /// Takes the word that begins at `at`. Returns where the next one begins.
     pub(super) fn step(&mut self, at: usize) -> usize {
+        if !self.negated.is_negated(at) {
+            return self.take(at);
+        }
+        let mut marking = Marking {
+            sink: &mut *self.sink,
+            marks: Vec::new(),
+        };
+        let mut words = Words {
+            runs: self.runs,
+            terms: &mut *self.terms,
+            vocabulary: self.vocabulary,
+            units: self.units,
+            negated: self.negated,
+            sink: &mut marking,
+        };
+        words.take(at)
+    }
+
+    fn take(&mut self, at: usize) -> usize {
         match self.runs.get(at).map(|run| run.kind) {
             Some(Kind::Unspaced) => self.unspaced(at),
             Some(Kind::Number) => self

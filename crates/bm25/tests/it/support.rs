@@ -13,6 +13,7 @@ pub(crate) fn config(analyzer: Analyzer, fields: Fields) -> Bm25Config {
     Bm25Config {
         analyzer,
         fold_accents: None,
+        negation: false,
         words: None,
         k1: 0.9,
         b: 0.4,

@@ -1,9 +1,7 @@
 //! What a query found, in every format.
 
 use serde::{Serialize, Serializer};
-use treffer_api::{
-    FacetReport, FacetValue, FeatureScore, Hit, HitPassage, SearchResponse,
-};
+use treffer_api::{FacetReport, FacetValue, FeatureScore, Hit, HitPassage, SearchResponse};
 use treffer_eval::{Run, RunEntry};
 use treffer_report::text::{count, grouped, one_line, token_matches};
 

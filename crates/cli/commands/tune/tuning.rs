@@ -4,8 +4,8 @@ use serde::Serialize;
 use treffer_engine::fields::Date;
 use treffer_engine::topics::TopicFilter;
 use treffer_engine::tune::{
-    Against, Baseline, Choice, DepthPoint, LearnedReport, PriorReport, QueryOutcome, Search,
-    StageCost, SurfacePoint, TuneReport, Verdict,
+    Against, Choice, DepthPoint, LearnedReport, PriorReport, QueryOutcome, Search, StageCost,
+    SurfacePoint, TuneReport, Verdict,
 };
 use treffer_eval::Comparison;
 use treffer_fusion::Weights;

@@ -173,6 +173,7 @@ mod tests {
         let config = Bm25Config {
             analyzer: Analyzer::German,
             fold_accents: None,
+            negation: false,
             words: None,
             k1: 0.9,
             b: 0.4,
