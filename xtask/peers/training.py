@@ -109,6 +109,7 @@ class Work:
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         job = json.load(file)
+    transformers.utils.logging.disable_progress_bar()
     work = Work(job)
     # The second step is timed: the first allocates and compiles.
     tried = {size: work.steps(2, size)[0][1] for size in MICRO_BATCHES if size <= len(work.lists)}

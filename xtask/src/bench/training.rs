@@ -131,10 +131,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
             )?;
         }
     }
+    writeln!(report)?;
     for (precision, differs) in largest {
         writeln!(
             report,
-            "\nLosses in {precision} differ by at most {differs:.1e}."
+            "Losses in {precision} differ by at most {differs:.1e}."
         )?;
     }
     print!("{report}");
