@@ -40,7 +40,7 @@ fn negates(word: &str, language: Language) -> bool {
                 | "weder"
                 | "nein"
         ),
-        Language::English => matches!(word, "without" | "no" | "neither" | "nor" | "non" | "none"),
+        Language::English => matches!(word, "without" | "no" | "neither" | "nor" | "none"),
         Language::Other => false,
     }
 }

@@ -214,7 +214,7 @@ mod tests {
         );
         assert_eq!(
             summary(&lines).lines().last(),
-            Some("| two | 0.400 | 0.900 |  | 0.700 |")
+            Some("| two | 0.400 | 0.900 |  |  | 0.700 |")
         );
     }
 
