@@ -95,7 +95,7 @@ pub(crate) fn hold(names: &[&str], mut holds: impl FnMut(&Example) -> bool) {
 
 #[test]
 fn examples_that_bm25_gets_right_hold() {
-    let config = BM25_ONLY.replace("english", "german");
+    let config = BM25_ONLY.replace("\"english\"", "\"german\"\nnegation = true");
     // Passages of words, since there is no model to count tokens.
     let passages = "\n[passages]\ntokens = 128\nbm25 = \"passage\"\n";
     let here = Place::with(&[("bm25.toml", &(config + passages))]);
@@ -127,6 +127,7 @@ fn examples_that_bm25_gets_right_hold() {
         &[
             "units",
             "easy-negative",
+            "negation",
             "norm",
             "norm-unproven",
             "duplicate",
