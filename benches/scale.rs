@@ -1,13 +1,14 @@
 //! How an index grows: generated documents of thirty words and a vector each, without a model.
 //!
-//! `cargo xtask bench scale -- [DOCUMENTS ...] [--storage f16] [--folder FOLDER]` prints a line for
-//! each number of documents (10,000, 100,000 and 1,000,000 unless they are named).
+//! `cargo xtask bench scale -- [DOCUMENTS ...] [--storage f16] [--filters] [--folder FOLDER]` prints
+//! a line for each number of documents (10,000, 100,000 and 1,000,000 unless they are named).
 //! With `cargo xtask bench scale --peers -- ...`, the same texts and vectors are then indexed and
 //! searched by tantivy's own collector, bm25s, hnswlib, faiss and usearch (xtask/peers/scale.py),
 //! each in a process of its own, with the same `m` and `ef_construction`.
 //!
 //! Measured for each:
-//! - `text`: documents a second while they are read, stored and indexed in BM25.
+//! - `text/s`: documents a second while texts alone are read, stored and indexed in BM25.
+//! - `read/s`: the same of records that hold a vector, as 3 KB of JSON.
 //! - `graph`: seconds for the vectors and their graph; `peak`: most memory of the build.
 //! - `disk`: size of the index; `open`: from opening it to the first hit, its files being in memory.
 //! - `bm25 N`: median time of the stage for its N best documents, of 100 queries of three words.
@@ -18,6 +19,12 @@
 //! - `add`: seconds to add 1,000 documents, half of them in the place of others; `delete`: seconds
 //!   to delete 1,000.
 //!
+//! With `--filters`, documents have two fields, and the ten best are also searched for under filters
+//! (scale/filtered.rs) with the settings that a profile has by default; a second table has the time
+//! of the graph search and its recall, then the time of the whole search, in which the filter is
+//! read and evaluated too. hnswlib and faiss get the same filters as bitmaps, and the same
+//! `ef_search`.
+//!
 //! Each number is built and searched by a process of its own, so that memory is its own.
 //!
 //! Caveats: words are drawn independently from a Zipf distribution over 200,000, so that no two are
@@ -26,31 +33,40 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
 
 use treffer_corpus::ReadOptions;
 use treffer_engine::api::SearchRequest;
-use treffer_engine::build::{AddRequest, BuildRequest, DeleteRequest, add, build, delete};
-use treffer_engine::config::{Base, Config};
+use treffer_engine::build::{
+    AddRequest, BuildRequest, DeleteRequest, WriteReport, add, build, delete,
+};
+use treffer_engine::config::{Base, Config, DEFAULT_PROFILE};
 use treffer_engine::models::NoModels;
 use treffer_engine::{Engine, OpenOptions};
-use treffer_testkit::Random;
 use treffer_types::{NoProgress, Query, StageName};
+
+#[path = "scale/data.rs"]
+mod data;
+#[path = "scale/filtered.rs"]
+mod filtered;
+#[path = "scale/measure.rs"]
+mod measure;
+#[path = "scale/peers.rs"]
+mod peers;
+
+use data::{DIMENSION, Parts, write_corpus, write_vector};
+use measure::{median, memory, millis, number_of, succeeded, timed};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-const DIMENSION: usize = 384;
-const WORDS: usize = 200_000;
-const WORDS_OF_DOCUMENT: usize = 30;
-/// Documents that share the center of their vectors.
-const OF_CENTER: u64 = 400;
 const EF_CONSTRUCTION: usize = 100;
 const EFS: [usize; 3] = [50, 100, 200];
 const DEPTHS: [usize; 3] = [100, 1000, 10_000];
-const DENSE_PEERS: [&str; 3] = ["hnswlib", "faiss", "usearch"];
+/// Queries with a vector.
+const QUERIES: u64 = 50;
 
 fn main() -> anyhow::Result<()> {
     run().map_err(anyhow::Error::from_boxed)
@@ -59,13 +75,14 @@ fn main() -> anyhow::Result<()> {
 fn run() -> Result<()> {
     let mut sizes: Vec<u64> = Vec::new();
     let (mut storage, mut folder, mut job) = ("f16".to_owned(), None, None);
-    let mut python = None;
+    let (mut python, mut filters) = (None, false);
     let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or(format!("{word} has no value"));
         match word.as_str() {
             "--storage" => storage = value()?,
             "--folder" => folder = Some(PathBuf::from(value()?)),
+            "--filters" => filters = true,
             "--job" => job = Some(value()?),
             "--python" => python = Some(PathBuf::from(value()?)),
             _ => sizes.push(word.parse()?),
@@ -77,83 +94,66 @@ fn run() -> Result<()> {
             n: *n,
             folder: folder.join(n.to_string()),
             storage,
+            filters,
         };
-        let line = match job.as_str() {
-            "build" => place.build()?,
-            "search" => place.search()?,
-            "change" => place.change()?,
-            "export" => place.export()?,
-            "tantivy" => place.tantivy()?,
-            job => return Err(format!("there is no job {job}").into()),
-        };
-        println!("{line}");
+        println!("{}", place.run(&job)?);
         return Ok(());
     }
     if sizes.is_empty() {
         sizes = vec![10_000, 100_000, 1_000_000];
     }
-    let jobs = ["build", "search", "change"];
-    let mut peers = String::new();
+    let mut rest = String::new();
     println!(
-        "| documents | text/s | graph | peak | disk | open | bm25 100 | bm25 1,000 | bm25 10,000 | ef 50 | ef 100 | ef 200 | recall@100 | rss | add | delete |"
+        "| documents | text/s | read/s | graph | peak | disk | open | bm25 100 | bm25 1,000 | bm25 10,000 | ef 50 | ef 100 | ef 200 | recall@100 | rss | add | delete |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     for n in sizes {
         let mut line = format!("| {n} ");
         let place = folder.join(n.to_string());
-        let of_peers = python.iter().flat_map(|_| ["export", "tantivy"]);
-        for job in jobs.into_iter().chain(of_peers) {
-            let this = Command::new(std::env::current_exe()?)
-                .args([&n.to_string(), "--job", job, "--storage", &storage])
-                .arg("--folder")
-                .arg(&folder)
-                .output()?;
-            let row = succeeded(this)?;
-            match job {
-                "tantivy" => write!(peers, "\nThe same {n} texts, for {DEPTHS:?}:\n\n{row}\n")?,
-                _ => line.push_str(&row),
-            }
+        let run = |job: &str| {
+            let mut this = Command::new(std::env::current_exe()?);
+            this.args([&n.to_string(), "--job", job, "--storage", &storage]);
+            this.args(filters.then_some("--filters"));
+            succeeded(this.arg("--folder").arg(&folder).output()?)
+        };
+        for job in ["text", "build", "search"] {
+            write!(line, "{} ", run(job)?)?;
         }
+        let mut under_filters = Vec::new();
+        if filters {
+            under_filters.push(("Treffer | whole search".to_owned(), run("filtered")?));
+        }
+        line.push_str(&run("change")?);
         println!("{line} |");
         if let Some(python) = &python {
-            writeln!(peers, "{}", peer(python, "bm25s", &place)?)?;
-            writeln!(peers, "\nThe same vectors, `ef` {EFS:?}:\n")?;
-            for name in DENSE_PEERS {
-                writeln!(peers, "{}", peer(python, name, &place)?)?;
+            run("export")?;
+            writeln!(rest, "\nPeers, as: build, peak, disk, three searches, rss")?;
+            writeln!(rest, "\nThe same {n} texts, for {DEPTHS:?}:\n")?;
+            writeln!(rest, "{}", run("tantivy")?)?;
+            writeln!(rest, "{}", peers::run(python, "bm25s", &place)?)?;
+            writeln!(rest, "\nThe same vectors, `ef` {EFS:?}:\n")?;
+            for name in peers::DENSE {
+                let printed = peers::run(python, name, &place)?;
+                let (row, cells) = printed.split_once('\n').unwrap_or((&printed, ""));
+                writeln!(rest, "{row}")?;
+                if !cells.is_empty() {
+                    under_filters.push((name.to_owned(), cells.to_owned()));
+                }
             }
+        }
+        if !under_filters.is_empty() {
+            writeln!(rest, "\nThe 10 best of {n} under filters:\n")?;
+            writeln!(rest, "{}", filtered::table(&under_filters)?)?;
         }
         fs::remove_dir_all(place)?;
     }
-    if !peers.is_empty() {
-        println!("\nPeers, as: build, peak, disk, three searches, rss\n{peers}");
-    }
+    print!("{rest}");
     Ok(())
 }
 
-/// The row of a peer.
-fn peer(python: &Path, name: &str, place: &Path) -> Result<String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("xtask/peers/scale.py");
-    let dense = Config::preset("german")?.dense;
-    let m = dense.ok_or("the preset has no graph")?.graph.m;
-    let threads = std::thread::available_parallelism()?.get();
-    let command = Command::new(python)
-        .args(["-I", "-W", "ignore"])
-        .arg(script)
-        .arg(name)
-        .arg(place)
-        .args([DIMENSION, m, EF_CONSTRUCTION, threads].map(|number| number.to_string()))
-        .output()?;
-    succeeded(command)
-}
-
-/// What a process printed.
-fn succeeded(output: Output) -> Result<String> {
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout)
-        .trim_end()
-        .to_owned())
+/// The settings that this changes.
+fn preset() -> Result<Config> {
+    Ok(Config::preset("german")?)
 }
 
 /// Where the index of one size is.
@@ -161,15 +161,29 @@ struct Place {
     n: u64,
     folder: PathBuf,
     storage: String,
+    filters: bool,
 }
 
 impl Place {
+    fn run(&self, job: &str) -> Result<String> {
+        match job {
+            "text" => self.text(),
+            "build" => self.build(),
+            "search" => self.search(),
+            "filtered" => self.filtered(),
+            "change" => self.change(),
+            "export" => peers::export(self.n, &self.folder).map(|()| String::new()),
+            "tantivy" => peers::tantivy(self.n, &self.folder),
+            job => Err(format!("there is no job {job}").into()),
+        }
+    }
+
     fn index(&self) -> PathBuf {
         self.folder.join("index")
     }
 
     fn config(&self) -> Result<Config> {
-        let keys = [
+        let mut keys = vec![
             "bm25.analyzer=plain".to_owned(),
             "dense.model=none".to_owned(),
             "dense.vectors=vector".to_owned(),
@@ -177,36 +191,59 @@ impl Place {
             format!("dense.storage={}", self.storage),
             format!("dense.ef_construction={EF_CONSTRUCTION}"),
         ];
+        if self.filters {
+            keys.extend(["r", "center"].map(|field| format!("fields.{field}=integer")));
+        }
         let mut config = Config::load(Base::Preset("german"), &keys)?;
         config.passages = None;
         config.cross = None;
         Ok(config)
     }
 
-    fn build(&self) -> Result<String> {
+    /// Writes records and builds an index of them.
+    fn write(&self, name: &str, config: &Config, parts: Parts) -> Result<WriteReport> {
         fs::create_dir_all(&self.folder)?;
         let corpus = self.folder.join("corpus.jsonl");
-        write_corpus(&corpus, self.n, 0..self.n)?;
+        write_corpus(&corpus, self.n, 0..self.n, parts)?;
         let request = BuildRequest {
-            dir: &self.index(),
+            dir: &self.folder.join(name),
             inputs: std::slice::from_ref(&corpus),
             vectors: None,
             reading: &ReadOptions::default(),
-            config: &self.config()?,
+            config,
             replace: true,
             strict: true,
             commit_every: None,
         };
         let report = build(&request, &NoModels, &NoProgress, &mut |_| {})?;
         fs::remove_file(corpus)?;
-        let step = |name| {
-            let step = report.steps.iter().find(|(step, _)| *step == name);
-            step.map_or(0.0, |(_, elapsed)| elapsed.as_secs_f64())
+        Ok(report)
+    }
+
+    fn text(&self) -> Result<String> {
+        let config = Config {
+            dense: None,
+            ..self.config()?
         };
+        let parts = Parts {
+            vector: false,
+            fields: self.filters,
+        };
+        let report = self.write("text", &config, parts)?;
+        fs::remove_dir_all(self.folder.join("text"))?;
+        Ok(format!("| {:.0} ", self.n as f64 / step(&report, "read")))
+    }
+
+    fn build(&self) -> Result<String> {
+        let parts = Parts {
+            vector: true,
+            fields: self.filters,
+        };
+        let report = self.write("index", &self.config()?, parts)?;
         Ok(format!(
             "| {:.0} | {:.1} s | {:.0} MB | {:.0} MB ",
-            self.n as f64 / step("read"),
-            step("encode"),
+            self.n as f64 / step(&report, "read"),
+            step(&report, "encode"),
             memory("VmHWM")?,
             report.bytes as f64 / 1e6,
         ))
@@ -235,8 +272,7 @@ impl Place {
         for nth in 0..100 {
             writeln!(texts, "{}", self.query(nth, &[]).query.text)?;
         }
-        let n = 50;
-        for nth in 0..n {
+        for nth in 0..QUERIES {
             let query = || self.query(nth, &[StageName::DENSE]);
             write_vector(
                 &mut queries,
@@ -251,12 +287,11 @@ impl Place {
             };
             let (_, exact) = timed(&engine, query(), &set(100, 2_000_000_000, 100))?;
             for id in &exact {
-                let number: u32 = id.trim_start_matches('d').parse()?;
-                best_of_all.write_all(&number.to_le_bytes())?;
+                best_of_all.write_all(&number_of(id)?.to_le_bytes())?;
             }
             let share = |found: &[String], k: usize| {
                 let hits = exact.iter().take(k).filter(|id| found.contains(id));
-                hits.count() as f64 / k as f64 / n as f64
+                hits.count() as f64 / k as f64 / QUERIES as f64
             };
             timed(&engine, query(), &set(EFS[0], 0, 10))?; // reads what was not read before
             for (at, ef) in EFS.into_iter().enumerate() {
@@ -277,61 +312,23 @@ impl Place {
         Ok(line)
     }
 
-    /// Writes what the peers read: texts and vectors of all documents.
-    fn export(&self) -> Result<String> {
-        let create = |name| File::create(self.folder.join(name)).map(BufWriter::new);
-        let (mut texts, mut vectors) = (create("texts.txt")?, create("vectors.f32")?);
-        for number in 0..self.n {
-            let (text, values) = document(self.n, number, 0);
-            writeln!(texts, "{text}")?;
-            write_vector(&mut vectors, &values)?;
-        }
-        texts.flush()?;
-        vectors.flush()?;
-        Ok(String::new())
-    }
-
-    /// What tantivy does with the same texts by itself.
-    fn tantivy(&self) -> Result<String> {
-        let dir = self.folder.join("tantivy");
-        fs::create_dir_all(&dir)?;
-        let start = Instant::now();
-        let mut schema = tantivy::schema::Schema::builder();
-        let text = schema.add_text_field("text", tantivy::schema::TEXT);
-        let index = tantivy::Index::create_in_dir(&dir, schema.build())?;
-        let mut writer = index.writer(500_000_000)?;
-        for line in BufReader::new(File::open(self.folder.join("texts.txt"))?).lines() {
-            writer.add_document(tantivy::doc!(text => line?))?;
-        }
-        writer.commit()?;
-        let segments = index.searchable_segment_ids()?;
-        writer.merge(&segments).wait()?;
-        writer.wait_merging_threads()?;
-        let built = start.elapsed().as_secs_f64();
-        let searcher = index.reader()?.searcher();
-        let parser = tantivy::query::QueryParser::for_index(&index, vec![text]);
-        let mut line = format!("| tantivy | {built:.1} s | {:.0} MB ", memory("VmHWM")?);
-        let files = fs::read_dir(&dir)?.map(|file| Ok(file?.metadata()?.len()));
-        let bytes = files.sum::<std::io::Result<u64>>()?;
-        write!(line, "| {:.0} MB ", bytes as f64 / 1e6)?;
-        for depth in DEPTHS {
-            let times = (0..100).map(|nth| {
-                let query = parser.parse_query(&self.query(nth, &[]).query.text)?;
-                let best = tantivy::collector::TopDocs::with_limit(depth).order_by_score();
-                let start = Instant::now();
-                searcher.search(&query, &best)?;
-                Ok(millis(start))
-            });
-            write!(line, "| {:.2} ms ", median(times.collect::<Result<_>>()?))?;
-        }
-        write!(line, "| {:.0} MB |", memory("VmRSS")?)?;
-        Ok(line)
+    /// With the settings that a profile has by default.
+    fn filtered(&self) -> Result<String> {
+        let config = self.config()?;
+        let profile = config.profiles.get(DEFAULT_PROFILE);
+        let ef_search = profile.ok_or("the preset has no profile")?.ef_search;
+        let query = |nth| self.query(nth, &[StageName::DENSE]);
+        filtered::search(self.n, &self.folder, &self.open()?, ef_search, query)
     }
 
     fn change(&self) -> Result<String> {
         let more = self.folder.join("more.jsonl");
         let from = self.n.saturating_sub(500);
-        write_corpus(&more, self.n, from..from + 1000)?;
+        let parts = Parts {
+            vector: true,
+            fields: self.filters,
+        };
+        write_corpus(&more, self.n, from..from + 1000, parts)?;
         let start = Instant::now();
         let request = AddRequest {
             dir: &self.index(),
@@ -368,14 +365,10 @@ impl Place {
 
     /// Three words, each of at least one document in a hundred, and a vector near a center.
     fn query(&self, nth: u64, stages: &[StageName]) -> SearchRequest {
-        let mut random = Random::new(7_000_000 + nth);
-        let words: Vec<String> = (0..3)
-            .map(|_| word(1 + random.below(300) as usize))
-            .collect();
-        let center = random.below(self.n.div_ceil(OF_CENTER));
-        let mut request = SearchRequest::text(words.join(" "));
+        let (text, vector) = data::query(self.n, nth);
+        let mut request = SearchRequest::text(text);
         request.query = Query {
-            vector: Some(vector(center, &mut random)),
+            vector: Some(vector),
             ..request.query
         };
         request.options.stages = Some(stages.to_vec());
@@ -383,107 +376,8 @@ impl Place {
     }
 }
 
-/// The time of the one stage of a search in milliseconds, and the ids of what it found.
-fn timed(
-    engine: &Engine,
-    mut request: SearchRequest,
-    set: &[String],
-) -> Result<(f64, Vec<String>)> {
-    request.options.set = set.to_vec();
-    request.options.timings = true;
-    request.options.top_k = 100;
-    let response = engine.search(&request)?;
-    let ms = response.stages.first().and_then(|stage| stage.ms);
-    let ids = response.hits.into_iter().map(|hit| hit.id).collect();
-    Ok((ms.unwrap_or_default(), ids))
-}
-
-/// Documents `d0`, `d1`, ...: those numbered below `n` have another text than later versions.
-fn write_corpus(path: &Path, n: u64, numbers: std::ops::Range<u64>) -> Result<()> {
-    let mut out = BufWriter::new(File::create(path)?);
-    let version = u64::from(numbers.start > 0);
-    for number in numbers {
-        let (text, values) = document(n, number, version);
-        let values: Vec<String> = values.iter().map(|value| format!("{value:.4}")).collect();
-        writeln!(
-            out,
-            r#"{{"_id": "d{number}", "text": "{text}", "vector": [{}]}}"#,
-            values.join(",")
-        )?;
-    }
-    Ok(out.flush()?)
-}
-
-/// Text and vector of one of `n` documents.
-fn document(n: u64, number: u64, version: u64) -> (String, Vec<f32>) {
-    let mut random = Random::new(number + (version << 40));
-    let words: Vec<String> = (0..WORDS_OF_DOCUMENT)
-        .map(|_| word(zipf(&mut random)))
-        .collect();
-    let center = random.below(n.div_ceil(OF_CENTER));
-    let values = vector(center, &mut random);
-    (words.join(" "), values)
-}
-
-/// A vector, of length 1.
-fn write_vector(out: &mut impl Write, values: &[f32]) -> Result<()> {
-    let norm = values.iter().map(|value| value * value).sum::<f32>().sqrt();
-    for value in values {
-        out.write_all(&(value / norm).to_le_bytes())?;
-    }
-    Ok(())
-}
-
-/// A rank whose probability falls as one over the rank.
-fn zipf(random: &mut Random) -> usize {
-    let rank = (WORDS as f64).powf(random.unit());
-    (rank as usize).min(WORDS) - 1
-}
-
-/// A word of letters for each rank.
-fn word(mut rank: usize) -> String {
-    let mut word = String::from("w");
-    loop {
-        word.push((b'a' + (rank % 26) as u8) as char);
-        rank /= 26;
-        if rank == 0 {
-            return word;
-        }
-    }
-}
-
-/// A vector near the center of this number.
-fn vector(center: u64, random: &mut Random) -> Vec<f32> {
-    let mut of_center = Random::new(9_000_000_000 + center);
-    (0..DIMENSION)
-        .map(|_| (gauss(&mut of_center) + 0.7 * gauss(random)) as f32)
-        .collect()
-}
-
-/// The sum of four uniform numbers, near enough to a normal one.
-fn gauss(random: &mut Random) -> f64 {
-    (0..4).map(|_| random.unit() - 0.5).sum::<f64>() * 1.73
-}
-
-fn millis(start: Instant) -> f64 {
-    start.elapsed().as_secs_f64() * 1000.0
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or_default()
-}
-
-/// A line of the process's memory, in megabytes.
-fn memory(line: &str) -> Result<f64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let found = status
-        .lines()
-        .find_map(|text| text.strip_prefix(line)?.strip_prefix(':'));
-    let kb = found.and_then(|text| text.trim().strip_suffix("kB"));
-    let kb: f64 = kb
-        .ok_or("the system does not tell the memory of a process")?
-        .trim()
-        .parse()?;
-    Ok(kb / 1000.0)
+/// Seconds of a step of a build.
+fn step(report: &WriteReport, name: &str) -> f64 {
+    let step = report.steps.iter().find(|(step, _)| *step == name);
+    step.map_or(0.0, |(_, elapsed)| elapsed.as_secs_f64())
 }

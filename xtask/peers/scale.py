@@ -6,8 +6,16 @@ PEER is hnswlib, faiss, usearch or bm25s. FOLDER holds what the benchmark wrote:
 queries.f32, rows of 32-bit numbers, already of length 1; exact.u32, for each query the numbers of
 its hundred best vectors; texts.txt and queries.txt, a line each. Prints one row of a table.
 Queries are answered one at a time, as in a service; building uses all threads.
+
+If FOLDER also holds filters.jsonl, with the values that it asks for in fields.u32 (two numbers for
+each vector), hnswlib and faiss are searched under these filters too, and a line is printed for each
+kind and share. A filter is made a bitmap beforehand, which is not part of the time. hnswlib calls
+back for each vector that it looks at: a look-up in a list, but through the interpreter, which is
+most of its time. It answers with an error where it finds fewer than are asked for; that counts as
+nothing found.
 """
 
+import json
 import os
 import sys
 import tempfile
@@ -50,6 +58,16 @@ def dense(peer, folder, dimension, m, ef_construction, threads):
         set_ef = index.set_ef
         search = lambda query, k: index.knn_query(query, k=k, num_threads=1)[0][0]
         save = index.save_index
+
+        def prepare(bits):
+            return bits.tolist().__getitem__
+
+        def search_under(prepared, query, k):
+            try:
+                return index.knn_query(query, k=k, num_threads=1, filter=prepared)[0][0]
+            except RuntimeError:
+                return []
+
     elif peer == "faiss":
         import faiss
 
@@ -65,6 +83,15 @@ def dense(peer, folder, dimension, m, ef_construction, threads):
 
         search = lambda query, k: index.search(query[None], k)[1][0]
         save = lambda path: faiss.write_index(index, path)
+
+        def prepare(bits):
+            packed = np.packbits(bits, bitorder="little")
+            selector = faiss.IDSelectorBitmap(packed)
+            return faiss.SearchParametersHNSW(sel=selector, efSearch=index.hnsw.efSearch), packed
+
+        def search_under(prepared, query, k):
+            return index.search(query[None], k, params=prepared[0])[1][0]
+
     else:
         from usearch.index import Index
 
@@ -76,6 +103,7 @@ def dense(peer, folder, dimension, m, ef_construction, threads):
 
         search = lambda query, k: index.search(query, k, threads=1).keys
         save = index.save
+        prepare = search_under = None
     build = time.perf_counter() - start
     peak = memory("VmHWM") - before
     del vectors
@@ -93,6 +121,37 @@ def dense(peer, folder, dimension, m, ef_construction, threads):
         path = os.path.join(place, "index")
         save(path)
         row(peer, build, peak, os.path.getsize(path), cells)
+    filters = os.path.join(folder, "filters.jsonl")
+    if prepare and os.path.exists(filters):
+        fields = np.fromfile(os.path.join(folder, "fields.u32"), dtype=np.uint32).reshape(n, 2)
+        for cell in under_filters(filters, fields, queries, set_ef, prepare, search_under):
+            print(cell)
+
+
+def under_filters(path, fields, queries, set_ef, prepare, search):
+    """Time and recall of each kind and share of filters, in the order of the file."""
+    r, center = fields[:, 0], fields[:, 1]
+    measured = {}
+    with open(path, encoding="ascii") as lines:
+        for line in lines:
+            asked = json.loads(line)
+            bits = (r >= asked["from"]) & (r < asked["end"])
+            if asked["centers"]:
+                bits &= np.isin(center, asked["centers"])
+            best = asked["best"]
+            times, recalls = measured.setdefault((asked["kind"], asked["share"]), ([], []))
+            if not best:
+                recalls.append(1.0)
+                continue
+            set_ef(asked["ef"])
+            prepared = prepare(bits)
+            query = queries[asked["query"]]
+            start = time.perf_counter()
+            found = search(prepared, query, len(best))
+            times.append((time.perf_counter() - start) * 1000)
+            recalls.append(len(set(map(int, found)) & set(best)) / len(best))
+    for times, recalls in measured.values():
+        yield f"{median(times):.2f} ms, {sum(recalls) / len(recalls):.4f}"
 
 
 def lexical(folder):

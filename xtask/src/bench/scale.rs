@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     /// Environment of the peers, made if it is not there [default: in the user's cache folder]
     #[arg(long, requires = "peers")]
     python: Option<PathBuf>,
-    /// Handed on to benches/scale.rs: numbers of documents, `--storage`, `--folder`
+    /// Handed on to benches/scale.rs: numbers of documents, `--filters`, `--storage`, `--folder`
     #[arg(last = true)]
     rest: Vec<String>,
 }
