@@ -25,6 +25,7 @@ fuzz_target!(|input: &[u8]| {
         encoding,
         // So small that records reach it.
         max_record_bytes: if choice & 8 > 0 { 64 } else { 1 << 20 },
+        vector: (choice & 16 > 0).then(|| "vector".to_owned()),
         ..ReadOptions::default()
     };
     let reader = Cursor::new(bytes.to_vec());
@@ -34,7 +35,12 @@ fuzz_target!(|input: &[u8]| {
     let mut last = 0;
     for record in reader {
         let line = match record.expect("memory can be read") {
-            Record::Document { document, origin } => {
+            Record::Document {
+                document,
+                vector,
+                origin,
+            } => {
+                assert!(vector.iter().flatten().all(|value| value.is_finite()));
                 assert_eq!(document.id.trim(), document.id);
                 assert!(!document.id.is_empty());
                 assert!(!(document.title.trim().is_empty() && document.text.trim().is_empty()));

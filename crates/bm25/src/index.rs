@@ -133,14 +133,17 @@ impl Bm25Index {
                 search::offer_best(cursors, &part.rows(allowed), &mut top)
             })?;
         }
-        let ranking = top.into_ranking().into_iter();
-        ranking
-            .map(|(score, row)| {
-                let doc = DocId(row);
-                let (_, part, _) = self.place(doc)?;
-                Ok((doc, finite(part, f64::from(score))?))
-            })
-            .collect()
+        let ranking = top.into_ranking();
+        let mut found = Vec::with_capacity(ranking.len());
+        for (score, row) in ranking {
+            let doc = DocId(row);
+            let score = match Score::new(score) {
+                Some(score) => score,
+                None => finite(self.place(doc)?.1, f64::from(score))?,
+            };
+            found.push((doc, score));
+        }
+        Ok(found)
     }
 
     /// The score of each of `docs`, in their order: 0 where no term of the query occurs,

@@ -31,6 +31,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use serde::Serialize;
 use treffer_types::Language;
 
@@ -41,8 +42,10 @@ const SAMPLE: usize = 600;
 
 /// Tells languages. Kept, because it holds the tables of words.
 pub(crate) struct Detector {
-    function_words: HashMap<&'static str, Language>,
+    function_words: HashMap<&'static str, Language, RandomState>,
     of_two: whatlang::Detector,
+    /// Of German, English and a third, by what whichlang calls it.
+    of_three: Vec<(whichlang::Lang, whatlang::Detector)>,
 }
 
 /// What speaks for the language of a text.
@@ -80,10 +83,13 @@ impl Detector {
             function_words: of(function_words::GERMAN, Language::German)
                 .chain(of(function_words::ENGLISH, Language::English))
                 .collect(),
-            of_two: whatlang::Detector::with_allowlist(vec![
-                whatlang::Lang::Deu,
-                whatlang::Lang::Eng,
-            ]),
+            of_two: whatlang::Detector::with_allowlist(OF_TWO.to_vec()),
+            of_three: THIRD
+                .map(|(by_letters, third)| {
+                    let three = OF_TWO.into_iter().chain([third]).collect();
+                    (by_letters, whatlang::Detector::with_allowlist(three))
+                })
+                .into(),
         }
     }
 
@@ -118,7 +124,12 @@ impl Detector {
                 continue;
             }
             lower.clear();
-            lower.extend(word.chars().flat_map(char::to_lowercase));
+            if word.is_ascii() {
+                lower.push_str(word);
+                lower.make_ascii_lowercase();
+            } else {
+                lower.extend(word.chars().flat_map(char::to_lowercase));
+            }
             match self.function_words.get(lower.as_str()) {
                 Some(Language::German) => found.german += 1,
                 Some(Language::English) => found.english += 1,
@@ -151,7 +162,8 @@ impl Detector {
             Letters::None => return None,
         };
         let is_foreign = most * 16 <= words && words >= 8 || most * 8 <= words && words >= 16;
-        let by_letters = language_of(whichlang::detect_language(text));
+        let nearest = whichlang::detect_language(text);
+        let by_letters = language_of(nearest);
         found.letters = Some(by_letters);
         let of_two = || {
             let found = self.of_two.detect(text)?;
@@ -161,8 +173,7 @@ impl Detector {
             (Some(by_words), by_letters) if by_words == by_letters => Some(by_words),
             // Few function words among many others: `is` and `of` are Dutch, too.
             (_, Language::Other) if is_foreign => {
-                let all = whatlang::detect(text)?;
-                (of_whatlang(all.lang()) == Language::Other).then_some(Language::Other)
+                (self.is_other(text, nearest)).then_some(Language::Other)
             }
             (Some(by_words), _) if most >= 2 && least == 0 && is_dense => Some(by_words),
             (Some(by_words), _) => of_two().filter(|of_two| *of_two == by_words && is_dense),
@@ -174,6 +185,37 @@ impl Detector {
         }
     }
 }
+
+impl Detector {
+    /// Whether whatlang takes a text, of all languages, for another than German and English.
+    /// `nearest` is what whichlang takes it for.
+    fn is_other(&self, text: &str, nearest: whichlang::Lang) -> bool {
+        // It scores each language by itself, so one that is ahead of both is so among all, too. That
+        // takes a tenth of the time, and most texts are in the language that whichlang says.
+        let mut of_three = self.of_three.iter();
+        let of_three = of_three.find(|(third, _)| *third == nearest);
+        let of_three = of_three.and_then(|(_, detector)| detector.detect(text));
+        let is_other = |found: &whatlang::Info| of_whatlang(found.lang()) == Language::Other;
+        // Without any confidence, another may have the same score.
+        if of_three.is_some_and(|found| is_other(&found) && found.confidence() > 0.0) {
+            return true;
+        }
+        whatlang::detect(text).is_some_and(|found| is_other(&found))
+    }
+}
+
+const OF_TWO: [whatlang::Lang; 2] = [whatlang::Lang::Deu, whatlang::Lang::Eng];
+/// Languages with Latin letters that both libraries know.
+const THIRD: [(whichlang::Lang, whatlang::Lang); 8] = [
+    (whichlang::Lang::Fra, whatlang::Lang::Fra),
+    (whichlang::Lang::Ita, whatlang::Lang::Ita),
+    (whichlang::Lang::Nld, whatlang::Lang::Nld),
+    (whichlang::Lang::Por, whatlang::Lang::Por),
+    (whichlang::Lang::Spa, whatlang::Lang::Spa),
+    (whichlang::Lang::Swe, whatlang::Lang::Swe),
+    (whichlang::Lang::Tur, whatlang::Lang::Tur),
+    (whichlang::Lang::Vie, whatlang::Lang::Vie),
+];
 
 /// Fewest letters that tell a language without a function word.
 const LETTERS: usize = 16;
@@ -306,6 +348,11 @@ mod tests {
         assert_eq!(document.language, Some(Language::German));
     }
 
+    /// Of several languages.
+    const WORDS: &str = "le réfrigérateur dans est la cucina della een koelkast het para geladeira \
+        não nevera los kylskåp och buzdolabı için tủ lạnh the refrigerator of der Kühlschrank und \
+        lodówka wab wxqz";
+
     proptest! {
         #[test]
         fn any_text_has_a_language_or_none(text in any::<String>(), title in any::<String>()) {
@@ -314,6 +361,21 @@ mod tests {
             prop_assert!((0.0..=1.0).contains(&found.margin()));
             prop_assert!(found.german + found.english <= found.words);
             prop_assert_eq!(detector.document(&title, &text), found);
+        }
+
+        #[test]
+        fn asking_about_three_languages_first_changes_nothing(
+            words in prop::collection::vec(
+                prop::sample::select(WORDS.split(' ').collect::<Vec<_>>()),
+                1..30,
+            ),
+            letters in "[a-zçéñøğłä ]{0,40}",
+        ) {
+            let text = words.join(" ") + &letters;
+            let all = whatlang::detect(&text);
+            let is_other = all.is_some_and(|all| of_whatlang(all.lang()) == Language::Other);
+            let nearest = whichlang::detect_language(&text);
+            prop_assert_eq!(Detector::new().is_other(&text, nearest), is_other);
         }
 
         #[test]

@@ -1,14 +1,13 @@
 //! The best documents so far.
 
-use std::cmp::Reverse;
-
 /// Keeps the `depth` best documents; they are offered in ascending order.
 ///
 /// It fills a buffer to some more than the depth before it drops the worst, so an offer costs
 /// constant time at any depth.
 pub(crate) struct Top {
     depth: usize,
-    best: Vec<(f32, u32)>,
+    /// By [`key`].
+    best: Vec<u64>,
     /// How many are kept until the worst are dropped.
     limit: usize,
     /// A later document with at most this score cannot be among the best, as it loses ties.
@@ -41,14 +40,15 @@ impl Top {
         if score <= self.threshold {
             return;
         }
-        self.best.push((score, doc));
+        self.best.push(key(score, doc));
         if self.best.len() >= self.limit {
             self.drop_worst();
         }
     }
 
     fn drop_worst(&mut self) {
-        let (_, &mut (worst, _), _) = self.best.select_nth_unstable_by(self.depth - 1, best_first);
+        let (_, &mut worst, _) = self.best.select_nth_unstable(self.depth - 1);
+        let (worst, _) = unpacked(worst);
         self.best.truncate(self.depth);
         // A quarter more, so that looking for the worst is worth it.
         self.limit = self.depth.saturating_add(self.depth / 4).saturating_add(16);
@@ -58,17 +58,22 @@ impl Top {
     }
 
     /// The best, best first.
-    pub(crate) fn into_ranking(mut self) -> Vec<(f32, u32)> {
-        self.best.sort_unstable_by(best_first);
+    pub(crate) fn into_ranking(mut self) -> impl ExactSizeIterator<Item = (f32, u32)> {
+        self.best.sort_unstable();
         self.best.truncate(self.depth);
-        self.best
+        self.best.into_iter().map(unpacked)
     }
 }
 
-fn best_first(a: &(f32, u32), b: &(f32, u32)) -> std::cmp::Ordering {
-    let key = |&(score, doc): &(f32, u32)| (Reverse(score.to_bits()), doc);
-    // The bits of floats that are not negative order as the floats do.
-    key(a).cmp(&key(b))
+/// A document as one number, the lowest for the best: by score, then by number. One is compared in
+/// a fraction of the time of two. The bits of floats that are not negative order as the floats do.
+fn key(score: f32, doc: u32) -> u64 {
+    u64::from(!score.to_bits()) << 32 | u64::from(doc)
+}
+
+/// Score and document of a key.
+fn unpacked(key: u64) -> (f32, u32) {
+    (f32::from_bits(!((key >> 32) as u32)), key as u32)
 }
 
 #[cfg(test)]
@@ -92,7 +97,7 @@ mod tests {
             }
             all.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             all.truncate(depth);
-            prop_assert_eq!(top.into_ranking(), all);
+            prop_assert_eq!(top.into_ranking().collect::<Vec<_>>(), all);
         }
     }
 }

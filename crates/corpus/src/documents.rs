@@ -25,6 +25,9 @@ pub struct ReadOptions {
     pub format: Option<Format>,
     /// The columns of a table or fields of JSON that make a document.
     pub columns: Columns,
+    /// The field of JSON that holds the vector of a document, which is then no metadata; its name
+    /// is written exactly so. `None`: there is none.
+    pub vector: Option<String>,
     /// What separates the fields of a CSV file; `None`: what its first lines tell.
     pub delimiter: Option<Delimiter>,
     /// Whether the first record of a table names its columns.
@@ -43,6 +46,7 @@ impl Default for ReadOptions {
         ReadOptions {
             format: None,
             columns: Columns::default(),
+            vector: None,
             delimiter: None,
             has_header: true,
             encoding: None,
@@ -210,7 +214,11 @@ pub struct DocumentReader {
 }
 
 enum Input {
-    Jsonl(Lines<Box<dyn BufRead + Send>>, Columns),
+    Jsonl {
+        lines: Lines<Box<dyn BufRead + Send>>,
+        columns: Columns,
+        vector: Option<String>,
+    },
     Table {
         table: Table<Box<dyn BufRead + Send>>,
         header: Header,
@@ -244,6 +252,7 @@ impl DocumentReader {
     ) -> Result<DocumentReader, Error> {
         let ReadOptions {
             columns,
+            vector,
             delimiter,
             has_header,
             ..
@@ -254,7 +263,11 @@ impl DocumentReader {
             Ok(Input::Table { table, header })
         };
         let input = match format {
-            Format::Jsonl => Input::Jsonl(lines, columns.clone()),
+            Format::Jsonl => Input::Jsonl {
+                lines,
+                columns: columns.clone(),
+                vector: vector.clone(),
+            },
             Format::Csv => table(lines, Dialect::CSV)?,
             Format::Tsv => table(lines, Dialect::TSV)?,
             Format::Files => {
@@ -283,7 +296,7 @@ impl DocumentReader {
     pub fn passed_over(&self) -> PassedOver {
         match &self.input {
             Input::Files(files) => files.passed_over().clone(),
-            Input::Jsonl(..) | Input::Table { .. } => PassedOver::default(),
+            Input::Jsonl { .. } | Input::Table { .. } => PassedOver::default(),
         }
     }
 
@@ -309,15 +322,23 @@ impl DocumentReader {
                 self.bytes_read.store(files.bytes_read(), Ordering::Relaxed);
                 return Ok(record);
             }
-            Input::Jsonl(lines, fields) => {
-                match lines.next_parsed(|line| json::document(line, fields)) {
+            Input::Jsonl {
+                lines,
+                columns,
+                vector,
+            } => {
+                let document = |line: &str| json::document(line, columns, vector.as_deref());
+                match lines.next_parsed(document) {
                     Ok(Some(record)) => record,
                     Ok(None) => return Ok(None),
                     Err(source) => return Err(Error::read(&self.path, lines.number(), source)),
                 }
             }
             Input::Table { table, header } => match table.next() {
-                Ok(Some((line, row))) => (line, row.and_then(|row| header.document(row))),
+                Ok(Some((line, row))) => {
+                    let document = row.and_then(|row| header.document(row));
+                    (line, document.map(|document| (document, None)))
+                }
                 Ok(None) => return Ok(None),
                 Err(source) => return Err(Error::read(&self.path, table.line_number(), source)),
             },
@@ -327,7 +348,11 @@ impl DocumentReader {
             line: Some(line),
         };
         Ok(Some(match result {
-            Ok(document) => Record::Document { document, origin },
+            Ok((document, vector)) => Record::Document {
+                document,
+                vector,
+                origin,
+            },
             Err(reason) => Record::Problem(origin.problem(reason)),
         }))
     }

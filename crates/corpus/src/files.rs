@@ -112,7 +112,11 @@ impl Files {
             Content::Text { id, markup } => self.read(&mut origin, id, markup),
         };
         Some(match document {
-            Ok(document) => Record::Document { document, origin },
+            Ok(document) => Record::Document {
+                document,
+                vector: None,
+                origin,
+            },
             Err(reason) => Record::Problem(origin.problem(reason)),
         })
     }

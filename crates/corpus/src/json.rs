@@ -1,5 +1,9 @@
 //! Parses one line of JSON as a document or a query, in the layout of BEIR and its variants.
 
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{MapAccess, Visitor};
 use serde_json::{Map, Value};
 use treffer_types::{Document, Query};
 
@@ -8,11 +12,18 @@ use crate::names::{self, Names};
 use crate::problem::Reason;
 
 /// Parses an id (a string or an integer), a title and a text from the fields that `fields`
-/// name, or those with the usual names. Other fields become metadata, in their order, except
-/// an empty `metadata` object. If a record has several names of a field, the one listed
-/// first is read and the others become metadata.
-pub(crate) fn document(line: &str, fields: &Columns) -> Result<Document, Reason> {
-    let mut record = object(line)?;
+/// name, or those with the usual names, and a vector from the field `vector`, if there is one.
+/// Other fields become metadata, in their order, except an empty `metadata` object. If a record has
+/// several names of a field, the one listed first is read and the others become metadata.
+pub(crate) fn document(
+    line: &str,
+    fields: &Columns,
+    vector: Option<&str>,
+) -> Result<(Document, Option<Vec<f32>>), Reason> {
+    let (mut record, vector) = match vector {
+        None => (object(line)?, None),
+        Some(field) => object_and_vector(line, field)?,
+    };
     let id = take_id(&mut record, fields.id.as_deref(), names::DOCUMENT_ID)?;
     let title = take_text(&mut record, fields.title.as_deref(), names::TITLE)?;
     let text = take_text(&mut record, fields.text.as_deref(), names::TEXT)?;
@@ -25,13 +36,14 @@ pub(crate) fn document(line: &str, fields: &Columns) -> Result<Document, Reason>
     {
         record.shift_remove("metadata");
     }
-    Ok(Document {
+    let document = Document {
         id,
         title,
         text,
         headings: Vec::new(),
         metadata: record,
-    })
+    };
+    Ok((document, vector.transpose()?))
 }
 
 /// Parses an id, a text, and tags: an array of strings or one string, in `tags` or
@@ -73,7 +85,12 @@ pub fn vector(value: &Value) -> Result<Vec<f32>, Reason> {
     };
     let number = |value: &Value| value.as_f64().map(|value| value as f32);
     let vector: Option<Vec<f32>> = values.iter().map(number).collect();
-    let vector = vector.ok_or_else(|| bad("a value is no number"))?;
+    usable(vector.ok_or_else(|| bad("a value is no number"))?)
+}
+
+/// The vector, if something can be compared with it.
+fn usable(vector: Vec<f32>) -> Result<Vec<f32>, Reason> {
+    let bad = |why: &str| Reason::BadVector { why: why.into() };
     if vector.iter().any(|value| !value.is_finite()) {
         return Err(bad("a value is too large for 32 bits"));
     }
@@ -81,6 +98,50 @@ pub fn vector(value: &Value) -> Result<Vec<f32>, Reason> {
         return Err(bad("it has no direction: no value but 0"));
     }
     Ok(vector)
+}
+
+/// An object without one of its fields, and what that field holds as a vector.
+type WithoutVector = (Map<String, Value>, Option<Result<Vec<f32>, Reason>>);
+
+fn object_and_vector(line: &str, field: &str) -> Result<WithoutVector, Reason> {
+    let mut input = serde_json::Deserializer::from_str(line);
+    let read = input.deserialize_map(WithVector { field });
+    if let Ok((record, values)) = read
+        && input.end().is_ok()
+    {
+        let single = |values: Vec<f64>| values.into_iter().map(|value| value as f32).collect();
+        return Ok((record, values.map(single).map(usable)));
+    }
+    // To say what is wrong with it.
+    let mut record = object(line)?;
+    let value = record.shift_remove(field);
+    Ok((record, value.as_ref().map(vector)))
+}
+
+/// Reads an object, one of whose fields holds numbers: a [`Value`] for each would take longer than
+/// all else that is done with the record's text.
+struct WithVector<'a> {
+    field: &'a str,
+}
+
+impl<'de> Visitor<'de> for WithVector<'_> {
+    type Value = (Map<String, Value>, Option<Vec<f64>>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let (mut record, mut values) = (Map::new(), None);
+        while let Some(name) = fields.next_key::<String>()? {
+            if name == self.field {
+                values = Some(fields.next_value()?);
+            } else {
+                record.insert(name, fields.next_value()?);
+            }
+        }
+        Ok((record, values))
+    }
 }
 
 pub(crate) fn object(line: &str) -> Result<Map<String, Value>, Reason> {
@@ -190,5 +251,57 @@ pub(crate) fn kind(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_vector_is_read_as_if_it_were_metadata_first(
+            values in prop::collection::vec(
+                prop_oneof![
+                    8 => any::<f32>().prop_map(|value| format!("{value:?}")),
+                    4 => any::<i64>().prop_map(|value| value.to_string()),
+                    1 => prop::sample::select(vec!["1e39", "1e999", "-0", "0.1e-400", "null", "[1]", "x", "18446744073709551616"])
+                        .prop_map(str::to_owned),
+                ],
+                0..6,
+            ),
+            other in prop::sample::select(vec!["", r#", "year": 1.5"#, r#", "v": [2]"#, r#", "a": {"v": [1]}"#, ","]),
+        ) {
+            let line = format!(r#"{{"_id": "1", "text": "t", "v": [{}]{other}}}"#, values.join(", "));
+            let direct = document(&line, &Columns::default(), Some("v"));
+            let whole = document(&line, &Columns::default(), None).and_then(|(mut document, _)| {
+                let value = document.metadata.shift_remove("v");
+                Ok((document, value.as_ref().map(vector).transpose()?))
+            });
+            let bits = |(document, vector): (Document, Option<Vec<f32>>)| {
+                let bits = |vector: Vec<f32>| vector.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+                (document, vector.map(bits))
+            };
+            prop_assert_eq!(
+                direct.map(bits).map_err(|reason| reason.to_string()),
+                whole.map(bits).map_err(|reason| reason.to_string())
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_vector_is_said() {
+        for (value, expected) in [
+            ("null", "no array"),
+            (r#"["a"]"#, "no number"),
+            ("[0, 0]", "0"),
+        ] {
+            let line = format!(r#"{{"_id": "1", "text": "t", "v": {value}}}"#);
+            let reason = document(&line, &Columns::default(), Some("v")).unwrap_err();
+            assert!(matches!(reason, Reason::BadVector { .. }), "{reason}");
+            assert!(reason.to_string().contains(expected), "{reason}");
+        }
     }
 }

@@ -14,6 +14,9 @@ pub enum Record {
     Document {
         /// The document.
         document: Document,
+        /// What the field that [`ReadOptions::vector`](crate::ReadOptions::vector) names holds, if
+        /// the record has it: finite numbers, at least one of them not 0.
+        vector: Option<Vec<f32>>,
         /// Where it was read from.
         origin: Origin,
     },

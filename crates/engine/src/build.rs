@@ -11,7 +11,7 @@
 //! | `merge`, `policy` | several segments into one; when that is done |
 //! | `commit` | the writer's lock, the commit, cleaning up |
 //! | `reading`, `documents`, `encoding`, `tokens` | from inputs to the parts of a new segment |
-//! | `given` | vectors of the documents in a file of their own |
+//! | `given` | vectors that documents come with |
 //! | `infer` | fields and their types, from some of the documents |
 //! | `bm25_parts` | inverted indexes that are written anew |
 //! | `repair` | what is damaged, made again from what is not |
@@ -48,6 +48,7 @@ use treffer_types::{Document, Embedder, PairScorer, Progress, TokenEmbedder};
 
 use self::commit::{Workplace, next_generation, refuse_foreign};
 pub use self::documents::PassageCounts;
+use self::encoding::Given;
 pub use self::infer::{FieldSample, infer_fields};
 use self::language::RecordLanguages;
 pub use self::language::UnreadLanguages;
@@ -58,7 +59,7 @@ use self::session::{Kind, Session};
 pub use self::update::{AddRequest, DeleteReport, DeleteRequest, add, delete};
 pub use self::words::read_pieces;
 use self::writing::Writing;
-use crate::blueprint::NO_MODEL;
+use crate::blueprint::{DenseConfig, NO_MODEL};
 use crate::config::{Blueprint, Config};
 use crate::error::Error;
 use crate::manifest::{BuiltSettings, FORMAT, Manifest, Models};
@@ -196,6 +197,7 @@ pub fn build(
     let reading = Reading {
         inputs: request.inputs,
         vectors: vectors.as_ref(),
+        vector_field: vector_field(config.dense.as_ref()),
         options: request.reading,
         strict: request.strict,
         progress,
@@ -207,6 +209,11 @@ pub fn build(
         problems: report.problems + bad_words,
         ..report
     })
+}
+
+/// The field of records that holds their vectors.
+fn vector_field(dense: Option<&DenseConfig>) -> Option<&str> {
+    dense.and_then(|dense| dense.vectors.as_deref())
 }
 
 /// A manifest without documents, for the generation that comes next.
@@ -279,8 +286,8 @@ fn read_into(
 ) -> Result<Counts, Error> {
     let start = Instant::now();
     let other_steps = session.counts.clock.total();
-    let counts = reading.run(&mut |document, origin, row| {
-        let kept = session.add(document, origin, row)?;
+    let counts = reading.run(&mut |document, origin, given| {
+        let kept = session.add(document, origin, given)?;
         // Now, lest a run of a thousand batches ends with a thousand open segments.
         if kept.has_committed && merges {
             merge::by_policy(session);
@@ -324,8 +331,8 @@ pub fn survey(
     let (_, bad_words) = read_words(request, on_problem)?;
     let mut ids = HashSet::new();
     let fields = &request.config.fields;
-    let mut keep = |document: &Document, origin: Origin, row: Option<u64>| {
-        if let Some((row, file)) = row.zip(vectors.as_ref())
+    let mut keep = |document: &Document, origin: Origin, given: Option<Given>| {
+        if let Some((Given::Row(row), file)) = given.zip(vectors.as_ref())
             && let Err(reason) = file.row(row).map_err(Error::Corpus)?
         {
             return Ok(Kept::not(origin.problem(reason)));
@@ -347,6 +354,7 @@ pub fn survey(
     } = Reading {
         inputs: request.inputs,
         vectors: vectors.as_ref(),
+        vector_field: vector_field(request.config.dense.as_ref()),
         options: request.reading,
         strict: request.strict,
         progress,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fixedbitset::FixedBitSet;
+use foldhash::fast::RandomState;
 use treffer_types::{BoxError, Candidate, Clock, DocId, Evidence, Query, StageName};
 
 use crate::deadline::{Deadline, SystemClock};
@@ -342,16 +343,18 @@ pub(crate) fn retrieve(
     loop {
         let mut found = answer.retrieve(asked)?;
         let is_all = found.len() < asked;
-        let mut docs = HashSet::with_capacity(depth.min(found.len()));
+        let room = depth.min(found.len());
+        let mut docs = HashSet::with_capacity_and_hasher(room, RandomState::default());
         found.retain(|Found { doc, .. }| {
-            let is_new = !docs.contains(doc);
             let is_allowed = allowed.is_none_or(|allowed| allowed.contains(doc.0 as usize));
-            let is_room = !is_new || docs.len() < depth;
-            let is_kept = is_allowed && is_room && !excluded.contains(doc);
-            if is_kept && is_new {
-                docs.insert(*doc);
+            if !is_allowed || excluded.contains(doc) {
+                return false;
             }
-            is_kept
+            if docs.len() == depth {
+                return docs.contains(doc);
+            }
+            docs.insert(*doc);
+            true
         });
         // Several passages may be of one document.
         if docs.len() == depth || is_all || !engine.has_split_documents() {
@@ -364,11 +367,11 @@ pub(crate) fn retrieve(
 /// Adds what a stage retrieved. For a document that is already a candidate, only evidence is
 /// added.
 fn add_retrieved(candidates: &mut Vec<Candidate>, stage: StageName, retrieved: Vec<Found>) {
-    let mut places: HashMap<DocId, usize> = candidates
-        .iter()
-        .enumerate()
-        .map(|(at, candidate)| (candidate.doc, at))
-        .collect();
+    candidates.reserve(retrieved.len());
+    let most = candidates.len() + retrieved.len();
+    let mut places = HashMap::with_capacity_and_hasher(most, RandomState::default());
+    let old = candidates.iter().enumerate();
+    places.extend(old.map(|(at, candidate)| (candidate.doc, at)));
     for found in retrieved {
         let at = *places.entry(found.doc).or_insert_with(|| {
             candidates.push(Candidate::new(found.doc));

@@ -22,6 +22,9 @@ use crate::format::{BLOCKS, BLOCKS_PROLOGUE, DOCUMENTS, DOCUMENTS_PROLOGUE};
 /// enough that unpacking one costs tens of microseconds, large enough to compress well.
 const BLOCK_BYTES: usize = 32 << 10;
 
+/// About what a document's names of fields and its id take, as JSON.
+const NAMES: usize = 64;
+
 /// The largest document, as JSON: a block's lengths must fit u32.
 const MOST_BYTES: usize = 1 << 31;
 
@@ -217,7 +220,7 @@ impl BlockWriter {
                 most: MOST_LEVELS,
             });
         }
-        let mut json = Vec::new();
+        let mut json = Vec::with_capacity(NAMES + document.title.len() + document.text.len());
         let text = Text::of(document, passages);
         serde_json::to_writer(&mut json, &text).expect("strings are valid JSON");
         serde_json::to_writer(&mut json, &document.metadata).expect("JSON values are valid JSON");

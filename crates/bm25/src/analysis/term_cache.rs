@@ -13,7 +13,13 @@ const MAX_BYTES: usize = 48;
 
 /// Of one configuration; every thread has its own.
 #[derive(Default)]
-pub(super) struct TermCache([HashMap<Box<str>, Option<Box<str>>, foldhash::fast::RandomState>; 3]);
+pub(super) struct TermCache {
+    german: Terms,
+    english: Terms,
+}
+
+/// The term of each word, if it has one.
+type Terms = HashMap<Box<str>, Option<Box<str>>, foldhash::fast::RandomState>;
 
 impl TermCache {
     /// As [`Vocabulary::term`], passed to `take`. Returns whether there is one.
@@ -23,11 +29,12 @@ impl TermCache {
         word: &str,
         take: impl FnOnce(&str),
     ) -> bool {
-        let known = &mut self.0[match vocabulary.language() {
-            Language::German => 0,
-            Language::English => 1,
-            Language::Other => 2,
-        }];
+        let known = match vocabulary.language() {
+            Language::German => &mut self.german,
+            Language::English => &mut self.english,
+            // Without a stemmer, looking would take longer.
+            Language::Other => return vocabulary.term(word).as_deref().map(take).is_some(),
+        };
         if let Some(term) = known.get(word) {
             return term.as_deref().map(take).is_some();
         }

@@ -21,7 +21,9 @@ fn shown(reader: Result<DocumentReader, Error>) -> String {
     let mut out = String::new();
     for record in reader {
         match record {
-            Ok(Record::Document { document, origin }) => {
+            Ok(Record::Document {
+                document, origin, ..
+            }) => {
                 let line = origin.line.map_or("-".to_owned(), |line| line.to_string());
                 write!(out, "{line} [{}] {:?}", document.id, document.title).unwrap();
                 write!(out, " {:?}", document.text).unwrap();

@@ -59,7 +59,7 @@ pub(super) struct DenseEncoding<'a> {
 
 /// The vector that comes with a document.
 pub(super) enum Given {
-    /// Its record has it: of length 1.
+    /// Its record has it: of length 1 from when the document is added.
     Vector(Vec<f32>),
     /// It is this row of the file of vectors, which may not fit into memory.
     Row(u64),

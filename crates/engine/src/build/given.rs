@@ -1,10 +1,10 @@
-//! Vectors of the documents in a file of their own, and whether a configuration has a place for
-//! them.
+//! Vectors that documents come with, in their records or in a file of their own, and whether a
+//! configuration has a place for them.
 
 use std::path::Path;
 
-use treffer_corpus::VectorFile;
-use treffer_types::Embedder;
+use treffer_corpus::{Reason, VectorFile};
+use treffer_types::{Document, Embedder};
 
 use crate::blueprint::{Blueprint, DenseConfig, NO_MODEL};
 use crate::config::Config;
@@ -107,4 +107,37 @@ pub(super) fn check_dimension(
         "the vectors in {} have {found} values, those of the index have {expected}",
         file.path().display()
     )))
+}
+
+/// The vector that a record brings among its metadata, as front matter does, and the document
+/// without it; none if the configuration names no field, or the record does not have it.
+pub(super) fn vector_in_metadata(
+    document: &Document,
+    dense: Option<&DenseConfig>,
+) -> Result<Option<(Document, Vec<f32>)>, Reason> {
+    let Some(field) = dense.and_then(|dense| dense.vectors.as_deref()) else {
+        return Ok(None);
+    };
+    let Some(value) = document.metadata.get(field) else {
+        return Ok(None);
+    };
+    let vector = treffer_corpus::vector(value)?;
+    let mut document = document.clone();
+    document.metadata.shift_remove(field);
+    Ok(Some((document, vector)))
+}
+
+/// The vector of a record, if it has as many values as those of the index.
+pub(super) fn of_dimension(
+    vector: Option<Vec<f32>>,
+    dimension: Option<usize>,
+) -> Result<Option<Vec<f32>>, Reason> {
+    if let (Some(vector), Some(expected)) = (&vector, dimension)
+        && vector.len() != expected
+    {
+        let found = vector.len();
+        let why = format!("it has {found} values, those of the index have {expected}");
+        return Err(Reason::BadVector { why });
+    }
+    Ok(vector)
 }

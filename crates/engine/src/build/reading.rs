@@ -10,6 +10,7 @@ use treffer_corpus::{
 };
 use treffer_types::{Document, Progress};
 
+use super::encoding::Given;
 use crate::error::{Error, stop_if_asked};
 
 /// Reads documents.
@@ -19,6 +20,8 @@ pub(super) struct Reading<'a> {
     /// Vectors of the documents: a row for each record of all inputs, in their order, bad ones
     /// included, so that a record's row does not depend on what is wrong with others.
     pub(super) vectors: Option<&'a VectorFile>,
+    /// The field that holds a record's vector, if there is no such file.
+    pub(super) vector_field: Option<&'a str>,
     /// How they are read.
     pub(super) options: &'a ReadOptions,
     /// Whether the first bad record ends it.
@@ -53,13 +56,18 @@ impl Reading<'_> {
             }
             Error::Corpus(error)
         };
+        let vector_field = self.vector_field.filter(|_| self.vectors.is_none());
+        let options = ReadOptions {
+            vector: vector_field.map(str::to_owned),
+            ..self.options.clone()
+        };
         // All of them, before the first takes its time.
         for input in self.inputs {
-            check_input(input, self.options).map_err(Error::Corpus)?;
+            check_input(input, &options).map_err(Error::Corpus)?;
         }
         let mut n_records: u64 = 0;
         for input in self.inputs {
-            let reader = read_documents(input, self.options);
+            let reader = read_documents(input, &options);
             let mut reader = reader.map_err(unread)?;
             counts.passed_over.merge(&reader.passed_over());
             let step = format!("reading {}", input.display());
@@ -72,12 +80,16 @@ impl Reading<'_> {
                     Some(file) if n_records == file.rows() => {
                         return Err(Error::Corpus(file.other_count(None)));
                     }
-                    file => file.map(|_| n_records),
+                    file => file.map(|_| Given::Row(n_records)),
                 };
                 n_records += 1;
                 let kept = match record {
                     Record::Problem(problem) => Kept::not(problem),
-                    Record::Document { document, origin } => keep(&document, origin, row)?,
+                    Record::Document {
+                        document,
+                        vector,
+                        origin,
+                    } => keep(&document, origin, row.or(vector.map(Given::Vector)))?,
                 };
                 counts.documents += u32::from(kept.is_kept);
                 for problem in kept.problems {
@@ -115,8 +127,8 @@ impl Reading<'_> {
     }
 }
 
-/// Takes a document, with the row of its vector if there is a file of vectors.
-pub(super) type Keep<'a> = dyn FnMut(&Document, Origin, Option<u64>) -> Result<Kept, Error> + 'a;
+/// Takes a document, with its vector if it comes with one.
+pub(super) type Keep<'a> = dyn FnMut(&Document, Origin, Option<Given>) -> Result<Kept, Error> + 'a;
 
 /// What became of a document.
 #[derive(Debug, Default)]

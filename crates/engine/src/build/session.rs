@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use fixedbitset::FixedBitSet;
-use treffer_corpus::{Origin, Reason};
+use treffer_corpus::Origin;
 use treffer_dense::DenseIndex;
 use treffer_store::Store;
 use treffer_types::{DocId, Document, Embedder, PassageId, Progress};
@@ -16,6 +16,7 @@ use super::clock::StepClock;
 use super::commit::{Commit, Committed, Move, NEW_SEGMENT, Workplace};
 use super::documents::{DocumentWriter, PassageCounts, Words, Written};
 use super::encoding::{Cut, DenseEncoding, Given, SameTexts};
+use super::given::{of_dimension, vector_in_metadata};
 use super::language::UnreadLanguages;
 use super::language_shift::LanguageShift;
 use super::reading::{Kept, duplicate};
@@ -118,25 +119,32 @@ impl<'a> Session<'a> {
     }
 
     /// Adds a document, in the place of the one that has its id, if there is one. A document that
-    /// is there as it is stays. One whose id this run has seen is a problem. `row` is that of its
-    /// vector in the file of vectors.
+    /// is there as it is stays. One whose id this run has seen is a problem.
     pub(super) fn add(
         &mut self,
         document: &Document,
         origin: Origin,
-        row: Option<u64>,
+        given: Option<Given>,
     ) -> Result<Kept, Error> {
-        let given = match row.zip(self.writing.vectors) {
-            Some((row, file)) => {
-                (file.row(row).map_err(Error::Corpus)?).map(|vector| (None, Some(unit(vector))))
+        let (mut stripped, mut row) = (None, None);
+        let vector = match given {
+            Some(Given::Vector(vector)) => Ok(Some(vector)),
+            Some(Given::Row(nth)) => {
+                row = Some(nth);
+                let vector = self.writing.vectors.map(|file| file.row(nth));
+                vector.transpose().map_err(Error::Corpus)?.transpose()
             }
-            None => self.given_vector(document).map(|given| match given {
-                Some((document, vector)) => (Some(document), Some(vector)),
-                None => (None, None),
-            }),
+            None => {
+                vector_in_metadata(document, self.manifest.blueprint.dense.as_ref()).map(|found| {
+                    let (document, vector) = found.unzip();
+                    stripped = document;
+                    vector
+                })
+            }
         };
-        let (stripped, given) = match given {
-            Ok(given) => given,
+        let dimension = self.writing.embedder.as_ref().map(|one| one.dimension());
+        let given = match vector.and_then(|vector| of_dimension(vector, dimension)) {
+            Ok(vector) => vector.map(unit),
             Err(reason) => return Ok(Kept::not(origin.problem(reason))),
         };
         let document = stripped.as_ref().unwrap_or(document);
@@ -340,28 +348,6 @@ impl<'a> Session<'a> {
             && one.text == other.text
             && one.headings == other.headings
             && languages.named(one) == languages.named(other)
-    }
-
-    /// The vector that a record brings, and the document without it; none if the configuration
-    /// names no field, or the record does not have it.
-    fn given_vector(&self, document: &Document) -> Result<Option<(Document, Vec<f32>)>, Reason> {
-        let dense = self.manifest.blueprint.dense.as_ref();
-        let Some(field) = dense.and_then(|dense| dense.vectors.as_deref()) else {
-            return Ok(None);
-        };
-        let Some(value) = document.metadata.get(field) else {
-            return Ok(None);
-        };
-        let vector = treffer_corpus::vector(value)?;
-        let dimension = self.writing.embedder.as_ref().map(|one| one.dimension());
-        if dimension.is_some_and(|dimension| dimension != vector.len()) {
-            let (found, expected) = (vector.len(), dimension.unwrap_or_default());
-            let why = format!("it has {found} values, those of the index have {expected}");
-            return Err(Reason::BadVector { why });
-        }
-        let mut document = document.clone();
-        document.metadata.shift_remove(field);
-        Ok(Some((document, unit(vector))))
     }
 
     /// Whether a document of the last commit has this vector, as far as its form tells; or whether

@@ -13,7 +13,7 @@ use super::language::RecordLanguages;
 use super::reading::Reading;
 use super::session::{Kind, Session};
 use super::writing::Writing;
-use super::{WriteReport, given, merge, splitter, write};
+use super::{WriteReport, given, merge, splitter, vector_field, write};
 use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::models::{self, ModelSource};
@@ -81,6 +81,7 @@ pub fn add(
     let reading = Reading {
         inputs: request.inputs,
         vectors: vectors.as_ref(),
+        vector_field: vector_field(blueprint.dense.as_ref()),
         options: request.reading,
         strict: request.strict,
         progress,
