@@ -235,7 +235,16 @@ impl Gatherer {
             Step::Retrieve { depth, .. } => {
                 let retrieved =
                     retrieve(&self.engine, answer, depth, scope.excluded, scope.allowed)?;
-                add_retrieved(candidates, stage, retrieved);
+                if candidates.is_empty() && !self.engine.has_split_documents() {
+                    // Each is another document.
+                    candidates.extend(retrieved.into_iter().map(|found| {
+                        let mut candidate = Candidate::new(found.doc);
+                        candidate.add(stage, found.evidence);
+                        candidate
+                    }));
+                } else {
+                    add_retrieved(candidates, stage, retrieved);
+                }
                 self.complete(candidates, stage, answer)?;
             }
             Step::Score { .. } => self.complete(candidates, stage, answer)?,
@@ -330,7 +339,8 @@ impl Gatherer {
     }
 }
 
-/// The passages of the `depth` best documents that a stage retrieves, none of which is excluded.
+/// The passages of the `depth` best documents that a stage retrieves, none of which is excluded;
+/// where no document is split, one of each.
 /// The stage was told which are allowed; it is not trusted to have heeded that.
 pub(crate) fn retrieve(
     engine: &Engine,
@@ -340,6 +350,7 @@ pub(crate) fn retrieve(
     allowed: Option<&FixedBitSet>,
 ) -> Result<Vec<Found>, BoxError> {
     let mut asked = depth.saturating_add(excluded.len());
+    let is_split = engine.has_split_documents();
     loop {
         let mut found = answer.retrieve(asked)?;
         let is_all = found.len() < asked;
@@ -351,13 +362,12 @@ pub(crate) fn retrieve(
                 return false;
             }
             if docs.len() == depth {
-                return docs.contains(doc);
+                return is_split && docs.contains(doc);
             }
-            docs.insert(*doc);
-            true
+            docs.insert(*doc) || is_split
         });
         // Several passages may be of one document.
-        if docs.len() == depth || is_all || !engine.has_split_documents() {
+        if docs.len() == depth || is_all || !is_split {
             return Ok(found);
         }
         asked = asked.saturating_mul(2);
