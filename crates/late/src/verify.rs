@@ -85,8 +85,9 @@ fn check_lists(part: &Part, lists: &Lists) -> Result<(), String> {
     let centroids = lists.centroids().map_err(reason_of)?;
     for (number, vector) in centroids.chunks_exact(width).enumerate() {
         let squared: f32 = vector.iter().map(|value| value * value).sum();
-        // Written so that NaN fails.
-        if !((squared - 1.0).abs() < 1e-3) {
+        // Which NaN is not.
+        let is_unit = (squared - 1.0).abs() < 1e-3;
+        if !is_unit {
             return Err(format!("its centroid {number} is not of length 1"));
         }
     }
