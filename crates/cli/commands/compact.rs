@@ -20,7 +20,7 @@ pub(crate) struct Compact {
 pub(crate) fn run(command: &Compact) -> Result<Outcome> {
     let bars = Bars::cancellable()?;
     let report = compact(&command.dir, &bars)?;
-    if report.segments <= 1 && report.deleted == 0 {
+    if report.segments <= 1 && report.deleted == 0 && report.unlisted == 0 {
         say(&format!(
             "{} is compact already: {} in one segment",
             command.dir.display(),
@@ -37,6 +37,12 @@ pub(crate) fn run(command: &Compact) -> Result<Outcome> {
         bytes(report.bytes),
         bytes(report.bytes_before),
     ));
+    if report.unlisted > 0 {
+        say(&format!(
+            "{} listed by the centroids of their tokens",
+            count(report.unlisted as u64, "passage"),
+        ));
+    }
     for warning in &report.warnings {
         warn(warning);
     }

@@ -35,6 +35,7 @@ pub(crate) fn run(command: &Info) -> Result<Outcome> {
         manifest,
         settings,
         languages,
+        unlisted,
         damage,
     } = check(&command.dir)?;
     let Current { settings, note } = settings?;
@@ -48,6 +49,7 @@ pub(crate) fn run(command: &Info) -> Result<Outcome> {
     command.format.print(&IndexInfo {
         manifest,
         languages,
+        unlisted,
         fields,
         settings,
     })?;
@@ -59,6 +61,9 @@ pub(crate) fn run(command: &Info) -> Result<Outcome> {
 struct IndexInfo {
     manifest: Manifest,
     languages: LanguageCounts,
+    /// Passages that late interaction retrieves only by scoring all.
+    #[serde(skip_serializing_if = "is_zero")]
+    unlisted: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<FieldCount>,
     settings: Settings,
@@ -69,6 +74,7 @@ impl Blocks for IndexInfo {
         let IndexInfo {
             manifest,
             languages,
+            unlisted,
             fields,
             settings,
         } = self;
@@ -113,10 +119,15 @@ impl Blocks for IndexInfo {
             );
         }
         if let (Some(late), Some(record)) = (&manifest.blueprint.late, &manifest.models.late) {
-            row(
-                "late",
-                format!("{}, {}", model(record), kept(&late.compression)),
-            );
+            let mut text = format!("{}, {}", model(record), kept(&late.compression));
+            if *unlisted > 0 {
+                let n = count(*unlisted as u64, "passage");
+                text.push_str(&format!(
+                    "; {n} not listed by centroids, so that retrieval (late_depth) scores all, \
+                     which `treffer compact` mends"
+                ));
+            }
+            row("late", text);
         }
         if let Some(record) = &manifest.models.cross {
             row("cross", model(record));
@@ -132,6 +143,14 @@ impl Blocks for IndexInfo {
         }
         vec![Block::Columns(table)]
     }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 /// The documents, how many are deleted, and in how many segments they are.

@@ -180,7 +180,7 @@ impl Mine {
         let retrieving = available
             .stages
             .iter()
-            .filter(|stage| stage.capabilities.retrieves);
+            .filter(|stage| stage.capabilities.retrieves && stage.default_depth > 0);
         Ok(retrieving.map(|stage| stage.name).collect())
     }
 

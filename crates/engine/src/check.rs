@@ -39,6 +39,9 @@ pub struct Checked {
     pub settings: Result<Current, Error>,
     /// Number of documents by language; none of parts that cannot be opened.
     pub languages: LanguageCounts,
+    /// Number of passages that late interaction retrieves only by scoring all, because an earlier
+    /// version of this program did not list them by centroids; none of parts that cannot be opened.
+    pub unlisted: usize,
     /// Everything that is not as it was written; nothing if the index is sound.
     pub damage: Vec<Damage>,
 }
@@ -73,7 +76,7 @@ fn check_generation(dir: &Path, manifest: Manifest) -> Checked {
     for segment in &manifest.segments {
         check_segment(&manifest, segment, dir, &mut report);
     }
-    let languages = check_together(dir, &manifest, &mut report);
+    let (languages, unlisted) = check_together(dir, &manifest, &mut report);
     let settings = read_settings(dir, &manifest);
     match &settings {
         Ok(current) => check_learned(dir, &current.settings, &mut report),
@@ -81,6 +84,7 @@ fn check_generation(dir: &Path, manifest: Manifest) -> Checked {
     }
     Checked {
         languages,
+        unlisted,
         manifest,
         settings,
         damage,
@@ -90,18 +94,23 @@ fn check_generation(dir: &Path, manifest: Manifest) -> Checked {
 type Report<'a> = dyn FnMut(&Path, String) + 'a;
 
 /// Checks what no segment says alone: which documents are deleted, and that no two of the others
-/// have the same id. Counts them by language; parts that cannot be opened have been reported.
-fn check_together(dir: &Path, manifest: &Manifest, report: &mut Report<'_>) -> LanguageCounts {
+/// have the same id. Counts them by language, and passages that are not listed; parts that cannot be
+/// opened have been reported.
+fn check_together(
+    dir: &Path,
+    manifest: &Manifest,
+    report: &mut Report<'_>,
+) -> (LanguageCounts, usize) {
     if let Err(error) = deleted::read(dir, manifest) {
         report(&path_of(&error, dir), error_chain(&error));
     }
     let Ok(data) = IndexData::open(dir, manifest, &manifest.blueprint.bm25) else {
-        return LanguageCounts::default();
+        return (LanguageCounts::default(), 0);
     };
     if let Err(error) = check_ids(&data, report) {
         report(dir, error_chain(&error));
     }
-    data.bm25.languages()
+    (data.bm25.languages(), data.unlisted().unwrap_or(0))
 }
 
 fn check_ids(data: &IndexData, report: &mut Report<'_>) -> Result<(), Error> {

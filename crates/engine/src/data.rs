@@ -110,6 +110,18 @@ impl IndexData {
         self.open_late_of(0..self.manifest.segments.len())
     }
 
+    /// Number of passages whose token vectors are not listed by centroids although there are many;
+    /// 0 without token vectors.
+    ///
+    /// # Errors
+    /// If they are damaged.
+    pub(crate) fn unlisted(&self) -> Result<usize, Error> {
+        match self.manifest.blueprint.late {
+            None => Ok(0),
+            Some(_) => Ok(self.open_late()?.unlisted()),
+        }
+    }
+
     /// Opens the token vectors of some segments.
     ///
     /// # Errors

@@ -404,7 +404,7 @@ impl Explaining<'_> {
         reranked: &[Candidate],
     ) -> Result<(Vec<DocId>, bool), BoxError> {
         let mut stages = self.engine.available().stages.iter();
-        let can_retrieve = stages.any(|one| one.name == stage && one.capabilities.retrieves);
+        let can_retrieve = stages.any(|one| one.name == stage && one.retrieves(self.profile));
         if !can_retrieve {
             return Ok((scored_by(stage, reranked), false));
         }

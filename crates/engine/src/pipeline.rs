@@ -144,6 +144,11 @@ impl AvailableStage {
     fn depth(&self, profile: &Profile) -> usize {
         profile.depths.get(self.name).unwrap_or(self.default_depth)
     }
+
+    /// Whether it may retrieve under a profile: one of depth 0 scores only what others retrieved.
+    pub(crate) fn retrieves(&self, profile: &Profile) -> bool {
+        self.capabilities.retrieves && self.depth(profile) > 0
+    }
 }
 
 impl Pipeline {
@@ -215,7 +220,7 @@ impl Pipeline {
         let (retrievers, others): (Vec<&AvailableStage>, Vec<&AvailableStage>) = scorers
             .iter()
             .copied()
-            .partition(|stage| stage.capabilities.retrieves);
+            .partition(|stage| stage.retrieves(profile));
         let retrieve = |stage: &&AvailableStage| Step::Retrieve {
             stage: stage.name,
             depth: stage.depth(profile),
@@ -229,9 +234,10 @@ impl Pipeline {
             }
             _ if retrievers.is_empty() => {
                 return Err(Error::Request(format!(
-                    "no stage is left that retrieves candidates: {} only scores what others retrieved; name one of {} too, or use mode `exhaustive`",
+                    "no stage is left that retrieves candidates: {} only scores what others retrieved; name one of {} too, {}or use mode `exhaustive`",
                     stage_list(&names_of(&running)),
-                    stage_list(&names_of(&available_retrievers(available)))
+                    stage_list(&names_of(&available_retrievers(profile, available))),
+                    depths_to_set(&running)
                 )));
             }
             // The first one retrieves; the others score what it found.
@@ -262,7 +268,7 @@ impl Pipeline {
                 .map(|one| (one.name, one.theoretical))
                 .collect(),
             scores_every_document: profile.mode == Mode::Exhaustive,
-            stand_in: stand_in(&scorers),
+            stand_in: stand_in(&scorers, profile),
         })
     }
 
@@ -394,32 +400,25 @@ impl Pipeline {
     }
 }
 
-/// The first scorer that matches words, and the last that does not and can find what that one
+/// The first scorer that matches words, and the first that does not and can find what that one
 /// misses.
-fn stand_in(scorers: &[&AvailableStage]) -> Option<(StageName, StageName)> {
+fn stand_in(scorers: &[&AvailableStage], profile: &Profile) -> Option<(StageName, StageName)> {
     let matches_words = |stage: &&&AvailableStage| stage.capabilities.matches_words;
     let words = scorers.iter().find(matches_words)?;
     let is_other = |stage: &&&AvailableStage| {
-        let Capabilities {
-            retrieves,
-            by_document,
-            ..
-        } = stage.capabilities;
-        retrieves && !by_document && !matches_words(stage)
+        stage.retrieves(profile) && !stage.capabilities.by_document && !matches_words(stage)
     };
-    let by = scorers.iter().rev().find(is_other)?;
+    let by = scorers.iter().find(is_other)?;
     Some((words.name, by.name))
 }
 
 /// The stages that a profile runs, given those that an index has.
 fn running<'a>(profile: &Profile, available: &'a Available) -> Vec<&'a AvailableStage> {
     let runs = |stage: &&AvailableStage| {
-        let Capabilities {
-            retrieves, reranks, ..
-        } = stage.capabilities;
-        let is_switched_off = reranks && stage.depth(profile) == 0;
-        let is_other_first =
-            retrieves && profile.mode == Mode::TwoStage && stage.name != profile.first_stage;
+        let is_switched_off = stage.capabilities.reranks && stage.depth(profile) == 0;
+        let is_other_first = stage.retrieves(profile)
+            && profile.mode == Mode::TwoStage
+            && stage.name != profile.first_stage;
         !is_switched_off && !is_other_first
     };
     available.stages.iter().filter(runs).collect()
@@ -432,11 +431,19 @@ fn by_document<'a>(stages: &[&'a AvailableStage]) -> Vec<&'a AvailableStage> {
         .collect()
 }
 
-fn available_retrievers(available: &Available) -> Vec<&AvailableStage> {
+fn available_retrievers<'a>(
+    profile: &Profile,
+    available: &'a Available,
+) -> Vec<&'a AvailableStage> {
     let stages = available.stages.iter();
-    stages
-        .filter(|stage| stage.capabilities.retrieves)
-        .collect()
+    stages.filter(|stage| stage.retrieves(profile)).collect()
+}
+
+/// What to set so that one of these stages retrieves, if one could.
+fn depths_to_set(stages: &[&AvailableStage]) -> String {
+    let could = stages.iter().filter(|stage| stage.capabilities.retrieves);
+    let keys = could.map(|stage| format!("set {} above 0, ", Depths::key(stage.name)));
+    keys.collect()
 }
 
 fn names_of(stages: &[&AvailableStage]) -> Vec<StageName> {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use treffer_fusion::{Aggregation, Normalizer, Weights};
+use treffer_late::Pruning;
 use treffer_types::{Language, StageMap, StageName, stage_list};
 
 use crate::error::Error;
@@ -33,7 +34,7 @@ pub struct Profile {
     /// The stage that retrieves in mode `two-stage`; other modes ignore it.
     pub first_stage: StageName,
     /// How many candidates each stage retrieves, or, for a reranker, scores: at least 1; 0
-    /// switches a reranker off.
+    /// switches a reranker off, and has late interaction score only what others retrieved.
     #[serde(flatten)]
     pub depths: Depths,
     /// Beam of the graph search; at least the depth of the dense stage.
@@ -41,6 +42,12 @@ pub struct Profile {
     /// Indexes of fewer vectors than this are scanned instead of searched through
     /// the graph: exact, and no slower at that size.
     pub exact_below: usize,
+    /// Where late interaction retrieves (a depth of its own, `late_depth`): the passages of each
+    /// segment that it scores to find the best, at least `late_depth`.
+    pub late_candidates: usize,
+    /// The same: centroids, for each token of the query, in whose lists candidates are looked for, at
+    /// least 1.
+    pub late_probes: usize,
     /// Which candidates the cross-encoder scores first.
     pub cross_order: Order,
     /// How each stage's scores are brought to a common scale; min-max by default.
@@ -226,6 +233,8 @@ impl Default for Profile {
             depths: Depths::default(),
             ef_search: 400,
             exact_below: 10_000,
+            late_candidates: 1000,
+            late_probes: 32,
             cross_order: Order::default(),
             normalizers: StageMap::from_fn(&stages, |_| Normalizer::MinMax),
             aggregation: Aggregation::default(),
@@ -249,11 +258,13 @@ impl Profile {
     /// The key and what is wrong with it.
     pub fn check(&self) -> Result<(), String> {
         let Profile {
-            mode: _,
+            mode,
             first_stage,
             depths,
             ef_search,
             exact_below: _,
+            late_candidates,
+            late_probes,
             cross_order,
             normalizers: _,
             aggregation: _,
@@ -295,7 +306,7 @@ impl Profile {
         for (stage, depth) in depths.iter() {
             let is_optional = standard
                 .get(stage)
-                .is_some_and(|kind| kind.capabilities.reranks);
+                .is_some_and(|kind| kind.capabilities.reranks || kind.default_depth == 0);
             if depth == 0 && !is_optional {
                 return Err(format!(
                     "{} is 0; it must be at least 1",
@@ -321,6 +332,18 @@ impl Profile {
             return Err(format!(
                 "ef_search is {ef_search}, below dense_depth {dense_depth}: the graph search would return too few or worse neighbors; raise ef_search or lower dense_depth"
             ));
+        }
+        let late_depth = depths.get(StageName::LATE).unwrap_or(0);
+        if *late_candidates < late_depth {
+            return Err(format!(
+                "late_candidates is {late_candidates}, below late_depth {late_depth}: passages are retrieved from among those that are scored; raise late_candidates or lower late_depth"
+            ));
+        }
+        if *late_probes == 0 {
+            return Err("late_probes is 0; it must be at least 1".into());
+        }
+        if *mode == Mode::TwoStage && *first_stage == StageName::LATE && late_depth == 0 {
+            return Err("first_stage is `late`, and late_depth is 0, so that it retrieves nothing; set late_depth".into());
         }
         Ok(())
     }
@@ -355,6 +378,10 @@ impl Profile {
         Parameters {
             ef_search: self.ef_search,
             exact_below: self.exact_below,
+            late: Pruning {
+                probes: self.late_probes,
+                candidates: self.late_candidates,
+            },
             allowed: None,
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use fixedbitset::FixedBitSet;
 use treffer_api::TokenMatch;
 use treffer_fusion::Normalizer;
+use treffer_late::Pruning;
 use treffer_types::{BoxError, Device, DocId, Evidence, PassageId, Query, Score, StageName};
 
 use crate::data::IndexData;
@@ -46,6 +47,8 @@ pub struct Parameters {
     pub ef_search: usize,
     /// Indexes of fewer vectors than this are scanned instead.
     pub exact_below: usize,
+    /// Where late interaction looks for passages.
+    pub late: Pruning,
     /// The documents among which to search, by their numbers; `None` for all. A stage retrieves
     /// and ranks no other, and as many of these as if there were no other.
     pub allowed: Option<Arc<FixedBitSet>>,
@@ -150,7 +153,8 @@ pub struct StageKind {
     pub name: StageName,
     /// What it can do.
     pub capabilities: Capabilities,
-    /// Its depth if a profile sets none.
+    /// Its depth if a profile sets none; 0 for a stage that only scores what others retrieved
+    /// unless a profile says that it retrieves, too.
     pub default_depth: usize,
     /// How its scores are normalized by their theoretical bounds.
     pub theoretical: Normalizer,

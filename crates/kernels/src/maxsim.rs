@@ -13,6 +13,7 @@ use crate::operand::{Form, Panels};
 use crate::simd::{Dot, Float, LANES, PanelRow, scalar};
 
 mod nearest;
+mod products;
 #[cfg(test)]
 mod tests;
 
@@ -394,6 +395,19 @@ impl Floats<'_> {
         panel: &[[f32; LANES]],
         greatest: V::F,
     ) -> V::F {
+        let sums: [V::F; R] = self.sums(v, values, panel);
+        sums.into_iter()
+            .fold(greatest, |greatest, sum| v.max(sum, greatest))
+    }
+
+    /// The products with the first `R` tokens of `values`.
+    #[inline(always)]
+    fn sums<V: Float, const R: usize>(
+        self,
+        v: V,
+        values: &[f32],
+        panel: &[[f32; LANES]],
+    ) -> [V::F; R] {
         let mut rows: [&[f32]; R] = [&[]; R];
         for (row, values_of) in rows.iter_mut().enumerate() {
             *values_of = &values[row * self.width..][..panel.len()];
@@ -405,7 +419,6 @@ impl Floats<'_> {
                 sums[row] = v.fma(v.splat(rows[row][step]), columns, sums[row]);
             }
         }
-        sums.into_iter()
-            .fold(greatest, |greatest, sum| v.max(sum, greatest))
+        sums
     }
 }

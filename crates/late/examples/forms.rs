@@ -11,19 +11,16 @@
 //! cargo run --release -p treffer-late --example forms -- DOCUMENTS QUERIES JUDGMENTS
 //! ```
 
-use std::collections::HashMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use treffer_late::{Compression, LateIndex, LateWriter, Learned, Storage};
-use treffer_types::{DocId, PassageId, Score};
+use treffer_types::NoProgress;
 
-type Texts = Vec<(PassageId, Vec<f32>)>;
-type Grades = HashMap<(u32, u32), f64>;
+use shared::{documents_of, judgments, ndcg, read};
 
-/// Documents of a ranking that count.
-const TOP: usize = 10;
+mod shared;
 
 const FORMS: [(Storage, Option<usize>, usize); 12] = [
     (Storage::Int8, Some(96), 1),
@@ -73,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         for (passage, vectors) in &documents {
             writer.add(*passage, vectors)?;
         }
-        writer.finish()?;
+        writer.finish(&NoProgress)?;
         let writing = start.elapsed().as_secs_f64();
         let bytes = bytes(&dir)? as f64 / tokens as f64;
         let index = LateIndex::open_folder(&dir)?;
@@ -81,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let (mut sum, mut judged) = (0.0, 0);
         for (number, (_, vectors)) in queries.iter().enumerate() {
             let ranking = index.rank_all(&index.query(vectors)?, None)?;
-            if let Some(value) = ndcg(number as u32, &ranking, &grades) {
+            if let Some(value) = ndcg(number as u32, &documents_of(&ranking), &grades) {
                 sum += value;
                 judged += 1;
             }
@@ -98,33 +95,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The passages of a folder with their vectors, in order.
-fn read(dir: &Path) -> Result<Texts, Box<dyn Error>> {
-    let index = LateIndex::open_folder(dir)?;
-    let mut texts = Texts::new();
-    for doc in (0..).map(DocId) {
-        if texts.len() >= index.len() {
-            break;
-        }
-        for passage in index.passages_of(doc)? {
-            texts.extend(index.vectors_of(passage)?.map(|vectors| (passage, vectors)));
-        }
-    }
-    Ok(texts)
-}
-
-fn judgments(path: &Path) -> Result<Grades, Box<dyn Error>> {
-    let text = std::fs::read_to_string(path)?;
-    let line = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let [query, doc, grade] = fields[..] else {
-            return Err(format!("not three numbers: {line:?}").into());
-        };
-        Ok(((query.parse()?, doc.parse()?), grade.parse()?))
-    };
-    text.lines().map(line).collect()
-}
-
 /// Bytes of the files that grow with the number of tokens.
 fn bytes(dir: &Path) -> Result<u64, Box<dyn Error>> {
     let mut sum = 0;
@@ -138,28 +108,4 @@ fn bytes(dir: &Path) -> Result<u64, Box<dyn Error>> {
         }
     }
     Ok(sum)
-}
-
-/// nDCG of documents by their best passages, `None` without a relevant one.
-fn ndcg(query: u32, ranking: &[(PassageId, Score)], grades: &Grades) -> Option<f64> {
-    let of_query = grades.iter().filter(|((of, _), _)| *of == query);
-    let mut ideal: Vec<f64> = of_query.map(|(_, grade)| *grade).collect();
-    ideal.sort_by(|a, b| b.total_cmp(a));
-    let mut docs: Vec<u32> = Vec::new();
-    for (PassageId { doc, .. }, _) in ranking {
-        if docs.len() < TOP && !docs.contains(&doc.0) {
-            docs.push(doc.0);
-        }
-    }
-    let found = docs
-        .iter()
-        .map(|doc| grades.get(&(query, *doc)).copied().unwrap_or(0.0));
-    let best = discounted(ideal);
-    (best > 0.0).then(|| discounted(found) / best)
-}
-
-fn discounted(grades: impl IntoIterator<Item = f64>) -> f64 {
-    let gains = grades.into_iter().take(TOP).enumerate();
-    let gains = gains.map(|(rank, grade)| grade / (rank as f64 + 2.0).log2());
-    gains.sum()
 }

@@ -8,16 +8,13 @@
 use std::path::Path;
 use std::sync::OnceLock;
 
-use rayon::prelude::*;
 use treffer_disk::{FileWriter, Numbers, Prologue, Sealed};
-use treffer_kernels::Isa;
-use treffer_kernels::maxsim::Query;
 use treffer_kernels::residual::Residuals;
 
 use crate::config::WIDTHS;
 use crate::error::{Error, damaged};
 use crate::format::{START, VERSION, pad};
-use crate::projection::normalize;
+use crate::kmeans::{self, MOST, directions, nearest};
 
 pub(crate) const CODEBOOK: &str = "codebook";
 const PROLOGUE: Prologue = Prologue {
@@ -25,18 +22,10 @@ const PROLOGUE: Prologue = Prologue {
     version: VERSION,
 };
 
-/// Rounds of k-means, as in ColBERTv2.
-const ROUNDS: usize = 4;
 /// Centroids for the square root of the number of tokens, as in ColBERTv2.
 const FOR_ROOT: f64 = 16.0;
-/// Tokens of the sample for each centroid, without which centroids are those of chance.
-const TOKENS_FOR_EACH: usize = 16;
-/// Most centroids: their numbers are kept in two bytes.
-const MOST: usize = 1 << 16;
 /// Greatest byte.
 const MOST_CODE: f32 = 127.0;
-/// Tokens that one thread compares with the centroids at a time.
-const AT_ONCE: usize = 64;
 /// Steps of the search for levels, and bins of their histogram for each unit.
 const LLOYD_ROUNDS: usize = 50;
 const BINS: f32 = 8.0;
@@ -74,16 +63,8 @@ impl Codebook {
             return Err(Error::NoTokens);
         }
         let wanted = FOR_ROOT * (tokens as f64).sqrt();
-        let most = (n / TOKENS_FOR_EACH).clamp(1, MOST);
-        let count = 1 << (wanted as usize).clamp(1, most).ilog2();
-        let mut means = Vec::with_capacity(count * width);
-        for centroid in 0..count {
-            means.extend_from_slice(&sample[centroid * n / count * width..][..width]);
-        }
-        for _ in 0..ROUNDS {
-            let nearest = nearest(sample, &directions(&means, width), width);
-            means = means_of(sample, &nearest, means, width);
-        }
+        let count = 1 << kmeans::count(wanted, n).ilog2();
+        let means = kmeans::means(sample, width, count);
         let greatest = sample.iter().fold(0.0f32, |most, x| most.max(x.abs()));
         let unit = MOST_CODE / greatest.max(f32::MIN_POSITIVE * MOST_CODE);
         let centroids: Vec<i8> = means.iter().map(|x| to_byte(x * unit)).collect();
@@ -259,56 +240,11 @@ fn to_byte(value: f32) -> i8 {
     value.round_ties_even().clamp(-MOST_CODE, MOST_CODE) as i8
 }
 
-/// The same vectors with length 1.
-fn directions(values: &[f32], width: usize) -> Vec<f32> {
-    let mut all = values.to_vec();
-    all.chunks_exact_mut(width).for_each(normalize);
-    all
-}
-
-/// The number of the centroid nearest to each vector.
-fn nearest(values: &[f32], directions: &[f32], width: usize) -> Vec<u16> {
-    let isa = Isa::detect().unwrap_or(Isa::SCALAR);
-    let of_some = |values: &[f32]| -> Vec<u16> {
-        let found = Query::for_floats(isa, values, width).nearest(directions);
-        // There are no more centroids than numbers of two bytes.
-        found.into_iter().map(|one| one.token as u16).collect()
-    };
-    let vectors = values.par_chunks(AT_ONCE * width);
-    vectors.flat_map_iter(of_some).collect()
-}
-
-/// The means of the vectors that are nearest to each centroid, which stays where there are none.
-/// Summed by one thread for each centroid, in the order of the sample.
-fn means_of(sample: &[f32], nearest: &[u16], before: Vec<f32>, width: usize) -> Vec<f32> {
-    let mut sums = vec![0.0f64; before.len()];
-    let mut counts = vec![0u32; before.len() / width];
-    for (vector, &number) in sample.chunks_exact(width).zip(nearest) {
-        let number = usize::from(number);
-        counts[number] += 1;
-        let sum = &mut sums[number * width..][..width];
-        for (sum, value) in sum.iter_mut().zip(vector) {
-            *sum += f64::from(*value);
-        }
-    }
-    let mut means = before;
-    for ((mean, sum), count) in (means.chunks_exact_mut(width))
-        .zip(sums.chunks_exact(width))
-        .zip(counts)
-    {
-        if count > 0 {
-            for (value, sum) in mean.iter_mut().zip(sum) {
-                *value = (sum / f64::from(count)) as f32;
-            }
-        }
-    }
-    means
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use treffer_kernels::dot;
+    use crate::projection::normalize;
+    use treffer_kernels::{Isa, dot};
 
     /// Unit vectors around a few directions.
     fn sample(n: usize, width: usize, around: usize, spread: f32) -> Vec<f32> {

@@ -140,6 +140,10 @@ pub enum Error {
         last: PassageId,
     },
 
+    /// The caller requested a stop; the directory holds no index.
+    #[error("listing passages by centroids was cancelled")]
+    Cancelled,
+
     /// More tokens than the format can number.
     #[error("the index is full: a part holds {most} tokens at most")]
     Full {

@@ -27,10 +27,14 @@ pub struct LateIndex {
 
 /// A query, ready to be compared with the passages of one index.
 #[derive(Clone, Debug)]
-pub struct LateQuery(maxsim::Query);
+pub struct LateQuery {
+    packed: maxsim::Query,
+    /// The vectors that it was packed from, as wide as those that are kept.
+    vectors: Vec<f32>,
+}
 
 /// A row of a part.
-type Place<'a> = (&'a Part, u32);
+pub(crate) type Place<'a> = (&'a Part, u32);
 
 impl LateIndex {
     /// Opens the parts of an index: maps their files and checks their lengths and first blocks.
@@ -93,6 +97,11 @@ impl LateIndex {
         self.parts.first().map(Part::query_width)
     }
 
+    /// The form of the vectors, `None` if there are no parts.
+    pub fn storage(&self) -> Option<Storage> {
+        self.parts.first().map(|part| part.tokens.storage())
+    }
+
     /// What was learned from the first documents, for the parts that are added later; nothing if
     /// there are no parts.
     pub fn learned(&self) -> Learned {
@@ -133,7 +142,10 @@ impl LateIndex {
 
     pub(crate) fn query_on(&self, isa: Isa, vectors: &[f32]) -> Result<LateQuery, Error> {
         let Some(part) = self.parts.first() else {
-            return Ok(LateQuery(maxsim::Query::for_floats(isa, &[], 1)));
+            return Ok(LateQuery {
+                packed: maxsim::Query::for_floats(isa, &[], 1),
+                vectors: Vec::new(),
+            });
         };
         check_units(part.query_width(), Owner::Query, vectors)?;
         let projected = part
@@ -141,14 +153,15 @@ impl LateIndex {
             .projection
             .as_ref()
             .map(|one| one.apply(vectors));
-        let vectors = projected.as_deref().unwrap_or(vectors);
+        let vectors = projected.unwrap_or_else(|| vectors.to_vec());
         let width = part.tokens.width();
-        Ok(LateQuery(match part.tokens.storage() {
-            Storage::F16 => maxsim::Query::for_floats(isa, vectors, width),
+        let packed = match part.tokens.storage() {
+            Storage::F16 => maxsim::Query::for_floats(isa, &vectors, width),
             Storage::Int8 | Storage::Int4 | Storage::Residual1 | Storage::Residual2 => {
-                maxsim::Query::for_bytes(isa, vectors, width)
+                maxsim::Query::for_bytes(isa, &vectors, width)
             }
-        }))
+        };
+        Ok(LateQuery { packed, vectors })
     }
 
     /// The scores of every passage of each of the documents, documents in their order, the
@@ -250,7 +263,10 @@ impl LateIndex {
 }
 
 /// The passage and the score of each row, in their order.
-fn score(query: &LateQuery, places: &[Place<'_>]) -> Result<Vec<(PassageId, Score)>, Error> {
+pub(crate) fn score(
+    query: &LateQuery,
+    places: &[Place<'_>],
+) -> Result<Vec<(PassageId, Score)>, Error> {
     let scored: Result<Vec<Vec<_>>, Error> = places
         .par_chunks(AT_ONCE)
         .map(|places| {
@@ -271,8 +287,13 @@ struct Buffers {
 }
 
 impl LateQuery {
+    /// The query to be compared with floats.
+    pub(crate) fn for_floats(&self) -> maxsim::Query {
+        maxsim::Query::for_floats(self.packed.isa(), &self.vectors, self.packed.width())
+    }
+
     fn sum(&self, stored: Stored<'_>, buffers: &mut Buffers) -> f32 {
-        let LateQuery(query) = self;
+        let query = &self.packed;
         match stored {
             Stored::F16(_) => {
                 stored.values(query.width(), &mut buffers.values);
@@ -298,7 +319,7 @@ impl LateQuery {
 
     /// The mean over the query's tokens, `None` if the sum is not finite.
     fn mean(&self, sum: f32) -> Option<Score> {
-        let mean = sum / self.0.tokens().max(1) as f32;
+        let mean = sum / self.packed.tokens().max(1) as f32;
         // Rounding may lead a little beyond.
         Score::new(mean.clamp(-1.0, 1.0)).filter(|_| sum.is_finite())
     }

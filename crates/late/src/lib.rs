@@ -7,6 +7,9 @@
 //! with a token of the passage. That is MaxSim divided by the number of the query's tokens, so that
 //! scores are in -1..=1 for queries of any length.
 //!
+//! [`LateIndex::retrieve`] finds the best passages without scoring all: each folder of many passages
+//! lists them by the centroids that their tokens are near to.
+//!
 //! An index is any number of folders ([`LatePart`]), each written once and never changed.
 //! Documents are numbered from 0 in each folder; which of them are deleted is told when an
 //! index is opened. Scores are the same bit for bit on every processor.
@@ -18,6 +21,8 @@
 //! | `passages.u32` | document and passage number of each row, and where its tokens end |
 //! | `centroids.u16` | of residuals, the number of the centroid of each token |
 //! | `codebook` | of residuals, the centroids and the levels |
+//! | `lists` | for each centroid, the rows that have a token near it; not of few passages |
+//! | `list-centroids` | the centroids of the lists, unless they are those of residuals |
 //! | `projection` | the matrix that made the vectors narrower, if one did |
 //! | `checksums` | the seal (see `treffer_disk`), written last: without it there is no index |
 //!
@@ -30,7 +35,7 @@
 //!
 //! ```
 //! use treffer_late::{Compression, LateIndex, LateWriter, Learned};
-//! use treffer_types::{DocId, PassageId};
+//! use treffer_types::{DocId, NoProgress, PassageId};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -38,7 +43,7 @@
 //! let mut writer = LateWriter::create(dir, 2, &Compression::default(), Learned::default())?;
 //! writer.add(PassageId::whole(DocId(0)), &[1.0, 0.0, 0.6, 0.8])?; // two tokens
 //! writer.add(PassageId::whole(DocId(1)), &[0.0, 1.0])?;
-//! writer.finish()?;
+//! writer.finish(&NoProgress)?;
 //!
 //! let index = LateIndex::open_folder(dir)?;
 //! let query = index.query(&[0.0, 1.0, 1.0, 0.0])?;
@@ -55,10 +60,14 @@ mod error;
 mod index;
 mod learned;
 mod part;
+mod retrieve;
 mod writer;
 
 mod codebook;
 mod format;
+mod kmeans;
+mod listing;
+mod lists;
 mod mapped;
 mod passages;
 pub mod pooling;
@@ -77,5 +86,6 @@ pub use index::{LateIndex, LateQuery};
 pub use learned::Learned;
 pub use part::LatePart;
 pub use projection::Projection;
+pub use retrieve::Pruning;
 pub use treffer_kernels::maxsim::Nearest;
 pub use writer::LateWriter;

@@ -12,6 +12,7 @@ use crate::codebook::{CODEBOOK, Codebook};
 use crate::config::Storage;
 use crate::error::{Error, damaged};
 use crate::learned::Learned;
+use crate::lists::Lists;
 use crate::mapped::MappedTokens;
 use crate::passages::Passages;
 use crate::projection::{PROJECTION, Projection};
@@ -35,6 +36,8 @@ pub(crate) struct Part {
     pub(crate) tokens: MappedTokens,
     pub(crate) passages: Passages,
     pub(crate) learned: Learned,
+    /// Which passages are near to which centroids, if that was written down.
+    pub(crate) lists: Option<Lists>,
     first_doc: u32,
     deleted: Option<Arc<FixedBitSet>>,
     /// Rows of documents that are not deleted.
@@ -43,6 +46,18 @@ pub(crate) struct Part {
 
 impl Part {
     pub(crate) fn open(part: &LatePart<'_>) -> Result<Self, Error> {
+        let mut opened = Part::without_lists(part)?;
+        let tokens = &opened.tokens;
+        // Of residuals, they are of the centroids that these are restored from.
+        let codebook = opened.learned.codebook.as_ref();
+        let codebook = codebook.filter(|_| tokens.storage().residual_bits().is_some());
+        let (width, rows) = (tokens.width(), opened.passages.len());
+        opened.lists = Lists::open(&opened.sealed, codebook, width, rows)?;
+        Ok(opened)
+    }
+
+    /// Opens everything but the lists, which may be damaged.
+    pub(crate) fn without_lists(part: &LatePart<'_>) -> Result<Self, Error> {
         let sealed = Sealed::open(part.dir)?;
         let mut codebook = None;
         if sealed.contains(CODEBOOK) {
@@ -89,6 +104,7 @@ impl Part {
                 projection,
                 codebook,
             },
+            lists: None,
             first_doc: part.first_doc,
             deleted: part.deleted.clone(),
         })
@@ -175,5 +191,18 @@ impl Part {
             }
         }
         Ok(())
+    }
+
+    /// The same rows, all at once.
+    pub(crate) fn live_rows(&self, allowed: Option<&FixedBitSet>) -> Result<Vec<u32>, Error> {
+        if allowed.is_none() && self.deleted.is_none() {
+            return Ok((0..self.passages.len() as u32).collect());
+        }
+        let mut rows = Vec::new();
+        self.for_each_live(allowed, &mut |row| {
+            rows.push(row);
+            Ok(())
+        })?;
+        Ok(rows)
     }
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use fixedbitset::FixedBitSet;
 use tempfile::TempDir;
 use treffer_kernels::{Isa, Level};
-use treffer_types::{DocId, PassageId, Score};
+use treffer_types::{DocId, NoProgress, PassageId, Score};
 
 use crate::{Compression, Error, LateIndex, LatePart, LateWriter, Learned, Storage};
 
 mod damage;
+mod retrieval;
 
 /// Values of a token in these tests.
 const WIDTH: usize = 6;
@@ -70,13 +71,14 @@ pub(crate) fn write(
     compression: &Compression,
     learned: Learned,
 ) {
-    let mut writer = LateWriter::create(dir, WIDTH, compression, learned).unwrap();
+    let writer = LateWriter::create(dir, WIDTH, compression, learned).unwrap();
+    let mut writer = writer.lists_from(1);
     for (doc, passages) in documents.iter().enumerate() {
         for (passage, tokens) in passages.iter().enumerate() {
             writer.add(id(doc, passage), tokens).unwrap();
         }
     }
-    writer.finish().unwrap();
+    writer.finish(&NoProgress).unwrap();
 }
 
 /// What a compression needs, learned from all documents.
@@ -345,7 +347,7 @@ fn parts_deletions_and_copies_score_as_one_index() {
         assert_eq!(writer.copy_from(&index, |old| old).unwrap(), expected.len());
         assert!(writer.copy(&index, id(1, 0), id(24, 0)).unwrap());
         assert!(!writer.copy(&index, id(7, 0), id(25, 0)).unwrap());
-        writer.finish().unwrap();
+        writer.finish(&NoProgress).unwrap();
         let copied = LateIndex::open_folder(copy.path()).unwrap();
         let first = expected[0].1; // of document 1, the first that is not deleted
         let mut with_copy = expected.clone();

@@ -3,15 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use treffer_disk::{SealRecord, create_dir_durably, is_sealed, seal};
-use treffer_types::PassageId;
+use treffer_types::{PassageId, Progress};
 
 use crate::config::Compression;
 use crate::error::{Error, Owner};
 use crate::format::MOST_TOKENS;
 use crate::index::LateIndex;
 use crate::learned::Learned;
+use crate::listing;
+use crate::part::{LatePart, Part};
 use crate::passages::{self, Row};
 use crate::pooling::pooled;
+use crate::retrieve::LISTS_FROM;
 use crate::tokens::{Form, Kept, Stored, TokenWriter, check_units};
 
 /// Writes an index of token vectors. Nothing can be opened until [`finish`](Self::finish) has
@@ -28,6 +31,7 @@ pub struct LateWriter {
     tokens: TokenWriter,
     rows: Vec<Row>,
     n_tokens: u64,
+    lists_from: usize,
 }
 
 impl LateWriter {
@@ -82,7 +86,15 @@ impl LateWriter {
             tokens: TokenWriter::create(dir, kept, compression.storage)?,
             rows: Vec::new(),
             n_tokens: 0,
+            lists_from: LISTS_FROM,
         })
+    }
+
+    /// Sets the number of passages from which on there are lists for retrieval; 512 unless it is
+    /// set. An index of fewer is scanned.
+    pub fn lists_from(mut self, passages: usize) -> Self {
+        self.lists_from = passages;
+        self
     }
 
     /// Adds the vectors of a passage's tokens, one after the other. Passages come in increasing
@@ -193,13 +205,26 @@ impl LateWriter {
         }
     }
 
-    /// Writes the rest and seals it; the seal comes last, after all the rest is on disk.
+    /// Writes the rest, lists for retrieval included, and seals it; the seal comes last, after all
+    /// the rest is on disk. Reports one step, in passages, if there are lists to make.
     ///
     /// # Errors
-    /// If a file cannot be written. The directory then holds no index.
-    pub fn finish(self) -> Result<SealRecord, Error> {
+    /// If a file cannot be written, or [`Error::Cancelled`] if `progress` says so. The directory
+    /// then holds no index, or one without lists.
+    pub fn finish(self, progress: &dyn Progress) -> Result<SealRecord, Error> {
         self.tokens.finish()?;
         passages::write(&self.dir, &self.rows)?;
+        // Lists are made from what can be read, and so is sealed.
+        let record = seal(&self.dir)?;
+        if self.rows.is_empty() || self.rows.len() < self.lists_from {
+            return Ok(record);
+        }
+        let part = Part::without_lists(&LatePart {
+            dir: &self.dir,
+            first_doc: 0,
+            deleted: None,
+        })?;
+        listing::write(&self.dir, &part, progress)?;
         Ok(seal(&self.dir)?)
     }
 }

@@ -340,8 +340,12 @@ fn why_not_retrieved(view: &StageView) -> Option<String> {
     Some(match view.rank {
         None => format!("{stage}: no term of the query occurs in it"),
         Some(rank) if rank as usize <= depth => {
+            let (what, raise) = match stage {
+                StageName::LATE => ("the lists of centroids", "late_candidates or late_probes"),
+                _ => ("the graph search", "ef_search"),
+            };
             format!(
-                "{stage}: rank {rank} is within {key} {depth}, but the graph search missed it; raise ef_search"
+                "{stage}: rank {rank} is within {key} {depth}, but {what} missed it; raise {raise}"
             )
         }
         Some(rank) => format!(

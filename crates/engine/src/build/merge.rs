@@ -16,6 +16,7 @@ use super::encoding::finish;
 use super::policy::{Size, choose};
 use super::renumbering::Renumbering;
 use super::session::{Kind, Session};
+use super::tokens;
 use super::writing::Writing;
 use crate::check::error_chain;
 use crate::data::IndexData;
@@ -32,6 +33,8 @@ pub struct CompactReport {
     pub segments: usize,
     /// Deleted documents that took room before.
     pub deleted: u32,
+    /// Passages before that late interaction could only have retrieved by scoring all.
+    pub unlisted: usize,
     /// Documents in the index.
     pub documents: u32,
     /// Size before, in bytes.
@@ -43,7 +46,8 @@ pub struct CompactReport {
 }
 
 /// Makes one segment of all, without deleted documents. Needs no models: vectors are copied. Does
-/// nothing if there is one segment already, and nothing in it is deleted.
+/// nothing if there is one segment already, nothing in it is deleted, and its token vectors, if it
+/// has any, are listed by centroids, which an earlier version of this program did not do.
 ///
 /// # Errors
 /// If there is no index, another process is writing it, it is damaged, a file cannot be written,
@@ -54,13 +58,15 @@ pub fn compact(dir: &Path, progress: &dyn Progress) -> Result<CompactReport, Err
     let bytes_before = manifest.n_bytes();
     let writing = Writing::without_models(&manifest, progress);
     let mut session = Session::begin(workplace, manifest, writing, Kind::Change)?;
-    if segments > 1 || deleted > 0 {
+    let unlisted = session.data.unlisted()?;
+    if segments > 1 || deleted > 0 || unlisted > 0 {
         merge(&mut session, 0..segments)?;
     }
     let (counts, _, manifest) = session.into_counts();
     Ok(CompactReport {
         segments,
         deleted,
+        unlisted,
         documents: manifest.n_documents(),
         bytes_before,
         bytes: manifest.n_bytes(),
@@ -270,8 +276,8 @@ impl Merging<'_> {
         let writer = LateWriter::create(&dir, width, &late.compression, old.learned());
         let mut writer = writer.map_err(failed())?;
         writer.copy_from(&old, renumber).map_err(failed())?;
-        let seal = writer.finish().map_err(failed())?;
+        let seal = tokens::finish(writer, &dir, self.progress)?;
         parts.insert(parts::LATE.to_owned(), seal);
-        stop_if_asked(self.progress)
+        Ok(())
     }
 }

@@ -14,7 +14,7 @@ use treffer_bm25::Bm25Index;
 use treffer_columns::ColumnWriter;
 use treffer_dense::{DenseIndex, DenseWriter};
 use treffer_disk::{SealRecord, sync_dir, write_durably};
-use treffer_late::{LateIndex, Learned};
+use treffer_late::{LateIndex, LateWriter, Learned};
 use treffer_store::Store;
 use treffer_types::{Device, Document, Embedder, Progress};
 
@@ -24,7 +24,7 @@ use super::documents::Words;
 use super::encoding::{DenseEncoding, SameTexts, finish};
 use super::language::RecordLanguages;
 use super::language_shift::LanguageShift;
-use super::tokens::TokenEncoding;
+use super::tokens::{self, TokenEncoding};
 use super::update::load_late;
 use crate::check::{Checked, Damage, check};
 use crate::deleted;
@@ -154,7 +154,7 @@ impl Repairing<'_> {
             let seal = match *name {
                 parts::BM25 => self.bm25(*at, &store, &new)?,
                 parts::COLUMNS => self.columns(&store, &new)?,
-                parts::LATE => self.late(&store, &new, &mut learned)?,
+                parts::LATE => self.late(segment, &store, &new, &mut learned)?,
                 _ => match self.dense(segment, &store, &new)? {
                     Some(seal) => seal,
                     None => continue,
@@ -284,14 +284,32 @@ impl Repairing<'_> {
         folders.find_map(|folder| Some(LateIndex::open_folder(&folder).ok()?.learned()))
     }
 
-    /// The token vectors of a segment, encoded again. If nothing tells what was learned, the first
-    /// segment that is made again learns it.
+    /// The token vectors of a segment: copied, if only their lists are damaged, otherwise encoded
+    /// again. If nothing tells what was learned, the first segment that is made again learns it.
     fn late(
         &self,
+        segment: &Segment,
         store: &Store,
         dir: &Path,
         learned: &mut Option<Learned>,
     ) -> Result<SealRecord, Error> {
+        let old = segment.folder(self.dir, parts::LATE)?;
+        let sound = LateIndex::open_vectors(&old);
+        if let (Some(late), Some(old)) = (&self.manifest.blueprint.late, sound)
+            && let Some(width) = old.width()
+            && segment
+                .parts
+                .values()
+                .any(|seal| old.records().contains(seal))
+        {
+            let failed = || part("write", "late part", dir);
+            let writer = LateWriter::create(dir, width, &late.compression, old.learned());
+            let mut writer = writer.map_err(failed())?;
+            writer
+                .copy_from(&old, |passage| passage)
+                .map_err(failed())?;
+            return tokens::finish(writer, dir, self.progress);
+        }
         let device = self.device()?;
         let model = load_late(self.manifest, device, self.source)?;
         let (Some(late), Some(model)) = (&self.manifest.blueprint.late, model) else {

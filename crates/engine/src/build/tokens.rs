@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use treffer_disk::SealRecord;
-use treffer_late::{LateIndex, LateWriter, Learned};
+use treffer_late::{Error as LateError, LateIndex, LateWriter, Learned};
 use treffer_store::Store;
 use treffer_types::{DocId, PassageId, Progress, TokenEmbedder, TokenEmbedding};
 
@@ -84,8 +84,7 @@ impl TokenEncoding<'_> {
         }
         self.write_batch(&mut batch, &mut writer, &mut cut)?;
         self.progress.end();
-        let seal = writer.finish().map_err(part("finish", "late part", dir))?;
-        Ok((cut, seal))
+        Ok((cut, finish(writer, dir, self.progress)?))
     }
 
     /// The passages of the document of the index before that has the same text, if each of these
@@ -201,4 +200,18 @@ impl TokenEncoding<'_> {
         }
         Ok(texts)
     }
+}
+
+/// Lists the passages and seals the part in `dir`; a stop is no failure.
+pub(super) fn finish(
+    writer: LateWriter,
+    dir: &Path,
+    progress: &dyn Progress,
+) -> Result<SealRecord, Error> {
+    let seal = writer.finish(progress).map_err(|error| match error {
+        LateError::Cancelled => Error::Cancelled,
+        error => part("finish", "late part", dir)(error),
+    })?;
+    stop_if_asked(progress)?;
+    Ok(seal)
 }

@@ -1,10 +1,11 @@
 //! The keys that a configuration, the settings of an index and a profile may have.
 
 use toml::{Table, Value};
+use treffer_types::StageName;
 
 use super::{Config, FIELD_STAGES, FIELDS, PRESETS};
 use crate::field_stages::FieldStage;
-use crate::profile::Profile;
+use crate::profile::{Depths, Profile};
 use crate::stages::Registry;
 
 /// Every key of a configuration, from one that has them all; profile names are free, and `stages`
@@ -84,6 +85,7 @@ pub(super) fn known_profile(stages: &[String]) -> Table {
     let mut profile =
         Table::try_from(Profile::default()).expect("a profile can be written as TOML");
     profile.insert("deadline_ms".into(), Value::Integer(1)); // not there unless it is set
+    profile.insert(Depths::key(StageName::LATE), Value::Integer(1)); // the same
     for optional in ["by_language", "cross_languages", "learned", "tuned"] {
         profile.insert(optional.into(), Value::Boolean(true)); // checked by serde
     }

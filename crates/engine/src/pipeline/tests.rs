@@ -118,6 +118,79 @@ fn a_further_stage_takes_its_place_without_being_known() {
 }
 
 #[test]
+fn late_interaction_retrieves_where_a_profile_gives_it_a_depth() {
+    let of = |mode, depth| {
+        let depths = Depths::default().with(LATE, depth);
+        let profile = Profile {
+            depths,
+            ..in_mode(mode)
+        };
+        steps(&profile, &Available::all(Registry::standard(), 80))
+    };
+    let scores = ["score bm25", "score late", "rerank cross 100"];
+    assert_eq!(of(Mode::Hybrid, 0)[2..], scores);
+    assert_eq!(
+        of(Mode::Hybrid, 60),
+        [
+            "retrieve bm25 200",
+            "retrieve dense 200",
+            "retrieve late 60",
+            "score bm25",
+            "score dense",
+            "rerank cross 100",
+        ]
+    );
+    let first_finds = [
+        "retrieve bm25 200",
+        "score dense",
+        "score late",
+        "rerank cross 100",
+    ];
+    assert_eq!(of(Mode::Cascade, 0), first_finds);
+    assert_eq!(of(Mode::Cascade, 60), first_finds);
+    assert_eq!(
+        of(Mode::TwoStage, 0),
+        ["retrieve bm25 200", "score late", "rerank cross 100"]
+    );
+    assert_eq!(
+        of(Mode::TwoStage, 60),
+        ["retrieve bm25 200", "rerank cross 100"]
+    );
+    assert_eq!(
+        of(Mode::Exhaustive, 60),
+        [
+            "score bm25",
+            "score dense",
+            "score late",
+            "rerank cross 100"
+        ]
+    );
+}
+
+#[test]
+fn the_bi_encoder_stands_in_for_bm25_even_if_late_interaction_retrieves() {
+    let stand_in = |only: &[StageName], depth| {
+        let depths = Depths::default().with(LATE, depth);
+        let profile = Profile {
+            depths,
+            cross_language: 0.5,
+            ..Profile::default()
+        };
+        let available = Available::all(Registry::standard(), 80);
+        let pipeline = Pipeline::only(&profile, &available, only).unwrap();
+        pipeline
+            .normalization(profile.scaling())
+            .stand_in
+            .map(|one| one.by)
+    };
+    for depth in [0, 60] {
+        assert_eq!(stand_in(&[BM25, DENSE, LATE], depth), Some(DENSE));
+    }
+    assert_eq!(stand_in(&[BM25, LATE], 0), None);
+    assert_eq!(stand_in(&[BM25, LATE], 60), Some(LATE));
+}
+
+#[test]
 fn two_stage_runs_one_first_stage() {
     let stages = |profile: &Profile| {
         let pipeline = Pipeline::of(profile, &available()).unwrap();

@@ -48,11 +48,11 @@ impl Depths {
 }
 
 impl Default for Depths {
-    /// The default depth of every standard stage that retrieves or reranks.
+    /// The default depth of every standard stage that retrieves or reranks by itself.
     fn default() -> Self {
         let kinds = Registry::standard();
         // A stage that only scores has none: it scores every candidate.
-        let has_one = |kind: &&StageKind| kind.capabilities.retrieves || kind.capabilities.reranks;
+        let has_one = |kind: &&StageKind| kind.default_depth > 0;
         let kinds = kinds.iter().filter(has_one);
         let depths = kinds.map(|kind| (kind.name, kind.default_depth));
         Depths(depths.collect())

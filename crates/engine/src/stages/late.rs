@@ -1,10 +1,12 @@
-//! Late interaction: the token vectors of a query against those of each candidate's passages.
+//! Late interaction: the token vectors of a query against those of each candidate's passages, or of
+//! the passages that lists of centroids promise most.
 
 use std::sync::Arc;
 
+use fixedbitset::FixedBitSet;
 use treffer_api::TokenMatch;
 use treffer_fusion::Normalizer;
-use treffer_late::{LateIndex, LateQuery, Nearest};
+use treffer_late::{LateIndex, LateQuery, Nearest, Pruning};
 use treffer_types::{
     BoxError, DocId, Evidence, PassageId, Query, Score, StageName, TokenEmbedder, TokenEmbedding,
 };
@@ -16,13 +18,13 @@ use crate::models;
 pub(super) static KIND: StageKind = StageKind {
     name: StageName::LATE,
     capabilities: Capabilities {
-        // Every passage would have to be scored.
-        retrieves: false,
+        retrieves: true,
         scores: true,
         reranks: false,
         matches_words: false,
         by_document: false,
     },
+    // Scoring what others found is cheaper, and usually no worse.
     default_depth: 0,
     theoretical: Normalizer::TheoreticalMin { low: -1.0 },
     is_in: |manifest| manifest.blueprint.late.is_some(),
@@ -60,7 +62,7 @@ impl Stage for LateStage {
     fn begin<'a>(
         &'a self,
         queries: &[&'a Query],
-        _parameters: Parameters,
+        parameters: Parameters,
     ) -> Result<Vec<Box<dyn StageQuery + 'a>>, BoxError> {
         let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
         let embeddings = self.model.embed_queries(&texts)?;
@@ -79,6 +81,8 @@ impl Stage for LateStage {
                 query: self.index.query(&vectors)?,
                 vectors,
                 text: &query.text,
+                pruning: parameters.late,
+                allowed: parameters.allowed.clone(),
             }) as Box<dyn StageQuery + 'a>)
         });
         begun.collect()
@@ -90,9 +94,26 @@ struct LateStageQuery<'a> {
     query: LateQuery,
     vectors: Vec<f32>,
     text: &'a str,
+    pruning: Pruning,
+    /// The documents among which to search.
+    allowed: Option<Arc<FixedBitSet>>,
 }
 
 impl StageQuery for LateStageQuery<'_> {
+    fn retrieve(&self, depth: usize) -> Result<Vec<Found>, BoxError> {
+        let (index, allowed) = (&self.stage.index, self.allowed.as_deref());
+        let found = index.retrieve(&self.query, depth, self.pruning, allowed)?;
+        Ok(found.into_iter().map(of_passage).collect())
+    }
+
+    fn rank_all(&self) -> Result<Vec<Found>, BoxError> {
+        let found = self
+            .stage
+            .index
+            .rank_all(&self.query, self.allowed.as_deref())?;
+        Ok(found.into_iter().map(of_passage).collect())
+    }
+
     fn score(&self, docs: &[DocId]) -> Result<Vec<Found>, BoxError> {
         let scored = self.stage.index.score_docs(&self.query, docs)?;
         Ok(scored.into_iter().map(of_passage).collect())

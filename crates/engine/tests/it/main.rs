@@ -16,6 +16,7 @@ mod filters;
 mod judge;
 mod languages;
 mod late;
+mod late_retrieval;
 mod mine;
 mod modes;
 mod oracle;

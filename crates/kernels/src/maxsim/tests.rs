@@ -136,6 +136,40 @@ fn the_nearest_tokens_are_those_that_maxsim_counts() {
 }
 
 #[test]
+fn the_greatest_of_all_products_are_those_that_maxsim_counts() {
+    for width in [1, 3, 16, 96] {
+        for (tokens, others) in [(1, 1), (3, 7), (16, 12), (17, 25), (40, 61)] {
+            let query = values(tokens * width, (width + tokens) as u32);
+            let document = values(others * width, (width * others) as u32);
+            let mut found = Vec::new();
+            for isa in all() {
+                let packed = Query::for_floats(isa, &query, width);
+                let products = packed.products(&document);
+                let nearest = packed.nearest(&document);
+                for (products, nearest) in products.chunks_exact(others).zip(&nearest) {
+                    let greatest = products.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                    assert_eq!(greatest, nearest.product, "{isa:?}");
+                    assert_eq!(products[nearest.token as usize], greatest);
+                }
+                found.push(products);
+            }
+            assert!(found.windows(2).all(|pair| pair[0] == pair[1]));
+            let pairs = query.chunks_exact(width).flat_map(|token| {
+                let others = document.chunks_exact(width);
+                others.map(move |other| crate::dot(token, other))
+            });
+            assert_eq!(found[0].len(), tokens * others);
+            assert!(pairs.zip(&found[0]).all(|(a, b)| (a - b).abs() < 1e-3));
+        }
+    }
+    assert!(
+        Query::for_floats(Isa::SCALAR, &[1.0], 1)
+            .products(&[])
+            .is_empty()
+    );
+}
+
+#[test]
 fn of_equal_tokens_the_first_is_nearest() {
     for isa in all() {
         for before in 0..30 {

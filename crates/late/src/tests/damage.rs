@@ -9,7 +9,7 @@ use treffer_disk::seal;
 use treffer_types::DocId;
 
 use super::{FORMS, Random, build, documents, id, problems};
-use crate::{Compression, Error, LateIndex, Storage};
+use crate::{Compression, Error, LateIndex, Pruning, Storage};
 
 /// The form that has every file.
 const ALL: Compression = Compression {
@@ -27,19 +27,22 @@ const RESIDUAL: Compression = Compression {
     storage: Storage::Residual2,
     ..ALL
 };
-const FILES: [&str; 5] = [
+const FILES: [&str; 7] = [
     "tokens",
     "scales",
     "passages.u32",
     "projection",
+    "lists",
+    "list-centroids",
     "checksums",
 ];
-const FILES_OF_RESIDUALS: [&str; 6] = [
+const FILES_OF_RESIDUALS: [&str; 7] = [
     "tokens",
     "centroids.u16",
     "codebook",
     "passages.u32",
     "projection",
+    "lists",
     "checksums",
 ];
 const N: usize = 12;
@@ -53,6 +56,11 @@ fn use_all(dir: &Path) -> Result<(), Error> {
     let index = LateIndex::open_folder(dir)?;
     let query = index.query(&Random(1).tokens(3))?;
     index.rank_all(&query, None)?;
+    let pruning = Pruning {
+        probes: 2,
+        candidates: 3,
+    };
+    index.retrieve(&query, 3, pruning, None)?;
     index.score_docs(&query, &[DocId(1)])?;
     index.passages_of(DocId(2))?;
     index.find(id(3, 0))?;
@@ -127,7 +135,7 @@ fn a_missing_file_is_named() {
 fn sealed_nonsense_is_refused_when_opened_or_found_by_verifying() {
     /// A number of a file: where it is, and what it is set to.
     type Change = (&'static str, usize, u32);
-    let of_residuals: [Change; 9] = [
+    let of_residuals: [Change; 11] = [
         ("tokens", 16, 5),               // one bit a value
         ("tokens", 16, 2),               // scales, which it has not
         ("centroids.u16", 64, u32::MAX), // a centroid that does not exist
@@ -137,20 +145,32 @@ fn sealed_nonsense_is_refused_when_opened_or_found_by_verifying() {
         ("codebook", 20, 2),             // another number of levels
         ("codebook", 20, 3),             //
         ("codebook", 24, 0x7f80_0000),   // an infinite unit
+        ("lists", 16, 2),                // another number of centroids
+        ("lists", 128, 0x8080_8080),     // numbers without an end
     ];
-    let changes: [Change; 12] = [
-        ("tokens", 12, 5),               // another width
-        ("tokens", 12, 0),               //
-        ("tokens", 12, u32::MAX),        //
-        ("tokens", 16, 1),               // another form
-        ("tokens", 16, 9),               //
-        ("scales", 64, u32::MAX),        // not a number
-        ("passages.u32", 12, 3),         // another number of rows
-        ("passages.u32", 12, u32::MAX),  //
-        ("passages.u32", 24, u32::MAX),  // where tokens end
-        ("passages.u32", 24, 0),         //
-        ("projection", 12, 7),           // another width
-        ("projection", 64, 0x7f80_0000), // infinity
+    let changes: [Change; 22] = [
+        ("tokens", 12, 5),                   // another width
+        ("tokens", 12, 0),                   //
+        ("tokens", 12, u32::MAX),            //
+        ("tokens", 16, 1),                   // another form
+        ("tokens", 16, 9),                   //
+        ("scales", 64, u32::MAX),            // not a number
+        ("passages.u32", 12, 3),             // another number of rows
+        ("passages.u32", 12, u32::MAX),      //
+        ("passages.u32", 24, u32::MAX),      // where tokens end
+        ("passages.u32", 24, 0),             //
+        ("projection", 12, 7),               // another width
+        ("projection", 64, 0x7f80_0000),     // infinity
+        ("lists", 12, 3),                    // another number of rows
+        ("lists", 12, u32::MAX),             //
+        ("lists", 16, 0),                    // another number of centroids
+        ("lists", 16, u32::MAX),             //
+        ("lists", 64, u32::MAX),             // where a list ends
+        ("lists", 68, 1),                    //
+        ("lists", 128, 0),                   // rows that do not ascend
+        ("lists", 128, u32::MAX),            // a row that does not exist
+        ("list-centroids", 12, 7),           // another width
+        ("list-centroids", 64, 0x7fc0_0000), // not a number
     ];
     let changes = changes.map(|change| (change, ALL)).into_iter();
     let all = changes.chain(of_residuals.map(|change| (change, RESIDUAL)));
@@ -166,6 +186,11 @@ fn sealed_nonsense_is_refused_when_opened_or_found_by_verifying() {
             Ok(index) => {
                 let query = index.query(&Random(1).tokens(3)).unwrap();
                 let _ = index.rank_all(&query, None);
+                let pruning = Pruning {
+                    probes: usize::MAX,
+                    candidates: 3,
+                };
+                let _ = index.retrieve(&query, 3, pruning, None);
                 assert!(!problems(&index).is_empty(), "{name} {at} {value}");
             }
         }
@@ -174,7 +199,7 @@ fn sealed_nonsense_is_refused_when_opened_or_found_by_verifying() {
 
 #[test]
 fn a_file_of_another_version_is_named() {
-    for name in &FILES[..4] {
+    for name in &FILES[..6] {
         let dir = index();
         let path = dir.path().join(name);
         let mut bytes = fs::read(&path).unwrap();
@@ -189,7 +214,7 @@ fn a_file_of_another_version_is_named() {
 #[test]
 fn the_forms_have_the_files_that_they_need() {
     let documents = documents(4, 21);
-    for (form, expected) in FORMS.iter().zip([3, 4, 5, 4, 4, 5]) {
+    for (form, expected) in FORMS.iter().zip([5, 6, 7, 6, 6, 7, 6, 6, 7]) {
         let (dir, _index) = build(&documents, form);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), expected);
     }
