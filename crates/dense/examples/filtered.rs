@@ -10,16 +10,15 @@
 //!
 //! Corpus: unit vectors of 384 dimensions around centers, one for every 400 vectors, seeded.
 //! Notes: the first run builds the index in the directory. With `--deep` 200 documents are
-//! searched for instead of 10. With `--export` it also writes
-//! vectors, queries and filters for `peers.py`.
+//! searched for instead of 10. The thresholds of `search` were chosen by it; beside other programs,
+//! `cargo xtask bench scale --filters` measures the same kinds of filter.
 //!
 //! ```text
-//! cargo run --release -p treffer-dense --example filtered -- DIRECTORY [VECTORS] [--deep] [--export]
+//! cargo run --release -p treffer-dense --example filtered -- DIRECTORY [VECTORS] [--deep]
 //! ```
 
 use std::error::Error;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use fixedbitset::FixedBitSet;
@@ -35,13 +34,12 @@ const SHARES: [f64; 11] = [1.0, 0.9, 0.7, 0.5, 0.3, 0.2, 0.1, 0.05, 0.02, 0.01, 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let Some(dir) = args.first().map(PathBuf::from) else {
-        return Err("usage: filtered DIRECTORY [VECTORS] [--deep] [--export]".into());
+        return Err("usage: filtered DIRECTORY [VECTORS] [--deep]".into());
     };
     let n: usize = args
         .get(1)
         .filter(|arg| !arg.starts_with("--"))
         .map_or(Ok(100_000), |arg| arg.parse())?;
-    let export = args.iter().any(|arg| arg == "--export");
     let is_deep = args.iter().any(|arg| arg == "--deep");
     let (depth, ef_search) = if is_deep { (200, 200) } else { (10, 100) };
 
@@ -65,10 +63,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         writer.finish(&NoProgress)?;
         println!("built in {:.1} s", start.elapsed().as_secs_f64());
     }
-    if export {
-        write_values(&dir.with_extension("vectors"), vectors.iter().flatten())?;
-        write_values(&dir.with_extension("queries"), queries.iter().flatten())?;
-    }
     let index = DenseIndex::open_folder(&dir)?;
     // By similarity to the center of the query's cluster, the nearest first.
     let orders: Vec<Vec<u32>> = (0..QUERIES)
@@ -85,7 +79,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
 
     println!("filter  share    rows  recall@{depth}   least    search      scan");
-    let mut filters = Vec::new();
     for kind in ["random", "near", "far"] {
         for share in SHARES {
             let m = ((n as f64 * share) as usize).max(1);
@@ -103,10 +96,6 @@ fn main() -> Result<(), Box<dyn Error>> {
                     _ => order[n - m..]
                         .iter()
                         .for_each(|&d| allowed.insert(d as usize)),
-                }
-                if export {
-                    filters.extend(allowed.ones().map(|doc| doc as u32));
-                    filters.push(u32::MAX);
                 }
                 let start = seconds();
                 let found = index.search(query, depth, ef_search, Some(&allowed))?;
@@ -128,11 +117,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             );
         }
     }
-    if export {
-        let mut file = std::fs::File::create(dir.with_extension("filters"))?;
-        let bytes: Vec<u8> = filters.iter().flat_map(|doc| doc.to_le_bytes()).collect();
-        file.write_all(&bytes)?;
-    }
     Ok(())
 }
 
@@ -148,14 +132,6 @@ fn seconds() -> f64 {
 fn right(found: &[(PassageId, Score)], exact: &[(PassageId, Score)]) -> f64 {
     let both = exact.iter().filter(|hit| found.contains(hit)).count();
     both as f64 / exact.len() as f64
-}
-
-fn write_values<'a>(path: &Path, values: impl Iterator<Item = &'a f32>) -> std::io::Result<()> {
-    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
-    for value in values {
-        file.write_all(&value.to_le_bytes())?;
-    }
-    file.flush()
 }
 
 /// SplitMix64.
