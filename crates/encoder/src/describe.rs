@@ -84,6 +84,7 @@ pub fn describe_embedder(path: &Path, settings: &EmbedderSettings) -> Result<Mod
         details: ModelDetails {
             lower_case: reading.lower_case,
             prefix_not_pooled: modules.prefix_not_pooled,
+            content_only: false,
             layers: modules.layers,
             colbert: None,
             scoring: Scoring::Logit,

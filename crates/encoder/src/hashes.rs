@@ -77,6 +77,7 @@ fn of_details(details: &ModelDetails) -> Vec<String> {
     let ModelDetails {
         lower_case,
         prefix_not_pooled,
+        content_only,
         layers,
         colbert,
         scoring,
@@ -87,6 +88,9 @@ fn of_details(details: &ModelDetails) -> Vec<String> {
     }
     if *prefix_not_pooled {
         fields.push("prefix not pooled".to_owned());
+    }
+    if *content_only {
+        fields.push("content only".to_owned());
     }
     fields.extend(layers.iter().map(|layer| match layer {
         PooledLayer::Normalize => "normalize".to_owned(),
@@ -168,7 +172,7 @@ mod tests {
             layers: Vec::new(),
         };
         let files = hashes(1, 2, 3);
-        let edits: [fn(&mut ModelSpec); 22] = [
+        let edits: [fn(&mut ModelSpec); 23] = [
             |spec| spec.role = ModelRole::CrossEncoder,
             |spec| spec.pooling = Pooling::Cls,
             |spec| spec.query_prefix.push('x'),
@@ -178,6 +182,7 @@ mod tests {
             |spec| spec.pooling = Pooling::MeanSqrtLen,
             |spec| spec.details.lower_case = true,
             |spec| spec.details.prefix_not_pooled = true,
+            |spec| spec.details.content_only = true,
             |spec| spec.details.layers = vec![PooledLayer::Normalize],
             |spec| spec.details.layers = vec![PooledLayer::Dense("2_Dense".to_owned())],
             |spec| spec.details.layers = vec![PooledLayer::Linear(8)],

@@ -16,7 +16,7 @@ use crate::model::Model;
 use crate::tokenize::Sequence;
 
 /// A transformer whose token vectors after the last layer, and after the model's projection if it
-/// has one, are normalized, those of the special tokens included.
+/// has one, are normalized, those of the special tokens included unless the spec says otherwise.
 pub struct LateEncoder {
     model: Model,
     projection: Layers,
@@ -33,6 +33,8 @@ struct Side {
     /// Maximal number of tokens, special ones included.
     most: usize,
     expansion: Option<Filler>,
+    /// Number of tokens at the beginning and at the end that have no vectors.
+    left_out: (usize, usize),
 }
 
 /// What fills up a text.
@@ -55,6 +57,7 @@ impl LateEncoder {
             marker: None,
             most: model.spec.max_length,
             expansion: None,
+            left_out: (0, 0),
         };
         let mut queries = side(&model.spec.query_prefix);
         let mut passages = side(&model.spec.passage_prefix);
@@ -64,6 +67,13 @@ impl LateEncoder {
         }
         for (key, side) in [("query_prefix", &queries), ("passage_prefix", &passages)] {
             side.check(&model, key, &folder.path)?;
+        }
+        if model.spec.details.content_only {
+            for side in [&mut queries, &mut passages] {
+                let before = model.reader.prefix_length(&side.prefix);
+                let before = before.map_err(|source| model.tokenize_error(source))?;
+                side.left_out = (before, model.reader.specials_behind());
+            }
         }
         Ok(LateEncoder {
             projection: rest.layers,
@@ -92,7 +102,7 @@ impl LateEncoder {
             let rows = self.projection.apply_to_tokens(&rows, width);
             let rows: Vec<&[f32]> = rows.chunks_exact(self.projection.dimension()).collect();
             let mut vectors = Vec::with_capacity(rows.len() * self.projection.dimension());
-            for at in kept(&sequence.ids, skipped) {
+            for at in side.kept(&sequence.ids, skipped) {
                 vectors.extend(unit(rows[at]).ok_or_else(|| model.not_finite())?);
             }
             Ok(TokenEmbedding {
@@ -106,13 +116,6 @@ impl LateEncoder {
             .map(embedding)
             .collect()
     }
-}
-
-/// The places of the tokens whose vectors are kept: the first one if that is none.
-fn kept(ids: &[u32], skipped: &[u32]) -> Vec<usize> {
-    let is_kept = |at: &usize| !skipped.contains(&ids[*at]);
-    let places: Vec<usize> = (0..ids.len()).filter(is_kept).collect();
-    if places.is_empty() { vec![0] } else { places }
 }
 
 /// Reads texts as the spec says.
@@ -196,6 +199,15 @@ impl Side {
         })
     }
 
+    /// The places of the tokens whose vectors are kept: the first one if that is none.
+    fn kept(&self, ids: &[u32], skipped: &[u32]) -> Vec<usize> {
+        let (before, behind) = self.left_out;
+        let is_kept = |at: &usize| !skipped.contains(&ids[*at]);
+        let own = before..ids.len().saturating_sub(behind);
+        let places: Vec<usize> = own.filter(is_kept).collect();
+        if places.is_empty() { vec![0] } else { places }
+    }
+
     /// Number of tokens that a text and its prefix may have.
     fn room(&self, model: &Model) -> usize {
         let others = model.reader.specials() + usize::from(self.marker.is_some());
@@ -255,7 +267,8 @@ impl Side {
                 },
             }
         };
-        Ok(kept(&sequence.ids, skipped)
+        Ok(self
+            .kept(&sequence.ids, skipped)
             .into_iter()
             .map(token)
             .collect())

@@ -173,6 +173,12 @@ impl TextReader {
         self.limits.max_length - self.pair.specials()
     }
 
+    /// Number of special tokens behind a single text.
+    pub(crate) fn specials_behind(&self) -> usize {
+        let is_special = |slot: &&Slot| matches!(slot, Slot::Special { .. });
+        self.single.0.iter().rev().take_while(is_special).count()
+    }
+
     /// Number of tokens at the beginning of the sequence of any text with this prefix: special
     /// tokens, and the prefix.
     pub(crate) fn prefix_length(&self, prefix: &str) -> Result<usize, BoxError> {

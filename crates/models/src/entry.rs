@@ -268,10 +268,11 @@ fn is_plain_name(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    const READY: [&str; 6] = [
+    const READY: [&str; 7] = [
         "bge-small-en-v1.5",
         "all-MiniLM-L6-v2",
         "multilingual-e5-small",
+        "multilingual-e5-small-tokens",
         "ms-marco-MiniLM-L-12-v2",
         "answerai-colbert-small-v1",
         "treffer-mini-de-en",

@@ -113,6 +113,9 @@ pub struct ModelDetails {
     pub lower_case: bool,
     /// Bi-encoders only: whether the tokens of a prefix are read, but left out of the pooling.
     pub prefix_not_pooled: bool,
+    /// Late interaction only: whether special tokens and those of a prefix are read, but have no
+    /// vectors.
+    pub content_only: bool,
     /// Layers after the pooling of a bi-encoder, or on the vector of each token of a model of late
     /// interaction, in order. Vectors are scaled to length 1 in the end, whether a layer says so
     /// or not.

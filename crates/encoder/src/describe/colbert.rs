@@ -92,6 +92,7 @@ pub(super) fn describe(path: &Path) -> Result<ModelSpec, Error> {
         details: ModelDetails {
             lower_case: reading.lower_case,
             prefix_not_pooled: false,
+            content_only: false,
             layers,
             colbert: Some(Box::new(colbert)),
             scoring: Scoring::Logit,

@@ -70,6 +70,43 @@ fn there_is_one_unit_vector_for_each_token_special_ones_included() {
 }
 
 #[test]
+fn of_a_model_that_leaves_out_what_is_around_the_text_the_rest_is_the_same() {
+    let (all, mut folder) = (
+        late(Device::CPU),
+        folder(ModelRole::LateInteraction, Pooling::Mean),
+    );
+    folder.spec.details.content_only = true;
+    assert_ne!(fingerprint(&folder).unwrap(), *all.fingerprint());
+    let content = LateEncoder::load(&folder, Device::CPU).unwrap();
+    let width = all.width();
+    let prefix = |prefix: &str| all.token_ends(prefix.trim()).unwrap().len();
+    let spec = all.spec();
+    let (of_query, of_passage) = (prefix(&spec.query_prefix), prefix(&spec.passage_prefix));
+    let check = |model: &LateEncoder, n_prefix, text: &str, all: Vec<f32>, found: Vec<f32>| {
+        let rows: Vec<&[f32]> = all.chunks_exact(width).collect();
+        let own = &rows[1 + n_prefix..rows.len() - 1];
+        // Of a text without tokens, the first special token stands for it.
+        let expected = if own.is_empty() { &rows[..1] } else { own };
+        assert_eq!(found, expected.concat(), "{text:?}");
+        let tokens = model.passage_tokens(text).unwrap();
+        if n_prefix == of_passage && !own.is_empty() {
+            assert_eq!(tokens.len() * width, found.len());
+            assert!(tokens.iter().all(|token| token.place.is_some()), "{text:?}");
+        }
+    };
+    for text in TEXTS {
+        let vectors = |model: &LateEncoder| {
+            let query = model.embed_queries(&[text]).unwrap().remove(0);
+            let passage = model.embed_passages(&[text]).unwrap().remove(0);
+            (query.vectors, passage.vectors)
+        };
+        let (all, found) = (vectors(&all), vectors(&content));
+        check(&content, of_query, text, all.0, found.0);
+        check(&content, of_passage, text, all.1, found.1);
+    }
+}
+
+#[test]
 fn a_batch_equals_its_members_bit_for_bit_and_all_instruction_sets_agree() {
     for device in [Device::CPU, REFERENCE] {
         let model = late(device);
