@@ -57,8 +57,8 @@ mod measure;
 #[path = "scale/peers.rs"]
 mod peers;
 
-use data::{DIMENSION, Parts, write_corpus, write_vector};
-use measure::{median, memory, millis, number_of, succeeded, timed};
+use data::{DIMENSION, Parts, number_of, write_corpus, write_vector};
+use measure::{median, memory, millis, timed};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -114,7 +114,7 @@ fn run() -> Result<()> {
             let mut this = Command::new(std::env::current_exe()?);
             this.args([&n.to_string(), "--job", job, "--storage", &storage]);
             this.args(filters.then_some("--filters"));
-            succeeded(this.arg("--folder").arg(&folder).output()?)
+            peers::succeeded(this.arg("--folder").arg(&folder).output()?)
         };
         for job in ["text", "build", "search"] {
             write!(line, "{} ", run(job)?)?;

@@ -132,3 +132,8 @@ fn vector(center: u64, random: &mut Random) -> Vec<f32> {
 fn gauss(random: &mut Random) -> f64 {
     (0..4).map(|_| random.unit() - 0.5).sum::<f64>() * 1.73
 }
+
+/// The number of a document, by its id.
+pub(crate) fn number_of(id: &str) -> Result<u32> {
+    Ok(id.trim_start_matches('d').parse()?)
+}

@@ -17,8 +17,8 @@ use treffer_engine::Engine;
 use treffer_engine::api::SearchRequest;
 use treffer_testkit::Random;
 
-use super::data::{VALUES, center_of, centers};
-use super::measure::{median, millis, number_of, timed};
+use super::data::{VALUES, center_of, centers, number_of};
+use super::measure::{median, millis, timed};
 use super::{QUERIES, Result};
 
 /// Where the filters are written, with what an exact scan finds under each: a line of JSON each.

@@ -1,7 +1,6 @@
-//! Times and memory.
+//! Times and memory, also for benches/corpus.rs.
 
 use std::fs;
-use std::process::Output;
 use std::time::Instant;
 
 use treffer_engine::Engine;
@@ -22,11 +21,6 @@ pub(crate) fn timed(
     let ms = response.stages.first().and_then(|stage| stage.ms);
     let ids = response.hits.into_iter().map(|hit| hit.id).collect();
     Ok((ms.unwrap_or_default(), ids))
-}
-
-/// The number of a document, by its id.
-pub(crate) fn number_of(id: &str) -> Result<u32> {
-    Ok(id.trim_start_matches('d').parse()?)
 }
 
 pub(crate) fn millis(start: Instant) -> f64 {
@@ -50,14 +44,4 @@ pub(crate) fn memory(line: &str) -> Result<f64> {
         .trim()
         .parse()?;
     Ok(kb / 1000.0)
-}
-
-/// What a process printed.
-pub(crate) fn succeeded(output: Output) -> Result<String> {
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).into());
-    }
-    Ok(String::from_utf8_lossy(&output.stdout)
-        .trim_end()
-        .to_owned())
 }

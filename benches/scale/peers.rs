@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Instant;
 
 use super::data::{DIMENSION, document, query, write_vector};
-use super::measure::{median, memory, millis, succeeded};
+use super::measure::{median, memory, millis};
 use super::{DEPTHS, EF_CONSTRUCTION, Result, preset};
 
 pub(crate) const DENSE: [&str; 3] = ["hnswlib", "faiss", "usearch"];
@@ -82,4 +82,14 @@ pub(crate) fn tantivy(n: u64, folder: &Path) -> Result<String> {
     }
     write!(line, "| {:.0} MB |", memory("VmRSS")?)?;
     Ok(line)
+}
+
+/// What a process printed.
+pub(crate) fn succeeded(output: Output) -> Result<String> {
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned())
 }

@@ -79,7 +79,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let (peers, notes) = peers(&arguments.peers, arguments.isa, &machine);
     let interpreter = match &peers[..] {
         [] => None,
-        _ => Some(interpreter(workspace, arguments)?),
+        _ => Some(peers::prepare(
+            workspace,
+            "encoder",
+            arguments.python.as_deref(),
+        )?),
     };
     let mut bench = Bench {
         treffer: workspace.build_program()?,
@@ -142,17 +146,6 @@ fn peers(wanted: &[String], isa: Isa, machine: &Machine) -> (Vec<&'static str>, 
         );
     }
     (peers, notes)
-}
-
-fn interpreter(workspace: &Workspace, arguments: &Arguments) -> Result<PathBuf> {
-    let folder = match &arguments.python {
-        Some(folder) => folder.clone(),
-        None => peers::default_folder("encoder")?,
-    };
-    peers::prepare(
-        &folder,
-        &workspace.root.join("xtask/peers/encoder-requirements.txt"),
-    )
 }
 
 fn isa_in_words(isa: Isa) -> String {

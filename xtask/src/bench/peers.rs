@@ -6,22 +6,27 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::python::environment;
+use crate::workspace::Workspace;
 
-/// Makes the environment in `folder`, unless it is there and holds what
-/// `requirements` names, and returns its interpreter.
+/// Makes the environment of one benchmark in the `given` folder, or else in the user's cache,
+/// unless it is there and holds what xtask/peers/BENCH-requirements.txt names, and returns its
+/// interpreter.
 ///
 /// # Errors
-/// If there is no `python3` with `venv`, or the packages cannot be had.
-pub(super) fn prepare(folder: &Path, requirements: &Path) -> Result<PathBuf> {
-    environment(folder, requirements, "the peers")
+/// If there is no `python3` with `venv`, the packages cannot be had, or the user has no folder for
+/// caches.
+pub(super) fn prepare(workspace: &Workspace, bench: &str, given: Option<&Path>) -> Result<PathBuf> {
+    let folder = match given {
+        Some(folder) => folder.to_owned(),
+        None => default_folder(bench)?,
+    };
+    let requirements = format!("xtask/peers/{bench}-requirements.txt");
+    environment(&folder, &workspace.root.join(requirements), "the peers")
         .context("no peers to compare with; --python names a finished environment that holds them")
 }
 
 /// Where the environment of one benchmark lies unless somebody says otherwise.
-///
-/// # Errors
-/// If the user has no folder for caches.
-pub(super) fn default_folder(bench: &str) -> Result<PathBuf> {
+fn default_folder(bench: &str) -> Result<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = match (variable("XDG_CACHE_HOME"), variable("HOME")) {
         (Some(cache), _) => PathBuf::from(cache),

@@ -28,12 +28,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     command.args(["bench", "--bench", "scale", "--"]);
     command.args(&arguments.rest);
     if arguments.peers {
-        let folder = match &arguments.python {
-            Some(folder) => folder.clone(),
-            None => peers::default_folder("scale")?,
-        };
-        let requirements = workspace.root.join("xtask/peers/scale-requirements.txt");
-        let interpreter = peers::prepare(&folder, &requirements)?;
+        let interpreter = peers::prepare(workspace, "scale", arguments.python.as_deref())?;
         command.arg("--python").arg(interpreter);
     }
     run_command(&mut command)

@@ -50,12 +50,7 @@ pub(crate) struct Arguments {
 /// Prepares everything, measures in turn and prints the table.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let machine = Machine::look()?;
-    let environment = match &arguments.python {
-        Some(folder) => folder.clone(),
-        None => peers::default_folder("training")?,
-    };
-    let peers = workspace.root.join("xtask/peers");
-    let interpreter = peers::prepare(&environment, &peers.join("training-requirements.txt"))?;
+    let interpreter = peers::prepare(workspace, "training", arguments.python.as_deref())?;
     let scratch = workspace.target.join("bench-training");
     if scratch.exists() {
         fs::remove_dir_all(&scratch)
@@ -87,7 +82,10 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         contestants.push(Contestant::start(&name, Command::new(&binary).arg(&path))?);
         eprintln!("starting PyTorch in {precision}, which tries sizes of micro-batches: minutes");
         let name = format!("PyTorch, {precision}");
-        let mut command = script(&interpreter, &peers.join("training.py"));
+        let mut command = script(
+            &interpreter,
+            &workspace.root.join("xtask/peers/training.py"),
+        );
         contestants.push(Contestant::start(&name, command.arg(&path))?);
     }
     let times = in_turn(&mut contestants, arguments.rounds)?;

@@ -41,12 +41,7 @@ pub(crate) struct Arguments {
 /// Prepares everything, measures in turn and prints the table.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     let machine = Machine::look()?;
-    let environment = match &arguments.python {
-        Some(folder) => folder.clone(),
-        None => peers::default_folder("tuning")?,
-    };
-    let peers = workspace.root.join("xtask/peers");
-    let interpreter = peers::prepare(&environment, &peers.join("tuning-requirements.txt"))?;
+    let interpreter = peers::prepare(workspace, "tuning", arguments.python.as_deref())?;
     let binary = build_bench(workspace, "tuning")?;
     let scratch = workspace.target.join("bench-tuning");
 
@@ -59,7 +54,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
         contestants.push(Contestant::start(name, Command::new(&binary).arg(job))?);
     }
     eprintln!("starting ranx, which compiles and runs once: minutes");
-    let mut command = script(&interpreter, &peers.join("tuning.py"));
+    let mut command = script(&interpreter, &workspace.root.join("xtask/peers/tuning.py"));
     command
         .arg(job(&scratch, "grid", machine.n_threads)?)
         .env("NUMBA_NUM_THREADS", machine.n_threads.to_string());

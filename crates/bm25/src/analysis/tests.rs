@@ -60,34 +60,37 @@ fn mixed(languages: Languages) -> Chain {
 
 /// The chain that marks negated words, for texts of one language.
 fn negating(analyzer: Analyzer, languages: Languages) -> Chain {
-    let analysis = Analysis::new(&Bm25Config {
-        analyzer,
-        fold_accents: None,
+    let config = Bm25Config {
         negation: true,
-        words: None,
-        k1: 0.9,
-        b: 0.4,
-        fields: crate::config::Fields::Concatenated,
-    });
+        ..config(analyzer)
+    };
     Chain {
-        analysis,
+        analysis: Analysis::new(&config),
         languages,
     }
 }
 
 fn with_accents(analyzer: Analyzer, fold_accents: Option<bool>) -> Chain {
-    let analysis = Analysis::new(&Bm25Config {
-        analyzer,
+    let config = Bm25Config {
         fold_accents,
+        ..config(analyzer)
+    };
+    Chain {
+        analysis: Analysis::new(&config),
+        languages: Languages::Both,
+    }
+}
+
+/// What an analyzer does where nothing else is set.
+pub(super) fn config(analyzer: Analyzer) -> Bm25Config {
+    Bm25Config {
+        analyzer,
+        fold_accents: None,
         negation: false,
         words: None,
         k1: 0.9,
         b: 0.4,
         fields: crate::config::Fields::Concatenated,
-    });
-    Chain {
-        analysis,
-        languages: Languages::Both,
     }
 }
 

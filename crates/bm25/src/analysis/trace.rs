@@ -233,18 +233,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::config::{Analyzer, Bm25Config, Fields};
+    use crate::analysis::tests::config;
+    use crate::config::{Analyzer, Bm25Config};
     use crate::language::Detector;
 
     fn analysis(analyzer: Analyzer) -> Analysis {
         Analysis::new(&Bm25Config {
-            analyzer,
-            fold_accents: None,
             negation: true,
-            words: None,
-            k1: 0.9,
-            b: 0.4,
-            fields: Fields::Concatenated,
+            ..config(analyzer)
         })
     }
 
