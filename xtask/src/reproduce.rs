@@ -14,8 +14,10 @@ mod definition;
 mod fusions;
 pub(crate) mod generated;
 mod order;
+mod outputs;
 mod report;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -23,7 +25,7 @@ use anyhow::{Context, Result, bail, ensure};
 use self::bench::{Bench, Measured};
 use self::definition::Experiment;
 use self::report::Finding;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, sha256};
 
 /// What generates the tables, as their pages name it.
 const COMMAND: &str = "cargo xtask reproduce --all";
@@ -49,6 +51,10 @@ pub(crate) struct Arguments {
     /// Use indexes that an earlier run has left
     #[arg(long)]
     keep_indexes: bool,
+    /// Go on with earlier runs, of all experiments or of single ones: what they have measured
+    /// is not measured again
+    #[arg(long)]
+    resume: bool,
 }
 
 /// Runs the experiments and prints the table. Fails if a figure has drifted.
@@ -59,8 +65,12 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     for experiment in &experiments {
         files_of(experiment, &collections)?;
     }
+    let binary = workspace.build_program()?;
+    let program =
+        fs::read(&binary).with_context(|| format!("could not read {}", binary.display()))?;
     let bench = Bench {
-        binary: workspace.build_program()?,
+        binary,
+        checksum: sha256(&program),
         indexes: workspace.target.join("reproduce"),
         collections,
         arguments,

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 /// What `cargo metadata --no-deps` says; only the parts that are used here.
 #[derive(Debug, Deserialize)]
@@ -168,6 +169,14 @@ pub(crate) fn words(command: &Command) -> String {
         .join(" ")
 }
 
+/// In lower-case hexadecimal digits.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,5 +193,14 @@ mod tests {
             Path::new("target/gpu-1")
         );
         assert!(executable(messages, "none").is_err());
+    }
+
+    #[test]
+    fn the_checksum_is_sha256_in_lower_case() {
+        // The example of FIPS 180-2.
+        assert_eq!(
+            sha256(b"abc"),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! The program, told what a definition says.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -10,13 +10,16 @@ use anyhow::{Context, Result};
 use super::definition::{Evaluation, Expectation, Experiment, Fusions, Index, Order, Rerank};
 use super::fusions::{Line, Tuned};
 use super::order::{self, Column};
+use super::outputs::Outputs;
 use super::report::{self, Finding, Output, Reread};
 use super::{Arguments, Collections, Files, files_of};
-use crate::workspace::{output, run as run_command};
+use crate::workspace::{output, run as run_command, words};
 
 /// What every measurement shares.
 pub(super) struct Bench<'a> {
     pub(super) binary: PathBuf,
+    /// Its SHA-256.
+    pub(super) checksum: String,
     pub(super) indexes: PathBuf,
     pub(super) collections: Collections,
     pub(super) arguments: &'a Arguments,
@@ -32,6 +35,16 @@ pub(super) struct Measured {
     pub(super) orders: Vec<Column>,
 }
 
+/// An index, and what is known of it.
+struct Place<'a> {
+    index: &'a Index,
+    files: Files,
+    folder: PathBuf,
+    /// What was printed about it.
+    outputs: Outputs,
+    is_built: bool,
+}
+
 impl Bench<'_> {
     /// Builds an index and measures on it whatever its definition says.
     pub(super) fn measure(&self, experiment: &Experiment, index: &Index) -> Result<Measured> {
@@ -39,24 +52,25 @@ impl Bench<'_> {
         let indexes = self.indexes.join(&experiment.name);
         fs::create_dir_all(&indexes)
             .with_context(|| format!("could not make {}", indexes.display()))?;
-        let folder = indexes.join(&index.name);
-        self.build(index, &files, &folder)?;
-        self.measure_built(experiment, index, &files, &folder)
-            .with_context(|| {
-                format!(
-                    "in experiment `{}`, index `{}`",
-                    experiment.name, index.name
-                )
-            })
+        let outputs = indexes.join(format!("{}.outputs.json", index.name));
+        let place = Place {
+            index,
+            files,
+            folder: indexes.join(&index.name),
+            outputs: Outputs::open(outputs, &self.checksum, self.arguments.resume)?,
+            is_built: false,
+        };
+        self.measure_at(experiment, place).with_context(|| {
+            format!(
+                "in experiment `{}`, index `{}`",
+                experiment.name, index.name
+            )
+        })
     }
 
-    fn measure_built(
-        &self,
-        experiment: &Experiment,
-        index: &Index,
-        files: &Files,
-        folder: &Path,
-    ) -> Result<Measured> {
+    fn measure_at(&self, experiment: &Experiment, mut place: Place<'_>) -> Result<Measured> {
+        let place = &mut place;
+        let index = place.index;
         let mut findings = Vec::new();
         let compared = self.arguments.limit.is_none();
         let mut add =
@@ -66,23 +80,23 @@ impl Bench<'_> {
                 findings.extend(found);
             };
         for one in &index.eval {
-            let output = self.evaluate(one, files, folder)?;
+            let output = self.evaluate(one, place)?;
             add(one.name(), &one.metrics, &one.expect, &output);
         }
         for one in &index.rerank {
-            let output = self.rerank(one, files, folder)?.output();
+            let output = self.rerank(one, place)?.output();
             add(one.name(), &one.metrics, &one.expect, &output);
         }
         let mut lines = Vec::new();
         for one in &index.fusions {
-            let tuned = self.tune(one, files, folder)?;
+            let tuned = self.tune(one, place)?;
             let metrics = [tuned.metric().to_owned()];
             add(one.name(), &metrics, &one.expect, &tuned.output());
             lines.push(tuned.line(&experiment.name));
         }
         let mut orders = Vec::new();
         for one in &index.order {
-            let columns = self.order(one, files, folder)?;
+            let columns = self.order(one, place)?;
             let metrics = [order::METRIC.to_owned()];
             add(one.name(), &metrics, &one.expect, &order::output(&columns));
             orders.extend(columns);
@@ -94,8 +108,49 @@ impl Bench<'_> {
         })
     }
 
-    fn build(&self, index: &Index, files: &Files, folder: &Path) -> Result<()> {
-        if self.arguments.keep_indexes && folder.join("manifest.json").exists() {
+    /// What the last of these commands prints: as it is kept, or by running all of them.
+    fn answer(&self, place: &mut Place<'_>, commands: &mut [Command]) -> Result<String> {
+        let asked = commands.iter().map(words).collect::<Vec<_>>().join("; ");
+        if let Some(kept) = place.outputs.get(&asked) {
+            eprintln!("as measured before: $ {asked}");
+            return Ok(kept.to_owned());
+        }
+        self.build(place)?;
+        let mut printed = String::new();
+        for command in commands {
+            // stdout is for the one table at the end.
+            eprint!("{printed}");
+            printed = timed(command, output)?;
+        }
+        place.outputs.keep(asked, printed.clone())?;
+        Ok(printed)
+    }
+
+    /// Builds the index, if that is still to do.
+    fn build(&self, place: &mut Place<'_>) -> Result<()> {
+        if std::mem::replace(&mut place.is_built, true) {
+            return Ok(());
+        }
+        let (index, folder) = (place.index, &place.folder);
+        let mut command = self.treffer();
+        command.arg("index").arg(folder).arg(&place.files.corpus);
+        let mut config = None;
+        if let Some(preset) = &index.preset {
+            command.args(["--preset", preset]);
+        } else {
+            let text = toml::to_string(&index.config);
+            let text = text.context("could not write the configuration")?;
+            let path = folder.with_extension("toml");
+            command.arg("--config").arg(&path);
+            config = Some((path, text));
+        }
+        for setting in &index.set {
+            command.args(["--set", setting]);
+        }
+        let text = config.as_ref().map_or("", |(_, text)| text);
+        let asked = format!("{} {text}", words(&command));
+        let was_built = place.outputs.get(&asked).is_some();
+        if (self.arguments.keep_indexes || was_built) && folder.join("manifest.json").exists() {
             eprintln!("using the index at {}", folder.display());
             return Ok(());
         }
@@ -106,88 +161,75 @@ impl Bench<'_> {
         for model in &index.models {
             timed(self.treffer().args(["model", "pull", model]), run_command)?;
         }
-        let mut command = self.treffer();
-        command.arg("index").arg(folder).arg(&files.corpus);
-        match (&index.preset, &index.config) {
-            (Some(preset), _) => {
-                command.args(["--preset", preset]);
-            }
-            (None, config) => {
-                let path = folder.with_extension("toml");
-                let text = toml::to_string(config).context("could not write the configuration")?;
-                fs::write(&path, text)
-                    .with_context(|| format!("could not write {}", path.display()))?;
-                command.arg("--config").arg(path);
-            }
+        if let Some((path, text)) = &config {
+            fs::write(path, text).with_context(|| format!("could not write {}", path.display()))?;
         }
-        for setting in &index.set {
-            command.args(["--set", setting]);
-        }
-        timed(&mut command, run_command)
+        timed(&mut command, run_command)?;
+        place.outputs.keep(asked, String::new())
     }
 
-    fn evaluate(&self, evaluation: &Evaluation, files: &Files, folder: &Path) -> Result<Output> {
+    fn evaluate(&self, evaluation: &Evaluation, place: &mut Place<'_>) -> Result<Output> {
+        let mut commands = Vec::new();
         if let Some(tune) = &evaluation.tune {
-            let mut command = self.over_queries("tune", folder, files, &tune.split, tune.limit);
+            let mut command = self.over_queries("tune", place, &tune.split, tune.limit);
             // What is asked for is the winner's figure, whether or not it is a sure gain.
             command.arg("--force");
             add_stages(&mut command, &evaluation.stages);
             if let Some(profile) = &evaluation.profile {
                 command.args(["--save-as", profile]);
             }
-            // stdout is for the one table at the end.
-            eprint!("{}", timed(&mut command, output)?);
+            commands.push(command);
         }
-        let mut command =
-            self.over_queries("eval", folder, files, &evaluation.split, evaluation.limit);
+        let mut command = self.over_queries("eval", place, &evaluation.split, evaluation.limit);
         command.args(["--format", "json"]);
         add_stages(&mut command, &evaluation.stages);
         if let Some(profile) = &evaluation.profile {
             command.args(["--profile", profile]);
         }
-        let json = timed(&mut command, output)?;
+        commands.push(command);
+        let json = self.answer(place, &mut commands)?;
         serde_json::from_str(&json).context("could not understand what `treffer eval` printed")
     }
 
     /// Re-ranks the given run and compares the two.
-    fn rerank(&self, rerank: &Rerank, files: &Files, folder: &Path) -> Result<Reread> {
+    fn rerank(&self, rerank: &Rerank, place: &mut Place<'_>) -> Result<Reread> {
+        let files = &place.files;
         let given = files.folder.join(&rerank.run);
-        let reranked = folder.with_extension("trec");
-        let mut command = self.treffer();
-        command.arg("rerank").arg(folder).arg(&given);
-        command.arg("--queries").arg(&files.queries);
+        let reranked = place.folder.with_extension("trec");
+        let mut read = self.treffer();
+        read.arg("rerank").arg(&place.folder).arg(&given);
+        read.arg("--queries").arg(&files.queries);
         if let Some(depth) = rerank.depth {
-            command.arg("--depth").arg(depth.to_string());
+            read.arg("--depth").arg(depth.to_string());
         }
-        command.arg("--output").arg(&reranked);
-        timed(&mut command, run_command)?;
-        let mut command = self.treffer();
-        command.arg("compare").arg(&given).arg(&reranked);
-        command.arg("--qrels").arg(files.qrels(&rerank.split));
-        command.args(["--metrics", &rerank.metrics.join(","), "--format", "json"]);
-        let json = timed(&mut command, output)?;
+        read.arg("--output").arg(&reranked);
+        let mut compare = self.treffer();
+        compare.arg("compare").arg(&given).arg(&reranked);
+        compare.arg("--qrels").arg(files.qrels(&rerank.split));
+        compare.args(["--metrics", &rerank.metrics.join(","), "--format", "json"]);
+        let json = self.answer(place, &mut [read, compare])?;
         serde_json::from_str(&json).context("could not understand what `treffer compare` printed")
     }
 
     /// Tunes to see what it would give: the profile stays as it is.
-    fn tune(&self, fusions: &Fusions, files: &Files, folder: &Path) -> Result<Tuned> {
-        let mut command = self.over_queries("tune", folder, files, &fusions.split, fusions.limit);
+    fn tune(&self, fusions: &Fusions, place: &mut Place<'_>) -> Result<Tuned> {
+        let mut command = self.over_queries("tune", place, &fusions.split, fusions.limit);
         command.args(["--learn", "--dry-run", "--format", "json"]);
-        let json = timed(&mut command, output)?;
+        let json = self.answer(place, &mut [command])?;
         serde_json::from_str(&json).context("could not understand what `treffer tune` printed")
     }
 
     /// Searches, and looks which examples hold.
-    fn order(&self, order: &Order, files: &Files, folder: &Path) -> Result<Vec<Column>> {
+    fn order(&self, order: &Order, place: &mut Place<'_>) -> Result<Vec<Column>> {
         let mut command = self.treffer();
-        command.arg("search").arg(folder);
-        command.arg("--queries").arg(&files.queries);
+        command.arg("search").arg(&place.folder);
+        command.arg("--queries").arg(&place.files.queries);
         command.args(["--explain", "--top-k", "1000", "--format", "json"]);
         if let Some(profile) = &order.profile {
             command.args(["--profile", profile]);
         }
-        let searched = timed(&mut command, output)?;
-        let path = files.qrels(&order.split);
+        let searched = self.answer(place, &mut [command])?;
+        let path = place.files.qrels(&order.split);
         let qrels = fs::read_to_string(&path)
             .with_context(|| format!("could not read {}", path.display()))?;
         order::columns(order, &qrels, &searched, self.arguments.limit)
@@ -196,15 +238,14 @@ impl Bench<'_> {
     fn over_queries(
         &self,
         verb: &str,
-        folder: &Path,
-        files: &Files,
+        place: &Place<'_>,
         split: &str,
         limit: Option<usize>,
     ) -> Command {
         let mut command = self.treffer();
-        command.arg(verb).arg(folder);
-        command.arg("--queries").arg(&files.queries);
-        command.arg("--qrels").arg(files.qrels(split));
+        command.arg(verb).arg(&place.folder);
+        command.arg("--queries").arg(&place.files.queries);
+        command.arg("--qrels").arg(place.files.qrels(split));
         if let Some(limit) = self.arguments.limit.or(limit) {
             command.arg("--limit").arg(limit.to_string());
         }
@@ -221,7 +262,7 @@ impl Bench<'_> {
 }
 
 fn timed<T>(command: &mut Command, run: impl FnOnce(&mut Command) -> Result<T>) -> Result<T> {
-    eprintln!("$ {}", crate::workspace::words(command));
+    eprintln!("$ {}", words(command));
     let start = Instant::now();
     let done = run(command)?;
     eprintln!("  {:.1} s", start.elapsed().as_secs_f64());

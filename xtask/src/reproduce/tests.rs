@@ -69,6 +69,7 @@ fn arguments() -> Arguments {
         models_cache: None,
         limit: None,
         keep_indexes: false,
+        resume: false,
     }
 }
 
@@ -101,17 +102,18 @@ fn the_program_is_told_what_the_definition_says() {
     fs::write(at("treffer"), PROGRAM).unwrap();
     fs::set_permissions(at("treffer"), fs::Permissions::from_mode(0o755)).unwrap();
 
-    let arguments = arguments();
-    let experiments = chosen(folder.path(), &arguments).unwrap();
-    let bench = Bench {
-        binary: at("treffer"),
-        indexes: at("indexes"),
-        collections: given(folder.path()),
-        arguments: &arguments,
+    let experiments = chosen(folder.path(), &arguments()).unwrap();
+    let measure = |arguments: &Arguments| {
+        let bench = Bench {
+            binary: at("treffer"),
+            checksum: "some".to_owned(),
+            indexes: at("indexes"),
+            collections: given(folder.path()),
+            arguments,
+        };
+        bench.measure(&experiments[0], &experiments[0].index[0])
     };
-    let measured = bench
-        .measure(&experiments[0], &experiments[0].index[0])
-        .unwrap();
+    let measured = measure(&arguments()).unwrap();
     let verdicts: Vec<Verdict> = measured.findings.iter().map(Finding::verdict).collect();
     use Verdict::{AsExpected, MeasuredOnly};
     let expected = [
@@ -155,6 +157,25 @@ fn the_program_is_told_what_the_definition_says() {
         "| example | bm25 (own) | fusion (own) |\n| --- | --- | --- |\n\
          | q | no | yes |\n| all | 0 of 1 | 1 of 1 |\n"
     );
+
+    // The stand-in makes no index, so only a question that is still open needs one.
+    let resumed = Arguments {
+        resume: true,
+        ..arguments()
+    };
+    fs::remove_file(at("told")).unwrap();
+    assert_eq!(measure(&resumed).unwrap().findings, measured.findings);
+    assert!(!at("told").exists(), "measured again");
+    let more = Arguments {
+        limit: Some(2),
+        ..resumed
+    };
+    measure(&more).unwrap();
+    let told = fs::read_to_string(at("told")).unwrap();
+    assert!(told.contains("--limit 2") && !told.contains("rerank"), "{told}");
+    measure(&arguments()).unwrap();
+    let told = fs::read_to_string(at("told")).unwrap();
+    assert!(told.contains("rerank"), "{told}");
 }
 
 #[test]
