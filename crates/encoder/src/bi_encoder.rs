@@ -10,6 +10,7 @@ use treffer_types::{
 use crate::error::Error;
 use crate::layers::Layers;
 use crate::model::Model;
+use crate::pooling::pool;
 use crate::tokenize::Sequence;
 
 /// A transformer whose token vectors are pooled to one unit vector per text.
@@ -71,6 +72,14 @@ impl BiEncoder {
     /// Tokenizes the texts, runs the model, pools and normalizes.
     fn embed(&self, prefix: &Prefix, texts: &[&str]) -> Result<Vec<Embedding>, Error> {
         let model = &self.model;
+        let sequences = self.sequences(prefix, texts)?;
+        let pooled = model.run(&sequences, model.spec.pooling, |pooled| pooled.squeeze(1))?;
+        let embedding = |(row, sequence)| self.embedding(row, sequence);
+        pooled.into_iter().zip(&sequences).map(embedding).collect()
+    }
+
+    fn sequences(&self, prefix: &Prefix, texts: &[&str]) -> Result<Vec<Sequence>, Error> {
+        let model = &self.model;
         let read = |text: &&str| {
             let mut sequence = match prefix.text.as_str() {
                 "" => model.reader.single(text),
@@ -80,19 +89,37 @@ impl BiEncoder {
             sequence.not_pooled = prefix.not_pooled.min(sequence.ids.len() - 1);
             Ok(sequence)
         };
-        let sequences: Vec<Sequence> = texts
-            .par_iter()
-            .map(read)
-            .collect::<Result<_, _>>()
-            .map_err(|source| model.tokenize_error(source))?;
-        let pooled = model.run(&sequences, model.spec.pooling, |pooled| pooled.squeeze(1))?;
-        let embedding = |(row, sequence): (Vec<f32>, &Sequence)| {
-            Ok(Embedding {
-                vector: unit(&self.layers.apply(row)).ok_or_else(|| model.not_finite())?,
-                tokens_cut: sequence.tokens_cut,
-            })
-        };
-        pooled.into_iter().zip(&sequences).map(embedding).collect()
+        let sequences = texts.par_iter().map(read).collect::<Result<_, _>>();
+        sequences.map_err(|source| model.tokenize_error(source))
+    }
+
+    /// Of the pooled vector of a text.
+    fn embedding(&self, pooled: Vec<f32>, sequence: &Sequence) -> Result<Embedding, Error> {
+        let vector = unit(&self.layers.apply(pooled));
+        Ok(Embedding {
+            vector: vector.ok_or_else(|| self.model.not_finite())?,
+            tokens_cut: sequence.tokens_cut,
+        })
+    }
+
+    /// The passages as they are read, if the network and what it is given for a passage are those
+    /// of `other`, which puts `prefix` before it.
+    pub(crate) fn shared_passages(
+        &self,
+        other: &Model,
+        prefix: &str,
+        passages: &[&str],
+    ) -> Result<Option<Vec<Sequence>>, Error> {
+        if !self.model.is_same_network(other) || self.passages.text != prefix {
+            return Ok(None);
+        }
+        self.sequences(&self.passages, passages).map(Some)
+    }
+
+    /// The vector of a text from those of its tokens, which are `rows`.
+    pub(crate) fn pooled(&self, rows: &[f32], sequence: &Sequence) -> Result<Embedding, Error> {
+        let (pooling, width) = (self.model.spec.pooling, self.model.config.hidden_size);
+        self.embedding(pool(pooling, rows, width, sequence.not_pooled), sequence)
     }
 }
 

@@ -11,7 +11,7 @@ use treffer_types::{Fingerprint, ModelFolder, ModelRole, ModelSpec, PooledLayer}
 use crate::config::{Config, Family};
 use crate::error::Error;
 use crate::format::{OVERLAY, WeightsFormat};
-use crate::hashes::{FileHashes, fingerprint_of, hexadecimal};
+use crate::hashes::{FileHashes, fingerprint_of, hexadecimal, network_of};
 use crate::labels::Labels;
 use crate::precheck;
 use crate::vocabulary::{TokenizerConfig, VOCABULARY, to_tokenizer};
@@ -52,6 +52,8 @@ pub(crate) struct Files {
     pub(crate) spec: ModelSpec,
     /// Fingerprint of these files with the spec.
     pub(crate) fingerprint: Fingerprint,
+    /// That of the network alone, which models of several roles can share.
+    pub(crate) network: Fingerprint,
 }
 
 /// A layer after the pooling, with the content of its files.
@@ -88,13 +90,14 @@ impl Files {
             (None, None)
         };
         let small = Small::read(folder)?;
-        let fingerprint = small.fingerprint(weights_hash, overlay_hash);
+        let hashes = small.hashes(weights_hash, overlay_hash);
         Ok(Files {
             overlay,
             format,
             weights_path: folder.path.join(format.file_name()),
             weights,
-            fingerprint,
+            fingerprint: fingerprint_of(&hashes, &small.spec),
+            network: network_of(&hashes, &small.spec),
             tokenizer: small.tokenizer,
             config: small.config,
             labels: small.labels,
@@ -115,7 +118,8 @@ pub(crate) fn read_fingerprint(folder: &ModelFolder) -> Result<Fingerprint, Erro
     } else {
         None
     };
-    Ok(Small::read(folder)?.fingerprint(weights, overlay))
+    let small = Small::read(folder)?;
+    Ok(fingerprint_of(&small.hashes(weights, overlay), &small.spec))
 }
 
 impl Small {
@@ -150,15 +154,14 @@ impl Small {
         })
     }
 
-    fn fingerprint(&self, weights: [u8; 32], overlay: Option<[u8; 32]>) -> Fingerprint {
-        let hashes = FileHashes {
+    fn hashes(&self, weights: [u8; 32], overlay: Option<[u8; 32]>) -> FileHashes {
+        FileHashes {
             weights,
             overlay,
             tokenizer: self.tokenizer_hash,
             config: self.config_hash,
             layers: self.layer_hashes.clone(),
-        };
-        fingerprint_of(&hashes, &self.spec)
+        }
     }
 }
 

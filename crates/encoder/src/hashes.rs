@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 use treffer_types::{
-    Colbert, Expansion, Fingerprint, ModelDetails, ModelRole, ModelSpec, PooledLayer, Scoring,
+    Colbert, Expansion, Fingerprint, ModelDetails, ModelRole, ModelSpec, PooledLayer, Pooling,
+    Scoring,
 };
 
 /// The sha256 of each file of a model.
@@ -70,6 +71,29 @@ pub(crate) fn fingerprint_of(files: &FileHashes, spec: &ModelSpec) -> Fingerprin
     }
     let digest: [u8; 32] = hasher.finalize().into();
     Fingerprint(hexadecimal(&digest))
+}
+
+/// sha256 over everything that affects what the last layer gives for the tokens of a text: the
+/// fingerprint of a bi-encoder with nothing around its network.
+pub(crate) fn network_of(files: &FileHashes, spec: &ModelSpec) -> Fingerprint {
+    let files = FileHashes {
+        layers: Vec::new(),
+        ..*files
+    };
+    let spec = ModelSpec {
+        name: String::new(),
+        role: ModelRole::BiEncoder,
+        pooling: Pooling::Mean,
+        query_prefix: String::new(),
+        passage_prefix: String::new(),
+        max_length: spec.max_length,
+        license: String::new(),
+        details: ModelDetails {
+            lower_case: spec.details.lower_case,
+            ..ModelDetails::default()
+        },
+    };
+    fingerprint_of(&files, &spec)
 }
 
 /// What is special about a model, nothing for most.

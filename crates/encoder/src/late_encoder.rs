@@ -1,15 +1,16 @@
 //! Models of late interaction, which embed a text as one unit vector for each token (ColBERT:
 //! Khattab and Zaharia 2020, <https://arxiv.org/abs/2004.12832>).
 
+use std::any::Any;
 use std::path::Path;
 
 use rayon::prelude::*;
 use treffer_types::{
-    BoxError, Colbert, Device, Fingerprint, ModelFolder, ModelRole, ModelSpec, TextToken,
-    TokenEmbedder, TokenEmbedding,
+    BothEmbeddings, BoxError, Colbert, Device, Embedder, Fingerprint, ModelFolder, ModelRole,
+    ModelSpec, TextToken, TokenEmbedder, TokenEmbedding,
 };
 
-use crate::bi_encoder::unit;
+use crate::bi_encoder::{BiEncoder, unit};
 use crate::error::Error;
 use crate::layers::Layers;
 use crate::model::Model;
@@ -97,24 +98,32 @@ impl LateEncoder {
             .map(|text| side.sequence(model, text))
             .collect::<Result<_, _>>()
             .map_err(|source| model.tokenize_error(source))?;
-        let width = model.config.hidden_size;
-        let embedding = |(rows, sequence): (Vec<f32>, &Sequence)| {
-            let rows = self.projection.apply_to_tokens(&rows, width);
-            let rows: Vec<&[f32]> = rows.chunks_exact(self.projection.dimension()).collect();
-            let mut vectors = Vec::with_capacity(rows.len() * self.projection.dimension());
-            for at in side.kept(&sequence.ids, skipped) {
-                vectors.extend(unit(rows[at]).ok_or_else(|| model.not_finite())?);
-            }
-            Ok(TokenEmbedding {
-                vectors,
-                tokens_cut: sequence.tokens_cut,
-            })
-        };
         let rows = model.run_tokens(&sequences)?;
-        rows.into_par_iter()
+        rows.par_iter()
             .zip(&sequences)
-            .map(embedding)
+            .map(|(rows, sequence)| self.embedding(side, skipped, rows, sequence))
             .collect()
+    }
+
+    /// Of the vectors of a text's tokens after the last layer, which are `rows`.
+    fn embedding(
+        &self,
+        side: &Side,
+        skipped: &[u32],
+        rows: &[f32],
+        sequence: &Sequence,
+    ) -> Result<TokenEmbedding, Error> {
+        let model = &self.model;
+        let rows = (self.projection).apply_to_tokens(rows, model.config.hidden_size);
+        let rows: Vec<&[f32]> = rows.chunks_exact(self.projection.dimension()).collect();
+        let mut vectors = Vec::with_capacity(rows.len() * self.projection.dimension());
+        for at in side.kept(&sequence.ids, skipped) {
+            vectors.extend(unit(rows[at]).ok_or_else(|| model.not_finite())?);
+        }
+        Ok(TokenEmbedding {
+            vectors,
+            tokens_cut: sequence.tokens_cut,
+        })
     }
 }
 
@@ -294,6 +303,30 @@ impl TokenEmbedder for LateEncoder {
 
     fn embed_passages(&self, passages: &[&str]) -> Result<Vec<TokenEmbedding>, BoxError> {
         Ok(self.embed(&self.passages, &self.skipped, passages)?)
+    }
+
+    fn embed_passages_with(
+        &self,
+        embedder: &dyn Embedder,
+        passages: &[&str],
+    ) -> Result<Option<BothEmbeddings>, BoxError> {
+        let bi_encoder = (embedder as &dyn Any).downcast_ref::<BiEncoder>();
+        let (Some(bi_encoder), None) = (bi_encoder, self.passages.marker) else {
+            return Ok(None);
+        };
+        let (model, side) = (&self.model, &self.passages);
+        let Some(sequences) = bi_encoder.shared_passages(model, &side.prefix, passages)? else {
+            return Ok(None);
+        };
+        let both = |(rows, sequence): (&Vec<f32>, &Sequence)| {
+            let embedding = bi_encoder.pooled(rows, sequence)?;
+            let tokens = self.embedding(side, &self.skipped, rows, sequence)?;
+            Ok((embedding, tokens))
+        };
+        let rows = model.run_tokens(&sequences)?;
+        let both = rows.par_iter().zip(&sequences).map(both);
+        let both: Result<_, Error> = both.collect();
+        Ok(Some(both?))
     }
 
     fn query_tokens(&self, query: &str) -> Result<Vec<TextToken>, BoxError> {

@@ -30,6 +30,8 @@ use crate::weights::Weights;
 pub(crate) struct Model {
     pub(crate) spec: ModelSpec,
     pub(crate) fingerprint: Fingerprint,
+    /// Fingerprint of the network alone.
+    network: Fingerprint,
     pub(crate) config: Config,
     pub(crate) reader: TextReader,
     pub(crate) encoder: Encoder,
@@ -155,6 +157,7 @@ impl Model {
             encoder,
             spec,
             fingerprint: files.fingerprint,
+            network: files.network,
             config,
             reader,
             device: opened,
@@ -162,6 +165,13 @@ impl Model {
             path: folder.path.clone(),
         };
         Ok((model, rest))
+    }
+
+    /// Whether the other gives the same for the same sequence.
+    pub(crate) fn is_same_network(&self, other: &Self) -> bool {
+        self.network == other.network
+            && std::mem::discriminant(&self.encoder) == std::mem::discriminant(&other.encoder)
+            && self.device.same_device(&other.device)
     }
 
     /// Runs `sequences` and returns one row for each, in order. `after` computes the rows from

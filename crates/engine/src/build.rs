@@ -31,8 +31,10 @@ mod reading;
 mod renumbering;
 mod repair;
 mod session;
+mod texts;
 mod tokens;
 mod update;
+mod vectors;
 mod words;
 mod writing;
 
@@ -48,7 +50,6 @@ use treffer_types::{Document, Embedder, PairScorer, Progress, TokenEmbedder};
 
 use self::commit::{Workplace, next_generation, refuse_foreign};
 pub use self::documents::PassageCounts;
-use self::encoding::Given;
 pub use self::infer::{FieldSample, infer_fields};
 use self::language::RecordLanguages;
 pub use self::language::UnreadLanguages;
@@ -57,6 +58,7 @@ use self::reading::{Counts, Kept, Reading, duplicate, field_problems};
 pub use self::repair::{RepairReport, repair};
 use self::session::{Kind, Session};
 pub use self::update::{AddRequest, DeleteReport, DeleteRequest, add, delete};
+use self::vectors::Given;
 pub use self::words::read_pieces;
 use self::writing::Writing;
 use crate::blueprint::{DenseConfig, NO_MODEL};

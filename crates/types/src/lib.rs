@@ -47,6 +47,6 @@ pub use scoring::Scoring;
 pub use settings::{EmbedderSettings, ScorerSettings};
 pub use stage::{InvalidStageName, StageMap, StageName, stage_list};
 pub use traits::{
-    BoxError, Clock, Embedder, Embedding, NoProgress, PairScore, PairScorer, Progress, TextToken,
-    TokenEmbedder, TokenEmbedding,
+    BothEmbeddings, BoxError, Clock, Embedder, Embedding, NoProgress, PairScore, PairScorer,
+    Progress, TextToken, TokenEmbedder, TokenEmbedding,
 };

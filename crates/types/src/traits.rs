@@ -1,6 +1,7 @@
 //! The traits by which the engine uses models, clocks and progress reports. No type of an
 //! inference library appears in them.
 
+use std::any::Any;
 use std::time::Duration;
 
 use crate::model::{Fingerprint, ModelSpec};
@@ -18,7 +19,10 @@ pub struct Embedding {
 }
 
 /// A bi-encoder: texts to unit vectors, which may encode queries and passages differently.
-pub trait Embedder: Send + Sync {
+///
+/// It is `Any` so that a model of late interaction can tell whether it is the same network, see
+/// [`TokenEmbedder::embed_passages_with`].
+pub trait Embedder: Any + Send + Sync {
     /// What the model is.
     fn spec(&self) -> &ModelSpec;
 
@@ -106,6 +110,9 @@ pub struct TokenEmbedding {
     pub tokens_cut: u32,
 }
 
+/// Texts as vectors of their own and as vectors of their tokens, both in the order of the texts.
+pub type BothEmbeddings = (Vec<Embedding>, Vec<TokenEmbedding>);
+
 /// What a token vector stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextToken {
@@ -142,6 +149,22 @@ pub trait TokenEmbedder: Send + Sync {
     /// # Errors
     /// If the model cannot be run.
     fn embed_passages(&self, passages: &[&str]) -> Result<Vec<TokenEmbedding>, BoxError>;
+
+    /// The vectors of `embedder` too, if it is the same network as this one and reads passages
+    /// alike, so that one pass gives both: what [`Embedder::embed_passages`] and
+    /// [`embed_passages`](Self::embed_passages) give, up to rounding. `None` if it is not; a model
+    /// that does not implement this knows of none.
+    ///
+    /// # Errors
+    /// If the model cannot be run.
+    fn embed_passages_with(
+        &self,
+        embedder: &dyn Embedder,
+        passages: &[&str],
+    ) -> Result<Option<BothEmbeddings>, BoxError> {
+        let _ = (embedder, passages);
+        Ok(None)
+    }
 
     /// What each vector of a query stands for, in their order. A model that does not implement this
     /// tells nothing.

@@ -172,7 +172,10 @@ fn the_program_is_told_what_the_definition_says() {
     };
     measure(&more).unwrap();
     let told = fs::read_to_string(at("told")).unwrap();
-    assert!(told.contains("--limit 2") && !told.contains("rerank"), "{told}");
+    assert!(
+        told.contains("--limit 2") && !told.contains("rerank"),
+        "{told}"
+    );
     measure(&arguments()).unwrap();
     let told = fs::read_to_string(at("told")).unwrap();
     assert!(told.contains("rerank"), "{told}");

@@ -107,6 +107,60 @@ fn of_a_model_that_leaves_out_what_is_around_the_text_the_rest_is_the_same() {
 }
 
 #[test]
+fn one_pass_gives_the_vectors_of_a_bi_encoder_too() {
+    for (device, _) in forwards() {
+        let mut of_content = folder(ModelRole::LateInteraction, Pooling::Mean);
+        of_content.spec.details.content_only = true;
+        for late in [
+            late(device),
+            LateEncoder::load(&of_content, device).unwrap(),
+        ] {
+            for pooling in Pooling::ALL {
+                let bi_encoder = bi_encoder(pooling, device);
+                let both = late.embed_passages_with(&bi_encoder, &TEXTS).unwrap();
+                let (pooled, tokens) = both.unwrap();
+                assert_eq!(tokens, late.embed_passages(&TEXTS).unwrap());
+                let alone = bi_encoder.embed_passages(&TEXTS).unwrap();
+                if device != REFERENCE {
+                    assert_eq!(pooled, alone, "{device} {pooling}");
+                }
+                for (found, expected) in pooled.iter().zip(&alone) {
+                    assert_eq!(found.tokens_cut, expected.tokens_cut);
+                    for (found, expected) in found.vector.iter().zip(&expected.vector) {
+                        assert!((found - expected).abs() < 1e-6, "{device} {pooling}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bi_encoder_that_reads_passages_otherwise_needs_a_pass_of_its_own() {
+    let late = late(Device::CPU);
+    let together = |folder: &ModelFolder, device| {
+        let bi_encoder = BiEncoder::load(folder, device).unwrap();
+        let both = late.embed_passages_with(&bi_encoder, &TEXTS).unwrap();
+        both.is_some()
+    };
+    let folder = folder(ModelRole::BiEncoder, Pooling::Mean);
+    assert!(together(&folder, Device::CPU));
+    assert!(!together(&folder, REFERENCE));
+    let changes: [fn(&mut ModelFolder); 3] = [
+        |folder| folder.spec.passage_prefix.push_str("warm "),
+        |folder| folder.spec.max_length -= 1,
+        |folder| folder.spec.details.lower_case = true,
+    ];
+    for change in changes {
+        let mut other = folder.clone();
+        change(&mut other);
+        assert!(!together(&other, Device::CPU), "{:?}", other.spec);
+    }
+    let (other, _) = golden("tiny-xlmr-bi");
+    assert!(!together(&other, Device::CPU));
+}
+
+#[test]
 fn a_batch_equals_its_members_bit_for_bit_and_all_instruction_sets_agree() {
     for device in [Device::CPU, REFERENCE] {
         let model = late(device);

@@ -10,7 +10,7 @@ use treffer_corpus::{
 };
 use treffer_types::{Document, Progress};
 
-use super::encoding::Given;
+use super::vectors::Given;
 use crate::error::{Error, stop_if_asked};
 
 /// Reads documents.

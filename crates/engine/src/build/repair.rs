@@ -21,11 +21,12 @@ use treffer_types::{Device, Document, Embedder, Progress};
 use super::bm25_parts::{Known, RowsOf};
 use super::commit::{Commit, Move, Workplace};
 use super::documents::Words;
-use super::encoding::{DenseEncoding, SameTexts, finish};
+use super::encoding::Encoding;
 use super::language::RecordLanguages;
 use super::language_shift::LanguageShift;
 use super::tokens::{self, TokenEncoding};
 use super::update::load_late;
+use super::vectors::{DenseEncoding, SameTexts, finish};
 use crate::check::{Checked, Damage, check};
 use crate::deleted;
 use crate::error::{Error, IoContext, part};
@@ -258,9 +259,8 @@ impl Repairing<'_> {
                 })?)
             }
         };
-        let encoding = DenseEncoding {
+        let dense = DenseEncoding {
             dir,
-            store,
             bm25: &segment.folder(self.dir, parts::BM25)?,
             blueprint: &self.manifest.blueprint,
             dense,
@@ -272,9 +272,8 @@ impl Repairing<'_> {
             },
             given: &HashMap::new(),
             vectors: None,
-            progress: self.progress,
         };
-        Ok(Some(encoding.encode()?.1))
+        Ok(self.encoding(store, Some(dense), None).encode()?.dense)
     }
 
     /// What was learned for token vectors, as far as any segment still tells.
@@ -315,9 +314,8 @@ impl Repairing<'_> {
         let (Some(late), Some(model)) = (&self.manifest.blueprint.late, model) else {
             return Err(Error::Request("this index has no late stage".into()));
         };
-        let encoding = TokenEncoding {
+        let late = TokenEncoding {
             dir,
-            store,
             late,
             model: model.as_ref(),
             same_texts: &HashMap::new(),
@@ -325,10 +323,25 @@ impl Repairing<'_> {
             learned: learned.clone(),
             progress: self.progress,
         };
-        let (_, seal) = encoding.encode()?;
+        let encoded = self.encoding(store, None, Some(late)).encode()?;
         let made = LateIndex::open_folder(dir).map_err(part("open", "late part", dir))?;
         *learned = Some(made.learned());
-        Ok(seal)
+        Ok(encoded.late.expect("it was asked for"))
+    }
+
+    fn encoding<'b>(
+        &'b self,
+        store: &'b Store,
+        dense: Option<DenseEncoding<'b>>,
+        late: Option<TokenEncoding<'b>>,
+    ) -> Encoding<'b> {
+        Encoding {
+            store,
+            store_dir: self.dir,
+            dense,
+            late,
+            progress: self.progress,
+        }
     }
 
     /// Where models run.

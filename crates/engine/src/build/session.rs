@@ -15,13 +15,15 @@ use super::bm25_parts::Rebuilding;
 use super::clock::StepClock;
 use super::commit::{Commit, Committed, Move, NEW_SEGMENT, Workplace};
 use super::documents::{DocumentWriter, PassageCounts, Words, Written};
-use super::encoding::{Cut, DenseEncoding, Given, SameTexts};
+use super::encoding::{Encoded, Encoding};
 use super::given::{of_dimension, vector_in_metadata};
 use super::language::UnreadLanguages;
 use super::language_shift::LanguageShift;
 use super::reading::{Kept, duplicate};
 use super::renumbering::Renumbering;
+use super::texts::Cut;
 use super::tokens::TokenEncoding;
+use super::vectors::{DenseEncoding, Given, SameTexts};
 use super::writing::Writing;
 use crate::data::IndexData;
 use crate::error::{Error, part};
@@ -404,54 +406,13 @@ impl<'a> Session<'a> {
         self.counts.passages += passages;
         self.counts.clock.add("read", start.elapsed());
         let start = Instant::now();
-        let blueprint = &self.manifest.blueprint;
-        if let (Some(embedder), Some(dense)) = (&self.writing.embedder, &blueprint.dense) {
-            let vectors = (!same_texts.is_empty()).then(|| self.data.open_dense());
-            let vectors = vectors.transpose()?;
-            let segment = self.workplace.building().join(NEW_SEGMENT);
-            let store = segment.join(parts::STORE);
-            let encoding = DenseEncoding {
-                dir: &segment.join(parts::DENSE),
-                store: &Store::open_folder(&store).map_err(part("open", "store", &store))?,
-                bm25: &segment.join(parts::BM25),
-                blueprint,
-                dense,
-                embedder: embedder.as_ref(),
-                shift: self.shift(embedder.as_ref(), dense.language_shift)?,
-                same_texts: &SameTexts {
-                    docs: &same_texts,
-                    index: vectors.as_ref(),
-                },
-                given: &given,
-                vectors: self.writing.vectors,
-                progress: self.progress,
-            };
-            let (cut, seal) = encoding.encode()?;
-            self.counts.cut += cut;
-            parts.insert(parts::DENSE.to_owned(), seal);
-            self.counts.clock.add("encode", start.elapsed());
+        let encoded = self.encode(&same_texts, &given)?;
+        self.counts.cut += encoded.cut;
+        for (name, seal) in [(parts::DENSE, encoded.dense), (parts::LATE, encoded.late)] {
+            parts.extend(seal.map(|seal| (name.to_owned(), seal)));
         }
-        if let (Some(model), Some(late)) = (&self.writing.late, &blueprint.late) {
-            let start = Instant::now();
-            let index = self.data.open_late()?;
-            let segment = self.workplace.building().join(NEW_SEGMENT);
-            let store = segment.join(parts::STORE);
-            let encoding = TokenEncoding {
-                dir: &segment.join(parts::LATE),
-                store: &Store::open_folder(&store).map_err(part("open", "store", &store))?,
-                late,
-                model: model.as_ref(),
-                same_texts: &same_texts,
-                learned: index.width().map(|_| index.learned()),
-                index: Some(&index),
-                progress: self.progress,
-            };
-            let (cut, seal) = encoding.encode()?;
-            if self.writing.embedder.is_none() {
-                self.counts.cut += cut; // otherwise, passages are counted with the bi-encoder's
-            }
-            parts.insert(parts::LATE.to_owned(), seal);
-            self.counts.clock.add("encode tokens", start.elapsed());
+        if self.writing.embedder.is_some() || self.writing.late.is_some() {
+            self.counts.clock.add("encode", start.elapsed());
         }
         Ok(Segment {
             name: segment_name(self.workplace.generation()),
@@ -461,6 +422,65 @@ impl<'a> Session<'a> {
             deleted_passages: 0,
             parts,
         })
+    }
+
+    /// The vectors of the segment that is being written.
+    fn encode(
+        &self,
+        same_texts: &HashMap<DocId, DocId>,
+        given: &HashMap<DocId, Given>,
+    ) -> Result<Encoded, Error> {
+        let Writing { embedder, late, .. } = &self.writing;
+        let blueprint = &self.manifest.blueprint;
+        if embedder.is_none() && late.is_none() {
+            return Ok(Encoded::default());
+        }
+        let segment = self.workplace.building().join(NEW_SEGMENT);
+        let store_dir = segment.join(parts::STORE);
+        let store = Store::open_folder(&store_dir);
+        let store = store.map_err(part("open", "store", &store_dir))?;
+        let (dense_dir, late_dir) = (segment.join(parts::DENSE), segment.join(parts::LATE));
+        let bm25 = segment.join(parts::BM25);
+        let vectors = (!same_texts.is_empty()).then(|| self.data.open_dense());
+        let same = SameTexts {
+            docs: same_texts,
+            index: vectors.transpose()?,
+        };
+        let dense = match (embedder, &blueprint.dense) {
+            (Some(embedder), Some(dense)) => Some(DenseEncoding {
+                dir: &dense_dir,
+                bm25: &bm25,
+                blueprint,
+                dense,
+                embedder: embedder.as_ref(),
+                shift: self.shift(embedder.as_ref(), dense.language_shift)?,
+                same_texts: &same,
+                given,
+                vectors: self.writing.vectors,
+            }),
+            _ => None,
+        };
+        let tokens = late.as_ref().map(|_| self.data.open_late()).transpose()?;
+        let late = match (late, &blueprint.late) {
+            (Some(model), Some(late)) => Some(TokenEncoding {
+                dir: &late_dir,
+                late,
+                model: model.as_ref(),
+                same_texts,
+                learned: (tokens.as_ref()).and_then(|index| index.width().map(|_| index.learned())),
+                index: tokens.as_ref(),
+                progress: self.progress,
+            }),
+            _ => None,
+        };
+        let encoding = Encoding {
+            store: &store,
+            store_dir: &store_dir,
+            dense,
+            late,
+            progress: self.progress,
+        };
+        encoding.encode()
     }
 
     /// What takes the languages out of vectors: measured once.

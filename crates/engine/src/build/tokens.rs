@@ -1,5 +1,4 @@
-//! The third step of a build: every passage of the stored documents through the model of late
-//! interaction.
+//! The vectors of the tokens of a new segment's passages.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,23 +8,19 @@ use treffer_late::{Error as LateError, LateIndex, LateWriter, Learned};
 use treffer_store::Store;
 use treffer_types::{DocId, PassageId, Progress, TokenEmbedder, TokenEmbedding};
 
-use super::encoding::Cut;
+use super::texts::{ENCODED_AT_ONCE, TextNumber, check_number, run_error};
 use crate::blueprint::LateConfig;
 use crate::error::{Error, part, stop_if_asked};
 
-/// Passages encoded between two reports of progress.
-const ENCODED_AT_ONCE: usize = 64;
 /// Passages that a projection is learned from, at a time: some ten thousand tokens.
 const SAMPLE: usize = 256;
 /// Tokens that centroids are learned from, if there are as many.
 const TOKENS_FOR_CENTROIDS: usize = 1 << 16;
 
-/// From the store of a new segment to the vectors of its tokens.
+/// How the passages of a new segment get vectors of their tokens.
 pub(super) struct TokenEncoding<'a> {
     /// Where the part is written.
     pub(super) dir: &'a Path,
-    /// The documents, numbered from 0, none of them deleted.
-    pub(super) store: &'a Store,
     pub(super) late: &'a LateConfig,
     pub(super) model: &'a dyn TokenEmbedder,
     /// Documents whose text is that of a document of the index before, by their numbers in the
@@ -39,52 +34,44 @@ pub(super) struct TokenEncoding<'a> {
     pub(super) progress: &'a dyn Progress,
 }
 
-/// What waits to be written, in the order of passages: under its number, a passage of the index
-/// before, or a text.
-struct Input {
-    id: PassageId,
-    old: Option<PassageId>,
-    text: String,
+/// What waits to be written, in the order of passages.
+pub(super) struct TokenInputs<'a> {
+    encoding: &'a TokenEncoding<'a>,
+    writer: LateWriter,
+    /// The passages of the index before with the texts of the document's.
+    old: Option<Vec<PassageId>>,
+    waiting: Vec<(PassageId, Content)>,
+}
+
+/// A passage of the index before, or a text.
+enum Content {
+    Old(PassageId),
+    Text(TextNumber),
 }
 
 impl TokenEncoding<'_> {
-    /// Encodes every passage that has no vectors. Returns what was cut, and the seal of the part.
-    pub(super) fn encode(&self) -> Result<(Cut, SealRecord), Error> {
-        let (store, dir) = (self.store, self.dir);
-        let compression = &self.late.compression;
-        let learned = self.learned()?;
-        let writer = LateWriter::create(dir, self.model.width(), compression, learned);
-        let mut writer = writer.map_err(part("create", "late part", dir))?;
-        let mut cut = Cut::default();
-        let n_passages = store.n_passages().into();
-        self.progress
-            .begin("encoding tokens", Some(n_passages), "passages");
-        let mut batch = Vec::with_capacity(ENCODED_AT_ONCE);
-        for doc in store.live_docs() {
-            let split = store.split_document(doc);
-            let (document, passages) = split.map_err(part("read", "store", dir))?;
-            let old = self.old_passages(doc, passages.len())?;
-            for (number, passage) in passages.iter().enumerate() {
-                let old = old.as_ref().map(|old| old[number]);
-                batch.push(Input {
-                    id: PassageId {
-                        doc,
-                        passage: number as u32,
-                    },
-                    old,
-                    text: match old {
-                        Some(_) => String::new(),
-                        None => passage.full_text(&document.text),
-                    },
-                });
-            }
-            if batch.len() >= ENCODED_AT_ONCE {
-                self.write_batch(&mut batch, &mut writer, &mut cut)?;
-            }
+    /// Learns from documents of `store` what the index before does not tell.
+    pub(super) fn begin(&self, store: &Store) -> Result<TokenInputs<'_>, Error> {
+        let learned = self.learned(store)?;
+        let (width, compression) = (self.model.width(), &self.late.compression);
+        let writer = LateWriter::create(self.dir, width, compression, learned);
+        Ok(TokenInputs {
+            encoding: self,
+            writer: writer.map_err(part("create", "late part", self.dir))?,
+            old: None,
+            waiting: Vec::new(),
+        })
+    }
+
+    pub(super) fn embed(&self, texts: &[&str]) -> Result<Vec<TokenEmbedding>, Error> {
+        if texts.is_empty() {
+            return Ok(Vec::new());
         }
-        self.write_batch(&mut batch, &mut writer, &mut cut)?;
-        self.progress.end();
-        Ok((cut, finish(writer, dir, self.progress)?))
+        let name = &self.model.spec().name;
+        let embeddings = self.model.embed_passages(texts);
+        let embeddings = embeddings.map_err(|source| run_error(name, source))?;
+        check_number(name, texts.len(), embeddings.len())?;
+        Ok(embeddings)
     }
 
     /// The passages of the document of the index before that has the same text, if each of these
@@ -98,52 +85,9 @@ impl TokenEncoding<'_> {
         Ok((passages.len() == n_passages).then_some(passages))
     }
 
-    /// Encodes the texts of a batch and writes all its vectors. It is empty afterwards.
-    fn write_batch(
-        &self,
-        batch: &mut Vec<Input>,
-        writer: &mut LateWriter,
-        cut: &mut Cut,
-    ) -> Result<(), Error> {
-        let texts = batch.iter().filter(|input| input.old.is_none());
-        let texts: Vec<&str> = texts.map(|input| input.text.as_str()).collect();
-        let mut embeddings = self.embed(&texts)?.into_iter();
-        let failed = || part("write", "late part", self.dir);
-        let n = batch.len();
-        for Input { id, old, text: _ } in batch.drain(..) {
-            if let (Some(old), Some(index)) = (old, self.index) {
-                writer.copy(index, old, id).map_err(failed())?;
-            } else if let Some(embedding) = embeddings.next() {
-                cut.passages += u32::from(embedding.tokens_cut > 0);
-                cut.tokens += u64::from(embedding.tokens_cut);
-                writer.add(id, &embedding.vectors).map_err(failed())?;
-            }
-        }
-        self.progress.advance(n as u64);
-        stop_if_asked(self.progress)
-    }
-
-    fn embed(&self, texts: &[&str]) -> Result<Vec<TokenEmbedding>, Error> {
-        if texts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let failed = |source| Error::Model {
-            action: "run",
-            name: self.model.spec().name.clone(),
-            source,
-        };
-        let embeddings = self.model.embed_passages(texts).map_err(failed)?;
-        if embeddings.len() == texts.len() {
-            return Ok(embeddings);
-        }
-        let (found, expected) = (embeddings.len(), texts.len());
-        let what = format!("it returned the token vectors of {found} texts for {expected}");
-        Err(failed(what.into()))
-    }
-
     /// What was learned for the other segments, or learns it from passages of this one, evenly
     /// spread.
-    fn learned(&self) -> Result<Learned, Error> {
+    fn learned(&self, store: &Store) -> Result<Learned, Error> {
         let compression = &self.late.compression;
         if let Some(learned) = &self.learned {
             return Ok(learned.clone());
@@ -151,7 +95,7 @@ impl TokenEncoding<'_> {
         if !compression.learns() {
             return Ok(Learned::default());
         }
-        let docs: Vec<DocId> = self.store.live_docs().collect();
+        let docs: Vec<DocId> = store.live_docs().collect();
         let rounds = match compression.storage.residual_bits() {
             None => 1,
             Some(_) => docs.len().div_ceil(SAMPLE).max(1),
@@ -161,7 +105,7 @@ impl TokenEncoding<'_> {
         self.progress
             .begin("learning to compress tokens", None, "passages");
         for round in 0..rounds {
-            let texts = self.sample(&docs, round, rounds)?;
+            let texts = self.sample(store, &docs, round, rounds)?;
             let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
             for texts in texts.chunks(ENCODED_AT_ONCE) {
                 for embedding in self.embed(texts)? {
@@ -176,7 +120,7 @@ impl TokenEncoding<'_> {
             }
         }
         self.progress.end();
-        let of_all = tokens as u64 * u64::from(self.store.n_passages());
+        let of_all = tokens as u64 * u64::from(store.n_passages());
         let expected = of_all / sample.len().max(1) as u64;
         let learned = Learned::from_sample(&sample, width, compression, expected);
         learned.map_err(|error| {
@@ -188,17 +132,76 @@ impl TokenEncoding<'_> {
     }
 
     /// Texts of passages of documents that are evenly spread, others in each round.
-    fn sample(&self, docs: &[DocId], round: usize, rounds: usize) -> Result<Vec<String>, Error> {
+    fn sample(
+        &self,
+        store: &Store,
+        docs: &[DocId],
+        round: usize,
+        rounds: usize,
+    ) -> Result<Vec<String>, Error> {
         let steps = docs.len().min(SAMPLE);
         let mut texts = Vec::with_capacity(steps);
         for step in 0..steps {
             let doc = docs[(step * rounds + round) * docs.len() / (steps * rounds)];
-            let split = self.store.split_document(doc);
+            let split = store.split_document(doc);
             let (document, passages) = split.map_err(part("read", "store", self.dir))?;
             let passage = passages.get((step + round) % passages.len().max(1));
             texts.extend(passage.map(|passage| passage.full_text(&document.text)));
         }
         Ok(texts)
+    }
+}
+
+impl TokenInputs<'_> {
+    /// Begins with the next document, whose passages follow.
+    pub(super) fn next_document(&mut self, doc: DocId, n_passages: usize) -> Result<(), Error> {
+        self.old = self.encoding.old_passages(doc, n_passages)?;
+        Ok(())
+    }
+
+    /// Takes the next passage, whose text has the number that `text` gives.
+    pub(super) fn queue(&mut self, id: PassageId, text: impl FnOnce() -> TextNumber) {
+        let content = match &self.old {
+            Some(old) => Content::Old(old[id.passage as usize]),
+            None => Content::Text(text()),
+        };
+        self.waiting.push((id, content));
+    }
+
+    /// The texts that need vectors, in order.
+    pub(super) fn to_encode(&self) -> Vec<TextNumber> {
+        let texts = self
+            .waiting
+            .iter()
+            .filter_map(|(_, content)| match content {
+                Content::Text(number) => Some(*number),
+                Content::Old(_) => None,
+            });
+        texts.collect()
+    }
+
+    /// Writes what waits, with the embeddings of its texts.
+    pub(super) fn write(&mut self, embeddings: &[TokenEmbedding]) -> Result<(), Error> {
+        let TokenEncoding { dir, index, .. } = self.encoding;
+        let failed = || part("write", "late part", dir);
+        let mut embeddings = embeddings.iter();
+        for (id, content) in self.waiting.drain(..) {
+            match (content, index) {
+                (Content::Old(old), Some(index)) => {
+                    self.writer.copy(index, old, id).map_err(failed())?;
+                }
+                _ => {
+                    let vectors = &embeddings.next().expect("one for each text").vectors;
+                    self.writer.add(id, vectors).map_err(failed())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists the passages and seals the part.
+    pub(super) fn finish(self, progress: &dyn Progress) -> Result<SealRecord, Error> {
+        finish(self.writer, self.encoding.dir, progress)
     }
 }
 

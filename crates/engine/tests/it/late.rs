@@ -1,6 +1,8 @@
 //! Late interaction: the stage against the definition, and what becomes of token vectors when
 //! documents come and go.
 
+use std::path::PathBuf;
+
 use treffer_engine::api::{ExplainRequest, SearchRequest};
 use treffer_engine::build::{compact, repair};
 use treffer_engine::check::check;
@@ -9,7 +11,7 @@ use treffer_engine::{Engine, Error, OpenOptions};
 use treffer_testkit::{FakeTokenEmbedder, random_corpus, random_queries};
 use treffer_types::{Document, NoProgress, StageName, TokenEmbedder};
 
-use crate::support::{Place, chain, config, document, everything, ids, raw, search};
+use crate::support::{Place, chain, config, document, everything, ids, raw, search, snapshot};
 
 const LATE: StageName = StageName::LATE;
 /// Values of a token of the stand-in.
@@ -70,6 +72,42 @@ fn every_candidate_has_the_score_of_the_definition() {
                 }
             }
         }
+    }
+}
+
+/// Where one network gives both kinds of vectors it runs once, and the index is the same.
+#[test]
+fn one_network_encodes_every_passage_once() {
+    let documents = random_corpus(6, 150);
+    let places = [false, true].map(|is_one_network| {
+        let mut place = Place::with_corpus(&documents);
+        place.config = config(&[MODEL]);
+        place.fakes.is_one_network = is_one_network;
+        place.build().unwrap();
+        let fakes = &place.fakes;
+        let counts = [
+            fakes.n_embedded(),
+            fakes.n_token_embedded(),
+            fakes.n_embedded_at_once(),
+        ];
+        assert_eq!(
+            counts,
+            if is_one_network {
+                [0, 0, 150]
+            } else {
+                [150, 150, 0]
+            }
+        );
+        place
+    });
+    for part in ["dense", "late"] {
+        let [apart, at_once] = places
+            .each_ref()
+            .map(|place| snapshot(&place.segment().join(part)));
+        let contents = |files: Vec<(PathBuf, Vec<u8>)>| -> Vec<Vec<u8>> {
+            files.into_iter().map(|(_, bytes)| bytes).collect()
+        };
+        assert_eq!(contents(apart), contents(at_once), "{part}");
     }
 }
 

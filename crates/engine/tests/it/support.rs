@@ -1,6 +1,7 @@
 //! An index in a temporary folder, and stand-ins for the models that remember what
 //! they were asked.
 
+use std::any::Any;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,8 +22,9 @@ use treffer_engine::{Device, Error};
 use treffer_engine::{Engine, OpenOptions};
 use treffer_testkit::{FakeEmbedder, FakeScorer, FakeTokenEmbedder};
 use treffer_types::{
-    BoxError, Document, Embedder, Embedding, Fingerprint, ModelSpec, NoProgress, PairScore,
-    PairScorer, Progress, Query, StageMap, StageName, TextToken, TokenEmbedder, TokenEmbedding,
+    BothEmbeddings, BoxError, Document, Embedder, Embedding, Fingerprint, ModelSpec, NoProgress,
+    PairScore, PairScorer, Progress, Query, StageMap, StageName, TextToken, TokenEmbedder,
+    TokenEmbedding,
 };
 
 /// Stand-ins for all models. What the cross-encoder reads is logged.
@@ -32,11 +34,19 @@ pub(crate) struct Fakes {
     pub(crate) token_embedder: FakeTokenEmbedder,
     pub(crate) scorer: FakeScorer,
     pub(crate) read: Arc<Mutex<Vec<String>>>,
+    /// Whether the two that embed say that they are one network.
+    pub(crate) is_one_network: bool,
     embedded: Arc<AtomicUsize>,
     token_embedded: Arc<AtomicUsize>,
+    embedded_at_once: Arc<AtomicUsize>,
 }
 
 impl Fakes {
+    /// Number of passages that were embedded with their tokens, in one pass, so far.
+    pub(crate) fn n_embedded_at_once(&self) -> usize {
+        self.embedded_at_once.load(Ordering::Relaxed)
+    }
+
     /// Number of passages whose tokens were embedded so far.
     pub(crate) fn n_token_embedded(&self) -> usize {
         self.token_embedded.load(Ordering::Relaxed)
@@ -69,6 +79,7 @@ impl ModelSource for Fakes {
         Ok(Arc::new(CountedTokens {
             embedder: self.token_embedder.clone(),
             embedded: Arc::clone(&self.token_embedded),
+            at_once: (self.is_one_network).then(|| Arc::clone(&self.embedded_at_once)),
         }))
     }
 
@@ -119,6 +130,8 @@ impl Embedder for Counted {
 struct CountedTokens {
     embedder: FakeTokenEmbedder,
     embedded: Arc<AtomicUsize>,
+    /// If it is the network of the bi-encoder.
+    at_once: Option<Arc<AtomicUsize>>,
 }
 
 impl TokenEmbedder for CountedTokens {
@@ -141,6 +154,20 @@ impl TokenEmbedder for CountedTokens {
     fn embed_passages(&self, passages: &[&str]) -> Result<Vec<TokenEmbedding>, BoxError> {
         self.embedded.fetch_add(passages.len(), Ordering::Relaxed);
         self.embedder.embed_passages(passages)
+    }
+
+    fn embed_passages_with(
+        &self,
+        embedder: &dyn Embedder,
+        passages: &[&str],
+    ) -> Result<Option<BothEmbeddings>, BoxError> {
+        let Some(at_once) = &self.at_once else {
+            return Ok(None);
+        };
+        at_once.fetch_add(passages.len(), Ordering::Relaxed);
+        let counted = (embedder as &dyn Any).downcast_ref::<Counted>().unwrap();
+        let embeddings = counted.embedder.embed_passages(passages)?;
+        Ok(Some((embeddings, self.embedder.embed_passages(passages)?)))
     }
 
     fn query_tokens(&self, query: &str) -> Result<Vec<TextToken>, BoxError> {
