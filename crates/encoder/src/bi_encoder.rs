@@ -12,6 +12,7 @@ use crate::layers::Layers;
 use crate::model::Model;
 use crate::pooling::pool;
 use crate::tokenize::Sequence;
+use crate::transformer::OutputTokens;
 
 /// A transformer whose token vectors are pooled to one unit vector per text.
 pub struct BiEncoder {
@@ -103,14 +104,16 @@ impl BiEncoder {
     }
 
     /// The passages as they are read, if the network and what it is given for a passage are those
-    /// of `other`, which puts `prefix` before it.
+    /// of `other`, which puts `prefix` before it. If the vector is that of the first token, the
+    /// last layer runs for this one alone, and gives other last bits than for all.
     pub(crate) fn shared_passages(
         &self,
         other: &Model,
         prefix: &str,
         passages: &[&str],
     ) -> Result<Option<Vec<Sequence>>, Error> {
-        if !self.model.is_same_network(other) || self.passages.text != prefix {
+        let of_all = matches!(OutputTokens::of(self.model.spec.pooling), OutputTokens::All);
+        if !of_all || !self.model.is_same_network(other) || self.passages.text != prefix {
             return Ok(None);
         }
         self.sequences(&self.passages, passages).map(Some)

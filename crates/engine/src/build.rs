@@ -26,6 +26,7 @@ mod infer;
 mod language;
 mod language_shift;
 mod merge;
+mod own_texts;
 mod policy;
 mod reading;
 mod renumbering;

@@ -116,6 +116,9 @@ fn one_pass_gives_the_vectors_of_a_bi_encoder_too() {
             LateEncoder::load(&of_content, device).unwrap(),
         ] {
             for pooling in Pooling::ALL {
+                if pooling == Pooling::Cls {
+                    continue; // needs a pass of its own
+                }
                 let bi_encoder = bi_encoder(pooling, device);
                 let both = late.embed_passages_with(&bi_encoder, &TEXTS).unwrap();
                 let (pooled, tokens) = both.unwrap();
@@ -146,7 +149,8 @@ fn a_bi_encoder_that_reads_passages_otherwise_needs_a_pass_of_its_own() {
     let folder = folder(ModelRole::BiEncoder, Pooling::Mean);
     assert!(together(&folder, Device::CPU));
     assert!(!together(&folder, REFERENCE));
-    let changes: [fn(&mut ModelFolder); 3] = [
+    let changes: [fn(&mut ModelFolder); 4] = [
+        |folder| folder.spec.pooling = Pooling::Cls,
         |folder| folder.spec.passage_prefix.push_str("warm "),
         |folder| folder.spec.max_length -= 1,
         |folder| folder.spec.details.lower_case = true,
@@ -156,7 +160,8 @@ fn a_bi_encoder_that_reads_passages_otherwise_needs_a_pass_of_its_own() {
         change(&mut other);
         assert!(!together(&other, Device::CPU), "{:?}", other.spec);
     }
-    let (other, _) = golden("tiny-xlmr-bi");
+    let (mut other, _) = golden("tiny-bert-cross");
+    other.spec.role = ModelRole::BiEncoder;
     assert!(!together(&other, Device::CPU));
 }
 

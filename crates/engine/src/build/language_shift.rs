@@ -12,8 +12,7 @@
 
 use treffer_types::{BoxError, Embedder, Language};
 
-/// Texts in German and English, a line each: title and text, then title and text.
-const PARALLEL: &str = include_str!("../../../../data/parallel/de-en.tsv");
+use super::own_texts::Parallel;
 
 /// What is added to the vectors of English documents, and subtracted from those of German ones.
 #[derive(Debug)]
@@ -22,15 +21,7 @@ pub(super) struct LanguageShift(Vec<f32>);
 impl LanguageShift {
     /// Measures half the difference between German and English, times `factor`.
     pub(super) fn measure(embedder: &dyn Embedder, factor: f64) -> Result<Self, BoxError> {
-        let (mut german, mut english) = (Vec::new(), Vec::new());
-        for line in PARALLEL.lines().skip(1) {
-            let fields: Vec<&str> = line.split('\t').collect();
-            let [title_de, text_de, title_en, text_en] = fields[..] else {
-                return Err("data/parallel/de-en.tsv has a line without four fields".into());
-            };
-            german.push(format!("{title_de} {text_de}"));
-            english.push(format!("{title_en} {text_en}"));
-        }
+        let Parallel { german, english } = Parallel::read()?;
         let german = mean(embedder, &german)?;
         let english = mean(embedder, &english)?;
         let half = |(de, en): (&f64, &f64)| (factor * (de - en) / 2.0) as f32;
@@ -90,10 +81,10 @@ mod tests {
         let shift = LanguageShift::measure(&embedder, 1.0).unwrap();
         let distance = |shifted: bool| {
             let mut means = Vec::new();
-            for (column, language) in [(1, Language::German), (3, Language::English)] {
+            let Parallel { german, english } = Parallel::read().unwrap();
+            for (texts, language) in [(german, Language::German), (english, Language::English)] {
                 let mut sum = vec![0.0; 64];
-                for line in PARALLEL.lines().skip(1) {
-                    let text = line.split('\t').nth(column).unwrap();
+                for text in &texts {
                     let mut vector = embedder.embed_passages(&[text]).unwrap()[0].vector.clone();
                     if shifted {
                         shift.apply(&mut vector, Some(language));

@@ -8,6 +8,7 @@ use treffer_late::{Error as LateError, LateIndex, LateWriter, Learned};
 use treffer_store::Store;
 use treffer_types::{DocId, PassageId, Progress, TokenEmbedder, TokenEmbedding};
 
+use super::own_texts::Parallel;
 use super::texts::{ENCODED_AT_ONCE, TextNumber, check_number, run_error};
 use crate::blueprint::LateConfig;
 use crate::error::{Error, part, stop_if_asked};
@@ -16,6 +17,8 @@ use crate::error::{Error, part, stop_if_asked};
 const SAMPLE: usize = 256;
 /// Tokens that centroids are learned from, if there are as many.
 const TOKENS_FOR_CENTROIDS: usize = 1 << 16;
+/// From fewer tokens, what is learned would be that of a few texts, or nothing.
+const FEW_TOKENS: usize = 1 << 12;
 
 /// How the passages of a new segment get vectors of their tokens.
 pub(super) struct TokenEncoding<'a> {
@@ -86,7 +89,7 @@ impl TokenEncoding<'_> {
     }
 
     /// What was learned for the other segments, or learns it from passages of this one, evenly
-    /// spread.
+    /// spread, and from texts of our own if these are few.
     fn learned(&self, store: &Store) -> Result<Learned, Error> {
         let compression = &self.late.compression;
         if let Some(learned) = &self.learned {
@@ -119,9 +122,16 @@ impl TokenEncoding<'_> {
                 break;
             }
         }
-        self.progress.end();
         let of_all = tokens as u64 * u64::from(store.n_passages());
         let expected = of_all / sample.len().max(1) as u64;
+        if tokens < FEW_TOKENS {
+            let failed = |source| run_error(&self.model.spec().name, source);
+            let Parallel { german, english } = Parallel::read().map_err(failed)?;
+            let texts: Vec<&str> = german.iter().chain(&english).map(String::as_str).collect();
+            let embeddings = self.embed(&texts)?.into_iter();
+            sample.extend(embeddings.map(|embedding| embedding.vectors));
+        }
+        self.progress.end();
         let learned = Learned::from_sample(&sample, width, compression, expected);
         learned.map_err(|error| {
             Error::Request(format!(
