@@ -13,14 +13,10 @@ import transformers
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification
 
+import steps
+from steps import MAX_LENGTH, TEMPERATURE
+
 HERE = Path(__file__).parent
-MAX_LENGTH = 24
-STEPS = 6
-RATE = 2e-3
-WARM_UP = 2
-WEIGHT_DECAY = 0.1
-CLIP = 1.0
-TEMPERATURE = 2.0
 
 PAIRS = [
     ("cold fridge", "the lab fridge is 5 c cold", 1.0),
@@ -33,13 +29,6 @@ LISTS = [
     ("cold fridge", ["warm door", "the lab fridge is 5 c cold", "ice"], [-2.0, 3.5, 0.5]),
     ("quiet freezer", ["not a loud freezer", "shelf 280 liter"], [4.0, -3.0]),
 ]
-
-
-def share(step):
-    """The learning rate of a step, from 0, as a share of the largest."""
-    if step + 1 <= WARM_UP:
-        return (step + 1) / WARM_UP
-    return 1 - (step - WARM_UP) / (STEPS - WARM_UP)
 
 
 def reader(folder, model):
@@ -78,29 +67,11 @@ def listwise(logits):
 def train(name, loss_of):
     folder = HERE / name
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
-    model.eval()  # without dropout
     logits = reader(folder, model)
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    vectors = [p for p in model.parameters() if p.dim() == 1]
-    groups = [
-        {"params": matrices, "weight_decay": WEIGHT_DECAY},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.999), eps=1e-8)
-    losses, norms = [], []
-    for step in range(STEPS):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * share(step)
-        optimizer.zero_grad()
-        loss = loss_of(logits)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimizer.step()
-        losses.append(loss.item())
-        norms.append(norm.item())
+    trained = steps.train(model, lambda: loss_of(logits))
     with torch.no_grad():
         after = [logits(query, passage).item() for query, passage, _ in PAIRS]
-    return {"losses": losses, "norms": norms, "logits": after}
+    return {**trained, "logits": after}
 
 
 def main():
@@ -119,8 +90,7 @@ def main():
             "torch": torch.__version__,
             "transformers": transformers.__version__,
         },
-        "max_length": MAX_LENGTH, "steps": STEPS, "rate": RATE, "warm_up": WARM_UP / STEPS,
-        "weight_decay": WEIGHT_DECAY, "clip": CLIP, "temperature": TEMPERATURE,
+        **steps.SETTINGS,
         "data": lines, "runs": runs,
     }
     (HERE / "training.json").write_text(json.dumps(golden, indent=1) + "\n")

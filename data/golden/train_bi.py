@@ -16,16 +16,12 @@ from sentence_transformers import SentenceTransformer, losses, util
 from tokenizers import Tokenizer
 from transformers import AutoModel
 
+import steps
+from steps import MAX_LENGTH, TEMPERATURE
+
 HERE = Path(__file__).parent
 BASE = "tiny-bert-bi"
 QUERY, PASSAGE = "query: ", "passage: "
-MAX_LENGTH = 24
-STEPS = 6
-RATE = 2e-3
-WARM_UP = 2
-WEIGHT_DECAY = 0.1
-CLIP = 1.0
-TEMPERATURE = 2.0
 SCALE = 20.0
 
 TRIPLETS = [
@@ -38,13 +34,6 @@ LISTS = [
     ("cold fridge", ["the lab fridge is 5 c cold", "warm door", "ice"], [3.5, -2.0, 0.5]),
     ("quiet freezer", ["not a loud freezer", "shelf 280 liter"], [4.0, -3.0]),
 ]
-
-
-def share(step):
-    """The learning rate of a step, from 0, as a share of the largest."""
-    if step + 1 <= WARM_UP:
-        return (step + 1) / WARM_UP
-    return 1 - (step - WARM_UP) / (STEPS - WARM_UP)
 
 
 def embedder(model, pooling):
@@ -100,30 +89,12 @@ def train(pooling, loss_of):
     model = AutoModel.from_pretrained(
         HERE / BASE, dtype=torch.float32, add_pooling_layer=False
     )
-    model.eval()  # without dropout
     embed = embedder(model, pooling)
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    vectors = [p for p in model.parameters() if p.dim() == 1]
-    groups = [
-        {"params": matrices, "weight_decay": WEIGHT_DECAY},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(groups, lr=RATE, betas=(0.9, 0.999), eps=1e-8)
-    values, norms = [], []
-    for step in range(STEPS):
-        for group in optimizer.param_groups:
-            group["lr"] = RATE * share(step)
-        optimizer.zero_grad()
-        loss = loss_of(embed)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimizer.step()
-        values.append(loss.item())
-        norms.append(norm.item())
+    trained = steps.train(model, lambda: loss_of(embed))
     with torch.no_grad():
         queries, passages, _ = zip(*TRIPLETS)
         after = util.pairwise_cos_sim(embed(QUERY, queries), embed(PASSAGE, passages))
-    return {"losses": values, "norms": norms, "cosines": after.tolist()}
+    return {**trained, "cosines": after.tolist()}
 
 
 def check_folder(folder):
@@ -151,8 +122,7 @@ def main():
             "transformers": transformers.__version__,
             "sentence_transformers": sentence_transformers.__version__,
         },
-        "max_length": MAX_LENGTH, "steps": STEPS, "rate": RATE, "warm_up": WARM_UP / STEPS,
-        "weight_decay": WEIGHT_DECAY, "clip": CLIP, "temperature": TEMPERATURE, "scale": SCALE,
+        **steps.SETTINGS, "scale": SCALE,
         "data": {
             "triplets": [{"query": q, "positive": p, "negative": n} for q, p, n in TRIPLETS],
             "lists": [{"query": q, "passages": p, "scores": s} for q, p, s in LISTS],
