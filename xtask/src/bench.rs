@@ -44,9 +44,9 @@ enum Compared {
     /// How an index grows, and other programs' with it
     Scale(scale::Arguments),
     /// A step of training beside PyTorch's, on the same work in turn
-    Training(training::Arguments),
+    Training(peers::Arguments),
     /// Our search for weights beside ranx's, on the same scores in turn
-    Tuning(tuning::Arguments),
+    Tuning(peers::Arguments),
 }
 
 /// Runs the benchmark.

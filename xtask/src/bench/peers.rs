@@ -8,6 +8,20 @@ use anyhow::{Context, Result};
 use crate::python::environment;
 use crate::workspace::Workspace;
 
+/// How a benchmark runs beside its peers.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Environment of the peers, made if it is not there [default: in the user's cache folder]
+    #[arg(long)]
+    pub(super) python: Option<PathBuf>,
+    /// How often every contestant does the work
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) rounds: u32,
+    /// Also write the table into benches/README.md, in place of the one recorded there
+    #[arg(long)]
+    pub(super) record: bool,
+}
+
 /// Makes the environment of one benchmark in the `given` folder, or else in the user's cache,
 /// unless it is there and holds what xtask/peers/BENCH-requirements.txt names, and returns its
 /// interpreter.

@@ -17,7 +17,8 @@ use serde_json::json;
 use super::contestant::{Contestant, in_turn};
 use super::figures::{duration, median};
 use super::machine::Machine;
-use super::{build_bench, peers, write};
+use super::peers::{self, Arguments};
+use super::{build_bench, write};
 use crate::python::script;
 use crate::workspace::{Workspace, run as run_command};
 
@@ -33,19 +34,6 @@ const N_PASSAGES: usize = 8;
 const MOST: usize = 480;
 /// What losses in f32 and in bf16 may differ by, relatively.
 const TOLERANCE: [(&str, f64); 2] = [("f32", 1e-3), ("bf16", 3e-2)];
-
-#[derive(clap::Args)]
-pub(crate) struct Arguments {
-    /// Environment of PyTorch, made if it is not there [default: in the user's cache folder]
-    #[arg(long)]
-    python: Option<PathBuf>,
-    /// How often every contestant does the work
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// Also write the table into benches/README.md, in place of the one recorded there
-    #[arg(long)]
-    record: bool,
-}
 
 /// Prepares everything, measures in turn and prints the table.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {

@@ -16,7 +16,8 @@ use serde_json::json;
 use super::contestant::{Contestant, in_turn};
 use super::figures::{duration, extremes, median};
 use super::machine::Machine;
-use super::{build_bench, peers, write};
+use super::peers::{self, Arguments};
+use super::{build_bench, write};
 use crate::python::script;
 use crate::workspace::Workspace;
 
@@ -24,19 +25,6 @@ use crate::workspace::Workspace;
 const STEPS: u32 = 50;
 /// What the same sum may differ by when it is added up in another order.
 const ROUNDING: f64 = 1e-9;
-
-#[derive(clap::Args)]
-pub(crate) struct Arguments {
-    /// Environment of ranx, made if it is not there [default: in the user's cache folder]
-    #[arg(long)]
-    python: Option<PathBuf>,
-    /// How often every contestant does the work
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// Also write the table into benches/README.md, in place of the one recorded there
-    #[arg(long)]
-    record: bool,
-}
 
 /// Prepares everything, measures in turn and prints the table.
 pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
