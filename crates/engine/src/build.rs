@@ -259,7 +259,7 @@ fn write(
     let committed = session.commit(false);
     session.or_interrupted(committed)?;
     if merges {
-        merge::by_policy(&mut session);
+        merge::by_policy(&mut session)?;
     }
     let (counts, unread_languages, manifest) = session.into_counts();
     Ok(WriteReport {
@@ -293,7 +293,7 @@ fn read_into(
         let kept = session.add(document, origin, given)?;
         // Now, lest a run of a thousand batches ends with a thousand open segments.
         if kept.has_committed && merges {
-            merge::by_policy(session);
+            merge::by_policy(session)?;
         }
         Ok(kept)
     });

@@ -79,9 +79,13 @@ pub fn compact(dir: &Path, progress: &dyn Progress) -> Result<CompactReport, Err
 ///
 /// This happens between two batches and not beside them: readers are not disturbed either way, and
 /// encoding uses all cores already, so that a thread beside it would only slow it down.
-pub(super) fn by_policy(session: &mut Session<'_>) {
+///
+/// # Errors
+/// If a merge was committed and cannot be opened, because nothing can be added then.
+pub(super) fn by_policy(session: &mut Session<'_>) -> Result<(), Error> {
     match merge_as_long_as_it_pays(session) {
         Ok(()) | Err(Error::Cancelled) => {}
+        Err(error) if session.is_behind() => return Err(error),
         Err(error) => {
             let cause = error_chain(&error);
             let warning =
@@ -89,6 +93,7 @@ pub(super) fn by_policy(session: &mut Session<'_>) {
             session.counts.warnings.push(warning);
         }
     }
+    Ok(())
 }
 
 fn merge_as_long_as_it_pays(session: &mut Session<'_>) -> Result<(), Error> {
@@ -133,14 +138,11 @@ fn merge(session: &mut Session<'_>, range: Range<usize>) -> Result<(), Error> {
         from: NEW_SEGMENT.to_owned(),
         to: vec![segment.name.clone()],
     }));
-    session
-        .deleted
-        .splice(range.clone(), merged.iter().map(|_| None));
+    let mut deleted = session.deleted.clone();
+    deleted.splice(range.clone(), merged.iter().map(|_| None));
     manifest.segments.splice(range, merged);
     session.counts.clock.add("merge", start.elapsed());
-    session.put_in_force(manifest, moves)?;
-    session.renumber(&renumbering);
-    Ok(())
+    session.put_in_force(manifest, deleted, moves, Some(&renumbering))
 }
 
 struct Merging<'a> {

@@ -58,6 +58,8 @@ pub(super) struct Session<'a> {
     has_deleted: bool,
     /// Whether this run has committed anything.
     has_committed: bool,
+    /// Whether a commit could not be opened.
+    is_behind: bool,
     /// Documents from this number on were added by this run.
     first_of_run: u32,
     /// Documents from before this run that it found again as they are.
@@ -106,6 +108,7 @@ impl<'a> Session<'a> {
             deleted: data.deleted().to_vec(),
             has_deleted: false,
             has_committed: false,
+            is_behind: false,
             first_of_run: data.store.len() as u32,
             unchanged: HashSet::new(),
             batch: None,
@@ -243,7 +246,7 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let mut moves = Vec::new();
-        let mut manifest = self.manifest.clone();
+        let (mut manifest, mut deleted) = (self.manifest.clone(), self.deleted.clone());
         manifest.unfinished = unfinished;
         if let Some(batch) = batch {
             let segment = self.finish_batch(batch)?;
@@ -259,42 +262,55 @@ impl<'a> Session<'a> {
                 to: vec![segment.name.clone()],
             });
             manifest.segments.push(segment);
-            self.deleted.push(None);
+            deleted.push(None);
         }
-        self.put_in_force(manifest, moves)
+        self.put_in_force(manifest, deleted, moves, None)
     }
 
-    /// Documents of the last commit have got other numbers.
-    pub(super) fn renumber(&mut self, renumbering: &Renumbering) {
-        let new = |number| renumbering.new_number(number);
-        self.first_of_run = new(self.first_of_run);
-        self.unchanged = self.unchanged.iter().map(|doc| DocId(new(doc.0))).collect();
-    }
-
-    /// Commits a manifest and goes on from it.
+    /// Commits a manifest with these deleted documents and goes on from it. A merge tells which
+    /// numbers its documents have got.
+    ///
+    /// # Errors
+    /// If it is not committed, everything is as it was. If it is, but cannot be opened, the run
+    /// cannot go on: see [`is_behind`](Self::is_behind).
     pub(super) fn put_in_force(
         &mut self,
         manifest: Manifest,
+        deleted: Vec<Option<Arc<FixedBitSet>>>,
         moves: Vec<Move>,
+        renumbering: Option<&Renumbering>,
     ) -> Result<(), Error> {
         let start = Instant::now();
         let commit = Commit {
             manifest,
-            deleted: &self.deleted,
+            deleted: &deleted,
             moves,
             // Those of a build belong to the generation that it commits first.
             writes_settings: self.kind == Kind::Build && self.data.manifest().generation == 0,
         };
         let Committed { manifest, warnings } = self.workplace.commit(commit)?;
         self.counts.warnings.extend(warnings);
-        self.manifest = manifest;
-        let (dir, bm25) = (self.workplace.dir(), &self.manifest.blueprint.bm25);
-        self.data = IndexData::open(dir, &self.manifest, bm25)?;
+        self.is_behind = true;
+        let bm25 = &manifest.blueprint.bm25;
+        self.data = IndexData::open(self.workplace.dir(), &manifest, bm25)?;
+        self.is_behind = false;
+        (self.manifest, self.deleted) = (manifest, deleted);
+        if let Some(renumbering) = renumbering {
+            let new = |number| renumbering.new_number(number);
+            self.first_of_run = new(self.first_of_run);
+            self.unchanged = self.unchanged.iter().map(|doc| DocId(new(doc.0))).collect();
+        }
         self.vectors = OnceCell::new();
         self.has_deleted = false;
         self.has_committed = true;
         self.counts.clock.add("commit", start.elapsed());
         Ok(())
+    }
+
+    /// Whether something was committed that could not be opened: numbers of documents are not those
+    /// of the index any more.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
     }
 
     /// What the run did, records that name no language where they should, and what is in force.
@@ -441,7 +457,8 @@ impl<'a> Session<'a> {
         let store = store.map_err(part("open", "store", &store_dir))?;
         let (dense_dir, late_dir) = (segment.join(parts::DENSE), segment.join(parts::LATE));
         let bm25 = segment.join(parts::BM25);
-        let vectors = (!same_texts.is_empty()).then(|| self.data.open_dense());
+        let needs_old = embedder.is_some() && !same_texts.is_empty();
+        let vectors = needs_old.then(|| self.data.open_dense());
         let same = SameTexts {
             docs: same_texts,
             index: vectors.transpose()?,

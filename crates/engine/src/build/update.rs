@@ -181,7 +181,7 @@ pub fn delete(request: &DeleteRequest<'_>, progress: &dyn Progress) -> Result<De
     }
     session.commit(false)?;
     if request.merges {
-        merge::by_policy(&mut session);
+        merge::by_policy(&mut session)?;
     }
     let (counts, _, manifest) = session.into_counts();
     Ok(DeleteReport {
