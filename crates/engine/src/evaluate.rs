@@ -150,13 +150,20 @@ impl Used {
         topics: &Topics,
     ) -> Result<Self, Error> {
         let available = topics.available(engine);
-        let pipeline = match only {
-            Some(only) => Pipeline::only(profile, &available, only)?,
-            None => Pipeline::of(profile, &available)?,
+        // All stages get a row; what a search ranks by may be less.
+        let (pipeline, deciding) = match only {
+            Some(only) => {
+                let pipeline = Pipeline::only(profile, &available, only)?;
+                (pipeline.clone(), pipeline)
+            }
+            None => (
+                Pipeline::of(profile, &available)?,
+                Pipeline::effective(profile, &available)?,
+            ),
         };
         engine.refuse_moving_now(pipeline.stages(), "an evaluation")?;
         Ok(Used {
-            rankings: rankings(engine, profile, &pipeline, &available)?,
+            rankings: rankings(engine, profile, &pipeline, &deciding, &available)?,
             gatherer: Gatherer::new(engine, profile, pipeline.clone()).among(topics.allowed()),
             pipeline,
         })
@@ -235,6 +242,7 @@ fn rankings(
     engine: &Engine,
     profile: &Profile,
     pipeline: &Pipeline,
+    deciding: &Pipeline,
     available: &Available,
 ) -> Result<Vec<Ranking>, Error> {
     let single = |stage: &StageName| match pipeline.reranks(*stage) {
@@ -258,13 +266,13 @@ fn rankings(
     }
     if pipeline.stages().len() > 1 {
         rankings.extend(
-            pipeline
+            deciding
                 .fusion(profile)
                 .map(|fusion| linear(HYBRID.into(), fusion)),
         );
     }
-    if profile.learned_for(pipeline.stages()).is_some() {
-        let learned = Ranker::new(engine, profile, pipeline)?;
+    if profile.learned_for(deciding.stages()).is_some() {
+        let learned = Ranker::new(engine, profile, deciding)?;
         rankings.push(Ranking::Fusion(LEARNED.into(), learned));
     }
     Ok(rankings)

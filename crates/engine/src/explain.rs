@@ -177,7 +177,12 @@ pub fn explain(
         Some(stages) => Pipeline::only(profile, &available, stages)?,
         None => Pipeline::of(profile, &available)?,
     };
-    let ranker = Ranker::new(engine, profile, &pipeline)?;
+    // What a search ranks by, which may be less than what is shown.
+    let deciding = match &request.options.stages {
+        Some(_) => pipeline.clone(),
+        None => Pipeline::effective(profile, &available)?,
+    };
+    let ranker = Ranker::new(engine, profile, &deciding)?;
     let (doc, document) = find(engine, &request.doc)?;
     let gatherer = Gatherer::new(engine, profile, pipeline.clone())
         .without_deadline()

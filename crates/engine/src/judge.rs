@@ -79,8 +79,11 @@ pub fn judge(
     }
     request.profile.refuse_other_profiles("judge")?;
     let depths = request.profile.depths.clone();
+    // As many documents as are asked for, whatever the profile saves in a search.
     let profile = Profile {
         depths: depths.with(StageName::CROSS, request.depth),
+        cross_patience: 0,
+        cross_passages: 1,
         ..request.profile.clone()
     };
     let pipeline = Pipeline::of(&profile, engine.available())?;

@@ -14,8 +14,7 @@ pub(super) struct Terms(BTreeSet<String>);
 impl Terms {
     /// Of the text of a document, analyzed in its language.
     pub(super) fn of(engine: &Engine, doc: DocId, text: &str) -> Result<Self, Error> {
-        let language = engine.bm25().language_of(doc);
-        let terms = language.and_then(|language| engine.bm25().document_terms(text, language));
+        let terms = engine.bm25().document_terms(text, engine.language_of(doc)?);
         let (terms, _) = terms.map_err(part("read", "BM25 part", engine.dir()))?;
         Ok(Terms(terms.into_iter().collect()))
     }

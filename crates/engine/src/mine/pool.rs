@@ -37,7 +37,7 @@ impl Work<'_> {
         }
         let mut best: HashMap<DocId, (usize, Candidate)> = HashMap::new();
         let mut met: HashSet<DocId> = excluded.iter().copied().collect();
-        let mut above = HashSet::new();
+        let (mut above, mut before) = (HashSet::new(), HashSet::new());
         for (stage, answer) in &self.stages {
             let failed = self.failed(*stage);
             let found = retrieve(self.engine, *answer, to, &excluded, None).map_err(&failed)?;
@@ -49,14 +49,20 @@ impl Work<'_> {
                 }
                 met.insert(doc);
                 let rank = seen.len();
-                if rank < from || self.sought.answers.iter().any(|answer| answer.doc == doc) {
+                if self.sought.answers.iter().any(|answer| answer.doc == doc) {
                     continue;
                 }
                 let score = evidence.score.value();
                 let is_refused = self.sought.refused.contains(&doc);
-                // What somebody judged is no false negative, whatever its score.
+                // What somebody judged is no false negative, whatever its score and rank.
                 if !is_refused && !limit.allows(score) {
                     above.insert(doc);
+                    continue;
+                }
+                if rank < from {
+                    if !is_refused {
+                        before.insert(doc);
+                    }
                     continue;
                 }
                 let candidate = Candidate {
@@ -77,8 +83,8 @@ impl Work<'_> {
                 }
             }
         }
-        // Too close to what is relevant in one stage is too close.
-        best.retain(|doc, _| !above.contains(doc));
+        // Too close to what is relevant in one stage is too close, and so is too high.
+        best.retain(|doc, _| !above.contains(doc) && !before.contains(doc));
         report.above_margin += above.len();
         let mut candidates: Vec<Candidate> = best.into_values().map(|(_, one)| one).collect();
         candidates.sort_by_key(|candidate| candidate.doc);
