@@ -78,7 +78,7 @@ mod words;
 use characters::{Accents, normalize};
 use negation::Negated;
 use runs::Runs;
-pub(crate) use scripts::has_no_blanks;
+pub(crate) use scripts::{has_no_blanks, letters_with_marks};
 use term_cache::TermCache;
 pub use trace::{RunTrace, TermTrace, Trace, WordTrace};
 use units::Units;

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::analysis::has_no_blanks;
+use unicode_normalization::char::is_combining_mark;
+
+use crate::analysis::{has_no_blanks, letters_with_marks};
 use crate::error::Error;
 use crate::formula::idf;
 use crate::index::Bm25Index;
@@ -82,7 +84,10 @@ impl Highlighter<'_> {
 fn words(text: &str) -> Vec<Range<usize>> {
     let mut words = Vec::new();
     for word in text.split_whitespace() {
-        let trimmed = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let trimmed = word.trim_start_matches(|c: char| !c.is_alphanumeric());
+        // Marks belong to the letter before them.
+        let is_part = |c: char| c.is_alphanumeric() || is_combining_mark(c);
+        let trimmed = trimmed.trim_end_matches(|c: char| !is_part(c));
         let start = trimmed.as_ptr().addr() - text.as_ptr().addr();
         if trimmed.is_empty() {
             continue;
@@ -96,9 +101,13 @@ fn words(text: &str) -> Vec<Range<usize>> {
     words
 }
 
-/// Every two neighboring characters of a text that begins at `start`; the one, if it is one.
+/// Every two neighboring letters, with their marks, of a text that begins at `start`; the one, if
+/// it is one: as the analysis pairs them.
 fn pairs(text: &str, start: usize, words: &mut Vec<Range<usize>>) {
-    let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
+    let ends = letters_with_marks(text).scan(0, |end, letter| {
+        *end += letter.len();
+        Some(*end)
+    });
     let ends: Vec<usize> = ends.collect();
     if let [end] = ends[..] {
         words.push(start..start + end);
@@ -164,5 +173,20 @@ mod tests {
             marked(Analyzer::Plain, "東京都", "私は東京都に住む"),
             "私は[東京都]に住む"
         );
+    }
+
+    #[test]
+    fn marks_belong_to_their_letters() {
+        for (text, shown) in [
+            ("น้ำแข็ง", "[น้ำแข็ง]"),
+            ("น้ำ", "[น้ำ]"),
+            ("ガラス", "[ガラス]"),
+            (
+                "le cafe\u{301}, ete\u{301}",
+                "[le] [cafe\u{301}], [ete\u{301}]",
+            ),
+        ] {
+            assert_eq!(marked(Analyzer::Plain, text, text), shown);
+        }
     }
 }

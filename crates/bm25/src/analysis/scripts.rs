@@ -48,7 +48,7 @@ pub(crate) fn has_no_blanks(c: char) -> bool {
 }
 
 /// The letters of a text, each with the marks that follow it.
-pub(super) fn letters_with_marks(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn letters_with_marks(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let mut chars = rest.char_indices();
