@@ -231,6 +231,8 @@ impl Gatherer {
         let (answer, share) = batch.answer(stage, at)?;
         deadline.adjust(share);
         let mut unread = Unread::default();
+        // What choosing for several depths takes is not the reranker's time.
+        let mut choosing = Duration::ZERO;
         match step {
             Step::Retrieve { depth, .. } => {
                 let retrieved =
@@ -258,7 +260,12 @@ impl Gatherer {
                 };
                 let (places, limit) = match scope.select {
                     // What several depths choose, which is more than each of them.
-                    Some(select) => (select(candidates), usize::MAX),
+                    Some(select) => {
+                        let before = self.clock.now();
+                        let places = select(candidates);
+                        choosing = self.clock.now().saturating_sub(before);
+                        (places, usize::MAX)
+                    }
                     None => {
                         let before = self
                             .pipeline
@@ -286,7 +293,9 @@ impl Gatherer {
         }
         Ok(StageTrace {
             stage,
-            elapsed: share.adjust(self.clock.now().saturating_sub(start)),
+            elapsed: share
+                .adjust(self.clock.now().saturating_sub(start))
+                .saturating_sub(choosing),
             candidates_in,
             candidates_out: candidates.len(),
             scored: n_scored(candidates, stage) - scored_before,

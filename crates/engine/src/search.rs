@@ -304,7 +304,7 @@ fn shown_hits(
 ) -> Result<Vec<Hit>, Error> {
     let stages = ranked.first().map(|first| first.fused.stages.stages());
     let stages: Vec<StageName> = stages.into_iter().flatten().collect();
-    let passages = Passages::new(engine, query, &stages, shown)?;
+    let passages = Passages::new(engine, query, &stages, candidates, shown)?;
     (1..)
         .zip(ranked)
         .map(|(rank, ranked)| {

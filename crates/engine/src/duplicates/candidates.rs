@@ -51,20 +51,27 @@ fn neighbors_of(
     depth: usize,
     own: usize,
 ) -> Result<Vec<Pair>, Error> {
-    let mut pairs = Vec::new();
     // Its own vectors are nearest, and those of the documents identical to it.
-    for near in vectors.near(doc, depth.saturating_add(own))? {
-        let mut others: Vec<DocId> = Vec::new();
-        for other in near.into_iter().map(|other| identical.first(other)) {
-            if other != doc && !others.contains(&other) && others.len() < depth {
-                others.push(other);
+    let mut asked = depth.saturating_add(own);
+    loop {
+        let found = vectors.near(doc, asked)?;
+        let is_all = |near: &[DocId]| near.len() < asked || asked >= vectors.len();
+        let (mut pairs, mut is_enough) = (Vec::new(), true);
+        for near in found {
+            let mut others: Vec<DocId> = Vec::new();
+            for other in near.iter().map(|other| identical.first(*other)) {
+                if other != doc && !others.contains(&other) && others.len() < depth {
+                    others.push(other);
+                }
             }
+            is_enough &= others.len() == depth || is_all(&near);
+            let pair = |other: DocId| (doc.min(other), doc.max(other));
+            pairs.extend(others.into_iter().map(pair));
         }
-        pairs.extend(
-            others
-                .into_iter()
-                .map(|other| (doc.min(other), doc.max(other))),
-        );
+        // Several vectors may be of one document, or of documents identical to each other.
+        if is_enough {
+            return Ok(pairs);
+        }
+        asked = asked.saturating_mul(2);
     }
-    Ok(pairs)
 }

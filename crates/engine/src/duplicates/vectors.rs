@@ -42,6 +42,11 @@ impl<'a> Vectors<'a> {
         self.engine.store().len()
     }
 
+    /// Number of vectors.
+    pub(super) fn len(&self) -> usize {
+        self.index.len()
+    }
+
     /// Vectors of a document.
     pub(super) fn count(&self, doc: DocId) -> Result<usize, Error> {
         let passages = self.index.passages_of(doc);

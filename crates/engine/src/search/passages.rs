@@ -77,8 +77,10 @@ pub(super) struct Passages<'a> {
     shown: Shown,
     /// Made when the words of the query are first looked for, which most searches never do.
     highlighter: OnceCell<Highlighter<'a>>,
-    /// What compares the query with sentences; BM25 if nothing else does.
+    /// What compares the query with sentences, and what does so for documents whose language the
+    /// reranker does not know; BM25 if nothing else does.
     reader: Option<Reader<'a>>,
+    other_reader: Option<Reader<'a>>,
     /// What tells which tokens are near each other, if it ran and that is to be shown.
     aligner: Option<Box<dyn StageQuery + 'a>>,
 }
@@ -91,6 +93,7 @@ impl<'a> Passages<'a> {
         engine: &'a Engine,
         query: &'a Query,
         stages: &'a [StageName],
+        candidates: &[Candidate],
         shown: Shown,
     ) -> Result<Self, Error> {
         let mut passages = Passages {
@@ -100,10 +103,23 @@ impl<'a> Passages<'a> {
             shown,
             highlighter: OnceCell::new(),
             reader: None,
+            other_reader: None,
             aligner: None,
         };
         if shown.sentences {
-            passages.reader = passages.best_reader()?;
+            // A stage that was left out, for the query's language or a deadline, chooses nothing.
+            let has_run = |stage: &StageName| candidates.iter().any(|one| one.is_scored_by(*stage));
+            let is_reranker = |stage: &StageName| {
+                let mut available = engine.available().stages.iter();
+                available.any(|one| one.name == *stage && one.capabilities.reranks)
+            };
+            passages.reader = passages.last_reader(&has_run)?;
+            let best = passages.reader.as_ref().map(|(stage, _)| *stage);
+            let is_unreadable = |one: &Candidate| one.is_unreadable;
+            if best.is_some_and(|best| is_reranker(&best)) && candidates.iter().any(is_unreadable) {
+                let other = |stage: &StageName| has_run(stage) && !is_reranker(stage);
+                passages.other_reader = passages.last_reader(&other)?;
+            }
         }
         if shown.alignment && stages.contains(&StageName::LATE) {
             let begun = passages.begin(StageName::LATE)?;
@@ -112,9 +128,9 @@ impl<'a> Passages<'a> {
         Ok(passages)
     }
 
-    /// The last stage that can compare the query with any text.
-    fn best_reader(&self) -> Result<Option<Reader<'a>>, Error> {
-        for stage in self.stages.iter().rev() {
+    /// The last of these stages that can compare the query with any text.
+    fn last_reader(&self, of: &dyn Fn(&StageName) -> bool) -> Result<Option<Reader<'a>>, Error> {
+        for stage in self.stages.iter().rev().filter(|stage| of(stage)) {
             let begun = self.begin(*stage)?;
             let mut readers = begun.into_iter().filter(|reader| reader.reads_any_text());
             if let Some(reader) = readers.next() {
@@ -234,7 +250,7 @@ impl<'a> Passages<'a> {
             shown.highlights = mentions.map(place).collect();
         }
         if self.shown.sentences {
-            let sentence = self.best_sentence(piece, language)?;
+            let sentence = self.best_sentence(piece, candidate, language)?;
             shown.sentence = sentence.map(|(from, to)| (start + from, start + to));
         }
         if self.shown.explain {
@@ -271,6 +287,7 @@ impl<'a> Passages<'a> {
     fn best_sentence(
         &self,
         text: &str,
+        candidate: &Candidate,
         language: Option<Language>,
     ) -> Result<Option<(usize, usize)>, Error> {
         let sentences = sentences(text);
@@ -278,7 +295,13 @@ impl<'a> Passages<'a> {
             .iter()
             .map(|(from, to)| &text[*from..*to])
             .collect();
-        let scores: Vec<f64> = match &self.reader {
+        let is_unknown = candidate.is_unreadable && self.other_reader.is_some();
+        let reader = if is_unknown {
+            &self.other_reader
+        } else {
+            &self.reader
+        };
+        let scores: Vec<f64> = match reader {
             Some((stage, reader)) => {
                 let scores = reader.compare(&texts);
                 let scores = scores.map_err(|source| self.failed(*stage, source))?;

@@ -241,6 +241,7 @@ impl Coordinate {
                     normalizers.insert(stage, normalizer);
                     with(normalizers)
                 })
+                .filter(|setup| space.is_gathered(&setup.normalizers))
                 .collect(),
             Coordinate::Aggregation => (space.aggregations().into_iter())
                 .map(|aggregation| Setup {

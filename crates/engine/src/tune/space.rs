@@ -251,6 +251,23 @@ impl Space {
         RANK_CONSTANTS.into_iter().map(with).collect()
     }
 
+    /// Whether what the reranker reads in an order by these was gathered: for each stage that
+    /// scores before it one that is tried alone, or the same ranks for all
+    /// ([`normalizers_of_scorers`](Self::normalizers_of_scorers)).
+    pub(crate) fn is_gathered(&self, normalizers: &StageMap<Normalizer>) -> bool {
+        let scorers = self.pipeline.query_scorers();
+        let of = |map: &StageMap<Normalizer>, stage| map.get_or(stage, Normalizer::MinMax);
+        let is_tried = |stage: &StageName| {
+            let tried = self.normalizers(*stage, self.pipeline.theoretical(*stage));
+            tried.contains(&of(normalizers, *stage))
+        };
+        let are_ranks = |ranks: &StageMap<Normalizer>| {
+            let mut scorers = scorers.iter();
+            scorers.all(|stage| of(ranks, *stage) == of(normalizers, *stage))
+        };
+        scorers.iter().all(is_tried) || self.rank_fusions().iter().any(are_ranks)
+    }
+
     /// The weightings that are compared: every point of the simplex with `steps`.
     pub(crate) fn weights(&self, steps: u32) -> Vec<Weights> {
         Weights::simplex(steps, self.stages()).collect()

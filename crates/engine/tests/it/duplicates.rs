@@ -306,3 +306,62 @@ fn what_cannot_be_done_says_why() {
     let stopped = duplicates(&engine, &request, &place.fakes, &progress);
     assert!(matches!(stopped, Err(Error::Cancelled)));
 }
+
+#[test]
+fn documents_after_a_split_one_have_their_own_words() {
+    let long = "one of many short sentences. ".repeat(60);
+    let documents = [
+        document("long", &long),
+        document("a", "the cold fridge of the lab has a lamp and a lock"),
+        document("b", "the cold fridge of the lab has a lamp and a door"),
+    ];
+    let mut place = Place::with_corpus(&documents);
+    place.config = config(&[
+        "passages.tokens=32",
+        "passages.overlap=8",
+        "passages.bm25=passage",
+    ]);
+    place.build().unwrap();
+    let request = DuplicatesRequest {
+        similarity: 0.3,
+        overlap: 0.5,
+        ..DuplicatesRequest::default()
+    };
+    for deletes in [false, true] {
+        if deletes {
+            place.delete(&["long"], false);
+        }
+        let report = found(&place, &request).unwrap();
+        assert_eq!(clusters(&report), [["a", "b"]]);
+        // Of 10 and 10 words, 9 are in both.
+        let overlap = report.clusters[0].pairs[0].overlap;
+        assert!((overlap - 9.0 / 11.0).abs() < 1e-9, "{overlap}");
+    }
+}
+
+#[test]
+fn copies_take_no_place_among_the_neighbors() {
+    let mut documents = vec![
+        document("x", "cold fridge door lamp"),
+        document("z", "cold fridge door lock"),
+    ];
+    for n in 0..30 {
+        documents.push(document(&format!("y{n}"), "cold fridge door lamp lock"));
+    }
+    documents.extend(random_corpus(8, 40));
+    let request = DuplicatesRequest {
+        depth: 2,
+        similarity: 0.3,
+        ..DuplicatesRequest::default()
+    };
+    for place in [Place::built(&documents), through_the_graph(&documents)] {
+        let report = found(&place, &request).unwrap();
+        let mut pairs = report.clusters.iter().flat_map(|cluster| &cluster.pairs);
+        let is_it = |a: &str, b: &str| (a, b) == ("x", "z") || (a, b) == ("z", "x");
+        assert!(
+            pairs.any(|pair| is_it(&pair.a, &pair.b)),
+            "{:?}",
+            report.clusters
+        );
+    }
+}

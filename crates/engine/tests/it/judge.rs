@@ -126,3 +126,25 @@ fn what_cannot_be_judged_says_why() {
     let index = Engine::open(&place.dir(), &options, &place.fakes).unwrap();
     assert!(message(judged(&index, 5, &queries)).contains("nothing can be judged here"));
 }
+
+#[test]
+fn as_many_are_judged_as_asked_whatever_the_profile_saves() {
+    let place = Place::built(&random_corpus(2, 60));
+    let index = place.open();
+    let profile = Profile {
+        cross_patience: 1,
+        cross_passages: 3,
+        ..Profile::default()
+    };
+    let request = JudgeRequest {
+        profile: &profile,
+        depth: 40,
+        thresholds: Some(&USUAL_THRESHOLDS),
+    };
+    for query in random_queries(9, 3) {
+        let queries = std::slice::from_ref(&query);
+        let judgments = judge(&index, &request, queries, &NoProgress).unwrap();
+        assert_eq!(judgments.len(), judged(&index, 40, queries).unwrap().len());
+        assert!(judgments.len() > 15, "{}", judgments.len());
+    }
+}

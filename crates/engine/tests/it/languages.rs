@@ -449,3 +449,35 @@ fn a_profile_for_a_language_must_be_there() {
     let message = load("profiles.default.by_language={xx=\"default\"}");
     assert!(message.contains("xx"), "{message}");
 }
+
+#[test]
+fn a_reranker_that_does_not_know_the_language_chooses_no_sentence() {
+    let (place, engine) = built(config(&[]));
+    let profile = english_reranker();
+    let sentences = |query: &str, stages: Option<Vec<StageName>>| {
+        let options = SearchOptions {
+            sentences: true,
+            stages,
+            ..everything()
+        };
+        let searcher = Searcher::new(&engine, &profile, &options).unwrap();
+        let hits = searcher.search(&Query::text(query)).unwrap().hits;
+        let shown = |hit: Hit| (hit.id, hit.passages[0].sentence);
+        let mut shown: Vec<_> = hits.into_iter().map(shown).collect();
+        shown.sort();
+        shown
+    };
+    let without = sentences(GERMAN_QUERY, Some(vec![BM25, DENSE]));
+    assert_eq!(sentences(GERMAN_QUERY, None), without);
+    assert!(place.fakes.take_read().is_empty());
+    // Of an English query it reads the English documents alone, and their sentences.
+    sentences(ENGLISH_QUERY, None);
+    let read = place.fakes.take_read();
+    assert!(!read.is_empty());
+    let is_german = |text: &String| {
+        documents()[3..]
+            .iter()
+            .any(|one| one.text.contains(text.as_str()))
+    };
+    assert!(!read.iter().any(is_german), "{read:?}");
+}

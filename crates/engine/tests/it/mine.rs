@@ -338,3 +338,43 @@ fn a_request_that_cannot_be_followed_is_refused() {
     assert!(refused(&|r| r.stages = vec![CROSS]).contains("does not retrieve"));
     assert!(refused(&|r| (r.negatives, r.random) = (0, 0)).contains("neither"));
 }
+
+/// Also in the ranks before the window: what is too close there may be lower in another stage.
+#[test]
+fn what_one_stage_ranks_too_high_is_no_negative_of_another() {
+    let place = Place::built(&random_corpus(3, N));
+    let engine = place.open();
+    let topics = topics(&engine);
+    let sought = judged(&engine, &topics).unwrap();
+    let profile = Profile::default();
+    for margin in [None, Some(0.0)] {
+        let request = MineRequest {
+            ranks: 5..=40,
+            margin,
+            negatives: 20,
+            ..request(&profile)
+        };
+        let mut n_negatives = 0;
+        for one in mined(&engine, &request, &sought).0 {
+            let grades = topics.qrels.query(&one.query_id).unwrap();
+            for stage in [BM25, DENSE] {
+                let ranked = ranking(&engine, stage, &one.query);
+                let is_relevant = |id: &str| grades.get(id).is_some_and(|grade| *grade > 0);
+                let best = ranked.iter().find(|(id, _)| is_relevant(id));
+                let best = best.map_or(f32::NEG_INFINITY, |(_, score)| *score);
+                for (passage, ..) in hard(&one) {
+                    if grades.contains_key(&passage.doc) {
+                        continue; // somebody judged it
+                    }
+                    n_negatives += 1;
+                    let at = ranked.iter().position(|(id, _)| *id == passage.doc);
+                    let Some(at) = at else { continue };
+                    assert!(at + 1 >= 5, "{stage}: rank {}", at + 1);
+                    let is_met = at < 40 && margin.is_some();
+                    assert!(!is_met || ranked[at].1 <= best, "{stage}: {}", ranked[at].1);
+                }
+            }
+        }
+        assert!(n_negatives > 20, "{n_negatives}");
+    }
+}

@@ -1,5 +1,7 @@
 //! Learned fusions: found where there is something to learn, claimed nowhere else.
 
+use treffer_engine::api::{ExplainRequest, SearchOptions};
+use treffer_engine::evaluate::evaluate;
 use treffer_engine::learned::{self, Ranker};
 use treffer_engine::tune::{Pool, tune_pools};
 use treffer_fusion::{Learned, Lengths};
@@ -184,4 +186,48 @@ fn a_learned_file_that_is_lost_or_changed_is_an_error_that_names_it() {
     fs::remove_file(&path).unwrap();
     let lost = learned::load(index.dir(), &record).unwrap_err().to_string();
     assert!(lost.contains("learned"), "{lost}");
+}
+
+/// The trees read two stages, and a reranker without weight decides nothing: everything ranks by the
+/// trees.
+#[test]
+fn explain_and_eval_rank_as_a_search_does_where_the_reranker_has_no_weight() {
+    let (place, index) = place();
+    let profile = Profile {
+        mode: Mode::Hybrid,
+        depths: depths(200, 200, 8),
+        learned: Some(learned::keep(index.dir(), "default", &trees()).unwrap()),
+        ..profile("0.5,0.5,0")
+    };
+    change_profile(index.dir(), 1, "default", || Ok(profile.clone())).unwrap();
+    let engine = place.open();
+    let (queries, mut qrels) = (queries(), Qrels::default());
+    for query in &queries {
+        let found = search(&engine, &profile, &query.text);
+        let judged = BTreeMap::from([(found.hits[1].id.clone(), 1)]);
+        qrels.0.insert(query.id.clone(), judged);
+        for (at, hit) in found.hits.iter().enumerate().step_by(7) {
+            let request = ExplainRequest {
+                query: query.clone(),
+                doc: hit.id.clone(),
+                options: SearchOptions::default(),
+                steps: 4,
+            };
+            assert_eq!(engine.explain(&request).unwrap().rank as usize, at + 1);
+        }
+    }
+    let topics = Topics::new(&engine, queries.clone(), qrels, None).unwrap();
+    let metric = "nDCG@10".parse().unwrap();
+    let measured = evaluate(&engine, &profile, None, &topics, &[metric], &NoProgress).unwrap();
+    let last = measured.rows.last().unwrap();
+    assert_eq!(last.name, "learned");
+    for query in &queries {
+        let found = search(&engine, &profile, &query.text);
+        let of_run: Vec<&str> = last.run.0[&query.id]
+            .iter()
+            .map(|one| one.doc.as_str())
+            .collect();
+        let found: Vec<&str> = found.hits.iter().map(|hit| hit.id.as_str()).collect();
+        assert_eq!(of_run[..found.len()], found);
+    }
 }
