@@ -107,15 +107,17 @@ pub fn describe_scorer(path: &Path, settings: &ScorerSettings) -> Result<ModelSp
     let labels = Labels::parse(&path.join(CONFIG), &read_config(&path.join(CONFIG))?)?;
     let given = settings.scoring().map_err(refuse)?.unwrap_or_default();
     let scoring = labels.scoring(&given).map_err(refuse)?;
+    let reading = Reading::of(path, &config, ModelRole::CrossEncoder)?;
     Ok(ModelSpec {
         name: folder_name(path),
         role: ModelRole::CrossEncoder,
         pooling: Pooling::Cls,
         query_prefix: String::new(),
         passage_prefix: String::new(),
-        max_length: Reading::of(path, &config, ModelRole::CrossEncoder)?.max_length,
+        max_length: reading.max_length,
         license: "unknown".to_owned(),
         details: ModelDetails {
+            lower_case: reading.lower_case,
             scoring,
             ..ModelDetails::default()
         },

@@ -173,6 +173,18 @@ pub enum Error {
         /// The shape in the file.
         found: Vec<usize>,
     },
+    /// A tensor holds infinity or what is no number.
+    #[error(
+        "tensor `{tensor}` in weights {} holds values that are not finite; the file is damaged: \
+         get it again, for a registered model with `treffer model pull --force`",
+        path.display()
+    )]
+    TensorNotFinite {
+        /// The weights file.
+        path: PathBuf,
+        /// The tensor's name, as in PyTorch.
+        tensor: String,
+    },
     /// tokenizer.json is invalid or unsupported.
     #[error("cannot use tokenizer {}", path.display())]
     Tokenizer {

@@ -1,5 +1,6 @@
 //! Reads the files of a model folder, hashes them and compares them with pinned checksums.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use crate::format::{OVERLAY, WeightsFormat};
 use crate::hashes::{FileHashes, fingerprint_of, hexadecimal, network_of};
 use crate::labels::Labels;
 use crate::precheck;
-use crate::vocabulary::{TokenizerConfig, VOCABULARY, to_tokenizer};
+use crate::vocabulary::{ADDED_TOKENS, TokenizerConfig, VOCABULARY, to_tokenizer};
 
 /// File name of the tokenizer.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
@@ -221,7 +222,8 @@ fn read_tokenizer(folder: &ModelFolder, config: &Config) -> Result<(Vec<u8>, [u8
     let (vocabulary, _) = read_hashed(folder, VOCABULARY, MOST_TOKENIZER)?;
     let mut settings: TokenizerConfig = settings(&path.join(TOKENIZER_CONFIG))?;
     settings.complete(self::settings(&path.join("special_tokens_map.json"))?);
-    let bytes = to_tokenizer(&vocabulary, &settings).map_err(|reason| {
+    let added: BTreeMap<String, u32> = self::settings(&path.join(ADDED_TOKENS))?;
+    let bytes = to_tokenizer(&vocabulary, &settings, &added).map_err(|reason| {
         unsupported(
             folder,
             format!("{reason}; save the tokenizer as {SAVE_TOKENIZER}"),

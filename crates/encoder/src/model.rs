@@ -171,7 +171,8 @@ impl Model {
     pub(crate) fn is_same_network(&self, other: &Self) -> bool {
         self.network == other.network
             && std::mem::discriminant(&self.encoder) == std::mem::discriminant(&other.encoder)
-            && self.device.same_device(&other.device)
+            // Of a GPU, candle counts each opening as another device.
+            && self.device.location() == other.device.location()
     }
 
     /// Runs `sequences` and returns one row for each, in order. `after` computes the rows from

@@ -25,6 +25,8 @@ struct Parts {
     pre_tokenizer: Value,
     #[serde(default)]
     post_processor: Value,
+    #[serde(default)]
+    truncation: Value,
 }
 
 /// Refuses what could exhaust the memory, and what is known to make the library panic.
@@ -34,6 +36,9 @@ pub(crate) fn check(tokenizer: &[u8]) -> Result<(), BoxError> {
     check_part(&parts.normalizer, &mut growth)?;
     check_pieces(&parts.pre_tokenizer)?;
     check_templates(&parts.post_processor)?;
+    if parts.truncation["direction"] == "Left" {
+        return Err("it truncates at the left; only the end of a text can be cut".into());
+    }
     Ok(())
 }
 
@@ -95,15 +100,10 @@ fn check_part(part: &Value, growth: &mut usize) -> Result<(), String> {
         Value::Array(parts) => parts.iter().try_for_each(|part| check_part(part, growth)),
         Value::Object(fields) => {
             if let Some(Value::String(map)) = fields.get("precompiled_charsmap") {
-                check_map(map)?;
+                grow(growth, longest_of_map(map)?)?;
             }
             if let Some(Value::String(content)) = fields.get("content") {
-                *growth = growth.saturating_mul(content.len().max(1));
-                if *growth > MOST_GROWTH {
-                    return Err(format!(
-                        "the replacements of its normalizer lengthen a text more than {MOST_GROWTH} times"
-                    ));
-                }
+                grow(growth, content.len())?;
             }
             fields
                 .values()
@@ -113,9 +113,20 @@ fn check_part(part: &Value, growth: &mut usize) -> Result<(), String> {
     }
 }
 
-/// Checks a character map: the length of a table in bytes, the table, and texts that end
-/// with 0.
-fn check_map(map: &str) -> Result<(), String> {
+/// A part may put so many bytes in the place of one.
+fn grow(growth: &mut usize, bytes: usize) -> Result<(), String> {
+    *growth = growth.saturating_mul(bytes.max(1));
+    if *growth <= MOST_GROWTH {
+        return Ok(());
+    }
+    Err(format!(
+        "the replacements of its normalizer lengthen a text more than {MOST_GROWTH} times"
+    ))
+}
+
+/// The longest text in bytes that a character map puts in place of a character. A map is the length
+/// of a table in bytes, the table, and texts that end with 0.
+fn longest_of_map(map: &str) -> Result<usize, String> {
     let damaged = |why: &str| format!("the precompiled_charsmap of its normalizer {why}");
     let bytes = STANDARD
         .decode(map)
@@ -128,12 +139,13 @@ fn check_map(map: &str) -> Result<(), String> {
         .split_at_checked(length)
         .ok_or_else(|| damaged("is shorter than it says"))?;
     let longest = texts.split(|&byte| byte == 0).map(<[u8]>::len).max();
-    if longest.is_some_and(|longest| longest > MOST_MAPPED) {
+    let longest = longest.unwrap_or_default();
+    if longest > MOST_MAPPED {
         return Err(damaged(&format!(
             "puts more than {MOST_MAPPED} bytes in place of a character"
         )));
     }
-    Ok(())
+    Ok(longest)
 }
 
 #[cfg(test)]
@@ -176,6 +188,20 @@ mod tests {
         let chain = |n: usize| json!({ "type": "Sequence", "normalizers": vec![&replace; n] });
         assert_eq!(message(chain(12)), "");
         assert!(message(chain(13)).contains("lengthen a text"));
+        let map = map(&[&[0, 0, 0, 0][..], &[b'a'; 100]].concat());
+        let chain = |n: usize| json!({ "type": "Sequence", "normalizers": vec![&map; n] });
+        assert_eq!(message(chain(1)), "");
+        assert!(message(chain(2)).contains("lengthen a text"));
+    }
+
+    #[test]
+    fn truncation_at_the_left_is_found() {
+        let found = |side: &str| {
+            let file = json!({ "truncation": { "direction": side, "max_length": 8 } });
+            check(file.to_string().as_bytes()).is_err()
+        };
+        assert!(found("Left") && !found("Right"));
+        assert!(check(br#"{"truncation": null}"#).is_ok());
     }
 
     #[test]

@@ -46,6 +46,7 @@ impl Quantized {
         config.hidden_size / config.heads <= attention::MAX_HEAD_WIDTH
             && config.positions <= attention::MAX_KEYS
             && config.hidden_size <= 1 << 16
+            && config.embedding_size <= 1 << 16
     }
 
     /// Takes its tensors from `weights`.

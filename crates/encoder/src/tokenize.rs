@@ -75,6 +75,11 @@ impl TextReader {
         for template in [&single, &pair] {
             template.check(limits.vocab_size).map_err(unusable)?;
         }
+        if single.specials() == 0 {
+            let reason = "its post_processor adds no special token, so that nothing is left of a \
+                          text without words; save it with the model's template";
+            return Err(unusable(reason.into()));
+        }
         let specials = pair.specials().max(single.specials());
         if limits.max_length < specials + 2 {
             return Err(Error::Config {

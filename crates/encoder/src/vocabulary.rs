@@ -1,11 +1,15 @@
 //! A tokenizer of BERT from a `vocab.txt`, for models that were saved without a
 //! `tokenizer.json`.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// File name of the vocabulary: one word piece per line, whose number from 0 is its id.
 pub(crate) const VOCABULARY: &str = "vocab.txt";
+/// File name of tokens beside those of a vocabulary, in folders of older programs.
+pub(crate) const ADDED_TOKENS: &str = "added_tokens.json";
 
 /// The settings of a tokenizer: `tokenizer_config.json`, and `special_tokens_map.json` for
 /// what it lacks. The defaults are those of Transformers.
@@ -96,7 +100,11 @@ impl TokenizerConfig {
 ///
 /// # Errors
 /// What in the settings or the vocabulary cannot be followed.
-pub(crate) fn to_tokenizer(vocabulary: &[u8], config: &TokenizerConfig) -> Result<Vec<u8>, String> {
+pub(crate) fn to_tokenizer(
+    vocabulary: &[u8],
+    config: &TokenizerConfig,
+    added_tokens: &BTreeMap<String, u32>,
+) -> Result<Vec<u8>, String> {
     if let Some(class) = &config.tokenizer_class {
         let plain = class.strip_suffix("Fast").unwrap_or(class);
         if !CLASSES.contains(&plain) {
@@ -141,6 +149,14 @@ pub(crate) fn to_tokenizer(vocabulary: &[u8], config: &TokenizerConfig) -> Resul
                 "tokenizer_config.json adds the token `{content}` to those of vocab.txt"
             ));
         }
+    }
+    if let Some(token) = added_tokens
+        .keys()
+        .find(|token| !vocab.contains_key(*token))
+    {
+        return Err(format!(
+            "added_tokens.json adds the token `{token}` to those of vocab.txt"
+        ));
     }
     let special = |token: &str, id: u64| json!({ "id": token, "ids": [id], "tokens": [token] });
     let piece =
@@ -188,7 +204,22 @@ mod tests {
 
     fn made(vocabulary: &[u8], config: &str) -> Result<Value, String> {
         let config = serde_json::from_str(config).unwrap();
-        to_tokenizer(vocabulary, &config).map(|bytes| serde_json::from_slice(&bytes).unwrap())
+        let bytes = to_tokenizer(vocabulary, &config, &BTreeMap::new());
+        bytes.map(|bytes| serde_json::from_slice(&bytes).unwrap())
+    }
+
+    #[test]
+    fn tokens_beside_the_vocabulary_are_named() {
+        let with = |token: &str| {
+            let added = BTreeMap::from([(token.to_owned(), 7)]);
+            to_tokenizer(PIECES, &TokenizerConfig::default(), &added)
+        };
+        assert!(with("cold").is_ok());
+        let message = with("labx").unwrap_err();
+        assert!(
+            message.contains("added_tokens.json") && message.contains("`labx`"),
+            "{message}"
+        );
     }
 
     #[test]

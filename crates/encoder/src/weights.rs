@@ -130,6 +130,13 @@ impl Weights {
                 found: found.shape,
             });
         }
+        // Integers made of them would be as finite as any others.
+        if !are_finite(&found.values) {
+            return Err(Error::TensorNotFinite {
+                path: self.path.clone(),
+                tensor: name.to_owned(),
+            });
+        }
         Ok(found.values)
     }
 
@@ -154,6 +161,13 @@ impl Weights {
             })?;
         self.tensors.remove(&old)
     }
+}
+
+/// Whether none is infinite or no number, by the greatest exponent: a loop that is vectorized.
+fn are_finite(values: &[f32]) -> bool {
+    let magnitude = |value: &f32| value.to_bits() & !(1 << 31);
+    let greatest = values.iter().map(magnitude).fold(0, u32::max);
+    greatest < f32::INFINITY.to_bits()
 }
 
 /// An error unless `shape` has exactly `available` elements. Checks for overflow, which the

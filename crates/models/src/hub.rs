@@ -25,7 +25,8 @@ const WEIGHTS: [(&str, &str); 3] = [
 
 /// Small files on how to use a model, downloaded if they exist, besides those in the folders
 /// of modules.
-const OPTIONAL: [&str; 9] = [
+const OPTIONAL: [&str; 10] = [
+    "added_tokens.json",
     "artifact.metadata",
     "config_sentence_transformers.json",
     "modules.json",

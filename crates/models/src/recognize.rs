@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use treffer_types::{ModelFolder, Progress};
+use treffer_types::{ModelFolder, ModelRole, Progress};
 
 use crate::entry::Entry;
 use crate::error::Error;
@@ -12,10 +12,11 @@ use crate::hash::{Unhashed, hash_file};
 use crate::meter::Meter;
 
 /// The model of the first of `entries` whose files are all in the folder at `path`, byte by
-/// byte. Other files there do not matter, unless they are of those that [`OTHERS`] names.
+/// byte; of the first with the `role`, if there is one with it. Other files there do not matter, unless they are of those that [`OTHERS`] names.
 pub(crate) fn recognize(
     path: &Path,
     entries: &[Entry],
+    role: Option<ModelRole>,
     progress: &dyn Progress,
 ) -> Result<Option<ModelFolder>, Error> {
     let fits = |entry: &&Entry| {
@@ -31,7 +32,9 @@ pub(crate) fn recognize(
         };
         entry.is_pinned() && entry.files.iter().all(same_size) && !changed()
     };
-    for entry in entries.iter().filter(fits) {
+    let mut fitting: Vec<&Entry> = entries.iter().filter(fits).collect();
+    fitting.sort_by_key(|entry| role.is_some_and(|role| entry.spec.role != role));
+    for entry in fitting {
         let size = entry.size();
         let mut meter = Meter::begin(progress, &format!("checking {}", path.display()), size);
         let mut same = true;

@@ -188,6 +188,23 @@ impl Registry {
         self.fetch_with(reference, PullOptions::default(), progress)
     }
 
+    /// As [`Registry::fetch`], for a model of this role: of several registered models that have the
+    /// files of a folder of the user's, one of this role is meant.
+    ///
+    /// # Errors
+    /// As [`Registry::fetch_with`], and [`Error::WrongRole`] for a registered name.
+    pub fn fetch_for(
+        &self,
+        reference: &str,
+        role: ModelRole,
+        progress: &dyn Progress,
+    ) -> Result<Fetched, Error> {
+        match self.find(reference, Some(role))? {
+            Reference::Folder(path) => self.folder(path, Some(role), progress),
+            _ => self.fetch(reference, progress),
+        }
+    }
+
     /// As [`Registry::fetch`], with options, which do not apply to a folder of the user's. Such
     /// a folder is a registered model if it holds the same files.
     ///
@@ -214,14 +231,24 @@ impl Registry {
                     sha256: hashes(&pins),
                 })
             }
-            Reference::Folder(path) => Ok(match recognize(&path, &self.entries, progress)? {
-                Some(folder) => Fetched::Ready(folder),
-                None => Fetched::Undescribed {
-                    path,
-                    sha256: BTreeMap::new(),
-                },
-            }),
+            Reference::Folder(path) => self.folder(path, None, progress),
         }
+    }
+
+    /// A folder of the user's.
+    fn folder(
+        &self,
+        path: PathBuf,
+        role: Option<ModelRole>,
+        progress: &dyn Progress,
+    ) -> Result<Fetched, Error> {
+        Ok(match recognize(&path, &self.entries, role, progress)? {
+            Some(folder) => Fetched::Ready(folder),
+            None => Fetched::Undescribed {
+                path,
+                sha256: BTreeMap::new(),
+            },
+        })
     }
 
     /// Pulls the registered model `name`, unless it is in the cache already.

@@ -191,9 +191,14 @@ impl Options {
             text(self.head_rate),
             above_0,
         )?;
-        check(self.clip > 0.0, "clip", text(self.clip), above_0)?;
         check(
-            self.temperature > 0.0,
+            self.clip > 0.0 && self.clip.is_finite(),
+            "clip",
+            text(self.clip),
+            "it must be above 0 and finite; a large one never clips",
+        )?;
+        check(
+            self.temperature > 0.0 && self.temperature.is_finite(),
             "temperature",
             text(self.temperature.into()),
             above_0,
@@ -268,6 +273,24 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Checkpoints hold options as JSON, which has no infinity.
+    #[test]
+    fn infinite_options_are_refused() {
+        let refused = |options: Options| options.check(2).is_err();
+        assert!(!refused(Options::default()));
+        for value in [f64::INFINITY, f64::NAN] {
+            let clip = Options {
+                clip: value,
+                ..Options::default()
+            };
+            let temperature = Options {
+                temperature: value as f32,
+                ..Options::default()
+            };
+            assert!(refused(clip) && refused(temperature));
+        }
+    }
 
     #[test]
     fn the_rate_grows_and_falls() {

@@ -112,8 +112,7 @@ impl<'a> StandardModels<'a> {
         describe: impl Fn(&Path) -> Result<ModelSpec, treffer_encoder::Error>,
     ) -> Result<ModelFolder, BoxError> {
         // A registered model's role is known before anything is fetched.
-        self.registry.find(name, Some(role))?;
-        match self.registry.fetch(name, self.progress)? {
+        match self.registry.fetch_for(name, role, self.progress)? {
             Fetched::Ready(folder) => Ok(folder),
             Fetched::Undescribed { path, sha256 } => {
                 let spec = describe(&path)?;

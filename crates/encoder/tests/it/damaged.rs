@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use treffer_encoder::{BiEncoder, CrossEncoder, Device, Error, LateEncoder, fingerprint};
 use treffer_types::{ModelFolder, ModelRole, PairScorer};
 
-use crate::support::{chain, copy};
+use crate::support::{REFERENCE, chain, copy};
 
 /// The error of loading the folder by its role.
 fn error_of(folder: &ModelFolder) -> Error {
@@ -203,6 +203,40 @@ proptest! {
             && let Ok(scores) = model.score_pairs("how cold?", &["the lab fridge", ""])
         {
             prop_assert!(scores.iter().all(|score| score.score.is_finite()));
+        }
+    }
+}
+
+/// Integers made of it would hide it.
+#[test]
+fn a_weight_that_is_no_number_is_an_error_on_every_device() {
+    let (directory, folder) = copy("tiny-bert-bi");
+    let path = directory.path().join("model.safetensors");
+    let bytes = fs::read(&path).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: serde_json::Value = serde_json::from_slice(&bytes[8..8 + length]).unwrap();
+    for (name, value) in [
+        ("encoder.layer.0.attention.output.dense.weight", f32::NAN),
+        ("encoder.layer.1.output.dense.bias", f32::INFINITY),
+        ("embeddings.word_embeddings.weight", f32::NEG_INFINITY),
+    ] {
+        let tensor = header
+            .as_object()
+            .unwrap()
+            .iter()
+            .find(|(key, _)| key.ends_with(name));
+        let start = tensor.unwrap().1["data_offsets"][0].as_u64().unwrap() as usize;
+        let mut damaged = bytes.clone();
+        let at = 8 + length + start + 4 * 5;
+        damaged[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        fs::write(&path, damaged).unwrap();
+        for device in [Device::CPU, REFERENCE] {
+            let error = BiEncoder::load(&folder, device).err();
+            let message = chain(&error.expect("it is damaged"));
+            assert!(
+                message.contains(name) && message.contains("not finite"),
+                "{message}"
+            );
         }
     }
 }

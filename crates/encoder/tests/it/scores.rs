@@ -155,3 +155,23 @@ fn a_description_and_a_bare_spec_are_loaded_alike() {
         .to_string();
     assert!(message.contains("3 classes"), "{message}");
 }
+
+#[test]
+fn texts_are_lowered_where_the_folder_says_so() {
+    let (directory, _) = copy("tiny-bert-cross");
+    let path = directory.path();
+    edit(path.join("tokenizer.json"), |tokenizer| {
+        tokenizer["normalizer"]["lowercase"] = false.into();
+    });
+    let is_lowered = || {
+        let folder = model(path, &ScorerSettings::default()).unwrap();
+        let model = CrossEncoder::load(&folder, REFERENCE).unwrap();
+        let scores = model.score_pairs(QUERY, &["THE LAB FRIDGE", "the lab fridge"]);
+        let scores = scores.unwrap();
+        scores[0].score == scores[1].score
+    };
+    assert!(!is_lowered());
+    let settings = r#"{"max_seq_length": 32, "do_lower_case": true}"#;
+    std::fs::write(path.join("sentence_bert_config.json"), settings).unwrap();
+    assert!(is_lowered());
+}

@@ -147,3 +147,15 @@ fn a_pipe_in_place_of_a_file_is_refused() {
         );
     }
 }
+
+/// Nothing would be left of a text without words.
+#[test]
+fn a_tokenizer_without_special_tokens_is_refused() {
+    let (directory, folder) = copy("tiny-bert-bi");
+    edit(directory.path().join("tokenizer.json"), |tokenizer| {
+        tokenizer["post_processor"] = Value::Null;
+    });
+    let error = BiEncoder::load(&folder, Device::CPU).err().unwrap();
+    let message = chain(&error);
+    assert!(message.contains("adds no special token"), "{message}");
+}

@@ -62,6 +62,43 @@ fn a_folder_that_holds_a_registered_model_is_that_model() {
 }
 
 #[test]
+fn of_two_models_with_the_files_of_a_folder_the_one_of_the_role_is_meant() {
+    let files: [(&str, &[u8]); 2] = [("config.json", b"{}"), ("model.onnx", b"abc")];
+    let named = |name: &str, role| {
+        let mut entry = entry(
+            name,
+            &files,
+            vec![Source::Text {
+                members: members(&[]),
+            }],
+        );
+        entry.spec.role = role;
+        entry
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::new(folder.path().join("cache"))
+        .offline(true)
+        .with_entries(vec![
+            named("whole", ModelRole::BiEncoder),
+            named("tokens", ModelRole::LateInteraction),
+        ]);
+    for (name, bytes) in files {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let path = folder.path().to_str().unwrap();
+    for (role, name) in [
+        (ModelRole::BiEncoder, "whole"),
+        (ModelRole::LateInteraction, "tokens"),
+        (ModelRole::CrossEncoder, "whole"), // which its loader refuses by name
+    ] {
+        let Fetched::Ready(found) = registry.fetch_for(path, role, &NoProgress).unwrap() else {
+            panic!("its files are those of registered models");
+        };
+        assert_eq!(found.spec.name, name);
+    }
+}
+
+#[test]
 fn a_model_for_something_else_is_refused_by_role() {
     let registry = Registry::new("unused".into());
     registry
