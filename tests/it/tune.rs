@@ -110,6 +110,49 @@ fn another_profile_can_take_the_winner() {
 }
 
 #[test]
+fn what_is_set_for_a_run_does_not_stay() {
+    let here = judged(0.0, 1.0);
+    here.edit(
+        "index/treffer.toml",
+        "mode = ",
+        "by_language = { de = \"german\" }\nmode = ",
+    );
+    let settings = here.read("index/treffer.toml");
+    here.write(
+        "index/treffer.toml",
+        format!("{settings}\n[profiles.german]\n"),
+    );
+    here.treffer(TUNE).fails_with("set by_language={}");
+    let profile = |name: &str| {
+        let info = here.treffer("info index --format json").succeeds().json();
+        info["settings"]["profiles"][name].clone()
+    };
+    let before = profile("default");
+    let tune = format!("{TUNE} --set by_language={{}}");
+    // Whoever follows the advice changes nothing else.
+    let ran = here.treffer(&format!("{tune} --dry-run")).succeeds();
+    assert!(!ran.stderr.contains("for this run"), "{ran}");
+    let changed = format!("{tune} --set dense_depth=15 --set exact_below=7 --weights 0.05,0.95,0");
+    for more in ["", "--search full --step 0.1"] {
+        here.treffer(&format!("{changed} --force {more}"))
+            .succeeds()
+            .says("warning: what is compared here as the current profile is `default` with")
+            .prints("wrote ");
+        let after = profile("default");
+        assert_ne!(after["weights"], before["weights"]);
+        assert_eq!(after["by_language"], before["by_language"]);
+        assert_eq!(after["exact_below"], before["exact_below"]);
+        if more.is_empty() {
+            assert_eq!(after["dense_depth"], before["dense_depth"]);
+        }
+    }
+    // A profile of another name begins as the run has it.
+    here.treffer(&format!("{changed} --save-as mine --force"))
+        .succeeds();
+    assert_eq!(profile("mine")["dense_depth"], 15);
+}
+
+#[test]
 fn comments_and_other_keys_of_the_settings_survive() {
     let here = judged(0.0, 1.0);
     here.edit("index/treffer.toml", "k1 = ", "# short documents\nk1 = ");

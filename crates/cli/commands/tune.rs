@@ -153,6 +153,8 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     // The winner is measured out of fold, the current profile is not.
     let tuned_before = input::tuned_on_these(&engine, &options, &profile, &topics)?;
     found.warnings.extend(tuned_before);
+    let changes = Changes::of(command, &engine, &profile)?;
+    found.warnings.extend(changes.warning(command));
     found.warnings.extend(profile.learned.is_some().then(|| {
         format!(
             "profile `{}` orders by trees over its weights; what is compared here as the current profile is its weights alone",
@@ -163,7 +165,7 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
 
     // Tuning took long, so the result is printed even if something cannot be written; and
     // everything is written first, so that nobody who stops reading can prevent it.
-    let (decided, adopted) = decide(command, &engine, &profile, topics.filter.as_ref(), &found);
+    let (decided, adopted) = decide(command, &engine, &changes, topics.filter.as_ref(), &found);
     let written = match &command.report {
         None => Ok(()),
         Some(path) => {
@@ -247,12 +249,48 @@ impl Decided {
     }
 }
 
+/// What `--set` and `--weights` make of the profile for this run.
+struct Changes<'a> {
+    /// Whether they change more than which profiles other languages have.
+    are_any: bool,
+    /// What the winner is written over: the profile as the index has it, so that what is for this
+    /// run does not stay; under a new name the profile of this run.
+    base: &'a Profile,
+}
+
+impl<'a> Changes<'a> {
+    fn of(command: &Tune, engine: &'a Engine, profile: &'a Profile) -> Result<Self> {
+        let name = &command.judged.profile.profile;
+        let stored = engine.settings().profile(name)?;
+        let compared = Profile {
+            by_language: stored.by_language.clone(),
+            learned: stored.learned.clone(),
+            ..profile.clone()
+        };
+        let is_new = command.save_as.as_ref().is_some_and(|new| new != name);
+        Ok(Changes {
+            are_any: compared != *stored,
+            base: if is_new { profile } else { stored },
+        })
+    }
+
+    /// That the gain is not one over the profile as it stands.
+    fn warning(&self, command: &Tune) -> Option<String> {
+        let name = &command.judged.profile.profile;
+        self.are_any.then(|| {
+            format!(
+                "what is compared here as the current profile is `{name}` with what --set and --weights change for this run; a gain over `{name}` as it stands is measured without them"
+            )
+        })
+    }
+}
+
 /// Writes the winner where that is decided, and says so; with the error if it could not be
 /// written.
 fn decide(
     command: &Tune,
     engine: &Engine,
-    profile: &Profile,
+    changes: &Changes<'_>,
     filter: Option<&TopicFilter>,
     report: &TuneReport,
 ) -> (Decided, Result<()>) {
@@ -260,7 +298,12 @@ fn decide(
     let name = command.save_as.as_ref().unwrap_or(current);
     let winner = match report.decide(command.force) {
         Decision::KeepSame => {
-            let text = format!("profile `{name}` left alone: it is the winner itself");
+            let what = if changes.are_any {
+                "with what --set and --weights change, it is the winner itself (--force writes the winner all the same)"
+            } else {
+                "it is the winner itself"
+            };
+            let text = format!("profile `{name}` left alone: {what}");
             return (Decided::not_written(text), Ok(()));
         }
         Decision::KeepNoGain => {
@@ -288,7 +331,7 @@ fn decide(
         now: engine.now().map(|now| now.to_string()),
         date: today(),
     };
-    match adopt(engine, name, profile, report, winner, &tuned) {
+    match adopt(engine, name, changes.base, report, winner, &tuned) {
         Err(error) => {
             let text = format!("could not write {best} to profile `{name}`");
             (Decided::not_written(text), Err(error.into()))

@@ -1,11 +1,16 @@
 //! What becomes of a profile after tuning: kept, or replaced by the winner.
 
+use treffer_types::StageName;
+
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::learned;
 use crate::profile::{Profile, Provenance, QueryFingerprints};
 use crate::settings_file::change_profile;
+use crate::tune::Search;
 use crate::tune::report::{LearnedReport, TuneReport, Verdict};
+use crate::tune::setup::{Choice, Setup};
+use crate::tune::space::Corpus;
 
 /// What to do with the profile that was tuned.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,8 +70,9 @@ impl TuneReport {
     }
 }
 
-/// Writes the winner into the settings of the index as the profile `name`. `profile` is
-/// what was tuned.
+/// Writes the winner into the settings of the index as the profile `name`. What the search did not
+/// choose is as in `base`: the profile of that name as the index has it, so that what a run changed
+/// of it for itself does not stay, or for a new name any other.
 ///
 /// # Errors
 /// If another process writes the index or has replaced it since it was opened, or if the
@@ -74,11 +80,15 @@ impl TuneReport {
 pub fn adopt(
     engine: &Engine,
     name: &str,
-    profile: &Profile,
+    base: &Profile,
     report: &TuneReport,
     winner: Winner<'_>,
     tuned: &Tuned,
 ) -> Result<(), Error> {
+    let corpus = Corpus {
+        is_split: engine.has_split_documents(),
+        has_several_languages: engine.has_several_languages(),
+    };
     let generation = engine.manifest().settings.generation;
     change_profile(engine.dir(), generation, name, || {
         let learned = match winner {
@@ -88,9 +98,47 @@ pub fn adopt(
         Ok(Profile {
             learned,
             tuned: Some(provenance(engine, report, winner, tuned)),
-            ..report.best.choice.apply(profile)
+            ..chosen(base, report, corpus)
         })
     })
+}
+
+/// `base` with what the search chose, and with nothing that it took as given.
+fn chosen(base: &Profile, report: &TuneReport, corpus: Corpus) -> Profile {
+    let found = &report.best.choice;
+    let mut choice = Choice {
+        setup: Setup::of(base),
+        weights: found.weights.clone(),
+    };
+    if report.search == Search::Weights {
+        return choice.apply(base);
+    }
+    let (own, found) = (&mut choice.setup, &found.setup);
+    for stage in &report.stages {
+        if let Some(depth) = found.depths.get(*stage) {
+            own.depths.set(*stage, depth);
+        }
+        if let Some(normalizer) = found.normalizers.get(*stage) {
+            own.normalizers.insert(*stage, *normalizer);
+        }
+    }
+    if report.stages.contains(&StageName::CROSS) {
+        own.cross_order = found.cross_order;
+        own.cross_patience = found.cross_patience;
+    }
+    if corpus.is_split {
+        own.aggregation = found.aggregation;
+    }
+    if corpus.has_several_languages {
+        own.cross_language = found.cross_language;
+    }
+    let mut profile = choice.apply(base);
+    // A run may have searched below a depth of its own that is beyond what the base looks through.
+    let depth = |stage| profile.depths.get(stage).unwrap_or(0);
+    let (dense, late) = (depth(StageName::DENSE), depth(StageName::LATE));
+    profile.ef_search = profile.ef_search.max(dense);
+    profile.late_candidates = profile.late_candidates.max(late);
+    profile
 }
 
 fn provenance(
@@ -103,7 +151,7 @@ fn provenance(
         Winner::Weights => (report.out_of_fold, report.gain().comparison.interval),
         Winner::Learned(learned) => (learned.out_of_fold, learned.against_current().interval),
     };
-    let cross = report.stages.contains(&treffer_types::StageName::CROSS);
+    let cross = report.stages.contains(&StageName::CROSS);
     let record = engine.manifest().models.cross.as_ref().filter(|_| cross);
     let texts = report.queries.iter().map(|query| query.text.as_str());
     Provenance {
