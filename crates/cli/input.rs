@@ -12,7 +12,8 @@ use treffer_corpus::{
 };
 use treffer_engine::field_stages::now;
 use treffer_engine::fields::Date;
-use treffer_engine::profile::Profile;
+use treffer_engine::profile::Provenance;
+use treffer_engine::profiles::Profiles;
 use treffer_engine::runs::run_of;
 use treffer_engine::self_retrieval::ExcludeSelf;
 use treffer_engine::topics::Topics;
@@ -339,42 +340,64 @@ fn note_unusual(judgments: &Judgments) {
 /// No collection known to us has larger ones; they are more likely another column.
 const LARGEST_USUAL_GRADE: i32 = 15;
 
-/// What is wrong with measuring the profile on these queries, if it was tuned on some of
-/// them. Weights given for this run, and single stages, were chosen by no query.
+/// What is wrong with measuring a profile on these queries, if it was tuned on some of them, and
+/// so of each that takes its place for some languages. Weights given for this run, and single
+/// stages, were chosen by no query.
 pub(crate) fn tuned_on_these(
     engine: &Engine,
     options: &SearchOptions,
-    profile: &Profile,
     topics: &Topics,
-) -> Result<Option<String>> {
+) -> Result<Vec<String>> {
     let is_single = options
         .stages
         .as_ref()
         .is_some_and(|stages| stages.len() == 1);
-    let Some(tuned) = profile.tuned.as_ref().filter(|_| !is_single) else {
-        return Ok(None);
-    };
-    let name = &options.profile;
-    if profile.weights != engine.settings().profile(name)?.weights {
-        return Ok(None);
+    if is_single {
+        return Ok(Vec::new());
+    }
+    let profiles = Profiles::of(engine, options)?;
+    let mut queries = vec![Vec::new(); profiles.all().len()];
+    for query in &topics.queries {
+        queries[profiles.place(engine, &query.text)].push(query);
+    }
+    let usual = &profiles.all()[0];
+    let names = std::iter::once(&options.profile).chain(usual.by_language.values());
+    let mut warnings = Vec::new();
+    for ((name, profile), queries) in names.zip(profiles.all()).zip(&queries) {
+        let is_as_tuned = profile.weights == engine.settings().profile(name)?.weights;
+        let Some(tuned) = profile.tuned.as_ref().filter(|_| is_as_tuned) else {
+            continue;
+        };
+        let n = count_queries(queries.len());
+        let these = match profiles.all() {
+            [_] => format!("these {n}"),
+            _ => format!("the {n} that it is used for"),
+        };
+        warnings.extend(tuned_on(name, tuned, queries, &these));
+    }
+    Ok(warnings)
+}
+
+/// The same of one profile and its queries, which are called `these`.
+fn tuned_on(name: &str, tuned: &Provenance, queries: &[&Query], these: &str) -> Option<String> {
+    if queries.is_empty() {
+        return None;
     }
     if tuned.query_fingerprints.is_empty() {
-        return Ok(Some(format!(
+        return Some(format!(
             "profile `{name}` does not record the {} of {} that it was tuned on: if they are among these, its figures are too high",
             count_queries(tuned.n_queries),
             tuned.queries
-        )));
+        ));
     }
-    let is_shared = |query: &&Query| tuned.query_fingerprints.contains(&query.text);
-    let n_shared = topics.queries.iter().filter(is_shared).count();
-    Ok((n_shared > 0).then(|| {
+    let is_shared = |query: &&&Query| tuned.query_fingerprints.contains(&query.text);
+    let n_shared = queries.iter().filter(is_shared).count();
+    (n_shared > 0).then(|| {
         format!(
-            "profile `{name}` was tuned on {n_shared} of these {} ({}, {}): its figures flatter it",
-            count_queries(topics.queries.len()),
-            tuned.queries,
-            tuned.date
+            "profile `{name}` was tuned on {n_shared} of {these} ({}, {}): its figures flatter it",
+            tuned.queries, tuned.date
         )
-    }))
+    })
 }
 
 /// Steps of a weight grid from the distance of two weights.

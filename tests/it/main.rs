@@ -39,6 +39,7 @@ mod rerank;
 mod rerank_texts;
 mod train;
 mod tune;
+mod tuned;
 
 mod crash;
 mod damage;

@@ -7,11 +7,11 @@ use serde_json::Value;
 use crate::fixtures::{documents, place, three_stages};
 use crate::util::Place;
 
-const TUNE: &str = "tune index --queries queries.tsv --qrels qrels.tsv";
+pub(crate) const TUNE: &str = "tune index --queries queries.tsv --qrels qrels.tsv";
 
 /// An index on which BM25 is always right and a random bi-encoder seldom is: each
 /// query is the word that only its document holds.
-fn judged(bm25: f64, dense: f64) -> Place {
+pub(crate) fn judged(bm25: f64, dense: f64) -> Place {
     let here = place();
     here.write("corpus.jsonl", documents(60));
     let weights = format!("bm25 = {bm25:?}, dense = {dense:?}, cross = 0.0");
@@ -204,77 +204,6 @@ fn scores_are_gathered_once() {
     here.treffer(&format!("{TUNE} --dry-run --no-cache"))
         .succeeds()
         .says("with scores gathered now");
-}
-
-#[test]
-fn queries_that_are_also_the_test_are_reported() {
-    let here = judged(0.0, 1.0);
-    here.write("test.tsv", "q0\td0\t1\nq3\td3\t1\nother\td3\t1\n");
-    here.treffer(&format!("{TUNE} --dry-run --held-out test.tsv"))
-        .succeeds()
-        .says("warning: 2 of the 20 queries that choose are also in test.tsv");
-    here.write("test.tsv", "other\td3\t1\n");
-    let ran = here
-        .treffer(&format!("{TUNE} --dry-run --held-out test.tsv"))
-        .succeeds();
-    assert!(!ran.stderr.contains("also in"), "{ran}");
-}
-
-#[test]
-fn measuring_on_the_queries_that_tuned_is_reported() {
-    let here = judged(0.0, 1.0);
-    let eval = |words: &str| {
-        let files = "--qrels qrels.tsv --format json --metrics nDCG@10";
-        here.treffer(&format!("eval index {files} {words}"))
-            .succeeds()
-    };
-    let is_warned_of = |words: &str| {
-        let ran = eval(words);
-        let warnings = ran.json()["warnings"].as_array().unwrap().len();
-        let is_warned_of = ran.stderr.contains("its figures flatter it");
-        assert_eq!(warnings, usize::from(is_warned_of), "{ran}");
-        is_warned_of
-    };
-    assert!(
-        !is_warned_of("--queries queries.tsv"),
-        "nothing is tuned yet"
-    );
-    here.treffer(TUNE).succeeds().prints("wrote ");
-    eval("--queries queries.tsv")
-        .says("warning: profile `default` was tuned on 20 of these 20 queries (queries.tsv, 20");
-    // Another name and other cases do not make other queries; other words do.
-    here.write("some.tsv", "q0\tUNIQUE0 \nq3\tunique3\nq6\tunique7\n");
-    eval("--queries some.tsv").says("tuned on 2 of these 3 queries");
-    here.write("others.tsv", "q0\tunique1\nq3\tunique4\n");
-    assert!(
-        !is_warned_of("--queries others.tsv"),
-        "ids alone say nothing"
-    );
-    // What was not tuned is not flattered.
-    assert!(!is_warned_of("--queries queries.tsv --stages bm25"));
-    assert!(!is_warned_of("--queries queries.tsv --weights 0.95,0.05,0"));
-    // Tuning again compares with what these queries chose.
-    here.treffer(&format!("{TUNE} --dry-run"))
-        .succeeds()
-        .says("warning: profile `default` was tuned on 20 of these 20 queries");
-}
-
-#[test]
-fn a_tuned_profile_that_does_not_record_its_queries_is_reported() {
-    let here = judged(0.0, 1.0);
-    here.treffer(TUNE).succeeds().prints("wrote ");
-    let settings = here.read("index/treffer.toml");
-    let (before, rest) = settings.split_once(", query_fingerprints = \"").unwrap();
-    let (_, after) = rest.split_once('"').unwrap();
-    here.write("index/treffer.toml", format!("{before}{after}"));
-    here.treffer(&format!("eval{}", TUNE.trim_start_matches("tune")))
-        .succeeds()
-        .says("warning: profile `default` does not record the 20 queries of queries.tsv");
-    here.write(
-        "index/treffer.toml",
-        settings.replace("query_fingerprints = \"", "query_fingerprints = \"x"),
-    );
-    here.treffer("info index").fails_with("eight hexadecimal");
 }
 
 #[test]

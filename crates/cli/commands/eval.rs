@@ -70,9 +70,8 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
     if command.by_tag && !has_tags(&topics) {
         note("no query has a tag, so --by-tag has nothing to break down");
     }
-    let warning = input::tuned_on_these(&engine, &options, &profile, &topics)?;
-    warning.iter().for_each(|warning| warn(warning));
-    let warnings: Vec<String> = warning.into_iter().collect();
+    let warnings = input::tuned_on_these(&engine, &options, &topics)?;
+    warnings.iter().for_each(|warning| warn(warning));
 
     let only = options.stages.as_deref();
     let profiles = Profiles::of(&engine, &options)?;

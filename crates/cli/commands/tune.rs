@@ -151,7 +151,7 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     let mut found = tune(&engine, &request, &topics, &bars)?;
     found.warnings.extend(held_out);
     // The winner is measured out of fold, the current profile is not.
-    let tuned_before = input::tuned_on_these(&engine, &options, &profile, &topics)?;
+    let tuned_before = input::tuned_on_these(&engine, &options, &topics)?;
     found.warnings.extend(tuned_before);
     let changes = Changes::of(command, &engine, &profile)?;
     found.warnings.extend(changes.warning(command));

@@ -1,0 +1,107 @@
+//! Queries that a profile was tuned on do not measure it.
+
+use crate::tune::{TUNE, judged};
+
+#[test]
+fn queries_that_are_also_the_test_are_reported() {
+    let here = judged(0.0, 1.0);
+    here.write("test.tsv", "q0\td0\t1\nq3\td3\t1\nother\td3\t1\n");
+    here.treffer(&format!("{TUNE} --dry-run --held-out test.tsv"))
+        .succeeds()
+        .says("warning: 2 of the 20 queries that choose are also in test.tsv");
+    here.write("test.tsv", "other\td3\t1\n");
+    let ran = here
+        .treffer(&format!("{TUNE} --dry-run --held-out test.tsv"))
+        .succeeds();
+    assert!(!ran.stderr.contains("also in"), "{ran}");
+}
+
+#[test]
+fn measuring_on_the_queries_that_tuned_is_reported() {
+    let here = judged(0.0, 1.0);
+    let eval = |words: &str| {
+        let files = "--qrels qrels.tsv --format json --metrics nDCG@10";
+        here.treffer(&format!("eval index {files} {words}"))
+            .succeeds()
+    };
+    let is_warned_of = |words: &str| {
+        let ran = eval(words);
+        let warnings = ran.json()["warnings"].as_array().unwrap().len();
+        let is_warned_of = ran.stderr.contains("its figures flatter it");
+        assert_eq!(warnings, usize::from(is_warned_of), "{ran}");
+        is_warned_of
+    };
+    assert!(
+        !is_warned_of("--queries queries.tsv"),
+        "nothing is tuned yet"
+    );
+    here.treffer(TUNE).succeeds().prints("wrote ");
+    eval("--queries queries.tsv")
+        .says("warning: profile `default` was tuned on 20 of these 20 queries (queries.tsv, 20");
+    // Another name and other cases do not make other queries; other words do.
+    here.write("some.tsv", "q0\tUNIQUE0 \nq3\tunique3\nq6\tunique7\n");
+    eval("--queries some.tsv").says("tuned on 2 of these 3 queries");
+    here.write("others.tsv", "q0\tunique1\nq3\tunique4\n");
+    assert!(
+        !is_warned_of("--queries others.tsv"),
+        "ids alone say nothing"
+    );
+    // What was not tuned is not flattered.
+    assert!(!is_warned_of("--queries queries.tsv --stages bm25"));
+    assert!(!is_warned_of("--queries queries.tsv --weights 0.95,0.05,0"));
+    // Tuning again compares with what these queries chose.
+    here.treffer(&format!("{TUNE} --dry-run"))
+        .succeeds()
+        .says("warning: profile `default` was tuned on 20 of these 20 queries");
+}
+
+#[test]
+fn a_tuned_profile_that_does_not_record_its_queries_is_reported() {
+    let here = judged(0.0, 1.0);
+    here.treffer(TUNE).succeeds().prints("wrote ");
+    let settings = here.read("index/treffer.toml");
+    let (before, rest) = settings.split_once(", query_fingerprints = \"").unwrap();
+    let (_, after) = rest.split_once('"').unwrap();
+    here.write("index/treffer.toml", format!("{before}{after}"));
+    here.treffer(&format!("eval{}", TUNE.trim_start_matches("tune")))
+        .succeeds()
+        .says("warning: profile `default` does not record the 20 queries of queries.tsv");
+    here.write(
+        "index/treffer.toml",
+        settings.replace("query_fingerprints = \"", "query_fingerprints = \"x"),
+    );
+    here.treffer("info index").fails_with("eight hexadecimal");
+}
+
+#[test]
+fn a_profile_of_a_language_that_was_tuned_on_its_queries_is_reported() {
+    let here = judged(0.0, 1.0);
+    here.edit(
+        "index/treffer.toml",
+        "mode = ",
+        "by_language = { de = \"german\" }\nmode = ",
+    );
+    let settings = here.read("index/treffer.toml");
+    let german = "\n[profiles.german]\nbm25_depth = 20\ncross_depth = 0\n";
+    here.write("index/treffer.toml", settings + german);
+    let query = |at: usize| format!("q{at}\tWo ist das Gerät unique{at} und wie kalt ist es?\n");
+    let german: String = (0..60).step_by(3).map(query).collect();
+    here.write("german.tsv", &german);
+    here.treffer("tune index --profile german --queries german.tsv --qrels qrels.tsv --force")
+        .succeeds()
+        .prints("to profile `german`");
+    let eval = |queries: &str| {
+        here.treffer(&format!("eval index --queries {queries} --qrels qrels.tsv"))
+            .succeeds()
+    };
+    eval("german.tsv").says(
+        "warning: profile `german` was tuned on 20 of the 20 queries that it is used for (german.tsv, 20",
+    );
+    // Of these, only one is asked in German.
+    let english = here.read("queries.tsv");
+    let (_, others) = english.split_once('\n').unwrap();
+    here.write("both.tsv", query(0) + others);
+    eval("both.tsv").says("profile `german` was tuned on 1 of the 1 query that it is used for");
+    let ran = eval("queries.tsv");
+    assert!(!ran.stderr.contains("tuned on"), "{ran}");
+}
