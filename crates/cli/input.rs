@@ -182,6 +182,12 @@ impl Inputs {
 
     /// Judged queries, with everything that does not fit together reported.
     pub(crate) fn topics(&mut self, engine: &Engine, judged: &JudgedArgs) -> Result<Topics> {
+        let queries = self.judged_queries(judged)?;
+        self.topics_of(engine, judged, queries)
+    }
+
+    /// The queries of a file, judged or not, with their vectors.
+    pub(crate) fn judged_queries(&mut self, judged: &JudgedArgs) -> Result<Vec<Query>> {
         let n_bad = self.n_bad;
         let mut queries = self.queries(&judged.queries, &judged.query_args)?;
         if let Some(path) = &judged.query_vectors {
@@ -193,6 +199,16 @@ impl Inputs {
             }
             give_vectors(&mut queries, path)?;
         }
+        Ok(queries)
+    }
+
+    /// Those of [`Inputs::judged_queries`] with their judgments.
+    pub(crate) fn topics_of(
+        &mut self,
+        engine: &Engine,
+        judged: &JudgedArgs,
+        queries: Vec<Query>,
+    ) -> Result<Topics> {
         let qrels = self.qrels(&judged.qrels, &judged.qrels_args)?;
         let mut topics = Topics::filtered(
             engine,

@@ -8,12 +8,32 @@ fn queries_that_are_also_the_test_are_reported() {
     here.write("test.tsv", "q0\td0\t1\nq3\td3\t1\nother\td3\t1\n");
     here.treffer(&format!("{TUNE} --dry-run --held-out test.tsv"))
         .succeeds()
-        .says("warning: 2 of the 20 queries that choose are also in test.tsv");
+        .says("warning: 2 of the 20 queries that choose are also in test.tsv")
+        .says("warning: 1 query of test.tsv without a text in queries.tsv: not compared");
     here.write("test.tsv", "other\td3\t1\n");
     let ran = here
         .treffer(&format!("{TUNE} --dry-run --held-out test.tsv"))
         .succeeds();
     assert!(!ran.stderr.contains("also in"), "{ran}");
+}
+
+#[test]
+fn queries_of_the_test_are_compared_by_text() {
+    let here = judged(0.0, 1.0);
+    // Ids alone say nothing: q0 is another query there, and t1 one of those that choose.
+    here.write("test-queries.tsv", "q0\tunique1\nt1\tUnique3\n");
+    here.write("test.tsv", "q0\td1\t1\nt1\td3\t1\n");
+    let ran = here
+        .treffer(&format!(
+            "{TUNE} --dry-run --held-out test.tsv --held-out-queries test-queries.tsv"
+        ))
+        .succeeds()
+        .says("warning: 1 of the 20 queries that choose are also in test.tsv");
+    assert!(!ran.stderr.contains("not compared"), "{ran}");
+    here.treffer(&format!(
+        "{TUNE} --dry-run --held-out-queries test-queries.tsv"
+    ))
+    .fails_with("--held-out");
 }
 
 #[test]

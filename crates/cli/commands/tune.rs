@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::ValueEnum;
 use treffer_engine::Engine;
-use treffer_engine::profile::Profile;
+use treffer_engine::profile::{Profile, QueryFingerprints};
 use treffer_engine::topics::{TopicFilter, Topics};
 use treffer_engine::tune::{
     DRAWS, Decision, Prior, ScoresOrigin, Search, TuneReport, TuneRequest, Tuned, Winner, adopt,
@@ -14,6 +14,7 @@ use treffer_engine::tune::{
 use treffer_eval::Metric;
 use treffer_report::Experiment;
 use treffer_report::text::count_queries;
+use treffer_types::Query;
 
 use crate::date::today;
 use crate::options::{Global, JudgedArgs};
@@ -58,9 +59,12 @@ pub(crate) struct Tune {
     /// Most milliseconds that a query may take; with --search full
     #[arg(long, value_name = "N")]
     budget_ms: Option<f64>,
-    /// Judgments of the test queries: warn of those that are also used for tuning
+    /// Judgments of the test queries: warn of those whose text is also used for tuning
     #[arg(long, value_name = "QRELS")]
     held_out: Option<PathBuf>,
+    /// The test queries [default: those of --queries that --held-out judges]
+    #[arg(long, value_name = "FILE", requires = "held_out")]
+    held_out_queries: Option<PathBuf>,
     /// Grow trees that correct the weights, and use them if they are a significant gain
     #[arg(long)]
     learn: bool,
@@ -124,8 +128,9 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     let (stages, time) = (options.stages.clone(), input::Time::Given);
     let engine = input::open_profiled(&judged.dir, &judged.profile, stages, time, global, &bars)?;
     let profile = engine.profile(&options)?;
-    let topics = inputs.topics(&engine, judged)?;
-    let held_out = held_out_warning(command, &topics, &mut inputs)?;
+    let queries = inputs.judged_queries(judged)?;
+    let held_out = HeldOut::read(command, &queries, &mut inputs)?;
+    let topics = inputs.topics_of(&engine, judged, queries)?;
     inputs.finish()?;
     let request = TuneRequest {
         profile: &profile,
@@ -149,7 +154,7 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
         learn: command.learn,
     };
     let mut found = tune(&engine, &request, &topics, &bars)?;
-    found.warnings.extend(held_out);
+    found.warnings.extend(held_out.warnings(command, &topics));
     // The winner is measured out of fold, the current profile is not.
     let tuned_before = input::tuned_on_these(&engine, &options, &topics)?;
     found.warnings.extend(tuned_before);
@@ -195,27 +200,63 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     written.map(|()| Outcome::Found)
 }
 
-/// What is wrong with tuning on queries that will also be the test.
-fn held_out_warning(
-    command: &Tune,
-    topics: &Topics,
-    inputs: &mut input::Inputs,
-) -> Result<Option<String>> {
-    let Some(path) = &command.held_out else {
-        return Ok(None);
-    };
-    let held_out = inputs.qrels(path, &command.judged.qrels_args)?;
-    let is_shared = |id: &&String| held_out.query(id).is_some();
-    let ids = topics.queries.iter().map(|query| &query.id);
-    let n_shared = ids.filter(is_shared).count();
-    Ok((n_shared > 0).then(|| {
-        format!(
-            "{} of the {} that choose are also in {}: a test on them would flatter the tuned profile",
-            n_shared,
-            count_queries(topics.queries.len()),
-            path.display()
-        )
-    }))
+/// The queries of the test. Judgments have ids alone, which files give to queries as they like, so
+/// that texts are compared.
+#[derive(Default)]
+struct HeldOut {
+    texts: QueryFingerprints,
+    /// Queries that are judged and have no text.
+    n_unknown: usize,
+}
+
+impl HeldOut {
+    /// Reads what there is; `given` are the queries of the tuning's own file, judged or not.
+    fn read(command: &Tune, given: &[Query], inputs: &mut input::Inputs) -> Result<Self> {
+        let (judged, Some(path)) = (&command.judged, &command.held_out) else {
+            return Ok(HeldOut::default());
+        };
+        let qrels = inputs.qrels(path, &judged.qrels_args)?;
+        let own = match &command.held_out_queries {
+            Some(path) => Some(inputs.queries(path, &judged.query_args)?),
+            None => None,
+        };
+        let queries = own.as_deref().unwrap_or(given);
+        let texts = queries
+            .iter()
+            .filter(|query| qrels.query(&query.id).is_some())
+            .map(|query| query.text.as_str())
+            .filter(|text| !text.trim().is_empty());
+        let n_known = texts.clone().count();
+        Ok(HeldOut {
+            texts: QueryFingerprints::of(texts),
+            n_unknown: qrels.0.len().saturating_sub(n_known),
+        })
+    }
+
+    /// What is wrong with tuning on queries that will also be the test.
+    fn warnings(&self, command: &Tune, topics: &Topics) -> Vec<String> {
+        let Some(path) = &command.held_out else {
+            return Vec::new();
+        };
+        let path = path.display();
+        let is_shared = |query: &&Query| self.texts.contains(&query.text);
+        let n_shared = topics.queries.iter().filter(is_shared).count();
+        let shared = (n_shared > 0).then(|| {
+            format!(
+                "{n_shared} of the {} that choose are also in {path}: a test on them would flatter the tuned profile",
+                count_queries(topics.queries.len()),
+            )
+        });
+        let queries = command.held_out_queries.as_ref();
+        let queries = queries.unwrap_or(&command.judged.queries).display();
+        let unknown = (self.n_unknown > 0).then(|| {
+            format!(
+                "{} of {path} without a text in {queries}: not compared with those that choose (--held-out-queries names their file)",
+                count_queries(self.n_unknown)
+            )
+        });
+        shared.into_iter().chain(unknown).collect()
+    }
 }
 
 fn report_notes(report: &TuneReport) {
