@@ -1,5 +1,7 @@
 //! How far the stages came where a deadline cut them short, in one line.
 
+use std::collections::BTreeSet;
+
 use treffer_api::StageReport;
 use treffer_engine::gather::Gathered;
 use treffer_engine::profile::Profile;
@@ -56,30 +58,31 @@ impl Cuts {
         }
     }
 
-    /// Notes on standard error that queries were cut, if any were.
-    pub(crate) fn report(&self, profile: &Profile) {
-        if let Some(text) = self.note(profile) {
+    /// Notes on standard error that queries were cut, if any were. `profiles` are those that
+    /// queries were answered under.
+    pub(crate) fn report(&self, profiles: &[Profile]) {
+        if let Some(text) = self.note(profiles) {
             terminal::note(&text);
         }
     }
 
     /// What there is to note, if a query was cut.
-    pub(crate) fn note(&self, profile: &Profile) -> Option<String> {
-        let deadline_ms = profile.deadline_ms?;
+    pub(crate) fn note(&self, profiles: &[Profile]) -> Option<String> {
+        let deadlines = deadlines(profiles);
         let mut notes = Vec::new();
         if !self.incomplete.is_empty() {
             notes.push(format!(
-                "the deadline of {deadline_ms} ms left no time for all of {}",
+                "{deadlines} left no time for all of {}",
                 stage_list(&self.incomplete)
             ));
         }
         if self.n_cut > 0 {
-            notes.push(self.text(deadline_ms));
+            notes.push(self.text(&deadlines));
         }
         (!notes.is_empty()).then(|| notes.join("; "))
     }
 
-    fn text(&self, deadline_ms: u64) -> String {
+    fn text(&self, deadlines: &str) -> String {
         let Cuts {
             n_queries,
             n_cut,
@@ -89,12 +92,23 @@ impl Cuts {
         } = self;
         let scored = format!("{scored} of {to_score} candidates were scored");
         if *n_queries == 1 {
-            return format!("the deadline of {deadline_ms} ms cut reranking short: {scored}");
+            return format!("{deadlines} cut reranking short: {scored}");
         }
         format!(
-            "the deadline of {deadline_ms} ms cut reranking short on {n_cut} of {}: there {scored}",
+            "{deadlines} cut reranking short on {n_cut} of {}: there {scored}",
             count_queries(*n_queries)
         )
+    }
+}
+
+/// The deadlines of these profiles, each once.
+fn deadlines(profiles: &[Profile]) -> String {
+    let all: BTreeSet<u64> = profiles.iter().filter_map(|one| one.deadline_ms).collect();
+    let each: Vec<String> = all.iter().map(|ms| format!("{ms} ms")).collect();
+    match each.as_slice() {
+        [] => "the deadline".to_owned(),
+        [one] => format!("the deadline of {one}"),
+        several => format!("the deadlines of {}", several.join(" and ")),
     }
 }
 
@@ -124,16 +138,17 @@ mod tests {
             report(StageName::CROSS, 32, 68),
         ]);
         assert_eq!(
-            cuts.text(50),
+            cuts.text("the deadline of 50 ms"),
             "the deadline of 50 ms cut reranking short: 32 of 100 candidates were scored"
         );
         cuts.add(&[report(StageName::CROSS, 100, 0)]);
         cuts.add(&[report(StageName::CROSS, 8, 92)]);
         assert_eq!(
-            cuts.text(50),
+            cuts.text("the deadline of 50 ms"),
             "the deadline of 50 ms cut reranking short on 2 of 3 queries: there 40 of 200 candidates were scored"
         );
     }
+
     #[test]
     fn a_stage_that_was_left_out_is_named() {
         let mut cuts = Cuts::default();
@@ -141,14 +156,23 @@ mod tests {
             report(StageName::BM25, 100, 0),
             report(StageName::DENSE, 0, 200),
         ]);
-        let profile = Profile {
-            deadline_ms: Some(5),
+        let of = |deadline_ms| Profile {
+            deadline_ms,
             ..Profile::default()
         };
         assert_eq!(
-            cuts.note(&profile).unwrap(),
+            cuts.note(&[of(Some(5))]).unwrap(),
             "the deadline of 5 ms left no time for all of dense"
         );
-        assert_eq!(Cuts::default().note(&profile), None);
+        assert_eq!(Cuts::default().note(&[of(Some(5))]), None);
+        // That of a profile which takes the place of the usual one for some languages.
+        assert_eq!(
+            cuts.note(&[of(None), of(Some(5))]).unwrap(),
+            "the deadline of 5 ms left no time for all of dense"
+        );
+        assert_eq!(
+            cuts.note(&[of(Some(9)), of(Some(5)), of(Some(9))]).unwrap(),
+            "the deadlines of 5 ms and 9 ms left no time for all of dense"
+        );
     }
 }

@@ -77,7 +77,7 @@ pub(crate) fn run(command: &Eval, global: &Global) -> Result<Outcome> {
     let profiles = Profiles::of(&engine, &options)?;
     let metrics = &command.metrics;
     let measurement = evaluate_under(&engine, &profiles, only, &topics, metrics, &bars)?;
-    let cut = Cuts::of(&measurement.gathered).note(&profile);
+    let cut = Cuts::of(&measurement.gathered).note(profiles.all());
     cut.iter().for_each(|cut| note(cut));
 
     // What was measured took long, so it is printed even if a file cannot be written; and

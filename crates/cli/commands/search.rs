@@ -6,6 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use treffer_api::{DEFAULT_PROFILE, FacetRequest, SearchOptions, SearchResponse};
 use treffer_disk::read_text;
 use treffer_engine::pipeline::{Available, Pipeline};
+use treffer_engine::profiles::Profiles;
 use treffer_engine::settings_file::read_both;
 use treffer_engine::stages::Registry;
 use treffer_types::{Query, StageName, stage_list};
@@ -138,11 +139,13 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     let engine = input::open_profiled(&command.dir, profile, Some(stages), time, global, &bars)?;
     refuse_idle_weights(command, &engine.stages())?;
     input::exclude_self_if(command.exclude_self, &engine, &mut queries)?;
-    let profile = engine.profile(&options)?;
+    let profiles = Profiles::of(&engine, &options)?;
+    let profiles = profiles.all();
     let searcher = engine.searcher(&options)?;
 
     // Times and deadlines mean something only where a query runs by itself.
-    let is_timed = command.timings || profile.deadline_ms.is_some();
+    let has_deadline = profiles.iter().any(|one| one.deadline_ms.is_some());
+    let is_timed = command.timings || has_deadline;
     let batches = queries.chunks(if is_timed { 1 } else { BATCH });
     let (mut outcome, mut cuts) = (Outcome::NothingFound, Cuts::default());
     let mut said = None;
@@ -160,7 +163,7 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
         }
     }
     out.finish()?;
-    cuts.report(&profile);
+    cuts.report(profiles);
     if let Some(said) = said {
         note(&said);
     }
