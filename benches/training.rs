@@ -103,6 +103,7 @@ fn steps(job: &Job, data: &Examples, options: &Options) -> Result<(f64, Vec<[f64
     };
     let running = Running {
         resume: false,
+        replace: false,
         checkpoint_every: Duration::from_secs(3600),
     };
     let (mut sum, mut losses) = (Duration::ZERO, Vec::new());

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::fixtures::{indexed_in_three_stages, place, tiny_model};
-use crate::util::Place;
+use crate::util::{Place, copy_folder};
 
 const QRELS: &str = "q1 0 d3 1\nq1 0 d7 1\nq2 0 d12 1\nq2 0 d1 0\nq3 0 d30 2\n";
 const MINE: &str =
@@ -144,6 +144,38 @@ fn bad_lines_are_shown_with_file_and_line() {
     here.treffer(&train("--data pairs.jsonl --out model --steps 1"))
         .fails_with("already holds a training, at step 1")
         .says("--resume");
+}
+
+#[test]
+fn a_model_is_written_over_only_if_asked_and_the_base_never() {
+    let line = "{\"query\": \"ice\", \"passage\": \"freezer\", \"label\": 1}\n";
+    let here = Place::with(&[("pairs.jsonl", line)]);
+    copy_folder(&tiny_model("tiny-bert-cross"), &here.path("base"));
+    copy_folder(&tiny_model("tiny-bert-cross"), &here.path("mine"));
+    let train = |words: &str| {
+        here.treffer(&format!(
+            "train cross --data pairs.jsonl --max-length 32 --steps 1 {words}"
+        ))
+    };
+    let before = (here.files("base"), here.files("mine"));
+    train("--base ./base --out mine")
+        .fails_with("is of a model that is there already")
+        .says("--replace");
+    train("--base ./base --out mine --resume").fails_with("there is no checkpoint");
+    for flag in ["", "--replace", "--resume"] {
+        train(&format!("--base ./base --out mine/../base {flag}"))
+            .fails_with("it holds the base itself");
+    }
+    here.treffer(
+        "distill cross --data pairs.jsonl --base ./base --teacher ./base --max-length 32 --out mine",
+    )
+    .fails_with("is of a model that is there already");
+    assert_eq!((here.files("base"), here.files("mine")), before);
+    train("--base ./base --out mine --replace")
+        .succeeds()
+        .says("trained 1 steps");
+    assert_ne!(here.files("mine"), before.1);
+    train("--base ./base --out mine --resume --replace").fails_with("--resume");
 }
 
 fn train_bi(words: &str) -> String {

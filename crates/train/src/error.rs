@@ -39,7 +39,7 @@ pub enum Error {
     },
     /// A training was begun in the folder, and it was not said that it should go on.
     #[error(
-        "{} already holds a training, at step {step}; go on with `--resume`, or choose another folder",
+        "{} already holds a training, at step {step}; go on with `--resume`, begin anew with `--replace`, or choose another folder",
         path.display()
     )]
     Begun {
@@ -47,6 +47,24 @@ pub enum Error {
         path: PathBuf,
         /// How far it is.
         step: u64,
+    },
+    /// The folder holds a model, and it was not said that it should be replaced.
+    #[error(
+        "{} is of a model that is there already; choose another folder, or write over it with `--replace`",
+        path.display()
+    )]
+    Occupied {
+        /// A file of the model.
+        path: PathBuf,
+    },
+    /// The folder is that of the base.
+    #[error(
+        "cannot train into {}: it holds the base itself, which would be lost; choose another folder",
+        path.display()
+    )]
+    OverBase {
+        /// The folder.
+        path: PathBuf,
     },
     /// A training should go on that was never begun.
     #[error("cannot resume: there is no checkpoint {}; begin without `--resume`", path.display())]

@@ -40,6 +40,7 @@
 //! };
 //! let running = Running {
 //!     resume: false,
+//!     replace: false,
 //!     checkpoint_every: Duration::from_secs(240),
 //! };
 //! let trained = train(&mut base, &task, running, &NoProgress, &mut |_| {})?;
@@ -60,6 +61,7 @@ mod base;
 mod checkpoint;
 mod data;
 mod machine;
+mod output;
 mod random;
 mod save;
 mod shape;
@@ -76,6 +78,7 @@ pub use error::Error;
 pub use example::{Example, Examples, ValueKind};
 pub use loss::Loss;
 pub use options::{Decay, Kind, Options, Precision};
+pub use output::check_output;
 pub use read::{BadLine, read_examples};
 pub use run::{End, Event, Running, Task, Trained, train};
 pub use step::Did;

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::example::{Example, Examples};
 use crate::machine::{self, Machine};
 use crate::options::Options;
+use crate::output::check_output;
 use crate::random::Stream;
 use crate::read::BadLine;
 use crate::save::{self, SmallFiles};
@@ -39,6 +40,8 @@ pub struct Task<'a> {
 pub struct Running {
     /// Whether to go on from the checkpoint in the output folder.
     pub resume: bool,
+    /// Whether to write over a model or training in the output folder.
+    pub replace: bool,
     /// The longest time between two checkpoints.
     pub checkpoint_every: Duration,
 }
@@ -133,8 +136,8 @@ pub enum End {
 /// on.
 ///
 /// # Errors
-/// If an option or the data cannot be followed, the folder holds another training, a file cannot be
-/// written, or the loss is not finite any more; checkpoint and saved model then are from before.
+/// If an option or the data cannot be followed, the folder is that of the base or holds another
+/// training or a model that is not to be replaced, a file cannot be written, or the loss is not finite any more; checkpoint and saved model then are from before.
 pub fn train(
     base: &mut Parts,
     task: &Task<'_>,
@@ -149,6 +152,8 @@ pub fn train(
         options,
     } = *task;
     options.check(base.shape().layers)?;
+    let overwrites = running.resume || running.replace;
+    check_output(out, Some(&base.folder().path), overwrites)?;
     let identity = data::identity(base, data, held_out);
     let output = base::output(base.folder(), options.kind)?;
     let model = base::load(base, output, options.layers, options.seed)?;
@@ -220,25 +225,21 @@ impl<'a> Training<'a> {
     /// Makes the folder, or restores what is in it.
     fn begin(&mut self, running: Running) -> Result<(), Error> {
         create_dir_durably(self.out)?;
+        if !running.resume {
+            // A checkpoint that is replaced is so by the first of this training. Until then, only
+            // a training with the same options, data and base could go on from it, and would
+            // end with the same model.
+            return Ok(());
+        }
         let path = self.checkpoint();
         let bytes = match std::fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return if running.resume {
-                    Err(Error::NotBegun { path })
-                } else {
-                    Ok(())
-                };
+                return Err(Error::NotBegun { path });
             }
             Err(source) => return Err(Error::Read { path, source }),
         };
         let at = checkpoint::state(&path, &bytes)?;
-        if !running.resume {
-            return Err(Error::Begun {
-                path,
-                step: at.step,
-            });
-        }
         let other = |what: &str| Error::Checkpoint {
             path: path.clone(),
             reason: format!("it is of a training with other {what}"),

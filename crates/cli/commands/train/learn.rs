@@ -6,7 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use treffer_encoder::parts::Parts;
 use treffer_models::Registry;
-use treffer_train::{End, Examples, Options, Running, Task, Trained, ValueKind, read_examples};
+use treffer_train::{
+    End, Examples, Options, Running, Task, Trained, ValueKind, check_output, read_examples,
+};
 use treffer_types::ModelFolder;
 
 use super::log::{Log, SHOWN, show};
@@ -31,6 +33,10 @@ pub(crate) trait Student {
 
 /// Reads the data of a student. `preferred` are the values of a line with both.
 pub(crate) fn read_data(shared: &Shared, preferred: ValueKind, bars: &Bars) -> Result<Examples> {
+    // Before a teacher reads for hours. The folder of a base that is a name is known only later.
+    let is_path = shared.base.contains(std::path::is_separator);
+    let base = is_path.then(|| Path::new(&shared.base));
+    check_output(&shared.out, base, shared.resume || shared.replace)?;
     let data = read(&shared.data, preferred, bars)?;
     if data.all.is_empty() {
         bail!("there are no usable lines in the data");
@@ -60,6 +66,7 @@ pub(crate) fn learn(
     let mut log = Log::new(bars, shared.log_every);
     let running = Running {
         resume: shared.resume,
+        replace: shared.replace,
         checkpoint_every: Duration::from_secs(shared.checkpoint_every),
     };
     let task = Task {

@@ -22,6 +22,9 @@ pub(crate) struct Shared {
     /// Go on from the checkpoint in the folder
     #[arg(long)]
     pub(super) resume: bool,
+    /// Write over a model or training that the folder holds
+    #[arg(long, conflicts_with = "resume")]
+    pub(super) replace: bool,
     /// Number of steps [default: one pass through the data]
     #[arg(long, value_name = "N", conflicts_with = "epochs")]
     steps: Option<u64>,

@@ -1,7 +1,9 @@
 //! A training that is interrupted ends as one that was not, bit for bit.
 
+use std::fs;
+
 use treffer_testkit::{RecordedStep, RecordingProgress};
-use treffer_train::{CHECKPOINT, End, Loss, Options};
+use treffer_train::{CHECKPOINT, End, Loss, Options, Running};
 
 use crate::support::{LISTS, OFTEN, Place, RESUMED, TEN, options};
 
@@ -90,6 +92,22 @@ fn a_checkpoint_is_neither_overwritten_nor_mixed_up_nor_missed() {
     place.data = place.data.replace("warm door", "warm shelf");
     let error = place.train(RESUMED).0.unwrap_err().to_string();
     assert!(error.contains("other data"), "{error}");
+    // To begin anew has to be said, and then is as if nothing had been there.
+    let replaced = Running {
+        replace: true,
+        ..OFTEN
+    };
+    place.train(replaced).0.unwrap();
+    let mut alone = self::place();
+    alone.data = place.data.clone();
+    alone.train(OFTEN).0.unwrap();
+    assert!(files(&place) == files(&alone));
+    fs::remove_file(place.out().join(CHECKPOINT)).unwrap();
+    let error = place.train(OFTEN).0.unwrap_err().to_string();
+    assert!(
+        error.contains("model.safetensors") && error.contains("--replace"),
+        "{error}"
+    );
 }
 
 #[test]

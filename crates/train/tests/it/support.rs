@@ -59,12 +59,14 @@ pub(crate) fn options() -> Options {
 /// With a checkpoint at the end alone.
 pub(crate) const RARELY: Running = Running {
     resume: false,
+    replace: false,
     checkpoint_every: Duration::MAX,
 };
 
 /// With a checkpoint at each step.
 pub(crate) const OFTEN: Running = Running {
     resume: false,
+    replace: false,
     checkpoint_every: Duration::ZERO,
 };
 
