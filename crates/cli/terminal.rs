@@ -68,6 +68,9 @@ fn flag_for(error: &treffer_corpus::Error, is_corpus: bool) -> Option<&'static s
         Reading::MissingColumn { .. } if is_corpus => Some(
             "name columns with --id-column, --title-column and --text-column; a table without a header is read with --no-header",
         ),
+        Reading::MissingField { .. } => {
+            Some("name fields of JSON with --title-column and --text-column")
+        }
         Reading::MissingColumn { .. } => {
             Some("name the column so, or another format with --query-format or --qrels-format")
         }

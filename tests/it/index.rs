@@ -52,6 +52,10 @@ fn a_column_that_is_not_there_is_named_with_those_that_are() {
         .says("id, title, text")
         .says("hint: name columns with --id-column");
     assert!(!here.has("index"));
+    here.treffer("index index corpus.jsonl --config bm25.toml --title-column body")
+        .fails_with("could not find the field `body` in any record of corpus.jsonl")
+        .says("_id, title, text")
+        .says("hint: name fields of JSON with --title-column and --text-column");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::encoding::{Encoding, Text};
 use crate::error::Error;
 use crate::files::{FileOptions, Files};
 use crate::format::Format;
-use crate::json;
+use crate::json::{self, Unseen};
 use crate::lines::Lines;
 use crate::passed_over::PassedOver;
 use crate::record::{Origin, Record};
@@ -204,7 +204,8 @@ fn beir_corpus(folder: &Path) -> Option<PathBuf> {
 /// Iterates over the records of one input in order. Memory holds one record (and, for a
 /// folder, the sorted names of its files).
 ///
-/// An `Err` is the last item: the input could not be read any further.
+/// An `Err` is the last item: the input could not be read any further, or at the end of JSON
+/// lines, no record had a field that was chosen for the title or the text.
 pub struct DocumentReader {
     input: Input,
     path: PathBuf,
@@ -218,6 +219,7 @@ enum Input {
         lines: Lines<Box<dyn BufRead + Send>>,
         columns: Columns,
         vector: Option<String>,
+        unseen: Unseen,
     },
     Table {
         table: Table<Box<dyn BufRead + Send>>,
@@ -267,6 +269,7 @@ impl DocumentReader {
                 lines,
                 columns: columns.clone(),
                 vector: vector.clone(),
+                unseen: Unseen::of(columns),
             },
             Format::Csv => table(lines, Dialect::CSV)?,
             Format::Tsv => table(lines, Dialect::TSV)?,
@@ -326,11 +329,13 @@ impl DocumentReader {
                 lines,
                 columns,
                 vector,
+                unseen,
             } => {
-                let document = |line: &str| json::document(line, columns, vector.as_deref());
+                let document =
+                    |line: &str| json::document(line, columns, vector.as_deref(), unseen);
                 match lines.next_parsed(document) {
                     Ok(Some(record)) => record,
-                    Ok(None) => return Ok(None),
+                    Ok(None) => return unseen.check(&self.path).map(|()| None),
                     Err(source) => return Err(Error::read(&self.path, lines.number(), source)),
                 }
             }

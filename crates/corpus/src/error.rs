@@ -91,6 +91,19 @@ pub enum Error {
         /// The columns that the header has.
         found: String,
     },
+    /// No record of JSON lines has a field that was chosen.
+    #[error(
+        "could not find the field `{wanted}` in any record of {}, whose first has: {found}; rename the field, or say which one to read",
+        display_path(.path)
+    )]
+    MissingField {
+        /// The file.
+        path: PathBuf,
+        /// The missing field.
+        wanted: String,
+        /// The fields of the first record.
+        found: String,
+    },
     /// A file of vectors is none that can be used.
     #[error("could not use the vectors in {}: {why}", display_path(.path))]
     Vectors {

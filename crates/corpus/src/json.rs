@@ -1,6 +1,7 @@
 //! Parses one line of JSON as a document or a query, in the layout of BEIR and its variants.
 
 use std::fmt;
+use std::path::Path;
 
 use serde::Deserializer;
 use serde::de::{MapAccess, Visitor};
@@ -8,22 +9,26 @@ use serde_json::{Map, Value};
 use treffer_types::{Document, Query};
 
 use crate::columns::Columns;
+use crate::error::Error;
 use crate::names::{self, Names};
-use crate::problem::Reason;
+use crate::problem::{Reason, excerpt};
 
 /// Parses an id (a string or an integer), a title and a text from the fields that `fields`
 /// name, or those with the usual names, and a vector from the field `vector`, if there is one.
 /// Other fields become metadata, in their order, except an empty `metadata` object. If a record has
 /// several names of a field, the one listed first is read and the others become metadata.
+/// `unseen` learns which of the chosen fields the record has.
 pub(crate) fn document(
     line: &str,
     fields: &Columns,
     vector: Option<&str>,
+    unseen: &mut Unseen,
 ) -> Result<(Document, Option<Vec<f32>>), Reason> {
     let (mut record, vector) = match vector {
         None => (object(line)?, None),
         Some(field) => object_and_vector(line, field)?,
     };
+    unseen.look_at(&record);
     let id = take_id(&mut record, fields.id.as_deref(), names::DOCUMENT_ID)?;
     let title = take_text(&mut record, fields.title.as_deref(), names::TITLE)?;
     let text = take_text(&mut record, fields.text.as_deref(), names::TEXT)?;
@@ -44,6 +49,51 @@ pub(crate) fn document(
         metadata: record,
     };
     Ok((document, vector.transpose()?))
+}
+
+/// Chosen fields of title and text that no record had so far. A record may do without them, but if
+/// all do, the name is wrong, and every title or text would be lost without a word. (Without its
+/// id, each record is a problem.)
+#[derive(Debug)]
+pub(crate) struct Unseen {
+    fields: Vec<String>,
+    /// The fields that the first record has.
+    found: Option<String>,
+}
+
+impl Unseen {
+    /// What is chosen, before the first record.
+    pub(crate) fn of(fields: &Columns) -> Self {
+        let chosen = [&fields.title, &fields.text].into_iter().flatten();
+        Unseen {
+            fields: chosen.cloned().collect(),
+            found: None,
+        }
+    }
+
+    fn look_at(&mut self, record: &Map<String, Value>) {
+        if self.fields.is_empty() {
+            return;
+        }
+        self.fields
+            .retain(|field| names::key(record, &[field.as_str()]).is_none());
+        self.found.get_or_insert_with(|| {
+            let names: Vec<&str> = record.keys().map(String::as_str).collect();
+            excerpt(&names.join(", "))
+        });
+    }
+
+    /// Fails if there were records, and a chosen field was in none of them.
+    pub(crate) fn check(&self, path: &Path) -> Result<(), Error> {
+        match (self.fields.first(), &self.found) {
+            (Some(field), Some(found)) => Err(Error::MissingField {
+                path: path.to_owned(),
+                wanted: field.clone(),
+                found: found.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Parses an id, a text, and tags: an array of strings or one string, in `tags` or
@@ -275,8 +325,12 @@ mod tests {
             other in prop::sample::select(vec!["", r#", "year": 1.5"#, r#", "v": [2]"#, r#", "a": {"v": [1]}"#, ","]),
         ) {
             let line = format!(r#"{{"_id": "1", "text": "t", "v": [{}]{other}}}"#, values.join(", "));
-            let direct = document(&line, &Columns::default(), Some("v"));
-            let whole = document(&line, &Columns::default(), None).and_then(|(mut document, _)| {
+            let read = |vector| {
+                let fields = Columns::default();
+                document(&line, &fields, vector, &mut Unseen::of(&fields))
+            };
+            let direct = read(Some("v"));
+            let whole = read(None).and_then(|(mut document, _)| {
                 let value = document.metadata.shift_remove("v");
                 Ok((document, value.as_ref().map(vector).transpose()?))
             });
@@ -299,7 +353,9 @@ mod tests {
             ("[0, 0]", "0"),
         ] {
             let line = format!(r#"{{"_id": "1", "text": "t", "v": {value}}}"#);
-            let reason = document(&line, &Columns::default(), Some("v")).unwrap_err();
+            let fields = Columns::default();
+            let read = document(&line, &fields, Some("v"), &mut Unseen::of(&fields));
+            let reason = read.unwrap_err();
             assert!(matches!(reason, Reason::BadVector { .. }), "{reason}");
             assert!(reason.to_string().contains(expected), "{reason}");
         }

@@ -10,8 +10,9 @@
 //! lacks, and [`run`] the training itself: `base` is where parameters come from, `shape` where
 //! each is, `transformer` the model with its derivatives, `machine` runs it over lanes of packed
 //! sequences, `similarity` compares the vectors of a bi-encoder, `step` is one step of AdamW,
-//! `validate` the measure, `checkpoint` and `save` what is written. `random` has no state, so
-//! that a training that is resumed is the same bit for bit as one that was never interrupted.
+//! `validate` the measure, `checkpoint` and `save` what is written, `output` what must not be written
+//! over. `random` has no state, so that a training that is resumed is the same bit for bit as one
+//! that was never interrupted.
 //!
 //! ```no_run
 //! use std::time::Duration;

@@ -116,6 +116,47 @@ fn bad_lines_of_json_are_problems_with_their_line_and_the_rest_is_kept() {
 }
 
 #[test]
+fn a_chosen_field_that_no_record_has_is_an_error_at_the_end() {
+    let with = |title: Option<&str>, text: Option<&str>, lines: &str| {
+        let columns = Columns {
+            id: None,
+            title: title.map(str::to_owned),
+            text: text.map(str::to_owned),
+        };
+        let options = ReadOptions {
+            columns,
+            ..ReadOptions::default()
+        };
+        read(lines.as_bytes(), Format::Jsonl, &options)
+    };
+    let lines =
+        "{\"_id\": 1, \"title\": \"T\", \"text\": \"x\"}\nbroken\n{\"_id\": 2, \"Body\": \"y\"}\n";
+    expect![[r#"
+        1 [1] "T" "" {"text":"x"}
+        in:2: not valid JSON: expected value at column 1
+        in:3: empty text: nothing to search in
+        error: could not find the field `boddy` in any record of in, whose first has: _id, title, text; rename the field, or say which one to read
+    "#]]
+    .assert_eq(&with(None, Some("boddy"), lines));
+    // One that has it is enough, in any letter case and also without an id.
+    let read = with(Some("title"), Some("body"), lines);
+    assert!(!read.contains("error"), "{read}");
+    let late = with(
+        None,
+        Some("body"),
+        "{\"_id\": 1, \"title\": \"T\"}\n{\"body\": null}\n",
+    );
+    assert!(!late.contains("error"), "{late}");
+    let title = with(Some("name"), None, "{\"_id\": 1, \"text\": \"x\"}\n");
+    assert!(
+        title.contains("error: could not find the field `name`"),
+        "{title}"
+    );
+    // Where there are no records, there is nothing that could have it.
+    assert_eq!(with(None, Some("body"), ""), "");
+}
+
+#[test]
 fn a_csv_record_may_run_over_lines_and_other_columns_are_metadata() {
     check(
         concat!(
