@@ -89,6 +89,17 @@ pub(crate) fn check_column(text: &str, what: &str, file: &str) -> Result<()> {
     Ok(())
 }
 
+/// As [`check_column`] of a file whose columns are separated by tabs, so that an id may hold blanks,
+/// as that of a file in a folder does.
+pub(crate) fn check_tab_column(text: &str, what: &str, file: &str) -> Result<()> {
+    if text.is_empty() || text.contains(['\t', '\n', '\r']) {
+        bail!(
+            "could not write {file} with the {what} `{text}`: columns are separated by tabs, so it must be non-empty and hold neither tab nor line end"
+        );
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +109,10 @@ mod tests {
         for bad in ["", "a b", "a\tb", "a\n", "\u{a0}", "a\u{2028}b"] {
             assert!(check_column(bad, "tag", "a run").is_err(), "{bad:?}");
         }
+        for bad in ["", "a\tb", "a\n", "a\rb"] {
+            assert!(check_tab_column(bad, "id", "it").is_err(), "{bad:?}");
+        }
+        assert!(check_tab_column("my docs/a b.txt", "id", "it").is_ok());
         assert!(check_column("ünïcode-1", "tag", "a run").is_ok());
     }
 

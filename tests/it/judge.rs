@@ -1,6 +1,6 @@
 //! `treffer judge`: judgments that say who made them, and who warns of it.
 
-use crate::fixtures::{indexed, indexed_in_three_stages, tiny_model};
+use crate::fixtures::{documents, indexed, indexed_in_three_stages, place, tiny_model};
 use crate::util::Place;
 
 const JUDGE: &str = "judge index --queries queries.tsv --output pseudo.qrels";
@@ -30,6 +30,39 @@ fn every_document_that_was_read_has_a_line_with_the_model_in_it() {
         );
         assert_eq!(judge, "judge:tiny-bert-cross", "{line}");
         assert!((0..=3).contains(&grade.parse::<i32>().unwrap()), "{line}");
+    }
+}
+
+#[test]
+fn ids_with_blanks_are_judged_and_read_again() {
+    let here = place();
+    let corpus = documents(20).replace("\"d3\"", "\"my docs/d 3.txt\"");
+    here.write("twenty.jsonl", corpus.replace("\"d5\"", "\"d\\t5\""));
+    here.write("queries.tsv", "q 1\tunique3 unique5\nq2\tunique4\n");
+    here.treffer("index index twenty.jsonl --config three.toml")
+        .succeeds();
+    here.treffer(&format!("{JUDGE} --depth 20 {SPREAD}"))
+        .succeeds()
+        .says("skipped: could not write the judgments with the document id `d\t5`")
+        .says(" left out\n")
+        .says("note: ids hold blanks, as that of `");
+    let text = here.read("pseudo.qrels");
+    let has = |query: &str, doc: &str| {
+        let pair = [query, doc];
+        text.lines().any(|line| {
+            let columns: Vec<&str> = line.split('\t').collect();
+            columns.len() == 4 && [columns[0], columns[2]] == pair
+        })
+    };
+    assert!(
+        has("q 1", "my docs/d 3.txt") && has("q2", "my docs/d 3.txt"),
+        "{text}"
+    );
+    let ran = here
+        .treffer("eval index --queries queries.tsv --qrels pseudo.qrels")
+        .succeeds();
+    for wrong in ["skipped", "not in the index", "left out"] {
+        assert!(!ran.stderr.contains(wrong), "{ran}");
     }
 }
 

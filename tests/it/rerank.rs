@@ -1,6 +1,6 @@
 //! `treffer rerank`: runs of any program, reranked with the cross-encoder.
 
-use crate::fixtures::{indexed, indexed_in_three_stages};
+use crate::fixtures::{documents, indexed, indexed_in_three_stages, place};
 use crate::util::Place;
 
 /// A folder with a three-stage index and what its stages ranked, in `runs`.
@@ -80,6 +80,27 @@ fn a_run_of_unknown_documents_finds_nothing() {
         .says("mine.trec:10: document `no10`")
         .says("note: 12 documents of mine.trec not in the index");
     assert!(!ran.stderr.contains("no11"), "{ran}");
+}
+
+#[test]
+fn an_id_that_cannot_be_written_is_refused_before_anything_is_read() {
+    let here = place();
+    here.write("six.jsonl", documents(6).replace("\"d3\"", "\"d 3\""));
+    here.write("queries.tsv", "q1\tcold\n");
+    here.treffer("index index six.jsonl --config three.toml")
+        .succeeds();
+    let line = |doc: &str| format!("q1\tQ0\t{doc}\t1\t1\tx\n");
+    let rerank = "rerank index mine.trec --queries queries.tsv";
+    here.write("mine.trec", line("d1") + &line("d 3"));
+    let ran = here
+        .treffer(rerank)
+        .fails_with("could not write a run with the document id `d 3`");
+    assert!(!ran.stderr.contains("scored"), "{ran}");
+    // What is not in the index is not written either.
+    here.write("mine.trec", line("d1") + &line("d 9"));
+    here.treffer(rerank)
+        .succeeds()
+        .says("document `d 9` is not in the index");
 }
 
 #[test]

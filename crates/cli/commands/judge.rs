@@ -13,9 +13,9 @@ use treffer_report::text::{count, count_queries};
 use treffer_types::Grade;
 
 use crate::options::{Global, QueryArgs, ReadArgs, at_least_one};
-use crate::output::check_column;
+use crate::output::check_tab_column;
 use crate::progress::Bars;
-use crate::terminal::{note, say};
+use crate::terminal::{note, say, visible, warn};
 use crate::{Outcome, input, output, terminal};
 
 #[derive(Debug, clap::Args)]
@@ -73,7 +73,7 @@ pub(crate) fn run(command: &Judge, global: &Global) -> Result<Outcome> {
     let mut queries = inputs.queries(&command.queries, &command.query_args)?;
     inputs.finish()?;
     for query in &queries {
-        check_column(&query.id, "query id", FILE)?;
+        check_tab_column(&query.id, "query id", FILE)?;
     }
     let engine = input::open_index(&command.dir, None, command.device, global, &bars)?;
     let profile = engine.profile(&SearchOptions {
@@ -95,10 +95,8 @@ pub(crate) fn run(command: &Judge, global: &Global) -> Result<Outcome> {
         depth: command.depth,
         thresholds: command.thresholds.as_deref(),
     };
-    let judgments = judge(&engine, &request, &queries, &bars)?;
-    for judgment in &judgments {
-        check_column(&judgment.doc, "document id", FILE)?;
-    }
+    let mut judgments = judge(&engine, &request, &queries, &bars)?;
+    leave_out_unwritable(&mut judgments);
     match &command.output {
         None => terminal::print(|out| write(out, &judgments, &model))?,
         Some(path) => output::write_file(path, FILE, |out| write(out, &judgments, &model))?,
@@ -140,6 +138,41 @@ fn model(engine: &Engine) -> Result<String> {
     };
     let words: Vec<&str> = record.spec.name.split_whitespace().collect();
     Ok(words.join("_"))
+}
+
+/// Leaves out what would break a line: the others took long.
+fn leave_out_unwritable(judgments: &mut Vec<Judgment>) {
+    let n_before = judgments.len();
+    judgments.retain(
+        |judgment| match check_tab_column(&judgment.doc, "document id", FILE) {
+            Ok(()) => true,
+            Err(error) => {
+                say(&format!(
+                    "skipped: {}",
+                    visible(&error.to_string()).replace('\n', "\\n")
+                ));
+                false
+            }
+        },
+    );
+    let n_left_out = n_before - judgments.len();
+    if n_left_out > 0 {
+        warn(&format!(
+            "{} left out",
+            count(n_left_out as u64, "judgment")
+        ));
+    }
+    let has_blank = |one: &&Judgment| {
+        [&one.query, &one.doc]
+            .into_iter()
+            .any(|id| id.contains(char::is_whitespace))
+    };
+    if let Some(one) = judgments.iter().find(has_blank) {
+        note(&format!(
+            "ids hold blanks, as that of `{}` for {}: read by tabs, as Treffer does, these lines have four columns; programs that split at blanks cannot read them",
+            one.doc, one.query
+        ));
+    }
 }
 
 /// Four columns with tabs between.

@@ -272,7 +272,10 @@ impl Engine {
     }
 
     /// The document that has this id, if there is one.
-    pub(crate) fn find(&self, id: &str) -> Result<Option<DocId>, Error> {
+    ///
+    /// # Errors
+    /// If the ids cannot be read.
+    pub fn find(&self, id: &str) -> Result<Option<DocId>, Error> {
         self.store()
             .find(id)
             .map_err(part("read", "store", self.dir()))

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use treffer_corpus::Rankings;
+use treffer_engine::Engine;
 use treffer_engine::rerank::{Reranked, rerank};
 use treffer_engine::runs::run_of;
 use treffer_report::text::{count, count_queries};
-use treffer_types::StageName;
+use treffer_types::{Query, StageName};
 
 use super::Rerank;
 use crate::options::Global;
@@ -39,6 +40,7 @@ pub(super) fn run(command: &Rerank, given: &Given<'_>, global: &Global) -> Resul
     let cross = Some(vec![StageName::CROSS]);
     let engine = input::open_index(given.dir, cross, command.device, global, &bars)?;
     input::exclude_self_if(options.exclude_self, &engine, &mut queries)?;
+    check_ids(&engine, &rankings, &queries)?;
     let run = run_of(rankings.clone());
     let reranked = rerank(&engine, &run, &queries, options.depth, &bars)?;
     report(given, &reranked, &rankings);
@@ -48,6 +50,26 @@ pub(super) fn run(command: &Rerank, given: &Given<'_>, global: &Global) -> Resul
     } else {
         Outcome::Found
     })
+}
+
+/// Fails if what is to be written could not be, before the cross-encoder reads it. Ids between tabs
+/// may hold blanks, but a run is written with blanks between its columns.
+fn check_ids(engine: &Engine, rankings: &Rankings, queries: &[Query]) -> Result<()> {
+    for query in queries {
+        let Some(documents) = rankings.get(&query.id) else {
+            continue;
+        };
+        output::check_column(&query.id, "query id", "a run")?;
+        for document in documents {
+            // What the index does not hold is left out.
+            if let Err(error) = output::check_column(&document.doc, "document id", "a run")
+                && engine.find(&document.doc)?.is_some()
+            {
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Documents that the index does not hold are listed up to this many.
