@@ -48,6 +48,11 @@ fn deleting_reports_ids_that_are_not_there() {
     here.treffer("delete index --ids-from gone.txt")
         .succeeds()
         .says("deleted 2 documents");
+    here.write("more.txt", "\u{feff}fridge\r\n");
+    here.compress("more.txt");
+    here.treffer("delete index --ids-from more.txt.gz")
+        .succeeds()
+        .says("deleted 1 document from index: 0 documents now");
     here.treffer("delete index").fails_with("--ids-from");
     here.treffer("delete index --ids-from nowhere.txt")
         .fails_with("nowhere.txt");

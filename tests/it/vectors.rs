@@ -27,7 +27,7 @@ fn a_vector_is_searched_for_without_a_model() {
     let here = indexed();
     let found = here.treffer("search index --vector [0.5,1] --stages dense --format json");
     assert_eq!(found.succeeds().ids(), ["y", "x"]);
-    here.write("v.json", "[2, 1]");
+    here.write("v.json", "\u{feff}[2, 1]");
     let found = here.treffer("search index --vector v.json --stages dense --format json");
     assert_eq!(found.succeeds().ids(), ["x", "y"]);
     here.treffer("check index").succeeds();

@@ -3,16 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use treffer_disk::read_text;
+use treffer_corpus::read_ids;
 use treffer_engine::build::{DeleteRequest, delete};
 use treffer_report::text::count;
 
 use crate::Outcome;
+use crate::problems::Problems;
 use crate::progress::Bars;
 use crate::terminal::{note, say, warn};
-
-/// The largest file of ids that is read.
-const LARGEST: u64 = 4 << 30;
 
 /// Unknown ids that are shown.
 const SHOWN: usize = 10;
@@ -24,7 +22,7 @@ pub(crate) struct Delete {
     /// Ids of documents
     #[arg(value_name = "ID")]
     ids: Vec<String>,
-    /// A file with an id on each line
+    /// A file with an id on each line, also .gz or .zst, or - for standard input
     #[arg(long, value_name = "FILE")]
     ids_from: Option<PathBuf>,
     /// Delete all documents that this holds for, as in 'discontinued:true'
@@ -37,17 +35,20 @@ pub(crate) struct Delete {
 
 /// Deletes documents. Ids that no document has are reported, and are no error.
 pub(crate) fn run(command: &Delete) -> Result<Outcome> {
+    let bars = Bars::cancellable()?;
     let mut ids = command.ids.clone();
     if let Some(path) = &command.ids_from {
-        let text = read_text(path, LARGEST).context("could not read the ids")?;
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        ids.extend(lines.map(str::to_owned));
+        let mut problems = Problems::new(None)?;
+        let read = read_ids(path, &bars.stop(), &mut |problem| {
+            problems.add(&problem, &say);
+        });
+        problems.end_input("bad line", Some(path));
+        ids.extend(read.context("could not read the ids")?);
     }
     ensure!(
         !ids.is_empty() || command.filter.is_some(),
         "there is nothing to delete: name ids, a file of them with --ids-from, or a --filter"
     );
-    let bars = Bars::cancellable()?;
     let request = DeleteRequest {
         dir: &command.dir,
         ids: &ids,

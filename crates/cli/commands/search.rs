@@ -226,7 +226,9 @@ fn vector(given: &str) -> Result<Vec<f32>> {
     } else {
         read_text(Path::new(given), 16 << 20).context("could not read the vector")?
     };
-    let value = serde_json::from_str(&text).context("the vector is not valid JSON")?;
+    // Programs of Windows begin a file with a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let value = serde_json::from_str(text).context("the vector is not valid JSON")?;
     treffer_corpus::vector(&value).map_err(|reason| anyhow!("{reason}"))
 }
 

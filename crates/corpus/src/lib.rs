@@ -75,4 +75,4 @@ pub use record::{Origin, Record};
 pub use runs::{Rankings, RunDocument, RunOptions, read_run, run_from_reader};
 pub use stop::Stop;
 pub use topics::TopicField;
-pub use word_list::read_words;
+pub use word_list::{read_ids, read_words};
