@@ -21,7 +21,7 @@ use treffer_engine::{Device, Engine, OpenOptions};
 use treffer_eval::Run;
 use treffer_models::Registry;
 use treffer_report::text::{count, count_queries};
-use treffer_types::{Progress, Qrels, Query, StageName};
+use treffer_types::{Progress, Qrels, Query, StageName, stage_list};
 
 use crate::options::{Global, JudgedArgs, ProfileArgs, QrelsArgs, QueryArgs, ReadArgs};
 use crate::problems::Problems;
@@ -182,12 +182,19 @@ impl Inputs {
 
     /// Judged queries, with everything that does not fit together reported.
     pub(crate) fn topics(&mut self, engine: &Engine, judged: &JudgedArgs) -> Result<Topics> {
-        let queries = self.judged_queries(judged)?;
+        let queries = self.judged_queries(engine, judged)?;
         self.topics_of(engine, judged, queries)
     }
 
     /// The queries of a file, judged or not, with their vectors.
-    pub(crate) fn judged_queries(&mut self, judged: &JudgedArgs) -> Result<Vec<Query>> {
+    pub(crate) fn judged_queries(
+        &mut self,
+        engine: &Engine,
+        judged: &JudgedArgs,
+    ) -> Result<Vec<Query>> {
+        if judged.query_vectors.is_some() {
+            refuse_idle_vectors("--query-vectors", engine)?;
+        }
         let n_bad = self.n_bad;
         let mut queries = self.queries(&judged.queries, &judged.query_args)?;
         if let Some(path) = &judged.query_vectors {
@@ -306,6 +313,18 @@ pub(crate) fn exclude_self_if(asked: bool, engine: &Engine, queries: &mut [Query
     }
     // Judgments have no say here.
     exclude_self(engine, queries, ExcludeSelf::Always, &Qrels::default())
+}
+
+/// Vectors that were given must be those of a stage that runs; `flag` gave them.
+pub(crate) fn refuse_idle_vectors(flag: &str, engine: &Engine) -> Result<()> {
+    let stages = engine.stages();
+    if !stages.contains(&StageName::DENSE) {
+        bail!(
+            "{flag} needs the dense stage, and what runs here is {}",
+            stage_list(&stages)
+        );
+    }
+    Ok(())
 }
 
 /// Gives each query the vector in its row.

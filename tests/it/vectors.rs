@@ -62,6 +62,23 @@ fn a_text_is_no_vector_and_a_bad_one_is_named() {
         .fails_with("nowhere.json");
 }
 
+#[test]
+fn a_vector_without_a_text_is_a_query_and_one_that_nothing_reads_is_refused() {
+    let here = indexed();
+    here.treffer("search index --vector [0.5,1] --stages dense")
+        .succeeds()
+        .prints("  1  1.0000  y  ");
+    here.treffer("search index one --vector [0.5,1] --stages bm25")
+        .fails_with("--vector needs the dense stage, and what runs here is bm25");
+    here.write("q.tsv", "q1\tone\n");
+    here.write("r.tsv", "q1\ty\t1\n");
+    here.write("q.npy", npy(&[[0.0, 1.0]]));
+    let eval = "eval index --queries q.tsv --qrels r.tsv --query-vectors q.npy --stages";
+    here.treffer(&format!("{eval} bm25"))
+        .fails_with("--query-vectors needs the dense stage, and what runs here is bm25");
+    here.treffer(&format!("{eval} bm25,dense")).succeeds();
+}
+
 /// An array of two columns as numpy.save writes it.
 fn npy(rows: &[[f32; 2]]) -> Vec<u8> {
     let n = rows.len();

@@ -130,7 +130,7 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
         sort: command.sort.clone(),
         ..command.profile.options()
     };
-    if queries.is_empty() && command.queries.is_none() {
+    if is_list(command) {
         return browse(command, &options, global);
     }
     let stages = stages_to_open(command, &options)?;
@@ -138,6 +138,9 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     let (profile, time) = (&command.profile, input::Time::OfSearch);
     let engine = input::open_profiled(&command.dir, profile, Some(stages), time, global, &bars)?;
     refuse_idle_weights(command, &engine.stages())?;
+    if command.vector.is_some() {
+        input::refuse_idle_vectors("--vector", &engine)?;
+    }
     input::exclude_self_if(command.exclude_self, &engine, &mut queries)?;
     let profiles = Profiles::of(&engine, &options)?;
     let profiles = profiles.all();
@@ -168,6 +171,11 @@ pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
         note(&said);
     }
     Ok(outcome)
+}
+
+/// Whether nothing is searched for.
+fn is_list(command: &Search) -> bool {
+    command.query.is_none() && command.queries.is_none() && command.vector.is_none()
 }
 
 /// Lists documents without searching for anything. Loads no models.
@@ -236,7 +244,7 @@ fn print(command: &Search, response: &SearchResponse, out: &mut Stdout) -> Resul
     let answer = Answer {
         response,
         is_one_of_many: command.queries.is_some(),
-        is_list: command.query.is_none() && command.queries.is_none(),
+        is_list: is_list(command),
         is_filtered: command.filter.is_some(),
         is_sorted: command.sort.is_some(),
         explain: command.explain,

@@ -128,7 +128,7 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     let (stages, time) = (options.stages.clone(), input::Time::Given);
     let engine = input::open_profiled(&judged.dir, &judged.profile, stages, time, global, &bars)?;
     let profile = engine.profile(&options)?;
-    let queries = inputs.judged_queries(judged)?;
+    let queries = inputs.judged_queries(&engine, judged)?;
     let held_out = HeldOut::read(command, &queries, &mut inputs)?;
     let topics = inputs.topics_of(&engine, judged, queries)?;
     inputs.finish()?;
