@@ -1,7 +1,7 @@
-//! Reads training data: JSON lines, also .gz, of pairs, triplets and lists.
+//! Reads training data: JSON lines, also compressed, of pairs, triplets and lists.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
@@ -56,7 +56,11 @@ impl OneOrMore {
 /// Longest line that is read, in bytes.
 const MOST: u64 = 16 << 20;
 
-/// Adds the examples of the file at `path` to `examples`. Bad lines are handed to `report` and
+/// A byte order mark.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Adds the examples of the file at `path` to `examples`. It may be compressed as gzip or zstd, and
+/// begin with a byte order mark. Bad lines are handed to `report` and
 /// left out.
 ///
 /// A line is one of
@@ -83,13 +87,7 @@ pub fn read_examples(
     };
     let number = examples.files.len() as u32;
     examples.files.push(path.to_owned());
-    let file = File::open(path).map_err(failed)?;
-    let zipped = path.extension().is_some_and(|extension| extension == "gz");
-    let mut reader: Box<dyn BufRead> = if zipped {
-        Box::new(BufReader::new(MultiGzDecoder::new(BufReader::new(file))))
-    } else {
-        Box::new(BufReader::new(file))
-    };
+    let mut reader = open(path).map_err(failed)?;
     let mut bytes = Vec::new();
     for line in 1.. {
         bytes.clear();
@@ -97,14 +95,26 @@ pub fn read_examples(
         if read.map_err(failed)? == 0 {
             break;
         }
-        if bytes.len() as u64 == MOST && !bytes.ends_with(b"\n") {
+        let is_cut = bytes.len() as u64 == MOST && !bytes.ends_with(b"\n");
+        if is_cut {
             // The rest of the line is no line of its own.
             reader.skip_until(b'\n').map_err(failed)?;
         }
-        if bytes.iter().all(u8::is_ascii_whitespace) {
+        let text = match bytes.strip_prefix(MARK) {
+            Some(text) if line == 1 => text,
+            _ => &bytes,
+        };
+        // Without the line end, whatever is wrong is in the only line that the parser sees.
+        let text = text.trim_ascii_end();
+        if text.is_empty() {
             continue;
         }
-        match parse(&bytes, preferred) {
+        let parsed = if is_cut {
+            Err(format!("is longer than {MOST} bytes"))
+        } else {
+            parse(text, preferred)
+        };
+        match parsed {
             Ok(mut example) => {
                 example.origin = (number, line);
                 examples.all.push(example);
@@ -119,11 +129,31 @@ pub fn read_examples(
     Ok(())
 }
 
-fn parse(bytes: &[u8], preferred: ValueKind) -> Result<Example, String> {
-    if bytes.len() as u64 == MOST && !bytes.ends_with(b"\n") {
-        return Err(format!("is longer than {MOST} bytes"));
+/// The file, decompressed if it begins as gzip or zstd do: no JSON does.
+fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    let mut file = BufReader::new(File::open(path)?);
+    Ok(match file.fill_buf()? {
+        [0x1f, 0x8b, ..] => Box::new(BufReader::new(MultiGzDecoder::new(file))),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            let decoder = zstd::stream::read::Decoder::with_buffer(file)?;
+            Box::new(BufReader::new(decoder))
+        }
+        _ => Box::new(file),
+    })
+}
+
+/// The parser's message without its line: it sees one line, and would always say line 1.
+fn message(error: &serde_json::Error) -> String {
+    let (whole, column) = (error.to_string(), error.column());
+    let place = format!(" at line {} column {column}", error.line());
+    match whole.strip_suffix(&place) {
+        Some(message) => format!("{message} at column {column}"),
+        None => whole,
     }
-    let line: Line = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+}
+
+fn parse(bytes: &[u8], preferred: ValueKind) -> Result<Example, String> {
+    let line: Line = serde_json::from_slice(bytes).map_err(|error| message(&error))?;
     let query = line.query.ok_or("has no `query`")?;
     let weight = line.weight.unwrap_or(1.0);
     if !(weight > 0.0 && weight.is_finite()) {
@@ -267,5 +297,46 @@ mod tests {
         assert_eq!(bad[2].reason, "has 1 passages and 2 values");
         assert_eq!(bad[4].reason, "its `query` is empty");
         assert_eq!(bad[5].reason, "its passage 2 is empty");
+    }
+
+    #[test]
+    fn a_mark_and_compression_change_nothing_and_places_are_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.jsonl.zst");
+        let read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let (mut examples, mut bad) = (Examples::default(), Vec::new());
+            let preferred = ValueKind::Scores;
+            read_examples(&path, preferred, &mut examples, &mut |line| bad.push(line)).unwrap();
+            let lines: Vec<u32> = examples.all.iter().map(|one| one.origin.1 as u32).collect();
+            let bad: Vec<(u64, String)> =
+                bad.into_iter().map(|one| (one.line, one.reason)).collect();
+            (lines, bad)
+        };
+        let good = r#"{"query": "q", "positive": "a"}"#;
+        let text =
+            format!("\u{feff}{good}\n{good}\n{{\"query\": \"q\"\n{{\"query\": 1}}\r\n{good}");
+        let expected = read(text.as_bytes());
+        assert_eq!(expected.0, [1, 2, 5]);
+        let reasons: Vec<&str> = expected
+            .1
+            .iter()
+            .map(|(_, reason)| reason.as_str())
+            .collect();
+        assert_eq!(expected.1[0].0, 3);
+        assert_eq!(reasons[0], "EOF while parsing an object at column 13");
+        assert!(
+            reasons[1].starts_with("invalid type") && !reasons[1].contains("line"),
+            "{reasons:?}"
+        );
+        assert_eq!(
+            read(&zstd::encode_all(text.as_bytes(), 1).unwrap()),
+            expected
+        );
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        io::Write::write_all(&mut gzip, text.as_bytes()).unwrap();
+        assert_eq!(read(&gzip.finish().unwrap()), expected);
+        // A mark elsewhere is no mark.
+        assert_eq!(read(format!("{good}\n\u{feff}{good}").as_bytes()).0, [1]);
     }
 }

@@ -7,7 +7,7 @@ use treffer_train::{Decay, Options, Precision};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Shared {
-    /// Training data: JSON lines, also .gz
+    /// Training data: JSON lines, also .gz or .zst
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
     pub(super) data: Vec<PathBuf>,
     /// Data to measure nDCG@10 and MRR@10 on, with several passages and labels a line
