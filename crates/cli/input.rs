@@ -12,10 +12,13 @@ use treffer_corpus::{
 };
 use treffer_engine::field_stages::now;
 use treffer_engine::fields::Date;
+use treffer_engine::pipeline::{Available, Pipeline};
 use treffer_engine::profile::Provenance;
 use treffer_engine::profiles::Profiles;
 use treffer_engine::runs::run_of;
 use treffer_engine::self_retrieval::ExcludeSelf;
+use treffer_engine::settings_file::{Current, read_both};
+use treffer_engine::stages::Registry as Stages;
 use treffer_engine::topics::Topics;
 use treffer_engine::{Device, Engine, OpenOptions};
 use treffer_eval::Run;
@@ -74,11 +77,29 @@ pub(crate) fn open_profiled(
         Time::OfSearch => Some(profile.now.unwrap_or_else(now)),
         Time::Given => profile.now,
     };
+    refuse_unfit_stages(dir, profile)?;
     let engine = open_index_at(dir, stages, profile.device, now, global, progress)?;
     if profile.now.is_some() && engine.counts_from_now(&engine.stages()).is_none() {
         bail!("--now has no meaning: no stage has the origin `now`, so leave it out");
     }
     Ok(engine)
+}
+
+/// Named stages must be a pipeline. That is told from all stages of the index, so that what is
+/// missing can be named, and before models are loaded; one that the index lacks is refused when it is
+/// opened.
+fn refuse_unfit_stages(dir: &Path, profile: &ProfileArgs) -> Result<()> {
+    let Some(only) = &profile.stages else {
+        return Ok(());
+    };
+    let (manifest, Current { settings, .. }) = read_both(dir)?;
+    let available = Available::in_index(&manifest, Stages::standard());
+    let available = available.with_field_stages(&settings.field_stages);
+    let names = available.names();
+    if only.iter().all(|stage| names.contains(stage)) {
+        Pipeline::only(&settings.profile_for(&profile.options())?, &available, only)?;
+    }
+    Ok(())
 }
 
 /// From when stages with the origin `now` count where no date is given.

@@ -59,7 +59,8 @@ fn what_is_fresh_ranks_first_and_says_why() {
         .succeeds()
         .prints("freshness");
     here.treffer("search index quiet --stages freshness")
-        .fails_with("no stage is left that retrieves");
+        .fails_with("no stage is left that retrieves")
+        .says("name one of bm25 too");
 }
 
 #[test]

@@ -246,9 +246,17 @@ fn a_stage_that_the_index_lacks_is_named() {
 
 #[test]
 fn the_cross_encoder_alone_has_nothing_to_read() {
-    indexed_in_three_stages()
-        .treffer("search index cold --stages cross")
-        .fails_with("no stage is left that retrieves candidates");
+    let here = indexed_in_three_stages();
+    here.write("qrels.tsv", "q1\td1\t1\n");
+    for command in [
+        "search index cold",
+        "explain index cold d1",
+        "eval index --queries queries.tsv --qrels qrels.tsv",
+    ] {
+        here.treffer(&format!("{command} --stages cross"))
+            .fails_with("no stage is left that retrieves candidates")
+            .says("name one of bm25, dense too, or use mode");
+    }
 }
 
 #[test]

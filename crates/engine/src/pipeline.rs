@@ -234,9 +234,9 @@ impl Pipeline {
             }
             _ if retrievers.is_empty() => {
                 return Err(Error::Request(format!(
-                    "no stage is left that retrieves candidates: {} only scores what others retrieved; name one of {} too, {}or use mode `exhaustive`",
+                    "no stage is left that retrieves candidates: {} only scores what others retrieved; {}{}or use mode `exhaustive`",
                     stage_list(&names_of(&running)),
-                    stage_list(&names_of(&available_retrievers(profile, available))),
+                    stages_to_add(profile, available),
                     depths_to_set(&running)
                 )));
             }
@@ -431,12 +431,14 @@ fn by_document<'a>(stages: &[&'a AvailableStage]) -> Vec<&'a AvailableStage> {
         .collect()
 }
 
-fn available_retrievers<'a>(
-    profile: &Profile,
-    available: &'a Available,
-) -> Vec<&'a AvailableStage> {
+/// What to name so that a stage retrieves. An index may have been opened without any that does.
+fn stages_to_add(profile: &Profile, available: &Available) -> String {
     let stages = available.stages.iter();
-    stages.filter(|stage| stage.retrieves(profile)).collect()
+    let retrieve: Vec<&AvailableStage> = stages.filter(|stage| stage.retrieves(profile)).collect();
+    match retrieve.as_slice() {
+        [] => "open the index with one that does, ".to_owned(),
+        stages => format!("name one of {} too, ", stage_list(&names_of(stages))),
+    }
 }
 
 /// What to set so that one of these stages retrieves, if one could.

@@ -132,14 +132,15 @@ pub fn read_examples(
 /// The file, decompressed if it begins as gzip or zstd do: no JSON does.
 fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
     let mut file = BufReader::new(File::open(path)?);
-    Ok(match file.fill_buf()? {
+    let reader: Box<dyn BufRead> = match file.fill_buf()? {
         [0x1f, 0x8b, ..] => Box::new(BufReader::new(MultiGzDecoder::new(file))),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
             let decoder = zstd::stream::read::Decoder::with_buffer(file)?;
             Box::new(BufReader::new(decoder))
         }
         _ => Box::new(file),
-    })
+    };
+    Ok(reader)
 }
 
 /// The parser's message without its line: it sees one line, and would always say line 1.

@@ -237,6 +237,12 @@ fn what_cannot_run_is_refused_with_the_reason() {
     let hybrid = in_mode(Mode::Hybrid);
     assert!(refused(&[], &hybrid).contains("no stage is left to run"));
     assert!(refused(&[CROSS], &hybrid).contains("name one of bm25, dense too"));
+    let opened = available().limited_to(&[CROSS]);
+    let error = Pipeline::of(&hybrid, &opened).unwrap_err().to_string();
+    assert!(
+        error.contains("open the index with one that does, or use mode"),
+        "{error}"
+    );
     assert!(refused(&[LATE], &hybrid).contains("it runs bm25, dense, cross"));
     let shallow = Profile {
         depths: Depths::default().with(CROSS, 79),
