@@ -1,6 +1,6 @@
 //! Presets, configuration files and single keys.
 
-use crate::fixtures::{BM25_ONLY, place, three_stages};
+use crate::fixtures::{BM25_ONLY, indexed, place, three_stages};
 
 #[test]
 fn an_unknown_preset_names_the_known_ones() {
@@ -61,6 +61,25 @@ fn a_key_set_on_the_command_line_is_obeyed() {
     here.treffer("info index")
         .succeeds()
         .prints("k1 1.7, b 0.4");
+}
+
+#[test]
+fn settings_without_a_generation_name_that_of_the_index() {
+    let here = indexed();
+    let settings = here.read("index/treffer.toml");
+    for text in ["", "[bm25]\nk1 = 1.7\n"] {
+        here.write("index/treffer.toml", text);
+        for command in ["info index", "search index cold"] {
+            here.treffer(command)
+                .fails_with("no key `generation`, which is 1 for this index");
+        }
+    }
+    // What it says is so, and helps.
+    assert!(settings.contains("generation = 1\n"), "{settings}");
+    std::fs::remove_file(here.path("index/treffer.toml")).unwrap();
+    here.treffer("search index cold")
+        .succeeds()
+        .says("the settings that the index was built with apply");
 }
 
 #[test]

@@ -78,7 +78,7 @@ fn current_text(dir: &Path, manifest: &Manifest) -> Result<(String, Option<Strin
         Err(DiskError::Missing { .. }) => return built(format!("there is no {}", path.display())),
         Err(error) => return Err(error.into()),
     };
-    match generation(&text, &path)? {
+    match generation(&text, &path, expected)? {
         found if found == expected => Ok((text, None)),
         found if found < expected => built(format!(
             "{} was written for generation {found} of the index, and these are of generation {expected}",
@@ -102,17 +102,19 @@ fn invalid(path: &Path, what: &str, source: Option<BoxError>) -> Error {
     }
 }
 
-/// The generation that a `treffer.toml` names. Its other keys may be those of another version
-/// of the program.
-fn generation(text: &str, path: &Path) -> Result<u64, Error> {
+/// The generation that a `treffer.toml` names; that of the index is `expected`. Its other keys may
+/// be those of another version of the program.
+fn generation(text: &str, path: &Path, expected: u64) -> Result<u64, Error> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         invalid(path, "this is not valid TOML", Some(error.into()))
     })?;
     let found = table.get("generation").and_then(toml::Value::as_integer);
     let found = found.and_then(|found| u64::try_from(found).ok());
     found.ok_or_else(|| {
-        let what = "it has no key `generation`: that of the index, as `treffer info` shows it";
-        invalid(path, what, None)
+        let what = format!(
+            "it has no key `generation`, which is {expected} for this index; add it, or delete the file, so that the settings apply that the index was built with"
+        );
+        invalid(path, &what, None)
     })
 }
 
