@@ -243,6 +243,17 @@ fn what_needs_a_query_or_scores_is_refused_without() {
         .fails_with("a TREC run is ordered by score");
     here.treffer("search index")
         .fails_with("required arguments were not provided");
+    for flag in [
+        "--facet brand",
+        "--passages 2",
+        "--answers",
+        "--explain",
+        "--timings",
+    ] {
+        let name = flag.split(' ').next().unwrap();
+        here.treffer(&format!("search index fridge {flag} --format trec"))
+            .fails_with(&format!("leave out {name}, or use --format json"));
+    }
 }
 
 #[test]

@@ -94,7 +94,18 @@ fn mining_refuses_what_it_cannot_do() {
         .fails_with("queries.tsv exists already; pass --replace");
     here.treffer(&format!("{MINE} --guard 2 --out data.jsonl"))
         .fails_with("the guard is 2");
-    assert!(!here.has("data.jsonl"));
+    for flag in [
+        "--query-format tsv",
+        "--topic-fields title",
+        "--qrels-format trec",
+        "--encoding latin1",
+        "--problems bad.txt",
+    ] {
+        let (name, _) = flag.split_once(' ').unwrap();
+        here.treffer(&format!("mine index {flag} --out data.jsonl"))
+            .fails_with(&format!("{name} needs --queries and --qrels"));
+    }
+    assert!(!here.has("data.jsonl") && !here.has("bad.txt"));
 }
 
 #[test]

@@ -124,6 +124,7 @@ const FILE: &str = "the training data";
 /// Mines, writes what was found, and reports it.
 pub(crate) fn run(command: &Mine, global: &Global) -> Result<Outcome> {
     input::limit_threads(global)?;
+    refuse_without_queries(command)?;
     check_target(&command.out, FILE)?;
     if !command.replace && command.out.is_file() {
         bail!(
@@ -167,6 +168,24 @@ pub(crate) fn run(command: &Mine, global: &Global) -> Result<Outcome> {
     } else {
         Outcome::Found
     })
+}
+
+/// How queries and judgments are read concerns only their files.
+fn refuse_without_queries(command: &Mine) -> Result<()> {
+    let (args, reading) = (&command.query_args, &command.reading);
+    let flags = [
+        ("--query-format", args.query_format.is_some()),
+        ("--topic-fields", args.topic_fields.is_some()),
+        ("--qrels-format", command.qrels_args.qrels_format.is_some()),
+        ("--encoding", reading.encoding.is_some()),
+        ("--problems", reading.problems.is_some()),
+    ];
+    match flags.iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) if command.queries.is_none() => {
+            bail!("{flag} needs --queries and --qrels: it is about their files")
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Mine {

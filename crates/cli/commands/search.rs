@@ -98,7 +98,7 @@ const BATCH: usize = 64;
 pub(crate) fn run(command: &Search, global: &Global) -> Result<Outcome> {
     input::limit_threads(global)?;
     refuse_without_file(command)?;
-    refuse_unordered_run(command)?;
+    refuse_for_run(command)?;
     let mut inputs = input::Inputs::new(&command.reading)?;
     let mut queries = match (&command.query, &command.queries) {
         (Some(_), _) | (None, None) if command.vector.is_some() => {
@@ -219,12 +219,27 @@ fn refuse_without_query(command: &Search) -> Result<()> {
     }
 }
 
-/// A run is ordered by its scores.
-fn refuse_unordered_run(command: &Search) -> Result<()> {
-    if command.format == RankingFormat::Trec && command.sort.is_some() {
+/// A run is ordered by its scores, and has nothing but them.
+fn refuse_for_run(command: &Search) -> Result<()> {
+    if command.format != RankingFormat::Trec {
+        return Ok(());
+    }
+    if command.sort.is_some() {
         bail!("a TREC run is ordered by score; leave out --sort, or use --format json");
     }
-    Ok(())
+    let flags = [
+        ("--facet", !command.facets.is_empty()),
+        ("--passages", command.passages != 1),
+        ("--answers", command.answers),
+        ("--explain", command.explain),
+        ("--timings", command.timings),
+    ];
+    match flags.iter().find(|(_, is_given)| *is_given) {
+        Some((flag, _)) => bail!(
+            "a TREC run has documents and their scores alone; leave out {flag}, or use --format json"
+        ),
+        None => Ok(()),
+    }
 }
 
 /// A vector as it was typed, or from a file.
