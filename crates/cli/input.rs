@@ -86,8 +86,8 @@ pub(crate) fn open_profiled(
 }
 
 /// Named stages must be a pipeline. That is told from all stages of the index, so that what is
-/// missing can be named, and before models are loaded; one that the index lacks is refused when it is
-/// opened.
+/// missing can be named, and before models are loaded. One that the index lacks is refused when it
+/// is opened.
 fn refuse_unfit_stages(dir: &Path, profile: &ProfileArgs) -> Result<()> {
     let Some(only) = &profile.stages else {
         return Ok(());

@@ -55,10 +55,6 @@ fn with_a_blank_id() -> Place {
 #[test]
 fn ids_that_cannot_be_columns_are_refused_before_a_file_is_replaced() {
     let here = with_a_blank_id();
-    here.write("old.qrels", "precious");
-    here.treffer("judge index --queries queries.tsv --output old.qrels --replace")
-        .fails_with("document id `a b`");
-    assert_eq!(here.read("old.qrels"), "precious");
     here.write("runs/bm25.trec", "precious");
     let eval = "eval index --queries queries.tsv --qrels qrels.tsv --run-dir runs";
     let ran = here.treffer(eval);
@@ -75,7 +71,6 @@ fn ids_of_queries_are_refused_before_any_work() {
     here.write("queries.jsonl", "{\"_id\": \"a b\", \"text\": \"cold\"}\n");
     here.write("qrels.tsv", "query-id\tcorpus-id\tscore\na b\td1\t1\n");
     for words in [
-        "judge index --queries queries.jsonl",
         "search index --queries queries.jsonl --format trec",
         "eval index --queries queries.jsonl --qrels qrels.tsv --run-dir runs",
     ] {
@@ -84,6 +79,13 @@ fn ids_of_queries_are_refused_before_any_work() {
     assert!(!here.has("runs"));
     here.treffer("search index --queries queries.jsonl --format json")
         .succeeds();
+    // Columns of judgments are separated by tabs.
+    here.write(
+        "queries.jsonl",
+        "{\"_id\": \"a\\tb\", \"text\": \"cold\"}\n",
+    );
+    here.treffer("judge index --queries queries.jsonl")
+        .fails_with("query id `a\tb`");
 }
 
 #[test]
