@@ -320,7 +320,7 @@ impl<'a> Changes<'a> {
         let name = &command.judged.profile.profile;
         self.are_any.then(|| {
             format!(
-                "what is compared here as the current profile is `{name}` with what --set and --weights change for this run; a gain over `{name}` as it stands is measured without them"
+                "what is compared here as the current profile is `{name}` with what --set and --weights change for this run: a gain over `{name}` as it stands is not measured, and what they change is written only to a new profile (--save-as)"
             )
         })
     }
