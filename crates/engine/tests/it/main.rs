@@ -22,6 +22,7 @@ mod modes;
 mod oracle;
 mod passages;
 mod patience;
+mod repair;
 mod rerank;
 mod support;
 mod topics;

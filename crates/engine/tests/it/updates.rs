@@ -51,7 +51,7 @@ impl Place {
 }
 
 /// The hits of a query: ids with every score, as text that shows every bit.
-fn found(engine: &Engine, text: &str) -> Vec<String> {
+pub(crate) fn found(engine: &Engine, text: &str) -> Vec<String> {
     let mut request = SearchRequest::text(text);
     request.options.top_k = 1000;
     request.options.explain = true;
@@ -365,7 +365,7 @@ proptest! {
 }
 
 /// Changes a byte in the middle of every file of a part.
-fn damage_part(folder: &std::path::Path) {
+pub(crate) fn damage_part(folder: &std::path::Path) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let mut bytes = std::fs::read(&path).unwrap();
