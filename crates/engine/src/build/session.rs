@@ -392,10 +392,13 @@ impl<'a> Session<'a> {
 
     fn new_batch(&self) -> Result<Batch, Error> {
         let building = self.workplace.begin()?;
-        let known = self.data.bm25.pieces();
+        let failed = || part("read", "BM25 part", self.workplace.dir());
+        // Each segment has the words of the list, because any of the others may be emptied.
+        let mut own = self.writing.pieces.clone();
+        own.extend(self.data.bm25.listed_pieces().map_err(failed())?);
         let words = Words {
-            own: self.writing.pieces.clone(),
-            known: known.map_err(part("read", "BM25 part", self.workplace.dir()))?,
+            own,
+            known: self.data.bm25.pieces().map_err(failed())?,
         };
         let splitter = self.writing.splitter.clone();
         let dir = building.join(NEW_SEGMENT);
