@@ -121,7 +121,8 @@ pub struct WriteReport {
     pub tokens_cut: u64,
     /// Size of the index in bytes.
     pub bytes: u64,
-    /// What failed after a commit, which stands.
+    /// What failed after a commit, which stands, and how many documents are not in the stage `dense`
+    /// because no vector came with them.
     pub warnings: Vec<String>,
     /// Time by step, in order.
     pub steps: Vec<(&'static str, Duration)>,
@@ -261,7 +262,9 @@ fn write(
     if merges {
         merge::by_policy(&mut session)?;
     }
-    let (counts, unread_languages, manifest) = session.into_counts();
+    let (mut counts, unread_languages, manifest) = session.into_counts();
+    let without_vector = given::without_vector(counts.without_vector);
+    counts.warnings.extend(without_vector);
     Ok(WriteReport {
         added: counts.added,
         updated: counts.updated,
