@@ -24,6 +24,7 @@ mod passages;
 mod patience;
 mod repair;
 mod rerank;
+mod resume;
 mod support;
 mod topics;
 mod tune;
