@@ -102,6 +102,12 @@ fn invalid(path: &Path, what: &str, source: Option<BoxError>) -> Error {
     }
 }
 
+/// The generation that the `treffer.toml` in `dir` names, if it can be read.
+pub(crate) fn settings_generation(dir: &Path) -> Option<u64> {
+    let path = dir.join(SETTINGS);
+    generation(&read_text(&path, LARGEST).ok()?, &path).ok()
+}
+
 /// The generation that a `treffer.toml` names. Its other keys may be those of another version
 /// of the program.
 fn generation(text: &str, path: &Path) -> Result<u64, Error> {
