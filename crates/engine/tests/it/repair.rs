@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::json;
+use treffer_disk::BLOCK_BYTES;
 use treffer_engine::api::SearchRequest;
 use treffer_engine::build::{RepairReport, repair};
 use treffer_engine::check::check;
@@ -157,10 +158,10 @@ fn vectors_are_shifted_by_languages_that_are_repaired_with_them() {
 }
 
 /// An index of a document with a compound, whose parts a list has and no document.
-fn with_listed_words() -> Place {
+fn with_listed_words(further: &str) -> Place {
     let mut place = Place::with_corpus(&[document("a", "Kühlschrank"), document("b", "blau")]);
     let list = place.folder.path().join("list.txt");
-    fs::write(&list, "kühl\nSchrank\n").unwrap();
+    fs::write(&list, format!("kühl\nSchrank\n{further}")).unwrap();
     let words = format!("bm25.words={}", list.display());
     place.config = config(&["bm25.analyzer=german", &words]);
     (place.config.dense, place.config.cross) = (None, None);
@@ -171,7 +172,7 @@ fn with_listed_words() -> Place {
 
 #[test]
 fn listed_words_are_taken_from_another_segment_or_reported_as_lost() {
-    let place = with_listed_words();
+    let place = with_listed_words("");
     place.add(&[document("c", "rot")], None, false);
     let before = found(&place.open(), "Schrank");
     damage_part(&folder(&place, 0, "bm25"));
@@ -180,7 +181,7 @@ fn listed_words_are_taken_from_another_segment_or_reported_as_lost() {
     assert!(report.checked.damage.is_empty() && report.warnings.is_empty());
     assert_eq!(found(&place.open(), "Schrank"), before);
 
-    let place = with_listed_words();
+    let place = with_listed_words("");
     damage_part(&folder(&place, 0, "bm25"));
     let report = repaired(&place);
     assert_eq!(names(&report), ["bm25"], "{report:?}");
@@ -189,4 +190,32 @@ fn listed_words_are_taken_from_another_segment_or_reported_as_lost() {
         panic!("{report:?}");
     };
     assert!(warning.contains("`bm25.words`"), "{warning}");
+}
+
+/// Some 200 KB of words, so that opening does not read them all.
+fn many_words() -> String {
+    let letter = |n: usize| char::from(b'a' + (n % 26) as u8);
+    let word = |n: usize| {
+        let letters = [n, n / 26, n / 676, n / 17_576].map(letter);
+        format!("Xylo{}\n", String::from_iter(letters))
+    };
+    (0..20_000).map(word).collect()
+}
+
+#[test]
+fn listed_words_are_taken_from_the_damaged_part_if_they_are_sound() {
+    for (file, is_kept) in [("pieces.words", true), ("listed.words", false)] {
+        let place = with_listed_words(&many_words());
+        let before = found(&place.open(), "Schrank");
+        let path = folder(&place, 0, "bm25").join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        assert!(bytes.len() > 2 * BLOCK_BYTES, "{file}");
+        bytes[BLOCK_BYTES + 100] ^= 4;
+        fs::write(&path, bytes).unwrap();
+        let report = repaired(&place);
+        assert_eq!(names(&report), ["bm25"], "{report:?}");
+        assert!(report.checked.damage.is_empty(), "{report:?}");
+        assert_eq!(report.warnings.is_empty(), is_kept, "{report:?}");
+        assert_eq!(found(&place.open(), "Schrank") == before, is_kept, "{file}");
+    }
 }
