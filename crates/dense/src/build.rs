@@ -27,6 +27,6 @@ pub(crate) fn build(
     };
     progress.end();
     let mut layers = built?;
-    connect(&mut layers, &vectors, config)?;
+    connect(&mut layers, &vectors, config, progress)?;
     Ok(layers)
 }

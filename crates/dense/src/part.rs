@@ -52,13 +52,20 @@ pub(crate) struct Part {
 
 impl Part {
     pub(crate) fn open(part: &DensePart<'_>) -> Result<Self, Error> {
+        let mut opened = Part::without_graph(part)?;
+        let graph = opened
+            .sealed
+            .contains(GRAPH)
+            .then(|| Graph::open(&opened.sealed, opened.vectors.len()));
+        opened.graph = graph.transpose()?;
+        Ok(opened)
+    }
+
+    /// Opens everything but the graph, which may be damaged.
+    pub(crate) fn without_graph(part: &DensePart<'_>) -> Result<Self, Error> {
         let sealed = Sealed::open(part.dir)?;
         let vectors = MappedVectors::open(&sealed)?;
         let passages = Passages::open(&sealed, vectors.len())?;
-        let graph = sealed
-            .contains(GRAPH)
-            .then(|| Graph::open(&sealed, vectors.len()))
-            .transpose()?;
         if passages.docs() + u64::from(part.first_doc) > 1 << 32 {
             let reason = format!(
                 "its {} documents cannot be numbered from {} on",
@@ -84,7 +91,7 @@ impl Part {
             sealed,
             vectors,
             passages,
-            graph,
+            graph: None,
             first_doc: part.first_doc,
             deleted,
             live,

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::error::{Error, Owner};
-use crate::graph::Graph;
+use crate::graph::{GRAPH, Graph};
 use crate::index::DenseIndex;
-use crate::part::Part;
+use crate::part::{DensePart, Part};
 use crate::passages::Passages;
 use crate::repair::reachable;
 use crate::search::Links;
@@ -20,6 +20,24 @@ impl DenseIndex {
     /// rows, vectors that no link leads to. Reports nothing for an intact index.
     pub fn verify(&self, report: &mut dyn FnMut(&Path, String)) {
         self.parts.iter().for_each(|part| verify(part, report));
+    }
+
+    /// Opens the vectors of a folder of which nothing but the graph is damaged or missing, so that
+    /// they can be copied; `None` if more is. Reads all of the rest. Documents keep their numbers.
+    pub fn open_vectors(dir: &Path) -> Option<Self> {
+        let part = Part::without_graph(&DensePart {
+            dir,
+            first_doc: 0,
+            deleted: None,
+        });
+        let part = part.ok()?;
+        let mut is_sound = part.sealed.verify_without(&[GRAPH], &mut |_, _| {});
+        if is_sound {
+            let mut report = |_: &Path, _: String| is_sound = false;
+            check_passages(&part.passages, &mut report);
+            check_vectors(&part.vectors, &part.passages, &mut report);
+        }
+        is_sound.then(|| DenseIndex { parts: vec![part] })
     }
 }
 

@@ -124,7 +124,8 @@ impl DenseWriter {
     }
 
     /// Builds the graph, writes everything and seals it; the seal comes last, after all the
-    /// rest is on disk. Reports one step, in vectors.
+    /// rest is on disk. Reports one step, in vectors, and another if some of them have to be linked
+    /// after the others to be reached.
     ///
     /// Two builds from the same vectors are the same, on any number of threads.
     ///

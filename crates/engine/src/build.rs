@@ -13,6 +13,7 @@
 //! | `reading`, `documents`, `encoding`, `tokens` | from inputs to the parts of a new segment |
 //! | `given` | vectors that documents come with |
 //! | `infer` | fields and their types, from some of the documents |
+//! | `resume` | going on with a build that was interrupted |
 //! | `bm25_parts` | inverted indexes that are written anew |
 //! | `repair` | what is damaged, made again from what is not |
 
@@ -31,6 +32,7 @@ mod policy;
 mod reading;
 mod renumbering;
 mod repair;
+mod resume;
 mod session;
 mod texts;
 mod tokens;
@@ -121,36 +123,31 @@ pub struct WriteReport {
     pub tokens_cut: u64,
     /// Size of the index in bytes.
     pub bytes: u64,
-    /// What failed after a commit, which stands.
+    /// What failed after a commit, which stands, and how many documents are not in the stage `dense`
+    /// because no vector came with them.
     pub warnings: Vec<String>,
     /// Time by step, in order.
     pub steps: Vec<(&'static str, Duration)>,
 }
 
 /// Builds an index and commits it. A build that was interrupted after it had committed documents is
-/// resumed, if the configuration is the same.
+/// resumed; the configuration must be the same.
 ///
 /// Bad records are passed to `on_problem` and skipped.
 ///
 /// # Errors
-/// If the folder holds an index and `replace` is not set, another process is writing it, a
-/// model cannot be loaded, the inputs hold no document, a file cannot be written, `strict` is
-/// set and a record is bad, or `progress` says to stop. In every case a previously committed
-/// index is untouched.
+/// If the folder holds an index and `replace` is not set, or one that was begun with another
+/// configuration and is not complete; if another process is writing it, a model cannot be loaded,
+/// the inputs hold no document, a file cannot be written, `strict` is set and a record is bad, or
+/// `progress` says to stop. In every case a previously committed index is untouched.
 pub fn build(
     request: &BuildRequest<'_>,
     source: &dyn ModelSource,
     progress: &dyn Progress,
     on_problem: &mut dyn FnMut(&Problem),
 ) -> Result<WriteReport, Error> {
-    if request.replace && request.commit_every.is_some() {
-        return Err(Error::Request(
-            "an index that is replaced stays until the new one is complete, so documents cannot be committed before; leave out --commit-every or --replace".into(),
-        ));
-    }
-    let found = Manifest::read(request.dir);
-    let unfinished = found.is_ok_and(|manifest| manifest.unfinished) && !request.replace;
-    let (workplace, old) = if unfinished {
+    check_request(request)?;
+    let (workplace, old) = if resume::interrupted(request).is_some() {
         let (workplace, manifest) = Workplace::enter_index(request.dir)?;
         (workplace, Some(manifest))
     } else {
@@ -175,7 +172,10 @@ pub fn build(
     };
     let manifest = match old {
         None => new_manifest(&config, &workplace, blueprint, models),
-        Some(old) if old.blueprint == blueprint && old.models == models => old,
+        Some(old) if old.blueprint == blueprint && old.models == models => {
+            resume::check_settings(request, &old, &config)?;
+            old
+        }
         Some(_) => {
             return Err(Error::Request(format!(
                 "the index in {} was begun with another configuration or other models and not completed; use these again, or pass --replace to begin anew",
@@ -212,6 +212,15 @@ pub fn build(
         problems: report.problems + bad_words,
         ..report
     })
+}
+
+fn check_request(request: &BuildRequest<'_>) -> Result<(), Error> {
+    if request.replace && request.commit_every.is_some() {
+        return Err(Error::Request(
+            "an index that is replaced stays until the new one is complete, so documents cannot be committed before; leave out --commit-every or --replace".into(),
+        ));
+    }
+    Ok(())
 }
 
 /// The field of records that holds their vectors.
@@ -261,7 +270,9 @@ fn write(
     if merges {
         merge::by_policy(&mut session)?;
     }
-    let (counts, unread_languages, manifest) = session.into_counts();
+    let (mut counts, unread_languages, manifest) = session.into_counts();
+    let without_vector = given::without_vector(counts.without_vector);
+    counts.warnings.extend(without_vector);
     Ok(WriteReport {
         added: counts.added,
         updated: counts.updated,
@@ -327,10 +338,17 @@ pub fn survey(
     progress: &dyn Progress,
     on_problem: &mut dyn FnMut(&Problem),
 ) -> Result<Survey, Error> {
+    check_request(request)?;
     refuse_foreign(request.dir)?;
-    next_generation(request.dir, request.replace)?;
+    let interrupted = resume::interrupted(request);
+    if interrupted.is_none() {
+        next_generation(request.dir, request.replace)?;
+    }
     let vectors = given::open(request.vectors)?;
-    given::resolved(request.config, vectors.as_ref())?;
+    let config = given::resolved(request.config, vectors.as_ref())?;
+    if let Some(begun) = &interrupted {
+        resume::check_settings(request, begun, &config)?;
+    }
     let (_, bad_words) = read_words(request, on_problem)?;
     let mut ids = HashSet::new();
     let fields = &request.config.fields;

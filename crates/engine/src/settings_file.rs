@@ -102,15 +102,25 @@ fn invalid(path: &Path, what: &str, source: Option<BoxError>) -> Error {
     }
 }
 
+/// The generation that the `treffer.toml` in `dir` names, if it can be read.
+pub(crate) fn settings_generation(dir: &Path) -> Option<u64> {
+    let text = read_text(&dir.join(SETTINGS), LARGEST).ok()?;
+    let table: toml::Table = text.parse().ok()?;
+    found_generation(&table)
+}
+
+fn found_generation(table: &toml::Table) -> Option<u64> {
+    let found = table.get("generation").and_then(toml::Value::as_integer);
+    found.and_then(|found| u64::try_from(found).ok())
+}
+
 /// The generation that a `treffer.toml` names; that of the index is `expected`. Its other keys may
 /// be those of another version of the program.
 fn generation(text: &str, path: &Path, expected: u64) -> Result<u64, Error> {
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         invalid(path, "this is not valid TOML", Some(error.into()))
     })?;
-    let found = table.get("generation").and_then(toml::Value::as_integer);
-    let found = found.and_then(|found| u64::try_from(found).ok());
-    found.ok_or_else(|| {
+    found_generation(&table).ok_or_else(|| {
         let what = format!(
             "it has no key `generation`, which is {expected} for this index; add it, or delete the file, so that the settings apply that the index was built with"
         );

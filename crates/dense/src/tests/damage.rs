@@ -91,6 +91,75 @@ fn damage_is_found_by_what_touches_it_and_by_verifying() {
 }
 
 #[test]
+fn vectors_without_their_graph_are_copied_and_no_others() {
+    let dir = index();
+    let expected: Vec<_> = {
+        let index = DenseIndex::open_folder(dir.path()).unwrap();
+        (0..N)
+            .map(|i| index.vector(passage(i)).unwrap().unwrap())
+            .collect()
+    };
+    for name in FILES {
+        let path = dir.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        let mut bad = vec![None, Some(whole[..whole.len() / 2].to_vec())];
+        for at in [0, 9, whole.len() / 2, whole.len() - 1] {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 0x10;
+            bad.push(Some(flipped));
+        }
+        for bad in bad {
+            match bad {
+                None => fs::remove_file(&path).unwrap(),
+                Some(bytes) => fs::write(&path, bytes).unwrap(),
+            }
+            assert!(DenseIndex::open_folder(dir.path()).is_err() || use_all(dir.path()).is_err());
+            let opened = DenseIndex::open_vectors(dir.path());
+            assert_eq!(opened.is_some(), name == "graph.links", "{name}");
+            let Some(opened) = opened else {
+                continue;
+            };
+            let copy = tempfile::tempdir().unwrap();
+            let writer = crate::DenseWriter::create(copy.path(), 4, &CONFIG, Storage::F32);
+            let mut writer = writer.unwrap().graph_from(1);
+            assert_eq!(writer.copy_from(&opened, |old| old).unwrap(), N);
+            writer.finish(&treffer_types::NoProgress).unwrap();
+            let copied = DenseIndex::open_folder(copy.path()).unwrap();
+            assert_eq!(problems(&copied), [""; 0]);
+            for (i, expected) in expected.iter().enumerate() {
+                assert_eq!(copied.vector(passage(i)).unwrap().as_ref(), Some(expected));
+            }
+        }
+        fs::write(&path, &whole).unwrap();
+    }
+    assert!(DenseIndex::open_vectors(dir.path()).is_some());
+}
+
+/// Beyond the first block, opening does not read.
+#[test]
+fn damage_anywhere_but_in_the_graph_keeps_vectors_from_being_copied() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = crate::DenseWriter::create(dir.path(), 2, &CONFIG, Storage::F32).unwrap();
+    let mut writer = writer.graph_from(usize::MAX);
+    for i in 0..20_000 {
+        writer.add(passage(i), &[0.6, 0.8]).unwrap();
+    }
+    writer.finish(&treffer_types::NoProgress).unwrap();
+    for name in ["vectors", "passages.u32"] {
+        let path = dir.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        assert!(whole.len() > BLOCK_BYTES, "{name}");
+        let mut bad = whole.clone();
+        bad[BLOCK_BYTES + 9] ^= 1;
+        fs::write(&path, bad).unwrap();
+        assert!(DenseIndex::open_folder(dir.path()).is_ok(), "{name}");
+        assert!(DenseIndex::open_vectors(dir.path()).is_none(), "{name}");
+        fs::write(&path, &whole).unwrap();
+    }
+    assert!(DenseIndex::open_vectors(dir.path()).is_some());
+}
+
+#[test]
 fn every_truncation_and_addition_is_noticed_when_opening() {
     let dir = index();
     for name in FILES {

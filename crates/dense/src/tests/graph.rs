@@ -130,7 +130,7 @@ fn vectors_that_the_library_leaves_out_of_reach_are_found() {
     let before = reachable(&layers, rows.len()).unwrap();
     let lost_before: Vec<usize> = (0..rows.len()).filter(|&row| !before[row]).collect();
     assert!(lost_before.len() > 5, "{} are lost", lost_before.len());
-    let linked = connect(&mut layers, &rows, &config).unwrap();
+    let linked = connect(&mut layers, &rows, &config, &NoProgress).unwrap();
     assert!(linked > 0 && linked <= lost_before.len());
     assert_eq!(lost(&layers), 0);
     // In order by distance, each once, and not without bound.
@@ -154,7 +154,7 @@ fn a_search_for_a_vector_that_was_out_of_reach_finds_it() {
     let lost: Vec<u32> = (0..3000).filter(|&row| !reached[row as usize]).collect();
     assert!(lost.len() > 10, "{} are lost", lost.len());
     let mut after = before.clone();
-    connect(&mut after, &rows, &config).unwrap();
+    connect(&mut after, &rows, &config, &NoProgress).unwrap();
     let found = |layers: &Layers| {
         let finds = |row: u32| {
             let mut away = |other| Ok(rows.distance(row, other));
@@ -188,13 +188,19 @@ fn a_component_gets_one_way_in() {
         upper: vec![BTreeMap::from([(0, vec![])])],
     };
     assert_eq!(lost(&layers), 2);
-    assert_eq!(connect(&mut layers, &vectors, &CONFIG).unwrap(), 1);
+    assert_eq!(
+        connect(&mut layers, &vectors, &CONFIG, &NoProgress).unwrap(),
+        1
+    );
     assert_eq!(
         layers.bottom,
         [vec![1, 3], vec![0, 2, 3], vec![1, 3], vec![4, 2], vec![3]]
     );
     let again = layers.clone();
-    assert_eq!(connect(&mut layers, &vectors, &CONFIG).unwrap(), 0);
+    assert_eq!(
+        connect(&mut layers, &vectors, &CONFIG, &NoProgress).unwrap(),
+        0
+    );
     assert_eq!(layers, again);
 }
 
@@ -352,6 +358,99 @@ fn vectors_that_batches_leave_out_of_reach_are_found() {
     let rows = rows(&vectors);
     let mut layers = batches::build(&rows, &config, &NoProgress).unwrap();
     assert!(lost(&layers) > 0);
-    connect(&mut layers, &rows, &config).unwrap();
+    connect(&mut layers, &rows, &config, &NoProgress).unwrap();
     assert_eq!(lost(&layers), 0);
+}
+
+/// Vectors of which most are equal, in a shuffled order.
+fn mostly_equal(random: &mut Random, equal: usize, others: usize) -> Vec<Vec<f32>> {
+    let one = random.vector(8);
+    let mut vectors = vec![one; equal];
+    vectors.extend(random.vectors(others, 8));
+    for last in (1..vectors.len()).rev() {
+        vectors.swap(last, (random.next() % (last as u64 + 1)) as usize);
+    }
+    vectors
+}
+
+#[test]
+fn among_equal_vectors_all_are_reached_and_no_list_is_long() {
+    let mut random = Random(53);
+    for (equal, others) in [(6000, 0), (3000, 1000)] {
+        let vectors = mostly_equal(&mut random, equal, others);
+        let rows = rows(&vectors);
+        for config in [GraphConfig::new(4, 12), GraphConfig::new(8, 40)] {
+            let mut layers = batches::build(&rows, &config, &NoProgress).unwrap();
+            assert!(lost(&layers) > 20 * config.m, "{config:?}");
+            connect(&mut layers, &rows, &config, &NoProgress).unwrap();
+            assert_eq!(lost(&layers), 0);
+            for links in &layers.bottom {
+                assert!(links.len() <= 4 * config.m, "{} links", links.len());
+                let distinct: std::collections::BTreeSet<_> = links.iter().collect();
+                assert_eq!(distinct.len(), links.len());
+            }
+            let again = layers.clone();
+            connect(&mut layers, &rows, &config, &NoProgress).unwrap();
+            assert!(layers == again);
+        }
+    }
+}
+
+#[test]
+fn among_equal_vectors_a_search_finds_what_a_scan_finds() {
+    let mut random = Random(54);
+    let vectors = vec![random.vector(8); 4000];
+    let (_dir, index) = build(&vectors);
+    assert_eq!(problems(&index), [""; 0]);
+    for query in [vectors[0].clone(), random.vector(8)] {
+        let scores = |hits: Vec<(treffer_types::PassageId, treffer_types::Score)>| {
+            let scores = hits.into_iter().map(|(_, score)| score.value().to_bits());
+            scores.collect::<Vec<u32>>()
+        };
+        let exact = index.exact(&query, 200, None).unwrap();
+        let found = index.search(&query, 200, 300, None).unwrap();
+        assert_eq!(scores(found), scores(exact));
+    }
+}
+
+/// What was reported, and when to stop.
+#[derive(Default)]
+struct Reported {
+    steps: std::sync::Mutex<Vec<(u64, u64)>>,
+    stops: bool,
+}
+
+impl treffer_types::Progress for Reported {
+    fn begin(&self, _: &str, total: Option<u64>, _: &str) {
+        self.steps.lock().unwrap().push((total.unwrap(), 0));
+    }
+
+    fn advance(&self, done: u64) {
+        self.steps.lock().unwrap().last_mut().unwrap().1 += done;
+    }
+
+    fn end(&self) {}
+
+    fn cancelled(&self) -> bool {
+        self.stops
+    }
+}
+
+#[test]
+fn linking_what_is_out_of_reach_is_a_step_that_can_be_stopped() {
+    let config = GraphConfig::new(4, 12);
+    let rows = rows(&mostly_equal(&mut Random(55), 3000, 0));
+    let layers = batches::build(&rows, &config, &NoProgress).unwrap();
+    let n = lost(&layers) as u64;
+    let progress = Reported::default();
+    connect(&mut layers.clone(), &rows, &config, &progress).unwrap();
+    assert_eq!(*progress.steps.lock().unwrap(), [(n, n)]);
+    let progress = Reported {
+        stops: true,
+        ..Reported::default()
+    };
+    let stopped = connect(&mut layers.clone(), &rows, &config, &progress);
+    assert!(matches!(stopped, Err(Error::Cancelled)));
+    let done = progress.steps.lock().unwrap()[0].1;
+    assert!(done > 0 && done < n, "{done} of {n}");
 }

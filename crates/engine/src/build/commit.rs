@@ -16,9 +16,9 @@ use crate::deleted;
 use crate::error::Error;
 use crate::manifest::{
     LOCK, MANIFEST, Manifest, SETTINGS, deleted_name, is_deleted_name, is_generation, is_lock,
-    is_manifest, is_segment_name, part_of, segment_name,
+    is_manifest, is_segment_name, part_of,
 };
-use crate::settings_file::lock;
+use crate::settings_file::{lock, settings_generation};
 
 /// What names of folders begin with in which a generation is built.
 const BUILDING: &str = ".building-";
@@ -141,11 +141,41 @@ pub(super) fn next_generation(dir: &Path, replace: bool) -> Result<u64, Error> {
         // An index that is damaged or of another format may be replaced too, but only on
         // request.
         Err(Error::Damaged { .. } | Error::Format { .. }) if replace => {
-            let is_free = |generation: &u64| !dir.join(segment_name(*generation)).exists();
-            Ok((1..).find(is_free).unwrap_or(u64::MAX))
+            Ok(highest_generation(dir) + 1)
         }
         Err(error) => Err(error),
     }
+}
+
+/// The highest generation that anything in the folder of an index tells of, other than its manifest,
+/// which cannot be read: settings of a later one would be refused, and files of one that is to come
+/// be taken for its own.
+fn highest_generation(dir: &Path) -> u64 {
+    let names = |dir: &Path| -> Vec<String> {
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        names.collect()
+    };
+    let mut found: Vec<u64> = settings_generation(dir).into_iter().collect();
+    for name in names(dir) {
+        if is_segment_name(&name) {
+            let parts = names(&dir.join(&name));
+            found.extend(parts.iter().filter_map(|part| generation_in(part)));
+        }
+        let is_ours = is_segment_name(&name) || is_deleted_name(&name);
+        if is_ours || name.starts_with(BUILDING) {
+            found.extend(generation_in(&name));
+        }
+    }
+    // Nothing comes after the last number, so a name that is close to it says nothing.
+    let is_usual = |generation: &u64| *generation < u64::MAX / 2;
+    found.into_iter().filter(is_usual).max().unwrap_or(0)
+}
+
+/// The number that a name ends in.
+fn generation_in(name: &str) -> Option<u64> {
+    let (_, number) = name.rsplit_once('-')?;
+    number.parse().ok().filter(|_| is_generation(number))
 }
 
 /// Removes the folder of an index that holds nothing but its lock.

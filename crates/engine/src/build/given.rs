@@ -141,3 +141,14 @@ pub(super) fn of_dimension(
     }
     Ok(vector)
 }
+
+/// What is to be said of documents that no vector came with, where no model makes one.
+pub(super) fn without_vector(documents: u32) -> Option<String> {
+    match documents {
+        0 => None,
+        1 => Some("1 document without a vector is not in the stage `dense`".to_owned()),
+        n => Some(format!(
+            "{n} documents without a vector are not in the stage `dense`"
+        )),
+    }
+}

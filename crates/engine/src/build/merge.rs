@@ -156,9 +156,10 @@ struct Merging<'a> {
 }
 
 impl Merging<'_> {
-    /// Writes the segment of these documents; `None` if there are none.
+    /// Writes the segment of these documents; `None` if there are none, unless it is to keep words
+    /// of a list for documents that may come.
     fn run(&self, docs: &[DocId], name: String) -> Result<Option<Segment>, Error> {
-        if docs.is_empty() {
+        if docs.is_empty() && !self.alone_has_listed_words()? {
             return Ok(None);
         }
         let Written {
@@ -182,6 +183,21 @@ impl Merging<'_> {
             deleted_passages: 0,
             parts,
         }))
+    }
+
+    /// Whether words of a list that compounds may be cut into are in none of the other segments.
+    fn alone_has_listed_words(&self) -> Result<bool, Error> {
+        let failed = || part("read", "BM25 part", self.data.dir());
+        let own: Vec<usize> = self.range.clone().collect();
+        let own = self.data.bm25_of(&own)?.listed_pieces();
+        let own = own.map_err(failed())?;
+        if own.is_empty() {
+            return Ok(false);
+        }
+        let others = self.data.bm25_of(&self.others)?.listed_pieces();
+        let others = others.map_err(failed())?;
+        // They are sorted.
+        Ok(own.iter().any(|word| others.binary_search(word).is_err()))
     }
 
     /// The numbers of all documents of these segments.

@@ -4,6 +4,8 @@
 //! graph are made again from them; vectors are kept if they are sound, and otherwise encoded again,
 //! which takes the bi-encoder. Damaged settings are replaced by those of the build. What documents
 //! there are, and which of them are deleted, can be learned from nowhere else.
+//!
+//! Each part is made again on its own: what goes wrong with one is reported and leaves it as it is.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -27,7 +29,7 @@ use super::language_shift::LanguageShift;
 use super::tokens::{self, TokenEncoding};
 use super::update::load_late;
 use super::vectors::{DenseEncoding, SameTexts, finish};
-use crate::check::{Checked, Damage, check};
+use crate::check::{Checked, Damage, check, error_chain};
 use crate::deleted;
 use crate::error::{Error, IoContext, part};
 use crate::manifest::{Manifest, SETTINGS, Segment, part_of, parts};
@@ -41,16 +43,19 @@ pub struct RepairReport {
     pub repaired: Vec<PathBuf>,
     /// The index as it is now, with what is damaged still.
     pub checked: Checked,
-    /// What failed after the commit, which stands.
+    /// Why parts are damaged still, what is lost of those that were made again, and what failed
+    /// after the commit, which stands.
     pub warnings: Vec<String>,
 }
 
-/// Repairs the index in `dir` as far as that is possible. A sound index stays as it is.
+/// Repairs the index in `dir` as far as that is possible. A sound index stays as it is. A part that
+/// cannot be made again, because a model cannot be loaded or a file not be read or written, stays
+/// damaged, and a warning says why.
 ///
 /// # Errors
 /// If there is no index, its manifest or the record of deleted documents is damaged, another
-/// process is writing it, a model that is needed cannot be loaded, or a file cannot be written:
-/// the index is then as it was.
+/// process is writing it, what was made again cannot be committed, or `progress` says to stop: the
+/// index is then as it was.
 pub fn repair(
     dir: &Path,
     source: &dyn ModelSource,
@@ -138,38 +143,53 @@ struct Repairing<'a> {
     progress: &'a dyn Progress,
 }
 
+/// What parts that were made again tell those that follow.
+struct Made {
+    /// What was learned for token vectors, as far as any segment still tells.
+    learned: Option<Learned>,
+    /// The new inverted indexes by the places of their segments, where they are built.
+    bm25: HashMap<usize, PathBuf>,
+}
+
 impl Repairing<'_> {
     fn run(&self, workplace: &mut Workplace, report: &mut RepairReport) -> Result<(), Error> {
         let deleted = deleted::read(self.dir, self.manifest)?;
         let building = workplace.begin()?;
         let mut manifest = self.manifest.clone();
-        let mut moves = Vec::new();
-        let mut learned = self.learned();
-        for (at, name) in self.damaged {
-            let segment = &self.manifest.segments[*at];
-            let folder = segment.folder(self.dir, parts::STORE)?;
-            let store = Store::open_folder(&folder);
-            let store = store.map_err(part("open", "store", &folder))?;
+        let (mut moves, mut repaired) = (Vec::new(), Vec::new());
+        let mut made = Made {
+            learned: self.learned(),
+            bm25: HashMap::new(),
+        };
+        // In order of names, so that an inverted index comes before what asks it for languages.
+        for &(at, name) in self.damaged {
+            let segment = &self.manifest.segments[at];
+            let place = self.dir.join(&segment.name);
             let from = format!("{}-{name}", segment.name);
             let new = building.join(&from);
-            let seal = match *name {
-                parts::BM25 => self.bm25(*at, &store, &new)?,
-                parts::COLUMNS => self.columns(&store, &new)?,
-                parts::LATE => self.late(segment, &store, &new, &mut learned)?,
-                _ => match self.dense(segment, &store, &new)? {
-                    Some(seal) => seal,
-                    None => continue,
-                },
+            let seal = match self.make((at, name), &new, &mut made, &mut report.warnings) {
+                Ok(seal) => seal,
+                Err(Error::Cancelled) => return Err(Error::Cancelled),
+                Err(error) => {
+                    let part = place.join(segment.part(name).unwrap_or(name));
+                    report.warnings.push(format!(
+                        "{} could not be made anew and stays damaged: {}",
+                        part.display(),
+                        error_chain(&error)
+                    ));
+                    continue;
+                }
             };
             let generation = workplace.generation();
-            let folder = manifest.segments[*at].replace_part(name, generation, seal);
-            report
-                .repaired
-                .push(self.dir.join(&segment.name).join(&folder));
+            let folder = manifest.segments[at].replace_part(name, generation, seal);
+            repaired.push(place.join(&folder));
             moves.push(Move {
                 from,
                 to: vec![segment.name.clone(), folder],
             });
+        }
+        if moves.is_empty() {
+            return Ok(());
         }
         let commit = Commit {
             manifest,
@@ -178,25 +198,73 @@ impl Repairing<'_> {
             writes_settings: false,
         };
         report.warnings.extend(workplace.commit(commit)?.warnings);
+        report.repaired.extend(repaired);
         Ok(())
+    }
+
+    /// Makes a part again in the folder `dir`.
+    fn make(
+        &self,
+        (at, name): Place,
+        dir: &Path,
+        made: &mut Made,
+        warnings: &mut Vec<String>,
+    ) -> Result<SealRecord, Error> {
+        let segment = &self.manifest.segments[at];
+        let folder = segment.folder(self.dir, parts::STORE)?;
+        let store = Store::open_folder(&folder);
+        let store = store.map_err(part("open", "store", &folder))?;
+        match name {
+            parts::BM25 => {
+                let seal = self.bm25(at, &store, dir, warnings)?;
+                made.bm25.insert(at, dir.to_owned());
+                Ok(seal)
+            }
+            parts::COLUMNS => self.columns(&store, dir),
+            parts::LATE => self.late(segment, &store, dir, &mut made.learned),
+            _ => {
+                let bm25 = match made.bm25.get(&at) {
+                    Some(new) => new.clone(),
+                    None => segment.folder(self.dir, parts::BM25)?,
+                };
+                self.dense(segment, &store, &bm25, dir)
+            }
+        }
     }
 
     /// The inverted index of a segment. Languages are those that records name, and detected
     /// otherwise.
-    fn bm25(&self, at: usize, store: &Store, dir: &Path) -> Result<SealRecord, Error> {
+    fn bm25(
+        &self,
+        at: usize,
+        store: &Store,
+        dir: &Path,
+        warnings: &mut Vec<String>,
+    ) -> Result<SealRecord, Error> {
         let blueprint = &self.manifest.blueprint;
         let mut words = Words::default();
+        // Words of a list: those of this part, and of the others.
+        let (mut own, mut of_others) = (None, Vec::new());
         for (other, segment) in self.manifest.segments.iter().enumerate() {
+            // Another damaged one is made again as well, with what is known of it then.
+            let Some(index) = self.readable_bm25(segment) else {
+                continue;
+            };
+            let listed = index.listed_pieces().ok();
             if other == at {
+                own = listed;
                 continue;
             }
-            let folder = segment.folder(self.dir, parts::BM25)?;
-            let index = Bm25Index::open_folder(&folder, &blueprint.bm25);
-            // Another damaged one is made again as well, with what is known of it then.
-            if let Ok(known) = index.and_then(|index| index.pieces()) {
-                words.known.extend(known);
-            }
+            of_others.extend(listed.into_iter().flatten());
+            words.known.extend(index.pieces().into_iter().flatten());
         }
+        if own.is_none() && of_others.is_empty() && blueprint.bm25.words.is_some() {
+            warnings.push(format!(
+                "the words of the list that {} was built with (`bm25.words`) can be read nowhere any more, so compounds are cut into words of documents alone; index the corpus again with --replace to have the list back",
+                self.manifest.segments[at].name
+            ));
+        }
+        words.own = own.unwrap_or(of_others);
         let languages = RecordLanguages::new(&blueprint.language);
         let rows = RowsOf {
             store,
@@ -208,6 +276,13 @@ impl Repairing<'_> {
                 .named(document)
                 .map_or(Known::Nothing, Known::Language))
         })
+    }
+
+    /// The inverted index that was committed, if it can be opened. What is read of it is verified.
+    fn readable_bm25(&self, segment: &Segment) -> Option<Bm25Index> {
+        let folder = segment.folder(self.dir, parts::BM25).ok()?;
+        let index = Bm25Index::open_folder(&folder, &self.manifest.blueprint.bm25).ok()?;
+        is_of(segment, &index.records()).then_some(index)
     }
 
     /// The columns of a segment. Values of the wrong type were reported when they were added.
@@ -223,29 +298,39 @@ impl Repairing<'_> {
         writer.finish().map_err(failed())
     }
 
-    /// The vectors of a segment and their graph; `None` if they are lost, because records brought
-    /// them.
+    /// The vectors of a segment and their graph: copied, if only the graph is damaged, otherwise
+    /// encoded again. The folder `bm25` tells the languages of documents.
+    ///
+    /// # Errors
+    /// If they are lost, because records may have brought them; or if a model cannot be had or a
+    /// file cannot be written.
     fn dense(
         &self,
         segment: &Segment,
         store: &Store,
+        bm25: &Path,
         dir: &Path,
-    ) -> Result<Option<SealRecord>, Error> {
+    ) -> Result<SealRecord, Error> {
         let Some(dense) = &self.manifest.blueprint.dense else {
             return Err(Error::Request("this index has no dense stage".into()));
         };
         let old = segment.folder(self.dir, parts::DENSE)?;
         let failed = || part("write", "dense part", dir);
-        if let Some((old, dimension)) = sound_vectors(&old) {
+        let sound = DenseIndex::open_vectors(&old);
+        if let Some(old) = sound.filter(|old| is_of(segment, &old.records()))
+            && let Some(dimension) = old.dimension()
+        {
             let writer = DenseWriter::create(dir, dimension, &dense.graph, dense.storage);
             let mut writer = writer.map_err(failed())?;
             writer
                 .copy_from(&old, |passage| passage)
                 .map_err(failed())?;
-            return finish(writer, dir, self.progress).map(Some);
+            return finish(writer, dir, self.progress);
         }
         if dense.has_given_vectors() {
-            return Ok(None);
+            return Err(Error::Request(
+                "its vectors came with the documents and are kept nowhere else; index the corpus again with --replace, or restore the folder from a copy".into(),
+            ));
         }
         let embedder = self.embedder()?;
         let shift = match dense.language_shift {
@@ -261,7 +346,7 @@ impl Repairing<'_> {
         };
         let dense = DenseEncoding {
             dir,
-            bm25: &segment.folder(self.dir, parts::BM25)?,
+            bm25,
             blueprint: &self.manifest.blueprint,
             dense,
             embedder: embedder.as_ref(),
@@ -273,7 +358,8 @@ impl Repairing<'_> {
             given: &HashMap::new(),
             vectors: None,
         };
-        Ok(self.encoding(store, Some(dense), None).encode()?.dense)
+        let encoded = self.encoding(store, Some(dense), None).encode()?;
+        Ok(encoded.dense.expect("it was asked for"))
     }
 
     /// What was learned for token vectors, as far as any segment still tells.
@@ -294,12 +380,9 @@ impl Repairing<'_> {
     ) -> Result<SealRecord, Error> {
         let old = segment.folder(self.dir, parts::LATE)?;
         let sound = LateIndex::open_vectors(&old);
+        let sound = sound.filter(|old| is_of(segment, &old.records()));
         if let (Some(late), Some(old)) = (&self.manifest.blueprint.late, sound)
             && let Some(width) = old.width()
-            && segment
-                .parts
-                .values()
-                .any(|seal| old.records().contains(seal))
         {
             let failed = || part("write", "late part", dir);
             let writer = LateWriter::create(dir, width, &late.compression, old.learned());
@@ -364,16 +447,8 @@ impl Repairing<'_> {
     }
 }
 
-/// The vectors in a folder and their dimension, if none of them is damaged.
-fn sound_vectors(folder: &Path) -> Option<(DenseIndex, usize)> {
-    let index = DenseIndex::open_folder(folder).ok()?;
-    let dimension = index.dimension()?;
-    // Every block is verified when it is read.
-    let query = {
-        let mut query = vec![0.0; dimension];
-        query[0] = 1.0;
-        query
-    };
-    index.exact(&query, 1, None).ok()?;
-    Some((index, dimension))
+/// Whether these are the seals of parts of the segment that were committed.
+fn is_of(segment: &Segment, records: &[SealRecord]) -> bool {
+    let mut records = records.iter();
+    records.all(|record| segment.parts.values().any(|seal| seal == record))
 }

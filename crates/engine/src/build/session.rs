@@ -1,5 +1,7 @@
 //! One run of a writer: it adds and deletes documents, and commits them batch by batch.
 
+mod known;
+
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,7 +11,7 @@ use fixedbitset::FixedBitSet;
 use treffer_corpus::Origin;
 use treffer_dense::DenseIndex;
 use treffer_store::Store;
-use treffer_types::{DocId, Document, Embedder, PassageId, Progress};
+use treffer_types::{DocId, Document, Embedder, Progress};
 
 use super::bm25_parts::Rebuilding;
 use super::clock::StepClock;
@@ -29,10 +31,6 @@ use crate::data::IndexData;
 use crate::error::{Error, part};
 use crate::manifest::{Manifest, Segment, parts, segment_name};
 use crate::models::unit;
-
-/// Two vectors of length 1 whose difference is shorter than this are the same: twice what 16-bit
-/// numbers round off.
-const SAME_VECTOR: f64 = 1e-3;
 
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +76,8 @@ struct Batch {
     writer: DocumentWriter,
     /// Documents whose text a document of the last commit has, by their numbers in the batch.
     same_texts: HashMap<DocId, DocId>,
+    /// Those among them for which this document has the vectors of their passages.
+    same_vectors: HashMap<DocId, DocId>,
     /// Vectors that come with documents, by their numbers in the batch.
     given: HashMap<DocId, Given>,
 }
@@ -89,6 +89,8 @@ pub(super) struct SessionCounts {
     pub(super) updated: u32,
     pub(super) unchanged: u32,
     pub(super) deleted: u32,
+    /// Documents that have no vector, because none came with them and there is no model.
+    pub(super) without_vector: u32,
     pub(super) passages: PassageCounts,
     pub(super) cut: Cut,
     pub(super) warnings: Vec<String>,
@@ -157,17 +159,21 @@ impl<'a> Session<'a> {
         if old.is_some_and(|old| old.0 >= self.first_of_run || self.unchanged.contains(&old)) {
             return Ok(Kept::not(duplicate(document, origin)));
         }
-        let mut same_text = None;
+        let lacks_vector = given.is_none() && self.needs_vectors();
+        let (mut same_text, mut same_vectors) = (None, None);
         if let Some(old) = old {
             let stored = self.data.store.document(old);
             let stored = stored.map_err(part("read", "store", self.workplace.dir()))?;
-            if stored == *document && self.has_vector(old, given.as_deref())? {
+            let is_same = self.has_same_text(&stored, document);
+            let keeps_vectors = is_same && self.keeps_vectors(old, given.as_deref())?;
+            if stored == *document && keeps_vectors {
                 self.unchanged.insert(old);
                 self.counts.unchanged += 1;
+                self.counts.without_vector += u32::from(lacks_vector);
                 return Ok(Kept::whole());
             }
-            let is_same = given.is_none() && self.has_same_text(&stored, document);
-            same_text = is_same.then_some(old);
+            same_text = (is_same && given.is_none()).then_some(old);
+            same_vectors = same_text.filter(|_| keeps_vectors);
         }
         if self.batch.is_none() {
             self.batch = Some(self.new_batch()?);
@@ -180,6 +186,10 @@ impl<'a> Session<'a> {
             return Ok(kept);
         }
         batch.same_texts.extend(same_text.map(|old| (doc, old)));
+        batch
+            .same_vectors
+            .extend(same_vectors.map(|old| (doc, old)));
+        self.counts.without_vector += u32::from(lacks_vector);
         let given = match row.filter(|_| given.is_some()) {
             Some(row) => Some(Given::Row(row)),
             None => given.map(Given::Vector),
@@ -318,90 +328,22 @@ impl<'a> Session<'a> {
         (self.counts, self.writing.languages.unread(), self.manifest)
     }
 
-    /// The document of this id in the last commit that was not deleted since.
-    fn find(&self, id: &str) -> Result<Option<DocId>, Error> {
-        let found = self.data.store.find(id);
-        let found = found.map_err(part("read", "store", self.workplace.dir()))?;
-        Ok(found.filter(|doc| !self.is_deleted(*doc)))
-    }
-
-    /// Whether a document of the last commit is deleted, be it since.
-    fn is_deleted(&self, doc: DocId) -> bool {
-        let (segment, local) = self.place(doc);
-        let deleted = self.deleted[segment].as_ref();
-        deleted.is_some_and(|deleted| deleted.contains(local))
-    }
-
-    /// The segment of a document of the last commit, and its number there.
-    fn place(&self, doc: DocId) -> (usize, usize) {
-        let mut local = doc.0;
-        let mut segment = 0;
-        while local >= self.manifest.segments[segment].documents {
-            local -= self.manifest.segments[segment].documents;
-            segment += 1;
-        }
-        (segment, local as usize)
-    }
-
-    /// Marks a document of the last commit that is not deleted.
-    fn mark_deleted(&mut self, doc: DocId) -> Result<(), Error> {
-        let passages = self.data.store.passages_of(doc);
-        let passages = passages.map_err(part("read", "store", self.workplace.dir()))?;
-        let (segment, local) = self.place(doc);
-        let of_segment = &mut self.manifest.segments[segment];
-        of_segment.deleted += 1;
-        of_segment.deleted_passages += passages.len() as u32;
-        let n = of_segment.documents as usize;
-        let set = &mut self.deleted[segment];
-        let set = set.get_or_insert_with(|| Arc::new(FixedBitSet::with_capacity(n)));
-        Arc::make_mut(set).insert(local);
-        self.has_deleted = true;
-        Ok(())
-    }
-
-    /// Whether vectors of the one document serve for the other.
-    fn has_same_text(&self, one: &Document, other: &Document) -> bool {
-        let languages = &self.writing.languages;
-        one.title == other.title
-            && one.text == other.text
-            && one.headings == other.headings
-            && languages.named(one) == languages.named(other)
-    }
-
-    /// Whether a document of the last commit has this vector, as far as its form tells; or whether
-    /// none is given.
-    fn has_vector(&self, doc: DocId, given: Option<&[f32]>) -> Result<bool, Error> {
-        let Some(given) = given else {
-            return Ok(true);
-        };
-        if self.vectors.get().is_none() {
-            let _ = self.vectors.set(self.data.open_dense()?); // nobody else has set it
-        }
-        let vectors = self.vectors.get();
-        let failed = || part("read", "dense part", self.workplace.dir());
-        let old = vectors.map(|index| index.vector(PassageId::whole(doc)));
-        let old = old.transpose().map_err(failed())?.flatten();
-        let difference = |old: Vec<f32>| {
-            let squares = old.iter().zip(given).map(|(a, b)| f64::from(a - b).powi(2));
-            squares.sum::<f64>().sqrt()
-        };
-        Ok(old
-            .map(difference)
-            .is_some_and(|difference| difference < SAME_VECTOR))
-    }
-
     fn new_batch(&self) -> Result<Batch, Error> {
         let building = self.workplace.begin()?;
-        let known = self.data.bm25.pieces();
+        let failed = || part("read", "BM25 part", self.workplace.dir());
+        // Each segment has the words of the list, because any of the others may be emptied.
+        let mut own = self.writing.pieces.clone();
+        own.extend(self.data.bm25.listed_pieces().map_err(failed())?);
         let words = Words {
-            own: self.writing.pieces.clone(),
-            known: known.map_err(part("read", "BM25 part", self.workplace.dir()))?,
+            own,
+            known: self.data.bm25.pieces().map_err(failed())?,
         };
         let splitter = self.writing.splitter.clone();
         let dir = building.join(NEW_SEGMENT);
         Ok(Batch {
             writer: DocumentWriter::create(&dir, &self.manifest.blueprint, words, splitter)?,
             same_texts: HashMap::new(),
+            same_vectors: HashMap::new(),
             given: HashMap::new(),
         })
     }
@@ -411,6 +353,7 @@ impl<'a> Session<'a> {
         let Batch {
             writer,
             same_texts,
+            same_vectors,
             given,
         } = batch;
         let start = Instant::now();
@@ -422,7 +365,7 @@ impl<'a> Session<'a> {
         self.counts.passages += passages;
         self.counts.clock.add("read", start.elapsed());
         let start = Instant::now();
-        let encoded = self.encode(&same_texts, &given)?;
+        let encoded = self.encode(&same_texts, &same_vectors, &given)?;
         self.counts.cut += encoded.cut;
         for (name, seal) in [(parts::DENSE, encoded.dense), (parts::LATE, encoded.late)] {
             parts.extend(seal.map(|seal| (name.to_owned(), seal)));
@@ -444,6 +387,7 @@ impl<'a> Session<'a> {
     fn encode(
         &self,
         same_texts: &HashMap<DocId, DocId>,
+        same_vectors: &HashMap<DocId, DocId>,
         given: &HashMap<DocId, Given>,
     ) -> Result<Encoded, Error> {
         let Writing { embedder, late, .. } = &self.writing;
@@ -457,10 +401,10 @@ impl<'a> Session<'a> {
         let store = store.map_err(part("open", "store", &store_dir))?;
         let (dense_dir, late_dir) = (segment.join(parts::DENSE), segment.join(parts::LATE));
         let bm25 = segment.join(parts::BM25);
-        let needs_old = embedder.is_some() && !same_texts.is_empty();
+        let needs_old = embedder.is_some() && !same_vectors.is_empty();
         let vectors = needs_old.then(|| self.data.open_dense());
         let same = SameTexts {
-            docs: same_texts,
+            docs: same_vectors,
             index: vectors.transpose()?,
         };
         let dense = match (embedder, &blueprint.dense) {

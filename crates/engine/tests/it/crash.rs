@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use treffer_disk::failpoint::Scope;
 
-use self::changes::{Change, Contents, base, contents};
+use self::changes::{Change, Contents, contents};
 use self::disk::{Recorder, Survivor};
 use crate::support::Place;
 
@@ -35,7 +35,7 @@ fn state_of(change: Change, found: &Contents, least: usize) -> Option<usize> {
 const ONE_IN: usize = 24;
 
 fn cut_power(change: Change, one_in: usize) -> Tried {
-    let base = base();
+    let base = change.base();
     let place = change.prepare(&base);
     let recorder = Recorder::new(place.folder.path());
     let watched = recorder.clone();

@@ -166,6 +166,42 @@ fn the_hint_of_damage_leads_out_of_it() {
 }
 
 #[test]
+fn what_replaces_a_damaged_index_is_later_than_all_that_is_left_of_it() {
+    let mut place = Place::built(&random_corpus(1, 20));
+    place.replace = true;
+    place.build().unwrap();
+    place.build().unwrap();
+    let built = |place: &Place| {
+        let engine = place.open();
+        assert_eq!(engine.n_docs(), 20);
+        assert_eq!(engine.settings_note(), None);
+        engine.manifest().generation
+    };
+    assert_eq!(built(&place), 3);
+    let damage = |place: &Place| fs::write(place.dir().join(MANIFEST), "{}").unwrap();
+    // Settings alone tell of it.
+    fs::remove_dir_all(place.dir().join("segment-3")).unwrap();
+    damage(&place);
+    place.build().unwrap();
+    assert_eq!(built(&place), 4);
+    // A part that was written anew, and deleted documents.
+    for (name, generation) in [
+        ("segment-4/bm25-7/old", 8),
+        ("deleted-11", 12),
+        (".building-14/old", 15),
+        ("segment-99999999999999999999/old", 16),
+        ("letter-40", 17),
+    ] {
+        let path = place.dir().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "").unwrap();
+        damage(&place);
+        place.build().unwrap();
+        assert_eq!(built(&place), generation, "{name}");
+    }
+}
+
+#[test]
 fn a_foreign_file_is_ignored() {
     let place = Place::built(&random_corpus(1, 20));
     fs::write(place.segment().join("letter.txt"), "hello").unwrap();

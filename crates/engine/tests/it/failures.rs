@@ -3,11 +3,14 @@
 //!
 //! What tantivy writes passes no failpoint; the tests of the program take its disk away.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::rc::Rc;
 
 use treffer_disk::failpoint::{Fault, Operation, Scope};
-use treffer_engine::manifest::Manifest;
+use treffer_engine::manifest::{MANIFEST, Manifest};
 
 use crate::crash::changes::{Change, base, contents, left_over};
 use crate::support::Place;
@@ -30,9 +33,23 @@ struct Tried {
 /// [`whatever_fails_at_all_an_index_holds_what_was_committed`] lets each fail.
 const ONE_IN: usize = 5;
 
-/// Lets the operations of a command that change something fail in turn.
+/// Whether operation number `i` of a command is one of those that fail. Reading fails where a
+/// command goes on after a commit with what it reads then; it performs so many operations that
+/// fewer of them fail.
+fn is_tried(change: Change, operation: Operation, i: usize, one_in: usize) -> bool {
+    if change == Change::AddAndMerge {
+        return i.is_multiple_of(one_in * one_in);
+    }
+    match operation {
+        Operation::Read | Operation::Map => false,
+        Operation::Create | Operation::Write | Operation::Sync => i.is_multiple_of(one_in),
+        _ => true,
+    }
+}
+
+/// Lets the operations of a command fail in turn.
 fn fail_each(change: Change, one_in: usize) -> Tried {
-    let base = base();
+    let base = change.base();
     let whole = change.prepare(&base);
     let scope = Scope::observe();
     let warnings = change.run(&whole).unwrap();
@@ -44,14 +61,7 @@ fn fail_each(change: Change, one_in: usize) -> Tried {
 
     let mut tried = Tried::default();
     for (i, &operation) in performed.iter().enumerate() {
-        if matches!(operation, Operation::Read | Operation::Map) {
-            continue;
-        }
-        let is_of_parts = matches!(
-            operation,
-            Operation::Create | Operation::Write | Operation::Sync
-        );
-        if is_of_parts && !i.is_multiple_of(one_in) {
+        if !is_tried(change, operation, i, one_in) {
             continue;
         }
         let nth = performed[..i].iter().filter(|&&o| o == operation).count();
@@ -85,8 +95,10 @@ fn assert_state(
 ) {
     let states = change.states();
     let (last, before) = states.split_last().unwrap();
-    // Where it leaves the documents as they are, that is what was before.
-    let before = if before.is_empty() {
+    // Where it leaves the documents as they are, that is what was before. What cannot be read may
+    // be what was just committed.
+    let is_read = matches!(operation, Operation::Read | Operation::Map);
+    let before = if before.is_empty() || is_read {
         &states[..]
     } else {
         before
@@ -155,6 +167,82 @@ fn whatever_fails_documents_of_a_batch_are_added_or_not() {
 }
 
 #[test]
+fn whatever_fails_documents_are_added_and_segments_merged_or_not() {
+    assert_safe(Change::AddAndMerge, 30);
+}
+
+/// The operations of adding documents while segments are merged, with the place of the second
+/// commit among them, which is that of the merge.
+fn until_the_merge(base: &Place) -> (Vec<Operation>, usize) {
+    let place = Change::AddAndMerge.prepare(base);
+    let seen: Rc<RefCell<Vec<(Operation, PathBuf)>>> = Rc::default();
+    let all = Rc::clone(&seen);
+    let scope = Scope::watch(move |operation, path| {
+        all.borrow_mut().push((operation, path.to_owned()));
+    });
+    assert_eq!(Change::AddAndMerge.run(&place).unwrap(), [""; 0]);
+    drop(scope);
+    let seen = seen.borrow();
+    let is_commit = |(operation, path): &(Operation, PathBuf)| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        *operation == Operation::Rename && name.contains(MANIFEST)
+    };
+    let mut commits = (0..seen.len()).filter(|&at| is_commit(&seen[at]));
+    let at = commits.nth(1).unwrap();
+    (seen.iter().map(|(operation, _)| *operation).collect(), at)
+}
+
+/// Fails the next operation of a kind from a place on.
+fn fail_from(performed: &[Operation], at: usize, operation: Operation) -> Scope {
+    let before = performed[..at].iter().filter(|&&one| one == operation);
+    Scope::fail(
+        operation,
+        before.count(),
+        Fault::Once(ErrorKind::StorageFull),
+    )
+}
+
+#[test]
+fn a_run_whose_merge_cannot_be_committed_goes_on() {
+    let change = Change::AddAndMerge;
+    let base = change.base();
+    let (performed, at) = until_the_merge(&base);
+    let place = change.prepare(&base);
+    let scope = fail_from(&performed, at, Operation::Rename);
+    let warnings = change.run(&place).unwrap();
+    drop(scope);
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("could not be merged"),
+        "{warnings:?}"
+    );
+    assert_eq!(contents(&place.dir()), *change.states().last().unwrap());
+    assert_eq!(left_over(&place.dir()), BTreeSet::new());
+    // The next batch led to the merge.
+    assert!(Manifest::read(&place.dir()).unwrap().segments.len() < 5);
+    change.run_again(&place, "after a merge that failed");
+}
+
+#[test]
+fn a_run_that_cannot_read_what_it_merged_ends() {
+    let change = Change::AddAndMerge;
+    let base = change.base();
+    let (performed, at) = until_the_merge(&base);
+    for operation in [Operation::Read, Operation::Map] {
+        let place = change.prepare(&base);
+        let scope = fail_from(&performed, at, operation);
+        let error = change.run(&place).unwrap_err();
+        drop(scope);
+        let what = format!("{operation:?}: {error}");
+        // The merge was committed, and nothing after it.
+        let segments = Manifest::read(&place.dir()).unwrap().segments;
+        assert_eq!(segments.len(), 1, "{what}");
+        assert_eq!(contents(&place.dir()), change.states()[1], "{what}");
+        assert_eq!(left_over(&place.dir()), BTreeSet::new(), "{what}");
+        change.run_again(&place, &what);
+    }
+}
+
+#[test]
 fn whatever_fails_documents_are_deleted_or_not() {
     assert_safe(Change::Delete, 20);
 }
@@ -192,5 +280,14 @@ fn the_commands_do_what_these_tests_are_about() {
     assert_eq!(after(Change::IndexByBatches).0, 3);
     // Deleted, then merged.
     assert_eq!(after(Change::Delete).0, 5);
+    // Merged after the first of four batches.
+    let base = Change::AddAndMerge.base();
+    let place = Change::AddAndMerge.prepare(&base);
+    let before = Manifest::read(&place.dir()).unwrap().generation;
+    Change::AddAndMerge.run(&place).unwrap();
+    let manifest = Manifest::read(&place.dir()).unwrap();
+    assert_eq!(manifest.generation, before + 5);
+    assert_eq!(manifest.segments.len(), 4);
+    assert_eq!(manifest.n_deleted(), 0);
     assert_eq!(after(Change::Compact).1.len(), 1);
 }

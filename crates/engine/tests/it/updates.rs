@@ -51,7 +51,7 @@ impl Place {
 }
 
 /// The hits of a query: ids with every score, as text that shows every bit.
-fn found(engine: &Engine, text: &str) -> Vec<String> {
+pub(crate) fn found(engine: &Engine, text: &str) -> Vec<String> {
     let mut request = SearchRequest::text(text);
     request.options.top_k = 1000;
     request.options.explain = true;
@@ -364,8 +364,40 @@ proptest! {
     }
 }
 
+#[test]
+fn words_of_a_list_outlive_the_documents_that_came_with_them() {
+    let queries = ["Schrank", "kühl rot", "Kühlschrank"];
+    let mut place = Place::with_corpus(&[document("a", "Kühlschrank"), document("b", "blau")]);
+    let list = place.folder.path().join("list.txt");
+    std::fs::write(&list, "kühl\nSchrank\n").unwrap();
+    let words = format!("bm25.words={}", list.display());
+    place.config = config(&["bm25.analyzer=german", "fields.price=integer", &words]);
+    (place.config.dense, place.config.cross) = (None, None);
+    place.build().unwrap();
+    assert_eq!(found(&place.open(), "Schrank").len(), 1);
+    // All are replaced, and their segment is gone.
+    let changed = [document("a", "Kühlschrank rot"), document("b", "blau rot")];
+    let report = place.add(&changed, None, true);
+    assert_eq!(report.updated, 2);
+    assert_eq!(place.open().manifest().segments.len(), 1);
+    assert_like_new(&place, &changed, &queries);
+    // All are deleted, and others come.
+    place.delete(&["a", "b"], true);
+    assert_like_new(&place, &[], &queries);
+    compact(&place.dir(), &NoProgress).unwrap();
+    assert_like_new(&place, &[], &queries);
+    let new = [document("c", "Kühlschrank grün")];
+    place.add(&new, None, true);
+    for _ in 0..2 {
+        assert_like_new(&place, &new, &queries);
+        assert_eq!(found(&place.open(), "Schrank").len(), 1);
+        compact(&place.dir(), &NoProgress).unwrap();
+    }
+    assert_eq!(place.open().manifest().segments.len(), 1);
+}
+
 /// Changes a byte in the middle of every file of a part.
-fn damage_part(folder: &std::path::Path) {
+pub(crate) fn damage_part(folder: &std::path::Path) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let mut bytes = std::fs::read(&path).unwrap();

@@ -127,6 +127,94 @@ fn another_vector_makes_another_document() {
 }
 
 #[test]
+fn a_record_that_brings_no_vector_any_more_is_encoded() {
+    let mut unlike = vec![0.0; 64];
+    unlike[5] = 3.0;
+    let given = || with_vector("given", "red apple", json!(unlike));
+    let documents = [given(), document("encoded", "green pear")];
+    let place = place(&["dense.vectors=vec"], &documents);
+    place.build().unwrap();
+    let again = place.add(&documents, None, false);
+    assert_eq!((again.updated, again.unchanged), (0, 2));
+    let bare = [
+        document("given", "red apple"),
+        document("encoded", "green pear"),
+    ];
+    let report = place.add(&bare, None, false);
+    assert_eq!((report.updated, report.unchanged), (1, 1));
+    let by_text = |place: &Place, text: &str| {
+        let mut request = SearchRequest::text(text);
+        request.options.stages = Some(vec![DENSE]);
+        let hits = place.open().search(&request).unwrap().hits;
+        let found = hits.into_iter().map(|hit| (hit.id, hit.score.to_string()));
+        found.collect::<Vec<_>>()
+    };
+    let new = self::place(&["dense.vectors=vec"], &bare);
+    new.build().unwrap();
+    for text in ["red apple", "pear"] {
+        assert_eq!(by_text(&place, text), by_text(&new, text));
+    }
+    let again = place.add(&bare, None, false);
+    assert_eq!((again.updated, again.unchanged), (0, 2));
+    // What else changes is no reason to keep it.
+    place.add(&[given()], None, false);
+    let mut priced = document("given", "red apple");
+    priced.metadata.insert("price".into(), 3.into());
+    let report = place.add(&[priced], None, false);
+    assert_eq!(report.updated, 1);
+    assert_eq!(by_text(&place, "red apple"), by_text(&new, "red apple"));
+}
+
+#[test]
+fn a_given_vector_of_several_passages_goes_with_it() {
+    let text: String = (0..6)
+        .map(|n| format!("Sentence {n} has some words of its own. "))
+        .collect();
+    let text = text.trim_end();
+    let mut unlike = vec![0.0; 64];
+    unlike[5] = 3.0;
+    let overrides = [
+        "dense.vectors=vec",
+        "passages.tokens=16",
+        "passages.overlap=4",
+    ];
+    let given = [with_vector("a", text, json!(unlike))];
+    let place = place(&overrides, &given);
+    place.build().unwrap();
+    assert_eq!(place.fakes.n_embedded(), 0);
+    let bare = [document("a", text)];
+    let report = place.add(&bare, None, false);
+    assert_eq!(report.updated, 1);
+    let n = place.fakes.n_embedded();
+    assert!(n > 1, "{n} passages");
+    let again = place.add(&bare, None, false);
+    assert_eq!((again.unchanged, place.fakes.n_embedded()), (1, n));
+    assert!(check(&place.dir()).unwrap().damage.is_empty());
+}
+
+#[test]
+fn documents_without_a_vector_are_told_where_no_model_makes_one() {
+    let place = place(&NO_MODEL, &three());
+    let report = place.build().unwrap();
+    assert_eq!(
+        report.warnings,
+        ["1 document without a vector is not in the stage `dense`"]
+    );
+    // `y` does not bring its vector any more, and is as one that is built anew.
+    let bare = [document("y", "two"), document("none", "three")];
+    let report = place.add(&bare, None, false);
+    assert_eq!((report.updated, report.unchanged), (1, 1));
+    assert_eq!(
+        report.warnings,
+        ["2 documents without a vector are not in the stage `dense`"]
+    );
+    assert_eq!(near(&place.open(), &[1.0, 0.5, 0.0]), ["x"]);
+    let report = place.add(&[with_vector("y", "two", json!([0, 1, 0]))], None, false);
+    assert_eq!(report.warnings, [""; 0]);
+    assert_eq!(near(&place.open(), &[1.0, 0.5, 0.0]), ["x", "y"]);
+}
+
+#[test]
 fn keys_that_contradict_each_other_are_refused() {
     for (overrides, why) in [
         (

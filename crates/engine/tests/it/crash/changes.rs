@@ -29,6 +29,9 @@ pub(crate) enum Change {
     Add,
     /// The same, committed every two documents.
     AddByBatches,
+    /// The same, committed after each document to an index of so many segments that they are merged
+    /// after the first.
+    AddAndMerge,
     /// Most documents of a segment, which is then written anew without them.
     Delete,
     Compact,
@@ -58,6 +61,15 @@ const BASE: [&[(&str, &str)]; 2] = [
 ];
 const DELETED: &str = "d1";
 
+/// Further documents, a segment for each, of an index in which one segment more leads to a merge.
+const MORE: [(&str, &str); 5] = [
+    ("p0", "Kühl blau"),
+    ("p1", "Laborschrank"),
+    ("p2", "Wohnung Tür"),
+    ("p3", "Türschloss"),
+    ("p4", "Kühlschrank blau"),
+];
+
 fn documents(texts: &[(&str, &str)]) -> Vec<Document> {
     texts.iter().map(|(id, text)| document(id, text)).collect()
 }
@@ -75,22 +87,42 @@ pub(crate) fn base() -> Place {
     place.config = config(&["bm25.analyzer=german"]);
     place.build().unwrap();
     place.write_corpus("more.jsonl", &documents(BASE[1]));
-    add_to(&place, None).unwrap();
+    add_to(&place, None, false).unwrap();
     delete_from(&place, &[DELETED]).unwrap();
     assert_eq!(Manifest::read(&place.dir()).unwrap().segments.len(), 2);
     place
 }
 
+/// The same with a segment for each further document.
+fn base_of_many() -> Place {
+    let place = base();
+    for one in MORE {
+        place.write_corpus("more.jsonl", &documents(&[one]));
+        add_to(&place, None, false).unwrap();
+    }
+    assert_eq!(Manifest::read(&place.dir()).unwrap().segments.len(), 7);
+    place
+}
+
 impl Change {
-    pub(crate) const ALL: [Change; 7] = [
+    pub(crate) const ALL: [Change; 8] = [
         Change::Index,
         Change::IndexByBatches,
         Change::Replace,
         Change::Add,
         Change::AddByBatches,
+        Change::AddAndMerge,
         Change::Delete,
         Change::Compact,
     ];
+
+    /// The index that it changes.
+    pub(crate) fn base(self) -> Place {
+        match self {
+            Change::AddAndMerge => base_of_many(),
+            _ => base(),
+        }
+    }
 
     fn needs_index(self) -> bool {
         !matches!(self, Change::Index | Change::IndexByBatches)
@@ -113,7 +145,10 @@ impl Change {
     /// What the index may hold: before, after each commit, and when it is done.
     pub(crate) fn states(self) -> Vec<Contents> {
         let before = || -> Vec<(String, String)> {
-            let all = BASE.concat();
+            let mut all = BASE.concat();
+            if self == Change::AddAndMerge {
+                all.extend(MORE);
+            }
             let mut texts = owned(&all);
             texts.retain(|(id, _)| id != DELETED);
             texts
@@ -139,6 +174,14 @@ impl Change {
             Change::Add => vec![Some(before()), Some(after(5))],
             // The third document is there as it is, so batches end with the second and the fifth.
             Change::AddByBatches => vec![Some(before()), Some(after(2)), Some(after(5))],
+            // A merge changes nothing of what an index holds.
+            Change::AddAndMerge => vec![
+                Some(before()),
+                Some(after(1)),
+                Some(after(2)),
+                Some(after(4)),
+                Some(after(5)),
+            ],
             Change::Delete => {
                 let mut left = before();
                 left.retain(|(id, _)| !DOOMED.contains(&id.as_str()));
@@ -161,8 +204,9 @@ impl Change {
             Change::Index => build_in(place, false, None),
             Change::IndexByBatches => build_in(place, false, Some(2)),
             Change::Replace => build_in(place, true, None),
-            Change::Add => add_to(place, None),
-            Change::AddByBatches => add_to(place, Some(2)),
+            Change::Add => add_to(place, None, false),
+            Change::AddByBatches => add_to(place, Some(2), false),
+            Change::AddAndMerge => add_to(place, Some(1), true),
             Change::Delete => delete_from(place, &DOOMED),
             Change::Compact => compact(&place.dir(), &NoProgress).map(|report| report.warnings),
         }
@@ -206,7 +250,11 @@ fn build_in(place: &Place, replace: bool, commit_every: Option<u32>) -> Result<V
     build(&request, &place.fakes, &NoProgress, &mut on_problem).map(|report| report.warnings)
 }
 
-pub(crate) fn add_to(place: &Place, commit_every: Option<u32>) -> Result<Vec<String>, Error> {
+pub(crate) fn add_to(
+    place: &Place,
+    commit_every: Option<u32>,
+    merges: bool,
+) -> Result<Vec<String>, Error> {
     let request = AddRequest {
         dir: &place.dir(),
         inputs: &[place.folder.path().join("more.jsonl")],
@@ -215,7 +263,7 @@ pub(crate) fn add_to(place: &Place, commit_every: Option<u32>) -> Result<Vec<Str
         strict: true,
         commit_every,
         device: None,
-        merges: false,
+        merges,
     };
     let mut on_problem = |problem: &Problem| panic!("{problem}");
     add(&request, &place.fakes, &NoProgress, &mut on_problem).map(|report| report.warnings)

@@ -63,7 +63,7 @@ impl Writer<'_> {
         self.texts.extend(pairs);
         self.place.write_corpus("more.jsonl", &new);
         self.announce();
-        assert_eq!(add_to(self.place, None).unwrap(), [""; 0]);
+        assert_eq!(add_to(self.place, None, false).unwrap(), [""; 0]);
 
         let doomed: Vec<String> = self.texts.keys().step_by(7).cloned().collect();
         self.texts.retain(|id, _| !doomed.contains(id));

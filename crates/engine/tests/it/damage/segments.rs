@@ -26,7 +26,7 @@ fn of_three_segments() -> Place {
         [document("g", "w3 Labor"), document("h", "w0 w1 w2")],
     ] {
         place.write_corpus("more.jsonl", &more);
-        assert_eq!(add_to(&place, None).unwrap(), [""; 0]);
+        assert_eq!(add_to(&place, None, false).unwrap(), [""; 0]);
     }
     assert_eq!(delete_from(&place, &["d"]).unwrap(), [""; 0]);
     let manifest = Manifest::read(&place.dir()).unwrap();
