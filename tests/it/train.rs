@@ -159,8 +159,11 @@ fn bad_lines_are_shown_with_file_and_line() {
 
 #[test]
 fn a_model_is_written_over_only_if_asked_and_the_base_never() {
-    let line = "{\"query\": \"ice\", \"passage\": \"freezer\", \"label\": 1}\n";
-    let here = Place::with(&[("pairs.jsonl", line)]);
+    let line = |passage, label| {
+        format!("{{\"query\": \"ice\", \"passage\": \"{passage}\", \"label\": {label}}}\n")
+    };
+    let pairs = line("freezer", 1) + &line("door", 0);
+    let here = Place::with(&[("pairs.jsonl", &pairs)]);
     copy_folder(&tiny_model("tiny-bert-cross"), &here.path("base"));
     copy_folder(&tiny_model("tiny-bert-cross"), &here.path("mine"));
     let train = |words: &str| {

@@ -125,3 +125,17 @@ fn a_profile_of_a_language_that_was_tuned_on_its_queries_is_reported() {
     let ran = eval("queries.tsv");
     assert!(!ran.stderr.contains("tuned on"), "{ran}");
 }
+
+/// A search runs what the index has.
+#[test]
+fn stages_that_were_left_out_and_still_retrieve_are_named() {
+    let here = judged(0.0, 1.0);
+    here.treffer(&format!(
+        "{TUNE} --dry-run --set cross_depth=8 --stages bm25,cross"
+    ))
+    .succeeds()
+    .says("also runs dense, which was left out here")
+    .says("--stages bm25,cross");
+    let ran = here.treffer(&format!("{TUNE} --dry-run")).succeeds();
+    assert!(!ran.stderr.contains("also runs"), "{ran}");
+}

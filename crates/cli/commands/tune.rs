@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::ValueEnum;
 use treffer_engine::Engine;
+use treffer_engine::api::SearchOptions;
+use treffer_engine::pipeline::{Available, Pipeline};
 use treffer_engine::profile::{Profile, QueryFingerprints};
+use treffer_engine::stages::Registry;
 use treffer_engine::topics::{TopicFilter, Topics};
 use treffer_engine::tune::{
     DRAWS, Decision, Prior, ScoresOrigin, Search, TuneReport, TuneRequest, Tuned, Winner, adopt,
@@ -14,7 +17,7 @@ use treffer_engine::tune::{
 use treffer_eval::Metric;
 use treffer_report::Experiment;
 use treffer_report::text::count_queries;
-use treffer_types::Query;
+use treffer_types::{Query, stage_list};
 
 use crate::date::today;
 use crate::options::{Global, JudgedArgs};
@@ -160,6 +163,9 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     found.warnings.extend(tuned_before);
     let changes = Changes::of(command, &engine, &profile)?;
     found.warnings.extend(changes.warning(command));
+    found
+        .warnings
+        .extend(stages_left_out(&engine, &profile, &options)?);
     found.warnings.extend(profile.learned.is_some().then(|| {
         format!(
             "profile `{}` orders by trees over its weights; what is compared here as the current profile is its weights alone",
@@ -198,6 +204,29 @@ pub(crate) fn run(command: &Tune, global: &Global) -> Result<Outcome> {
     ))?;
     adopted?;
     written.map(|()| Outcome::Found)
+}
+
+/// A profile runs what the index has, whatever it was tuned with: stages without weight retrieve
+/// candidates all the same, among which scores are normalized.
+fn stages_left_out(
+    engine: &Engine,
+    profile: &Profile,
+    options: &SearchOptions,
+) -> Result<Option<String>> {
+    let Some(named) = &options.stages else {
+        return Ok(None);
+    };
+    let all = Available::in_index(engine.manifest(), Registry::standard());
+    let pipeline = Pipeline::of(profile, &all)?;
+    let mut others = pipeline.scorers();
+    others.retain(|stage| !named.contains(stage) && pipeline.retrieves(*stage).is_some());
+    Ok((!others.is_empty()).then(|| {
+        format!(
+            "a search under the profile also runs {}, which was left out here; the figures are those of a search with --stages {}",
+            stage_list(&others),
+            stage_list(named).replace(' ', "")
+        )
+    }))
 }
 
 /// The queries of the test. Judgments have ids alone, which files give to queries as they like, so
