@@ -135,9 +135,9 @@ fn a_chosen_field_that_no_record_has_is_an_error_at_the_end() {
         1 [1] "T" "" {"text":"x"}
         in:2: not valid JSON: expected value at column 1
         in:3: empty text: nothing to search in
-        error: could not find the field `boddy` in any record of in, whose first has: _id, title, text; rename the field, or say which one to read
+        error: could not find the field `txet` in any record of in, whose first has: _id, title, text; rename the field, or say which one to read
     "#]]
-    .assert_eq(&with(None, Some("boddy"), lines));
+    .assert_eq(&with(None, Some("txet"), lines));
     // One that has it is enough, in any letter case and also without an id.
     let read = with(Some("title"), Some("body"), lines);
     assert!(!read.contains("error"), "{read}");
