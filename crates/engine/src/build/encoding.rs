@@ -37,7 +37,7 @@ impl Encoding<'_> {
     /// Encodes every passage that has no vectors yet and completes the parts.
     pub(super) fn encode(&self) -> Result<Encoded, Error> {
         let mut encoded = Encoded::default();
-        let dense = self.dense.as_ref().map(|dense| dense.begin()).transpose()?;
+        let dense = self.dense.as_ref().map(DenseEncoding::begin).transpose()?;
         let late = self.late.as_ref().map(|late| late.begin(self.store));
         let (mut dense, mut late) = (dense, late.transpose()?);
         let n_passages = self.store.n_passages();
