@@ -144,10 +144,10 @@ fn check_ids(data: &IndexData, report: &mut Report<'_>) -> Result<(), Error> {
 
 fn check_segment(manifest: &Manifest, segment: &Segment, dir: &Path, report: &mut Report<'_>) {
     let place = dir.join(&segment.name);
-    if let Err(error) = segment.check_seals(dir) {
-        report(&path_of(&error, &place), error_chain(&error));
-    }
     for folder in segment.parts.keys() {
+        if let Err(error) = segment.check_seal(dir, folder) {
+            report(&path_of(&error, &place), error_chain(&error));
+        }
         check_part(
             manifest,
             segment,
@@ -252,7 +252,7 @@ impl fmt::Display for Content {
 
 /// Whether every file of a part matches its seal.
 fn is_as_sealed(folder: &Path, report: &mut Report<'_>) -> bool {
-    // A seal that cannot be read has been reported with the others.
+    // A seal that cannot be read has been reported.
     Sealed::open(folder)
         .is_ok_and(|sealed| sealed.verify(&mut |path, problem| report(path, problem.to_string())))
 }

@@ -94,18 +94,28 @@ impl Segment {
     /// # Errors
     /// Names the first part that is missing, damaged, or not the one that was committed.
     pub fn check_seals(&self, dir: &Path) -> Result<(), Error> {
-        for (part, expected) in &self.parts {
-            let folder = dir.join(&self.name).join(part);
-            let found = Sealed::open(&folder)?.record();
-            if found != *expected {
+        let mut folders = self.parts.keys();
+        folders.try_for_each(|folder| self.check_seal(dir, folder))
+    }
+
+    /// The same of one part, by the name of its folder.
+    ///
+    /// # Errors
+    /// As [`check_seals`](Self::check_seals).
+    pub(crate) fn check_seal(&self, dir: &Path, folder: &str) -> Result<(), Error> {
+        let expected = self.parts.get(folder);
+        let folder = dir.join(&self.name).join(folder);
+        let found = Sealed::open(&folder)?.record();
+        match expected {
+            Some(expected) if found != *expected => {
                 let what = format!(
                     "its checksums have the checksum {:08x}, the manifest says {:08x}",
                     found.checksums_crc32, expected.checksums_crc32
                 );
-                return Err(damaged(&folder.join(CHECKSUMS), what));
+                Err(damaged(&folder.join(CHECKSUMS), what))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Says what is wrong with names or counts.
