@@ -38,7 +38,7 @@ const ONE_IN: usize = 5;
 /// fewer of them fail.
 fn is_tried(change: Change, operation: Operation, i: usize, one_in: usize) -> bool {
     if change == Change::AddAndMerge {
-        return i.is_multiple_of(one_in * one_in);
+        return one_in == 1 || i.is_multiple_of(30 * one_in);
     }
     match operation {
         Operation::Read | Operation::Map => false,
