@@ -28,6 +28,20 @@ pub(crate) fn judged(bm25: f64, dense: f64) -> Place {
     here
 }
 
+/// Adds the profile `german`, to which the default one leaves queries in German.
+pub(crate) fn add_german_profile(here: &Place, keys: &str) {
+    here.edit(
+        "index/treffer.toml",
+        "mode = ",
+        "by_language = { de = \"german\" }\nmode = ",
+    );
+    let settings = here.read("index/treffer.toml");
+    here.write(
+        "index/treffer.toml",
+        format!("{settings}\n[profiles.german]\n{keys}"),
+    );
+}
+
 /// The files of the index but for the kept scores, which every run may write.
 fn files(here: &Place) -> impl PartialEq + std::fmt::Debug + use<> {
     let mut files = here.files("index");
@@ -112,16 +126,7 @@ fn another_profile_can_take_the_winner() {
 #[test]
 fn what_is_set_for_a_run_does_not_stay() {
     let here = judged(0.0, 1.0);
-    here.edit(
-        "index/treffer.toml",
-        "mode = ",
-        "by_language = { de = \"german\" }\nmode = ",
-    );
-    let settings = here.read("index/treffer.toml");
-    here.write(
-        "index/treffer.toml",
-        format!("{settings}\n[profiles.german]\n"),
-    );
+    add_german_profile(&here, "");
     here.treffer(TUNE).fails_with("set by_language={}");
     let profile = |name: &str| {
         let info = here.treffer("info index --format json").succeeds().json();

@@ -1,6 +1,6 @@
 //! Queries that a profile was tuned on do not measure it.
 
-use crate::tune::{TUNE, judged};
+use crate::tune::{TUNE, add_german_profile, judged};
 
 #[test]
 fn queries_that_are_also_the_test_are_reported() {
@@ -96,14 +96,7 @@ fn a_tuned_profile_that_does_not_record_its_queries_is_reported() {
 #[test]
 fn a_profile_of_a_language_that_was_tuned_on_its_queries_is_reported() {
     let here = judged(0.0, 1.0);
-    here.edit(
-        "index/treffer.toml",
-        "mode = ",
-        "by_language = { de = \"german\" }\nmode = ",
-    );
-    let settings = here.read("index/treffer.toml");
-    let german = "\n[profiles.german]\nbm25_depth = 20\ncross_depth = 0\n";
-    here.write("index/treffer.toml", settings + german);
+    add_german_profile(&here, "bm25_depth = 20\ncross_depth = 0\n");
     let query = |at: usize| format!("q{at}\tWo ist das Gerät unique{at} und wie kalt ist es?\n");
     let german: String = (0..60).step_by(3).map(query).collect();
     here.write("german.tsv", &german);

@@ -59,6 +59,20 @@ pub(super) fn run_error(name: &str, source: BoxError) -> Error {
     }
 }
 
+/// What a model makes of texts, one embedding for each; it is not run without any.
+pub(super) fn embed_all<T>(
+    name: &str,
+    texts: &[&str],
+    embed: impl FnOnce(&[&str]) -> Result<Vec<T>, BoxError>,
+) -> Result<Vec<T>, Error> {
+    if texts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let embeddings = embed(texts).map_err(|source| run_error(name, source))?;
+    check_number(name, texts.len(), embeddings.len())?;
+    Ok(embeddings)
+}
+
 /// A model of another program may give fewer vectors than it was given texts.
 pub(super) fn check_number(name: &str, expected: usize, found: usize) -> Result<(), Error> {
     if found == expected {

@@ -9,7 +9,7 @@ use treffer_store::Store;
 use treffer_types::{DocId, PassageId, Progress, TokenEmbedder, TokenEmbedding};
 
 use super::own_texts::Parallel;
-use super::texts::{ENCODED_AT_ONCE, TextNumber, check_number, run_error};
+use super::texts::{ENCODED_AT_ONCE, TextNumber, embed_all, run_error};
 use crate::blueprint::LateConfig;
 use crate::error::{Error, part, stop_if_asked};
 
@@ -67,14 +67,8 @@ impl TokenEncoding<'_> {
     }
 
     pub(super) fn embed(&self, texts: &[&str]) -> Result<Vec<TokenEmbedding>, Error> {
-        if texts.is_empty() {
-            return Ok(Vec::new());
-        }
         let name = &self.model.spec().name;
-        let embeddings = self.model.embed_passages(texts);
-        let embeddings = embeddings.map_err(|source| run_error(name, source))?;
-        check_number(name, texts.len(), embeddings.len())?;
-        Ok(embeddings)
+        embed_all(name, texts, |texts| self.model.embed_passages(texts))
     }
 
     /// The passages of the document of the index before that has the same text, if each of these

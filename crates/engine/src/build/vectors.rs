@@ -10,7 +10,7 @@ use treffer_disk::SealRecord;
 use treffer_types::{DocId, Embedder, Embedding, Language, PassageId, Progress};
 
 use super::language_shift::LanguageShift;
-use super::texts::{TextNumber, check_number, run_error};
+use super::texts::{TextNumber, embed_all};
 use crate::blueprint::{Blueprint, DenseConfig, NO_MODEL};
 use crate::error::{Error, part, stop_if_asked};
 use crate::manifest::parts;
@@ -141,14 +141,8 @@ impl DenseEncoding<'_> {
     }
 
     pub(super) fn embed(&self, texts: &[&str]) -> Result<Vec<Embedding>, Error> {
-        if texts.is_empty() {
-            return Ok(Vec::new());
-        }
         let name = &self.embedder.spec().name;
-        let embeddings = self.embedder.embed_passages(texts);
-        let embeddings = embeddings.map_err(|source| run_error(name, source))?;
-        check_number(name, texts.len(), embeddings.len())?;
-        Ok(embeddings)
+        embed_all(name, texts, |texts| self.embedder.embed_passages(texts))
     }
 
     /// A given vector, of length 1.

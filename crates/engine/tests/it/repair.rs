@@ -5,15 +5,15 @@ use std::path::PathBuf;
 
 use serde_json::json;
 use treffer_disk::BLOCK_BYTES;
-use treffer_engine::api::SearchRequest;
 use treffer_engine::build::{RepairReport, repair};
 use treffer_engine::check::check;
 use treffer_engine::manifest::Manifest;
 use treffer_testkit::Random;
-use treffer_types::{Document, NoProgress, Query};
+use treffer_types::{Document, NoProgress};
 
-use crate::support::{DENSE, Place, config, document};
+use crate::support::{Place, config, document};
 use crate::updates::{damage_part, found};
+use crate::vectors::near;
 
 fn repaired(place: &Place) -> RepairReport {
     repair(&place.dir(), &place.fakes, None, &NoProgress).unwrap()
@@ -52,23 +52,10 @@ fn of_given_vectors() -> Place {
     place
 }
 
-fn near(place: &Place, vector: [f32; 4]) -> Vec<String> {
-    let mut request = SearchRequest {
-        query: Query {
-            vector: Some(vector.to_vec()),
-            ..Query::text("nothing")
-        },
-        options: Default::default(),
-    };
-    request.options.stages = Some(vec![DENSE]);
-    let response = place.open().search(&request).unwrap();
-    response.hits.into_iter().map(|hit| hit.id).collect()
-}
-
 #[test]
 fn a_graph_is_made_again_over_vectors_that_were_given() {
     let place = of_given_vectors();
-    let expected = near(&place, [1.0, 2.0, 1.0, 3.0]);
+    let expected = near(&place.open(), &[1.0, 2.0, 1.0, 3.0]);
     for is_removed in [false, true] {
         let path = folder(&place, 0, "dense").join("graph.links");
         if is_removed {
@@ -84,7 +71,7 @@ fn a_graph_is_made_again_over_vectors_that_were_given() {
         assert_eq!(names(&report), ["dense"], "{report:?}");
         assert!(report.checked.damage.is_empty(), "{report:?}");
         assert!(report.warnings.is_empty(), "{report:?}");
-        assert_eq!(near(&place, [1.0, 2.0, 1.0, 3.0]), expected);
+        assert_eq!(near(&place.open(), &[1.0, 2.0, 1.0, 3.0]), expected);
     }
 }
 

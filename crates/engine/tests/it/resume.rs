@@ -4,15 +4,19 @@ use treffer_engine::Error;
 use treffer_types::Document;
 
 use crate::support::{Place, chain, config, document, snapshot};
+use crate::updates::assert_like_new;
 
 const DOCUMENTS: usize = 10;
 
+fn documents() -> Vec<Document> {
+    (0..DOCUMENTS)
+        .map(|n| document(&format!("d{n}"), &format!("word{n} common")))
+        .collect()
+}
+
 /// A place whose build was interrupted after four documents, and can go on.
 fn interrupted(overrides: &[&str]) -> Place {
-    let documents: Vec<Document> = (0..DOCUMENTS)
-        .map(|n| document(&format!("d{n}"), &format!("word{n} common")))
-        .collect();
-    let mut place = Place::with_corpus(&documents);
+    let mut place = Place::with_corpus(&documents());
     place.config = config(overrides);
     place.commit_every = Some(4);
     place.strict = true;
@@ -26,6 +30,18 @@ fn interrupted(overrides: &[&str]) -> Place {
     let engine = place.open();
     assert!(engine.manifest().unfinished && engine.n_docs() == 4);
     place
+}
+
+#[test]
+fn it_goes_on_after_its_last_commit() {
+    let mut place = interrupted(&[]);
+    let encoded = place.fakes.n_embedded();
+    let report = place.build().unwrap();
+    assert_eq!((report.documents, report.resumed), (10, 4));
+    assert_eq!(place.fakes.n_embedded() - encoded, 6);
+    assert!(!place.open().manifest().unfinished);
+    place.commit_every = None;
+    assert_like_new(&place, &documents(), &["word3 word7", "common"]);
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn assert_sound(place: &Place) {
 }
 
 /// Whether the index answers as one that is built at once of the same documents in the same order.
-fn assert_like_new(place: &Place, documents: &[Document], queries: &[&str]) {
+pub(crate) fn assert_like_new(place: &Place, documents: &[Document], queries: &[&str]) {
     assert_sound(place);
     let engine = place.open();
     assert_eq!(engine.n_docs() as usize, documents.len());
@@ -199,32 +199,6 @@ fn batches_are_merged_between_and_what_the_run_has_seen_is_still_known() {
     assert!(most < 10, "{most} segments while adding");
     assert_eq!(place.open().manifest().n_deleted(), 0);
     assert_like_new(&place, &left, &["word3 word8", "new", "old word39"]);
-}
-
-#[test]
-fn an_interrupted_build_goes_on_after_its_last_commit() {
-    let documents: Vec<Document> = (0..10)
-        .map(|n| document(&format!("d{n}"), &format!("word{n} common")))
-        .collect();
-    let mut place = Place::with_corpus(&documents);
-    place.commit_every = Some(4);
-    place.strict = true;
-    // A bad record in the middle ends the first run.
-    let good = std::fs::read(&place.inputs[0]).unwrap();
-    let lines: Vec<&[u8]> = good.split_inclusive(|byte| *byte == b'\n').collect();
-    let bad = [&lines[..6].concat()[..], b"{\n", &lines[6..].concat()].concat();
-    std::fs::write(&place.inputs[0], bad).unwrap();
-    place.build().unwrap_err();
-    assert_eq!(place.open().n_docs(), 4);
-    assert!(place.open().manifest().unfinished);
-    let encoded = place.fakes.n_embedded();
-    std::fs::write(&place.inputs[0], good).unwrap();
-    let report = place.build().unwrap();
-    assert_eq!((report.documents, report.resumed), (10, 4));
-    assert_eq!(place.fakes.n_embedded() - encoded, 6);
-    assert!(!place.open().manifest().unfinished);
-    place.commit_every = None;
-    assert_like_new(&place, &documents, &["word3 word7", "common"]);
 }
 
 /// What may happen to an index.

@@ -26,7 +26,7 @@ fn place(overrides: &[&str], documents: &[Document]) -> Place {
 }
 
 /// The ids of the hits of the dense stage for a vector, best first.
-fn near(engine: &Engine, vector: &[f32]) -> Vec<String> {
+pub(crate) fn near(engine: &Engine, vector: &[f32]) -> Vec<String> {
     let mut request = SearchRequest {
         query: Query {
             vector: Some(vector.to_vec()),

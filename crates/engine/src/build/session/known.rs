@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fixedbitset::FixedBitSet;
 use treffer_types::{DocId, Document, PassageId};
 
-use super::super::texts::{check_number, run_error};
+use super::super::texts::embed_all;
 use super::Session;
 use crate::blueprint::{DenseConfig, NO_MODEL};
 use crate::error::{Error, part};
@@ -122,9 +122,7 @@ impl Session<'_> {
             return Ok(None);
         };
         let name = &embedder.spec().name;
-        let embedded = embedder.embed_passages(&[text]);
-        let mut embedded = embedded.map_err(|source| run_error(name, source))?;
-        check_number(name, 1, embedded.len())?;
+        let mut embedded = embed_all(name, &[text], |texts| embedder.embed_passages(texts))?;
         let mut vector = embedded.remove(0).vector;
         if let Some(shift) = self.shift(embedder, dense.language_shift)? {
             let row = DocId(self.data.bm25_rows(doc)?.start);
